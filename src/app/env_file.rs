@@ -1,0 +1,1 @@
+//! Reads an env file, by conformance/DIALECT.md; dotenvy reads what this has prepared.

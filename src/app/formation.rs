@@ -1,0 +1,201 @@
+//! How many of each: `all=1,web=2`, `web=4`, `worker`.
+
+use super::nearest::nearest;
+
+/// A count as it was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// So many instances.
+    Number(u16),
+    /// As many as this process may use CPUs.
+    Auto,
+}
+
+/// One `NAME[=N]` of a formation or of the arguments of `pm start`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The process type, or `all`.
+    pub name: String,
+    /// The count, where one was given.
+    pub count: Option<Count>,
+}
+
+/// Why a formation cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormationError {
+    /// The count is not a whole number from 0 to 65535, nor `auto`.
+    #[error("count `{count}` of `{name}` is not a number")]
+    Count {
+        /// The process type.
+        name: String,
+        /// What was typed.
+        count: String,
+    },
+    /// No name before the `=`.
+    #[error("`{part}` names no process type")]
+    NoName {
+        /// What was typed.
+        part: String,
+    },
+    /// No such process type in the Procfile.
+    #[error("no process type `{name}` in the Procfile")]
+    Unknown {
+        /// What was typed.
+        name: String,
+        /// The nearest that there is.
+        nearest: Option<String>,
+        /// All that there are.
+        known: Vec<String>,
+    },
+    /// Every count is 0.
+    #[error("nothing to run: every count is 0")]
+    Nothing,
+}
+
+/// What was asked for, in its three layers.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// `-m`: types that are not listed run 0 times unless `all=N`.
+    pub formation: Vec<Part>,
+    /// The arguments of `pm start`: only the named types run.
+    pub named: Vec<Part>,
+    /// `-x`: these do not run.
+    pub except: Vec<String>,
+}
+
+/// Splits `web=2,worker` at commas; blanks around a part and empty parts are nothing.
+pub fn parse(text: &str) -> Result<Vec<Part>, FormationError> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(part).collect()
+}
+
+fn part(text: &str) -> Result<Part, FormationError> {
+    let (name, count) = match text.split_once('=') {
+        Some((name, count)) => (name.trim(), Some(count.trim())),
+        None => (text, None),
+    };
+    if name.is_empty() {
+        return Err(FormationError::NoName { part: text.to_owned() });
+    }
+    let count = match count {
+        None => None,
+        Some("auto") => Some(Count::Auto),
+        Some(digits) => {
+            let number = digits.parse::<u16>().map_err(|_| FormationError::Count {
+                name: name.to_owned(),
+                count: digits.to_owned(),
+            });
+            Some(Count::Number(number?))
+        }
+    };
+    Ok(Part { name: name.to_owned(), count })
+}
+
+impl Wish {
+    /// Returns the count of each of `names`, in their order. `cpus` is what `auto` means.
+    /// A type that is neither listed nor named keeps `default` where nothing at all was asked.
+    pub fn counts(&self, names: &[&str], cpus: u16, default: &[u16]) -> Result<Vec<u16>, FormationError> {
+        let index = |name: &str| {
+            names.iter().position(|known| *known == name).ok_or_else(|| FormationError::Unknown {
+                name: name.to_owned(),
+                nearest: nearest(name, names.iter().copied()).map(str::to_owned),
+                known: names.iter().map(|&known| known.to_owned()).collect(),
+            })
+        };
+        let number = |count: Option<Count>| match count {
+            Some(Count::Number(n)) => n,
+            Some(Count::Auto) => cpus,
+            None => 1,
+        };
+        let mut counts = default.to_vec();
+        if !self.formation.is_empty() {
+            let all = self.formation.iter().rev().find(|part| part.name == "all");
+            counts.fill(all.map_or(0, |part| number(part.count)));
+            for part in self.formation.iter().filter(|part| part.name != "all" || names.contains(&"all")) {
+                counts[index(&part.name)?] = number(part.count);
+            }
+        }
+        if !self.named.is_empty() {
+            let mut named = vec![0; names.len()];
+            for part in &self.named {
+                if part.name == "all" && !names.contains(&"all") {
+                    for (count, base) in named.iter_mut().zip(&counts) {
+                        *count = part.count.map_or(*base, |_| number(part.count));
+                    }
+                    continue;
+                }
+                let at = index(&part.name)?;
+                // A bare name takes its count from the formation, and runs even where that says 0.
+                named[at] = if part.count.is_some() { number(part.count) } else { counts[at].max(1) };
+            }
+            counts = named;
+        }
+        for name in &self.except {
+            counts[index(name)?] = 0;
+        }
+        if counts.iter().all(|count| *count == 0) {
+            return Err(FormationError::Nothing);
+        }
+        Ok(counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 3] = ["web", "worker", "clock"];
+
+    fn wish(formation: &str, named: &[&str], except: &[&str]) -> Result<Vec<u16>, FormationError> {
+        let mut parts = Vec::new();
+        for text in named {
+            parts.extend(parse(text)?);
+        }
+        let except = except.iter().map(|&name| name.to_owned()).collect();
+        Wish { formation: parse(formation)?, named: parts, except }.counts(&NAMES, 6, &[1, 1, 1])
+    }
+
+    #[test]
+    fn formations_become_counts() {
+        let table: [(&str, &[&str], &[&str], [u16; 3]); 15] = [
+            ("", &[], &[], [1, 1, 1]),
+            ("web=2", &[], &[], [2, 0, 0]),
+            ("all=2", &[], &[], [2, 2, 2]),
+            ("all=1,web=3", &[], &[], [3, 1, 1]),
+            ("web=3,all=1", &[], &[], [3, 1, 1]),
+            ("all=1, worker=0", &[], &[], [1, 0, 1]),
+            ("web=auto", &[], &[], [6, 0, 0]),
+            ("", &["web=4"], &[], [4, 0, 0]),
+            ("", &["web"], &[], [1, 0, 0]),
+            ("", &["web=2,worker"], &[], [2, 1, 0]),
+            ("", &["web", "clock=2"], &[], [1, 0, 2]),
+            ("all=3", &["web"], &[], [3, 0, 0]),
+            ("web=2", &["worker"], &[], [0, 1, 0]),
+            ("", &["all=2"], &[], [2, 2, 2]),
+            ("", &[], &["clock"], [1, 1, 0]),
+        ];
+        for (formation, named, except, expected) in table {
+            assert_eq!(wish(formation, named, except), Ok(expected.to_vec()), "{formation} {named:?} {except:?}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_what_was_typed() {
+        let refusal = |formation: &str, named: &[&str]| wish(formation, named, &[]).map_err(|e| e.to_string());
+        assert_eq!(refusal("web=abc", &[]), Err("count `abc` of `web` is not a number".into()));
+        assert_eq!(refusal("web=-1", &[]), Err("count `-1` of `web` is not a number".into()));
+        assert_eq!(refusal("web=70000", &[]), Err("count `70000` of `web` is not a number".into()));
+        assert_eq!(refusal("", &["nope"]), Err("no process type `nope` in the Procfile".into()));
+        assert_eq!(refusal("nope=1", &[]), Err("no process type `nope` in the Procfile".into()));
+        assert_eq!(refusal("=3", &[]), Err("`=3` names no process type".into()));
+        assert_eq!(refusal("all=0", &[]), Err("nothing to run: every count is 0".into()));
+    }
+
+    #[test]
+    fn the_nearest_name_is_offered() {
+        let Err(FormationError::Unknown { nearest, .. }) = wish("", &["wokrer"], &[]) else {
+            unreachable!("wokrer is not in the list")
+        };
+        assert_eq!(nearest.as_deref(), Some("worker"));
+    }
+}

@@ -1,0 +1,18 @@
+//! What to run: process types, counts, ports and environment. No I/O but in [`load`].
+
+pub mod environment;
+pub mod env_file;
+pub mod formation;
+pub mod id;
+pub(crate) mod nearest;
+pub(crate) mod ports;
+pub mod process_type;
+pub mod procfile;
+pub mod signal;
+pub mod warning;
+
+pub use environment::{Environment, Source};
+pub use id::{InstanceId, RunId};
+pub use process_type::{App, ExitOn, Policy, ProcessType, Restart, Role};
+pub use signal::Signal;
+pub use warning::Warning;

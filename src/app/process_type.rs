@@ -1,0 +1,147 @@
+//! The application as the supervisor and the exporters see it: every process type of the
+//! Procfile with its command, count and policy.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::environment::Environment;
+use super::id::InstanceId;
+use super::signal::Signal;
+
+/// Everything that is needed to run or export the application.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The folder that commands run in; absolute.
+    pub root: PathBuf,
+    /// Every process type of the Procfile, in its order, also those that do not run.
+    pub types: Vec<ProcessType>,
+    /// What every instance gets, before its own PORT and name.
+    pub environment: Environment,
+    /// PORT of the first instance of the first process type.
+    pub base_port: u16,
+    /// Which end of an instance ends the session.
+    pub exit_on: ExitOn,
+}
+
+/// A named command of the Procfile.
+#[derive(Clone, Debug)]
+pub struct ProcessType {
+    /// `web`
+    pub name: String,
+    /// The command, for `/bin/sh -c`.
+    pub command: String,
+    /// Where it stands in the Procfile, from 1.
+    pub line: usize,
+    /// How many instances are wanted; 0: it does not run.
+    pub count: u16,
+    /// Variables of this type alone, over the application's.
+    pub environment: Environment,
+    /// The folder of this type's commands, where it is not the root.
+    pub directory: Option<PathBuf>,
+    /// Its output is read but not printed.
+    pub quiet: bool,
+    /// How it lives and dies.
+    pub policy: Policy,
+}
+
+/// How instances of a process type live and die.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Which ends lead to a new start.
+    pub restart: Restart,
+    /// How many restarts in a row before it has failed for good.
+    pub max_restarts: u32,
+    /// What asks it to end.
+    pub stop_signal: Signal,
+    /// Time between the stop signal and SIGKILL.
+    pub grace: Duration,
+    /// When it runs.
+    pub role: Role,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            restart: Restart::OnFailure,
+            max_restarts: 5,
+            stop_signal: Signal::TERM,
+            grace: Duration::from_secs(5),
+            role: Role::Service,
+        }
+    }
+}
+
+/// When a process type runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// With the others, for as long as the session lasts.
+    Service,
+    /// Once, alone, before the others; they start when it has exited 0 (Heroku's `release`).
+    Release,
+}
+
+/// Which ends of an instance lead to a new start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Restart {
+    /// None
+    Never,
+    /// Exit codes other than 0, and signals that pm did not send
+    OnFailure,
+    /// Every end
+    Always,
+}
+
+/// Which end of an instance ends the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExitOn {
+    /// The first end of any instance, with its code (foreman's rule)
+    First,
+    /// An instance that has failed for good, with its code
+    Failure,
+    /// The end of the last instance, with the first code other than 0
+    All,
+}
+
+impl App {
+    /// Returns the process type of an instance.
+    ///
+    /// # Panics
+    /// When the instance is not one of this application: ids are only made from it.
+    pub fn type_of(&self, id: InstanceId) -> &ProcessType {
+        &self.types[usize::from(id.process_type)]
+    }
+
+    /// Returns `web.2`.
+    pub fn name_of(&self, id: InstanceId) -> String {
+        format!("{}.{}", self.type_of(id).name, id.number)
+    }
+
+    /// Returns every wanted instance, in the order of the Procfile.
+    pub fn instances(&self) -> impl Iterator<Item = InstanceId> + '_ {
+        let types = (0_u16..).zip(&self.types);
+        types.flat_map(|(process_type, t)| {
+            (1..=t.count).map(move |number| InstanceId { process_type, number })
+        })
+    }
+
+    /// Returns the PORT of an instance, by foreman's rule (engine.rb, `port_for`):
+    /// base + 100 × position of the type + number - 1. `None` where that is over 65535.
+    pub fn port_of(&self, id: InstanceId) -> Option<u16> {
+        super::ports::port(self.base_port, id)
+    }
+
+    /// Returns the whole environment of one instance: the application's, its type's, PORT, and its
+    /// name as foreman (PS), node-foreman (`FOREMAN_WORKER_NAME`) and honcho (`HONCHO_PROCESS_NAME`) say it.
+    pub fn environment_of(&self, id: InstanceId) -> Environment {
+        let mut all = self.environment.clone();
+        all.extend(&self.type_of(id).environment);
+        if let Some(port) = self.port_of(id) {
+            all.set_by_pm("PORT", &port.to_string());
+        }
+        let name = self.name_of(id);
+        for key in ["PS", "FOREMAN_WORKER_NAME", "HONCHO_PROCESS_NAME"] {
+            all.set_by_pm(key, &name);
+        }
+        all
+    }
+}

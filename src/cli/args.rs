@@ -1,0 +1,202 @@
+//! What was typed: clap structs and their doc comments, which are the manual.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::{ExitOn, Restart};
+
+/// Run a Procfile application
+///
+/// Every process type of the Procfile runs with as many instances as asked, each with its port and
+/// environment; their output is merged line by line; crashes are restarted; nothing is left behind.
+#[derive(Debug, Parser)]
+#[command(name = "pm", version, max_term_width = 100, disable_help_subcommand = false)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the application, or only the named process types
+    Start(StartArgs),
+    /// Run one command with the application's environment
+    Run(RunArgs),
+    /// Check the Procfile and the env files
+    Check(CheckArgs),
+    /// Show the environment that an instance would get
+    Env(EnvArgs),
+    /// Print the version
+    #[command(hide = true)]
+    Version,
+}
+
+/// Where the application's files are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct FileArgs {
+    /// Read this Procfile [default: Procfile in the root]
+    ///
+    /// Without `-d`, the application's root is the folder of this file.
+    #[arg(short = 'f', long, value_name = "FILE", env = "PM_PROCFILE")]
+    pub procfile: Option<PathBuf>,
+    /// The application's root: commands run here, and .env is read here
+    #[arg(short = 'd', long, value_name = "DIR", env = "PM_ROOT")]
+    pub root: Option<PathBuf>,
+    /// Read these env files instead of .env; the later wins
+    #[arg(short = 'e', long, value_name = "FILE,..", env = "PM_ENV", value_delimiter = ',')]
+    pub env: Vec<PathBuf>,
+    /// Set a variable over the env files and the environment
+    #[arg(long, value_name = "KEY=VALUE", env = "PM_SET")]
+    pub set: Vec<String>,
+}
+
+/// `pm start`
+#[derive(Debug, Clone, Args)]
+pub struct StartArgs {
+    /// Process types to run, with counts: `web=4`, `web`, `web=2,worker` [default: all]
+    #[arg(value_name = "TYPE[=N]")]
+    pub types: Vec<String>,
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// How many of each; types that are not listed run 0 times unless `all=N`
+    #[arg(short = 'm', long, value_name = "all=1,web=2", env = "PM_FORMATION")]
+    pub formation: Option<String>,
+    /// Do not run these types
+    #[arg(short = 'x', long, value_name = "TYPE,..", env = "PM_EXCEPT", value_delimiter = ',')]
+    pub except: Vec<String>,
+    /// Port of the first type's first instance [default: PORT, else 5000]
+    ///
+    /// An instance gets PORT = base + 100 × (position of its type in the Procfile) + (its number - 1).
+    #[arg(short = 'p', long, value_name = "N", env = "PM_PORT")]
+    pub port: Option<u16>,
+    /// Seconds between the stop signal and SIGKILL [default: 5]
+    #[arg(short = 't', long, value_name = "SECONDS", env = "PM_TIMEOUT", value_parser = seconds)]
+    pub timeout: Option<std::time::Duration>,
+    /// Which ends of an instance are restarted [default: on-failure]
+    #[arg(long, value_name = "WHEN", env = "PM_RESTART", value_enum)]
+    pub restart: Option<Restart>,
+    /// Restarts in a row, after which an instance has failed for good [default: 5]
+    ///
+    /// The wait is 0.5 s, doubled each time to at most 30 s. 10 s of uptime forget earlier crashes.
+    #[arg(long, value_name = "N", env = "PM_MAX_RESTARTS")]
+    pub max_restarts: Option<u32>,
+    /// Which end of an instance ends the session [default: failure]
+    #[arg(long, value_name = "WHICH", env = "PM_EXIT_ON", value_enum)]
+    pub exit_on: Option<ExitOn>,
+    /// Run the one-shot type `release` first, alone; the others start when it has exited 0
+    #[arg(long, env = "PM_RELEASE")]
+    pub release: bool,
+    /// Behave as this tool: `foreman` is `--restart never --exit-on first`, `release` not special
+    #[arg(long = "as", value_name = "TOOL", env = "PM_AS", value_enum)]
+    pub behave_as: Option<Tool>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How the merged log looks.
+#[derive(Debug, Clone, Args)]
+pub struct OutputArgs {
+    /// Colour; `-c` alone is `always`
+    #[arg(
+        short = 'c',
+        long,
+        value_name = "WHEN",
+        env = "PM_COLOR",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "always"
+    )]
+    pub color: Option<ColorChoice>,
+    /// No time before each line
+    #[arg(long, env = "PM_NO_TIMESTAMP")]
+    pub no_timestamp: bool,
+    /// Form of the time, as in strftime(3) [default: %H:%M:%S]
+    #[arg(long, value_name = "FORMAT", env = "PM_TIMESTAMP_FORMAT")]
+    pub timestamp_format: Option<String>,
+    /// Lines alone, without time and name
+    #[arg(long, env = "PM_NO_PREFIX")]
+    pub no_prefix: bool,
+    /// Run these types without printing their output
+    #[arg(short = 'q', long, value_name = "TYPE,..", env = "PM_QUIET", value_delimiter = ',')]
+    pub quiet: Vec<String>,
+    /// One JSON object a line, for output lines and events
+    #[arg(long, env = "PM_JSON")]
+    pub json: bool,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On
+    Always,
+    /// On for a terminal; NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE are heeded
+    Auto,
+    /// Off
+    Never,
+}
+
+/// A tool whose rules pm can follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Tool {
+    /// foreman: no restarts, the first end ends all
+    Foreman,
+    /// pm's own rules
+    Pm,
+}
+
+/// `pm run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// Give COMMAND to /bin/sh as one string
+    #[arg(short = 'c', long)]
+    pub shell: bool,
+    /// A process type of the Procfile, or a program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// `pm check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// How many of each, for the ports
+    #[arg(short = 'm', long, value_name = "all=1,web=2", env = "PM_FORMATION")]
+    pub formation: Option<String>,
+    /// Port of the first type's first instance [default: PORT, else 5000]
+    #[arg(short = 'p', long, value_name = "N", env = "PM_PORT")]
+    pub port: Option<u16>,
+    /// Exit 1 on warnings too
+    #[arg(long, env = "PM_STRICT")]
+    pub strict: bool,
+    /// One JSON object a finding
+    #[arg(long, env = "PM_JSON")]
+    pub json: bool,
+}
+
+/// `pm env`
+#[derive(Debug, Args)]
+pub struct EnvArgs {
+    /// The process type [default: the first of the Procfile]
+    #[arg(value_name = "TYPE")]
+    pub process_type: Option<String>,
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// Port of the first type's first instance [default: PORT, else 5000]
+    #[arg(short = 'p', long, value_name = "N", env = "PM_PORT")]
+    pub port: Option<u16>,
+    /// Show the values
+    #[arg(long)]
+    pub show: bool,
+}
+
+/// Reads a number of seconds, whole or with a fraction.
+fn seconds(text: &str) -> Result<std::time::Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    std::time::Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds from 0".to_owned())
+}

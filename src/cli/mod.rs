@@ -1,0 +1,2 @@
+//! Turns what was typed into what happens.
+pub mod args;

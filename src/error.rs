@@ -1,0 +1,180 @@
+//! Every failure that a user can see: what, where, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::app::formation::FormationError;
+
+/// A failure that ends the command. `Display` is the lowercase fragment that `main` puts behind
+/// `error: `; the cause, where there is one, is `source()`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A line of the Procfile that stops everything.
+    #[error("{}:{line}: {reason}", path.display())]
+    ProcfileLine {
+        /// The Procfile.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The Procfile could not be read.
+    #[error("cannot read the Procfile `{}`", path.display())]
+    ProcfileRead {
+        /// The Procfile.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The Procfile has no entry.
+    #[error("no processes defined in `{}`", path.display())]
+    ProcfileEmpty {
+        /// The Procfile.
+        path: PathBuf,
+    },
+    /// A line of an env file that stops everything.
+    #[error("{}:{line}: {reason}", path.display())]
+    EnvFileLine {
+        /// The env file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An env file could not be read.
+    #[error("cannot read the env file `{}`", path.display())]
+    EnvFileRead {
+        /// The env file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The application's folder cannot be used.
+    #[error("cannot use the folder `{}`", path.display())]
+    Root {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The formation or the arguments ask for something impossible.
+    #[error(transparent)]
+    Formation(#[from] FormationError),
+    /// `--set` without `=`.
+    #[error("`{text}` is not KEY=VALUE")]
+    NotAnAssignment {
+        /// What was typed.
+        text: String,
+    },
+    /// PORT is set to something that is no port.
+    #[error("PORT `{value}` {origin} is not a port number")]
+    PortValue {
+        /// The value.
+        value: String,
+        /// Where it was set.
+        origin: String,
+    },
+    /// An instance's PORT would be over 65535.
+    #[error("`{instance}` would get port {port}, over 65535")]
+    PortRange {
+        /// `web.3`
+        instance: String,
+        /// The port.
+        port: u32,
+    },
+    /// More instances than this process may have open files.
+    #[error("{instances} instances need {needed} open files, and this process may have {limit}")]
+    OpenFiles {
+        /// How many instances were asked for.
+        instances: usize,
+        /// How many descriptors they need.
+        needed: u64,
+        /// The hard limit.
+        limit: u64,
+    },
+    /// A call that pm itself depends on failed at start-up.
+    #[error("cannot {what}")]
+    Startup {
+        /// What pm was about to do: a verb phrase.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// `pm run` was given nothing that can run.
+    #[error("`{command}` was not found")]
+    CommandNotFound {
+        /// The command.
+        command: String,
+    },
+    /// `pm run` was given something that may not run.
+    #[error("`{command}` cannot be executed")]
+    CommandNotExecutable {
+        /// The command.
+        command: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// `pm check` found errors, and has already shown them.
+    #[error("the check found errors")]
+    CheckFailed,
+    /// Writing the answer of a subcommand failed.
+    #[error("cannot write to standard output")]
+    Output {
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Returns the exit code: 1 for errors in files and arguments that clap cannot judge; 126 and 127
+    /// as POSIX says for a command that cannot be executed or found. Usage errors (2) are clap's.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::CommandNotFound { .. } => 127,
+            Self::CommandNotExecutable { .. } => 126,
+            _ => 1,
+        }
+    }
+
+    /// Returns whether it was already said in full, so that `main` stays silent.
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Self::CheckFailed)
+    }
+
+    /// Returns what to do about it, as a sentence without a full stop.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::ProcfileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "make a Procfile with lines such as `web: node server.js`, or name one with `-f`".into()
+            }
+            Self::ProcfileEmpty { .. } => "write one process type a line: `web: node server.js`".into(),
+            Self::EnvFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "a file named with `-e` must be there; only the default `.env` is optional".into()
+            }
+            Self::Formation(FormationError::Unknown { nearest: Some(nearest), .. }) => {
+                format!("did you mean `{nearest}`?")
+            }
+            Self::Formation(FormationError::Unknown { known, .. }) => {
+                format!("the Procfile has: {}", known.join(", "))
+            }
+            Self::Formation(FormationError::Count { name, .. }) => {
+                format!("write a whole number from 0 to 65535, or `auto`: `{name}=2`")
+            }
+            Self::Formation(FormationError::NoName { .. }) => "write `web=2`".into(),
+            Self::Formation(FormationError::Nothing) => "ask for at least one instance: `web=1`".into(),
+            Self::NotAnAssignment { .. } => "write `--set KEY=VALUE`".into(),
+            Self::PortValue { .. } => "PORT is the base of all ports: a number from 0 to 65535".into(),
+            Self::PortRange { .. } => "choose a lower base with `-p`".into(),
+            Self::OpenFiles { .. } => "raise the limit with `ulimit -n`, or ask for fewer instances".into(),
+            Self::CommandNotFound { .. } => {
+                "name a process type of the Procfile, or a program on PATH; shell text goes with `-c`".into()
+            }
+            Self::CommandNotExecutable { .. } => "make it executable with `chmod +x`".into(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+}

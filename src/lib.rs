@@ -1,0 +1,5 @@
+//! `pm` runs a Procfile application.
+
+pub mod app;
+pub mod cli;
+pub mod error;
