@@ -9,6 +9,7 @@ pub(crate) mod ports;
 pub mod process_type;
 pub mod procfile;
 pub mod signal;
+pub(crate) mod text;
 pub mod warning;
 
 pub use environment::{Environment, Source};
