@@ -43,7 +43,7 @@ impl Children {
         Self { runs: HashMap::new(), adopted: Adopted::default(), guard }
     }
 
-    /// Takes a started run. Returns false when the guard turns out to be gone.
+    /// Takes a started run. Returns false where the guard has no room for its group.
     pub(crate) fn add(&mut self, run: RunId, pid: Pid) -> bool {
         self.runs.insert(run, Child { pid, life: Life::Running });
         self.guard.add(pid)
@@ -116,6 +116,11 @@ impl Children {
             self.adopted.end_with(signal);
         }
         self.look(tell);
+    }
+
+    /// Returns true once when the guard has ended.
+    pub(crate) fn guard_has_just_ended(&mut self) -> bool {
+        self.guard.has_just_ended()
     }
 
     /// Ends the guard: nothing is left to guard.

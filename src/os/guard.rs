@@ -1,9 +1,10 @@
 //! The guard: a small process that ends every group if pm is killed by SIGKILL.
 //!
-//! It is forked before pm has threads and much memory, sleeps in one read of a pipe, and is told the
-//! group of every run. When the pipe ends without a goodbye, pm is dead: the guard asks every group
-//! to end, and kills what is left after [`POLITE`]. It also finds what pm had no time to tell, and what
-//! left its group, by the one thing that all instances share: the pipe that is their stdin.
+//! It is forked before pm has threads and much memory, and sleeps in one read of a pipe: no wake-up
+//! while pm lives. When the pipe ends without a goodbye, pm is dead: the guard asks every group of the
+//! [`Roster`] to end, and kills what is left after [`POLITE`]. It also finds what pm had no time to
+//! write down, and what left its group, by the one thing that all instances share: the pipe that is
+//! their stdin.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,36 +13,40 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::{ForkResult, Pid};
 
 use super::procfs;
+use super::roster::Roster;
 
 /// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
 const POLITE: Duration = Duration::from_millis(1000);
 /// How often the guard looks whether all have ended.
 const LOOK: Duration = Duration::from_millis(25);
-/// What is written for "pm ends in order": no group has this number.
-const GOODBYE: i32 = 0;
+/// What is written for "pm ends in order".
+const GOODBYE: &[u8] = b".";
 
 /// pm's end of the guard.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    pipe: Option<io::PipeWriter>,
+    pipe: io::PipeWriter,
     pid: Pid,
+    roster: Roster,
     is_gone: bool,
 }
 
 impl Guard {
-    /// Forks the guard. `stdin` is the read end of the pipe that becomes every instance's stdin.
-    /// Must be called while this process has one thread.
+    /// Forks the guard. `stdin` is the read end of the pipe that becomes every instance's stdin; the
+    /// guard closes its copies of `keep_away`. Must be called while this process has one thread.
     pub(crate) fn start(stdin: &OwnedFd, keep_away: &[&OwnedFd]) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
+        let roster = Roster::new()?;
         let mark = inode(stdin)?;
         // SAFETY: this process has one thread, so the child may do everything that the parent may.
         #[expect(unsafe_code, reason = "fork has no safe form")]
         match unsafe { nix::unistd::fork() }? {
             ForkResult::Parent { child } => {
-                Ok(Self { pipe: Some(writer), pid: child, is_gone: false })
+                Ok(Self { pipe: writer, pid: child, roster, is_gone: false })
             }
             ForkResult::Child => {
                 drop(writer);
@@ -49,7 +54,7 @@ impl Guard {
                     // Only the guard's copy is closed; the numbers are not used again in this process.
                     let _ = nix::unistd::close(fd.as_raw_fd());
                 }
-                watch(reader, mark);
+                watch(reader, roster, mark);
                 leave()
             }
         }
@@ -60,52 +65,45 @@ impl Guard {
         self.pid
     }
 
-    /// Tells of a new group. Returns false when the guard is gone, once.
-    pub(crate) fn add(&mut self, group: Pid) -> bool {
-        self.tell(group.as_raw())
+    /// Takes a new group under guard. Returns false where there is no room for it.
+    pub(crate) fn add(&self, group: Pid) -> bool {
+        self.roster.add(group)
     }
 
-    /// Tells that a group is over.
-    pub(crate) fn remove(&mut self, group: Pid) -> bool {
-        self.tell(-group.as_raw())
+    /// Takes a group that is over out of guard.
+    pub(crate) fn remove(&self, group: Pid) {
+        self.roster.remove(group);
     }
 
-    fn tell(&mut self, word: i32) -> bool {
-        let Some(pipe) = &mut self.pipe else { return true };
-        if pipe.write_all(&word.to_ne_bytes()).is_ok() || self.is_gone {
-            return true;
+    /// Returns true once when the guard has ended, which only someone else's signal does.
+    pub(crate) fn has_just_ended(&mut self) -> bool {
+        #[expect(clippy::disallowed_methods, reason = "the guard is this module's own child")]
+        let status = nix::sys::wait::waitpid(self.pid, Some(WaitPidFlag::WNOHANG));
+        if self.is_gone || status == Ok(WaitStatus::StillAlive) {
+            return false;
         }
         self.is_gone = true;
-        false
+        true
     }
 
     /// Ends the guard, and waits for it: it has nothing to do.
     pub(crate) fn dismiss(mut self) {
-        self.tell(GOODBYE);
-        self.pipe = None;
-        // An error means that it is gone already.
+        // An error means that it is gone already, which the wait finds too.
+        let _ = self.pipe.write_all(GOODBYE);
+        drop(self.pipe);
         #[expect(clippy::disallowed_methods, reason = "the guard is this module's own child")]
         let _ = nix::sys::wait::waitpid(self.pid, None);
     }
 }
 
 /// The guard's life. It has its own session, so that no key of the terminal reaches it.
-fn watch(mut pipe: io::PipeReader, mark: (u64, u64)) {
+fn watch(mut pipe: io::PipeReader, roster: Roster, mark: (u64, u64)) {
     settle_in();
-    let mut groups: Vec<i32> = Vec::new();
-    let mut word = [0_u8; 4];
-    loop {
-        match pipe.read_exact(&mut word) {
-            Ok(()) => match i32::from_ne_bytes(word) {
-                GOODBYE => return,
-                group if group > 0 => groups.push(group),
-                group => groups.retain(|known| *known != -group),
-            },
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
+    let mut word = [0_u8; 1];
+    match pipe.read_exact(&mut word) {
+        Ok(()) => {}
+        Err(_) => end_all(&roster.groups(), mark),
     }
-    end_all(&groups, mark);
 }
 
 fn settle_in() {
@@ -130,11 +128,11 @@ fn settle_in() {
 }
 
 /// Asks every group and every holder of the stdin pipe to end, then kills.
-fn end_all(groups: &[i32], mark: (u64, u64)) {
+fn end_all(groups: &[Pid], mark: (u64, u64)) {
     let mut told = signal_all(groups, mark, Signal::SIGTERM, &[]);
     for group in groups {
         // A stopped process hears SIGTERM only when it goes on.
-        let _ = killpg(Pid::from_raw(*group), Signal::SIGCONT);
+        let _ = killpg(*group, Signal::SIGCONT);
     }
     let mut waited = Duration::ZERO;
     while waited < POLITE && is_anyone_left(groups, mark) {
@@ -149,16 +147,15 @@ fn end_all(groups: &[i32], mark: (u64, u64)) {
 }
 
 /// Signals groups, and holders of the pipe that are not in `skip`. Returns those holders.
-fn signal_all(groups: &[i32], mark: (u64, u64), signal: Signal, skip: &[Pid]) -> Vec<Pid> {
+fn signal_all(groups: &[Pid], mark: (u64, u64), signal: Signal, skip: &[Pid]) -> Vec<Pid> {
     let found: Vec<Pid> =
         holders(mark).into_iter().filter(|stat| !skip.contains(&stat.pid)).map(|s| s.pid).collect();
     for group in groups {
         // ESRCH: it is gone, which is what is wanted.
-        let _ = killpg(Pid::from_raw(*group), signal);
+        let _ = killpg(*group, signal);
     }
     let outside = found.iter().filter(|pid| {
-        let group = nix::unistd::getpgid(Some(**pid)).map_or(0, Pid::as_raw);
-        !groups.contains(&group)
+        nix::unistd::getpgid(Some(**pid)).is_ok_and(|group| !groups.contains(&group))
     });
     for pid in outside {
         let _ = kill(*pid, signal);
@@ -166,8 +163,8 @@ fn signal_all(groups: &[i32], mark: (u64, u64), signal: Signal, skip: &[Pid]) ->
     found
 }
 
-fn is_anyone_left(groups: &[i32], mark: (u64, u64)) -> bool {
-    groups.iter().any(|group| killpg(Pid::from_raw(*group), None) != Err(Errno::ESRCH))
+fn is_anyone_left(groups: &[Pid], mark: (u64, u64)) -> bool {
+    groups.iter().any(|group| killpg(*group, None) != Err(Errno::ESRCH))
         || !holders(mark).is_empty()
 }
 

@@ -4,10 +4,12 @@
 pub(crate) mod adopted;
 pub(crate) mod children;
 pub(crate) mod clock;
+pub(crate) mod foreground;
 pub(crate) mod guard;
 pub(crate) mod limits;
 pub(crate) mod notes;
 pub(crate) mod procfs;
+pub(crate) mod roster;
 pub(crate) mod run;
 pub(crate) mod signals;
 pub(crate) mod spawn;

@@ -40,8 +40,13 @@ pub(crate) fn run(app: Arc<App>, form: Form, first: Vec<String>) -> Result<i32, 
     let mut core = Supervisor::new(app);
     let mut event = Event::Began;
     loop {
-        for action in core.handle(event, shell.clock.now()) {
+        let actions = core.handle(event, shell.clock.now());
+        let any = !actions.is_empty();
+        for action in actions {
             shell.perform(action);
+        }
+        if any {
+            shell.pump.wake();
         }
         if let Some(code) = core.finished() {
             return Ok(shell.close(code, &core));
@@ -109,13 +114,13 @@ impl Shell {
             Action::Read(run) => {
                 if let Some(at) = self.unread.iter().position(|(unread, _)| *unread == run) {
                     let (_, output) = self.unread.swap_remove(at);
-                    self.pump.send(ToPump::Open(run, output));
+                    self.pump.post(ToPump::Open(run, output));
                 }
             }
             Action::Signal(run, signal) => self.children.signal(run, signal),
             Action::Sweep(run) => {
                 self.children.sweep(run);
-                self.pump.send(ToPump::Drop(run));
+                self.pump.post(ToPump::Drop(run));
             }
             Action::StopStrays(signal) => {
                 let queue = &mut self.queue;
@@ -151,8 +156,15 @@ impl Shell {
         }
     }
 
+    fn say_unguarded(&self) {
+        let text = "the guard process is gone: if pm is killed by SIGKILL, what it started stays"
+            .to_owned();
+        self.say(notes::say(Speaker::System, "unguarded", text, serde_json::Value::Null));
+        self.pump.wake();
+    }
+
     fn say(&self, say: Say) {
-        self.pump.send(ToPump::Say(say));
+        self.pump.post(ToPump::Say(say));
     }
 
     /// Returns the next event: a signal, then a queued answer, then whatever comes before the deadline.
@@ -190,6 +202,9 @@ impl Shell {
             Input::Heard(Heard::Child) => {
                 let queue = &mut self.queue;
                 self.children.look(|event| queue.push_back(event));
+                if self.children.guard_has_just_ended() {
+                    self.say_unguarded();
+                }
                 None
             }
             Input::Pump(FromPump::Closed(run)) => {
@@ -227,7 +242,8 @@ impl Shell {
     /// Waits until everything is written, for as long as the reader takes something.
     fn flush(&mut self) {
         let (sender, done) = crossbeam_channel::bounded(1);
-        self.pump.send(ToPump::Flush(sender));
+        self.pump.post(ToPump::Flush(sender));
+        self.pump.wake();
         let mut seen = self.pump.progress();
         let mut telling = 0;
         loop {

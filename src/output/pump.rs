@@ -86,12 +86,17 @@ pub struct PumpHandle {
 }
 
 impl PumpHandle {
-    /// Hands a message over; never blocks. A pump that is gone has nobody to tell.
-    pub fn send(&self, message: ToPump) {
-        if self.sender.send(message).is_ok() {
-            // The counter is full after 2^64 - 1 messages; the pump is awake then anyway.
-            let _ = self.wake.write(1);
-        }
+    /// Hands a message over for the next [`Self::wake`]; never blocks. A pump that is gone has nobody
+    /// to tell.
+    pub fn post(&self, message: ToPump) {
+        // It only fails when the pump is gone.
+        let _ = self.sender.send(message);
+    }
+
+    /// Lets the pump see what was posted. One wake-up for many messages: each costs a context switch.
+    pub fn wake(&self) {
+        // The counter is full after 2^64 - 1 wake-ups; the pump is awake then anyway.
+        let _ = self.wake.write(1);
     }
 
     /// Returns how many bytes the reader of stdout has taken.
