@@ -1,7 +1,7 @@
 //! What to run: process types, counts, ports and environment. No I/O but in [`load`].
 
-pub mod environment;
 pub mod env_file;
+pub mod environment;
 pub mod formation;
 pub mod id;
 pub(crate) mod nearest;
