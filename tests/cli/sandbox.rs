@@ -42,7 +42,7 @@ impl Sandbox {
         static SUBREAPER: Once = Once::new();
         // Orphans then become children of this process, where they can be seen and counted.
         SUBREAPER.call_once(|| {
-            nix::sys::prctl::set_child_subreaper(true).expect("prctl works on Linux")
+            nix::sys::prctl::set_child_subreaper(true).expect("prctl works on Linux");
         });
         let dir = tempfile::Builder::new()
             .prefix("pm-test-")
