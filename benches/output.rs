@@ -1,7 +1,7 @@
 //! Micro-benchmarks of the output path: `cargo bench`. What they say is a ratio between versions on one
 //! machine; ../shared/bench measures the whole against other managers.
 
-use divan::counter::BytesCounter;
+use divan::counter::BytesCount;
 use pm::output::Look;
 use pm::output::line::LineSplitter;
 use pm::output::render::Renderer;
@@ -23,7 +23,7 @@ fn read_of(length: usize) -> Vec<u8> {
 #[divan::bench(args = [10, 100, 10_240])]
 fn split(bencher: divan::Bencher<'_, '_>, length: usize) {
     let bytes = read_of(length);
-    bencher.counter(BytesCounter::new(bytes.len())).bench_local(|| {
+    bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
         let mut splitter = LineSplitter::default();
         let mut lines = 0_usize;
         splitter.push(divan::black_box(&bytes), |line| lines += line.len());
@@ -39,7 +39,7 @@ fn split_and_render(bencher: divan::Bencher<'_, '_>, length: usize) {
     let web = renderer.label("web.1", Some(0));
     renderer.set_time("12:00:00");
     let mut out = Vec::new();
-    bencher.counter(BytesCounter::new(bytes.len())).bench_local(|| {
+    bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
         let mut splitter = LineSplitter::default();
         out.clear();
         renderer.push(web, &mut splitter, divan::black_box(&bytes), &mut out);
