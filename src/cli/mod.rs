@@ -1,2 +1,4 @@
 //! Turns what was typed into what happens.
 pub mod args;
+pub mod check;
+pub mod sources;
