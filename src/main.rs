@@ -38,7 +38,8 @@ fn run(args: &RunArgs, sources: &Sources) -> Result<(), Error> {
         eprintln!("{warning}");
     }
     let procfile = load::procfile(&files, &sources.cwd).ok();
-    let entry = procfile.as_ref().and_then(|p| p.entries.iter().find(|e| args.command[0] == *e.name));
+    let entry =
+        procfile.as_ref().and_then(|p| p.entries.iter().find(|e| args.command[0] == *e.name));
     let mut command = match entry {
         Some(entry) => {
             let mut command = std::process::Command::new("/bin/sh");
@@ -53,5 +54,8 @@ fn run(args: &RunArgs, sources: &Sources) -> Result<(), Error> {
     };
     command.env_clear().envs(environment.environment.iter().map(|(key, value)| (key, &value.text)));
     let source = command.exec();
-    Err(Error::CommandNotExecutable { command: args.command[0].to_string_lossy().into_owned(), source })
+    Err(Error::CommandNotExecutable {
+        command: args.command[0].to_string_lossy().into_owned(),
+        source,
+    })
 }

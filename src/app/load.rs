@@ -74,7 +74,11 @@ impl LoadedProcfile {
 
     /// Refuses a Procfile without an entry. A caller that shows the warnings first shows why it has none.
     pub fn require_entries(&self) -> Result<(), Error> {
-        if self.entries.is_empty() { Err(Error::ProcfileEmpty { path: self.path.clone() }) } else { Ok(()) }
+        if self.entries.is_empty() {
+            Err(Error::ProcfileEmpty { path: self.path.clone() })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -109,7 +113,13 @@ pub fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Error> {
 fn npm_start(path: PathBuf) -> LoadedProcfile {
     let notice = format!("no Procfile: running `web: npm start` for `{}`", path.display());
     let entry = Entry { name: "web".into(), command: "npm start".into(), line: 1 };
-    LoadedProcfile { path, text: String::new(), entries: vec![entry], notes: Vec::new(), notice: Some(notice) }
+    LoadedProcfile {
+        path,
+        text: String::new(),
+        entries: vec![entry],
+        notes: Vec::new(),
+        notice: Some(notice),
+    }
 }
 
 /// An env file that was read.
@@ -146,7 +156,11 @@ impl LoadedEnvironment {
 /// # Errors
 /// A file that was named with `-e` cannot be read (the default one is optional), a line of one
 /// stops everything, or `--set` is no assignment.
-pub fn environment(files: &Files, cwd: &Path, caller: Environment) -> Result<LoadedEnvironment, Error> {
+pub fn environment(
+    files: &Files,
+    cwd: &Path,
+    caller: Environment,
+) -> Result<LoadedEnvironment, Error> {
     let mut all = LoadedEnvironment { environment: caller, files: Vec::new() };
     if files.env.is_empty() {
         let path = files.root_as_typed().join(".env");
@@ -154,7 +168,8 @@ pub fn environment(files: &Files, cwd: &Path, caller: Environment) -> Result<Loa
         if !cwd.join(&path).is_dir() {
             match env_file(path, cwd) {
                 Ok(file) => all.files.push(file),
-                Err(Error::EnvFileRead { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(Error::EnvFileRead { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
@@ -226,36 +241,64 @@ mod tests {
     #[test]
     fn the_root_is_that_of_d_else_the_folder_of_f_else_the_current_one() {
         let sandbox = Sandbox::new(&[("sub/Procfile", "web: a"), ("sub/deep/x", "")]);
-        let table = [(None, None, ""), (Some("sub/Procfile"), None, "sub"), (None, Some("sub"), "sub"), (
-            Some("sub/Procfile"),
-            Some("./sub/deep/"),
-            "sub/deep",
-        )];
+        let table = [
+            (None, None, ""),
+            (Some("sub/Procfile"), None, "sub"),
+            (None, Some("sub"), "sub"),
+            (Some("sub/Procfile"), Some("./sub/deep/"), "sub/deep"),
+        ];
         for (procfile, root, expected) in table {
-            let files = Files { procfile: procfile.map(PathBuf::from), root: root.map(PathBuf::from), ..Files::default() };
+            let files = Files {
+                procfile: procfile.map(PathBuf::from),
+                root: root.map(PathBuf::from),
+                ..Files::default()
+            };
             let expected: PathBuf = sandbox.cwd().join(expected).components().collect();
             assert_eq!(files.root(sandbox.cwd()).unwrap(), expected, "{procfile:?} {root:?}");
         }
         let files = Files { root: Some("sub/Procfile".into()), ..Files::default() };
-        assert_eq!(files.root(sandbox.cwd()).unwrap_err().to_string(), "cannot use the folder `sub/Procfile`");
+        assert_eq!(
+            files.root(sandbox.cwd()).unwrap_err().to_string(),
+            "cannot use the folder `sub/Procfile`"
+        );
     }
 
     #[test]
     fn messages_name_the_procfile_as_it_was_typed() {
-        let sandbox = Sandbox::new(&[("sub/Procfile", "web: a\njunk\n"), ("sub/twice", "web: a\nweb: b\n"), ("Procfile", "#\n")]);
+        let sandbox = Sandbox::new(&[
+            ("sub/Procfile", "web: a\njunk\n"),
+            ("sub/twice", "web: a\nweb: b\n"),
+            ("Procfile", "#\n"),
+        ]);
         let load = |procfile: Option<&str>, root: Option<&str>| {
-            let files = Files { procfile: procfile.map(PathBuf::from), root: root.map(PathBuf::from), ..Files::default() };
+            let files = Files {
+                procfile: procfile.map(PathBuf::from),
+                root: root.map(PathBuf::from),
+                ..Files::default()
+            };
             procfile_of(&files, sandbox.cwd())
         };
         let warning = "sub/Procfile:2: skipped: not NAME: COMMAND";
         assert_eq!(load(None, Some("sub")).unwrap().warnings()[0].to_string(), warning);
         assert_eq!(load(Some("sub/Procfile"), None).unwrap().warnings()[0].to_string(), warning);
         let error = load(Some("sub/twice"), None).unwrap_err();
-        assert_eq!(error.to_string(), "sub/twice:2: `web` is defined twice, on line 1 and on line 2");
-        assert_eq!(load(Some("nope"), None).unwrap_err().to_string(), "cannot read the Procfile `nope`");
-        assert_eq!(load(None, Some("nope")).unwrap_err().to_string(), "cannot use the folder `nope`");
+        assert_eq!(
+            error.to_string(),
+            "sub/twice:2: `web` is defined twice, on line 1 and on line 2"
+        );
+        assert_eq!(
+            load(Some("nope"), None).unwrap_err().to_string(),
+            "cannot read the Procfile `nope`"
+        );
+        assert_eq!(
+            load(None, Some("nope")).unwrap_err().to_string(),
+            "cannot use the folder `nope`"
+        );
         let empty = load(None, None).unwrap();
-        assert_eq!(empty.require_entries().unwrap_err().to_string(), "no processes defined in `Procfile`");
+        assert_eq!(
+            empty.require_entries().unwrap_err().to_string(),
+            "no processes defined in `Procfile`"
+        );
     }
 
     use super::procfile as procfile_of;
@@ -265,14 +308,21 @@ mod tests {
         let sandbox = Sandbox::new(&[("package.json", "{}")]);
         let loaded = procfile(&Files::default(), sandbox.cwd()).unwrap();
         assert_eq!(loaded.entries[0].command, "npm start");
-        assert_eq!(loaded.notice.as_deref(), Some("no Procfile: running `web: npm start` for `package.json`"));
+        assert_eq!(
+            loaded.notice.as_deref(),
+            Some("no Procfile: running `web: npm start` for `package.json`")
+        );
         let named = Files { procfile: Some("Procfile".into()), ..Files::default() };
         assert!(matches!(procfile(&named, sandbox.cwd()), Err(Error::ProcfileRead { .. })));
     }
 
     #[test]
     fn env_files_lie_over_the_caller_and_set_over_them() {
-        let sandbox = Sandbox::new(&[(".env", "A=env\nB=env\nJUNK\n"), ("a.env", "B=a\nC=a\n"), ("b.env", "C=b\n")]);
+        let sandbox = Sandbox::new(&[
+            (".env", "A=env\nB=env\nJUNK\n"),
+            ("a.env", "B=a\nC=a\n"),
+            ("b.env", "C=b\n"),
+        ]);
         let mut caller = Environment::default();
         for key in ["A", "B", "C", "D"] {
             caller.set(key, "caller", Source::Caller);
@@ -282,7 +332,9 @@ mod tests {
             let set = set.iter().map(|&text| text.to_owned()).collect();
             environment(&Files { env, set, ..Files::default() }, sandbox.cwd(), caller.clone())
         };
-        let all = |loaded: &LoadedEnvironment| ["A", "B", "C", "D"].map(|key| value(loaded, key).unwrap());
+        let all = |loaded: &LoadedEnvironment| {
+            ["A", "B", "C", "D"].map(|key| value(loaded, key).unwrap())
+        };
         let by_default = load(&[], &[]).unwrap();
         assert_eq!(all(&by_default), ["env", "env", "caller", "caller"]);
         assert_eq!(by_default.warnings()[0].to_string(), ".env:3: skipped: `JUNK` has no `=`");
@@ -291,7 +343,10 @@ mod tests {
         assert_eq!(value(&named, "E").as_deref(), Some(""));
         let source = named.environment.get("C").map(|value| value.source.clone());
         assert_eq!(source, Some(Source::EnvFile { path: Arc::new("b.env".into()), line: 1 }));
-        assert_eq!(load(&["nope.env"], &[]).unwrap_err().to_string(), "cannot read the env file `nope.env`");
+        assert_eq!(
+            load(&["nope.env"], &[]).unwrap_err().to_string(),
+            "cannot read the env file `nope.env`"
+        );
         assert_eq!(load(&[], &["=x"]).unwrap_err().to_string(), "`=x` is not KEY=VALUE");
     }
 

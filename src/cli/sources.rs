@@ -26,7 +26,10 @@ impl Sources {
     ///
     /// # Errors
     /// The current folder was deleted, or may not be read.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment and the current folder")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the environment and the current folder"
+    )]
     pub fn of_this_process() -> io::Result<Self> {
         Ok(Self {
             env: std::env::vars_os().collect(),
@@ -54,6 +57,11 @@ impl Sources {
 
 impl From<&FileArgs> for Files {
     fn from(args: &FileArgs) -> Self {
-        Self { procfile: args.procfile.clone(), root: args.root.clone(), env: args.env.clone(), set: args.set.clone() }
+        Self {
+            procfile: args.procfile.clone(),
+            root: args.root.clone(),
+            env: args.env.clone(),
+            set: args.set.clone(),
+        }
     }
 }

@@ -21,11 +21,12 @@ pub enum Lookup {
 /// Words that begin something else than a program: reserved words (POSIX shell 2.4) and built-ins.
 /// `source` is one where /bin/sh is bash.
 const SHELL_WORDS: [&str; 59] = [
-    "!", ".", ":", "[", "[[", "alias", "bg", "break", "builtin", "case", "cd", "command", "continue", "do", "done", "echo",
-    "elif", "else", "esac", "eval", "exec", "exit", "export", "false", "fc", "fg", "fi", "for", "function", "getopts",
-    "hash", "if", "jobs", "kill", "local", "printf", "pwd", "read", "readonly", "return", "select", "set", "shift",
-    "source", "test", "then", "time", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "until",
-    "wait", "while", "{",
+    "!", ".", ":", "[", "[[", "alias", "bg", "break", "builtin", "case", "cd", "command",
+    "continue", "do", "done", "echo", "elif", "else", "esac", "eval", "exec", "exit", "export",
+    "false", "fc", "fg", "fi", "for", "function", "getopts", "hash", "if", "jobs", "kill", "local",
+    "printf", "pwd", "read", "readonly", "return", "select", "set", "shift", "source", "test",
+    "then", "time", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset",
+    "until", "wait", "while", "{",
 ];
 
 /// Finds a command whose first word is no program.
@@ -47,16 +48,21 @@ pub(super) fn program(say: &Speaker<'_>, lookup: &dyn Fn(&str) -> Lookup) -> Opt
     let is_function = tokens.iter().any(|token| {
         matches!(token, Token::Operator(span) if span.start == first.span.end && say.entry.command[span.clone()].starts_with('('))
     });
-    if first.is_expanded || is_function || first.text.starts_with('-') || SHELL_WORDS.contains(&first.text.as_str()) {
+    if first.is_expanded
+        || is_function
+        || first.text.starts_with('-')
+        || SHELL_WORDS.contains(&first.text.as_str())
+    {
         return None;
     }
     let name = &first.text;
     let is_path = name.contains('/');
     let (message, hint) = match lookup(name) {
         Lookup::Found => return None,
-        Lookup::NotExecutable => {
-            (format!("`{name}` is not executable"), format!("make it executable: `chmod +x {name}`"))
-        }
+        Lookup::NotExecutable => (
+            format!("`{name}` is not executable"),
+            format!("make it executable: `chmod +x {name}`"),
+        ),
         Lookup::InNodeModules => (
             format!("`{name}` is not on PATH, but in node_modules/.bin"),
             format!("write `npx {name}`, or put node_modules/.bin on PATH in .env"),
@@ -64,12 +70,14 @@ pub(super) fn program(say: &Speaker<'_>, lookup: &dyn Fn(&str) -> Lookup) -> Opt
         Lookup::Missing if name.contains(' ') => {
             (format!("no program is called `{name}`"), "delete the quotes round the command".into())
         }
-        Lookup::Missing if is_path => {
-            (format!("`{name}` is not there"), "commands run in the application's root (`-d`)".into())
-        }
-        Lookup::Missing => {
-            (format!("`{name}` is not on PATH"), "install it, or set PATH in .env to where it is".into())
-        }
+        Lookup::Missing if is_path => (
+            format!("`{name}` is not there"),
+            "commands run in the application's root (`-d`)".into(),
+        ),
+        Lookup::Missing => (
+            format!("`{name}` is not on PATH"),
+            "install it, or set PATH in .env to where it is".into(),
+        ),
     };
     Some(say.warn("program-not-found", first.span.clone(), message, hint))
 }
@@ -95,7 +103,9 @@ pub(super) fn pasted(say: &Speaker<'_>, keys: &BTreeSet<&str>) -> Vec<Finding> {
             Token::Redirection => {}
             Token::Word(word) => {
                 if !expands_later(&before) {
-                    found.extend(word.frozen.iter().filter_map(|frozen| one_pasted(say, *frozen, keys)));
+                    found.extend(
+                        word.frozen.iter().filter_map(|frozen| one_pasted(say, *frozen, keys)),
+                    );
                 }
                 before.push(&word.text);
             }
@@ -107,13 +117,16 @@ pub(super) fn pasted(say: &Speaker<'_>, keys: &BTreeSet<&str>) -> Vec<Finding> {
 /// Returns whether the word behind these is read by another shell, or by a program that does with
 /// `$NAME` what foreman does.
 fn expands_later(before: &[&str]) -> bool {
-    let is_shell_option = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
-    before.last().is_some_and(is_shell_option) || before.iter().any(|word| matches!(*word, "eval" | "trap" | "envsubst"))
+    let is_shell_option =
+        |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
+    before.last().is_some_and(is_shell_option)
+        || before.iter().any(|word| matches!(*word, "eval" | "trap" | "envsubst"))
 }
 
 fn one_pasted(say: &Speaker<'_>, frozen: Frozen, keys: &BTreeSet<&str>) -> Option<Finding> {
     let behind = &say.entry.command[frozen.at + 1..];
-    let name = &behind[..behind.len() - behind.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len()];
+    let name = &behind[..behind.len()
+        - behind.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len()];
     if !keys.contains(name) {
         return None;
     }
@@ -121,7 +134,9 @@ fn one_pasted(say: &Speaker<'_>, frozen: Frozen, keys: &BTreeSet<&str>) -> Optio
     let (start, message, hint) = match frozen.by {
         FrozenBy::SingleQuotes => (
             frozen.at,
-            format!("`${name}` in single quotes stays as it is written; foreman put the value there"),
+            format!(
+                "`${name}` in single quotes stays as it is written; foreman put the value there"
+            ),
             "put it in double quotes, if the value is meant",
         ),
         FrozenBy::Backslash => (

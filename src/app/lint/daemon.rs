@@ -30,30 +30,72 @@ const DAEMONS: [Daemon; 22] = [
         hint: "write `nginx -g 'daemon off;'`",
     },
     Daemon { program: "unicorn", options: &["-D", "--daemonize"], unless: &[], hint: LEAVE_OUT },
-    Daemon { program: "unicorn_rails", options: &["-D", "--daemonize"], unless: &[], hint: LEAVE_OUT },
+    Daemon {
+        program: "unicorn_rails",
+        options: &["-D", "--daemonize"],
+        unless: &[],
+        hint: LEAVE_OUT,
+    },
     Daemon { program: "rackup", options: &["-D", "--daemonize"], unless: &[], hint: LEAVE_OUT },
     Daemon { program: "thin", options: &["-d", "--daemonize"], unless: &[], hint: LEAVE_OUT },
     Daemon { program: "puma", options: &["-d", "--daemon"], unless: &[], hint: LEAVE_OUT },
     Daemon { program: "rails", options: &["-d", "--daemon"], unless: &[], hint: LEAVE_OUT },
     Daemon { program: "sidekiq", options: &["-d", "--daemon"], unless: &[], hint: LEAVE_OUT },
-    Daemon { program: "delayed_job", options: &["start"], unless: &[], hint: "write `delayed_job run`" },
+    Daemon {
+        program: "delayed_job",
+        options: &["start"],
+        unless: &[],
+        hint: "write `delayed_job run`",
+    },
     Daemon { program: "gunicorn", options: &["-D", "--daemon"], unless: &[], hint: LEAVE_OUT },
-    Daemon { program: "celery", options: &["multi", "-D", "--detach"], unless: &[], hint: "write `celery worker`, without `--detach`" },
+    Daemon {
+        program: "celery",
+        options: &["multi", "-D", "--detach"],
+        unless: &[],
+        hint: "write `celery worker`, without `--detach`",
+    },
     Daemon { program: "uwsgi", options: &["-d", "--daemonize"], unless: &[], hint: LEAVE_OUT },
-    Daemon { program: "php-fpm", options: &["-D", "--daemonize"], unless: &[], hint: "write `php-fpm -F`" },
+    Daemon {
+        program: "php-fpm",
+        options: &["-D", "--daemonize"],
+        unless: &[],
+        hint: "write `php-fpm -F`",
+    },
     Daemon { program: "memcached", options: &["-d"], unless: &[], hint: LEAVE_OUT },
     Daemon { program: "mongod", options: &["--fork"], unless: &[], hint: LEAVE_OUT },
     Daemon { program: "haproxy", options: &["-D"], unless: &[], hint: LEAVE_OUT },
-    Daemon { program: "apachectl", options: &["start"], unless: &[], hint: "write `apachectl -D FOREGROUND`" },
-    Daemon { program: "pg_ctl", options: &["start"], unless: &[], hint: "write `postgres -D FOLDER`" },
-    Daemon { program: "pm2", options: &["start"], unless: &["--no-daemon"], hint: "write `pm2-runtime`, or the program itself" },
+    Daemon {
+        program: "apachectl",
+        options: &["start"],
+        unless: &[],
+        hint: "write `apachectl -D FOREGROUND`",
+    },
+    Daemon {
+        program: "pg_ctl",
+        options: &["start"],
+        unless: &[],
+        hint: "write `postgres -D FOLDER`",
+    },
+    Daemon {
+        program: "pm2",
+        options: &["start"],
+        unless: &["--no-daemon"],
+        hint: "write `pm2-runtime`, or the program itself",
+    },
     Daemon { program: "docker", options: &["-d", "--detach"], unless: &["exec"], hint: LEAVE_OUT },
-    Daemon { program: "docker-compose", options: &["-d", "--detach"], unless: &["exec"], hint: LEAVE_OUT },
+    Daemon {
+        program: "docker-compose",
+        options: &["-d", "--detach"],
+        unless: &["exec"],
+        hint: LEAVE_OUT,
+    },
 ];
 
 /// Words that run what is behind them.
-const RUNNERS: [&str; 13] =
-    ["exec", "env", "nice", "nohup", "sudo", "time", "bundle", "npx", "poetry", "pipenv", "uv", "run", "-m"];
+const RUNNERS: [&str; 12] = [
+    "exec", "env", "nice", "nohup", "sudo", "time", "bundle", "npx", "poetry", "pipenv", "uv",
+    "run",
+];
 
 /// Finds a command that ends with `&`, or whose last program was told to be a daemon.
 pub(super) fn background(say: &Speaker<'_>) -> Option<Finding> {
@@ -68,7 +110,10 @@ pub(super) fn background(say: &Speaker<'_>) -> Option<Finding> {
         return Some(say.warn("background", span.clone(), message, hint));
     }
     let (daemon, span) = last_command(command, &tokens).and_then(|words| daemon(&words))?;
-    let message = format!("`{}` puts itself in the background here, and `{name}` seems to end at once", daemon.program);
+    let message = format!(
+        "`{}` puts itself in the background here, and `{name}` seems to end at once",
+        daemon.program
+    );
     Some(say.warn("background", span, message, daemon.hint.into()))
 }
 
@@ -97,9 +142,12 @@ fn daemon(words: &[&Word]) -> Option<(&'static Daemon, Range<usize>)> {
     let arguments = &words[at + 1..];
     let daemon = DAEMONS.iter().find(|daemon| daemon.program == base)?;
     let says = |option: &str| match option.split_once(' ') {
-        Some(("daemon", _)) => arguments.iter().find(|word| word.text.contains(option)).map(|word| word.span.clone()),
+        Some(("daemon", _)) => {
+            arguments.iter().find(|word| word.text.contains(option)).map(|word| word.span.clone())
+        }
         Some((option, value)) => {
-            let pair = arguments.windows(2).find(|pair| pair[0].text == option && pair[1].text == value);
+            let pair =
+                arguments.windows(2).find(|pair| pair[0].text == option && pair[1].text == value);
             pair.map(|pair| pair[0].span.start..pair[1].span.end)
         }
         None => arguments.iter().find(|word| word.text == option).map(|word| word.span.clone()),

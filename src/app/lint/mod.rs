@@ -69,10 +69,15 @@ pub struct Place {
 impl Place {
     /// Returns the part of a line of `text`; without a span, all of the line.
     pub fn of(text: &str, line: usize, span: Option<Range<usize>>) -> Option<Self> {
-        let text = text.split('\n').nth(line.checked_sub(1)?)?.trim_end_matches('\r');
+        let content = text.split('\n').nth(line.checked_sub(1)?)?;
+        Some(Self::in_line(content, line, span))
+    }
+
+    fn in_line(content: &str, line: usize, span: Option<Range<usize>>) -> Self {
+        let text = content.trim_end_matches('\r');
         let whole = text.len() - text.trim_start().len()..text.len();
         let span = span.filter(|span| text.get(span.clone()).is_some()).unwrap_or(whole);
-        Some(Self { line, text: text.to_owned(), span })
+        Self { line, text: text.to_owned(), span }
     }
 
     /// Returns the column of the first character, from 1, in characters.
@@ -128,7 +133,8 @@ pub fn check(subject: Subject<'_>, system: &System<'_>) -> Vec<Finding> {
 
 /// What foreman would have replaced in a command (process.rb): PORT, PS and every key of an env file.
 fn pasted_keys(files: &[LoadedEnvFile]) -> BTreeSet<&str> {
-    let of_files = files.iter().flat_map(|file| &file.assignments).map(|assignment| assignment.key.as_str());
+    let of_files =
+        files.iter().flat_map(|file| &file.assignments).map(|assignment| assignment.key.as_str());
     of_files.chain(["PORT", "PS"]).collect()
 }
 
@@ -140,7 +146,13 @@ struct Speaker<'a> {
 
 impl Speaker<'_> {
     /// Returns a warning about a part of the command, in bytes of the command.
-    fn warn(&self, code: &'static str, span: Range<usize>, message: String, hint: String) -> Finding {
+    fn warn(
+        &self,
+        code: &'static str,
+        span: Range<usize>,
+        message: String,
+        hint: String,
+    ) -> Finding {
         let line = self.procfile.text.split('\n').nth(self.entry.line - 1).unwrap_or_default();
         let behind_colon = line.get(self.entry.name.len() + 1..).unwrap_or_default();
         let at = line.len() - behind_colon.trim_start().len();
@@ -152,7 +164,13 @@ impl Speaker<'_> {
         self.finding(code, 0..self.entry.name.len(), message, hint)
     }
 
-    fn finding(&self, code: &'static str, span: Range<usize>, message: String, hint: String) -> Finding {
+    fn finding(
+        &self,
+        code: &'static str,
+        span: Range<usize>,
+        message: String,
+        hint: String,
+    ) -> Finding {
         Finding {
             severity: Severity::Warning,
             code,
@@ -164,26 +182,29 @@ impl Speaker<'_> {
     }
 }
 
-/// Turns a parser's notes into findings. What is only of interest for other tools is said once a file.
+/// Turns a parser's notes into findings. What a whole file tends to be written with is said once.
 fn of_notes(path: &Path, text: &str, notes: &[Note]) -> Vec<Finding> {
+    let lines: Vec<&str> = text.split('\n').collect();
     let mut findings: Vec<Finding> = Vec::new();
-    let is_first = |at: usize, note: &Note| !notes[..at].iter().any(|earlier| earlier.code == note.code);
     for (at, note) in notes.iter().enumerate() {
         let severity = match note.kind {
             NoteKind::Skipped | NoteKind::Malformed | NoteKind::Differs => Severity::Warning,
-            NoteKind::Portability if !is_first(at, note) => continue,
             NoteKind::Portability => Severity::Note,
         };
         let mut message = note.message.clone();
-        if note.kind == NoteKind::Portability {
+        if severity == Severity::Note || note.code == "reference" {
+            if notes[..at].iter().any(|earlier| earlier.code == note.code) {
+                continue;
+            }
             let later = notes[at + 1..].iter().filter(|later| later.code == note.code);
             message.push_str(&also(&later.map(|later| later.line).collect::<Vec<_>>()));
         }
+        let line = lines.get(note.line - 1).copied().unwrap_or_default();
         findings.push(Finding {
             severity,
             code: note.code,
             path: path.to_owned(),
-            place: Place::of(text, note.line, Some(note.span.clone())),
+            place: Some(Place::in_line(line, note.line, Some(note.span.clone()))),
             message,
             hint: note.hint.clone(),
         });
@@ -199,7 +220,9 @@ fn also(lines: &[usize]) -> String {
     match (lines.len(), shown.as_slice()) {
         (_, []) => String::new(),
         (1, [line]) => format!(" (also line {line})"),
-        (count, _) if count > SHOWN => format!(" (also lines {} and {} more)", shown.join(", "), count - SHOWN),
+        (count, _) if count > SHOWN => {
+            format!(" (also lines {} and {} more)", shown.join(", "), count - SHOWN)
+        }
         (_, [first @ .., last]) => format!(" (also lines {} and {last})", first.join(", ")),
     }
 }

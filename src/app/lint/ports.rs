@@ -32,19 +32,31 @@ pub(super) fn collisions(subject: Subject<'_>) -> Vec<Finding> {
         let say = Speaker { procfile: subject.procfile, entry };
         if count > 0 && instance_port(subject, at, count).is_none() {
             let message = format!("PORT of `{}.{count}` would be over 65535", entry.name);
-            let finding = say.warn_of_name("port-over-65535", message, "choose a lower base with `-p`".into());
+            let finding = say.warn_of_name(
+                "port-over-65535",
+                message,
+                "choose a lower base with `-p`".into(),
+            );
             found.push(Finding { severity: Severity::Error, ..finding });
         }
-        let reached = entries.iter().zip(subject.counts).enumerate().skip(at + 1).find(|(later, (_, later_count))| {
-            let distance = PORTS_PER_TYPE * u32::try_from(later - at).unwrap_or(u32::MAX);
-            **later_count > 0 && u32::from(count) > distance
-        });
+        let reached = entries.iter().zip(subject.counts).enumerate().skip(at + 1).find(
+            |(later, (_, later_count))| {
+                let distance = PORTS_PER_TYPE * u32::try_from(later - at).unwrap_or(u32::MAX);
+                **later_count > 0 && u32::from(count) > distance
+            },
+        );
         if let Some((later, (other, _))) = reached
             && let Some(port) = instance_port(subject, later, 1)
         {
             let number = PORTS_PER_TYPE * u32::try_from(later - at).unwrap_or(u32::MAX) + 1;
-            let message = format!("`{}.{number}` and `{}.1` both get port {port}", entry.name, other.name);
-            let hint = format!("run at most {} of `{}`, or move it behind `{}`", number - 1, entry.name, other.name);
+            let message =
+                format!("`{}.{number}` and `{}.1` both get port {port}", entry.name, other.name);
+            let hint = format!(
+                "run at most {} of `{}`, or move it behind `{}`",
+                number - 1,
+                entry.name,
+                other.name
+            );
             found.push(say.warn_of_name("port-collision", message, hint));
         }
     }
@@ -55,8 +67,11 @@ pub(super) fn collisions(subject: Subject<'_>) -> Vec<Finding> {
 pub(super) fn taken(subject: Subject<'_>, state: &dyn Fn(u16) -> PortState) -> Vec<Finding> {
     let mut found = Vec::new();
     for (at, (entry, &count)) in subject.procfile.entries.iter().zip(subject.counts).enumerate() {
-        let ports = (1..=count).filter_map(|number| Some((number, instance_port(subject, at, number)?)));
-        let mut bad = ports.map(|(number, port)| (number, port, state(port))).filter(|(_, _, state)| *state != PortState::Free);
+        let ports =
+            (1..=count).filter_map(|number| Some((number, instance_port(subject, at, number)?)));
+        let mut bad = ports
+            .map(|(number, port)| (number, port, state(port)))
+            .filter(|(_, _, state)| *state != PortState::Free);
         let Some((number, port, first)) = bad.next() else { continue };
         let more = match bad.count() {
             0 => String::new(),
@@ -72,9 +87,10 @@ pub(super) fn taken(subject: Subject<'_>, state: &dyn Fn(u16) -> PortState) -> V
             PortState::Taken(None) => {
                 (format!("port {port} of `{name}` is taken{more}"), "choose another base with `-p`")
             }
-            PortState::Forbidden => {
-                (format!("port {port} of `{name}` is for privileged users{more}"), "choose a base from 1024 with `-p`")
-            }
+            PortState::Forbidden => (
+                format!("port {port} of `{name}` is for privileged users{more}"),
+                "choose a base from 1024 with `-p`",
+            ),
         };
         let say = Speaker { procfile: subject.procfile, entry };
         let mut finding = say.warn_of_name("port-taken", message, hint.into());

@@ -123,7 +123,9 @@ impl<'a> Lexer<'a> {
     fn single(&mut self, word: &mut Word) {
         self.at += 1;
         let inner = self.rest().split('\'').next().unwrap_or_default();
-        let dollars = inner.match_indices('$').map(|(at, _)| Frozen { at: self.at + at, by: FrozenBy::SingleQuotes });
+        let dollars = inner
+            .match_indices('$')
+            .map(|(at, _)| Frozen { at: self.at + at, by: FrozenBy::SingleQuotes });
         word.frozen.extend(dollars);
         word.text.push_str(inner);
         self.at = (self.at + inner.len() + 1).min(self.command.len());
@@ -206,7 +208,9 @@ mod tests {
 
     fn shown(command: &str) -> String {
         let show = |token: Token| match token {
-            Token::Word(word) => format!("{}{}", word.text, if word.is_expanded { "*" } else { "" }),
+            Token::Word(word) => {
+                format!("{}{}", word.text, if word.is_expanded { "*" } else { "" })
+            }
             Token::Operator(span) => format!("<{}>", &command[span]),
             Token::Redirection => "<redirection>".into(),
         };

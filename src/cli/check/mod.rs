@@ -57,11 +57,19 @@ pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Error> {
     }
     procfile?;
     let limit = if args.strict { Severity::Warning } else { Severity::Error };
-    if findings.iter().any(|finding| finding.severity <= limit) { Err(Error::CheckFailed) } else { Ok(()) }
+    if findings.iter().any(|finding| finding.severity <= limit) {
+        Err(Error::CheckFailed)
+    } else {
+        Ok(())
+    }
 }
 
 /// Reads and lints. Returns the Procfile where it is valid, though the env files may not be.
-fn check(args: &CheckArgs, sources: &Sources, findings: &mut Vec<Finding>) -> Result<Option<LoadedProcfile>, Error> {
+fn check(
+    args: &CheckArgs,
+    sources: &Sources,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<LoadedProcfile>, Error> {
     let files = Files::from(&args.files);
     let root = files.root(&sources.cwd)?;
     let procfile = load::procfile(&files, &sources.cwd)?;
@@ -86,8 +94,12 @@ fn check(args: &CheckArgs, sources: &Sources, findings: &mut Vec<Finding>) -> Re
     let counts = counts(args, &procfile)?;
     let base_port = base_port(args.port, &environment.environment)?;
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
-    let subject = Subject { procfile: &procfile, environment: &environment, counts: &counts, base_port };
-    let system = System { program: &|name| probe::program(name, path.as_deref(), &root), port: &probe::port };
+    let subject =
+        Subject { procfile: &procfile, environment: &environment, counts: &counts, base_port };
+    let system = System {
+        program: &|name| probe::program(name, path.as_deref(), &root),
+        port: &probe::port,
+    };
     findings.extend(lint::check(subject, &system));
     procfile.require_entries()?;
     match failure {
@@ -113,7 +125,9 @@ fn counts(args: &CheckArgs, procfile: &LoadedProcfile) -> Result<Vec<u16>, Error
 
 /// Returns the base of all ports: `-p`, else PORT of the environment, else 5000.
 fn base_port(typed: Option<u16>, environment: &Environment) -> Result<u16, Error> {
-    let (None, Some(value)) = (typed, environment.get("PORT")) else { return Ok(typed.unwrap_or(BASE_PORT)) };
+    let (None, Some(value)) = (typed, environment.get("PORT")) else {
+        return Ok(typed.unwrap_or(BASE_PORT));
+    };
     let text = value.text.to_string_lossy();
     text.trim().parse().map_err(|_| Error::PortValue {
         value: text.clone().into_owned(),
@@ -129,10 +143,18 @@ fn base_port(typed: Option<u16>, environment: &Environment) -> Result<u16, Error
 /// Turns an error into a finding. `None` where no file is at fault.
 fn as_finding(error: &Error, cwd: &Path) -> Option<Finding> {
     let (code, path, place, message) = match error {
-        Error::ProcfileLine { path, line, reason } => ("procfile-line", path, place(cwd, path, *line), reason.clone()),
-        Error::EnvFileLine { path, line, reason } => ("env-file-line", path, place(cwd, path, *line), reason.clone()),
-        Error::ProcfileRead { path, source } => ("procfile-read", path, None, format!("{error}: {source}")),
-        Error::EnvFileRead { path, source } => ("env-file-read", path, None, format!("{error}: {source}")),
+        Error::ProcfileLine { path, line, reason } => {
+            ("procfile-line", path, place(cwd, path, *line), reason.clone())
+        }
+        Error::EnvFileLine { path, line, reason } => {
+            ("env-file-line", path, place(cwd, path, *line), reason.clone())
+        }
+        Error::ProcfileRead { path, source } => {
+            ("procfile-read", path, None, format!("{error}: {source}"))
+        }
+        Error::EnvFileRead { path, source } => {
+            ("env-file-read", path, None, format!("{error}: {source}"))
+        }
         Error::Root { path, source } => ("root", path, None, format!("{error}: {source}")),
         Error::ProcfileEmpty { path } => ("no-processes", path, None, error.to_string()),
         _ => return None,

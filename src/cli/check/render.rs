@@ -21,9 +21,13 @@ pub(super) fn text(findings: &[Finding], is_colored: bool) -> String {
         let excerpt = finding.place.as_ref().map(|place| {
             let annotation = AnnotationKind::Primary.span(place.span.clone());
             let path = finding.path.to_string_lossy();
-            Snippet::source(place.text.as_str()).line_start(place.line).path(path).annotation(annotation)
+            Snippet::source(place.text.as_str())
+                .line_start(place.line)
+                .path(path)
+                .annotation(annotation)
         });
-        let hint = finding.hint.as_ref().map(|hint| Level::HELP.with_name("hint").message(hint.as_str()));
+        let hint =
+            finding.hint.as_ref().map(|hint| Level::HELP.with_name("hint").message(hint.as_str()));
         let report = title.elements(excerpt).elements(hint);
         text.push_str(&renderer.render(&[report]));
         text.push_str("\n\n");
@@ -98,7 +102,10 @@ warning[skipped-line]: skipped: `é` cannot be in a name
     #[test]
     fn no_place_is_no_excerpt() {
         let finding = Finding { place: None, severity: Severity::Error, hint: None, ..finding() };
-        assert_eq!(text(&[finding], false), "error[skipped-line]: skipped: `é` cannot be in a name\n\n");
+        assert_eq!(
+            text(&[finding], false),
+            "error[skipped-line]: skipped: `é` cannot be in a name\n\n"
+        );
     }
 
     #[test]
