@@ -23,7 +23,7 @@ pub struct Finding {
     pub severity: Severity,
     /// A word for machines: `skipped-line`.
     pub code: &'static str,
-    /// The file as it was named.
+    /// The file as it was named; empty where no file is at fault.
     pub path: PathBuf,
     /// Where in the file, where one place can be named.
     pub place: Option<Place>,

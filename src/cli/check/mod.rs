@@ -6,11 +6,11 @@ mod render;
 use std::fs;
 use std::io::{self, Write as _};
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::app::formation::{self, Wish};
 use crate::app::lint::{self, Finding, Place, Severity, Subject, System};
-use crate::app::load::{self, Files, LoadedProcfile};
+use crate::app::load::{self, Files, LoadedEnvironment, LoadedProcfile};
 use crate::app::{Environment, Source};
 use crate::cli::args::CheckArgs;
 use crate::cli::sources::Sources;
@@ -23,24 +23,17 @@ const BASE_PORT: u16 = 5000;
 /// goes to stdout.
 ///
 /// # Errors
-/// `Error::CheckFailed` where an error was found and shown (with `--strict`, a warning); any other
-/// where there is nothing to check.
+/// `Error::CheckFailed` where an error was found and shown (with `--strict`, a warning).
 pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Error> {
     let mut findings = Vec::new();
-    let procfile = check(args, sources, &mut findings).or_else(|error| {
-        // An error that has a place in a file, or that a program reads, is shown as a finding.
-        match as_finding(&error, &sources.cwd) {
-            Some(finding) if args.json || finding.place.is_some() => {
-                findings.push(finding);
-                Ok(None)
-            }
-            Some(_) | None => Err(error),
+    let checked = check(args, sources, &mut findings);
+    let names: Vec<&str> = match &checked {
+        Ok(procfile) => procfile.entries.iter().map(|entry| entry.name.as_str()).collect(),
+        Err(error) => {
+            // What was found until then stands before it: it may say why.
+            findings.push(as_finding(error, &sources.cwd));
+            Vec::new()
         }
-    });
-    // Even where there is nothing to check, what was found until then is shown: it may say why.
-    let names = match &procfile {
-        Ok(Some(procfile)) => procfile.entries.iter().map(|entry| entry.name.as_str()).collect(),
-        Ok(None) | Err(_) => Vec::new(),
     };
     if args.json {
         let text = render::json(&findings, &names);
@@ -55,7 +48,6 @@ pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Error> {
         // A closed standard error leaves nobody to tell.
         drop(io::stderr().write_all(text.as_bytes()));
     }
-    procfile?;
     let limit = if args.strict { Severity::Warning } else { Severity::Error };
     if findings.iter().any(|finding| finding.severity <= limit) {
         Err(Error::CheckFailed)
@@ -69,7 +61,7 @@ fn check(
     args: &CheckArgs,
     sources: &Sources,
     findings: &mut Vec<Finding>,
-) -> Result<Option<LoadedProcfile>, Error> {
+) -> Result<LoadedProcfile, Error> {
     let files = Files::from(&args.files);
     let root = files.root(&sources.cwd)?;
     let procfile = load::procfile(&files, &sources.cwd)?;
@@ -80,36 +72,24 @@ fn check(
             path: procfile.path.clone(),
             place: None,
             message: notice.clone(),
-            hint: Some("write that line into a Procfile to silence this".into()),
+            hint: Some("write that line into a Procfile, and this is not said".into()),
         });
     }
-    let loaded = load::environment(&files, &sources.cwd, sources.environment());
-    let (environment, failure) = match loaded {
-        Ok(environment) => (environment, None),
-        Err(error) => (
-            load::LoadedEnvironment { environment: sources.environment(), files: Vec::new() },
-            Some(error),
-        ),
-    };
+    let environment = load::environment(&files, &sources.cwd, sources.environment())
+        .unwrap_or_else(|error| {
+            findings.push(as_finding(&error, &sources.cwd));
+            LoadedEnvironment { environment: sources.environment(), files: Vec::new() }
+        });
     let counts = counts(args, &procfile)?;
     let base_port = base_port(args.port, &environment.environment)?;
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
+    let program = |name: &str| probe::program(name, path.as_deref(), &root);
+    let system = System { program: &program, port: &probe::port };
     let subject =
         Subject { procfile: &procfile, environment: &environment, counts: &counts, base_port };
-    let system = System {
-        program: &|name| probe::program(name, path.as_deref(), &root),
-        port: &probe::port,
-    };
     findings.extend(lint::check(subject, &system));
     procfile.require_entries()?;
-    match failure {
-        None => {}
-        Some(error) => match as_finding(&error, &sources.cwd) {
-            Some(finding) => findings.push(finding),
-            None => return Err(error),
-        },
-    }
-    Ok(Some(procfile))
+    Ok(procfile)
 }
 
 /// Returns how many instances of each entry would run.
@@ -140,8 +120,11 @@ fn base_port(typed: Option<u16>, environment: &Environment) -> Result<u16, Error
     })
 }
 
-/// Turns an error into a finding. `None` where no file is at fault.
-fn as_finding(error: &Error, cwd: &Path) -> Option<Finding> {
+/// Turns an error into a finding; the path is empty where no file is at fault.
+fn as_finding(error: &Error, cwd: &Path) -> Finding {
+    let cause =
+        std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let said = format!("{error}{cause}");
     let (code, path, place, message) = match error {
         Error::ProcfileLine { path, line, reason } => {
             ("procfile-line", path, place(cwd, path, *line), reason.clone())
@@ -149,22 +132,111 @@ fn as_finding(error: &Error, cwd: &Path) -> Option<Finding> {
         Error::EnvFileLine { path, line, reason } => {
             ("env-file-line", path, place(cwd, path, *line), reason.clone())
         }
-        Error::ProcfileRead { path, source } => {
-            ("procfile-read", path, None, format!("{error}: {source}"))
-        }
-        Error::EnvFileRead { path, source } => {
-            ("env-file-read", path, None, format!("{error}: {source}"))
-        }
-        Error::Root { path, source } => ("root", path, None, format!("{error}: {source}")),
-        Error::ProcfileEmpty { path } => ("no-processes", path, None, error.to_string()),
-        _ => return None,
+        Error::ProcfileRead { path, .. } => ("procfile-read", path, None, said),
+        Error::EnvFileRead { path, .. } => ("env-file-read", path, None, said),
+        Error::Root { path, .. } => ("root", path, None, said),
+        Error::ProcfileEmpty { path } => ("no-processes", path, None, said),
+        // No other error has a file to show.
+        _ => ("usage", &PathBuf::new(), None, said),
     };
-    let hint = error.hint();
-    Some(Finding { severity: Severity::Error, code, path: path.clone(), place, message, hint })
+    Finding {
+        severity: Severity::Error,
+        code,
+        path: path.clone(),
+        place,
+        message,
+        hint: error.hint(),
+    }
 }
 
 /// Reads the line again that stopped a parser; it may not be UTF-8.
 fn place(cwd: &Path, path: &Path, line: usize) -> Option<Place> {
     let bytes = fs::read(cwd.join(path)).ok()?;
     Place::of(&String::from_utf8_lossy(&bytes), line, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+
+    fn found(
+        files: &[(&str, &str)],
+        words: &[&str],
+    ) -> (Result<Vec<String>, String>, Vec<&'static str>) {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        let sources = Sources {
+            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            cwd: dir.path().to_owned(),
+            stdout_is_terminal: false,
+            stderr_is_terminal: false,
+        };
+        let cli = Cli::try_parse_from(["pm", "check"].iter().chain(words)).unwrap();
+        let Command::Check(args) = cli.command else { unreachable!("`check` was typed") };
+        let mut findings = Vec::new();
+        let checked = check(&args, &sources, &mut findings)
+            .map_err(|error| as_finding(&error, dir.path()).code.to_owned());
+        let names =
+            checked.map(|procfile| procfile.entries.into_iter().map(|entry| entry.name).collect());
+        (
+            names,
+            findings
+                .into_iter()
+                .map(|finding| finding.code)
+                .filter(|code| *code != "port-taken")
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn a_valid_procfile_stays_valid_beside_a_broken_env_file() {
+        let files = [("Procfile", "web: ls\njunk\n"), (".env", "A=\0\n")];
+        assert_eq!(
+            found(&files, &[]),
+            (Ok(vec!["web".into()]), vec!["env-file-line", "skipped-line"])
+        );
+    }
+
+    #[test]
+    fn a_procfile_without_an_entry_is_an_error_after_the_lines_that_are_none() {
+        assert_eq!(
+            found(&[("Procfile", "web=ls\n")], &[]),
+            (Err("no-processes".into()), vec!["skipped-line"])
+        );
+    }
+
+    #[test]
+    fn what_keeps_the_application_from_starting_is_an_error() {
+        let procfile = ("Procfile", "web: ls\n");
+        let table: [(&[(&str, &str)], &[&str], &str); 6] = [
+            (&[], &[], "procfile-read"),
+            (&[procfile], &["-d", "nope"], "root"),
+            (&[procfile], &["-m", "wbe=1"], "usage"),
+            (&[procfile, (".env", "PORT=x")], &[], "usage"),
+            (&[("Procfile", "web: a\nweb: b\n")], &[], "procfile-line"),
+            (&[("Procfile", "web: a\0\n")], &[], "procfile-line"),
+        ];
+        for (files, words, code) in table {
+            assert_eq!(found(files, words).0, Err(code.to_owned()), "{files:?} {words:?}");
+        }
+        let (names, codes) = found(&[procfile], &["-p", "65535", "-m", "web=2"]);
+        assert_eq!((names, codes), (Ok(vec!["web".into()]), vec!["port-over-65535"]));
+    }
+
+    #[test]
+    fn the_base_of_the_ports_is_typed_or_set_or_5000() {
+        let mut environment = Environment::default();
+        assert_eq!(base_port(None, &environment).unwrap(), 5000);
+        environment.set("PORT", "7000", Source::Set);
+        assert_eq!(base_port(None, &environment).unwrap(), 7000);
+        assert_eq!(base_port(Some(80), &environment).unwrap(), 80);
+        environment.set("PORT", "x", Source::Set);
+        let error = base_port(None, &environment).map_err(|error| error.to_string());
+        assert_eq!(error, Err("PORT `x` of `--set` is not a port number".into()));
+    }
 }

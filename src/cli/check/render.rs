@@ -44,11 +44,12 @@ pub(super) fn json(findings: &[Finding], names: &[&str]) -> String {
     };
     for finding in findings {
         let place = finding.place.as_ref();
+        let file = (!finding.path.as_os_str().is_empty()).then(|| finding.path.to_string_lossy());
         line(json!({
             "type": "finding",
             "severity": finding.severity.as_str(),
             "code": finding.code,
-            "file": finding.path.to_string_lossy(),
+            "file": file,
             "line": place.map(|place| place.line),
             "column": place.map(|place| place.column()),
             "length": place.map(|place| place.length()),
