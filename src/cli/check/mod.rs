@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn what_keeps_the_application_from_starting_is_an_error() {
         let procfile = ("Procfile", "web: ls\n");
-        let table: [(&[(&str, &str)], &[&str], &str); 6] = [
+        type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
+        let table: [Row<'_>; 6] = [
             (&[], &[], "procfile-read"),
             (&[procfile], &["-d", "nope"], "root"),
             (&[procfile], &["-m", "wbe=1"], "usage"),
