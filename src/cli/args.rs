@@ -156,7 +156,12 @@ pub struct RunArgs {
     #[arg(short = 'c', long)]
     pub shell: bool,
     /// A process type of the Procfile, or a program and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
     pub command: Vec<std::ffi::OsString>,
 }
 
@@ -198,5 +203,6 @@ pub struct EnvArgs {
 /// Reads a number of seconds, whole or with a fraction.
 fn seconds(text: &str) -> Result<std::time::Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    std::time::Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds from 0".to_owned())
+    std::time::Duration::try_from_secs_f64(seconds)
+        .map_err(|_| "not a number of seconds from 0".to_owned())
 }

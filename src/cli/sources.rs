@@ -4,9 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use crate::app::load::Files;
 use crate::app::{Environment, Source};
-use crate::cli::args::FileArgs;
 
 /// The caller's environment, folder and terminals.
 #[derive(Clone, Debug)]
@@ -52,16 +50,5 @@ impl Sources {
     pub fn var(&self, key: &str) -> Option<&OsStr> {
         let found = self.env.iter().find(|(name, value)| name == key && !value.is_empty());
         found.map(|(_, value)| value.as_os_str())
-    }
-}
-
-impl From<&FileArgs> for Files {
-    fn from(args: &FileArgs) -> Self {
-        Self {
-            procfile: args.procfile.clone(),
-            root: args.root.clone(),
-            env: args.env.clone(),
-            set: args.set.clone(),
-        }
     }
 }

@@ -10,21 +10,18 @@ use std::path::{Path, PathBuf};
 
 use crate::app::formation::{self, Wish};
 use crate::app::lint::{self, Finding, Place, Severity, Subject, System};
-use crate::app::load::{self, Files, LoadedEnvironment, LoadedProcfile};
-use crate::app::{Environment, Source};
+use crate::app::load::{self, LoadedEnvironment, LoadedProcfile};
 use crate::cli::args::CheckArgs;
 use crate::cli::sources::Sources;
+use crate::cli::{answer, resolve};
 use crate::error::Error;
-
-/// PORT of the first instance, where nothing else is said (foreman engine.rb).
-const BASE_PORT: u16 = 5000;
 
 /// Checks the application. The answer goes to stdout, what was found to stderr; with `--json` all
 /// goes to stdout.
 ///
 /// # Errors
 /// `Error::CheckFailed` where an error was found and shown (with `--strict`, a warning).
-pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Error> {
+pub(super) fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Error> {
     let mut findings = Vec::new();
     let checked = check(args, sources, &mut findings);
     let names: Vec<&str> = match &checked {
@@ -36,12 +33,11 @@ pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Error> {
         }
     };
     if args.json {
-        let text = render::json(&findings, &names);
-        io::stdout().write_all(text.as_bytes()).map_err(|source| Error::Output { source })?;
+        answer(render::json(&findings, &names).as_bytes())?;
     } else {
         if !names.is_empty() {
             let valid = format!("valid procfile detected ({})\n", names.join(", "));
-            io::stdout().write_all(valid.as_bytes()).map_err(|source| Error::Output { source })?;
+            answer(valid.as_bytes())?;
         }
         let is_colored = sources.stderr_is_terminal && sources.var("NO_COLOR").is_none();
         let text = render::text(&findings, is_colored);
@@ -62,7 +58,7 @@ fn check(
     sources: &Sources,
     findings: &mut Vec<Finding>,
 ) -> Result<LoadedProcfile, Error> {
-    let files = Files::from(&args.files);
+    let files = resolve::files(&args.files);
     let root = files.root(&sources.cwd)?;
     let procfile = load::procfile(&files, &sources.cwd)?;
     if let Some(notice) = &procfile.notice {
@@ -81,7 +77,7 @@ fn check(
             LoadedEnvironment { environment: sources.environment(), files: Vec::new() }
         });
     let counts = counts(args, &procfile)?;
-    let base_port = base_port(args.port, &environment.environment)?;
+    let base_port = resolve::base_port(args.port, &environment.environment)?;
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
     let program = |name: &str| probe::program(name, path.as_deref(), &root);
     let system = System { program: &program, port: &probe::port };
@@ -101,23 +97,6 @@ fn counts(args: &CheckArgs, procfile: &LoadedProcfile) -> Result<Vec<u16>, Error
     let wish = Wish { formation: formation::parse(formation)?, ..Wish::default() };
     let cpus = std::thread::available_parallelism().map_or(1, NonZero::get);
     Ok(wish.counts(&names, u16::try_from(cpus).unwrap_or(u16::MAX), &default)?)
-}
-
-/// Returns the base of all ports: `-p`, else PORT of the environment, else 5000.
-fn base_port(typed: Option<u16>, environment: &Environment) -> Result<u16, Error> {
-    let (None, Some(value)) = (typed, environment.get("PORT")) else {
-        return Ok(typed.unwrap_or(BASE_PORT));
-    };
-    let text = value.text.to_string_lossy();
-    text.trim().parse().map_err(|_| Error::PortValue {
-        value: text.clone().into_owned(),
-        origin: match &value.source {
-            Source::Caller => "of the environment".into(),
-            Source::EnvFile { path, line } => format!("of {}:{line}", path.display()),
-            Source::Set => "of `--set`".into(),
-            Source::Pm(rule) => format!("of {rule}"),
-        },
-    })
 }
 
 /// Turns an error into a finding; the path is empty where no file is at fault.
@@ -227,17 +206,5 @@ mod tests {
         }
         let (names, codes) = found(&[procfile], &["-p", "65535", "-m", "web=2"]);
         assert_eq!((names, codes), (Ok(vec!["web".into()]), vec!["port-over-65535"]));
-    }
-
-    #[test]
-    fn the_base_of_the_ports_is_typed_or_set_or_5000() {
-        let mut environment = Environment::default();
-        assert_eq!(base_port(None, &environment).unwrap(), 5000);
-        environment.set("PORT", "7000", Source::Set);
-        assert_eq!(base_port(None, &environment).unwrap(), 7000);
-        assert_eq!(base_port(Some(80), &environment).unwrap(), 80);
-        environment.set("PORT", "x", Source::Set);
-        let error = base_port(None, &environment).map_err(|error| error.to_string());
-        assert_eq!(error, Err("PORT `x` of `--set` is not a port number".into()));
     }
 }
