@@ -1,6 +1,7 @@
 //! Turns what was typed into what happens: one function a subcommand.
 
 pub mod args;
+mod check;
 mod env;
 mod resolve;
 mod run;
@@ -44,7 +45,7 @@ fn dispatch(cli: &Cli, called_as: Tool, sources: &Sources) -> Result<i32, Error>
     match &cli.command {
         Command::Start(args) => start::start(args, called_as, sources),
         Command::Run(args) => run::run(args, sources),
-        Command::Check(_) => Ok(0),
+        Command::Check(args) => check::run(args, sources).map(|()| 0),
         Command::Env(args) => env::env(args, sources).map(|()| 0),
         Command::Version => {
             answer(format!("{}\n", env!("CARGO_PKG_VERSION")).as_bytes()).map(|()| 0)
