@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::app::{ExitOn, Policy, Signal};
 use crate::supervisor::sim::{Child, Row, World, never, on_failure, row};
-use crate::supervisor::{Culprit, Exit, Moment};
+use crate::supervisor::{Culprit, Event, Exit, Moment};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -117,6 +117,38 @@ fn all_with_clean_exits_alone_ends_with_zero() {
     let mut w = World::new(ExitOn::All, rows);
     assert_eq!(w.run(FOREVER), Some(0));
     assert_eq!(w.sup.verdict(), &Default::default());
+}
+
+#[test]
+fn an_asked_stop_ends_with_zero_even_where_an_instance_had_failed_under_all() {
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(50, Exit::Code(3))),
+        row("api", never(), Child::Forever),
+    ];
+    let mut w = World::new(ExitOn::All, rows);
+    w.at(100, Event::Signalled(Signal::INT));
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.sup.verdict().culprit, None);
+}
+
+#[test]
+fn the_code_and_the_culprit_of_a_failed_start_belong_together_under_all() {
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(0, Exit::Code(3))),
+        Row {
+            children: vec![Child::ExitsAfter(0, Exit::Code(1)), Child::Missing],
+            ..row("api", on_failure(), Child::Missing)
+        },
+    ];
+    for with_other in [true, false] {
+        let mut rows = rows.clone();
+        if with_other {
+            rows.push(row("job", never(), Child::Forever));
+        }
+        let mut w = World::new(ExitOn::All, rows);
+        assert_eq!(w.run(FOREVER), Some(1), "{with_other}");
+        assert_eq!(w.sup.verdict().culprit.unwrap().instance, w.instance("api.1"));
+    }
 }
 
 #[test]
