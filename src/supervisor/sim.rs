@@ -31,6 +31,8 @@ pub(super) enum Child {
     LeavesGroup(u64),
     /// Ends at once when asked to stop; the rest of its group ends only when killed.
     LeavesGroupDeaf,
+    /// Ends at once when asked to stop; the rest of its group does not even end when killed.
+    LeavesGroupImmortal,
     /// Ends by itself and leaves a job in its group, which ends when asked to stop.
     LeavesJob(u64, Exit),
     /// Ends by itself and leaves a job in its group, which ends only when killed.
@@ -65,6 +67,7 @@ impl Child {
             | Self::Missing
             | Self::LeavesGroup(_)
             | Self::LeavesGroupDeaf
+            | Self::LeavesGroupImmortal
             | Self::Daemonises
             | Self::DaemonisesDeaf
             | Self::DaemonisesImmortal => None,
@@ -76,6 +79,7 @@ impl Child {
             self,
             Self::LeavesGroup(_)
                 | Self::LeavesGroupDeaf
+                | Self::LeavesGroupImmortal
                 | Self::LeavesJob(..)
                 | Self::LeavesDeafJob(..)
         )
@@ -368,6 +372,7 @@ impl World {
             _ => fatal, // Every other leader obeys.
         };
         let members_end = match life.child {
+            Child::LeavesGroupImmortal => None,
             Child::LeavesGroup(more) if polite => Some(1 + more),
             Child::LeavesGroupDeaf | Child::LeavesDeafJob(..) if polite => None,
             _ => fatal.then_some(1), // Every other obeys at once.

@@ -223,3 +223,23 @@ fn a_fact_told_twice_changes_nothing() {
     assert_eq!(w.sup.handle(Event::SpawnFailed { run, error }, w.now), []);
     assert_eq!(format!("{:?}", w.sup), before);
 }
+
+#[test]
+fn a_job_that_writes_elsewhere_still_gets_the_drain_to_end() {
+    let rows = vec![row("web", on_failure(), Child::LeavesDeafJob(10, Exit::Code(1)))];
+    let mut w = World::new(ExitOn::Failure, rows);
+    let run = crate::app::RunId { instance: w.instance("web.1"), seq: 1 };
+    w.at(11, Event::OutputClosed { run });
+    w.run(400);
+    assert_eq!(w.lines(&["sweep"]), ["210 sweep web.1#1"]);
+}
+
+#[test]
+fn output_closed_while_running_ends_nothing_and_needs_no_drain_later() {
+    let child = Child::Leaky(500, Exit::Code(1));
+    let mut w = World::new(ExitOn::Failure, vec![row("web", never(), child)]);
+    let run = crate::app::RunId { instance: w.instance("web.1"), seq: 1 };
+    w.at(10, Event::OutputClosed { run });
+    assert_eq!(w.run(FOREVER), Some(1));
+    assert_eq!(w.lines(&["sweep"]), ["500 sweep web.1#1"]);
+}

@@ -236,3 +236,22 @@ fn ends_have_the_codes_and_the_words_of_a_shell() {
         assert_eq!(exit.is_success(), code == 0);
     }
 }
+
+#[test]
+fn a_failure_drops_an_instance_that_waits_for_its_restart_without_a_word() {
+    let rows = vec![
+        row("web", on_failure(), Child::ExitsAfter(10, Exit::Code(1))),
+        row("api", never(), Child::ExitsAfter(50, Exit::Code(3))),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    assert_eq!(w.run(FOREVER), Some(3));
+    w.assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        10 sweep web.1#1
+        10 web.1 exited with code 1; again in 500ms (1/5)
+        50 sweep api.1#1
+        50 api.1 exited with code 3
+        50 strays SIGTERM",
+    );
+}

@@ -226,3 +226,15 @@ fn an_application_without_instances_ends_at_once() {
     assert_eq!(w.run(FOREVER), Some(0));
     w.assert("0 strays SIGTERM");
 }
+
+#[test]
+fn a_start_waits_for_the_answer_to_the_one_before_whatever_happens() {
+    let rows = vec![Row { count: 3, ..row("web", on_failure(), Child::Forever) }];
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.start_takes = 10;
+    w.at(5, Event::Ticked);
+    w.at(6, Event::Signalled(Signal::USR1));
+    w.run(FOREVER);
+    let expected = ["0 spawn web.1#1", "10 spawn web.2#1", "20 spawn web.3#1"];
+    assert_eq!(w.lines(&["spawn"]), expected);
+}

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::app::{ExitOn, Policy, Signal};
+use crate::app::{ExitOn, Policy, RunId, Signal};
 use crate::supervisor::sim::{Child, Row, World, on_failure, row};
-use crate::supervisor::{Event, Exit};
+use crate::supervisor::{Event, Exit, Group};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -148,4 +148,52 @@ fn a_crash_that_drains_when_the_stop_begins_is_not_asked_again_nor_restarted() {
         210 web.1 exited with code 1
         210 strays SIGTERM",
     );
+}
+
+#[test]
+fn a_group_that_does_not_even_end_when_killed_is_left_after_the_drain() {
+    let w = stopped_at(100, vec![row("web", on_failure(), Child::LeavesGroupImmortal)]);
+    let expected = ["100 SIGTERM web.1#1", "5100 SIGKILL web.1#1", "5300 sweep web.1#1"];
+    assert_eq!(w.lines(&["SIGTERM web.1#1", "SIGKILL", "sweep"]), expected);
+    assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
+    assert_eq!(w.sup.verdict().lost, []);
+}
+
+/// A stop at 100 whose leader ends at 101 and whose group has ended by 200.
+fn group_gone_at_200() -> (World, RunId) {
+    let rows = vec![row("web", on_failure(), Child::LeavesGroupDeaf)];
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.at(100, Event::Signalled(Signal::TERM));
+    let run = RunId { instance: w.instance("web.1"), seq: 1 };
+    w.at(200, Event::GroupGone { run });
+    (w, run)
+}
+
+#[test]
+fn the_last_lines_after_a_group_is_gone_are_waited_for() {
+    let (mut w, run) = group_gone_at_200();
+    w.at(250, Event::OutputClosed { run });
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.lines(&["sweep"]), ["250 sweep web.1#1"]);
+}
+
+#[test]
+fn a_pipe_kept_open_after_a_group_is_gone_delays_the_end_by_the_drain_alone() {
+    let (mut w, _) = group_gone_at_200();
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.lines(&["sweep"]), ["400 sweep web.1#1"]);
+}
+
+#[test]
+fn the_end_of_a_leader_counts_once_while_its_group_lives() {
+    for group in [Group::Left, Group::Gone] {
+        let rows = vec![row("web", on_failure(), Child::LeavesGroup(500))];
+        let mut w = World::new(ExitOn::Failure, rows);
+        w.at(100, Event::Signalled(Signal::TERM));
+        let run = RunId { instance: w.instance("web.1"), seq: 1 };
+        w.at(200, Event::Exited { run, exit: Exit::Code(9), group });
+        assert_eq!(w.run(FOREVER), Some(0));
+        let expected = ["601 sweep web.1#1", "601 web.1 terminated by SIGTERM"];
+        assert_eq!(w.lines(&["sweep", "terminated"]), expected, "{group:?}");
+    }
 }

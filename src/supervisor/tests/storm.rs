@@ -22,6 +22,7 @@ pub(super) fn child(random: &mut Random) -> Child {
         2..=5 => Child::ExitsAfter(after, exit(random)),
         6 => Child::Leaky(after, exit(random)),
         7 => Child::LeavesGroup(random.below(7000)),
+        8 if after % 2 == 0 => Child::LeavesGroupImmortal,
         8 => Child::LeavesGroupDeaf,
         9 | 10 => Child::LeavesJob(after, exit(random)),
         11 => Child::LeavesDeafJob(after, exit(random)),
