@@ -117,6 +117,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// `--timestamp-format` is not one.
+    #[error("`{format}` is not a form of time: {reason}")]
+    TimestampFormat {
+        /// What was typed.
+        format: String,
+        /// Why.
+        reason: String,
+    },
     /// `pm check` found errors, and has already shown them.
     #[error("the check found errors")]
     CheckFailed,

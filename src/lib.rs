@@ -3,3 +3,6 @@
 pub mod app;
 pub mod cli;
 pub mod error;
+pub(crate) mod os;
+pub mod output;
+pub mod supervisor;

@@ -91,6 +91,15 @@ fn part(text: &str) -> Result<Part, FormationError> {
     Ok(Part { name: name.to_owned(), count })
 }
 
+/// Returns where a name stands, or says which names there are.
+pub(crate) fn position(names: &[&str], name: &str) -> Result<usize, FormationError> {
+    names.iter().position(|known| *known == name).ok_or_else(|| FormationError::Unknown {
+        name: name.to_owned(),
+        nearest: nearest(name, names.iter().copied()).map(str::to_owned),
+        known: names.iter().map(|&known| known.to_owned()).collect(),
+    })
+}
+
 impl Wish {
     /// Returns the count of each of `names`, in their order. `cpus` is what `auto` means.
     /// A type that is neither listed nor named keeps `default` where nothing at all was asked.
@@ -100,13 +109,7 @@ impl Wish {
         cpus: u16,
         default: &[u16],
     ) -> Result<Vec<u16>, FormationError> {
-        let index = |name: &str| {
-            names.iter().position(|known| *known == name).ok_or_else(|| FormationError::Unknown {
-                name: name.to_owned(),
-                nearest: nearest(name, names.iter().copied()).map(str::to_owned),
-                known: names.iter().map(|&known| known.to_owned()).collect(),
-            })
-        };
+        let index = |name: &str| position(names, name);
         let number = |count: Option<Count>| match count {
             Some(Count::Number(n)) => n,
             Some(Count::Auto) => cpus,
