@@ -255,3 +255,46 @@ fn a_failure_drops_an_instance_that_waits_for_its_restart_without_a_word() {
         50 strays SIGTERM",
     );
 }
+
+#[test]
+fn a_failure_says_that_it_stops_an_instance_that_still_drains() {
+    let rows = vec![
+        row("web", never(), Child::Leaky(10, Exit::Code(0))),
+        row("api", never(), Child::ExitsAfter(50, Exit::Code(3))),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    assert_eq!(w.run(FOREVER), Some(3));
+    w.assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        50 sweep api.1#1
+        50 api.1 exited with code 3
+        50 stopping: api.1 ended
+        210 sweep web.1#1
+        210 web.1 exited with code 0
+        210 strays SIGTERM",
+    );
+}
+
+#[test]
+fn a_failure_during_a_start_stops_what_was_being_started() {
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(10, Exit::Code(3))),
+        row("api", never(), Child::Forever),
+        row("job", never(), Child::Forever),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.start_takes = 30;
+    assert_eq!(w.run(FOREVER), Some(3));
+    w.assert(
+        "0 spawn web.1#1
+        30 spawn api.1#1
+        40 sweep web.1#1
+        40 web.1 exited with code 3
+        40 stopping: web.1 ended
+        60 SIGTERM api.1#1
+        61 sweep api.1#1
+        61 api.1 terminated by SIGTERM
+        61 strays SIGTERM",
+    );
+}
