@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::app::formation::FormationError;
+use crate::config::ConfigError;
 
 /// A failure that ends the command. `Display` is the lowercase fragment that `main` puts behind
 /// `error: `; the cause, where there is one, is `source()`.
@@ -63,6 +64,9 @@ pub enum Error {
     /// The formation or the arguments ask for something impossible.
     #[error(transparent)]
     Formation(#[from] FormationError),
+    /// pm.toml or .foreman cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// `--set` without `=`.
     #[error("`{text}` is not KEY=VALUE")]
     NotAnAssignment {
@@ -165,6 +169,7 @@ impl Error {
             }
             Self::Formation(FormationError::NoName { .. }) => "write `web=2`".into(),
             Self::Formation(FormationError::Nothing) => "ask for at least one instance: `web=1`".into(),
+            Self::Config(error) => return error.hint.clone(),
             Self::NotAnAssignment { .. } => "write `--set KEY=VALUE`".into(),
             Self::PortValue { .. } => "PORT is the base of all ports: a number from 0 to 65535".into(),
             Self::PortRange { .. } => "choose a lower base with `-p`".into(),

@@ -2,5 +2,6 @@
 
 pub mod app;
 pub mod cli;
+pub mod config;
 pub mod error;
 pub mod resources;

@@ -9,7 +9,8 @@ pub mod runtime;
 mod shell_words;
 pub mod size;
 
-pub use budget::{Share, share};
+pub use budget::{MemoryAction, Share, share};
+pub use cpus::{CpuLimit, Nice};
 pub use per_type::PerType;
 pub use runtime::Gc;
 pub use size::Size;
