@@ -1,0 +1,5 @@
+//! The imperative shell: what touches processes, /proc and cgroups.
+
+pub mod cgroup;
+pub mod meter;
+pub(crate) mod proc_tree;
