@@ -190,7 +190,7 @@ impl Scanner<'_> {
                     match self.bump().ok_or(Unreadable::Open)? {
                         '\n' => {}
                         escaped @ ('"' | '\\' | '$' | '`') => {
-                            push(text, escaped.encode_utf8(&mut [0; 4]))
+                            push(text, escaped.encode_utf8(&mut [0; 4]));
                         }
                         other => {
                             push(text, "\\");
