@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::value::word;
 use crate::app::formation::{Count, Part};
 use crate::app::{ExitOn, Restart, Signal};
-use crate::resources::{CpuLimit, Gc, MemoryAction, Nice, Size};
+use crate::resources::{CpuLimit, Gc, MemoryAction, Nice, PerType, Size};
 
 /// The layer that a value comes from; the first wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,6 +182,24 @@ impl TypeSettings {
             cpus: self.cpus.or(under.cpus),
             env: self.env.or(under.env),
             directory: self.directory.or(under.directory),
+        }
+    }
+}
+
+impl Settings {
+    /// Puts in what a flag such as `--memory web=512M,all=256M` says; `slot` names the option.
+    pub fn put<T: Clone>(
+        &mut self,
+        values: &PerType<T>,
+        origin: Origin,
+        slot: impl Fn(&mut TypeSettings) -> &mut Option<Setting<T>>,
+    ) {
+        if let Some(value) = values.all() {
+            *slot(&mut self.all) = Some(Setting { value: value.clone(), origin });
+        }
+        for (name, value) in values.named() {
+            let own = self.types.entry(name.to_owned()).or_default();
+            *slot(own) = Some(Setting { value: value.clone(), origin });
         }
     }
 }
@@ -386,6 +404,18 @@ mod tests {
         assert_eq!((mib(&both, "web"), mib(&both, "worker")), (Some(256), Some(256)));
         let alone = merge([file]);
         assert_eq!((mib(&alone, "web"), mib(&alone, "worker")), (Some(512), Some(128)));
+    }
+
+    #[test]
+    fn a_flag_by_type_is_put_into_its_layer() {
+        let mut flags = Settings::default();
+        let values = PerType::parse("web=512M,256M", Size::parse).unwrap();
+        flags.put(&values, Origin::Variable, |own| &mut own.memory);
+        let merged = merge([flags]);
+        let mib =
+            |name| merged.of_type(name).memory.map(|memory| (memory.value.mib(), memory.origin));
+        assert_eq!(mib("web"), Some((512, Origin::Variable)));
+        assert_eq!(mib("worker"), Some((256, Origin::Variable)));
     }
 
     #[test]

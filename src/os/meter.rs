@@ -361,6 +361,25 @@ mod tests {
     }
 
     #[test]
+    fn a_node_program_behind_a_shell_is_found_over_its_budget() {
+        if Command::new("node").arg("--version").output().is_err() {
+            eprintln!("skipped: this machine has no node");
+            return;
+        }
+        let script = "globalThis.kept = Buffer.alloc(100 << 20, 1); console.log('ready'); setInterval(() => {}, 1e6)";
+        let running = start(&format!("node -e \"{script}\"; :"));
+        let leader = running.0.id().cast_signed();
+        let usage = Meter::new().unwrap().sample(&[Root {
+            leader,
+            limit: Size::from_mib(90),
+            group: None,
+        }])[0]
+            .unwrap();
+        assert_eq!(usage.measure, Measure::Pss);
+        assert!(usage.bytes > 100 << 20, "{usage:?}");
+    }
+
+    #[test]
     #[ignore = "a measurement for issue 3: cargo test --release --lib cost_of_a_sample -- --ignored --nocapture"]
     fn cost_of_a_sample_at_20_instances() {
         let command = "node -e 'console.log(\"ready\"); setInterval(() => {}, 1e6)'; :";

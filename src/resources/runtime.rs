@@ -408,7 +408,10 @@ mod tests {
     /// Runs a program with what is added for it; its stdout, or `None` where this machine lacks it.
     fn asked(program: &str, args: &[&str], tuning: Tuning) -> Option<String> {
         let mut command = Command::new(program);
-        command.args(args).env_remove("NODE_OPTIONS").env_remove("JAVA_TOOL_OPTIONS");
+        command.args(args).env_remove("NODE_OPTIONS");
+        for key in JVM_VARIABLES {
+            command.env_remove(key);
+        }
         for added in variables(&Environment::default(), program, tuning) {
             command.env(added.key, added.text);
         }

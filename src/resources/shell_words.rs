@@ -210,6 +210,10 @@ impl Scanner<'_> {
     /// Passes over `$NAME`, `${…}`, `$(…)` or a pair of backticks, whose value is not known.
     fn expansion(&mut self, text: &mut Option<String>, quoted: Quoted) -> Result<(), Unreadable> {
         let is_backtick = self.bump() == Some('`');
+        // A backslash at the end of a line is gone before anything else is looked at (XCU 2.2.1).
+        while self.text[self.at..].starts_with("\\\n") {
+            self.at += 2;
+        }
         let next = self.peek();
         let expands =
             next.is_some_and(|c| c.is_ascii_alphanumeric() || "_?!#$*@-({\"'".contains(c));
@@ -231,10 +235,18 @@ impl Scanner<'_> {
             return self.skip_to('`');
         }
         match next {
-            Some('(') => self.bump().map_or(Ok(()), |_| self.skip_nested(')')),
-            Some('{') => self.bump().map_or(Ok(()), |_| self.skip_nested('}')),
-            // The letters of a name stay in the word: behind UNKNOWN, they cannot make it a known one.
-            _ => Ok(()),
+            Some(open @ ('(' | '{')) => {
+                self.bump();
+                self.skip_nested(if open == '(' { ')' } else { '}' })
+            }
+            // A quote is no name: `$'a'` and `$"a"` have still to be read.
+            Some('"' | '\'') | None => Ok(()),
+            // The first letter of a name, or a whole special parameter, as `$$`. The other letters stay
+            // in the word: behind UNKNOWN, they cannot make it a known one.
+            Some(_) => {
+                self.bump();
+                Ok(())
+            }
         }
     }
 
@@ -308,7 +320,7 @@ mod tests {
             ("a >f 2>&1 <g b2>h 2 >i", "[a] > [f] > [1] > [g] [b2] > [h] [2] > [i]"),
             ("a # node\nb", "[a] \\n [b]"),
             ("a#b", "[a#b]"),
-            ("$A ${B:-c d} $(e \"f)\" (g)) `h i` \"$J\" k", "? ? ? ? [\0J] [k]"),
+            ("$A ${B:-c d} $(e \"f)\" (g)) `h i` \"$J\" k", "? ? ? ? [\0] [k]"),
             ("a $ b$", "[a] [$] [b$]"),
             ("a \\\n b\\\nc", "[a] [bc]"),
             ("ls *.js", "[ls] ?"),
@@ -325,6 +337,42 @@ mod tests {
             assert_eq!(tokens(command), Err(Unreadable::Open), "{command}");
         }
         assert_eq!(tokens("cat <<X\nnode x\nX"), Err(Unreadable::HereDocument));
+    }
+
+    proptest::proptest! {
+        // Each case starts a shell.
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn the_shell_itself_has_the_same_words(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    " ", "\t", "a", "'b c'", "\"d 'e\"", "\\ ", "\\'", "\\\\", "\"\\$f\\g\"", "\"\\\"\"", "''", "\"\"", "\\\n", "é",
+                    "#h", "=", "-", "$", "{", "}", "!", "%", "2", " 2>&1 ", " <&0 ", " 0</dev/null ",
+                ]),
+                1..10,
+            ),
+        ) {
+            let command = format!("printf '<%s>' . {}", parts.concat());
+            let output = std::process::Command::new("/bin/sh").arg("-c").arg(&command).output().unwrap();
+            // `2>&1a` is an error: no such descriptor.
+            proptest::prop_assume!(output.status.success());
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            let tokens = tokens(&command).unwrap_or_default();
+            // `$"a"` is one thing to dash and another to bash, so its text is not known here.
+            proptest::prop_assume!(!tokens.iter().any(|token| matches!(token, Token::Word(Word { text: None, .. }))));
+            let mut words = String::new();
+            let mut is_file = false;
+            for token in tokens.into_iter().skip(2) {
+                match token {
+                    Token::Word(_) if is_file => is_file = false,
+                    Token::Word(word) => words.push_str(&format!("<{}>", word.text.unwrap_or_default())),
+                    Token::Redirection => is_file = true,
+                    Token::Separator(_) => {}
+                }
+            }
+            proptest::prop_assert_eq!(words, stdout, "{:?}", command);
+        }
     }
 
     proptest::proptest! {
