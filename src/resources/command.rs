@@ -43,13 +43,21 @@ pub fn with_v8_flags(command: &str, flags: &[&str]) -> Result<String, CommandErr
         Unreadable::Open | Unreadable::HereDocument => CommandError::Unclear,
     })?;
     let mut found: Option<(usize, Vec<String>)> = None;
+    let mut may_hide_another = false;
     for simple in tokens.split(|token| matches!(token, Token::Separator(_))) {
         let words = words_of(simple);
         let first = words.iter().find(|word| !is_keyword(word, &KEYWORDS));
         if first.is_some_and(|word| is_keyword(word, &["case", "function"])) {
             return Err(CommandError::Unclear);
         }
-        let Some(at) = program_of(command, &words) else { continue };
+        let at = match program_of(command, &words) {
+            Some(at) if words[at].text.is_some() => at,
+            // What runs is not known: `$WRAPPER node x`.
+            Some(_) | None => {
+                may_hide_another |= words.iter().any(|word| is_node(word));
+                continue;
+            }
+        };
         if !is_node(words[at]) {
             continue;
         }
@@ -59,6 +67,9 @@ pub fn with_v8_flags(command: &str, flags: &[&str]) -> Result<String, CommandErr
         found = Some((words[at].place.end, options_after(&words[at + 1..])));
     }
     let (end, present) = found.ok_or(CommandError::NotNode)?;
+    if may_hide_another {
+        return Err(CommandError::Several);
+    }
     // A function called `node` is none of ours: `node() {` or `node () {`.
     if command[end..].trim_start().starts_with('(') {
         return Err(CommandError::Unclear);
@@ -356,6 +367,8 @@ mod tests {
             ("node a | node b", CommandError::Several),
             ("node build.js && node server.js", CommandError::Several),
             ("node a & nodejs b", CommandError::Several),
+            ("node a; $WRAPPER node b", CommandError::Several),
+            ("nice -5 node a & node b", CommandError::Several),
             ("node 'x", CommandError::Unclear),
             ("node <<X\nnode\nX", CommandError::Unclear),
             ("case $1 in node) node x;; esac", CommandError::Unclear),
@@ -454,6 +467,54 @@ mod tests {
                 format!("--optimize-for-size --gc-interval=100{own}"),
                 "{edited}"
             );
+        }
+    }
+
+    /// Runs a command with a `node` that only writes down its arguments, one call a line.
+    fn calls_of_node(command: &str, folder: &std::path::Path) -> Vec<String> {
+        let log = folder.join("log");
+        std::fs::write(&log, "").unwrap();
+        let path = format!("{}:/usr/bin:/bin", folder.display());
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(command).env("PATH", path).env("LOG", &log).current_dir(folder);
+        shell.stdin(std::process::Stdio::null()).output().unwrap();
+        std::fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    proptest::proptest! {
+        // Each case starts two shells.
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn the_shell_gives_the_flags_to_the_node_that_it_runs(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "node", "node", "n'o'de", "./node", "x", "-i", "A=1", "env", "exec", "nice", "timeout 9", "timeout -s",
+                    "&&", "||", ";", "|", "\n", "'a b'", "\"$HOME\"", "$EMPTY", "$(echo node)", "`echo x`", "2>&1", ">f", "#",
+                    "(", ")", "{", "}", "if", "then", "fi", "!", "do", "while", "command", "env -u", "-n 5", "--", "time",
+                    "\\\n", "sh -c 'node y'", "true", "false", "nohup", "$$",
+                ]),
+                1..7,
+            ),
+        ) {
+            use std::os::unix::fs::PermissionsExt;
+            let command = parts.join(" ");
+            if let Ok(edited) = with_v8_flags(&command, &FLAGS) {
+                let folder = tempfile::tempdir().unwrap();
+                let node = folder.path().join("node");
+                std::fs::write(&node, "#!/bin/sh\necho \"$*\" >>\"$LOG\"\n").unwrap();
+                std::fs::set_permissions(&node, std::fs::Permissions::from_mode(0o755)).unwrap();
+                let (before, after) = (calls_of_node(&command, folder.path()), calls_of_node(&edited, folder.path()));
+                let flags = FLAGS.join(" ");
+                let own = |call: &String| call.strip_prefix(&flags).map(|rest| rest.trim_start().to_owned());
+                let with_flags = after.iter().filter(|call| own(call).is_some()).count();
+                // `sh -c 'node y'` and `$(echo node)` are nodes that nobody can see.
+                let hidden = before.iter().any(|call| call == "y" || call.ends_with(" y")) || command.contains("$(");
+                proptest::prop_assert!(before.len() == after.len(), "{:?} became {:?}: {:?}, {:?}", command, edited, before, after);
+                proptest::prop_assert!(before.len() <= 1 || hidden, "{:?}: {:?}", command, before);
+                let expected = usize::from(!before.is_empty());
+                proptest::prop_assert!(hidden || with_flags == expected, "{:?} became {:?}: {:?}, {:?}", command, edited, before, after);
+            }
         }
     }
 
