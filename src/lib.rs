@@ -2,7 +2,9 @@
 
 pub mod app;
 pub mod cli;
+pub mod config;
 pub mod error;
-pub(crate) mod os;
+pub mod os;
 pub mod output;
+pub mod resources;
 pub mod supervisor;
