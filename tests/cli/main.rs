@@ -1,3 +1,5 @@
 //! Integration tests.
 mod sandbox;
 mod sandbox_itself;
+mod signals;
+mod stop;
