@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 
+pub(crate) mod http;
 mod invocation;
 mod processes;
 mod session;
