@@ -132,7 +132,11 @@ impl Shell {
                 let _ = raise(Nix::SIGSTOP);
             }),
             Action::Note(id, note) => self.say(notes::note(id, &note)),
-            Action::Say(message) => self.say(notes::message(&self.app, &message)),
+            Action::Say(message) => {
+                self.say(notes::message(&self.app, &message));
+                // What is said stands before what comes of it: the answers of children to a signal.
+                self.pump.wake();
+            }
         }
     }
 
