@@ -21,7 +21,7 @@ fn a_process_tree_of_an_instance_ends_with_it() {
 #[test]
 fn a_crash_takes_its_group_along_before_the_restart() {
     let app = Sandbox::with_procfile(
-        "web: sh -c \"trap '' TERM; exec sleep 1000\" & echo ready; exec cat\n",
+        "web: sh -c \"trap '' TERM; echo ready; exec sleep 1000\" & exec cat\n",
     );
     let mut session = app.pm(["start", "-t", "60"]).spawn();
     session.wait_for("| ready");
