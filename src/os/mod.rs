@@ -7,6 +7,7 @@ pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod foreground;
 pub(crate) mod guard;
+pub(crate) mod inherited;
 pub(crate) mod limits;
 pub mod machine;
 pub mod meter;

@@ -50,6 +50,7 @@ pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
 
 /// Returns whether SIGHUP was ignored.
 fn reset_dispositions() -> bool {
+    reset_real_time_signals();
     let mut ignores_hangup = false;
     let keep = [Nix::SIGKILL, Nix::SIGSTOP, Nix::SIGPIPE, Nix::SIGSEGV, Nix::SIGBUS];
     for signal in Nix::iterator().filter(|signal| !keep.contains(signal)) {
@@ -61,4 +62,14 @@ fn reset_dispositions() -> bool {
         }
     }
     ignores_hangup
+}
+
+/// nix cannot name these.
+fn reset_real_time_signals() {
+    for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+        // SAFETY: the default disposition runs no code of ours.
+        #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+        // It cannot fail: the C library says that the signal is there and not its own.
+        let _ = unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }
