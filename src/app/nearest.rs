@@ -7,7 +7,14 @@ pub(crate) fn nearest<'a>(
 ) -> Option<&'a str> {
     /// Below this, names have little in common (Jaro-Winkler, 0 to 1); clap draws its line nearby.
     const ALIKE: f64 = 0.75;
-    let scored = known.into_iter().map(|name| (strsim::jaro_winkler(wrong, name), name));
+    /// What one slip of a finger is worth: in a short name it leaves little in common (`wbe`, `web`).
+    const ONE_SLIP: f64 = 0.8;
+    let score = |name: &str| {
+        let is_slip = name.len() > 2 && strsim::osa_distance(wrong, name) == 1;
+        let least = if is_slip { ONE_SLIP } else { 0.0 };
+        strsim::jaro_winkler(wrong, name).max(least)
+    };
+    let scored = known.into_iter().map(|name| (score(name), name));
     let best = scored.filter(|(score, _)| *score > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, name)| name)
 }
