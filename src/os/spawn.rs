@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::libc;
 use nix::unistd::Pid;
 
 use super::limits::OpenFiles;
@@ -28,6 +29,7 @@ pub(crate) struct Spawner {
 
 impl Spawner {
     pub(crate) fn new(stdin: OwnedFd, open_files: OpenFiles) -> Self {
+        keep_descriptors_from_children();
         Self { stdin, open_files }
     }
 
@@ -55,6 +57,16 @@ impl Spawner {
     }
 }
 
+/// Closes on exec what pm's caller left open: a lock or a pipe end in an instance's hands would be held
+/// for as long as it lives.
+fn keep_descriptors_from_children() {
+    let flags = libc::CLOSE_RANGE_CLOEXEC.cast_signed();
+    // SAFETY: the call takes three integers, and closes nothing now. A kernel before 5.11 refuses it,
+    // and the descriptors are then inherited.
+    #[expect(unsafe_code, reason = "nix has no close_range")]
+    let _ = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, flags) };
+}
+
 /// Says what could not be done: the system's word for a folder that is missing is the same as for a
 /// program that is missing.
 fn explain(error: &io::Error, folder: &Path) -> String {
@@ -63,12 +75,12 @@ fn explain(error: &io::Error, folder: &Path) -> String {
         Ok(meta) if !meta.is_dir() => {
             format!("cannot start in `{}`: not a folder", folder.display())
         }
-        Ok(_) if error.raw_os_error() == Some(nix::libc::E2BIG) => {
+        Ok(_) if error.raw_os_error() == Some(libc::E2BIG) => {
             format!(
                 "cannot start: {error}; one variable may have 128 KiB, all together and the command 2 MiB"
             )
         }
-        Ok(_) if error.raw_os_error() == Some(nix::libc::EAGAIN) => {
+        Ok(_) if error.raw_os_error() == Some(libc::EAGAIN) => {
             format!(
                 "cannot start: {error}; the limit of processes is reached (ulimit -u, or the cgroup's pids.max)"
             )
