@@ -240,7 +240,8 @@ fn a_release_that_fails_is_not_repeated_and_nothing_else_starts() {
     assert_eq!(output.code(), 9);
     assert_eq!((app.read("tries").as_deref(), app.read("ran").as_deref()), (Some("x\n"), None));
     let verdict = said_by(&output.stdout, "system");
-    assert_eq!(verdict, ["ended by release.1: exited with code 9 after 0s"], "{output:?}");
+    assert_eq!(verdict.len(), 1, "{output:?}");
+    assert!(verdict[0].starts_with("ended by release.1: exited with code 9 after 0"), "{output:?}");
 }
 
 #[test]
