@@ -161,7 +161,7 @@ fn a_command_reaches_the_shell_verbatim() {
 #[test]
 fn an_instance_leads_its_group_with_default_signals_and_three_descriptors() {
     let app = Sandbox::with_procfile(
-        "web: echo $$ $(cut -d' ' -f5 /proc/$$/stat); grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd | tr '\\n' ' '\n",
+        "web: echo $$ $(cut -d' ' -f5 /proc/$$/stat); grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd >fds; tr '\\n' ' ' <fds\n",
     );
     let pm = format!(
         "exec 7</dev/null; exec env --block-signal=TERM,USR1 --ignore-signal=QUIT,HUP,PIPE,TSTP,ALRM,TTOU {} start",
