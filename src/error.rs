@@ -193,6 +193,7 @@ impl Error {
             Self::EnvFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "a file named with `-e` must be there; only the default `.env` is optional".into()
             }
+            Self::Root { .. } => "name the application's folder with `-d`, or its Procfile with `-f`".into(),
             Self::Formation(FormationError::Unknown { nearest: Some(nearest), .. }) => {
                 format!("did you mean `{nearest}`?")
             }

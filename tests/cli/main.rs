@@ -1,17 +1,22 @@
-//! Integration tests.
-<<<<<<< HEAD
-mod examples;
-mod http;
-=======
+//! Integration tests: the built binary, as a user runs it.
+
 mod demo;
+mod env_command;
+mod files;
 mod group;
 mod guard;
+mod http;
 mod limits;
+mod lines;
+mod log;
 mod node_cluster;
->>>>>>> h-it2
+mod output;
+mod restart;
+mod run;
 mod sandbox;
 mod sandbox_itself;
 mod signals;
+mod start;
 mod stop;
 mod strays;
 mod terminal;
