@@ -96,6 +96,10 @@ impl Guard {
         // An error means that it is gone already, which the wait finds too.
         let _ = self.pipe.write_all(GOODBYE);
         drop(self.pipe);
+        if !self.is_gone {
+            // One that someone has stopped would not read it, and pm would wait for ever.
+            signal_one(self.pid, Signal::SIGKILL);
+        }
         #[expect(clippy::disallowed_methods, reason = "the guard is this module's own child")]
         let _ = nix::sys::wait::waitpid(self.pid, None);
     }

@@ -4,8 +4,10 @@ use std::io;
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as Nix};
+use nix::unistd::getpgrp;
 use signal_hook::iterator::Signals;
 
+use super::procfs;
 use crate::app::Signal;
 
 /// What pm listens to. SIGWINCH, SIGALRM and the like keep their default, which is harmless or deadly
@@ -41,6 +43,8 @@ pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
             match signal {
                 libc::SIGCHLD => tell(Heard::Child),
                 libc::SIGHUP if ignores_hangup => {}
+                // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
+                libc::SIGTSTP if procfs::is_orphaned(getpgrp()) => {}
                 signal => tell(Heard::Signal(Signal(signal))),
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 
-use crate::sandbox::{End, Sandbox, Session, Stopwatch, eventually, has, state_of, status};
+use crate::sandbox::{End, Sandbox, Session, eventually, state_of, status};
 
 /// SPEC.md section 5.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
@@ -131,6 +131,19 @@ fn the_guard_ends_with_pm() {
     let mut session = app.pm(["start"]).spawn();
     session.wait_for("| ready");
     let guard = session.guard();
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(state_of(guard), None);
+}
+
+#[test]
+fn a_guard_that_is_stopped_does_not_keep_pm_from_ending() {
+    let app = Sandbox::with_procfile("web: echo ready; exec cat\n");
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("| ready");
+    let guard = session.guard();
+    kill(guard, Signal::SIGSTOP).expect("the guard runs");
+    eventually("a stopped guard", || (state_of(guard) == Some('T')).then_some(()));
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
     assert_eq!(state_of(guard), None);

@@ -75,6 +75,18 @@ fn ctrl_z_stops_pm_and_its_children_and_fg_resumes_them() {
 }
 
 #[test]
+fn ctrl_z_does_nothing_where_nobody_could_resume_pm() {
+    let app = Sandbox::with_procfile("a: echo ready; exec cat\n");
+    // No shell with job control: `ssh -t host pm start`, a pane of tmux, a container.
+    let mut session = app.pm(["start", "-t", "60"]).spawn_pty();
+    session.wait_for("ready\r\n");
+    session.type_keys(CTRL_Z);
+    session.type_keys(CTRL_C);
+    assert_eq!(session.wait(), End::Code(0));
+    app.assert_nothing_left();
+}
+
+#[test]
 fn a_stopped_session_hears_a_request_when_it_goes_on() {
     let app = Sandbox::with_procfile("a: echo ready; exec cat\nb: echo ready; exec cat\n");
     let mut shell = start_in_a_shell(&app);
