@@ -5,7 +5,6 @@ mod env_command;
 mod files;
 mod group;
 mod guard;
-mod http;
 mod limits;
 mod lines;
 mod log;
