@@ -303,6 +303,20 @@ fn every_long_option_can_be_set_in_the_environment() {
 }
 
 #[test]
+fn an_option_set_to_nothing_in_the_environment_is_not_set() {
+    let mut app = Sandbox::with_procfile("web: echo $PORT\n");
+    for key in
+        ["PROCFILE", "ROOT", "ENV", "SET", "EXCEPT", "PORT", "TIMEOUT", "COLOR", "JSON", "AS"]
+    {
+        app = app.env(format!("PM_{key}"), "");
+    }
+    let output = app.pm(["start"]).run();
+    assert_eq!(printed_by(&output.stdout, "web.1"), ["5000"], "{output:?}");
+    let help = Sandbox::new().pm(["start", "--help"]).run().stdout;
+    assert!(help.contains("PM_PORT"), "help names the variables\n{help}");
+}
+
+#[test]
 fn the_version_is_one_line() {
     let app = Sandbox::new();
     let version = format!("{}\n", env!("CARGO_PKG_VERSION"));
