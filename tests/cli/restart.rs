@@ -159,7 +159,9 @@ fn the_session_says_who_ended_it_and_stops_the_others() {
 
 #[test]
 fn a_stop_that_was_asked_for_is_no_failure_and_has_no_verdict() {
-    let app = Sandbox::with_procfile("web: trap 'exit 7' TERM; sleep 1000 & echo ready; wait\n");
+    let app = Sandbox::with_procfile(
+        "web: trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done\n",
+    );
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         let mut session = app.pm(["start"]).spawn();
         session.wait_for("ready");
@@ -168,7 +170,7 @@ fn a_stop_that_was_asked_for_is_no_failure_and_has_no_verdict() {
         let stdout = session.stdout_so_far();
         let told = format!("{} received, sending SIGTERM to all processes", signal.as_str());
         assert_eq!(said_by(&stdout, "system"), [told]);
-        assert_eq!(said_by(&stdout, "web.1")[2..], ["exited with code 7"]);
+        assert_eq!(said_by(&stdout, "web.1").last(), Some(&"exited with code 7"));
     }
 }
 

@@ -161,7 +161,7 @@ fn a_command_reaches_the_shell_verbatim() {
 #[test]
 fn an_instance_leads_its_group_with_default_signals_and_three_descriptors() {
     let app = Sandbox::with_procfile(
-        "web: echo $$ $(cut -d' ' -f5 /proc/$$/stat); grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd >fds; tr '\\n' ' ' <fds\n",
+        "web: echo $$ $(cut -d' ' -f5 /proc/$$/stat); grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/self/fd | tr '\\n' ' '\n",
     );
     let pm = format!(
         "exec 7</dev/null; exec env --block-signal=TERM,USR1 --ignore-signal=QUIT,HUP,PIPE,TSTP,ALRM,TTOU {} start",
@@ -175,7 +175,8 @@ fn an_instance_leads_its_group_with_default_signals_and_three_descriptors() {
     let ignored = u64::from_str_radix(&said[2]["SigIgn:\t".len()..], 16).expect("hexadecimal");
     // The signals 32 and 33 are the C library's own, and posix_spawn(3) leaves them so.
     assert_eq!(ignored & 0x7fff_ffff, 0, "{said:?}");
-    assert_eq!(said[3].trim(), "0 1 2");
+    // The last is the folder that ls reads.
+    assert_eq!(said[3].trim(), "0 1 2 3");
 }
 
 #[test]
@@ -299,6 +300,20 @@ fn every_long_option_can_be_set_in_the_environment() {
     assert_eq!(printed_by(&flag.stdout, "web.1"), ["3000"], "an option wins");
     let output = app.pm(["start"]).env("PM_PORT", "x").run();
     assert_eq!((output.code(), output.stdout.as_str()), (2, ""));
+}
+
+#[test]
+fn an_option_set_to_nothing_in_the_environment_is_not_set() {
+    let mut app = Sandbox::with_procfile("web: echo $PORT\n");
+    for key in
+        ["PROCFILE", "ROOT", "ENV", "SET", "EXCEPT", "PORT", "TIMEOUT", "COLOR", "JSON", "AS"]
+    {
+        app = app.env(format!("PM_{key}"), "");
+    }
+    let output = app.pm(["start"]).run();
+    assert_eq!(printed_by(&output.stdout, "web.1"), ["5000"], "{output:?}");
+    let help = Sandbox::new().pm(["start", "--help"]).run().stdout;
+    assert!(help.contains("PM_PORT"), "help names the variables\n{help}");
 }
 
 #[test]
