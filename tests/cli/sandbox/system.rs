@@ -49,7 +49,8 @@ pub(crate) fn status(pid: Pid, field: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-/// Returns whether a process runs, is not a zombie, and is not stopped by a signal.
+/// Returns the state of a process as ps(1) writes it: `S`, `T` (stopped), `Z` (ended, not waited for).
+/// `None` where there is no such process.
 pub(crate) fn state_of(pid: Pid) -> Option<char> {
     status(pid, "State")?.chars().next()
 }
