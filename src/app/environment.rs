@@ -19,6 +19,8 @@ pub enum Source {
     },
     /// `--set KEY=VALUE`
     Set,
+    /// A config file, as a phrase: `pm.toml [process.web]`.
+    Config(String),
     /// pm's own rule, as a phrase: `PORT`, the instance's name, a memory budget.
     Pm(&'static str),
 }

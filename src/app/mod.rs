@@ -16,6 +16,6 @@ pub mod warning;
 
 pub use environment::{Environment, Source};
 pub use id::{InstanceId, RunId};
-pub use process_type::{App, ExitOn, Policy, ProcessType, Restart, Role};
+pub use process_type::{App, Budget, ExitOn, Limits, Policy, ProcessType, Restart, Role};
 pub use signal::Signal;
 pub use warning::Warning;

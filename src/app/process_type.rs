@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::environment::Environment;
 use super::id::InstanceId;
 use super::signal::Signal;
+use crate::resources::{CpuLimit, MemoryAction, Nice, Size};
 
 /// Everything that is needed to run or export the application.
 #[derive(Clone, Debug)]
@@ -40,8 +41,30 @@ pub struct ProcessType {
     pub directory: Option<PathBuf>,
     /// Its output is read but not printed.
     pub quiet: bool,
+    /// What the kernel holds each of its processes to.
+    pub limits: Limits,
     /// How it lives and dies.
     pub policy: Policy,
+}
+
+/// What the kernel holds the processes of an instance to. `None`: what pm itself has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Most open files of one process (RLIMIT_NOFILE).
+    pub open_files: Option<u64>,
+    /// How far it stands back for others.
+    pub nice: Option<Nice>,
+    /// How much CPU it may use.
+    pub cpus: Option<CpuLimit>,
+}
+
+/// The memory that an instance may use, all its processes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// How much.
+    pub size: Size,
+    /// What happens when it stays over that.
+    pub action: MemoryAction,
 }
 
 /// How instances of a process type live and die.
@@ -57,6 +80,8 @@ pub struct Policy {
     pub grace: Duration,
     /// When it runs.
     pub role: Role,
+    /// The memory that it may use.
+    pub budget: Option<Budget>,
 }
 
 impl Default for Policy {
@@ -67,6 +92,7 @@ impl Default for Policy {
             stop_signal: Signal::TERM,
             grace: Duration::from_secs(5),
             role: Role::Service,
+            budget: None,
         }
     }
 }

@@ -58,7 +58,7 @@ pub enum Switch {
 pub enum Color {
     /// On
     Always,
-    /// On for a terminal
+    /// On for a terminal; NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE are heeded
     Auto,
     /// Off
     Never,
@@ -217,6 +217,12 @@ impl Layers {
     /// Returns the options of the session, but for `formation`, which [`Self::formation`] gives.
     pub fn session(&self) -> Session {
         self.0.iter().cloned().fold(Session::default(), |over, under| over.or(under.session))
+    }
+
+    /// Returns the variables that each layer sets over the env files, the weakest first: they lie over one
+    /// another, unlike the other options.
+    pub fn set(&self) -> impl Iterator<Item = &Setting<Variables>> {
+        self.0.iter().rev().filter_map(|layer| layer.session.set.as_ref())
     }
 
     /// Returns the options of a process type. A stronger layer's word for all types beats a weaker one's

@@ -178,6 +178,7 @@ impl World {
             environment: Environment::default(),
             directory: None,
             quiet: false,
+            limits: crate::app::Limits::default(),
             policy: row.policy.clone(),
         });
         let app = Arc::new(App {
