@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{App, InstanceId};
 use crate::output::{Say, Speaker};
+use crate::resources::{MemoryAction, Size};
 use crate::supervisor::{Exit, Message, Next, Note, Verdict, Why};
 
 /// Says something about an instance, under its own name as foreman does.
@@ -17,6 +18,18 @@ pub(crate) fn note(id: InstanceId, note: &Note) -> Say {
         }
         Note::CannotStart { error } => {
             say(speaker, "cannot-start", error.clone(), json!({ "error": error }))
+        }
+        Note::OverBudget { used, budget } => {
+            let size = budget.size;
+            let follows = match budget.action {
+                MemoryAction::Restart => "; stopping it",
+                MemoryAction::Kill => "; killing it",
+                MemoryAction::Warn => "",
+            };
+            let used_size = Size::from_bytes(*used).unwrap_or(size);
+            let text = format!("uses {used_size}, over its budget of {size}{follows}");
+            let facts = json!({ "used": used, "budget": size.bytes() });
+            say(speaker, "over-budget", text, facts)
         }
         Note::Killed { grace } => {
             let text = format!("did not stop within {}, killed", short(*grace));
@@ -101,7 +114,7 @@ pub(crate) fn verdict(app: &App, verdict: &Verdict) -> Vec<Say> {
         };
         let text = match exit {
             Exit::NotStarted => format!("ended by {name}: it {exit}"),
-            Exit::Code(_) | Exit::Signal(_) | Exit::Lost => {
+            Exit::Code(_) | Exit::Signal(_) | Exit::OutOfMemory | Exit::Lost => {
                 format!("ended by {name}: {exit} after {uptime}{restarts}")
             }
         };
@@ -136,6 +149,7 @@ fn exit_facts(exit: Exit) -> Value {
     match exit {
         Exit::Code(code) => json!({ "code": code }),
         Exit::Signal(signal) => json!({ "signal": signal.to_string() }),
+        Exit::OutOfMemory => json!({ "signal": "SIGKILL", "out_of_memory": true }),
         Exit::NotStarted => json!({ "error": "not started" }),
         Exit::Lost => json!({ "error": "lost" }),
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use nix::sys::signal::{Signal as Nix, raise};
 
+use super::budgets::Budgets;
 use super::children::Children;
 use super::clock::Clock;
 use super::guard::Guard;
@@ -34,6 +35,7 @@ enum Input {
 /// starts.
 pub(crate) fn run(app: Arc<App>, form: Form, first: Vec<String>) -> Result<i32, Error> {
     let mut shell = Shell::open(app.clone(), form)?;
+    let first = first.into_iter().chain(shell.warning.take());
     for text in first {
         shell.say(notes::say(Speaker::System, "notice", text, serde_json::Value::Null));
     }
@@ -63,6 +65,9 @@ struct Shell {
     queue: VecDeque<Event>,
     spawner: Spawner,
     children: Children,
+    budgets: Budgets,
+    /// What is to be said before anything starts.
+    warning: Option<String>,
     /// Pipes of runs that are started and not yet shown.
     unread: Vec<(RunId, std::os::fd::OwnedFd)>,
     pump: PumpHandle,
@@ -79,6 +84,8 @@ impl Shell {
         let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;
         let stdin = stdin.into();
         let endless_fd = std::os::fd::OwnedFd::from(endless);
+        // Before the guard, which is to be in pm's own group.
+        let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the fork must find one.
         let guard = Guard::start(&stdin, &[&stdin, &endless_fd])
             .map_err(fail("start the guard process"))?;
@@ -101,6 +108,8 @@ impl Shell {
             queue: VecDeque::new(),
             spawner: Spawner::new(stdin, open_files),
             children: Children::new(guard),
+            budgets,
+            warning,
             unread: Vec::new(),
             pump,
             output_error: None,
@@ -121,12 +130,14 @@ impl Shell {
             Action::Signal(run, signal) => self.children.signal(run, signal),
             Action::Sweep(run) => {
                 self.children.sweep(run);
+                self.budgets.ended(run);
                 self.pump.post(ToPump::Drop(run));
             }
             Action::StopStrays(signal) => {
                 let queue = &mut self.queue;
                 self.children.stop_strays(signal, |event| queue.push_back(event));
             }
+            Action::Measure(samples) => self.queue.extend(self.budgets.measure(&samples)),
             Action::Pause => self.clock.pause_during(|| {
                 // It cannot fail: the signal exists.
                 let _ = raise(Nix::SIGSTOP);
@@ -141,8 +152,10 @@ impl Shell {
     }
 
     fn spawn(&mut self, run: RunId) {
-        match self.spawner.start(&self.app, run.instance) {
+        let group = self.budgets.enter(&self.app, run);
+        match self.spawner.start(&self.app, run.instance, group) {
             Ok(started) => {
+                self.budgets.started(run, started.pid);
                 if !self.children.add(run, started.pid) {
                     let text =
                         "the guard process is gone: if pm is killed by SIGKILL, its processes stay"
@@ -205,8 +218,8 @@ impl Shell {
         match input {
             Input::Heard(Heard::Signal(signal)) => Some(Event::Signalled(signal)),
             Input::Heard(Heard::Child) => {
-                let queue = &mut self.queue;
-                self.children.look(|event| queue.push_back(event));
+                let (queue, budgets) = (&mut self.queue, &self.budgets);
+                self.children.look(|event| queue.push_back(budgets.name(event)));
                 if self.children.guard_has_just_ended() {
                     self.say_unguarded();
                 }
