@@ -1,15 +1,18 @@
 //! Integration tests: the built binary, as a user runs it.
 
+mod config;
 mod demo;
 mod env_command;
 mod files;
 mod group;
 mod guard;
+mod leak;
 mod limits;
 mod lines;
 mod log;
 mod node_cluster;
 mod output;
+mod resources;
 mod restart;
 mod run;
 mod sandbox;
@@ -19,3 +22,4 @@ mod start;
 mod stop;
 mod strays;
 mod terminal;
+mod webpack;
