@@ -47,9 +47,10 @@ fn a_fork_that_fails_is_said_and_everything_started_is_stopped() {
     fs::set_permissions(app.dir(), open.clone()).expect("the sandbox is ours");
     let pm = app.path("pm");
     fs::copy(PM, &pm).and_then(|_| fs::set_permissions(&pm, open)).expect("pm can be copied");
-    // A user of whom nobody else makes processes.
+    // A user of whom nobody else makes processes, another run of these tests neither.
+    let user = (1_000_000 + std::process::id()).to_string();
     let other =
-        ["--reuid", "64123", "--regid", "64123", "--clear-groups", "prlimit", "--nproc=20", "--"];
+        ["--reuid", &user, "--regid", &user, "--clear-groups", "prlimit", "--nproc=20", "--"];
     let pm = pm.to_str().expect("a scratch folder has a plain name");
     let output =
         app.command("setpriv", other.iter().chain(&[pm, "start", "web=40", "-t", "60"])).run();
