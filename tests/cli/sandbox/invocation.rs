@@ -56,6 +56,11 @@ impl Invocation {
     ) -> Self {
         let mut command = Command::new(program);
         command.args(args).env_clear().current_dir(folder.dir.path());
+        #[expect(unsafe_code, reason = "std has no way to set a child's signal dispositions")]
+        // SAFETY: between fork and exec only signal is called, which is async-signal-safe.
+        unsafe {
+            command.pre_exec(heed_signals);
+        }
         Self { command, folder, stdin: Vec::new(), stdout: None }
     }
 
@@ -177,4 +182,14 @@ fn terminal() -> nix::Result<(OwnedFd, OwnedFd)> {
     let slave =
         open(Path::new(&name), OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())?;
     Ok((master.into(), slave))
+}
+
+/// Tests begin with signals that are heeded, also where they run under nohup or in a shell's background.
+fn heed_signals() -> std::io::Result<()> {
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+        #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+        // SAFETY: the default disposition runs no code of ours.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+    }
+    Ok(())
 }
