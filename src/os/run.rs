@@ -150,15 +150,7 @@ impl Shell {
         match self.spawner.start(&self.app, run.instance) {
             Ok(started) => {
                 if !self.children.add(run, started.pid) {
-                    let text =
-                        "the guard process is gone: if pm is killed by SIGKILL, its processes stay"
-                            .to_owned();
-                    self.say(notes::say(
-                        Speaker::System,
-                        "guard-lost",
-                        text,
-                        serde_json::Value::Null,
-                    ));
+                    self.say_unguarded();
                 }
                 self.unread.push((run, started.output));
                 self.queue.push_back(Event::Spawned { run, pid: started.pid.as_raw() });
