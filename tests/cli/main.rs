@@ -5,6 +5,7 @@ mod env_command;
 mod files;
 mod group;
 mod guard;
+mod help;
 mod limits;
 mod lines;
 mod log;
