@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::id::InstanceId;
+use super::limits::{Budget, Limits};
 use super::signal::Signal;
-use crate::resources::{CpuLimit, MemoryAction, Nice, Size};
 
 /// Everything that is needed to run or export the application.
 #[derive(Clone, Debug)]
@@ -45,26 +45,6 @@ pub struct ProcessType {
     pub limits: Limits,
     /// How it lives and dies.
     pub policy: Policy,
-}
-
-/// What the kernel holds the processes of an instance to. `None`: what pm itself has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Most open files of one process (RLIMIT_NOFILE).
-    pub open_files: Option<u64>,
-    /// How far it stands back for others.
-    pub nice: Option<Nice>,
-    /// How much CPU it may use.
-    pub cpus: Option<CpuLimit>,
-}
-
-/// The memory that an instance may use, all its processes together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// How much.
-    pub size: Size,
-    /// What happens when it stays over that.
-    pub action: MemoryAction,
 }
 
 /// How instances of a process type live and die.

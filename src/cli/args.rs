@@ -54,7 +54,7 @@ pub struct FileArgs {
     #[arg(short = 'e', long, value_name = "FILE,..", env = "PM_ENV", value_delimiter = ',')]
     pub env: Vec<PathBuf>,
     /// Set a variable over the env files and the environment
-    #[arg(long, value_name = "KEY=VALUE", env = "PM_SET")]
+    #[arg(long, value_name = "KEY=VALUE", env = "PM_SET", hide_env_values = true)]
     pub set: Vec<String>,
 }
 
@@ -74,11 +74,11 @@ pub struct StartArgs {
     pub types: Vec<String>,
     #[command(flatten)]
     pub config: ConfigArgs,
-    #[command(flatten)]
-    pub session: SessionArgs,
     /// One JSON object a line, for output lines and events
     #[arg(long, env = "PM_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
+    #[command(flatten)]
+    pub session: SessionArgs,
 }
 
 /// What a session is like; pm.toml and .foreman can say it too.
@@ -118,9 +118,10 @@ pub struct SessionArgs {
     #[arg(long = "as", value_name = "TOOL", env = "PM_AS", value_enum)]
     pub behave_as: Option<Tool>,
     #[command(flatten)]
-    pub resources: ResourceArgs,
-    #[command(flatten)]
     pub output: OutputArgs,
+    // Last: its heading would stand over what follows.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
 }
 
 /// What an instance may use. A value without `TYPE=` is for all types that are not named.
@@ -228,14 +229,14 @@ pub struct CheckArgs {
     /// Port of the first type's first instance [default: PORT, else 5000]
     #[arg(short = 'p', long, value_name = "N", env = "PM_PORT")]
     pub port: Option<u16>,
-    #[command(flatten)]
-    pub resources: ResourceArgs,
     /// Exit 1 on warnings too
     #[arg(long, env = "PM_STRICT", value_parser = FalseyValueParser::new())]
     pub strict: bool,
     /// One JSON object a finding
     #[arg(long, env = "PM_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
+    #[command(flatten)]
+    pub resources: ResourceArgs,
 }
 
 /// `pm env`

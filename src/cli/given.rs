@@ -10,10 +10,11 @@ use super::args::{FileArgs, OutputArgs, ResourceArgs, SessionArgs};
 use super::sources::Sources;
 use crate::app::formation::{self, Count};
 use crate::app::load::Set;
+use crate::app::{CpuLimit, Nice, Size};
 use crate::config::settings::{Session, Setting, Switch};
 use crate::config::{Origin, Settings, TypeSettings, choice};
 use crate::error::Error;
-use crate::resources::{CpuLimit, Nice, PerType, Size};
+use crate::resources::PerType;
 
 /// The two layers of one command line.
 #[derive(Debug)]

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::value::word;
 use crate::app::formation::{Count, Part};
+use crate::app::{CpuLimit, MemoryAction, Nice, Size};
 use crate::app::{ExitOn, Restart, Signal};
-use crate::resources::{CpuLimit, Gc, MemoryAction, Nice, PerType, Size};
+use crate::resources::{Gc, PerType};
 
 /// The layer that a value comes from; the first wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

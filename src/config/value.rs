@@ -10,7 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::app::Signal;
 use crate::app::formation::{self, Count, Part};
-use crate::resources::{CpuLimit, Nice, Size};
+use crate::app::{CpuLimit, Nice, Size};
 
 /// A single value as the file has it.
 #[derive(Clone, Debug, PartialEq)]

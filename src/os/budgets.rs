@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use super::cgroup::{Group, Limits, Subtree, Unavailable};
 use super::meter::{Meter, Root};
 use crate::app::{App, Budget, ProcessType, RunId, Signal};
-use crate::resources::{CpuLimit, MemoryAction};
+use crate::app::{CpuLimit, MemoryAction};
 use crate::supervisor::{Event, Exit, Sample};
 
 /// A run that is held to something.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::resources::{CpuLimit, Size};
+use crate::app::{CpuLimit, Size};
 
 /// The group that pm moves itself into. No instance can have this name, since those have a dot.
 const OWN_GROUP: &str = "pm-itself";

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::app::{App, InstanceId};
+use crate::app::{MemoryAction, Size};
 use crate::output::{Say, Speaker};
-use crate::resources::{MemoryAction, Size};
 use crate::supervisor::{Exit, Message, Next, Note, Verdict, Why};
 
 /// Says something about an instance, under its own name as foreman does.
@@ -77,6 +77,13 @@ pub(crate) fn message(app: &App, message: &Message) -> Say {
             let text =
                 format!("waiting for {} to stop; killed in {}", names.join(", "), short(*left));
             ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
+        }
+        Message::WaitingForStrays { left } => {
+            let text = format!(
+                "waiting for processes that left their groups to stop; killed in {}",
+                short(*left)
+            );
+            ("waiting", text, json!({ "left": left.as_secs_f64() }))
         }
         Message::KillingAll => {
             ("killing", "told again, killing all processes".to_owned(), json!({}))

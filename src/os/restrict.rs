@@ -11,8 +11,8 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 
+use crate::app::CpuLimit;
 use crate::app::Limits;
-use crate::resources::CpuLimit;
 
 /// Holds the command to `limits`, and puts it into the cgroup whose `cgroup.procs` is `group`.
 ///

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use super::budget::Share;
-use super::size::Size;
+use crate::app::Size;
 use crate::app::{Environment, Source};
 
 /// What garbage collection is to save.

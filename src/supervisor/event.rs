@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::Moment;
+use crate::app::Size;
 use crate::app::{Budget, InstanceId, RunId, Signal};
-use crate::resources::Size;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +212,11 @@ pub enum Message {
         /// Who still runs.
         on: Vec<InstanceId>,
         /// The time until the first of them is killed.
+        left: Duration,
+    },
+    /// Descendants outside of the groups take long to end.
+    WaitingForStrays {
+        /// The time until they are killed.
         left: Duration,
     },
     /// The second request: no more patience.

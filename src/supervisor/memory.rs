@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::event::{Action, Note, Sample};
 use super::state::{Cause, Phase, Stage, State};
 use super::{InstanceId, Moment, Supervisor};
-use crate::resources::MemoryAction;
+use crate::app::MemoryAction;
 
 /// Time between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -27,8 +27,7 @@ impl Supervisor {
         if self.measure_at.is_none_or(|at| at > now) {
             return;
         }
-        let samples: Vec<Sample> =
-            self.ids().into_iter().filter_map(|id| self.sample_of(id)).collect();
+        let samples: Vec<Sample> = self.procs.keys().filter_map(|id| self.sample_of(*id)).collect();
         if !samples.is_empty() {
             self.out.push(Action::Measure(samples));
         }
@@ -37,7 +36,8 @@ impl Supervisor {
 
     /// Keeps the deadline of the next sample for as long as something is to be measured.
     pub(super) fn watch_memory(&mut self, now: Moment) {
-        let is_watching = self.ids().into_iter().any(|id| self.sample_of(id).is_some());
+        let has_budgets = self.app.types.iter().any(|own| own.policy.budget.is_some());
+        let is_watching = has_budgets && self.procs.keys().any(|id| self.sample_of(*id).is_some());
         self.measure_at = match self.measure_at {
             _ if !is_watching => None,
             None => Some(now + SAMPLE_EVERY),

@@ -8,7 +8,9 @@ impl Supervisor {
     /// pm got a signal: the end, a pause, or something for the application.
     pub(super) fn signalled(&mut self, signal: Signal, now: Moment) {
         match signal {
-            Signal::INT | Signal::TERM | Signal::HUP => self.asked_to_end(signal, now),
+            Signal::INT | Signal::TERM | Signal::HUP | Signal::QUIT => {
+                self.asked_to_end(signal, now);
+            }
             Signal::TSTP => {
                 self.forward(signal);
                 self.out.push(Action::Pause);
@@ -18,10 +20,9 @@ impl Supervisor {
     }
 
     fn forward(&mut self, signal: Signal) {
-        for id in self.ids() {
-            if let State::Up { .. } | State::Stopping { .. } = self.proc(id).state {
-                self.out.push(Action::Signal(self.run_of(id), signal));
-            }
+        let runs = |state: State| matches!(state, State::Up { .. } | State::Stopping { .. });
+        for id in self.ids_in(runs) {
+            self.out.push(Action::Signal(self.run_of(id), signal));
         }
     }
 
@@ -29,7 +30,12 @@ impl Supervisor {
         match self.asked {
             None => {
                 self.asked = Some(now);
-                self.shut_down(Why::Asked(signal), 0, now);
+                match self.phase {
+                    Phase::Running => self.shut_down(Why::Asked(signal), 0, now),
+                    // It stops already, for another reason: the person sees at least what it waits for.
+                    Phase::Stopping { .. } => self.announce(now),
+                    Phase::Killing | Phase::Strays { .. } | Phase::Over => {}
+                }
             }
             Some(at) if now.since(at) < SAME_REQUEST => {}
             Some(_) => match self.phase {
@@ -65,7 +71,8 @@ impl Supervisor {
         self.out.push(Action::StopStrays(signal));
         // A deadline lies in the future, whatever the grace.
         let patience = patience.max(std::time::Duration::from_millis(1));
-        self.phase = Phase::Strays { stage, until: now + patience };
+        let announce = now + ANNOUNCE_AFTER;
+        self.phase = Phase::Strays { stage, until: now + patience, announce };
     }
 
     pub(super) fn strays_gone(&mut self) {

@@ -1,11 +1,13 @@
 //! Integration tests: the built binary, as a user runs it.
 
+mod check;
 mod config;
 mod demo;
 mod env_command;
 mod files;
 mod group;
 mod guard;
+mod help;
 mod leak;
 mod limits;
 mod lines;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Finding, Severity};
 use crate::app::ProcessType;
-use crate::resources::Size;
+use crate::app::Size;
 
 /// Returns a warning where budgets × instances come to more memory than there is.
 pub fn over(types: &[ProcessType], machine: Size) -> Option<Finding> {
@@ -39,8 +39,8 @@ pub fn over(types: &[ProcessType], machine: Size) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::MemoryAction;
     use crate::app::{Budget, Environment, Limits, Policy};
-    use crate::resources::MemoryAction;
 
     fn a_type(name: &str, count: u16, mib: Option<u64>) -> ProcessType {
         let budget = mib.and_then(Size::from_mib);

@@ -1,6 +1,7 @@
 //! An entry of the Procfile and the settings of its type → [`ProcessType`]: policy, limits, and what its
 //! runtime is told of memory.
 
+use crate::app::MemoryAction;
 use crate::app::procfile::Entry;
 use crate::app::{Budget, Environment, Limits, Policy, ProcessType, Restart, Role, Source};
 use crate::cli::args::Tool;
@@ -8,7 +9,7 @@ use crate::config::TypeSettings;
 use crate::error::Error;
 use crate::resources::budget::Said;
 use crate::resources::runtime::{self, Tuning, V8_SIZE_FLAGS};
-use crate::resources::{Gc, MemoryAction, command, share};
+use crate::resources::{Gc, command, share};
 
 /// What one process type is made from.
 #[derive(Debug)]

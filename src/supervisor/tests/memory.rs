@@ -1,7 +1,7 @@
 //! Memory budgets: three samples over one in a row count, and what then happens.
 
 use crate::app::{Budget, ExitOn, Policy, RunId, Signal};
-use crate::resources::{MemoryAction, Size};
+use crate::app::{MemoryAction, Size};
 use crate::supervisor::sim::{Child, World, never, on_failure, row};
 use crate::supervisor::{Event, Moment};
 

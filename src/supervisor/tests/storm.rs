@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::app::{Budget, ExitOn, Policy, Restart, Role, RunId, Signal};
-use crate::resources::{MemoryAction, Size};
+use crate::app::{MemoryAction, Size};
 use crate::supervisor::sim::{Child, Random, Row, World};
 use crate::supervisor::{Event, Exit, Group};
 
