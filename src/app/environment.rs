@@ -23,6 +23,8 @@ pub enum Source {
     Config(String),
     /// pm's own rule, as a phrase: `PORT`, the instance's name, a memory budget.
     Pm(&'static str),
+    /// The same, put behind what was there: the value is in part the user's own.
+    Appended(&'static str),
 }
 
 /// A value and where it came from.

@@ -81,6 +81,7 @@ fn listing(environment: &Environment, show: bool) -> Vec<u8> {
             Source::Set => write!(origin, "--set"),
             Source::Config(place) => write!(origin, "{place}"),
             Source::Pm(rule) => write!(origin, "pm: {rule}"),
+            Source::Appended(rule) => write!(origin, "pm: {rule}, after your own"),
         };
         out.extend_from_slice(format!("  # {origin}\n").as_bytes());
     }

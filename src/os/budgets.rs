@@ -138,6 +138,88 @@ fn usable_subtree() -> Result<Subtree, Unavailable> {
     let subtree = find_subtree()?;
     match subtree.divide() {
         Ok(()) => Ok(subtree),
-        Err(_) => Err(Unavailable::NoMemoryController),
+        Err(error) => {
+            let folder = subtree.folder().to_owned();
+            Err(Unavailable::Refused { folder, error: error.to_string() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::{Environment, ExitOn, InstanceId, Policy, Size};
+    use crate::supervisor::Group as Left;
+
+    fn an_app(action: MemoryAction) -> App {
+        let budget = Size::from_mib(100).map(|size| Budget { size, action });
+        let web = ProcessType {
+            name: "web".to_owned(),
+            command: String::new(),
+            line: 1,
+            count: 1,
+            environment: Environment::default(),
+            directory: None,
+            quiet: false,
+            limits: crate::app::Limits::default(),
+            policy: Policy { budget, ..Policy::default() },
+        };
+        App {
+            root: "/".into(),
+            types: vec![web],
+            environment: Environment::default(),
+            base_port: 5000,
+            exit_on: ExitOn::Failure,
+        }
+    }
+
+    /// A delegated group as the kernel would make it, with that of `web.1` in it.
+    fn a_mount() -> (tempfile::TempDir, Subtree) {
+        let mount = tempfile::tempdir().unwrap();
+        let folder = mount.path().join("pm.scope");
+        fs::create_dir_all(folder.join("web.1")).unwrap();
+        let own = [
+            ("cgroup.controllers", "memory"),
+            ("cgroup.procs", ""),
+            ("cgroup.subtree_control", ""),
+        ];
+        let group = [
+            ("memory.high", ""),
+            ("memory.max", ""),
+            ("cgroup.procs", ""),
+            ("memory.events", "oom 4\noom_kill 3\n"),
+        ];
+        for (file, text) in own {
+            fs::write(folder.join(file), text).unwrap();
+        }
+        for (file, text) in group {
+            fs::write(folder.join("web.1").join(file), text).unwrap();
+        }
+        let subtree = Subtree::find(mount.path(), "0::/pm.scope", |_| true).unwrap();
+        (mount, subtree)
+    }
+
+    #[test]
+    fn a_kill_of_the_kernel_for_want_of_memory_is_named_so() {
+        let run = RunId { instance: InstanceId { process_type: 0, number: 1 }, seq: 1 };
+        let (mount, subtree) = a_mount();
+        let mut budgets = Budgets { meter: None, subtree: Some(subtree), runs: HashMap::new() };
+        assert!(budgets.enter(&an_app(MemoryAction::Restart), run).is_some());
+        let end = |exit| Event::Exited { run, exit, group: Left::Gone };
+        let killed = Exit::Signal(Signal::KILL);
+        assert_eq!(budgets.name(end(killed)), end(killed));
+        let events = mount.path().join("pm.scope/web.1/memory.events");
+        fs::write(events, "oom 5\noom_kill 4\n").unwrap();
+        assert_eq!(budgets.name(end(killed)), end(Exit::OutOfMemory));
+        assert_eq!(budgets.name(end(Exit::Code(1))), end(Exit::Code(1)));
+    }
+
+    #[test]
+    fn who_is_only_warned_of_is_not_held_by_the_kernel() {
+        let run = RunId { instance: InstanceId { process_type: 0, number: 1 }, seq: 1 };
+        let (_mount, subtree) = a_mount();
+        let mut budgets = Budgets { meter: None, subtree: Some(subtree), runs: HashMap::new() };
+        assert!(budgets.enter(&an_app(MemoryAction::Warn), run).is_none());
+        assert!(budgets.runs.contains_key(&run));
     }
 }

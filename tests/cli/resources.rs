@@ -122,6 +122,25 @@ fn limits_of_files_niceness_and_cpus_hold_for_the_whole_instance() {
 }
 
 #[test]
+fn pm_env_says_where_each_value_comes_from_and_masks_what_is_in_part_the_users() {
+    let app = Sandbox::with_procfile("web: node x\n").env("JAVA_TOOL_OPTIONS", "-Dpassword=x");
+    let app = app.write(".env", "GOGC=70\n");
+    let output = app.pm(["env", "web", "--memory", "1G", "--set", "WEB_MEMORY=512"]).run();
+    for line in [
+        "DOTNET_GCHeapHardLimit=1CC00000  # pm: heap, for .NET",
+        "GOGC=****  # .env:1",
+        "GOMEMLIMIT=460MiB  # pm: heap, for Go",
+        "JAVA_TOOL_OPTIONS=****  # pm: heap or gc, for the JVM, after your own",
+        "MEMORY_AVAILABLE=1024  # pm: memory budget, in MiB",
+        "NODE_OPTIONS=--max-old-space-size=460  # pm: heap or gc, for Node",
+        "WEB_CONCURRENCY=2  # pm: memory budget / WEB_MEMORY, else 1",
+        "WEB_MEMORY=****  # --set",
+    ] {
+        assert!(output.stdout.lines().any(|shown| shown == line), "{line}: {output:?}");
+    }
+}
+
+#[test]
 fn concurrency_is_a_default_that_a_formation_replaces() {
     let app = Sandbox::with_procfile("web: echo hi\nworker: echo hi\n");
     let count = |args: &[&str]| {

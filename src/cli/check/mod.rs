@@ -18,6 +18,7 @@ use crate::cli::resolve::{self, Asked, Loaded};
 use crate::cli::settled::Settled;
 use crate::config::ConfigError;
 use crate::error::Error;
+use crate::os::cgroup::Unavailable;
 use crate::{os, resources};
 
 /// Checks the application. The answer goes to stdout, what was found to stderr; with `--json` all
@@ -107,6 +108,7 @@ fn check(
     };
     findings.extend(lint::check(subject, &system));
     findings.extend(os::machine::memory().and_then(|has| lint::memory::over(&app.types, has)));
+    findings.extend(sampled(&app));
     procfile.require_entries()?;
     Ok(procfile)
 }
@@ -127,6 +129,29 @@ fn application(
     let cpus = resources::cpus::available();
     let asked = Asked { named: Vec::new(), rules: Tool::Pm, cpus };
     Ok(resolve::plan(settled, loaded, asked)?.app)
+}
+
+/// Says why the kernel does not hold the budgets, where there are any.
+fn sampled(app: &App) -> Option<Finding> {
+    let has_budgets = app.types.iter().any(|own| own.count > 0 && own.policy.budget.is_some());
+    let reason = if has_budgets { os::budgets::find_subtree().err()? } else { return None };
+    Some(Finding {
+        severity: Severity::Note,
+        code: "memory-sampled",
+        path: PathBuf::new(),
+        place: None,
+        message: format!(
+            "the kernel does not hold the memory budgets: {reason}; pm samples once a second"
+        ),
+        hint: match reason {
+            Unavailable::NotDelegated { .. } | Unavailable::Shared { .. } => Some(
+                "`systemd-run --user --scope -p Delegate=yes pm start` gives pm its own".into(),
+            ),
+            Unavailable::NoCgroup2
+            | Unavailable::NoMemoryController
+            | Unavailable::Refused { .. } => None,
+        },
+    })
 }
 
 /// Turns an error into a finding; the path is empty where no file is at fault.

@@ -147,7 +147,7 @@ pub(crate) fn base_port(option: Option<u16>, environment: &Environment) -> Resul
             Source::EnvFile { path, line } => format!("at {}:{line}", path.display()),
             Source::Set => "of `--set`".to_owned(),
             Source::Config(place) => format!("of {place}"),
-            Source::Caller | Source::Pm(_) => "of the environment".to_owned(),
+            Source::Caller | Source::Pm(_) | Source::Appended(_) => "of the environment".to_owned(),
         },
     })
 }
