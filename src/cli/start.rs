@@ -23,5 +23,6 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, sources: &Sources) -> Res
     let plan = resolve::plan(args, called_as, loaded, cpus)?;
     let form = resolve::form(&args.output, &plan.app, sources)?;
     let notices = procfile.notice.into_iter().chain(plan.notices).collect();
-    os::run::run(Arc::new(plan.app), form, notices)
+    let zone = os::zone::local(sources.var("TZ").is_some());
+    os::run::run(Arc::new(plan.app), form, zone, notices)
 }
