@@ -1,0 +1,138 @@
+//! kubernetes: a Secret of the values, a Deployment for each process type and a Service for those that
+//! listen (kubernetes.io/docs/reference; `$(NAME)` by the kubelet's expansion).
+
+use serde_json::{Value, json};
+
+use super::compose::{container_command, image};
+use super::names::{distinct, dns_label};
+use super::quote::markup;
+use super::script::env_file_name;
+use super::services::{Service, Services};
+use super::template::{Templates, context, raw};
+use super::verify::{Checker, Select};
+use super::{ExportError, Feature, File, Format, Options, Owner, Runs, Values};
+use crate::app::App;
+use crate::error::Error;
+
+pub(crate) const FORMAT: Format = Format {
+    name: "kubernetes",
+    when: "a cluster: when one machine is no longer enough; needs an image that the cluster can pull",
+    install: "`kubectl apply -f DIR`; with `--release`, delete the finished Job before the next apply",
+    templates: &[
+        ("app.yaml.j2", include_str!("templates/kubernetes/app.yaml.j2")),
+        ("secrets.yaml.j2", include_str!("templates/kubernetes/secrets.yaml.j2")),
+    ],
+    runs: Runs::Containers,
+    leaves_out: &[Feature::Restart, Feature::StopSignal],
+    checkers: &[
+        Checker {
+            program: "kubeconform",
+            arguments: &["-strict"],
+            files: Select::Suffixes(&[".yaml"]),
+            variables: &[],
+        },
+        Checker {
+            program: "kubernetes-validate",
+            arguments: &["--strict"],
+            files: Select::Suffixes(&[".yaml"]),
+            variables: &[],
+        },
+    ],
+    render,
+};
+
+const MIB: u64 = 1024 * 1024;
+
+fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
+    let services = Services::of(app, options)?;
+    let templates = Templates::new(&FORMAT, options)?;
+    let all: Vec<&Service<'_>> = services.release.iter().chain(&services.running).collect();
+    let names = distinct(FORMAT.name, all.iter().map(|service| service.name), dns_label)?;
+    check_label(&options.app)?;
+
+    let mut secrets: Vec<Value> = Vec::new();
+    let mut workloads = Vec::new();
+    for (service, component) in all.iter().zip(&names) {
+        let secret = (!service.variables.is_empty()).then(|| secret_name(options, &services, service));
+        if let Some(name) = &secret
+            && !secrets.iter().any(|secret| secret["name"] == name.as_str())
+        {
+            secrets.push(json!({ "name": name, "values": secret_values(service)? }));
+        }
+        workloads.push(workload(options, &services, service, (component, secret)));
+    }
+    let own = json!({ "secrets": secrets });
+    let secrets_text = templates.render("secrets.yaml.j2", &context(&FORMAT, options, &services, own))?;
+    let has_release = services.release.is_some();
+    let release = workloads.first().filter(|_| has_release);
+    let own = json!({
+        "app_label": dns_label(&options.app),
+        "image": markup::json(&image(options)),
+        "release": release,
+        "workloads": &workloads[usize::from(has_release)..],
+    });
+    let app_text = templates.render("app.yaml.j2", &context(&FORMAT, options, &services, own))?;
+
+    let file = |name: String, contents: String, mode: u32| File { path: name.into(), contents, mode, owner: Owner::Exporter };
+    let path = format!("{}.yaml", options.app);
+    if secrets.is_empty() {
+        return Ok(vec![file(path, app_text, 0o644)]);
+    }
+    Ok(match options.values {
+        Values::Inline => vec![file(path, format!("{secrets_text}---\n{app_text}"), 0o600)],
+        Values::EnvFile => vec![
+            file(format!("{}-secret.yaml", options.app), secrets_text, 0o600),
+            file(path, app_text, 0o644),
+        ],
+    })
+}
+
+/// A Service's name must begin with a letter (RFC 1035), and all names here begin with the application's.
+fn check_label(app: &str) -> Result<(), ExportError> {
+    if dns_label(app).starts_with(|c: char| c.is_ascii_lowercase()) {
+        return Ok(());
+    }
+    let allowed = "letters, digits and `-`, and begins with a letter, in kubernetes";
+    Err(ExportError::Name { what: "application's name", value: app.to_owned(), allowed })
+}
+
+fn secret_name(options: &Options, services: &Services<'_>, service: &Service<'_>) -> String {
+    dns_label(&env_file_name(options, services, service))
+}
+
+fn secret_values(service: &Service<'_>) -> Result<Vec<Value>, ExportError> {
+    let mut values = Vec::new();
+    for variable in &service.variables {
+        // The alphabet of a Secret's keys (`IsConfigMapKey`).
+        let fits = variable.name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        if !fits || matches!(variable.name.as_str(), "" | "." | "..") {
+            return Err(ExportError::VariableName { format: FORMAT.name, name: variable.name.clone() });
+        }
+        // `envFrom` is not expanded, so `$` stays single.
+        values.push(json!({ "name": markup::json(&variable.name), "value": markup::json(&variable.value) }));
+    }
+    Ok(values)
+}
+
+fn workload(
+    options: &Options,
+    services: &Services<'_>,
+    service: &Service<'_>,
+    (component, secret): (&String, Option<String>),
+) -> Value {
+    let memory = service.policy.memory_bytes.map(|bytes| {
+        if bytes % MIB == 0 { format!("{}Mi", bytes / MIB) } else { bytes.to_string() }
+    });
+    json!({
+        "name": dns_label(&format!("{}-{component}", options.app)),
+        "component": component,
+        "secret": secret,
+        "command": markup::dollar_json(&container_command(services, service)),
+        "port": service.port(),
+        "listens": service.listens,
+        "replicas": service.instances.len(),
+        "stop_seconds": service.stop_seconds(),
+        "memory": memory,
+        "raw": raw(service),
+    })
+}
