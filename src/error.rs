@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::app::formation::FormationError;
+use crate::export::ExportError;
 
 /// A failure that ends the command. `Display` is the lowercase fragment that `main` puts behind
 /// `error: `; the cause, where there is one, is `source()`.
@@ -63,6 +64,9 @@ pub enum Error {
     /// The formation or the arguments ask for something impossible.
     #[error(transparent)]
     Formation(#[from] FormationError),
+    /// The application cannot be exported.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// `--set` without `=`.
     #[error("`{text}` is not KEY=VALUE")]
     NotAnAssignment {
@@ -117,6 +121,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// `--timestamp-format` is not one.
+    #[error("`{format}` is not a form of time: {reason}")]
+    TimestampFormat {
+        /// What was typed.
+        format: String,
+        /// Why.
+        reason: String,
+    },
     /// `pm check` found errors, and has already shown them.
     #[error("the check found errors")]
     CheckFailed,
@@ -164,6 +176,7 @@ impl Error {
                 format!("write a whole number from 0 to 65535, or `auto`: `{name}=2`")
             }
             Self::Formation(FormationError::NoName { .. }) => "write `web=2`".into(),
+            Self::Export(error) => return error.hint(),
             Self::Formation(FormationError::Nothing) => "ask for at least one instance: `web=1`".into(),
             Self::NotAnAssignment { .. } => "write `--set KEY=VALUE`".into(),
             Self::PortValue { .. } => "PORT is the base of all ports: a number from 0 to 65535".into(),

@@ -4,3 +4,6 @@ pub mod app;
 pub mod cli;
 pub mod error;
 pub mod export;
+pub(crate) mod os;
+pub mod output;
+pub mod supervisor;

@@ -40,12 +40,7 @@ pub struct Environment {
 
 impl Environment {
     /// Sets a variable, over what it was.
-    pub fn set(
-        &mut self,
-        key: impl Into<OsString>,
-        text: impl Into<OsString>,
-        source: Source,
-    ) {
+    pub fn set(&mut self, key: impl Into<OsString>, text: impl Into<OsString>, source: Source) {
         self.vars.insert(key.into(), Value { text: text.into(), source });
     }
 
@@ -82,7 +77,10 @@ mod tests {
         let mut over = Environment::default();
         over.set("A", "set", Source::Set);
         all.extend(&over);
-        assert_eq!(all.get("A").map(|v| (v.text.clone(), v.source.clone())), Some(("set".into(), Source::Set)));
+        assert_eq!(
+            all.get("A").map(|v| (v.text.clone(), v.source.clone())),
+            Some(("set".into(), Source::Set))
+        );
         assert_eq!(all.get("B").map(|v| v.source.clone()), Some(Source::Caller));
     }
 }

@@ -91,17 +91,25 @@ fn part(text: &str) -> Result<Part, FormationError> {
     Ok(Part { name: name.to_owned(), count })
 }
 
+/// Returns where a name stands, or says which names there are.
+pub(crate) fn position(names: &[&str], name: &str) -> Result<usize, FormationError> {
+    names.iter().position(|known| *known == name).ok_or_else(|| FormationError::Unknown {
+        name: name.to_owned(),
+        nearest: nearest(name, names.iter().copied()).map(str::to_owned),
+        known: names.iter().map(|&known| known.to_owned()).collect(),
+    })
+}
+
 impl Wish {
     /// Returns the count of each of `names`, in their order. `cpus` is what `auto` means.
     /// A type that is neither listed nor named keeps `default` where nothing at all was asked.
-    pub fn counts(&self, names: &[&str], cpus: u16, default: &[u16]) -> Result<Vec<u16>, FormationError> {
-        let index = |name: &str| {
-            names.iter().position(|known| *known == name).ok_or_else(|| FormationError::Unknown {
-                name: name.to_owned(),
-                nearest: nearest(name, names.iter().copied()).map(str::to_owned),
-                known: names.iter().map(|&known| known.to_owned()).collect(),
-            })
-        };
+    pub fn counts(
+        &self,
+        names: &[&str],
+        cpus: u16,
+        default: &[u16],
+    ) -> Result<Vec<u16>, FormationError> {
+        let index = |name: &str| position(names, name);
         let number = |count: Option<Count>| match count {
             Some(Count::Number(n)) => n,
             Some(Count::Auto) => cpus,
@@ -111,7 +119,9 @@ impl Wish {
         if !self.formation.is_empty() {
             let all = self.formation.iter().rev().find(|part| part.name == "all");
             counts.fill(all.map_or(0, |part| number(part.count)));
-            for part in self.formation.iter().filter(|part| part.name != "all" || names.contains(&"all")) {
+            for part in
+                self.formation.iter().filter(|part| part.name != "all" || names.contains(&"all"))
+            {
                 counts[index(&part.name)?] = number(part.count);
             }
         }
@@ -126,7 +136,8 @@ impl Wish {
                 }
                 let at = index(&part.name)?;
                 // A bare name takes its count from the formation, and runs even where that says 0.
-                named[at] = if part.count.is_some() { number(part.count) } else { counts[at].max(1) };
+                named[at] =
+                    if part.count.is_some() { number(part.count) } else { counts[at].max(1) };
             }
             counts = named;
         }
@@ -175,13 +186,19 @@ mod tests {
             ("", &[], &["clock"], [1, 1, 0]),
         ];
         for (formation, named, except, expected) in table {
-            assert_eq!(wish(formation, named, except), Ok(expected.to_vec()), "{formation} {named:?} {except:?}");
+            assert_eq!(
+                wish(formation, named, except),
+                Ok(expected.to_vec()),
+                "{formation} {named:?} {except:?}"
+            );
         }
     }
 
     #[test]
     fn nonsense_is_refused_with_what_was_typed() {
-        let refusal = |formation: &str, named: &[&str]| wish(formation, named, &[]).map_err(|e| e.to_string());
+        let refusal = |formation: &str, named: &[&str]| {
+            wish(formation, named, &[]).map_err(|e| e.to_string())
+        };
         assert_eq!(refusal("web=abc", &[]), Err("count `abc` of `web` is not a number".into()));
         assert_eq!(refusal("web=-1", &[]), Err("count `-1` of `web` is not a number".into()));
         assert_eq!(refusal("web=70000", &[]), Err("count `70000` of `web` is not a number".into()));

@@ -1,14 +1,16 @@
 //! What to run: process types, counts, ports and environment. No I/O but in [`load`].
 
-pub mod environment;
 pub mod env_file;
+pub mod environment;
 pub mod formation;
 pub mod id;
+pub mod load;
 pub(crate) mod nearest;
 pub(crate) mod ports;
 pub mod process_type;
 pub mod procfile;
 pub mod signal;
+pub(crate) mod text;
 pub mod warning;
 
 pub use environment::{Environment, Source};

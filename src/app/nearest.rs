@@ -1,7 +1,10 @@
 //! "Did you mean": the nearest of a few known names.
 
 /// Returns the known name that is most like `wrong`, where one is like it at all.
-pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    wrong: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     /// Below this, names have little in common (Jaro-Winkler, 0 to 1); clap draws its line nearby.
     const ALIKE: f64 = 0.75;
     let scored = known.into_iter().map(|name| (strsim::jaro_winkler(wrong, name), name));

@@ -1,2 +1,127 @@
-//! Turns what was typed into what happens.
+//! Turns what was typed into what happens: one function a subcommand.
+
 pub mod args;
+mod env;
+mod export;
+mod resolve;
+mod run;
+pub mod sources;
+mod start;
+mod tell;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::Parser;
+
+use crate::error::Error;
+use args::{Cli, Command, Tool};
+use sources::Sources;
+
+/// Runs pm with these arguments, says what went wrong, and returns the exit code.
+pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
+    let called_as = called_as(arguments.first());
+    let cli = match Cli::try_parse_from(bare_color(arguments)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be said where stderr is closed.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    match dispatch(&cli, called_as, sources) {
+        // Exit codes are one byte: what does not fit is no success.
+        Ok(code) => u8::try_from(code).unwrap_or(1),
+        Err(error) => {
+            if !error.is_silent() {
+                tell::error(&error);
+            }
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, called_as: Tool, sources: &Sources) -> Result<i32, Error> {
+    match &cli.command {
+        Command::Start(args) => start::start(args, called_as, sources),
+        Command::Run(args) => run::run(args, sources),
+        Command::Check(_) => Ok(0),
+        Command::Env(args) => env::env(args, sources).map(|()| 0),
+        Command::Export(args) => export::export(args, called_as, sources).map(|()| 0),
+        Command::Version => {
+            answer(format!("{}\n", env!("CARGO_PKG_VERSION")).as_bytes()).map(|()| 0)
+        }
+    }
+}
+
+/// Writes the answer of a subcommand to stdout.
+fn answer(text: &[u8]) -> Result<(), Error> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text).and_then(|()| stdout.flush()).map_err(|source| Error::Output { source })
+}
+
+/// Returns whose rules hold: foreman's where pm is called by that name.
+fn called_as(program: Option<&OsString>) -> Tool {
+    let name = program.and_then(|path| Path::new(path).file_name());
+    if name.is_some_and(|name| name == "foreman") { Tool::Foreman } else { Tool::Pm }
+}
+
+/// Lets `-c` and `--color` stand alone, as in foreman, although their value may also follow as a word:
+/// the next word is the value only where it is one.
+fn bare_color(arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_none_or(|command| command != "start") {
+        return arguments;
+    }
+    let mut out: Vec<OsString> = Vec::with_capacity(arguments.len());
+    let mut words = arguments.into_iter().peekable();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            out.push(word);
+            out.extend(words);
+            break;
+        }
+        if word == "--no-color" {
+            out.push("--color=never".into());
+        } else if word == "-c" || word == "--color" {
+            let value =
+                words.next_if(|next| ["always", "auto", "never"].iter().any(|value| next == value));
+            let mut option = OsString::from("--color=");
+            option.push(value.unwrap_or_else(|| "always".into()));
+            out.push(option);
+        } else {
+            out.push(word);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bare_color_option_takes_no_process_type_for_its_value() {
+        let words = |text: &str| {
+            bare_color(text.split(' ').map(OsString::from).collect()).join(&OsString::from(" "))
+        };
+        assert_eq!(words("pm start -c web"), "pm start --color=always web");
+        assert_eq!(words("pm start --color never web"), "pm start --color=never web");
+        assert_eq!(words("pm start -c"), "pm start --color=always");
+        assert_eq!(words("pm start --no-color"), "pm start --color=never");
+        assert_eq!(words("pm run -c exit"), "pm run -c exit");
+    }
+
+    #[test]
+    fn the_name_foreman_brings_foremans_rules() {
+        assert_eq!(called_as(Some(&"/usr/local/bin/foreman".into())), Tool::Foreman);
+        assert_eq!(called_as(Some(&"pm".into())), Tool::Pm);
+        assert_eq!(called_as(None), Tool::Pm);
+    }
+}

@@ -9,7 +9,7 @@ const BEGIN: &str = "pm export: app=";
 
 /// Files of a service folder whose whole content is a number or a name, so that no comment fits.
 /// They are pm's where the `run` beside them is.
-const BARE: [&str; 2] = ["timeout-kill", "down-signal"];
+pub(crate) const BARE: [&str; 2] = ["timeout-kill", "down-signal"];
 
 /// Whose file it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -41,7 +41,7 @@ use crate::app::nearest::nearest;
 use crate::error::Error;
 
 pub use error::ExportError;
-pub use names::{check_app, check_image, check_user};
+pub use names::{app_from, check_app, check_image, check_user};
 
 /// A file of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,1 +1,3 @@
 //! Integration tests.
+mod sandbox;
+mod sandbox_itself;

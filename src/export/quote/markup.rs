@@ -61,6 +61,19 @@ pub(crate) fn dollar_json(text: &str) -> String {
     json(&text.replace('$', "$$"))
 }
 
+/// Returns the value of a line of a compose env file (compose-go, package dotenv): single quotes are
+/// literal but cannot hold their own kind or end in a backslash; double quotes take these escapes.
+pub(crate) fn compose_env_file(text: &str) -> Quoted {
+    if !text.contains(['\'', '\\']) {
+        return Ok(format!("'{text}'"));
+    }
+    if text.contains(|c: char| c.is_ascii_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err(Refusal("a control character"));
+    }
+    let escapes = [('\\', r"\\"), ('"', "\\\""), ('$', r"\$"), ('\n', r"\n"), ('\r', r"\r"), ('\t', r"\t")];
+    Ok(format!("\"{}\"", super::replace(text, &escapes)))
+}
+
 /// Returns a string of HCL 2: `${` and `%{` begin templates there.
 pub(crate) fn hcl(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);

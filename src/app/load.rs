@@ -1,0 +1,363 @@
+//! Reads the application's files and names the path in every error: the only I/O of `app`.
+//! Paths stay as the user typed them, so that messages say `sub/Procfile:2`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::env_file::{self, Assignment};
+use super::environment::{Environment, Source};
+use super::procfile::{self, Entry};
+use super::text;
+use super::warning::{Note, Warning};
+use crate::error::Error;
+
+/// Where the application's files are, as it was typed.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// `-f`, from the current folder.
+    pub procfile: Option<PathBuf>,
+    /// `-d`, from the current folder.
+    pub root: Option<PathBuf>,
+    /// `-e`, from the current folder; the later wins. Empty: `.env` of the root, if it is there.
+    pub env: Vec<PathBuf>,
+    /// `--set KEY=VALUE`, over the env files.
+    pub set: Vec<String>,
+}
+
+impl Files {
+    /// Returns the root as a message shows it; empty for the current folder.
+    /// `-d`, else the folder of `-f`, else the current folder (foreman cli.rb).
+    fn root_as_typed(&self) -> PathBuf {
+        let of_procfile = || self.procfile.as_deref().and_then(Path::parent).map(Path::to_owned);
+        self.root.clone().or_else(of_procfile).unwrap_or_default()
+    }
+
+    /// Returns the application's folder, absolute where `cwd` is.
+    ///
+    /// # Errors
+    /// It is not there, or no folder.
+    pub fn root(&self, cwd: &Path) -> Result<PathBuf, Error> {
+        let path = self.root_as_typed();
+        // `components` drops `.` and a slash at the end.
+        let root: PathBuf = cwd.join(&path).components().collect();
+        let is_dir = fs::metadata(&root).map(|metadata| metadata.is_dir());
+        match is_dir {
+            Ok(true) => Ok(root),
+            Ok(false) => Err(Error::Root { path, source: io::ErrorKind::NotADirectory.into() }),
+            Err(source) => Err(Error::Root { path, source }),
+        }
+    }
+}
+
+/// A Procfile that was read.
+#[derive(Clone, Debug)]
+pub struct LoadedProcfile {
+    /// The file as it was named.
+    pub path: PathBuf,
+    /// Its text without a byte order mark, with LF for CRLF.
+    pub text: String,
+    /// The process types, in the order of the file; there may be none.
+    pub entries: Vec<Entry>,
+    /// What the parser noted.
+    pub notes: Vec<Note>,
+    /// What was done in place of reading a Procfile, where there is none.
+    pub notice: Option<String>,
+}
+
+impl LoadedProcfile {
+    /// Returns what every command says about the file.
+    pub fn warnings(&self) -> Vec<Warning> {
+        warnings(&self.path, &self.notes).collect()
+    }
+
+    /// Refuses a Procfile without an entry. A caller that shows the warnings first shows why it has none.
+    pub fn require_entries(&self) -> Result<(), Error> {
+        if self.entries.is_empty() {
+            Err(Error::ProcfileEmpty { path: self.path.clone() })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Reads the Procfile. Where none was named and the root has none but has a package.json, its one
+/// process type is `web: npm start`, as in node-foreman, and the notice says so.
+///
+/// # Errors
+/// The root or the file cannot be used, or a line of it stops everything.
+pub fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Error> {
+    let root = files.root(cwd)?;
+    let path = files.procfile.clone().unwrap_or_else(|| files.root_as_typed().join("Procfile"));
+    let bytes = match fs::read(cwd.join(&path)) {
+        Ok(bytes) => bytes,
+        Err(source) if source.kind() == io::ErrorKind::NotFound && files.procfile.is_none() => {
+            if root.join("package.json").is_file() {
+                return Ok(npm_start(files.root_as_typed().join("package.json")));
+            }
+            return Err(Error::ProcfileRead { path, source });
+        }
+        Err(source) => return Err(Error::ProcfileRead { path, source }),
+    };
+    let refusal = |error: super::warning::LineError| Error::ProcfileLine {
+        path: path.clone(),
+        line: error.line,
+        reason: error.reason,
+    };
+    let read = procfile::parse(&bytes).map_err(refusal)?;
+    let text = text::decode(&bytes).map_err(refusal)?;
+    Ok(LoadedProcfile { path, text, entries: read.entries, notes: read.notes, notice: None })
+}
+
+fn npm_start(path: PathBuf) -> LoadedProcfile {
+    let notice = format!("no Procfile: running `web: npm start` for `{}`", path.display());
+    let entry = Entry { name: "web".into(), command: "npm start".into(), line: 1 };
+    LoadedProcfile {
+        path,
+        text: String::new(),
+        entries: vec![entry],
+        notes: Vec::new(),
+        notice: Some(notice),
+    }
+}
+
+/// An env file that was read.
+#[derive(Clone, Debug)]
+pub struct LoadedEnvFile {
+    /// The file as it was named.
+    pub path: PathBuf,
+    /// Its text without a byte order mark, with LF for CRLF.
+    pub text: String,
+    /// The variables that it sets.
+    pub assignments: Vec<Assignment>,
+    /// What the parser noted.
+    pub notes: Vec<Note>,
+}
+
+/// The environment with its env files.
+#[derive(Clone, Debug)]
+pub struct LoadedEnvironment {
+    /// The caller's variables, under those of the env files, under `--set`.
+    pub environment: Environment,
+    /// The env files, in the order they were laid over one another.
+    pub files: Vec<LoadedEnvFile>,
+}
+
+impl LoadedEnvironment {
+    /// Returns what every command says about the files.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.files.iter().flat_map(|file| warnings(&file.path, &file.notes)).collect()
+    }
+}
+
+/// Lays the env files over the caller's environment, then `--set`.
+///
+/// # Errors
+/// A file that was named with `-e` cannot be read (the default one is optional), a line of one
+/// stops everything, or `--set` is no assignment.
+pub fn environment(
+    files: &Files,
+    cwd: &Path,
+    caller: Environment,
+) -> Result<LoadedEnvironment, Error> {
+    let mut all = LoadedEnvironment { environment: caller, files: Vec::new() };
+    if files.env.is_empty() {
+        let path = files.root_as_typed().join(".env");
+        // A folder of this name is a Python virtual environment, not a file of variables.
+        if !cwd.join(&path).is_dir() {
+            match env_file(path, cwd) {
+                Ok(file) => all.files.push(file),
+                Err(Error::EnvFileRead { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    for path in &files.env {
+        all.files.push(env_file(path.clone(), cwd)?);
+    }
+    for file in &all.files {
+        let path = Arc::new(file.path.clone());
+        for assignment in &file.assignments {
+            let source = Source::EnvFile { path: Arc::clone(&path), line: assignment.line };
+            all.environment.set(&assignment.key, &assignment.value, source);
+        }
+    }
+    for text in &files.set {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => all.environment.set(key, value, Source::Set),
+            Some(_) | None => return Err(Error::NotAnAssignment { text: text.clone() }),
+        }
+    }
+    Ok(all)
+}
+
+fn env_file(path: PathBuf, cwd: &Path) -> Result<LoadedEnvFile, Error> {
+    let bytes = match fs::read(cwd.join(&path)) {
+        Ok(bytes) => bytes,
+        Err(source) => return Err(Error::EnvFileRead { path, source }),
+    };
+    let refusal = |error: super::warning::LineError| Error::EnvFileLine {
+        path: path.clone(),
+        line: error.line,
+        reason: error.reason,
+    };
+    let read = env_file::parse(&bytes).map_err(refusal)?;
+    let text = text::decode(&bytes).map_err(refusal)?;
+    Ok(LoadedEnvFile { path, text, assignments: read.assignments, notes: read.notes })
+}
+
+fn warnings(path: &Path, notes: &[Note]) -> impl Iterator<Item = Warning> {
+    notes.iter().filter(|note| note.kind.is_for_every_command()).map(|note| note.in_file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sandbox(tempfile::TempDir);
+
+    impl Sandbox {
+        fn new(files: &[(&str, &str)]) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            for (name, text) in files {
+                let path = dir.path().join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+            Self(dir)
+        }
+
+        fn cwd(&self) -> &Path {
+            self.0.path()
+        }
+    }
+
+    fn value(loaded: &LoadedEnvironment, key: &str) -> Option<String> {
+        loaded.environment.get(key).map(|value| value.text.to_string_lossy().into_owned())
+    }
+
+    #[test]
+    fn the_root_is_that_of_d_else_the_folder_of_f_else_the_current_one() {
+        let sandbox = Sandbox::new(&[("sub/Procfile", "web: a"), ("sub/deep/x", "")]);
+        let table = [
+            (None, None, ""),
+            (Some("sub/Procfile"), None, "sub"),
+            (None, Some("sub"), "sub"),
+            (Some("sub/Procfile"), Some("./sub/deep/"), "sub/deep"),
+        ];
+        for (procfile, root, expected) in table {
+            let files = Files {
+                procfile: procfile.map(PathBuf::from),
+                root: root.map(PathBuf::from),
+                ..Files::default()
+            };
+            let expected: PathBuf = sandbox.cwd().join(expected).components().collect();
+            assert_eq!(files.root(sandbox.cwd()).unwrap(), expected, "{procfile:?} {root:?}");
+        }
+        let files = Files { root: Some("sub/Procfile".into()), ..Files::default() };
+        assert_eq!(
+            files.root(sandbox.cwd()).unwrap_err().to_string(),
+            "cannot use the folder `sub/Procfile`"
+        );
+    }
+
+    #[test]
+    fn messages_name_the_procfile_as_it_was_typed() {
+        let sandbox = Sandbox::new(&[
+            ("sub/Procfile", "web: a\njunk\n"),
+            ("sub/twice", "web: a\nweb: b\n"),
+            ("Procfile", "#\n"),
+        ]);
+        let load = |procfile: Option<&str>, root: Option<&str>| {
+            let files = Files {
+                procfile: procfile.map(PathBuf::from),
+                root: root.map(PathBuf::from),
+                ..Files::default()
+            };
+            procfile_of(&files, sandbox.cwd())
+        };
+        let warning = "sub/Procfile:2: skipped: not NAME: COMMAND";
+        assert_eq!(load(None, Some("sub")).unwrap().warnings()[0].to_string(), warning);
+        assert_eq!(load(Some("sub/Procfile"), None).unwrap().warnings()[0].to_string(), warning);
+        let error = load(Some("sub/twice"), None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "sub/twice:2: `web` is defined twice, on line 1 and on line 2"
+        );
+        assert_eq!(
+            load(Some("nope"), None).unwrap_err().to_string(),
+            "cannot read the Procfile `nope`"
+        );
+        assert_eq!(
+            load(None, Some("nope")).unwrap_err().to_string(),
+            "cannot use the folder `nope`"
+        );
+        let empty = load(None, None).unwrap();
+        assert_eq!(
+            empty.require_entries().unwrap_err().to_string(),
+            "no processes defined in `Procfile`"
+        );
+    }
+
+    use super::procfile as procfile_of;
+
+    #[test]
+    fn a_package_json_stands_in_for_a_procfile_that_was_not_named() {
+        let sandbox = Sandbox::new(&[("package.json", "{}")]);
+        let loaded = procfile(&Files::default(), sandbox.cwd()).unwrap();
+        assert_eq!(loaded.entries[0].command, "npm start");
+        assert_eq!(
+            loaded.notice.as_deref(),
+            Some("no Procfile: running `web: npm start` for `package.json`")
+        );
+        let named = Files { procfile: Some("Procfile".into()), ..Files::default() };
+        assert!(matches!(procfile(&named, sandbox.cwd()), Err(Error::ProcfileRead { .. })));
+    }
+
+    #[test]
+    fn env_files_lie_over_the_caller_and_set_over_them() {
+        let sandbox = Sandbox::new(&[
+            (".env", "A=env\nB=env\nJUNK\n"),
+            ("a.env", "B=a\nC=a\n"),
+            ("b.env", "C=b\n"),
+        ]);
+        let mut caller = Environment::default();
+        for key in ["A", "B", "C", "D"] {
+            caller.set(key, "caller", Source::Caller);
+        }
+        let load = |env: &[&str], set: &[&str]| {
+            let env = env.iter().map(PathBuf::from).collect();
+            let set = set.iter().map(|&text| text.to_owned()).collect();
+            environment(&Files { env, set, ..Files::default() }, sandbox.cwd(), caller.clone())
+        };
+        let all = |loaded: &LoadedEnvironment| {
+            ["A", "B", "C", "D"].map(|key| value(loaded, key).unwrap())
+        };
+        let by_default = load(&[], &[]).unwrap();
+        assert_eq!(all(&by_default), ["env", "env", "caller", "caller"]);
+        assert_eq!(by_default.warnings()[0].to_string(), ".env:3: skipped: `JUNK` has no `=`");
+        let named = load(&["a.env", "b.env"], &["D=x=y", "E="]).unwrap();
+        assert_eq!(all(&named), ["caller", "a", "b", "x=y"]);
+        assert_eq!(value(&named, "E").as_deref(), Some(""));
+        let source = named.environment.get("C").map(|value| value.source.clone());
+        assert_eq!(source, Some(Source::EnvFile { path: Arc::new("b.env".into()), line: 1 }));
+        assert_eq!(
+            load(&["nope.env"], &[]).unwrap_err().to_string(),
+            "cannot read the env file `nope.env`"
+        );
+        assert_eq!(load(&[], &["=x"]).unwrap_err().to_string(), "`=x` is not KEY=VALUE");
+    }
+
+    #[test]
+    fn the_default_env_file_is_optional_and_lies_in_the_root() {
+        let sandbox = Sandbox::new(&[("sub/.env", "A=sub\n"), (".env/bin/python", "")]);
+        let here = environment(&Files::default(), sandbox.cwd(), Environment::default()).unwrap();
+        assert!(here.files.is_empty());
+        let files = Files { root: Some("sub".into()), ..Files::default() };
+        let there = environment(&files, sandbox.cwd(), Environment::default()).unwrap();
+        assert_eq!(value(&there, "A").as_deref(), Some("sub"));
+        assert_eq!(there.files[0].path, Path::new("sub/.env"));
+    }
+}

@@ -1,0 +1,63 @@
+//! The text of a Procfile or an env file: UTF-8, whatever editor or locale wrote it.
+
+use super::warning::LineError;
+
+/// Returns the text without a byte order mark, with LF for CRLF. Only LF ends a line: foreman takes
+/// neither a lone CR, a form feed nor U+2028 for one.
+pub(crate) fn decode(bytes: &[u8]) -> Result<String, LineError> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(LineError { line: 1, reason: "this is UTF-16: save the file as UTF-8".into() });
+    }
+    let text = str::from_utf8(bytes).map_err(|error| {
+        let good = &bytes[..error.valid_up_to()];
+        let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
+        let byte = bytes[error.valid_up_to()];
+        LineError {
+            line,
+            reason: format!("byte 0x{byte:02X} is not UTF-8: save the file as UTF-8"),
+        }
+    })?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n"))
+}
+
+/// Returns how a message shows a character, also one that cannot be seen.
+pub(crate) fn visible(c: char) -> String {
+    match c {
+        ' ' | '\t' | '\r' | '\x0c' => "a blank".into(),
+        '`' => "a backquote".into(),
+        _ if c.escape_debug().next() == Some('\\') && !matches!(c, '\\' | '"' | '\'') => {
+            format!("U+{:04X}", u32::from(c))
+        }
+        _ => format!("`{c}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_order_mark_and_crlf_are_tolerated() {
+        assert_eq!(decode(b"\xef\xbb\xbfa\r\nb\rc\r"), Ok("a\nb\rc\r".into()));
+    }
+
+    #[test]
+    fn other_encodings_are_refused_with_the_line() {
+        let refusal = |bytes: &[u8]| decode(bytes).map_err(|e| (e.line, e.reason));
+        let not_utf8 = "byte 0xE9 is not UTF-8: save the file as UTF-8".to_owned();
+        assert_eq!(refusal(b"a\nb\ncaf\xe9\n"), Err((3, not_utf8)));
+        assert_eq!(
+            refusal(b"\xff\xfea\0"),
+            Err((1, "this is UTF-16: save the file as UTF-8".into()))
+        );
+    }
+
+    #[test]
+    fn characters_that_cannot_be_seen_are_named() {
+        for (c, shown) in
+            [('/', "`/`"), ('é', "`é`"), ('"', "`\"`"), ('\u{200b}', "U+200B"), ('\t', "a blank")]
+        {
+            assert_eq!(visible(c), shown);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What left its group. pm is a child subreaper (prctl(2)): a process whose parent has ended becomes
+//! pm's child, however it made itself a daemon; and as PID 1 pm gets strangers the same way.
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::{Pid, getpgid};
+
+use super::procfs;
+
+/// Makes pm the parent of every orphan below it. Not on all systems: elsewhere only groups are known.
+pub(crate) fn become_subreaper() -> nix::Result<()> {
+    nix::sys::prctl::set_child_subreaper(true)
+}
+
+/// The children that pm did not start.
+#[derive(Debug, Default)]
+pub(crate) struct Adopted {
+    living: Vec<Pid>,
+    /// The signal that strays are being ended with, and who got it.
+    ending: Option<(Signal, Vec<Pid>)>,
+}
+
+impl Adopted {
+    /// Looks again: reaps the dead, keeps the living. `is_ours` tells the children that pm started.
+    pub(crate) fn refresh(&mut self, is_ours: impl Fn(Pid) -> bool) {
+        let children = procfs::children_of(Pid::this());
+        let strangers = children.into_iter().filter(|pid| !is_ours(*pid));
+        self.living = strangers.filter(|pid| !reap(*pid)).collect();
+        self.signal_new();
+    }
+
+    /// Returns whether a living one belongs to this group.
+    pub(crate) fn has_member_of(&self, group: Pid) -> bool {
+        self.living.iter().any(|pid| getpgid(Some(*pid)) == Ok(group))
+    }
+
+    /// Sends every living one a signal, and later ones as they are found.
+    pub(crate) fn end_with(&mut self, signal: Signal) {
+        self.ending = Some((signal, Vec::new()));
+        self.signal_new();
+    }
+
+    fn signal_new(&mut self) {
+        let Some((signal, told)) = &mut self.ending else { return };
+        for pid in &self.living {
+            if !told.contains(pid) {
+                told.push(*pid);
+                // ESRCH: it ended just now. EPERM: it changed its user, and is not ours to end.
+                let _ = kill(*pid, *signal);
+                let _ = kill(*pid, Signal::SIGCONT);
+            }
+        }
+    }
+
+    /// Returns whether strays were to end and none is left.
+    pub(crate) fn are_ended(&self) -> bool {
+        self.ending.is_some() && self.living.is_empty()
+    }
+}
+
+/// Reaps a child that has ended. Returns false where it lives.
+fn reap(pid: Pid) -> bool {
+    match waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
+        Ok(WaitStatus::StillAlive) => false,
+        // ECHILD: not a child any more.
+        Ok(_) | Err(_) => true,
+    }
+}

@@ -1,0 +1,40 @@
+//! Turns the machine's clock into the supervisor's [`Moment`]s.
+
+use std::time::{Duration, Instant};
+
+use crate::supervisor::Moment;
+
+/// Time since pm started, minus the time that it was stopped by Ctrl-Z: so that grace and back-off
+/// need no code for it.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    paused: Duration,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { start: read(), paused: Duration::ZERO }
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        Moment(read().saturating_duration_since(self.start).saturating_sub(self.paused))
+    }
+
+    /// Returns when `moment` is on the machine's clock.
+    pub(crate) fn instant_of(&self, moment: Moment) -> Instant {
+        self.start + self.paused + moment.0
+    }
+
+    /// Runs something that stops the process, and leaves its time out.
+    pub(crate) fn pause_during(&mut self, stop: impl FnOnce()) {
+        let before = read();
+        stop();
+        self.paused += read().saturating_duration_since(before);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one reader of the monotonic clock")]
+fn read() -> Instant {
+    Instant::now()
+}

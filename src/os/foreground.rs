@@ -1,0 +1,122 @@
+//! Runs one command in pm's place: its stdio, its terminal, every signal once, its exit code.
+//!
+//! In the foreground of a terminal the command shares pm's process group: the terminal's own signals
+//! (Ctrl-C, Ctrl-\, Ctrl-Z) reach it without pm, and pm passes on only what a process sent. Elsewhere it
+//! gets a group of its own, so that a signal to pm's whole group reaches it once, through pm.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+
+use nix::libc;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::Cause;
+
+use crate::app::Environment;
+use crate::error::Error;
+
+/// A command with everything that it needs.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) program: OsString,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) folder: PathBuf,
+    pub(crate) environment: Environment,
+}
+
+/// Whose group the command is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Shared,
+    Own,
+}
+
+/// Runs the command to its end. Returns its exit code, 128 + n for signal n.
+pub(crate) fn run(order: &Order) -> Result<i32, Error> {
+    let fail = |source| Error::Startup { what: "listen to signals", source };
+    let place = match tcgetpgrp(io::stdin()) {
+        Ok(group) if group == getpgrp() => Place::Shared,
+        Ok(_) | Err(_) => Place::Own,
+    };
+    let mut listened = vec![
+        libc::SIGCHLD,
+        libc::SIGINT,
+        libc::SIGTERM,
+        libc::SIGHUP,
+        libc::SIGQUIT,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+    ];
+    if place == Place::Own {
+        listened.extend([libc::SIGTSTP, libc::SIGCONT]);
+    }
+    // Before the start: an end right after it must be heard.
+    let mut signals = SignalsInfo::<WithOrigin>::new(listened).map_err(fail)?;
+    let mut child = start(order, place)?;
+    let pid =
+        Pid::from_raw(i32::try_from(child.id()).map_err(|error| fail(io::Error::other(error)))?);
+    loop {
+        if let Some(status) = child
+            .try_wait()
+            .map_err(|source| Error::Startup { what: "wait for the command", source })?
+        {
+            return Ok(code(status));
+        }
+        for origin in signals.wait() {
+            let is_keyboard = place == Place::Shared && origin.cause == Cause::Kernel;
+            match origin.signal {
+                libc::SIGCHLD => {}
+                _ if is_keyboard => {}
+                signal => pass_on(signal, pid, place),
+            }
+        }
+    }
+}
+
+fn pass_on(signal: i32, pid: Pid, place: Place) {
+    let Ok(signal) = Signal::try_from(signal) else { return };
+    // ESRCH: it has just ended, which the loop sees next.
+    let _ = match place {
+        Place::Shared => kill(pid, signal),
+        Place::Own => killpg(pid, signal),
+    };
+    if signal == Signal::SIGTSTP {
+        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+    }
+}
+
+fn start(order: &Order, place: Place) -> Result<Child, Error> {
+    let name = || order.program.to_string_lossy().into_owned();
+    let command = |program: &OsString| {
+        let mut command = Command::new(program);
+        command.current_dir(&order.folder).env_clear();
+        command.envs(order.environment.iter().map(|(key, value)| (key, &value.text)));
+        if place == Place::Own {
+            command.process_group(0);
+        }
+        command
+    };
+    let error = match command(&order.program).args(&order.arguments).spawn() {
+        Ok(child) => return Ok(child),
+        Err(error) => error,
+    };
+    match error.kind() {
+        io::ErrorKind::NotFound => Err(Error::CommandNotFound { command: name() }),
+        // A script without `#!`: the shell runs it (POSIX, execvp).
+        _ if error.raw_os_error() == Some(libc::ENOEXEC) => {
+            let mut shell = command(&"/bin/sh".into());
+            shell.arg(&order.program).args(&order.arguments);
+            shell.spawn().map_err(|source| Error::CommandNotExecutable { command: name(), source })
+        }
+        _ => Err(Error::CommandNotExecutable { command: name(), source: error }),
+    }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
+}

@@ -1,0 +1,214 @@
+//! The guard: a small process that ends every group if pm is killed by SIGKILL.
+//!
+//! It is forked before pm has threads and much memory, and sleeps in one read of a pipe: no wake-up
+//! while pm lives. When the pipe ends without a goodbye, pm is dead: the guard asks every group of the
+//! [`Roster`] to end, and kills what is left after [`POLITE`]. It also finds what pm had no time to
+//! write down, and what left its group, by the one thing that all instances share: the pipe that is
+//! their stdin.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, Signal, kill, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus};
+use nix::unistd::{ForkResult, Pid};
+
+use super::procfs;
+use super::roster::Roster;
+
+/// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
+const POLITE: Duration = Duration::from_millis(1000);
+/// How often the guard looks whether all have ended.
+const LOOK: Duration = Duration::from_millis(25);
+/// What is written for "pm ends in order".
+const GOODBYE: &[u8] = b".";
+
+/// pm's end of the guard.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    pipe: io::PipeWriter,
+    pid: Pid,
+    roster: Roster,
+    is_gone: bool,
+}
+
+impl Guard {
+    /// Forks the guard. `stdin` is the read end of the pipe that becomes every instance's stdin; the
+    /// guard closes its copies of `keep_away`. Must be called while this process has one thread.
+    pub(crate) fn start(stdin: &OwnedFd, keep_away: &[&OwnedFd]) -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        let roster = Roster::new()?;
+        let mark = inode(stdin)?;
+        // SAFETY: this process has one thread, so the child may do everything that the parent may.
+        #[expect(unsafe_code, reason = "fork has no safe form")]
+        match unsafe { nix::unistd::fork() }? {
+            ForkResult::Parent { child } => {
+                Ok(Self { pipe: writer, pid: child, roster, is_gone: false })
+            }
+            ForkResult::Child => {
+                drop(writer);
+                for fd in keep_away {
+                    // Only the guard's copy is closed; the numbers are not used again in this process.
+                    let _ = nix::unistd::close(fd.as_raw_fd());
+                }
+                watch(reader, roster, mark);
+                leave()
+            }
+        }
+    }
+
+    /// Returns the guard's process id.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Takes a new group under guard. Returns false where there is no room for it.
+    pub(crate) fn add(&self, group: Pid) -> bool {
+        self.roster.add(group)
+    }
+
+    /// Takes a group that is over out of guard.
+    pub(crate) fn remove(&self, group: Pid) {
+        self.roster.remove(group);
+    }
+
+    /// Returns true once when the guard has ended, which only someone else's signal does.
+    pub(crate) fn has_just_ended(&mut self) -> bool {
+        #[expect(clippy::disallowed_methods, reason = "the guard is this module's own child")]
+        let status = nix::sys::wait::waitpid(self.pid, Some(WaitPidFlag::WNOHANG));
+        if self.is_gone || status == Ok(WaitStatus::StillAlive) {
+            return false;
+        }
+        self.is_gone = true;
+        true
+    }
+
+    /// Ends the guard, and waits for it: it has nothing to do.
+    pub(crate) fn dismiss(mut self) {
+        // An error means that it is gone already, which the wait finds too.
+        let _ = self.pipe.write_all(GOODBYE);
+        drop(self.pipe);
+        #[expect(clippy::disallowed_methods, reason = "the guard is this module's own child")]
+        let _ = nix::sys::wait::waitpid(self.pid, None);
+    }
+}
+
+/// The guard's life. It has its own session, so that no key of the terminal reaches it.
+fn watch(mut pipe: io::PipeReader, roster: Roster, mark: (u64, u64)) {
+    settle_in();
+    let mut word = [0_u8; 1];
+    match pipe.read_exact(&mut word) {
+        Ok(()) => {}
+        Err(_) => end_all(&roster.groups(), mark),
+    }
+}
+
+fn settle_in() {
+    // Errors below leave the guard as it was, which is still a guard.
+    let _ = nix::unistd::setsid();
+    let _ = nix::unistd::chdir("/");
+    let name = c"procfile-guard";
+    let _ = nix::sys::prctl::set_name(name);
+    for signal in
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE]
+    {
+        // SAFETY: ignoring a signal runs no code.
+        #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigIgn) };
+    }
+    // stdin, stdout and stderr stay open in nobody's name: a reader of pm's output must see its end.
+    if let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
+        let _ = nix::unistd::dup2_stdin(&null);
+        let _ = nix::unistd::dup2_stdout(&null);
+        let _ = nix::unistd::dup2_stderr(&null);
+    }
+}
+
+/// Asks every group and every holder of the stdin pipe to end, then kills.
+fn end_all(groups: &[Pid], mark: (u64, u64)) {
+    let mut told = signal_all(groups, mark, Signal::SIGTERM, &[]);
+    for group in groups {
+        // A stopped process hears SIGTERM only when it goes on.
+        let _ = killpg(*group, Signal::SIGCONT);
+    }
+    let mut waited = Duration::ZERO;
+    while waited < POLITE && is_anyone_left(groups, mark) {
+        pause(LOOK);
+        waited += LOOK;
+        told.extend(signal_all(&[], mark, Signal::SIGTERM, &told));
+    }
+    // Twice: what was forked while the first went round is found by the second.
+    for _ in 0..2 {
+        signal_all(groups, mark, Signal::SIGKILL, &[]);
+    }
+}
+
+/// Signals groups, and holders of the pipe that are not in `skip`. Returns those holders.
+fn signal_all(groups: &[Pid], mark: (u64, u64), signal: Signal, skip: &[Pid]) -> Vec<Pid> {
+    let found: Vec<Pid> =
+        holders(mark).into_iter().filter(|stat| !skip.contains(&stat.pid)).map(|s| s.pid).collect();
+    for group in groups {
+        // ESRCH: it is gone, which is what is wanted.
+        let _ = killpg(*group, signal);
+    }
+    let outside = found.iter().filter(|pid| {
+        nix::unistd::getpgid(Some(**pid)).is_ok_and(|group| !groups.contains(&group))
+    });
+    for pid in outside {
+        let _ = kill(*pid, signal);
+    }
+    found
+}
+
+fn is_anyone_left(groups: &[Pid], mark: (u64, u64)) -> bool {
+    groups.iter().any(|group| killpg(*group, None) != Err(Errno::ESRCH))
+        || !holders(mark).is_empty()
+}
+
+/// Returns the processes that have the pipe as one of their first three descriptors, and their descendants.
+fn holders(mark: (u64, u64)) -> Vec<procfs::Stat> {
+    let all = procfs::all();
+    let me = Pid::this();
+    let holds = |pid: Pid| {
+        (0..3).any(|fd| {
+            let meta = std::fs::metadata(format!("/proc/{pid}/fd/{fd}"));
+            meta.is_ok_and(|meta| (meta.dev(), meta.ino()) == mark)
+        })
+    };
+    let mut found: Vec<_> =
+        all.iter().filter(|s| s.pid != me && !s.is_zombie && holds(s.pid)).copied().collect();
+    let mut at = 0;
+    while at < found.len() {
+        let parent = found[at].pid;
+        let new = all.iter().filter(|s| s.parent == parent && !s.is_zombie);
+        let new: Vec<_> = new.filter(|s| found.iter().all(|f| f.pid != s.pid)).copied().collect();
+        found.extend(new);
+        at += 1;
+    }
+    found
+}
+
+fn inode(fd: &impl AsFd) -> io::Result<(u64, u64)> {
+    let stat = nix::sys::stat::fstat(fd)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "pm is dead: no event can come, only the end of processes that are not ours"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Ends the guard without pm's own cleaning up.
+fn leave() -> ! {
+    // SAFETY: _exit(2) ends this process; nothing of it is used again.
+    #[expect(unsafe_code, reason = "the forked copy must not run pm's exit handlers")]
+    unsafe {
+        nix::libc::_exit(0)
+    }
+}

@@ -1,0 +1,15 @@
+//! The imperative shell: signals, processes, timers. It does what the supervisor decides and tells
+//! it what happened; it is the only part that knows process ids and reads the clock.
+
+pub(crate) mod adopted;
+pub(crate) mod children;
+pub(crate) mod clock;
+pub(crate) mod foreground;
+pub(crate) mod guard;
+pub(crate) mod limits;
+pub(crate) mod notes;
+pub(crate) mod procfs;
+pub(crate) mod roster;
+pub(crate) mod run;
+pub(crate) mod signals;
+pub(crate) mod spawn;

@@ -1,0 +1,203 @@
+//! What pm says: notes, messages and the verdict of the supervisor in words, and as facts for `--json`.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::app::{App, InstanceId};
+use crate::output::{Say, Speaker};
+use crate::supervisor::{Exit, Message, Next, Note, Verdict, Why};
+
+/// Says something about an instance, under its own name as foreman does.
+pub(crate) fn note(id: InstanceId, note: &Note) -> Say {
+    let speaker = Speaker::Instance(id);
+    match note {
+        Note::Started { pid } => {
+            say(speaker, "started", format!("started with pid {pid}"), json!({ "pid": pid }))
+        }
+        Note::CannotStart { error } => {
+            say(speaker, "cannot-start", error.clone(), json!({ "error": error }))
+        }
+        Note::Killed { grace } => {
+            let text = format!("did not stop within {}, killed", short(*grace));
+            say(speaker, "killed", text, json!({ "after": grace.as_secs_f64() }))
+        }
+        Note::Ended { exit, next } => {
+            let mut facts = exit_facts(*exit);
+            let text = match next {
+                Next::Nothing => exit.to_string(),
+                Next::Restart { crash: 0, delay, .. } => {
+                    facts["restart_in"] = delay.as_secs_f64().into();
+                    format!("{exit}; starts again in {}", short(*delay))
+                }
+                Next::Restart { crash, limit, delay } => {
+                    facts["restart_in"] = delay.as_secs_f64().into();
+                    facts["crash"] = (*crash).into();
+                    format!("{exit}; restart {crash} of {limit} in {}", short(*delay))
+                }
+                Next::GaveUp { crashes } => {
+                    facts["gave_up_after"] = (*crashes).into();
+                    format!("{exit}; crashed {crashes} times in a row, not started again")
+                }
+            };
+            say(speaker, "ended", text, facts)
+        }
+    }
+}
+
+/// Says something about the session.
+pub(crate) fn message(app: &App, message: &Message) -> Say {
+    let (event, text, facts) = match message {
+        Message::Stopping(why) => {
+            let reason = match why {
+                Why::Asked(signal) => format!("{signal} received"),
+                Why::Ended(id) => format!("{} has ended", app.name_of(*id)),
+                Why::OutputLost => "the output cannot be written".to_owned(),
+            };
+            ("stopping", format!("{reason}, {}", stop_order(app)), json!({ "reason": reason }))
+        }
+        Message::Waiting { on, left } => {
+            let names = names(app, on);
+            let text =
+                format!("waiting for {} to stop; killed in {}", names.join(", "), short(*left));
+            ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
+        }
+        Message::KillingAll => {
+            ("killing", "told again, killing all processes".to_owned(), json!({}))
+        }
+        Message::KillingStrays => (
+            "killing",
+            "killing processes that left their groups and did not stop".to_owned(),
+            json!({}),
+        ),
+    };
+    say(Speaker::System, event, text, facts)
+}
+
+/// Returns what the stop does, in foreman's words where they are true.
+fn stop_order(app: &App) -> String {
+    let mut signals: Vec<_> =
+        app.types.iter().filter(|t| t.count > 0).map(|t| t.policy.stop_signal).collect();
+    signals.dedup();
+    match signals[..] {
+        [signal] => format!("sending {signal} to all processes"),
+        _ => "stopping all processes".to_owned(),
+    }
+}
+
+/// Says why and how a session ended; nothing where all went as asked.
+pub(crate) fn verdict(app: &App, verdict: &Verdict) -> Vec<Say> {
+    let mut lines = Vec::new();
+    if let Some(culprit) = verdict.culprit {
+        let name = app.name_of(culprit.instance);
+        let (exit, uptime) = (culprit.exit, short(culprit.uptime));
+        let restarts = match culprit.restarts {
+            0 => String::new(),
+            1 => ", 1 restart".to_owned(),
+            n => format!(", {n} restarts"),
+        };
+        let text = match exit {
+            Exit::NotStarted => format!("ended by {name}: it {exit}"),
+            Exit::Code(_) | Exit::Signal(_) | Exit::Lost => {
+                format!("ended by {name}: {exit} after {uptime}{restarts}")
+            }
+        };
+        let mut facts = exit_facts(exit);
+        facts["process"] = name.into();
+        facts["uptime"] = culprit.uptime.as_secs_f64().into();
+        facts["restarts"] = culprit.restarts.into();
+        lines.push(say(Speaker::System, "verdict", text, facts));
+    }
+    for (who, event, what) in [
+        (&verdict.killed, "killed", "killed"),
+        (&verdict.lost, "left", "left running, not even SIGKILL ended it"),
+    ] {
+        if !who.is_empty() {
+            let names = names(app, who);
+            lines.push(say(
+                Speaker::System,
+                event,
+                format!("{what}: {}", names.join(", ")),
+                json!({ "processes": names }),
+            ));
+        }
+    }
+    lines
+}
+
+fn names(app: &App, ids: &[InstanceId]) -> Vec<String> {
+    ids.iter().map(|id| app.name_of(*id)).collect()
+}
+
+fn exit_facts(exit: Exit) -> Value {
+    match exit {
+        Exit::Code(code) => json!({ "code": code }),
+        Exit::Signal(signal) => json!({ "signal": signal.to_string() }),
+        Exit::NotStarted => json!({ "error": "not started" }),
+        Exit::Lost => json!({ "error": "lost" }),
+    }
+}
+
+pub(crate) fn say(speaker: Speaker, event: &'static str, text: String, facts: Value) -> Say {
+    let facts = match facts {
+        Value::Object(facts) => facts,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
+    };
+    Say { speaker, event, text, facts }
+}
+
+/// Writes a duration as a person says it: `0.5s`, `12s`, `3m 5s`, `2h 3m`.
+pub(crate) fn short(duration: Duration) -> String {
+    let tenths = (duration.as_millis() + 50) / 100;
+    let seconds = tenths / 10;
+    match seconds {
+        0..10 if tenths % 10 != 0 => format!("{seconds}.{}s", tenths % 10),
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Signal;
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        let table = [
+            (0, "0s"),
+            (500, "0.5s"),
+            (1000, "1s"),
+            (9_940, "9.9s"),
+            (12_300, "12s"),
+            (185_000, "3m 5s"),
+            (7_380_000, "2h 3m"),
+        ];
+        for (ms, text) in table {
+            assert_eq!(short(Duration::from_millis(ms)), text);
+        }
+    }
+
+    #[test]
+    fn an_end_says_why_how_often_and_how_long_it_waits() {
+        let id = InstanceId { process_type: 0, number: 1 };
+        let text = |exit, next| note(id, &Note::Ended { exit, next }).text;
+        let delay = Duration::from_millis(500);
+        assert_eq!(
+            text(Exit::Code(3), Next::Restart { crash: 1, limit: 5, delay }),
+            "exited with code 3; restart 1 of 5 in 0.5s"
+        );
+        assert_eq!(text(Exit::Signal(Signal(11)), Next::Nothing), "terminated by SIGSEGV");
+        assert_eq!(
+            text(Exit::Code(1), Next::GaveUp { crashes: 6 }),
+            "exited with code 1; crashed 6 times in a row, not started again"
+        );
+        assert_eq!(
+            text(Exit::Code(0), Next::Restart { crash: 0, limit: 5, delay }),
+            "exited with code 0; starts again in 0.5s"
+        );
+    }
+}

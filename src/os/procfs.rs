@@ -1,0 +1,75 @@
+//! What /proc says about processes. Where there is no /proc, nothing is found, and its callers fall
+//! back to process groups alone.
+
+use std::fs;
+
+use nix::unistd::Pid;
+
+/// One process, from /proc/PID/stat (proc_pid_stat(5)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) pid: Pid,
+    pub(crate) parent: Pid,
+    pub(crate) group: Pid,
+    /// It has ended and waits to be reaped.
+    pub(crate) is_zombie: bool,
+}
+
+/// Reads the fields of a stat line. The name may hold blanks and parentheses: the last `)` ends it.
+fn parse(line: &[u8]) -> Option<Stat> {
+    let name_end = memchr::memrchr(b')', line)?;
+    let pid = std::str::from_utf8(line.get(..memchr::memchr(b' ', line)?)?).ok()?;
+    let rest = std::str::from_utf8(line.get(name_end + 2..)?).ok()?;
+    let mut fields = rest.split(' ');
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    Some(Stat {
+        pid: Pid::from_raw(pid.parse().ok()?),
+        parent: Pid::from_raw(parent),
+        group: Pid::from_raw(group),
+        is_zombie: matches!(state, "Z" | "X"),
+    })
+}
+
+/// Returns every process that can be seen.
+pub(crate) fn all() -> Vec<Stat> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter_map(|pid| parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)).collect()
+}
+
+/// Returns the children of this process, adopted ones too, dead ones too. The kernel's own list where
+/// it has one (CONFIG_PROC_CHILDREN), else a search.
+pub(crate) fn children_of(parent: Pid) -> Vec<Pid> {
+    match fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")) {
+        Ok(list) => list
+            .split_ascii_whitespace()
+            .filter_map(|pid| pid.parse().ok().map(Pid::from_raw))
+            .collect(),
+        Err(_) => {
+            all().into_iter().filter(|stat| stat.parent == parent).map(|stat| stat.pid).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_blanks_and_parentheses_is_skipped() {
+        let stat = parse(b"42 (a) b (c) S 7 40 1 0 -1").unwrap();
+        let pid = Pid::from_raw;
+        assert_eq!(stat, Stat { pid: pid(42), parent: pid(7), group: pid(40), is_zombie: false });
+        assert!(parse(b"42 (sh) Z 7 40 1").unwrap().is_zombie);
+        assert_eq!(parse(b""), None);
+        assert_eq!(parse(b"42 (sh"), None);
+    }
+
+    #[test]
+    fn this_process_is_found_with_its_child() {
+        let me = Pid::this();
+        assert!(all().iter().any(|stat| stat.pid == me && !stat.is_zombie));
+    }
+}

@@ -1,0 +1,272 @@
+//! The loop of a session: an event to the supervisor, its orders carried out, the next event.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use nix::sys::signal::{Signal as Nix, raise};
+
+use super::children::Children;
+use super::clock::Clock;
+use super::guard::Guard;
+use super::limits::OpenFiles;
+use super::signals::{self, Heard};
+use super::spawn::Spawner;
+use super::{adopted, notes};
+use crate::app::{App, RunId, Signal};
+use crate::error::Error;
+use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
+use crate::supervisor::{Action, Event, Moment, Supervisor};
+
+/// How long pm waits at its end for a reader of stdout that takes nothing at all.
+const STALLED_READER: Duration = Duration::from_secs(5);
+
+/// What the threads tell the control thread.
+#[derive(Debug)]
+enum Input {
+    Heard(Heard),
+    Pump(FromPump),
+}
+
+/// Runs the application until it has ended, and returns the exit code. `first` is said before anything
+/// starts.
+pub(crate) fn run(app: Arc<App>, form: Form, first: Vec<String>) -> Result<i32, Error> {
+    let mut shell = Shell::open(app.clone(), form)?;
+    for text in first {
+        shell.say(notes::say(Speaker::System, "notice", text, serde_json::Value::Null));
+    }
+    let mut core = Supervisor::new(app);
+    let mut event = Event::Began;
+    loop {
+        let actions = core.handle(event, shell.clock.now());
+        let any = !actions.is_empty();
+        for action in actions {
+            shell.perform(action);
+        }
+        if any {
+            shell.pump.wake();
+        }
+        if let Some(code) = core.finished() {
+            return Ok(shell.close(code, &core));
+        }
+        event = shell.next(core.next_deadline());
+    }
+}
+
+struct Shell {
+    app: Arc<App>,
+    clock: Clock,
+    inputs: Receiver<Input>,
+    /// Answers and facts that wait for their turn. Signals go before them.
+    queue: VecDeque<Event>,
+    spawner: Spawner,
+    children: Children,
+    /// Pipes of runs that are started and not yet shown.
+    unread: Vec<(RunId, std::os::fd::OwnedFd)>,
+    pump: PumpHandle,
+    output_error: Option<String>,
+    /// Keeps the instances' stdin from ending.
+    _endless: io::PipeWriter,
+}
+
+impl Shell {
+    fn open(app: Arc<App>, form: Form) -> Result<Self, Error> {
+        let fail = |what| move |source: io::Error| Error::Startup { what, source };
+        let open_files = OpenFiles::make_room(app.instances().count())?;
+        let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;
+        let stdin = stdin.into();
+        let endless_fd = std::os::fd::OwnedFd::from(endless);
+        // Before any thread: the fork must find one.
+        let guard = Guard::start(&stdin, &[&stdin, &endless_fd])
+            .map_err(fail("start the guard process"))?;
+        adopted::become_subreaper().map_err(|error| fail("become a subreaper")(error.into()))?;
+        let (sender, inputs) = crossbeam_channel::unbounded();
+        let tell = sender.clone();
+        // A message to a session that is over is nobody's.
+        signals::listen(move |heard| drop(tell.send(Input::Heard(heard))))
+            .map_err(fail("listen to signals"))?;
+        let tell = move |news| drop(sender.send(Input::Pump(news)));
+        let stdout = std::os::fd::AsFd::as_fd(&io::stdout())
+            .try_clone_to_owned()
+            .map_err(fail("open standard output"))?;
+        let (pump, _thread) = Pump::start(form, voices(&app), stdout, tell)
+            .map_err(fail("start the output thread"))?;
+        Ok(Self {
+            app,
+            clock: Clock::start(),
+            inputs,
+            queue: VecDeque::new(),
+            spawner: Spawner::new(stdin, open_files),
+            children: Children::new(guard),
+            unread: Vec::new(),
+            pump,
+            output_error: None,
+            _endless: endless_fd.into(),
+        })
+    }
+
+    /// Carries out one order. Nothing here waits for anything but the kernel.
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Spawn(run) => self.spawn(run),
+            Action::Read(run) => {
+                if let Some(at) = self.unread.iter().position(|(unread, _)| *unread == run) {
+                    let (_, output) = self.unread.swap_remove(at);
+                    self.pump.post(ToPump::Open(run, output));
+                }
+            }
+            Action::Signal(run, signal) => self.children.signal(run, signal),
+            Action::Sweep(run) => {
+                self.children.sweep(run);
+                self.pump.post(ToPump::Drop(run));
+            }
+            Action::StopStrays(signal) => {
+                let queue = &mut self.queue;
+                self.children.stop_strays(signal, |event| queue.push_back(event));
+            }
+            Action::Pause => self.clock.pause_during(|| {
+                // It cannot fail: the signal exists.
+                let _ = raise(Nix::SIGSTOP);
+            }),
+            Action::Note(id, note) => self.say(notes::note(id, &note)),
+            Action::Say(message) => self.say(notes::message(&self.app, &message)),
+        }
+    }
+
+    fn spawn(&mut self, run: RunId) {
+        match self.spawner.start(&self.app, run.instance) {
+            Ok(started) => {
+                if !self.children.add(run, started.pid) {
+                    let text =
+                        "the guard process is gone: if pm is killed by SIGKILL, its processes stay"
+                            .to_owned();
+                    self.say(notes::say(
+                        Speaker::System,
+                        "guard-lost",
+                        text,
+                        serde_json::Value::Null,
+                    ));
+                }
+                self.unread.push((run, started.output));
+                self.queue.push_back(Event::Spawned { run, pid: started.pid.as_raw() });
+            }
+            Err(error) => self.queue.push_back(Event::SpawnFailed { run, error }),
+        }
+    }
+
+    fn say_unguarded(&self) {
+        let text = "the guard process is gone: if pm is killed by SIGKILL, what it started stays"
+            .to_owned();
+        self.say(notes::say(Speaker::System, "unguarded", text, serde_json::Value::Null));
+        self.pump.wake();
+    }
+
+    fn say(&self, say: Say) {
+        self.pump.post(ToPump::Say(say));
+    }
+
+    /// Returns the next event: a signal, then a queued answer, then whatever comes before the deadline.
+    fn next(&mut self, deadline: Option<Moment>) -> Event {
+        loop {
+            if let Ok(input) = self.inputs.try_recv() {
+                if let Some(event) = self.take(input) {
+                    return event;
+                }
+                continue;
+            }
+            if let Some(event) = self.queue.pop_front() {
+                return event;
+            }
+            let input = match deadline {
+                None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => self.inputs.recv_deadline(self.clock.instant_of(at)),
+            };
+            match input {
+                Ok(input) => {
+                    if let Some(event) = self.take(input) {
+                        return event;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return Event::Ticked,
+                // Both threads are gone, which only a bug can do: end in order.
+                Err(RecvTimeoutError::Disconnected) => return Event::Signalled(Signal::TERM),
+            }
+        }
+    }
+
+    fn take(&mut self, input: Input) -> Option<Event> {
+        match input {
+            Input::Heard(Heard::Signal(signal)) => Some(Event::Signalled(signal)),
+            Input::Heard(Heard::Child) => {
+                let queue = &mut self.queue;
+                self.children.look(|event| queue.push_back(event));
+                if self.children.guard_has_just_ended() {
+                    self.say_unguarded();
+                }
+                None
+            }
+            Input::Pump(FromPump::Closed(run)) => {
+                self.queue.push_back(Event::OutputClosed { run });
+                None
+            }
+            Input::Pump(FromPump::OutputLost(kind, error)) => {
+                // As for a filter that dies of SIGPIPE: the caller sees that the output was cut.
+                let is_closed = kind == io::ErrorKind::BrokenPipe;
+                let code = if is_closed { 128 + nix::libc::SIGPIPE } else { 1 };
+                if !is_closed {
+                    self.output_error = Some(error);
+                }
+                Some(Event::OutputLost(code))
+            }
+        }
+    }
+
+    /// Says the verdict, lets the reader have the rest, and ends what pm started for itself.
+    fn close(mut self, code: i32, core: &Supervisor) -> i32 {
+        for line in notes::verdict(&self.app, core.verdict()) {
+            self.say(line);
+        }
+        self.flush();
+        self.children.dismiss_guard();
+        if let Some(error) = self.output_error {
+            #[expect(clippy::print_stderr, reason = "stdout is what failed")]
+            {
+                eprintln!("error: cannot write to standard output: {error}");
+            }
+        }
+        code
+    }
+
+    /// Waits until everything is written, for as long as the reader takes something.
+    fn flush(&mut self) {
+        let (sender, done) = crossbeam_channel::bounded(1);
+        self.pump.post(ToPump::Flush(sender));
+        self.pump.wake();
+        let mut seen = self.pump.progress();
+        let mut telling = 0;
+        loop {
+            crossbeam_channel::select! {
+                recv(done) -> _ => return,
+                recv(self.inputs) -> input => if let Ok(Input::Heard(Heard::Signal(Signal::INT | Signal::TERM | Signal::HUP))) = input {
+                    telling += 1;
+                    if telling > 1 { return }
+                },
+                default(STALLED_READER) => {
+                    let written = self.pump.progress();
+                    if written == seen {
+                        self.output_error = Some("its reader takes nothing; the last lines are lost".to_owned());
+                        return;
+                    }
+                    seen = written;
+                }
+            }
+        }
+    }
+}
+
+fn voices(app: &App) -> Vec<Voice> {
+    let voice = |id| Voice { id, name: app.name_of(id), quiet: app.type_of(id).quiet };
+    app.instances().map(voice).collect()
+}

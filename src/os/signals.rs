@@ -1,0 +1,64 @@
+//! The signals that pm gets: a thread turns them into messages, nothing happens in a handler.
+
+use std::io;
+
+use nix::libc;
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as Nix};
+use signal_hook::iterator::Signals;
+
+use crate::app::Signal;
+
+/// What pm listens to. SIGWINCH, SIGALRM and the like keep their default, which is harmless or deadly
+/// by POSIX; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death.
+const LISTENED: [i32; 9] = [
+    libc::SIGINT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGTSTP,
+    libc::SIGCONT,
+    libc::SIGCHLD,
+];
+
+/// A signal, or the news that a child changed its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Signal(Signal),
+    Child,
+}
+
+/// Starts to listen on a thread of its own. What the caller of pm had blocked or ignored is set back to
+/// the default, so that children begin with it; an ignored SIGHUP (nohup) stays without effect on pm.
+pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
+    let ignores_hangup = reset_dispositions();
+    nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    let mut signals = Signals::new(LISTENED)?;
+    let thread = std::thread::Builder::new().name("signals".into()).stack_size(128 << 10);
+    thread.spawn(move || {
+        for signal in signals.forever() {
+            match signal {
+                libc::SIGCHLD => tell(Heard::Child),
+                libc::SIGHUP if ignores_hangup => {}
+                signal => tell(Heard::Signal(Signal(signal))),
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Returns whether SIGHUP was ignored.
+fn reset_dispositions() -> bool {
+    let mut ignores_hangup = false;
+    let keep = [Nix::SIGKILL, Nix::SIGSTOP, Nix::SIGPIPE, Nix::SIGSEGV, Nix::SIGBUS];
+    for signal in Nix::iterator().filter(|signal| !keep.contains(signal)) {
+        // SAFETY: the default disposition runs no code of ours.
+        #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+        let before = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
+        if signal == Nix::SIGHUP && matches!(before, Ok(SigHandler::SigIgn)) {
+            ignores_hangup = true;
+        }
+    }
+    ignores_hangup
+}

@@ -1,0 +1,151 @@
+//! Splits a stream of bytes into lines, whatever pieces it comes in.
+
+use memchr::memchr;
+
+/// Past this, a line is broken rather than memory spent: 16 MiB.
+pub const LINE_LIMIT: usize = 16 << 20;
+/// What a buffer may keep allocated between lines; a longer one is given back.
+const KEEP: usize = 64 << 10;
+
+/// Why a piece of output ends where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A newline, or the length limit: the line is over.
+    Newline,
+    /// Nothing came for a while: the line may go on.
+    Silence,
+}
+
+/// Keeps the unfinished line between two reads.
+#[derive(Debug)]
+pub struct LineSplitter {
+    partial: Vec<u8>,
+    limit: usize,
+}
+
+impl Default for LineSplitter {
+    fn default() -> Self {
+        Self::with_limit(LINE_LIMIT)
+    }
+}
+
+impl LineSplitter {
+    /// Makes a splitter that breaks lines longer than `limit` bytes.
+    pub fn with_limit(limit: usize) -> Self {
+        Self { partial: Vec::new(), limit }
+    }
+
+    /// Takes the next bytes and gives each finished line, without its newline, to `line`.
+    #[inline]
+    pub fn push(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
+        if !self.partial.is_empty() {
+            let Some(at) = memchr(b'\n', bytes) else {
+                self.keep(bytes, &mut line);
+                return;
+            };
+            self.keep(&bytes[..at], &mut line);
+            line(&self.partial);
+            self.clear();
+            bytes = &bytes[at + 1..];
+        }
+        let mut start = 0;
+        for at in memchr::memchr_iter(b'\n', bytes) {
+            line(&bytes[start..at]);
+            start = at + 1;
+        }
+        if start < bytes.len() {
+            self.keep(&bytes[start..], &mut line);
+        }
+    }
+
+    /// Adds to the unfinished line, and breaks it where it gets longer than the limit.
+    fn keep(&mut self, mut bytes: &[u8], line: &mut impl FnMut(&[u8])) {
+        while self.partial.len() + bytes.len() > self.limit {
+            let (head, tail) = bytes.split_at(self.limit - self.partial.len());
+            self.partial.extend_from_slice(head);
+            line(&self.partial);
+            self.clear();
+            bytes = tail;
+        }
+        self.partial.extend_from_slice(bytes);
+    }
+
+    /// Returns the unfinished line; empty where there is none.
+    pub fn partial(&self) -> &[u8] {
+        &self.partial
+    }
+
+    /// Forgets the unfinished line, which has been shown.
+    pub fn clear(&mut self) {
+        self.partial.clear();
+        self.partial.shrink_to(KEEP);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines_of(pieces: &[&[u8]], limit: usize) -> (Vec<Vec<u8>>, Vec<u8>) {
+        let mut splitter = LineSplitter::with_limit(limit);
+        let mut lines = Vec::new();
+        for piece in pieces {
+            splitter.push(piece, |line| lines.push(line.to_vec()));
+        }
+        (lines, splitter.partial().to_vec())
+    }
+
+    #[test]
+    fn lines_come_out_without_their_newline_and_the_rest_is_kept() {
+        let (lines, rest) = lines_of(&[b"one\ntwo\n\nth", b"ree\nfo", b"ur"], 100);
+        assert_eq!(lines, [&b"one"[..], b"two", b"", b"three"]);
+        assert_eq!(rest, b"four");
+    }
+
+    #[test]
+    fn a_line_past_the_limit_is_broken_and_nothing_is_lost() {
+        let (lines, rest) = lines_of(&[b"abcdefg", b"hij\nk"], 4);
+        assert_eq!(lines, [&b"abcd"[..], b"efgh", b"ij"]);
+        assert_eq!(rest, b"k");
+    }
+
+    #[test]
+    fn a_line_of_a_mebibyte_stays_whole() {
+        let long = vec![b'x'; 1 << 20];
+        let mut splitter = LineSplitter::default();
+        let mut lines = Vec::new();
+        for piece in long.chunks(65_536) {
+            splitter.push(piece, |line| lines.push(line.len()));
+        }
+        splitter.push(b"\n", |line| lines.push(line.len()));
+        assert_eq!(lines, [1 << 20]);
+        assert!(splitter.partial.capacity() <= KEEP, "a long line's memory is given back");
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_of_the_same_bytes_gives_the_same_lines(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..400),
+            cuts in proptest::collection::vec(0_usize..400, 0..8),
+        ) {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
+            prop_assert_eq!(lines_of(&pieces, 1 << 20), lines_of(&[&bytes], 1 << 20));
+        }
+
+        #[test]
+        fn lines_and_rest_are_the_bytes_that_came(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let (lines, rest) = lines_of(&[&bytes], 1 << 20);
+            let mut joined: Vec<u8> = Vec::new();
+            for line in &lines {
+                joined.extend_from_slice(line);
+                joined.push(b'\n');
+            }
+            joined.extend_from_slice(&rest);
+            prop_assert_eq!(joined, bytes);
+        }
+    }
+}

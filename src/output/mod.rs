@@ -1,0 +1,15 @@
+//! The data plane: bytes in, lines out. It knows instances by id and name, and no lifecycle.
+//!
+//! One thread ([`pump`]) owns every pipe and stdout, so that no channel, copy or lock stands between
+//! what a child writes and the terminal, and lines cannot mix.
+
+pub mod json;
+pub mod line;
+pub mod pump;
+pub mod render;
+mod screen;
+pub mod writer;
+
+pub use pump::{FromPump, Pump, PumpHandle, Say, Speaker, ToPump};
+pub use render::{Form, Look};
+pub use screen::Voice;

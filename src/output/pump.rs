@@ -1,0 +1,331 @@
+//! The one thread that owns all pipes and stdout: wait, read up to 64 KiB, split, render, and one
+//! write for the batch. A slow reader of stdout blocks it here, which slows the writers as a pipe
+//! would; the control thread never waits for it without a limit.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::line::LineSplitter;
+use super::render::Form;
+use super::screen::{Screen, Show, Voice};
+use super::writer::{Progress, Writer};
+use crate::app::{InstanceId, RunId};
+
+/// One read; also what a pipe holds by default (pipe(7)).
+const READ: usize = 64 << 10;
+/// A batch is written when it is this long, or when nothing more is waiting.
+const BATCH: usize = 256 << 10;
+/// Silence after which an unfinished line is shown: a prompt.
+const SILENCE: Duration = Duration::from_millis(100);
+/// How many ready pipes one wait reports.
+const READY: usize = 64;
+/// Keys of the two descriptors that are no pipe of a child.
+const WAKE: u64 = u64::MAX;
+const STDOUT: u64 = u64::MAX - 1;
+
+/// Who says something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// pm itself.
+    System,
+    /// pm, about an instance.
+    Instance(InstanceId),
+}
+
+/// A line of pm's own.
+#[derive(Clone, Debug)]
+pub struct Say {
+    /// Under whose name it stands.
+    pub speaker: Speaker,
+    /// The name of the event, for programs.
+    pub event: &'static str,
+    /// What is said, for people.
+    pub text: String,
+    /// What happened, for programs.
+    pub facts: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What the pump is told.
+#[derive(Debug)]
+pub enum ToPump {
+    /// Show what comes out of this pipe until it ends.
+    Open(RunId, OwnedFd),
+    /// Show a line of pm's own.
+    Say(Say),
+    /// The run is over: show what its pipe still holds, and read it no more.
+    Drop(RunId),
+    /// Answer when everything before this has been written.
+    Flush(Sender<()>),
+}
+
+/// What the pump tells.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FromPump {
+    /// Everything that the run wrote has been rendered, and nobody can write more.
+    Closed(RunId),
+    /// stdout cannot be written: its reader is gone, or its disk is full.
+    OutputLost(io::ErrorKind, String),
+}
+
+/// How the other threads reach the pump.
+#[derive(Clone, Debug)]
+pub struct PumpHandle {
+    sender: Sender<ToPump>,
+    wake: Arc<EventFd>,
+    progress: Progress,
+}
+
+impl PumpHandle {
+    /// Hands a message over for the next [`Self::wake`]; never blocks. A pump that is gone has nobody
+    /// to tell.
+    pub fn post(&self, message: ToPump) {
+        // It only fails when the pump is gone.
+        let _ = self.sender.send(message);
+    }
+
+    /// Lets the pump see what was posted. One wake-up for many messages: each costs a context switch.
+    pub fn wake(&self) {
+        // The counter is full after 2^64 - 1 wake-ups; the pump is awake then anyway.
+        let _ = self.wake.write(1);
+    }
+
+    /// Returns how many bytes the reader of stdout has taken.
+    pub fn progress(&self) -> u64 {
+        self.progress.bytes()
+    }
+}
+
+struct Source {
+    run: RunId,
+    pipe: OwnedFd,
+    show: Show,
+    splitter: LineSplitter,
+    /// When bytes last came, while a line is unfinished.
+    waiting_since: Option<Instant>,
+}
+
+/// The pump's state; it lives on its own thread.
+pub struct Pump<F, W> {
+    epoll: Epoll,
+    wake: Arc<EventFd>,
+    inbox: Receiver<ToPump>,
+    tell: F,
+    sources: HashMap<u64, Source>,
+    keys: HashMap<RunId, u64>,
+    next_key: u64,
+    screen: Screen,
+    writer: Writer<W>,
+    buffer: Box<[u8]>,
+}
+
+impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
+    /// Starts the pump on its own thread. It ends when every handle is dropped.
+    pub fn start(
+        form: Form,
+        voices: Vec<Voice>,
+        stdout: W,
+        tell: F,
+    ) -> io::Result<(PumpHandle, JoinHandle<()>)> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+        epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        // Reports a reader that goes away while nothing is written. Files have no such thing (EPERM).
+        let _ = epoll.add(&stdout, EpollEvent::new(EpollFlags::empty(), STDOUT));
+        let (sender, inbox) = crossbeam_channel::unbounded();
+        let progress = Progress::default();
+        let handle = PumpHandle { sender, wake: wake.clone(), progress: progress.clone() };
+        let pump = Self {
+            epoll,
+            wake,
+            inbox,
+            tell,
+            sources: HashMap::new(),
+            keys: HashMap::new(),
+            next_key: 0,
+            screen: Screen::new(form, voices),
+            writer: Writer::new(stdout, progress),
+            buffer: vec![0; READ].into_boxed_slice(),
+        };
+        let thread = std::thread::Builder::new().name("output".into()).stack_size(256 << 10);
+        let thread = thread.spawn(move || pump.run())?;
+        Ok((handle, thread))
+    }
+
+    fn run(mut self) {
+        let mut events = [EpollEvent::empty(); READY];
+        loop {
+            let ready = match self.epoll.wait(&mut events, self.timeout()) {
+                Ok(ready) => ready,
+                Err(Errno::EINTR) => continue,
+                Err(error) => {
+                    (self.tell)(FromPump::OutputLost(io::ErrorKind::Other, error.to_string()));
+                    return;
+                }
+            };
+            self.screen.tick();
+            for event in &events[..ready] {
+                match event.data() {
+                    WAKE => {
+                        if !self.listen() {
+                            return;
+                        }
+                    }
+                    STDOUT => self.stdout_event(event.events()),
+                    key => self.read(key),
+                }
+                if self.screen.pending() >= BATCH {
+                    self.write();
+                }
+            }
+            if ready < READY {
+                self.show_prompts();
+            }
+            self.write();
+        }
+    }
+
+    /// Returns how long the next wait may take: until the next unfinished line has been silent enough.
+    fn timeout(&self) -> EpollTimeout {
+        let oldest = self.sources.values().filter_map(|source| source.waiting_since).min();
+        let Some(oldest) = oldest else { return EpollTimeout::NONE };
+        let left = SILENCE.saturating_sub(oldest.elapsed());
+        // Rounded up, so that the wait does not end just before it is due.
+        EpollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(EpollTimeout::ZERO)
+    }
+
+    /// Takes every message. Returns false when all handles are gone.
+    fn listen(&mut self) -> bool {
+        // Nothing to read means that another wake-up has taken it already.
+        let _ = self.wake.read();
+        loop {
+            match self.inbox.try_recv() {
+                Ok(ToPump::Open(run, pipe)) => self.open(run, pipe),
+                Ok(ToPump::Say(say)) => self.screen.say(say),
+                Ok(ToPump::Drop(run)) => self.drop_run(run),
+                Ok(ToPump::Flush(done)) => {
+                    self.write();
+                    // Who asked may have stopped waiting.
+                    let _ = done.send(());
+                }
+                Err(crossbeam_channel::TryRecvError::Empty) => return true,
+                Err(crossbeam_channel::TryRecvError::Disconnected) => {
+                    self.write();
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, run: RunId, pipe: OwnedFd) {
+        let key = self.next_key;
+        let opened = fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+            .and_then(|_| self.epoll.add(&pipe, EpollEvent::new(EpollFlags::EPOLLIN, key)));
+        if let Err(error) = opened {
+            let text = format!("cannot read its output: {}", io::Error::from(error));
+            let speaker = Speaker::Instance(run.instance);
+            self.screen.say(Say {
+                speaker,
+                event: "unreadable",
+                text,
+                facts: serde_json::Map::new(),
+            });
+            (self.tell)(FromPump::Closed(run));
+            return;
+        }
+        self.next_key += 1;
+        let show = self.screen.show_of(run.instance);
+        let source =
+            Source { run, pipe, show, splitter: LineSplitter::default(), waiting_since: None };
+        self.sources.insert(key, source);
+        self.keys.insert(run, key);
+    }
+
+    /// Reads once from a pipe that has something, or whose writers are all gone.
+    fn read(&mut self, key: u64) {
+        let Some(source) = self.sources.get_mut(&key) else { return };
+        match nix::unistd::read(&source.pipe, &mut self.buffer) {
+            Ok(0) => self.close(key),
+            Ok(count) => {
+                let bytes = &self.buffer[..count];
+                self.screen.push(source.show, &mut source.splitter, bytes);
+                let unfinished = !source.splitter.partial().is_empty();
+                source.waiting_since = unfinished.then(now);
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            // Nothing else can be read from it: the same as its end.
+            Err(_) => self.close(key),
+        }
+    }
+
+    /// The pipe ended: the unfinished line is a line.
+    fn close(&mut self, key: u64) {
+        if let Some(mut source) = self.sources.remove(&key) {
+            self.screen.end(source.show, &mut source.splitter);
+            self.keys.remove(&source.run);
+            // The descriptor leaves epoll by being closed.
+            drop(source.pipe);
+            (self.tell)(FromPump::Closed(source.run));
+        }
+    }
+
+    /// Reads what the pipe of an ended run holds, no more than a pipe can hold: whoever still writes
+    /// into it does not count.
+    fn drop_run(&mut self, run: RunId) {
+        let Some(&key) = self.keys.get(&run) else { return };
+        let capacity = self.sources.get(&key).map_or(0, |source| {
+            let size = fcntl(&source.pipe, FcntlArg::F_GETPIPE_SZ).unwrap_or_default();
+            usize::try_from(size).unwrap_or(READ)
+        });
+        for _ in 0..=capacity / READ {
+            self.read(key);
+            if self.screen.pending() >= BATCH {
+                self.write();
+            }
+        }
+        self.close(key);
+    }
+
+    fn show_prompts(&mut self) {
+        for source in self.sources.values_mut() {
+            if source.waiting_since.is_some_and(|since| since.elapsed() >= SILENCE) {
+                self.screen.prompt(source.show, &mut source.splitter);
+                source.waiting_since = None;
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        if let Err(error) = self.writer.write_all(self.screen.batch()) {
+            (self.tell)(FromPump::OutputLost(error.kind(), error.to_string()));
+        }
+        self.screen.clear();
+    }
+
+    fn stdout_event(&mut self, events: EpollFlags) {
+        if !events.contains(EpollFlags::EPOLLERR) {
+            return;
+        }
+        if !self.writer.is_lost() {
+            self.writer.lose();
+            let kind = io::ErrorKind::BrokenPipe;
+            (self.tell)(FromPump::OutputLost(kind, kind.to_string()));
+        }
+        // Reported without end otherwise. It was registered, or there would be no event of it.
+        let _ = self.epoll.delete(self.writer.fd());
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "silence is measured where bytes are read")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,272 @@
+//! A line as the terminal gets it: `HH:MM:SS web.1  | line`, foreman's own form (engine/cli.rb).
+
+use owo_colors::{AnsiColors, DynColor};
+
+use super::line::End;
+
+/// The name that pm's own lines stand under.
+pub const SYSTEM: &str = "system";
+/// foreman's colours, in its order (engine/cli.rb, `FOREMAN_COLORS`).
+const COLORS: [AnsiColors; 12] = [
+    AnsiColors::Cyan,
+    AnsiColors::Yellow,
+    AnsiColors::Green,
+    AnsiColors::Magenta,
+    AnsiColors::Blue,
+    AnsiColors::BrightCyan,
+    AnsiColors::BrightYellow,
+    AnsiColors::BrightGreen,
+    AnsiColors::BrightMagenta,
+    AnsiColors::BrightBlue,
+    AnsiColors::Red,
+    AnsiColors::BrightRed,
+];
+const RESET: &[u8] = b"\x1b[0m";
+
+/// How the log looks.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Colour the prefix.
+    pub color: bool,
+    /// The form of the time, as in strftime(3); `None`: no time.
+    pub timestamp: Option<String>,
+    /// Names and times before the lines.
+    pub prefix: bool,
+    /// The width that names are padded to.
+    pub width: usize,
+}
+
+impl Look {
+    /// Bare lines.
+    pub fn plain() -> Self {
+        Self { color: false, timestamp: None, prefix: false, width: 0 }
+    }
+}
+
+/// What is written.
+#[derive(Clone, Debug)]
+pub enum Form {
+    /// Lines for people.
+    Text(Look),
+    /// One JSON object a line.
+    Json,
+}
+
+/// The place of a speaker in the renderer's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelId(usize);
+
+impl LabelId {
+    /// Returns its place, from 0.
+    pub(super) fn index(self) -> usize {
+        self.0
+    }
+}
+
+#[derive(Debug)]
+struct Label {
+    /// Colour and what stands before the time.
+    before: Vec<u8>,
+    /// Name, bar and the end of the colour.
+    after: Vec<u8>,
+    /// The whole prefix with the time of `generation`.
+    prefix: Vec<u8>,
+    generation: u64,
+}
+
+/// Renders lines of many speakers into one buffer.
+#[derive(Debug)]
+pub struct Renderer {
+    look: Look,
+    labels: Vec<Label>,
+    time: Vec<u8>,
+    generation: u64,
+    /// Whose unfinished line the cursor stands behind.
+    open: Option<LabelId>,
+}
+
+impl Renderer {
+    /// Makes a renderer without speakers.
+    pub fn new(look: Look) -> Self {
+        Self { look, labels: Vec::new(), time: Vec::new(), generation: 1, open: None }
+    }
+
+    /// Adds a speaker. `color` picks from foreman's list: the position of the process type; `None` is
+    /// the colour of pm's own lines.
+    pub fn label(&mut self, name: &str, color: Option<usize>) -> LabelId {
+        let mut before = Vec::new();
+        let mut after = Vec::new();
+        if self.look.prefix {
+            if self.look.color {
+                let color =
+                    color.map_or(AnsiColors::BrightWhite, |index| COLORS[index % COLORS.len()]);
+                before.extend_from_slice(foreground(color).as_bytes());
+            }
+            after.extend_from_slice(format!("{name:<0$} | ", self.look.width).as_bytes());
+            if self.look.color {
+                after.extend_from_slice(RESET);
+            }
+        }
+        self.labels.push(Label { before, after, prefix: Vec::new(), generation: 0 });
+        LabelId(self.labels.len() - 1)
+    }
+
+    /// Sets the text of the time that lines get from now on.
+    pub fn set_time(&mut self, time: &str) {
+        if self.look.prefix && self.time != time.as_bytes() {
+            self.time.clear();
+            self.time.extend_from_slice(time.as_bytes());
+            if !time.is_empty() {
+                self.time.push(b' ');
+            }
+            self.generation += 1;
+        }
+    }
+
+    /// Appends the prefix of a speaker.
+    #[inline]
+    fn put_prefix(&mut self, id: LabelId, out: &mut Vec<u8>) {
+        let label = &mut self.labels[id.0];
+        if label.generation != self.generation {
+            label.prefix.clear();
+            label.prefix.extend_from_slice(&label.before);
+            label.prefix.extend_from_slice(&self.time);
+            label.prefix.extend_from_slice(&label.after);
+            label.generation = self.generation;
+        }
+        out.extend_from_slice(&label.prefix);
+    }
+
+    /// Appends a line, or the piece of one that silence has shown. A piece that the same speaker goes on
+    /// with is one line on the screen; anyone else's line ends it first.
+    #[inline]
+    pub fn line(&mut self, id: LabelId, bytes: &[u8], end: End, out: &mut Vec<u8>) {
+        match self.open {
+            None => self.put_prefix(id, out),
+            Some(open) if open == id => {}
+            Some(_) => {
+                out.push(b'\n');
+                self.put_prefix(id, out);
+            }
+        }
+        out.extend_from_slice(bytes);
+        match end {
+            End::Newline => {
+                out.push(b'\n');
+                self.open = None;
+            }
+            End::Silence => self.open = Some(id),
+        }
+    }
+
+    /// Returns whether the cursor stands behind an unfinished line of this speaker.
+    pub fn is_open(&self, id: LabelId) -> bool {
+        self.open == Some(id)
+    }
+}
+
+/// Returns the escape sequence that sets a colour.
+fn foreground(color: AnsiColors) -> String {
+    struct Sequence(AnsiColors);
+    impl std::fmt::Display for Sequence {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.fmt_ansi_fg(f)
+        }
+    }
+    Sequence(color).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look() -> Look {
+        Look { color: false, timestamp: Some("%H:%M:%S".into()), prefix: true, width: 8 }
+    }
+
+    fn shown(look: Look, pieces: &[(usize, &[u8], End)]) -> String {
+        let mut renderer = Renderer::new(look);
+        let labels = [
+            renderer.label("web.1", Some(0)),
+            renderer.label("worker.1", Some(1)),
+            renderer.label(SYSTEM, None),
+        ];
+        renderer.set_time("12:00:01");
+        let mut out = Vec::new();
+        for (speaker, bytes, end) in pieces {
+            renderer.line(labels[*speaker], bytes, *end, &mut out);
+        }
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn lines_have_foremans_form() {
+        let out = shown(
+            look(),
+            &[
+                (0, b"hello", End::Newline),
+                (1, b"", End::Newline),
+                (2, b"sending SIGTERM", End::Newline),
+            ],
+        );
+        assert_eq!(
+            out,
+            "12:00:01 web.1    | hello\n12:00:01 worker.1 | \n12:00:01 system   | sending SIGTERM\n"
+        );
+    }
+
+    #[test]
+    fn types_have_foremans_colours_in_its_order() {
+        let out = shown(
+            Look { color: true, ..look() },
+            &[(0, b"a", End::Newline), (1, b"b", End::Newline), (2, b"c", End::Newline)],
+        );
+        assert_eq!(
+            out,
+            "\x1b[36m12:00:01 web.1    | \x1b[0ma\n\x1b[33m12:00:01 worker.1 | \x1b[0mb\n\x1b[97m12:00:01 system   | \x1b[0mc\n"
+        );
+    }
+
+    #[test]
+    fn time_and_prefix_can_be_left_out() {
+        let mut renderer = Renderer::new(Look { timestamp: None, ..look() });
+        let web = renderer.label("web.1", Some(0));
+        let mut out = Vec::new();
+        renderer.line(web, b"a", End::Newline, &mut out);
+        assert_eq!(out, b"web.1    | a\n");
+        assert_eq!(
+            shown(Look { prefix: false, color: true, ..look() }, &[(0, b"a", End::Newline)]),
+            "a\n"
+        );
+    }
+
+    #[test]
+    fn an_unfinished_line_goes_on_behind_itself() {
+        let out = shown(
+            look(),
+            &[(0, b"name: ", End::Silence), (0, b"Ada", End::Newline), (0, b"next", End::Newline)],
+        );
+        assert_eq!(out, "12:00:01 web.1    | name: Ada\n12:00:01 web.1    | next\n");
+    }
+
+    #[test]
+    fn an_unfinished_line_is_never_mixed_with_anothers() {
+        let out = shown(
+            look(),
+            &[(0, b"name: ", End::Silence), (1, b"tick", End::Newline), (0, b"Ada", End::Newline)],
+        );
+        assert_eq!(
+            out,
+            "12:00:01 web.1    | name: \n12:00:01 worker.1 | tick\n12:00:01 web.1    | Ada\n"
+        );
+    }
+
+    #[test]
+    fn bytes_pass_unchanged() {
+        let mut renderer = Renderer::new(Look { timestamp: None, width: 1, ..look() });
+        let web = renderer.label("w", Some(0));
+        let mut out = Vec::new();
+        renderer.line(web, b"\x00\xff\xfe\x1b[31m\r", End::Newline, &mut out);
+        assert_eq!(out, b"w | \x00\xff\xfe\x1b[31m\r\n");
+    }
+}

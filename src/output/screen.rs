@@ -1,0 +1,223 @@
+//! Everything that is shown, in the form that was asked for: who speaks, at what time, in one batch.
+
+use std::collections::HashMap;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::json;
+use super::line::{End, LineSplitter};
+use super::pump::{Say, Speaker};
+use super::render::{Form, LabelId, Renderer, SYSTEM};
+use crate::app::InstanceId;
+
+/// An instance and how it is shown.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    /// Which instance.
+    pub id: InstanceId,
+    /// `web.1`
+    pub name: String,
+    /// Its output is read, not shown; what pm says about it is.
+    pub quiet: bool,
+}
+
+/// Where the bytes of a pipe go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Show {
+    /// Nowhere.
+    Nothing,
+    /// Under this label.
+    As(LabelId),
+}
+
+#[derive(Debug)]
+enum Medium {
+    Text(Renderer),
+    Json,
+}
+
+/// The batch that is being made, and the time that its lines get.
+pub(super) struct Screen {
+    medium: Medium,
+    clock: Clock,
+    labels: HashMap<InstanceId, (LabelId, bool)>,
+    names: Vec<String>,
+    system: LabelId,
+    out: Vec<u8>,
+}
+
+impl Screen {
+    pub(super) fn new(form: Form, voices: Vec<Voice>) -> Self {
+        let (mut renderer, clock, medium_is_json) = match form {
+            Form::Text(look) => {
+                let clock = Clock::new(look.timestamp.clone().filter(|_| look.prefix));
+                (Renderer::new(look), clock, false)
+            }
+            Form::Json => {
+                (Renderer::new(super::Look::plain()), Clock::new(Some(JSON_TIME.into())), true)
+            }
+        };
+        let mut labels = HashMap::new();
+        let mut names = Vec::new();
+        for voice in voices {
+            let label = renderer.label(&voice.name, Some(usize::from(voice.id.process_type)));
+            labels.insert(voice.id, (label, voice.quiet));
+            names.push(voice.name);
+        }
+        let system = renderer.label(SYSTEM, None);
+        names.push(SYSTEM.to_owned());
+        let medium = if medium_is_json { Medium::Json } else { Medium::Text(renderer) };
+        Self { medium, clock, labels, names, system, out: Vec::new() }
+    }
+
+    /// Reads the wall clock for the lines that follow.
+    pub(super) fn tick(&mut self) {
+        if self.clock.tick()
+            && let Medium::Text(renderer) = &mut self.medium
+        {
+            renderer.set_time(&self.clock.text);
+        }
+    }
+
+    pub(super) fn show_of(&self, id: InstanceId) -> Show {
+        match self.labels.get(&id) {
+            Some((label, false)) => Show::As(*label),
+            Some((_, true)) | None => Show::Nothing,
+        }
+    }
+
+    /// Shows the lines that these bytes finish.
+    #[inline]
+    pub(super) fn push(&mut self, show: Show, splitter: &mut LineSplitter, bytes: &[u8]) {
+        let Show::As(label) = show else { return };
+        match &mut self.medium {
+            Medium::Text(renderer) => {
+                let out = &mut self.out;
+                splitter.push(bytes, |line| renderer.line(label, line, End::Newline, out));
+            }
+            Medium::Json => {
+                let (time, name, out) =
+                    (&self.clock.text, &self.names[label.index()], &mut self.out);
+                splitter.push(bytes, |line| json::line(time, name, line, false, out));
+            }
+        }
+    }
+
+    /// Shows an unfinished line that has been silent.
+    pub(super) fn prompt(&mut self, show: Show, splitter: &mut LineSplitter) {
+        if !splitter.partial().is_empty() {
+            self.piece(show, splitter.partial(), End::Silence);
+            splitter.clear();
+        }
+    }
+
+    /// Shows what is left when a pipe ends.
+    pub(super) fn end(&mut self, show: Show, splitter: &mut LineSplitter) {
+        let open = match (show, &self.medium) {
+            (Show::As(label), Medium::Text(renderer)) => renderer.is_open(label),
+            (Show::As(_) | Show::Nothing, Medium::Text(_) | Medium::Json) => false,
+        };
+        if open || !splitter.partial().is_empty() {
+            self.piece(show, splitter.partial(), End::Newline);
+            splitter.clear();
+        }
+    }
+
+    fn piece(&mut self, show: Show, bytes: &[u8], end: End) {
+        let Show::As(label) = show else { return };
+        match &mut self.medium {
+            Medium::Text(renderer) => renderer.line(label, bytes, end, &mut self.out),
+            Medium::Json => {
+                let partial = end == End::Silence;
+                json::line(
+                    &self.clock.text,
+                    &self.names[label.index()],
+                    bytes,
+                    partial,
+                    &mut self.out,
+                );
+            }
+        }
+    }
+
+    /// Shows a line of pm's own.
+    pub(super) fn say(&mut self, say: Say) {
+        let instance = match say.speaker {
+            Speaker::System => None,
+            Speaker::Instance(id) => self.labels.get(&id).map(|(label, _)| *label),
+        };
+        match &mut self.medium {
+            Medium::Text(renderer) => {
+                let label = instance.unwrap_or(self.system);
+                renderer.line(label, say.text.as_bytes(), End::Newline, &mut self.out);
+            }
+            Medium::Json => {
+                let process = instance.map(|label| self.names[label.index()].as_str());
+                json::event(
+                    &self.clock.text,
+                    say.event,
+                    process,
+                    say.facts,
+                    &say.text,
+                    &mut self.out,
+                );
+            }
+        }
+    }
+
+    /// Returns how many bytes wait to be written.
+    pub(super) fn pending(&self) -> usize {
+        self.out.len()
+    }
+
+    pub(super) fn batch(&self) -> &[u8] {
+        &self.out
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.out.clear();
+        // A line of many megabytes does not keep its memory.
+        self.out.shrink_to(KEEP);
+    }
+}
+
+/// What the batch keeps allocated: one batch and one read on top.
+const KEEP: usize = 512 << 10;
+const JSON_TIME: &str = "%Y-%m-%dT%H:%M:%S%.3f%:z";
+
+/// The wall clock as text, made again only when the text would change.
+struct Clock {
+    format: Option<String>,
+    zone: TimeZone,
+    fractions: bool,
+    second: i64,
+    text: String,
+}
+
+impl Clock {
+    fn new(format: Option<String>) -> Self {
+        let fractions = format
+            .as_deref()
+            .is_some_and(|f| f.contains("%f") || f.contains("%N") || f.contains("%."));
+        let zone = if format.is_some() { TimeZone::system() } else { TimeZone::UTC };
+        Self { format, zone, fractions, second: i64::MIN, text: String::new() }
+    }
+
+    /// Returns whether the text may have changed.
+    fn tick(&mut self) -> bool {
+        let Some(format) = &self.format else { return false };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the time of a line is when the pump read it"
+        )]
+        let now = Timestamp::now();
+        if now.as_second() == self.second && !self.fractions {
+            return false;
+        }
+        self.second = now.as_second();
+        let zoned = now.to_zoned_datetime(self.zone.clone());
+        // The form was tried when the options were read.
+        self.text = jiff::fmt::strtime::format(format, &zoned).unwrap_or_default();
+        true
+    }
+}

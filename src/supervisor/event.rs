@@ -1,0 +1,218 @@
+//! The vocabulary between the supervisor and the shell: events are facts in the past tense, actions
+//! are orders in the imperative.
+
+use std::time::Duration;
+
+use super::Moment;
+use crate::app::{InstanceId, RunId, Signal};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It exited by itself.
+    Code(i32),
+    /// A signal ended it.
+    Signal(Signal),
+    /// Its command could not be started at all.
+    NotStarted,
+    /// SIGKILL was sent, and it still did not end.
+    Lost,
+}
+
+impl Exit {
+    /// Returns whether it did what it was meant to do.
+    pub fn is_success(self) -> bool {
+        self == Self::Code(0)
+    }
+
+    /// Returns the exit code as a shell reports it: 128 + n for signal n.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128 + signal.0,
+            Self::NotStarted | Self::Lost => 1,
+        }
+    }
+}
+
+/// What is left of a process group when its leader has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Nothing.
+    Gone,
+    /// Other processes, which still run.
+    Left,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The session began.
+    Began,
+    /// The command of a run was started.
+    Spawned {
+        /// Which run.
+        run: RunId,
+        /// Its process id, which is also its group's.
+        pid: i32,
+    },
+    /// The command of a run could not be started.
+    SpawnFailed {
+        /// Which run.
+        run: RunId,
+        /// Why, for a person.
+        error: String,
+    },
+    /// The leader ended. It is not reaped yet, so its group id is still ours.
+    Exited {
+        /// Which run.
+        run: RunId,
+        /// How.
+        exit: Exit,
+        /// What it left behind.
+        group: Group,
+    },
+    /// The last of an ended leader's group is gone.
+    GroupGone {
+        /// Which run.
+        run: RunId,
+    },
+    /// Everything that the run wrote has been shown, and nobody can write more.
+    OutputClosed {
+        /// Which run.
+        run: RunId,
+    },
+    /// No descendant outside of the groups is left.
+    StraysGone,
+    /// pm itself got a signal.
+    Signalled(Signal),
+    /// Nobody reads pm's output any more, or it cannot be written; the session ends with this code.
+    OutputLost(i32),
+    /// A deadline passed.
+    Ticked,
+}
+
+/// What the shell must do now, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Start the command of a run; answer with [`Event::Spawned`] or [`Event::SpawnFailed`].
+    Spawn(RunId),
+    /// Begin to show what a run writes.
+    Read(RunId),
+    /// Send a signal to the whole group of a run.
+    Signal(RunId, Signal),
+    /// Kill what is left of the group, reap the leader, and show the rest of what it wrote.
+    Sweep(RunId),
+    /// Send a signal to every descendant outside of the groups; answer with [`Event::StraysGone`]
+    /// when there is none.
+    StopStrays(Signal),
+    /// Stop pm itself until it is continued (Ctrl-Z).
+    Pause,
+    /// Say something about an instance.
+    Note(InstanceId, Note),
+    /// Say something about the session.
+    Say(Message),
+}
+
+/// What is said about an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// It was started.
+    Started {
+        /// Its process id.
+        pid: i32,
+    },
+    /// It could not be started.
+    CannotStart {
+        /// Why.
+        error: String,
+    },
+    /// It ended.
+    Ended {
+        /// How.
+        exit: Exit,
+        /// What follows.
+        next: Next,
+    },
+    /// It did not stop in time and is killed.
+    Killed {
+        /// The time that it had.
+        grace: Duration,
+    },
+}
+
+/// What follows the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing more.
+    Nothing,
+    /// A new start.
+    Restart {
+        /// Which crash in a row this is; 0 for a clean exit under `always`.
+        crash: u32,
+        /// How many restarts in a row there are at most.
+        limit: u32,
+        /// The wait before it.
+        delay: Duration,
+    },
+    /// No new start: it crashed too often.
+    GaveUp {
+        /// How many crashes in a row.
+        crashes: u32,
+    },
+}
+
+/// Why a session stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Someone asked by a signal.
+    Asked(Signal),
+    /// An instance ended, and by the rules that ends all.
+    Ended(InstanceId),
+    /// The output cannot be written.
+    OutputLost,
+}
+
+/// What is said about the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// The stop begins.
+    Stopping(Why),
+    /// The stop takes long.
+    Waiting {
+        /// Who still runs.
+        on: Vec<InstanceId>,
+        /// The time until the first of them is killed.
+        left: Duration,
+    },
+    /// The second request: no more patience.
+    KillingAll,
+    /// Descendants outside of the groups do not end; they are killed.
+    KillingStrays,
+}
+
+/// Why and how a session ended, for the last lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The instance whose end ended the session.
+    pub culprit: Option<Culprit>,
+    /// Who had to be killed.
+    pub killed: Vec<InstanceId>,
+    /// Who did not even end when killed.
+    pub lost: Vec<InstanceId>,
+}
+
+/// The instance whose end ended the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Culprit {
+    /// Who.
+    pub instance: InstanceId,
+    /// How it ended.
+    pub exit: Exit,
+    /// How long its last run lasted.
+    pub uptime: Duration,
+    /// How often it had been restarted.
+    pub restarts: u32,
+    /// When.
+    pub at: Moment,
+}

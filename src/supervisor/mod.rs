@@ -1,0 +1,269 @@
+//! The functional core: decides what happens to every instance, and when the session is over.
+//!
+//! It imports std and [`crate::app`], nothing else; it does no I/O and reads no clock. The shell
+//! (`os`) tells it facts with the time that they happened, and does what it answers. Wanted and
+//! actual are separate: each event ends with the same reconcile pass.
+
+mod event;
+mod outcome;
+mod reconcile;
+mod shutdown;
+mod state;
+
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::mem;
+use std::ops::Add;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::{App, InstanceId, Policy, RunId, Signal};
+
+pub use event::{Action, Culprit, Event, Exit, Group, Message, Next, Note, Verdict, Why};
+use state::{Cause, Outcome, Phase, Stage, State};
+
+/// How long the output and the group of an ended leader may stay open: a grandchild that keeps a
+/// pipe open delays its parent's end by at most this.
+pub const DRAIN: Duration = Duration::from_millis(200);
+/// First wait before a restart; doubled for each further one.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+/// Longest wait before a restart.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// Uptime after which earlier crashes are forgotten.
+pub const BACKOFF_RESET: Duration = Duration::from_secs(10);
+/// How long a killed process may take to end before pm leaves it: only one in an uninterruptible
+/// system call takes longer.
+pub const KILL_LIMIT: Duration = Duration::from_secs(2);
+/// Time between the first and each later word on whom a stop waits for.
+pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(5);
+/// Silence before the first word on whom a stop waits for.
+pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
+/// Two shutdown signals closer than this are one request: a closing terminal and its shell both send
+/// SIGHUP, and `timeout` signals its child and then the group.
+pub const SAME_REQUEST: Duration = Duration::from_millis(300);
+
+/// Time since pm started, without the time that it was stopped. Only the shell makes one of a clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub Duration);
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+}
+
+impl Moment {
+    /// Returns the time from `earlier` to this; zero where that is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}s", self.0.as_secs_f64())
+    }
+}
+
+/// One instance: what is wanted of it, and what it does.
+#[derive(Clone, Debug)]
+struct Proc {
+    state: State,
+    /// The current life; 0 before the first.
+    seq: u32,
+    /// Crashes in a row.
+    crashes: u32,
+    /// Short lives in a row, crashes or not: what the wait grows by.
+    streak: u32,
+    /// Starts after the first.
+    restarts: u32,
+    output_open: bool,
+    group: Group,
+}
+
+impl Proc {
+    fn new() -> Self {
+        let state = State::Idle;
+        Self {
+            state,
+            seq: 0,
+            crashes: 0,
+            streak: 0,
+            restarts: 0,
+            output_open: false,
+            group: Group::Gone,
+        }
+    }
+}
+
+/// The state of a session. `Clone`, so that tests can fork it.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    app: Arc<App>,
+    procs: BTreeMap<InstanceId, Proc>,
+    phase: Phase,
+    /// When someone first asked for the end.
+    asked: Option<Moment>,
+    code: Option<i32>,
+    verdict: Verdict,
+    out: Vec<Action>,
+}
+
+impl Supervisor {
+    /// Makes the state of a session in which every instance of the formation is wanted.
+    pub fn new(app: Arc<App>) -> Self {
+        let procs = app.instances().map(|id| (id, Proc::new())).collect();
+        Self {
+            app,
+            procs,
+            phase: Phase::Running,
+            asked: None,
+            code: None,
+            verdict: Verdict::default(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Applies one event and returns what the shell must do, in order.
+    #[must_use]
+    pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Action> {
+        self.apply(event, now);
+        self.expire(now);
+        self.reconcile(now);
+        mem::take(&mut self.out)
+    }
+
+    /// Returns when [`Event::Ticked`] is due. `None`: nothing changes until another event.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let procs = self.procs.values().filter_map(|proc| proc.state.deadline());
+        procs.chain(self.phase.deadline()).min()
+    }
+
+    /// Returns the exit code, once nothing is left to supervise.
+    pub fn finished(&self) -> Option<i32> {
+        (self.phase == Phase::Over).then(|| self.code.unwrap_or(0))
+    }
+
+    /// Returns why and how the session ended.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    fn apply(&mut self, event: Event, now: Moment) {
+        match event {
+            Event::Began | Event::Ticked => {}
+            Event::Signalled(signal) => self.signalled(signal, now),
+            Event::OutputLost(code) => self.shut_down(Why::OutputLost, code, now),
+            Event::StraysGone => self.strays_gone(),
+            Event::Spawned { run, pid } if self.is_current(run) => {
+                self.spawned(run.instance, pid, now)
+            }
+            Event::SpawnFailed { run, error } if self.is_current(run) => {
+                self.spawn_failed(run.instance, error, now);
+            }
+            Event::Exited { run, exit, group } if self.is_current(run) => {
+                self.exited(run.instance, exit, group, now);
+            }
+            Event::GroupGone { run } if self.is_current(run) => {
+                self.proc(run.instance).group = Group::Gone
+            }
+            Event::OutputClosed { run } if self.is_current(run) => {
+                self.proc(run.instance).output_open = false
+            }
+            // Facts about an older life.
+            Event::Spawned { .. }
+            | Event::SpawnFailed { .. }
+            | Event::Exited { .. }
+            | Event::GroupGone { .. }
+            | Event::OutputClosed { .. } => {}
+        }
+    }
+
+    fn spawned(&mut self, id: InstanceId, pid: i32, now: Moment) {
+        let proc = self.proc(id);
+        if proc.state != State::Spawning {
+            return;
+        }
+        proc.state = State::Up { since: now };
+        proc.output_open = true;
+        proc.group = Group::Left;
+        self.out.push(Action::Note(id, Note::Started { pid }));
+        self.out.push(Action::Read(self.run_of(id)));
+    }
+
+    fn spawn_failed(&mut self, id: InstanceId, error: String, now: Moment) {
+        let proc = self.proc(id);
+        if proc.state != State::Spawning {
+            return;
+        }
+        self.out.push(Action::Note(id, Note::CannotStart { error }));
+        let outcome =
+            Outcome { exit: Exit::NotStarted, uptime: Duration::ZERO, cause: Cause::Itself };
+        self.end_for_good(id, outcome);
+        self.end_session_with(id, outcome, now);
+    }
+
+    fn exited(&mut self, id: InstanceId, exit: Exit, group: Group, now: Moment) {
+        let run = self.run_of(id);
+        let stop_signal = self.policy(id).stop_signal;
+        let proc = self.proc(id);
+        let until = now + DRAIN;
+        match proc.state {
+            State::Up { since } => {
+                let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Itself };
+                proc.state = State::Draining { outcome, until };
+                proc.group = group;
+                if group == Group::Left {
+                    self.out.push(Action::Signal(run, stop_signal));
+                }
+            }
+            State::Stopping { since, stage: Stage::Asked, until, leader: None }
+                if group == Group::Left =>
+            {
+                proc.group = group;
+                proc.state =
+                    State::Stopping { since, stage: Stage::Asked, until, leader: Some(exit) };
+            }
+            State::Stopping { since, leader: None, .. } => {
+                let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Asked };
+                proc.group = group;
+                proc.state = State::Draining { outcome, until };
+            }
+            // An end that was told before, or of a run that is not there: nothing follows from it.
+            State::Idle
+            | State::Spawning
+            | State::Stopping { .. }
+            | State::Draining { .. }
+            | State::Backoff { .. }
+            | State::Ended(_) => {}
+        }
+    }
+
+    /// The one place where facts about an older life are dropped.
+    fn is_current(&self, run: RunId) -> bool {
+        self.procs.get(&run.instance).is_some_and(|proc| proc.seq == run.seq)
+    }
+
+    fn proc(&mut self, id: InstanceId) -> &mut Proc {
+        self.procs.get_mut(&id).expect("ids come from the map's own keys, or passed is_current")
+    }
+
+    fn run_of(&self, id: InstanceId) -> RunId {
+        RunId { instance: id, seq: self.procs.get(&id).map_or(0, |proc| proc.seq) }
+    }
+
+    fn policy(&self, id: InstanceId) -> &Policy {
+        &self.app.type_of(id).policy
+    }
+
+    fn ids(&self) -> Vec<InstanceId> {
+        self.procs.keys().copied().collect()
+    }
+}

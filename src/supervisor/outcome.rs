@@ -1,0 +1,127 @@
+//! What an ended run means: a new start, the end of the instance, or the end of the session.
+
+use std::time::Duration;
+
+use super::event::{Action, Culprit, Exit, Next, Note, Why};
+use super::state::{Cause, Outcome, Phase, State};
+use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Supervisor};
+use crate::app::{ExitOn, Restart, Role};
+
+impl Supervisor {
+    /// Sweeps an ended run and decides what it means.
+    pub(super) fn finish_run(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
+        self.out.push(Action::Sweep(self.run_of(id)));
+        let next = self.next_after(id, outcome);
+        self.out.push(Action::Note(id, Note::Ended { exit: outcome.exit, next }));
+        match next {
+            Next::Restart { delay, .. } => {
+                let proc = self.proc(id);
+                proc.restarts += 1;
+                proc.state = State::Backoff { until: now + delay };
+            }
+            Next::Nothing | Next::GaveUp { .. } => {
+                self.end_for_good(id, outcome);
+                if outcome.cause == Cause::Itself {
+                    self.apply_exit_rule(id, outcome, now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn end_for_good(&mut self, id: InstanceId, outcome: Outcome) {
+        self.proc(id).state = State::Ended(outcome.exit);
+    }
+
+    fn next_after(&mut self, id: InstanceId, outcome: Outcome) -> Next {
+        let policy = self.policy(id);
+        let (restart, limit, role) = (policy.restart, policy.max_restarts, policy.role);
+        let Outcome { exit, uptime, cause } = outcome;
+        if self.phase != Phase::Running || cause == Cause::Asked || role == Role::Release {
+            return Next::Nothing;
+        }
+        let proc = self.proc(id);
+        if uptime >= BACKOFF_RESET {
+            proc.crashes = 0;
+            proc.streak = 0;
+        }
+        proc.crashes = if exit.is_success() { 0 } else { proc.crashes + 1 };
+        let crash = proc.crashes;
+        let again = match restart {
+            Restart::Never => false,
+            Restart::OnFailure => !exit.is_success(),
+            Restart::Always => true,
+        };
+        if !again {
+            return Next::Nothing;
+        }
+        if crash > limit {
+            return Next::GaveUp { crashes: crash };
+        }
+        let delay = backoff(proc.streak);
+        proc.streak += 1;
+        Next::Restart { crash, limit, delay }
+    }
+
+    fn apply_exit_rule(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
+        let exit = outcome.exit;
+        let is_release = self.policy(id).role == Role::Release;
+        match self.app.exit_on {
+            _ if is_release => {
+                if !exit.is_success() {
+                    self.end_session_with(id, outcome, now);
+                }
+            }
+            ExitOn::First => self.end_session_with(id, outcome, now),
+            ExitOn::Failure if !exit.is_success() => self.end_session_with(id, outcome, now),
+            ExitOn::Failure => {}
+            ExitOn::All if !exit.is_success() && self.phase == Phase::Running => {
+                if self.code.is_none() {
+                    self.blame(id, outcome, now);
+                }
+                self.code.get_or_insert(exit.code());
+            }
+            ExitOn::All => {}
+        }
+    }
+
+    /// Ends the session because of one instance, with its code.
+    pub(super) fn end_session_with(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
+        if self.phase == Phase::Running {
+            if !outcome.exit.is_success() {
+                self.blame(id, outcome, now);
+            }
+            let others = self.procs.values().any(|proc| proc.state.is_active());
+            let code = outcome.exit.code();
+            if others {
+                self.shut_down(Why::Ended(id), code, now);
+            } else {
+                self.code.get_or_insert(code);
+                self.phase = Phase::Stopping { announce: now + super::ANNOUNCE_AFTER };
+            }
+        }
+    }
+
+    fn blame(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
+        let Outcome { exit, uptime, .. } = outcome;
+        let restarts = self.proc(id).restarts;
+        self.verdict.culprit = Some(Culprit { instance: id, exit, uptime, restarts, at: now });
+    }
+}
+
+/// Returns the wait before the restart that follows `streak` short lives.
+fn backoff(streak: u32) -> Duration {
+    let factor = 2_u32.saturating_pow(streak.min(16));
+    BACKOFF_FIRST.saturating_mul(factor).min(BACKOFF_MAX)
+}
+
+/// Names an end for a person: `exited with code 3`, `terminated by SIGKILL`.
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with code {code}"),
+            Self::Signal(signal) => write!(f, "terminated by {signal}"),
+            Self::NotStarted => f.write_str("could not be started"),
+            Self::Lost => f.write_str("did not end"),
+        }
+    }
+}

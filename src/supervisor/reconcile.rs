@@ -1,0 +1,206 @@
+//! The pass that ends every event: deadlines, then what should not run, then what should.
+
+use super::event::{Action, Exit, Group, Message, Note};
+use super::state::{Cause, Outcome, Phase, Stage, State};
+use super::{ANNOUNCE_EVERY, DRAIN, InstanceId, KILL_LIMIT, Moment, Signal, Supervisor};
+use crate::app::Role;
+
+impl Supervisor {
+    /// Acts on every deadline that has passed.
+    pub(super) fn expire(&mut self, now: Moment) {
+        for id in self.ids() {
+            let state = self.proc(id).state;
+            if state.deadline().is_none_or(|at| at > now) {
+                continue;
+            }
+            match state {
+                State::Stopping { stage: Stage::Asked, .. } => {
+                    let grace = self.policy(id).grace;
+                    self.out.push(Action::Note(id, Note::Killed { grace }));
+                    self.kill(id, now);
+                }
+                State::Stopping { since, stage: Stage::Killed, leader, .. } => {
+                    let exit = leader.unwrap_or(Exit::Lost);
+                    let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Asked };
+                    if exit == Exit::Lost {
+                        self.verdict.lost.push(id);
+                    }
+                    self.finish_run(id, outcome, now);
+                }
+                State::Draining { outcome, .. } => self.finish_run(id, outcome, now),
+                State::Backoff { .. } => self.proc(id).state = State::Idle,
+                State::Idle | State::Spawning | State::Up { .. } | State::Ended(_) => {
+                    unreachable!("these states have no deadline")
+                }
+            }
+        }
+        self.expire_phase(now);
+    }
+
+    fn expire_phase(&mut self, now: Moment) {
+        match self.phase {
+            Phase::Stopping { announce } if announce <= now => {
+                self.announce(now);
+                self.phase = Phase::Stopping { announce: now + ANNOUNCE_EVERY };
+            }
+            Phase::Strays { stage: Stage::Asked, until } if until <= now => {
+                self.out.push(Action::Say(Message::KillingStrays));
+                self.stop_strays(Stage::Killed, now);
+            }
+            Phase::Strays { stage: Stage::Killed, until } if until <= now => {
+                self.phase = Phase::Over
+            }
+            Phase::Stopping { .. }
+            | Phase::Strays { .. }
+            | Phase::Running
+            | Phase::Killing
+            | Phase::Over => {}
+        }
+    }
+
+    /// Says whom the stop waits for.
+    fn announce(&mut self, now: Moment) {
+        let waiting = self.procs.iter().filter(|(_, proc)| proc.state.is_active());
+        let on: Vec<_> = waiting.map(|(id, _)| *id).collect();
+        let asked = self.procs.values().filter_map(|proc| match proc.state {
+            State::Stopping { stage: Stage::Asked, until, .. } => Some(until),
+            _ => None, // Everyone else is about to go.
+        });
+        if let Some(until) = asked.min() {
+            self.out.push(Action::Say(Message::Waiting { on, left: until.since(now) }));
+        }
+    }
+
+    /// Moves each instance one step from what it does to what is wanted.
+    pub(super) fn reconcile(&mut self, now: Moment) {
+        self.finish_drained(now);
+        self.stop_unwanted(now);
+        self.start_wanted();
+        self.close_when_settled(now);
+    }
+
+    fn finish_drained(&mut self, now: Moment) {
+        for id in self.ids() {
+            let proc = self.proc(id);
+            match proc.state {
+                State::Draining { outcome, .. }
+                    if !proc.output_open && proc.group == Group::Gone =>
+                {
+                    self.finish_run(id, outcome, now);
+                }
+                State::Stopping { since, leader: Some(exit), .. } if proc.group == Group::Gone => {
+                    let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Asked };
+                    if proc.output_open {
+                        proc.state = State::Draining { outcome, until: now + DRAIN };
+                    } else {
+                        self.finish_run(id, outcome, now);
+                    }
+                }
+                // Everything else waits for an event or a deadline.
+                _ => {}
+            }
+        }
+    }
+
+    fn stop_unwanted(&mut self, now: Moment) {
+        if self.phase == Phase::Running {
+            return;
+        }
+        for id in self.ids() {
+            let state = self.proc(id).state;
+            match state {
+                State::Up { since } if self.phase == Phase::Killing => {
+                    self.proc(id).state =
+                        State::Stopping { since, stage: Stage::Asked, until: now, leader: None };
+                    self.kill(id, now);
+                }
+                State::Stopping { stage: Stage::Asked, .. } if self.phase == Phase::Killing => {
+                    self.kill(id, now)
+                }
+                State::Up { since } => {
+                    let policy = self.policy(id);
+                    let (signal, grace) = (policy.stop_signal, policy.grace);
+                    self.out.push(Action::Signal(self.run_of(id), signal));
+                    let (stage, until) = (Stage::Asked, now + grace);
+                    self.proc(id).state = State::Stopping { since, stage, until, leader: None };
+                    if until <= now {
+                        self.kill(id, now);
+                    }
+                }
+                State::Backoff { .. } => self.proc(id).state = State::Idle,
+                State::Idle
+                | State::Spawning
+                | State::Stopping { .. }
+                | State::Draining { .. }
+                | State::Ended(_) => {}
+            }
+        }
+    }
+
+    /// Kills a group that was asked to stop.
+    fn kill(&mut self, id: InstanceId, now: Moment) {
+        let run = self.run_of(id);
+        let proc = self.proc(id);
+        let State::Stopping { since, leader, .. } = proc.state else { return };
+        proc.state = match leader {
+            None => {
+                State::Stopping { since, stage: Stage::Killed, until: now + KILL_LIMIT, leader }
+            }
+            Some(exit) => {
+                let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Asked };
+                State::Draining { outcome, until: now + DRAIN }
+            }
+        };
+        self.out.push(Action::Signal(run, Signal::KILL));
+        self.verdict.killed.push(id);
+    }
+
+    /// Orders the next start. One at a time: the answer to it brings the next, so that a signal or a
+    /// line of output is never kept waiting by a long row of starts.
+    fn start_wanted(&mut self) {
+        if self.phase != Phase::Running
+            || self.procs.values().any(|proc| proc.state == State::Spawning)
+        {
+            return;
+        }
+        let release_pending = self.ids().into_iter().any(|id| {
+            self.policy(id).role == Role::Release
+                && self.procs.get(&id).is_some_and(|p| !matches!(p.state, State::Ended(_)))
+        });
+        let next = self.ids().into_iter().find(|id| {
+            let may_start = !release_pending || self.policy(*id).role == Role::Release;
+            may_start && self.procs.get(id).is_some_and(|proc| proc.state == State::Idle)
+        });
+        if let Some(id) = next {
+            let proc = self.proc(id);
+            proc.seq += 1;
+            proc.state = State::Spawning;
+            self.out.push(Action::Spawn(self.run_of(id)));
+        }
+    }
+
+    /// When no instance is left to run, goes on to what may have left the groups.
+    fn close_when_settled(&mut self, now: Moment) {
+        let running = self.phase == Phase::Running;
+        let settled = self.procs.values().all(|proc| match proc.state {
+            State::Ended(_) => true,
+            State::Idle => !running,
+            State::Spawning
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Draining { .. }
+            | State::Backoff { .. } => false,
+        });
+        match self.phase {
+            Phase::Running | Phase::Stopping { .. } if settled => {
+                self.stop_strays(Stage::Asked, now)
+            }
+            Phase::Killing if settled => self.stop_strays(Stage::Killed, now),
+            Phase::Running
+            | Phase::Stopping { .. }
+            | Phase::Killing
+            | Phase::Strays { .. }
+            | Phase::Over => {}
+        }
+    }
+}

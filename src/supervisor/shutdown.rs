@@ -1,0 +1,75 @@
+//! How a session ends: the first request is polite, the second kills, and after a limit pm leaves.
+
+use super::event::{Action, Message, Why};
+use super::state::{Phase, Stage, State};
+use super::{ANNOUNCE_AFTER, KILL_LIMIT, Moment, SAME_REQUEST, Signal, Supervisor};
+
+impl Supervisor {
+    /// pm got a signal: the end, a pause, or something for the application.
+    pub(super) fn signalled(&mut self, signal: Signal, now: Moment) {
+        match signal {
+            Signal::INT | Signal::TERM | Signal::HUP => self.asked_to_end(signal, now),
+            Signal::TSTP => {
+                self.forward(signal);
+                self.out.push(Action::Pause);
+            }
+            _ => self.forward(signal),
+        }
+    }
+
+    fn forward(&mut self, signal: Signal) {
+        for id in self.ids() {
+            if let State::Up { .. } | State::Stopping { .. } = self.proc(id).state {
+                self.out.push(Action::Signal(self.run_of(id), signal));
+            }
+        }
+    }
+
+    fn asked_to_end(&mut self, signal: Signal, now: Moment) {
+        match self.asked {
+            None => {
+                self.asked = Some(now);
+                self.shut_down(Why::Asked(signal), 0, now);
+            }
+            Some(at) if now.since(at) < SAME_REQUEST => {}
+            Some(_) => match self.phase {
+                Phase::Running | Phase::Stopping { .. } => {
+                    self.out.push(Action::Say(Message::KillingAll));
+                    self.phase = Phase::Killing;
+                }
+                Phase::Strays { stage: Stage::Asked, .. } => self.stop_strays(Stage::Killed, now),
+                Phase::Killing | Phase::Strays { .. } | Phase::Over => {}
+            },
+        }
+    }
+
+    /// Begins the polite stop. The first reason decides the code.
+    pub(super) fn shut_down(&mut self, why: Why, code: i32, now: Moment) {
+        if self.phase == Phase::Running {
+            self.out.push(Action::Say(Message::Stopping(why)));
+            self.phase = Phase::Stopping { announce: now + ANNOUNCE_AFTER };
+            self.code.get_or_insert(code);
+        }
+    }
+
+    pub(super) fn stop_strays(&mut self, stage: Stage, now: Moment) {
+        let (signal, patience) = match stage {
+            Stage::Asked => (Signal::TERM, self.longest_grace()),
+            Stage::Killed => (Signal::KILL, KILL_LIMIT),
+        };
+        self.out.push(Action::StopStrays(signal));
+        // A deadline lies in the future, whatever the grace.
+        let patience = patience.max(std::time::Duration::from_millis(1));
+        self.phase = Phase::Strays { stage, until: now + patience };
+    }
+
+    pub(super) fn strays_gone(&mut self) {
+        if let Phase::Strays { .. } = self.phase {
+            self.phase = Phase::Over;
+        }
+    }
+
+    fn longest_grace(&self) -> std::time::Duration {
+        self.app.types.iter().map(|t| t.policy.grace).max().unwrap_or_default()
+    }
+}

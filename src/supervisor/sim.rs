@@ -1,0 +1,1 @@
+//! A virtual world for the supervisor: clock, children and a readable trace.

@@ -1,0 +1,96 @@
+//! The states of an instance and of the session. A deadline is a field of the state that it ends,
+//! so leaving the state cancels it.
+
+use std::time::Duration;
+
+use super::Moment;
+use super::event::Exit;
+
+/// What an instance is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// No process: not started yet.
+    Idle,
+    /// A start was ordered and not yet answered.
+    Spawning,
+    /// It runs.
+    Up { since: Moment },
+    /// Told to stop; `until` is when patience ends. The leader may have ended before its group.
+    Stopping { since: Moment, stage: Stage, until: Moment, leader: Option<Exit> },
+    /// The leader ended; the rest of its output and group is waited for, until `until`.
+    Draining { outcome: Outcome, until: Moment },
+    /// Ended, to be started again at `until`.
+    Backoff { until: Moment },
+    /// Ended for good.
+    Ended(Exit),
+}
+
+/// How hard an instance was told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Asked,
+    Killed,
+}
+
+/// An ended run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) exit: Exit,
+    pub(super) uptime: Duration,
+    pub(super) cause: Cause,
+}
+
+/// Why a run ended. Recorded when the stop is ordered, never guessed at exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// By itself, or by someone else's signal.
+    Itself,
+    /// pm asked it to.
+    Asked,
+}
+
+impl State {
+    /// Returns whether a process may exist.
+    pub(super) fn is_active(self) -> bool {
+        match self {
+            Self::Idle | Self::Backoff { .. } | Self::Ended(_) => false,
+            Self::Spawning | Self::Up { .. } | Self::Stopping { .. } | Self::Draining { .. } => {
+                true
+            }
+        }
+    }
+
+    pub(super) fn deadline(self) -> Option<Moment> {
+        match self {
+            Self::Stopping { until, .. }
+            | Self::Draining { until, .. }
+            | Self::Backoff { until } => Some(until),
+            Self::Idle | Self::Spawning | Self::Up { .. } | Self::Ended(_) => None,
+        }
+    }
+}
+
+/// What the session is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Instances are started and kept running.
+    Running,
+    /// Every instance is asked to stop; `announce` is when pm says whom it waits for.
+    Stopping { announce: Moment },
+    /// Every instance is killed.
+    Killing,
+    /// No instance is left; descendants outside of the groups are stopped.
+    Strays { stage: Stage, until: Moment },
+    /// Nothing is left.
+    Over,
+}
+
+impl Phase {
+    pub(super) fn deadline(self) -> Option<Moment> {
+        match self {
+            Self::Stopping { announce } => Some(announce),
+            Self::Strays { until, .. } => Some(until),
+            Self::Running | Self::Killing | Self::Over => None,
+        }
+    }
+}
