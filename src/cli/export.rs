@@ -77,6 +77,9 @@ fn application(args: &ExportArgs, called_as: Tool, sources: &Sources) -> Result<
     let procfile = load::procfile(&files, &sources.cwd)?;
     let environment = load::environment(&files, &sources.cwd, sources.environment())?;
     tell::warnings(procfile.warnings().iter().chain(&environment.warnings()));
+    if let Some(notice) = &procfile.notice {
+        tell::notice(notice);
+    }
     procfile.require_entries()?;
     let start = StartArgs {
         files: args.files.clone(),

@@ -11,7 +11,7 @@ use super::services::{Service, Services};
 use super::template::{Templates, context, raw};
 use super::verify::{Checker, Select};
 use super::{ExportError, Feature, File, Format, Options, Owner, Runs, Values};
-use crate::app::App;
+use crate::app::{App, Role};
 use crate::error::Error;
 
 pub(crate) const FORMAT: Format = Format {
@@ -61,15 +61,12 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         }
         workloads.push(workload(options, &services, service, (component, secret)));
     }
-    let own = json!({ "secrets": secrets });
+    let own = json!({ "app_label": dns_label(&options.app), "secrets": secrets });
     let secrets_text = templates.render("secrets.yaml.j2", &context(&FORMAT, options, &services, own))?;
-    let has_release = services.release.is_some();
-    let release = workloads.first().filter(|_| has_release);
     let own = json!({
         "app_label": dns_label(&options.app),
         "image": markup::json(&image(options)),
-        "release": release,
-        "workloads": &workloads[usize::from(has_release)..],
+        "workloads": workloads,
     });
     let app_text = templates.render("app.yaml.j2", &context(&FORMAT, options, &services, own))?;
 
@@ -129,7 +126,8 @@ fn workload(
         "secret": secret,
         "command": markup::dollar_json(&container_command(services, service)),
         "port": service.port(),
-        "listens": service.listens,
+        "is_release": service.policy.role == Role::Release,
+        "listens": service.listens && service.policy.role == Role::Service,
         "replicas": service.instances.len(),
         "stop_seconds": service.stop_seconds(),
         "memory": memory,

@@ -45,9 +45,23 @@ pub(crate) fn upstart_token(text: &str) -> Quoted {
     Ok(format!("'{}'", replace(text, &[('\\', r"\\"), ('\'', "'\"'\"'")])))
 }
 
-/// Returns a Ruby string in single quotes, where only `\` and `'` mean anything.
+/// Returns a Ruby string: in single quotes, where only `\` and `'` mean anything, and in double quotes
+/// where it holds control characters, since Ruby reads CR LF in its source as LF.
 pub(crate) fn ruby(text: &str) -> String {
-    format!("'{}'", replace(text, &[('\\', r"\\"), ('\'', r"\'")]))
+    if !text.contains(char::is_control) {
+        return format!("'{}'", replace(text, &[('\\', r"\\"), ('\'', r"\'")]));
+    }
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '\\' | '"' | '#' => out.extend(['\\', c]),
+            '\n' => out.push_str(r"\n"),
+            c if c.is_control() => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 #[cfg(test)]
@@ -107,12 +121,23 @@ mod tests {
     }
 
     fn read_ruby(text: &str) -> Option<String> {
-        let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
+        let double = text.starts_with('"');
+        let inner = text.get(1..text.len() - 1)?;
         let mut out = String::new();
         let mut chars = inner.chars();
         while let Some(c) = chars.next() {
             match c {
-                '\'' => return None,
+                '\'' if !double => return None,
+                '"' | '#' if double => return None,
+                '\\' if double => match chars.next()? {
+                    'n' => out.push('\n'),
+                    'u' => {
+                        let hex: String = chars.by_ref().skip(1).take_while(|c| *c != '}').collect();
+                        out.push(char::from_u32(u32::from_str_radix(&hex, 16).ok()?)?);
+                    }
+                    c @ ('\\' | '"' | '#') => out.push(c),
+                    _ => return None,
+                },
                 '\\' => match chars.next()? {
                     c @ ('\\' | '\'') => out.push(c),
                     c => out.extend(['\\', c]),
