@@ -218,6 +218,7 @@ pub struct ExportArgs {
     /// The folder that the files go to (inittab: a file, or `-`)
     #[arg(value_name = "LOCATION", allow_hyphen_values = true)]
     pub location: Option<PathBuf>,
+    /// Where the application's files are
     #[command(flatten)]
     pub files: FileArgs,
     /// The application's name in files and units [default: the name of the root]

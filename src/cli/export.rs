@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::export::verify::{Verdict, verify};
 use crate::export::write::{Changes, Chown};
 use crate::export::{
-    self, ExportError, Feature, File, Format, Hardening, Image, Inittab, Options, Release, Runs, Scope, Values,
+    self, ExportError, Feature, File, Format, Hardening, Image, Inittab, Options, Release, Runs,
+    Scope, Values,
 };
 
 /// Writes the application in another supervisor's format, or shows what would be written.
@@ -20,16 +21,22 @@ pub(crate) fn export(args: &ExportArgs, called_as: Tool, sources: &Sources) -> R
     let app = application(args, called_as, sources)?;
     let target = target(args, format, sources)?;
     let options = options(args, format, &app, &target, sources)?;
-    for notice in notices(args, format, &app, &options) {
-        tell::notice(&notice);
-    }
     let files = export::render(format, &app, &options)?;
+    let notices = notices(args, format, &app, &options);
     let location = match target {
-        Target::Stdout => return print_whole(&files),
-        Target::Folder(_) | Target::File(..) if args.print => return print_each(&files),
+        Target::Stdout => {
+            tell::notices(&notices);
+            return print_whole(&files);
+        }
+        Target::Folder(_) | Target::File(..) if args.print => {
+            tell::notices(&notices);
+            return print_each(&files);
+        }
         Target::Folder(folder) | Target::File(folder, _) => folder,
     };
     let changes = Changes::plan(&location, &options.app, format.name, &files)?;
+    // Only what happens is worth a notice: a refusal stands alone.
+    tell::notices(&notices);
     if args.dry_run {
         return answer(changes.diff()?.as_bytes());
     }
@@ -45,13 +52,17 @@ pub(crate) fn export(args: &ExportArgs, called_as: Tool, sources: &Sources) -> R
     for path in changes.removed() {
         said.push_str(&format!("removed {}\n", location.join(path).display()));
     }
+    if said.is_empty() {
+        said.push_str("nothing has changed\n");
+    }
     if args.verify {
         said.push_str(&verdict(verify(format, &location, &files)?));
     }
     answer(said.as_bytes())?;
     let install = format.install.replace("APP", &options.app);
     let install = install.replace("LOG", &options.log.display().to_string());
-    tell::notice(&format!("to install: {}", install.replace("DIR", &location.display().to_string())));
+    let install = install.replace("DIR", &location.display().to_string());
+    tell::notices(&[format!("to install: {install}")]);
     Ok(())
 }
 
@@ -67,8 +78,7 @@ enum Target {
 }
 
 fn format(args: &ExportArgs) -> Result<&'static Format, Error> {
-    // Without a name, the error that lists all of them is what helps.
-    Ok(export::format(args.format.as_deref().unwrap_or_default())?)
+    Ok(export::format(args.format.as_deref())?)
 }
 
 /// Reads the files, and makes the application as `pm start` would.
@@ -77,9 +87,7 @@ fn application(args: &ExportArgs, called_as: Tool, sources: &Sources) -> Result<
     let procfile = load::procfile(&files, &sources.cwd)?;
     let environment = load::environment(&files, &sources.cwd, sources.environment())?;
     tell::warnings(procfile.warnings().iter().chain(&environment.warnings()));
-    if let Some(notice) = &procfile.notice {
-        tell::notice(notice);
-    }
+    tell::notices(procfile.notice.as_slice());
     procfile.require_entries()?;
     let start = StartArgs {
         files: args.files.clone(),
@@ -146,6 +154,11 @@ fn options(
     let config = config.or_else(|| sources.var("HOME").map(|home| Path::new(home).join(".config")));
     let config = config.map(|config| config.join("pm"));
     let template = args.template.as_ref().map(|folder| absolute(folder, sources));
+    if let (Some(typed), Some(folder)) = (&args.template, &template)
+        && !folder.is_dir()
+    {
+        return Err(ExportError::TemplateFolder { path: typed.clone() }.into());
+    }
     let folder = |given: &Option<PathBuf>, default: &str| match given {
         Some(path) => absolute(path, sources),
         None => Path::new(default).join(&name),
@@ -173,7 +186,9 @@ fn options(
 
 /// Returns whether a `release` type is wanted, by `--release` or by its name in the formation.
 fn has_release(app: &App) -> bool {
-    app.types.iter().any(|process_type| process_type.policy.role == Role::Release && process_type.count > 0)
+    app.types
+        .iter()
+        .any(|process_type| process_type.policy.role == Role::Release && process_type.count > 0)
 }
 
 /// Returns what a person should know and could not see in the files.
@@ -182,18 +197,27 @@ fn notices(args: &ExportArgs, format: &Format, app: &App, options: &Options) -> 
     let release = app.types.iter().find(|process_type| process_type.policy.role == Role::Release);
     if let Some(release) = release {
         if options.release == Release::LeftOut {
-            notices.push(format!("`{}` is left out; run it before each start, or export it with `--release`", release.name));
+            notices.push(format!(
+                "`{}` is left out; run it before each start, or export it with `--release`",
+                release.name
+            ));
         } else if format.leaves_out.contains(&Feature::Release) {
-            notices.push(format!("`{}` is left out: {} has no one-shot step; run it before each start", release.name, format.name));
+            notices.push(format!(
+                "`{}` is left out: {} has no one-shot step; run it before each start",
+                release.name, format.name
+            ));
         }
     }
     let default = Policy::default();
     let any = |wants: fn(&Policy, &Policy) -> bool| {
-        app.types.iter().any(|process_type| process_type.count > 0 && wants(&process_type.policy, &default))
+        app.types
+            .iter()
+            .any(|process_type| process_type.count > 0 && wants(&process_type.policy, &default))
     };
     let left_out = |feature: Feature| format.leaves_out.contains(&feature);
     if left_out(Feature::Memory) && any(|policy, _| policy.memory_bytes.is_some()) {
-        notices.push(format!("the memory budget is left out: {} does not limit memory", format.name));
+        notices
+            .push(format!("the memory budget is left out: {} does not limit memory", format.name));
     }
     if left_out(Feature::StopSignal) && any(|policy, _| policy.stop_signal != Signal::TERM) {
         notices.push(format!("the stop signal is left out: {} sends TERM", format.name));
@@ -202,14 +226,20 @@ fn notices(args: &ExportArgs, format: &Format, app: &App, options: &Options) -> 
         notices.push(format!("the timeout is left out: {} has its own", format.name));
     }
     if left_out(Feature::Restart) && any(|policy, default| policy.restart != default.restart) {
-        notices.push(format!("the restart policy is left out: {} restarts by its own rule", format.name));
+        notices.push(format!(
+            "the restart policy is left out: {} restarts by its own rule",
+            format.name
+        ));
     }
     match format.runs {
         Runs::Containers if args.image.is_none() => {
             notices.push("no image was named; choose one with `--image`".to_owned());
         }
         Runs::Programs if options.scope == Scope::System && account(&options.user).is_none() => {
-            notices.push(format!("there is no user `{}` on this machine; choose one with `-u`", options.user));
+            notices.push(format!(
+                "there is no user `{}` on this machine; choose one with `-u`",
+                options.user
+            ));
         }
         Runs::Containers | Runs::Programs => {}
     }
@@ -225,7 +255,9 @@ fn account(name: &str) -> Option<(u32, u32)> {
 fn verdict(verdict: Verdict) -> String {
     match verdict {
         Verdict::Accepted(program) => format!("{program} accepts it\n"),
-        Verdict::NotInstalled(programs) => format!("not verified: {} is not installed\n", programs.join(" or ")),
+        Verdict::NotInstalled(programs) => {
+            format!("not verified: {} is not installed\n", programs.join(" or "))
+        }
         Verdict::NoChecker => "not verified: the format has no checker\n".to_owned(),
     }
 }

@@ -32,6 +32,8 @@ pub(crate) fn error(error: &Error) {
 }
 
 /// Says what a person should know though nothing is wrong.
-pub(crate) fn notice(text: &str) {
-    eprintln!("notice: {text}");
+pub(crate) fn notices(texts: &[String]) {
+    for text in texts {
+        eprintln!("notice: {text}");
+    }
 }

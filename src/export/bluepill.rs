@@ -18,7 +18,13 @@ pub(crate) const FORMAT: Format = Format {
     templates: &[("app.pill.j2", include_str!("templates/bluepill/app.pill.j2"))],
     runs: Runs::Programs,
     leaves_out: &[Feature::Release, Feature::Restart],
-    checkers: &[Checker { program: "ruby", arguments: &["-c"], files: Select::Each(&[".pill"]), variables: &[] }],
+    checkers: &[Checker {
+        program: "ruby",
+        arguments: &["-c"],
+        files: Select::Each(&[".pill"]),
+        variables: &[],
+        probe: &[],
+    }],
     render,
 };
 
@@ -34,20 +40,29 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
             let mut command = service.command.for_one_process(service.policy.stop_signal);
             let mut environment = Vec::new();
             let mut set = |name: &str, value: &str| {
-                environment.push(json!({ "name": config::ruby(name), "value": config::ruby(value) }));
+                environment
+                    .push(json!({ "name": config::ruby(name), "value": config::ruby(value) }));
             };
             match options.values {
-                Values::Inline => service.variables.iter().for_each(|variable| set(&variable.name, &variable.value)),
+                Values::Inline => service
+                    .variables
+                    .iter()
+                    .for_each(|variable| set(&variable.name, &variable.value)),
                 Values::EnvFile if service.variables.is_empty() => {}
                 Values::EnvFile => {
-                    let path = format!("{}/{}", services.location, env_file_name(options, &services, service));
+                    let path = format!(
+                        "{}/{}",
+                        services.location,
+                        env_file_name(options, &services, service)
+                    );
                     command = format!(". {}; {command}", sh::word(&path));
                 }
             }
             set("PORT", &instance.port);
             set("PS", &instance.name);
             let log = format!("{}/{}-{}.log", services.log, service.name, instance.number);
-            let signal = super::simple_command::short_name(service.policy.stop_signal).to_lowercase();
+            let signal =
+                super::simple_command::short_name(service.policy.stop_signal).to_lowercase();
             processes.push(json!({
                 "name": config::ruby(&format!("{}-{}", service.name, instance.number)),
                 "group": config::ruby(service.name),
@@ -68,6 +83,11 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     }
     let own = json!({ "processes": processes, "log": config::ruby(&format!("{}/bluepill.log", services.log)) });
     let contents = templates.render("app.pill.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(File { path: format!("{}.pill", options.app).into(), contents, mode, owner: Owner::Exporter });
+    files.push(File {
+        path: format!("{}.pill", options.app).into(),
+        contents,
+        mode,
+        owner: Owner::Exporter,
+    });
     Ok(files)
 }

@@ -15,7 +15,7 @@ use crate::error::Error;
 
 pub(crate) const FORMAT: Format = Format {
     name: "compose",
-    when: "docker or podman on one machine: development, small servers; needs an image or a Dockerfile",
+    when: "docker on one machine, from an image or the root's Dockerfile",
     install: "`docker compose -f DIR/compose.yaml up -d`",
     templates: &[("compose.yaml.j2", include_str!("templates/compose/compose.yaml.j2"))],
     runs: Runs::Containers,
@@ -26,12 +26,14 @@ pub(crate) const FORMAT: Format = Format {
             arguments: &["config", "-q", "-f"],
             files: Select::Suffixes(&["compose.yaml"]),
             variables: &[],
+            probe: &[],
         },
         Checker {
             program: "docker",
             arguments: &["compose", "config", "-q", "-f"],
             files: Select::Suffixes(&["compose.yaml"]),
             variables: &[],
+            probe: &["compose", "version"],
         },
     ],
     render,
@@ -55,7 +57,8 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         "release": services.release.as_ref().map(|release| release.name),
         "services": Value::from(all),
     });
-    let contents = templates.render("compose.yaml.j2", &context(&FORMAT, options, &services, own))?;
+    let contents =
+        templates.render("compose.yaml.j2", &context(&FORMAT, options, &services, own))?;
     files.push(File { path: "compose.yaml".into(), contents, mode, owner: Owner::Exporter });
     Ok(files)
 }
@@ -83,16 +86,25 @@ pub(crate) fn container_command(services: &Services<'_>, service: &Service<'_>) 
     }
 }
 
-fn service_context(options: &Options, services: &Services<'_>, service: &Service<'_>) -> Result<Value, ExportError> {
+fn service_context(
+    options: &Options,
+    services: &Services<'_>,
+    service: &Service<'_>,
+) -> Result<Value, ExportError> {
     let mut environment = Vec::new();
     let mut set = |name: &str, value: &str| {
-        environment.push(json!({ "name": markup::json(name), "value": markup::dollar_json(value) }));
+        environment
+            .push(json!({ "name": markup::json(name), "value": markup::dollar_json(value) }));
     };
     let mut env_file = None;
     match options.values {
-        Values::Inline => service.variables.iter().for_each(|variable| set(&variable.name, &variable.value)),
+        Values::Inline => {
+            service.variables.iter().for_each(|variable| set(&variable.name, &variable.value))
+        }
         Values::EnvFile if service.variables.is_empty() => {}
-        Values::EnvFile => env_file = Some(markup::dollar_json(&script::env_file_name(options, services, service))),
+        Values::EnvFile => {
+            env_file = Some(markup::dollar_json(&script::env_file_name(options, services, service)))
+        }
     }
     set("PORT", service.port());
     let signal = service.policy.stop_signal;
@@ -122,7 +134,10 @@ fn env_file(service: &Service<'_>) -> Result<String, ExportError> {
     let mut body = String::new();
     for variable in &service.variables {
         if !sh::is_identifier(&variable.name) {
-            return Err(ExportError::VariableName { format: FORMAT.name, name: variable.name.clone() });
+            return Err(ExportError::VariableName {
+                format: FORMAT.name,
+                name: variable.name.clone(),
+            });
         }
         let value = carry_variable(&FORMAT, variable, markup::compose_env_file(&variable.value))?;
         body.push_str(&format!("{}={value}\n", variable.name));

@@ -29,7 +29,14 @@ fn own(
     service: &Service<'_>,
     instance: &Instance,
 ) -> Result<Value, ExportError> {
-    let script = script::environment(&FORMAT, options, services, service, instance, (Lines::Single, Account::Known))?;
+    let script = script::environment(
+        &FORMAT,
+        options,
+        services,
+        service,
+        instance,
+        (Lines::Single, Account::Known),
+    )?;
     let word = |name: &str, text: &str| carry(&FORMAT, name, sh::line_word(text));
     let command = word(&format!("the command of {}", service.name), service.command.for_group())?;
     // `--chuid` sets HOME and USER, so the variables come after it: inside the shell that it starts.

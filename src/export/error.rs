@@ -18,6 +18,12 @@ pub enum ExportError {
         /// All that there are.
         known: Vec<&'static str>,
     },
+    /// No format was named.
+    #[error("no format to export to")]
+    NoFormat {
+        /// All that there are.
+        known: Vec<&'static str>,
+    },
     /// Neither a folder nor `--print` was given.
     #[error("no folder to export to")]
     NoLocation {
@@ -71,7 +77,9 @@ pub enum ExportError {
         path: PathBuf,
     },
     /// The line of an inittab is longer than init reads.
-    #[error("the inittab line of `{instance}` would have {length} characters, and init skips lines over {limit}")]
+    #[error(
+        "the inittab line of `{instance}` would have {length} characters, and init skips lines over {limit}"
+    )]
     InittabLine {
         /// `web.1`
         instance: String,
@@ -148,8 +156,12 @@ impl ExportError {
     /// Returns what to do about it, as a sentence without a full stop.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::UnknownFormat { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
-            Self::UnknownFormat { known, .. } => format!("there are: {}", known.join(", ")),
+            Self::UnknownFormat { nearest: Some(nearest), .. } => {
+                format!("did you mean `{nearest}`?")
+            }
+            Self::NoFormat { known } | Self::UnknownFormat { known, .. } => {
+                format!("there are: {}", known.join(", "))
+            }
             Self::NoLocation { format } => {
                 format!("name one: `pm export {format} DIR`, or show the files with `--print`")
             }
@@ -157,15 +169,24 @@ impl ExportError {
             Self::Value { .. } => "change the value, or choose another format".into(),
             Self::VariableName { .. } => "use letters, digits and `_`, and no digit first".into(),
             Self::Clash { .. } | Self::SameFile { .. } => "rename one of the process types".into(),
-            Self::InittabLine { .. } => "export to a folder with a shorter path".into(),
+            Self::InittabLine { .. } => {
+                "export to a folder with a short path: each line names a script there".into()
+            }
             Self::Unsupported { .. } => return None,
-            Self::TemplateFolder { path } if path.to_str().is_some_and(|text| text.parse::<f64>().is_ok()) => {
+            Self::TemplateFolder { path }
+                if path.to_str().is_some_and(|text| text.parse::<f64>().is_ok()) =>
+            {
                 "seconds between TERM and KILL are set with `--timeout`".into()
             }
             Self::TemplateFolder { .. } => "`-T` names a folder that holds templates".into(),
             Self::NoMarker { .. } => "begin it with a comment that holds `{{ marker }}`".into(),
-            Self::Foreign { .. } => "move it away, or export to another folder or under another `--app`".into(),
-            Self::TemplateRead { .. } | Self::Template { .. } | Self::Write { .. } | Self::Rejected { .. } => {
+            Self::Foreign { .. } => {
+                "move it away, or export to another folder or under another `--app`".into()
+            }
+            Self::TemplateRead { .. }
+            | Self::Template { .. }
+            | Self::Write { .. }
+            | Self::Rejected { .. } => {
                 return None;
             }
         };

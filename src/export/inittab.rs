@@ -29,8 +29,8 @@ pub(crate) const FORMAT: Format = Format {
 const PROCESS_FIELD: usize = 253;
 /// Ids have four characters: two of the application's name and two of this number system.
 const DIGITS: [char; 36] = [
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M',
-    'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z',
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I',
+    'J', 'K', 'L', 'M', 'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z',
 ];
 
 fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
@@ -38,7 +38,8 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     let templates = Templates::new(&FORMAT, options)?;
     let mut files = sh_env_files(&FORMAT, options, &services, Owner::Exporter)?;
     let mut lines = Vec::new();
-    let instances = services.running.iter().flat_map(|s| s.instances.iter().map(move |instance| (s, instance)));
+    let instances =
+        services.running.iter().flat_map(|s| s.instances.iter().map(move |instance| (s, instance)));
     for (at, (service, instance)) in instances.enumerate() {
         let process = match &options.inittab {
             Inittab::File(_) => {
@@ -59,7 +60,8 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         let action = if service.policy.restart == Restart::Never { "once" } else { "respawn" };
         lines.push(json!({ "id": id(&options.app, at)?, "action": action, "process": process, "raw": raw(service) }));
     }
-    let text = templates.render("inittab.j2", &context(&FORMAT, options, &services, json!({ "lines": lines })))?;
+    let text = templates
+        .render("inittab.j2", &context(&FORMAT, options, &services, json!({ "lines": lines })))?;
     let (path, mode) = match &options.inittab {
         Inittab::File(name) => (name.into(), 0o644),
         Inittab::Lines => (format!("{}.inittab", options.app).into(), 0o600),
@@ -75,15 +77,27 @@ fn instance_script(
     service: &Service<'_>,
     instance: &Instance,
 ) -> Result<File, ExportError> {
-    let environment =
-        script::environment(&FORMAT, options, services, service, instance, (Lines::Free, Account::Unset))?;
+    let environment = script::environment(
+        &FORMAT,
+        options,
+        services,
+        service,
+        instance,
+        (Lines::Free, Account::Unset),
+    )?;
     let command = service.command.for_one_process(service.policy.stop_signal);
     let mut own = script::context(&environment, service, instance, &command);
     own["log_folder"] = sh::word(&services.log).into();
-    own["log"] = sh::word(&format!("{}/{}-{}.log", services.log, service.name, instance.number)).into();
+    own["log"] =
+        sh::word(&format!("{}/{}-{}.log", services.log, service.name, instance.number)).into();
     let contents = templates.render("instance.sh.j2", &context(&FORMAT, options, services, own))?;
     let mode = script::mode(options, service, 0o700, 0o755);
-    Ok(File { path: format!("{}.sh", instance.unit).into(), contents, mode, owner: Owner::Exporter })
+    Ok(File {
+        path: format!("{}.sh", instance.unit).into(),
+        contents,
+        mode,
+        owner: Owner::Exporter,
+    })
 }
 
 /// Returns everything in one process field. init gives a field with such characters to `sh -c "exec …"`.
@@ -93,14 +107,27 @@ fn whole_line(
     service: &Service<'_>,
     instance: &Instance,
 ) -> Result<String, ExportError> {
-    let environment =
-        script::environment(&FORMAT, options, services, service, instance, (Lines::Single, Account::Unset))?;
-    let command = line_word(&format!("the command of {}", service.name), service.command.for_group())?;
+    let environment = script::environment(
+        &FORMAT,
+        options,
+        services,
+        service,
+        instance,
+        (Lines::Single, Account::Unset),
+    )?;
+    let command =
+        line_word(&format!("the command of {}", service.name), service.command.for_group())?;
     let folder = line_word("the folder", &service.folder)?;
-    let inner = format!("cd {folder} && {{ {}; exec {} -c {command}; }}", environment.exports.join("; "), environment.shell);
+    let inner = format!(
+        "cd {folder} && {{ {}; exec {} -c {command}; }}",
+        environment.exports.join("; "),
+        environment.shell
+    );
     let user = &options.user;
     let inner = line_word("the variables", &inner)?;
-    Ok(format!("setpriv --reuid {user} --regid \"$(id -g {user})\" --init-groups /bin/sh -c {inner}"))
+    Ok(format!(
+        "setpriv --reuid {user} --regid \"$(id -g {user})\" --init-groups /bin/sh -c {inner}"
+    ))
 }
 
 fn line_word(name: &str, text: &str) -> Result<String, ExportError> {
@@ -109,11 +136,17 @@ fn line_word(name: &str, text: &str) -> Result<String, ExportError> {
 
 /// Returns `SH01` for the first instance of `shop`.
 fn id(app: &str, at: usize) -> Result<String, ExportError> {
-    let mut letters = app.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase());
+    let mut letters =
+        app.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase());
     let head = [letters.next().unwrap_or('P'), letters.next().unwrap_or('M')];
     let number = at + 1;
-    let (Some(high), Some(low)) = (DIGITS.get(number / DIGITS.len()), DIGITS.get(number % DIGITS.len())) else {
-        return Err(ExportError::Unsupported { format: FORMAT.name, what: "room for more than 1295 instances" });
+    let (Some(high), Some(low)) =
+        (DIGITS.get(number / DIGITS.len()), DIGITS.get(number % DIGITS.len()))
+    else {
+        return Err(ExportError::Unsupported {
+            format: FORMAT.name,
+            what: "room for more than 1295 instances",
+        });
     };
     Ok([head[0], head[1], *high, *low].into_iter().collect())
 }

@@ -16,7 +16,7 @@ use crate::error::Error;
 
 pub(crate) const FORMAT: Format = Format {
     name: "kubernetes",
-    when: "a cluster: when one machine is no longer enough; needs an image that the cluster can pull",
+    when: "a cluster, when one machine is no longer enough; needs an image",
     install: "`kubectl apply -f DIR`; with `--release`, delete the finished Job before the next apply",
     templates: &[
         ("app.yaml.j2", include_str!("templates/kubernetes/app.yaml.j2")),
@@ -30,12 +30,14 @@ pub(crate) const FORMAT: Format = Format {
             arguments: &["-strict"],
             files: Select::Suffixes(&[".yaml"]),
             variables: &[],
+            probe: &[],
         },
         Checker {
             program: "kubernetes-validate",
             arguments: &["--strict"],
             files: Select::Suffixes(&[".yaml"]),
             variables: &[],
+            probe: &[],
         },
     ],
     render,
@@ -53,7 +55,8 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     let mut secrets: Vec<Value> = Vec::new();
     let mut workloads = Vec::new();
     for (service, component) in all.iter().zip(&names) {
-        let secret = (!service.variables.is_empty()).then(|| secret_name(options, &services, service));
+        let secret =
+            (!service.variables.is_empty()).then(|| secret_name(options, &services, service));
         if let Some(name) = &secret
             && !secrets.iter().any(|secret| secret["name"] == name.as_str())
         {
@@ -62,7 +65,8 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         workloads.push(workload(options, &services, service, (component, secret)));
     }
     let own = json!({ "app_label": dns_label(&options.app), "secrets": secrets });
-    let secrets_text = templates.render("secrets.yaml.j2", &context(&FORMAT, options, &services, own))?;
+    let secrets_text =
+        templates.render("secrets.yaml.j2", &context(&FORMAT, options, &services, own))?;
     let own = json!({
         "app_label": dns_label(&options.app),
         "image": markup::json(&image(options)),
@@ -70,7 +74,12 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     });
     let app_text = templates.render("app.yaml.j2", &context(&FORMAT, options, &services, own))?;
 
-    let file = |name: String, contents: String, mode: u32| File { path: name.into(), contents, mode, owner: Owner::Exporter };
+    let file = |name: String, contents: String, mode: u32| File {
+        path: name.into(),
+        contents,
+        mode,
+        owner: Owner::Exporter,
+    };
     let path = format!("{}.yaml", options.app);
     if secrets.is_empty() {
         return Ok(vec![file(path, app_text, 0o644)]);
@@ -89,7 +98,7 @@ fn check_label(app: &str) -> Result<(), ExportError> {
     if dns_label(app).starts_with(|c: char| c.is_ascii_lowercase()) {
         return Ok(());
     }
-    let allowed = "letters, digits and `-`, and begins with a letter, in kubernetes";
+    let allowed = "letters, digits and `-`, and in kubernetes a letter first";
     Err(ExportError::Name { what: "application's name", value: app.to_owned(), allowed })
 }
 
@@ -101,12 +110,20 @@ fn secret_values(service: &Service<'_>) -> Result<Vec<Value>, ExportError> {
     let mut values = Vec::new();
     for variable in &service.variables {
         // The alphabet of a Secret's keys (`IsConfigMapKey`).
-        let fits = variable.name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        let fits = variable
+            .name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
         if !fits || matches!(variable.name.as_str(), "" | "." | "..") {
-            return Err(ExportError::VariableName { format: FORMAT.name, name: variable.name.clone() });
+            return Err(ExportError::VariableName {
+                format: FORMAT.name,
+                name: variable.name.clone(),
+            });
         }
         // `envFrom` is not expanded, so `$` stays single.
-        values.push(json!({ "name": markup::json(&variable.name), "value": markup::json(&variable.value) }));
+        values.push(
+            json!({ "name": markup::json(&variable.name), "value": markup::json(&variable.value) }),
+        );
     }
     Ok(values)
 }

@@ -13,19 +13,26 @@ use crate::error::Error;
 
 pub(crate) const FORMAT: Format = Format {
     name: "launchd",
-    when: "macOS: daemons that start at boot, or with `--user-units` agents that start at login",
+    when: "macOS: daemons at boot, or with `--user-units` agents at login",
     install: "make the folder LOG, copy the files to /Library/LaunchDaemons (`--user-units`: ~/Library/LaunchAgents), \
               then `launchctl bootstrap system FILE` for each (`gui/$UID` for agents)",
     templates: &[("instance.plist.j2", include_str!("templates/launchd/instance.plist.j2"))],
     runs: Runs::Programs,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal],
     checkers: &[
-        Checker { program: "plutil", arguments: &["-lint"], files: Select::Suffixes(&[".plist"]), variables: &[] },
+        Checker {
+            program: "plutil",
+            arguments: &["-lint"],
+            files: Select::Suffixes(&[".plist"]),
+            variables: &[],
+            probe: &[],
+        },
         Checker {
             program: "xmllint",
             arguments: &["--nonet", "--noout"],
             files: Select::Suffixes(&[".plist"]),
             variables: &[],
+            probe: &[],
         },
     ],
     render,
@@ -38,7 +45,8 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     for service in &services.running {
         for instance in &service.instances {
             let own = instance_context(options, &services, service, instance)?;
-            let contents = templates.render("instance.plist.j2", &context(&FORMAT, options, &services, own))?;
+            let contents = templates
+                .render("instance.plist.j2", &context(&FORMAT, options, &services, own))?;
             let mode = script::mode(options, service, 0o600, 0o644);
             let path = format!("{}.plist", instance.unit).into();
             files.push(File { path, contents, mode, owner: Owner::Exporter });
@@ -60,12 +68,15 @@ fn instance_context(
         Values::Inline => {
             for variable in &service.variables {
                 let value = carry_variable(&FORMAT, variable, markup::xml(&variable.value))?;
-                environment.push(json!({ "name": xml("a variable's name", &variable.name)?, "value": value }));
+                environment.push(
+                    json!({ "name": xml("a variable's name", &variable.name)?, "value": value }),
+                );
             }
         }
         Values::EnvFile if service.variables.is_empty() => {}
         Values::EnvFile => {
-            let path = format!("{}/{}", services.location, env_file_name(options, services, service));
+            let path =
+                format!("{}/{}", services.location, env_file_name(options, services, service));
             command = format!(". {}; {command}", sh::word(&path));
         }
     }

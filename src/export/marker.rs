@@ -58,7 +58,10 @@ mod tests {
     #[test]
     fn a_marker_far_down_or_of_another_application_is_told_apart() {
         assert_eq!(read(&format!("{}# {}", "x\n".repeat(9), text("runit", "shop"))), None);
-        assert_eq!(read("# pm export: app=shopping format=runit").map(|marker| marker.app), Some("shopping".into()));
+        assert_eq!(
+            read("# pm export: app=shopping format=runit").map(|marker| marker.app),
+            Some("shopping".into())
+        );
         assert_eq!(read("[Unit]\n"), None);
     }
 }

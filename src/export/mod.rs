@@ -217,9 +217,12 @@ pub const FORMATS: [&Format; 14] = [
 ];
 
 /// Returns the format called `name`.
-pub fn format(name: &str) -> Result<&'static Format, ExportError> {
+pub fn format(name: Option<&str>) -> Result<&'static Format, ExportError> {
+    let known: Vec<&'static str> = FORMATS.iter().map(|format| format.name).collect();
+    let Some(name) = name else {
+        return Err(ExportError::NoFormat { known });
+    };
     FORMATS.into_iter().find(|format| format.name == name).ok_or_else(|| {
-        let known: Vec<&'static str> = FORMATS.iter().map(|format| format.name).collect();
         let nearest = nearest(name, known.iter().copied());
         ExportError::UnknownFormat { name: name.to_owned(), nearest, known }
     })

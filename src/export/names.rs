@@ -15,14 +15,16 @@ pub fn check_app(app: &str) -> Result<(), ExportError> {
     Err(ExportError::Name {
         what: "application's name",
         value: app.to_owned(),
-        allowed: "letters, digits, `_`, `-` and `.`, and begins with a letter or digit",
+        allowed: "letters, digits, `_`, `-` and `.`, and a letter or digit first",
     })
 }
 
 /// Returns `name` with everything that an application name cannot hold as `-`.
 pub fn app_from(name: &str) -> String {
-    let name: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '-' }).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '-' })
+        .collect();
     let name = name.trim_matches(['-', '.']);
     if name.is_empty() { "app".into() } else { name.into() }
 }
@@ -30,7 +32,11 @@ pub fn app_from(name: &str) -> String {
 /// Refuses a user name that could be read as something else in any format.
 pub fn check_user(user: &str) -> Result<(), ExportError> {
     let first = user.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    if first && user.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '+')) {
+    if first
+        && user
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '@' | '+'))
+    {
         return Ok(());
     }
     Err(ExportError::Name {
@@ -43,7 +49,11 @@ pub fn check_user(user: &str) -> Result<(), ExportError> {
 /// Refuses an image name that no registry would take.
 pub fn check_image(image: &str) -> Result<(), ExportError> {
     let first = image.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if first && image.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | ':' | '@' | '-')) {
+    if first
+        && image
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | ':' | '@' | '-'))
+    {
         return Ok(());
     }
     Err(ExportError::Name {
@@ -74,7 +84,11 @@ pub(crate) fn distinct<'a>(
         let mapped = map(name);
         if mapped.is_empty() {
             let allowed = "a letter or digit";
-            return Err(ExportError::Name { what: "process type", value: name.to_owned(), allowed });
+            return Err(ExportError::Name {
+                what: "process type",
+                value: name.to_owned(),
+                allowed,
+            });
         }
         if let Some((first, _)) = out.iter().find(|(_, other)| *other == mapped) {
             let (first, second) = ((*first).to_owned(), name.to_owned());
@@ -114,6 +128,9 @@ mod tests {
         assert_eq!(dns_label("Job_Runner"), "job-runner");
         assert!(distinct("kubernetes", ["a_b", "a-b"], dns_label).is_err());
         assert!(distinct("kubernetes", ["_"], dns_label).is_err());
-        assert_eq!(distinct("kubernetes", ["Web", "api"], dns_label).ok(), Some(vec!["web".into(), "api".into()]));
+        assert_eq!(
+            distinct("kubernetes", ["Web", "api"], dns_label).ok(),
+            Some(vec!["web".into(), "api".into()])
+        );
     }
 }

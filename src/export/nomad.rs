@@ -17,7 +17,7 @@ use crate::error::Error;
 
 pub(crate) const FORMAT: Format = Format {
     name: "nomad",
-    when: "a Nomad cluster; with `--image` by docker, else by raw_exec in the same folder on each client",
+    when: "a Nomad cluster: docker with `--image`, else raw_exec in the root",
     install: "`nomad job run DIR/APP.nomad.hcl`",
     templates: &[("app.nomad.hcl.j2", include_str!("templates/nomad/app.nomad.hcl.j2"))],
     runs: Runs::Containers,
@@ -27,6 +27,7 @@ pub(crate) const FORMAT: Format = Format {
         arguments: &["job", "validate"],
         files: Select::Suffixes(&[".nomad.hcl"]),
         variables: &[],
+        probe: &[],
     }],
     render,
 };
@@ -52,8 +53,14 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         groups.push(group(options, &services, service)?);
     }
     let own = json!({ "image": container(options).then(|| markup::hcl(&image(options))), "groups": groups });
-    let contents = templates.render("app.nomad.hcl.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(File { path: format!("{}.nomad.hcl", options.app).into(), contents, mode, owner: Owner::Exporter });
+    let contents =
+        templates.render("app.nomad.hcl.j2", &context(&FORMAT, options, &services, own))?;
+    files.push(File {
+        path: format!("{}.nomad.hcl", options.app).into(),
+        contents,
+        mode,
+        owner: Owner::Exporter,
+    });
     Ok(files)
 }
 
@@ -67,18 +74,27 @@ fn value_lines(service: &Service<'_>) -> Result<(Vec<String>, String), ExportErr
     let mut shell = String::new();
     for variable in &service.variables {
         if !sh::is_identifier(&variable.name) {
-            return Err(ExportError::VariableName { format: FORMAT.name, name: variable.name.clone() });
+            return Err(ExportError::VariableName {
+                format: FORMAT.name,
+                name: variable.name.clone(),
+            });
         }
         match markup::nomad_env(&variable.value) {
             Ok(value) => lines.push(format!("{}={value}", variable.name)),
             // Its octal escapes leave no control character.
-            Err(_) => shell.push_str(&format!("{}; ", sh::export_line(&variable.name, &variable.value))),
+            Err(_) => {
+                shell.push_str(&format!("{}; ", sh::export_line(&variable.name, &variable.value)))
+            }
         }
     }
     Ok((lines, shell))
 }
 
-fn group(options: &Options, services: &Services<'_>, service: &Service<'_>) -> Result<Value, ExportError> {
+fn group(
+    options: &Options,
+    services: &Services<'_>,
+    service: &Service<'_>,
+) -> Result<Value, ExportError> {
     let (mut lines, shell) = value_lines(service)?;
     let mut command = if container(options) {
         container_command(services, service)
@@ -87,7 +103,8 @@ fn group(options: &Options, services: &Services<'_>, service: &Service<'_>) -> R
         format!("cd {} || exit 1; {command}", sh::word(&service.folder))
     };
     command.insert_str(0, &shell);
-    let command = carry(&FORMAT, &format!("the command of {}", service.name), markup::nomad_env(&command))?;
+    let command =
+        carry(&FORMAT, &format!("the command of {}", service.name), markup::nomad_env(&command))?;
     let mut values_file = None;
     if options.values == Values::EnvFile && !lines.is_empty() {
         lines.clear();

@@ -8,17 +8,12 @@ use super::Format;
 use super::error::ExportError;
 
 /// Returns the replaced templates of a format: from `folder` (`-T`), else from `config`, which is pm's own
-/// configuration folder. A named folder must exist.
+/// configuration folder.
 pub fn read(
     format: &Format,
     folder: Option<&Path>,
     config: Option<&Path>,
 ) -> Result<BTreeMap<String, String>, ExportError> {
-    if let Some(folder) = folder
-        && !folder.is_dir()
-    {
-        return Err(ExportError::TemplateFolder { path: folder.to_owned() });
-    }
     let own = config.map(|config| config.join("templates").join(format.name));
     let folders = [folder, own.as_deref()];
     let mut found = BTreeMap::new();
@@ -30,7 +25,11 @@ pub fn read(
                     found.insert((*name).to_owned(), text);
                     break;
                 }
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                    ) => {}
                 Err(source) => return Err(ExportError::TemplateRead { path, source }),
             }
         }

@@ -30,6 +30,7 @@ pub(crate) const FORMAT: Format = Format {
         arguments: &["-dryrun"],
         files: Select::Folder,
         variables: &["QUADLET_UNIT_DIRS"],
+        probe: &[],
     }],
     render,
 };
@@ -43,14 +44,21 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     let mut files = env_files(&FORMAT, options, &services, Owner::Exporter, env_file)?;
     let units = services.running.iter().flat_map(|service| &service.instances);
     let members: Vec<String> = units.map(|instance| format!("{}.service", instance.unit)).collect();
-    let wanted_by = if options.scope == Scope::System { "multi-user.target" } else { "default.target" };
+    let wanted_by =
+        if options.scope == Scope::System { "multi-user.target" } else { "default.target" };
     let own = json!({ "wants": members.join(" "), "wanted_by": wanted_by });
     let contents = templates.render("app.target.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(File { path: format!("{}.target", options.app).into(), contents, mode: 0o644, owner: Owner::Exporter });
+    files.push(File {
+        path: format!("{}.target", options.app).into(),
+        contents,
+        mode: 0o644,
+        owner: Owner::Exporter,
+    });
     for service in &services.running {
         for instance in &service.instances {
             let own = instance_context(options, &services, service, instance)?;
-            let contents = templates.render("instance.container.j2", &context(&FORMAT, options, &services, own))?;
+            let contents = templates
+                .render("instance.container.j2", &context(&FORMAT, options, &services, own))?;
             let mode = script::mode(options, service, 0o600, 0o644);
             let path = format!("{}.container", instance.unit).into();
             files.push(File { path, contents, mode, owner: Owner::Exporter });
@@ -92,11 +100,17 @@ fn instance_context(
         }
         Values::EnvFile if service.variables.is_empty() => {}
         Values::EnvFile => {
-            let path = format!("{}/{}", services.location, env_file_name(options, services, service));
-            environment_file = Some(carry(&FORMAT, "the folder of the export", systemd::path(&path))?);
+            let path =
+                format!("{}/{}", services.location, env_file_name(options, services, service));
+            environment_file =
+                Some(carry(&FORMAT, "the folder of the export", systemd::path(&path))?);
         }
     }
-    environment.push(carry(&FORMAT, "PORT", systemd::exec_word(&format!("PORT={}", instance.port)))?);
+    environment.push(carry(
+        &FORMAT,
+        "PORT",
+        systemd::exec_word(&format!("PORT={}", instance.port)),
+    )?);
     let command = systemd::exec_word(&container_command(services, service));
     let signal = service.policy.stop_signal;
     // podman looks an unqualified name up in registries that the machine's own configuration chooses.

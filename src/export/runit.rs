@@ -39,8 +39,14 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
                 let path = format!("{}/{name}", instance.unit).into();
                 files.push(File { path, contents, mode, owner: Owner::Exporter });
             };
-            let environment =
-                script::environment(&FORMAT, options, &services, service, instance, (Lines::Free, Account::Unset))?;
+            let environment = script::environment(
+                &FORMAT,
+                options,
+                &services,
+                service,
+                instance,
+                (Lines::Free, Account::Unset),
+            )?;
             let command = service.command.for_one_process(policy.stop_signal);
             let mut own = script::context(&environment, service, instance, &command);
             let log = format!("{}/{}-{}", services.log, service.name, instance.number);
@@ -52,7 +58,11 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
                 Restart::Always => "always",
             });
             let own = context(&FORMAT, options, &services, own);
-            add("run", templates.render("run.j2", &own)?, script::mode(options, service, 0o700, 0o755));
+            add(
+                "run",
+                templates.render("run.j2", &own)?,
+                script::mode(options, service, 0o700, 0o755),
+            );
             add("log/run", templates.render("log-run.j2", &own)?, 0o755);
             if policy.restart != Restart::Always {
                 add("finish", templates.render("finish.j2", &own)?, 0o755);

@@ -37,18 +37,29 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
                 let path = format!("{}/{name}", instance.unit).into();
                 files.push(File { path, contents, mode, owner: Owner::Exporter });
             };
-            let environment =
-                script::environment(&FORMAT, options, &services, service, instance, (Lines::Free, Account::Unset))?;
+            let environment = script::environment(
+                &FORMAT,
+                options,
+                &services,
+                service,
+                instance,
+                (Lines::Free, Account::Unset),
+            )?;
             let command = service.command.for_one_process(policy.stop_signal);
             let mut own = script::context(&environment, service, instance, &command);
-            own["log"] = sh::word(&format!("{}/{}-{}", services.log, service.name, instance.number)).into();
+            own["log"] =
+                sh::word(&format!("{}/{}-{}", services.log, service.name, instance.number)).into();
             own["restart"] = json!(match policy.restart {
                 Restart::Never => "never",
                 Restart::OnFailure => "on-failure",
                 Restart::Always => "always",
             });
             let own = context(&FORMAT, options, &services, own);
-            add("run", templates.render("run.j2", &own)?, script::mode(options, service, 0o700, 0o755));
+            add(
+                "run",
+                templates.render("run.j2", &own)?,
+                script::mode(options, service, 0o700, 0o755),
+            );
             add("log/run", templates.render("log-run.j2", &own)?, 0o755);
             add("timeout-kill", format!("{}\n", service.stop_seconds() * 1000), 0o644);
             if policy.stop_signal != Signal::TERM {

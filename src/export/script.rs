@@ -53,7 +53,8 @@ pub(crate) fn environment(
     // A number is no name for `~`, and tells nothing about a home.
     if account == Account::Unset && !options.user.starts_with(|c: char| c.is_ascii_digit()) {
         let user = &options.user;
-        exports.push(format!("HOME=~{user} USER='{user}' LOGNAME='{user}'; export HOME USER LOGNAME"));
+        exports
+            .push(format!("HOME=~{user} USER='{user}' LOGNAME='{user}'; export HOME USER LOGNAME"));
     }
     let mut shell = String::new();
     match options.values {
@@ -68,18 +69,24 @@ pub(crate) fn environment(
         }
         Values::EnvFile if service.variables.is_empty() => {}
         Values::EnvFile => {
-            let path = format!("{}/{}", services.location, env_file_name(options, services, service));
+            let path =
+                format!("{}/{}", services.location, env_file_name(options, services, service));
             exports.push(format!(". {}", sh::word(&path)));
         }
     }
     exports.push(export("PORT", &instance.port));
     exports.push(export("PS", &instance.name));
-    let shell = if shell.is_empty() { "/bin/sh".into() } else { format!("/usr/bin/env{shell} /bin/sh") };
+    let shell =
+        if shell.is_empty() { "/bin/sh".into() } else { format!("/usr/bin/env{shell} /bin/sh") };
     Ok(Script { exports, shell })
 }
 
 /// Returns a variable whose name no shell can export as an argument of env(1).
-fn odd_argument(format: &'static Format, variable: &Variable, lines: Lines) -> Result<String, ExportError> {
+fn odd_argument(
+    format: &'static Format,
+    variable: &Variable,
+    lines: Lines,
+) -> Result<String, ExportError> {
     let refuse = || ExportError::VariableName { format: format.name, name: variable.name.clone() };
     let argument = format!("{}={}", variable.name, variable.value);
     if variable.name.is_empty() || variable.name.starts_with('-') {
@@ -87,16 +94,29 @@ fn odd_argument(format: &'static Format, variable: &Variable, lines: Lines) -> R
     }
     match lines {
         Lines::Free => Ok(format!(" {}", sh::word(&argument))),
-        Lines::Single => sh::line_word(&argument).map(|word| format!(" {word}")).map_err(|_| refuse()),
+        Lines::Single => {
+            sh::line_word(&argument).map(|word| format!(" {word}")).map_err(|_| refuse())
+        }
     }
 }
 
 /// Returns `shop.env`, or `shop-web.env` where the types have different variables.
-pub(crate) fn env_file_name(options: &Options, services: &Services<'_>, service: &Service<'_>) -> String {
+pub(crate) fn env_file_name(
+    options: &Options,
+    services: &Services<'_>,
+    service: &Service<'_>,
+) -> String {
     let first = services.running.first();
-    let same = services.running.iter().all(|other| first.is_some_and(|first| first.variables == other.variables));
+    let same = services
+        .running
+        .iter()
+        .all(|other| first.is_some_and(|first| first.variables == other.variables));
     let same = same && first.is_some_and(|first| first.variables == service.variables);
-    if same { format!("{}.env", options.app) } else { format!("{}-{}.env", options.app, service.name) }
+    if same {
+        format!("{}.env", options.app)
+    } else {
+        format!("{}-{}.env", options.app, service.name)
+    }
 }
 
 /// Returns every env file that the export needs, with `body` for the lines of one service.
@@ -133,7 +153,10 @@ pub(crate) fn sh_env_files(
         let mut body = String::new();
         for variable in &service.variables {
             if !sh::can_export(&variable.name) {
-                return Err(ExportError::VariableName { format: format.name, name: variable.name.clone() });
+                return Err(ExportError::VariableName {
+                    format: format.name,
+                    name: variable.name.clone(),
+                });
             }
             body.push_str(&format!("export {}={}\n", variable.name, sh::word(&variable.value)));
         }
@@ -142,12 +165,26 @@ pub(crate) fn sh_env_files(
 }
 
 /// Returns the mode of a file that holds what the scripts of this export hold.
-pub(crate) fn mode(options: &Options, service: &Service<'_>, with_values: u32, without: u32) -> u32 {
-    if options.values == Values::Inline && !service.variables.is_empty() { with_values } else { without }
+pub(crate) fn mode(
+    options: &Options,
+    service: &Service<'_>,
+    with_values: u32,
+    without: u32,
+) -> u32 {
+    if options.values == Values::Inline && !service.variables.is_empty() {
+        with_values
+    } else {
+        without
+    }
 }
 
 /// Returns what the template of a script gets.
-pub(crate) fn context(script: &Script, service: &Service<'_>, instance: &Instance, command: &str) -> serde_json::Value {
+pub(crate) fn context(
+    script: &Script,
+    service: &Service<'_>,
+    instance: &Instance,
+    command: &str,
+) -> serde_json::Value {
     json!({
         "name": instance.name,
         "unit": instance.unit,
@@ -165,4 +202,5 @@ pub(crate) const SHELL_CHECKER: Checker = Checker {
     arguments: &["-n"],
     files: Select::Each(&[".sh", "run", "finish", "control/t"]),
     variables: &[],
+    probe: &[],
 };

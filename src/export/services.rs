@@ -81,7 +81,9 @@ impl<'a> Services<'a> {
             }
             match (process_type.policy.role, options.release) {
                 (Role::Service, _) => running.push(service(app, options, position, process_type)?),
-                (Role::Release, Release::First) => release = Some(service(app, options, position, process_type)?),
+                (Role::Release, Release::First) => {
+                    release = Some(service(app, options, position, process_type)?)
+                }
                 (Role::Release, Release::LeftOut) => {}
             }
         }
@@ -136,7 +138,9 @@ fn variables(environment: &Environment) -> Result<Vec<Variable>, Error> {
             continue;
         }
         let text = |text: &std::ffi::OsStr| {
-            text.to_str().map(str::to_owned).ok_or_else(|| not_text(&format!("the variable {}", name.to_string_lossy())))
+            text.to_str()
+                .map(str::to_owned)
+                .ok_or_else(|| not_text(&format!("the variable {}", name.to_string_lossy())))
         };
         out.push(Variable { name: text(name)?, value: text(&value.text)? });
     }
@@ -148,11 +152,17 @@ fn names_port(command: &str) -> bool {
 }
 
 fn path_text(path: &Path) -> Result<String, ExportError> {
-    path.to_str().map(str::to_owned).ok_or_else(|| not_text(&format!("the path {}", path.display())))
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| not_text(&format!("the path {}", path.display())))
 }
 
 fn not_text(name: &str) -> ExportError {
-    ExportError::Value { format: "an export", name: name.to_owned(), reason: "bytes that are not UTF-8" }
+    ExportError::Value {
+        format: "an export",
+        name: name.to_owned(),
+        reason: "bytes that are not UTF-8",
+    }
 }
 
 impl Service<'_> {
@@ -174,10 +184,18 @@ fn whole_seconds(time: Duration) -> u64 {
 
 /// Names what was refused, and by which format.
 pub(crate) fn carry(format: &Format, name: &str, quoted: Quoted) -> Result<String, ExportError> {
-    quoted.map_err(|refusal| ExportError::Value { format: format.name, name: name.to_owned(), reason: refusal.0 })
+    quoted.map_err(|refusal| ExportError::Value {
+        format: format.name,
+        name: name.to_owned(),
+        reason: refusal.0,
+    })
 }
 
 /// As [`carry`], for a variable.
-pub(crate) fn carry_variable(format: &Format, variable: &Variable, quoted: Quoted) -> Result<String, ExportError> {
+pub(crate) fn carry_variable(
+    format: &Format,
+    variable: &Variable,
+    quoted: Quoted,
+) -> Result<String, ExportError> {
     carry(format, &format!("the variable `{}`", variable.name), quoted)
 }

@@ -62,13 +62,87 @@ pub(crate) fn shell_command(command: &str) -> ShellCommand {
 /// Words that the shell itself understands: reserved words, and builtins of dash, bash and busybox.
 /// `exec` would look for a program of that name, or fail.
 const SHELL_WORDS: &[&str] = &[
-    "!", ".", ":", "[", "[[", "]]", "{", "}", "alias", "bg", "bind", "break", "builtin", "caller", "case", "cd",
-    "command", "compgen", "complete", "compopt", "continue", "coproc", "declare", "dirs", "disown", "do", "done",
-    "echo", "elif", "else", "enable", "esac", "eval", "exit", "export", "false", "fc", "fg", "fi", "for", "function",
-    "getopts", "hash", "help", "history", "if", "in", "jobs", "kill", "let", "local", "logout", "mapfile", "popd",
-    "printf", "pushd", "pwd", "read", "readarray", "readonly", "return", "select", "set", "shift", "shopt", "source",
-    "suspend", "test", "then", "time", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "until",
-    "wait", "while",
+    "!",
+    ".",
+    ":",
+    "[",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    "alias",
+    "bg",
+    "bind",
+    "break",
+    "builtin",
+    "caller",
+    "case",
+    "cd",
+    "command",
+    "compgen",
+    "complete",
+    "compopt",
+    "continue",
+    "coproc",
+    "declare",
+    "dirs",
+    "disown",
+    "do",
+    "done",
+    "echo",
+    "elif",
+    "else",
+    "enable",
+    "esac",
+    "eval",
+    "exit",
+    "export",
+    "false",
+    "fc",
+    "fg",
+    "fi",
+    "for",
+    "function",
+    "getopts",
+    "hash",
+    "help",
+    "history",
+    "if",
+    "in",
+    "jobs",
+    "kill",
+    "let",
+    "local",
+    "logout",
+    "mapfile",
+    "popd",
+    "printf",
+    "pushd",
+    "pwd",
+    "read",
+    "readarray",
+    "readonly",
+    "return",
+    "select",
+    "set",
+    "shift",
+    "shopt",
+    "source",
+    "suspend",
+    "test",
+    "then",
+    "time",
+    "times",
+    "trap",
+    "true",
+    "type",
+    "ulimit",
+    "umask",
+    "unalias",
+    "unset",
+    "until",
+    "wait",
+    "while",
 ];
 
 /// Returns the command with `exec` in front, or `None` where it is not surely one simple command.
@@ -150,7 +224,8 @@ fn word(chars: &[char], mut at: usize) -> Option<(Word, usize)> {
             '\n' | ';' | '(' | ')' => return None,
             '|' | '&' => {
                 // `>|`, `>&` and `<&` are redirections.
-                let after_angle = at > 0 && (chars[at - 1] == '>' || (chars[at - 1] == '<' && c == '&'));
+                let after_angle =
+                    at > 0 && (chars[at - 1] == '>' || (chars[at - 1] == '<' && c == '&'));
                 if !after_angle {
                     return None;
                 }
@@ -256,7 +331,11 @@ fn expansion(chars: &[char], at: usize) -> Option<usize> {
             Some('"') if c == '\\' => end += 1,
             Some(q) if c == q => quote = None,
             // A nested expansion inside double quotes may hold quotes of its own.
-            Some('"') if c == '`' || (c == '$' && matches!(chars.get(end + 1), Some('(' | '{'))) => return None,
+            Some('"')
+                if c == '`' || (c == '$' && matches!(chars.get(end + 1), Some('(' | '{'))) =>
+            {
+                return None;
+            }
             Some(_) => {}
             None if c == '\\' => end += 1,
             None if c == '\'' || c == '"' => quote = Some(c),
@@ -294,7 +373,10 @@ mod tests {
             ("node a.js >|log", "exec node a.js >|log"),
             ("node \"$(cat a | head; echo)\" `id`", "exec node \"$(cat a | head; echo)\" `id`"),
             ("node $((1 + (2))) ${A:-b;c}", "exec node $((1 + (2))) ${A:-b;c}"),
-            ("node a#b # a comment; with && operators", "exec node a#b # a comment; with && operators"),
+            (
+                "node a#b # a comment; with && operators",
+                "exec node a#b # a comment; with && operators",
+            ),
             ("$JAVA_HOME/bin/java -jar x", "exec $JAVA_HOME/bin/java -jar x"),
             ("'./my app' x=1", "exec './my app' x=1"),
             ("A=1 ./web $A", "exec env A=1 ./web $A"),
@@ -361,6 +443,9 @@ mod tests {
             "trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' TERM; { trap \"exit 143\" TERM; a; b # c\n} & wait $!"
         );
         let interrupt = command.for_one_process(Signal::INT);
-        assert!(interrupt.starts_with("trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' INT; {"), "{interrupt}");
+        assert!(
+            interrupt.starts_with("trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' INT; {"),
+            "{interrupt}"
+        );
     }
 }

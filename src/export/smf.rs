@@ -19,12 +19,19 @@ pub(crate) const FORMAT: Format = Format {
     runs: Runs::Programs,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::Restart],
     checkers: &[
-        Checker { program: "svccfg", arguments: &["validate"], files: Select::Each(&[".xml"]), variables: &[] },
+        Checker {
+            program: "svccfg",
+            arguments: &["validate"],
+            files: Select::Each(&[".xml"]),
+            variables: &[],
+            probe: &[],
+        },
         Checker {
             program: "xmllint",
             arguments: &["--nonet", "--noout"],
             files: Select::Suffixes(&[".xml"]),
             variables: &[],
+            probe: &[],
         },
     ],
     render,
@@ -46,7 +53,12 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     }
     let own = json!({ "types": Value::from(types) });
     let contents = templates.render("app.xml.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(File { path: format!("{}.xml", options.app).into(), contents, mode, owner: Owner::Exporter });
+    files.push(File {
+        path: format!("{}.xml", options.app).into(),
+        contents,
+        mode,
+        owner: Owner::Exporter,
+    });
     Ok(files)
 }
 
@@ -63,12 +75,15 @@ fn instance_context(
         Values::Inline => {
             for variable in &service.variables {
                 let value = carry_variable(&FORMAT, variable, markup::xml(&variable.value))?;
-                environment.push(json!({ "name": xml("a variable's name", &variable.name)?, "value": value }));
+                environment.push(
+                    json!({ "name": xml("a variable's name", &variable.name)?, "value": value }),
+                );
             }
         }
         Values::EnvFile if service.variables.is_empty() => {}
         Values::EnvFile => {
-            let path = format!("{}/{}", services.location, env_file_name(options, services, service));
+            let path =
+                format!("{}/{}", services.location, env_file_name(options, services, service));
             command = format!(". {}; {command}", sh::word(&path));
         }
     }
@@ -77,7 +92,8 @@ fn instance_context(
     }
     let log = format!("{}/{}-{}.log", services.log, service.name, instance.number);
     // svc.startd gives the method to /sbin/sh after it has expanded its own tokens, which begin with `%`.
-    let method = format!("exec /bin/sh -c {} >>{} 2>&1", sh::word(&command), sh::word(&log)).replace('%', "%%");
+    let method = format!("exec /bin/sh -c {} >>{} 2>&1", sh::word(&command), sh::word(&log))
+        .replace('%', "%%");
     Ok(json!({
         "name": format!("{}-{}", service.name, instance.number),
         "title": instance.name,

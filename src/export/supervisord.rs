@@ -34,10 +34,17 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     let mut programs = Vec::new();
     for service in &services.running {
         for instance in &service.instances {
-            let environment =
-                script::environment(&FORMAT, options, &services, service, instance, (Lines::Free, Account::Unset))?;
+            let environment = script::environment(
+                &FORMAT,
+                options,
+                &services,
+                service,
+                instance,
+                (Lines::Free, Account::Unset),
+            )?;
             let own = script::context(&environment, service, instance, service.command.for_group());
-            let contents = templates.render("program.sh.j2", &context(&FORMAT, options, &services, own))?;
+            let contents =
+                templates.render("program.sh.j2", &context(&FORMAT, options, &services, own))?;
             let path = format!("{}.sh", instance.unit);
             let script = format!("{}/{path}", services.location);
             let log = format!("{}/{}-{}.log", services.log, service.name, instance.number);
@@ -61,6 +68,11 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     let names: Vec<&str> = programs.iter().filter_map(|program| program["unit"].as_str()).collect();
     let own = json!({ "members": names.join(","), "programs": Value::from(programs.clone()) });
     let contents = templates.render("app.conf.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(File { path: format!("{}.conf", options.app).into(), contents, mode: 0o644, owner: Owner::Exporter });
+    files.push(File {
+        path: format!("{}.conf", options.app).into(),
+        contents,
+        mode: 0o644,
+        owner: Owner::Exporter,
+    });
     Ok(files)
 }

@@ -15,7 +15,7 @@ use crate::error::Error;
 
 pub(crate) const FORMAT: Format = Format {
     name: "systemd",
-    when: "a Linux server with systemd, that is most of them: starts at boot, logs to the journal",
+    when: "most Linux servers: starts at boot, restarts, logs to the journal",
     install: "copy the files to /etc/systemd/system (`--user-units`: ~/.config/systemd/user), then \
               `systemctl daemon-reload && systemctl enable --now APP.target`",
     templates: &[
@@ -30,6 +30,7 @@ pub(crate) const FORMAT: Format = Format {
         arguments: &["verify", "--man=no"],
         files: Select::Suffixes(&[".service", ".target"]),
         variables: &[],
+        probe: &[],
     }],
     render,
 };
@@ -38,11 +39,18 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     let services = Services::of(app, options)?;
     let templates = Templates::new(&FORMAT, options)?;
     let name = &options.app;
-    let unit = |path: String, contents: String, mode: u32| File { path: path.into(), contents, mode, owner: Owner::Exporter };
+    let unit = |path: String, contents: String, mode: u32| File {
+        path: path.into(),
+        contents,
+        mode,
+        owner: Owner::Exporter,
+    };
     let mut files = env_files(&FORMAT, options, &services, Owner::Exporter, env_file)?;
-    let release = services.release.as_ref().map(|release| format!("{name}-{}.service", release.name));
+    let release =
+        services.release.as_ref().map(|release| format!("{name}-{}.service", release.name));
 
-    let members: Vec<String> = services.running.iter().map(|service| format!("{name}-{}.target", service.name)).collect();
+    let members: Vec<String> =
+        services.running.iter().map(|service| format!("{name}-{}.target", service.name)).collect();
     let install = match options.scope {
         Scope::System => "multi-user.target",
         Scope::User => "default.target",
@@ -56,11 +64,19 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         let members: Vec<String> =
             service.instances.iter().map(|instance| format!("{}.service", instance.unit)).collect();
         let own = json!({ "type": service.name, "wants": members.join(" ") });
-        let text = templates.render("type.target.j2", &context(&FORMAT, options, &services, own))?;
+        let text =
+            templates.render("type.target.j2", &context(&FORMAT, options, &services, own))?;
         files.push(unit(target.clone(), text, 0o644));
         for instance in &service.instances {
-            let own = service_context(options, &services, service, instance, (&target, release.as_deref()))?;
-            let text = templates.render("service.j2", &context(&FORMAT, options, &services, own))?;
+            let own = service_context(
+                options,
+                &services,
+                service,
+                instance,
+                (&target, release.as_deref()),
+            )?;
+            let text =
+                templates.render("service.j2", &context(&FORMAT, options, &services, own))?;
             files.push(unit(format!("{}.service", instance.unit), text, mode(options, service)));
         }
     }
@@ -117,8 +133,10 @@ fn service_context(
         }
         Values::EnvFile if service.variables.is_empty() => {}
         Values::EnvFile => {
-            let path = format!("{}/{}", services.location, env_file_name(options, services, service));
-            environment_file = Some(carry(&FORMAT, "the folder of the export", systemd::glob_path(&path))?);
+            let path =
+                format!("{}/{}", services.location, env_file_name(options, services, service));
+            environment_file =
+                Some(carry(&FORMAT, "the folder of the export", systemd::glob_path(&path))?);
         }
     }
     // A file would win over `Environment=`, so PORT and PS are never in one.

@@ -22,12 +22,19 @@ pub(crate) struct Templates<'a> {
 impl<'a> Templates<'a> {
     /// Loads the format's templates, and over them those of `options`.
     pub(crate) fn new(format: &'static Format, options: &'a Options) -> Result<Self, ExportError> {
-        let fail = |name: &str, source| ExportError::Template { format: format.name, name: name.to_owned(), source };
+        let fail = |name: &str, source| ExportError::Template {
+            format: format.name,
+            name: name.to_owned(),
+            source,
+        };
         let mut engine = Environment::new();
         engine.set_undefined_behavior(UndefinedBehavior::Strict);
         engine.set_auto_escape_callback(|_| AutoEscape::None);
-        let syntax =
-            SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .keep_trailing_newline(true)
+            .build();
         engine.set_syntax(syntax.map_err(|source| fail("syntax", source))?);
         add_filters(&mut engine);
         for &(name, text) in format.templates {
@@ -41,12 +48,21 @@ impl<'a> Templates<'a> {
     pub(crate) fn render(&self, name: &str, context: &Value) -> Result<String, ExportError> {
         let template = self.engine.get_template(name);
         let text = template.and_then(|template| template.render(Serde(context)));
-        text.map_err(|source| ExportError::Template { format: self.format.name, name: name.to_owned(), source })
+        text.map_err(|source| ExportError::Template {
+            format: self.format.name,
+            name: name.to_owned(),
+            source,
+        })
     }
 }
 
 /// Returns what every template of a service gets, beside the format's own values.
-pub(crate) fn context(format: &Format, options: &Options, services: &Services<'_>, own: Value) -> Value {
+pub(crate) fn context(
+    format: &Format,
+    options: &Options,
+    services: &Services<'_>,
+    own: Value,
+) -> Value {
     let mut all = json!({
         "marker": marker::text(format.name, &options.app),
         "app": options.app,

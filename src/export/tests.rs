@@ -60,7 +60,11 @@ fn cluster() -> (App, Options) {
     worker.policy.grace = std::time::Duration::from_millis(29_500);
     worker.directory = Some("/srv/cluster/jobs".into());
     let idle = process("idle", "node idle.js", 0);
-    let app = app("/srv/cluster", vec![web, worker, idle], &[("NODE_ENV", "production"), ("REDIS_URL", "redis://:p@h/0")]);
+    let app = app(
+        "/srv/cluster",
+        vec![web, worker, idle],
+        &[("NODE_ENV", "production"), ("REDIS_URL", "redis://:p@h/0")],
+    );
     (app, options("cluster"))
 }
 
@@ -105,7 +109,10 @@ fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/export")
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test is told by its caller to rewrite what it expects")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is told by its caller to rewrite what it expects"
+)]
 fn is_blessing() -> bool {
     std::env::var_os("PM_BLESS").is_some()
 }
@@ -184,8 +191,14 @@ fn no_file_with_values_is_readable_by_others() {
         for format in FORMATS {
             for file in render(format, &app, &options).unwrap() {
                 let secret = file.contents.contains("hunter2");
-                assert!(!secret || file.mode & 0o077 == 0, "{} {}", format.name, file.path.display());
-                let is_unit = values == Values::EnvFile && !file.path.to_string_lossy().contains(['.']);
+                assert!(
+                    !secret || file.mode & 0o077 == 0,
+                    "{} {}",
+                    format.name,
+                    file.path.display()
+                );
+                let is_unit =
+                    values == Values::EnvFile && !file.path.to_string_lossy().contains(['.']);
                 assert!(!secret || !is_unit, "{} {}", format.name, file.path.display());
             }
         }
@@ -205,14 +218,17 @@ fn an_env_file_comes_before_the_units_that_name_it() {
 #[test]
 fn a_template_of_ones_own_replaces_one_file() {
     let (app, mut options) = cluster();
-    let own = "# {{ marker }}\n[Service]\nExecStart={{ command }}\nX={{ raw.folder | systemd_path }}\n";
+    let own =
+        "# {{ marker }}\n[Service]\nExecStart={{ command }}\nX={{ raw.folder | systemd_path }}\n";
     options.templates.insert("service.j2".into(), own.into());
     let files = render(&systemd::FORMAT, &app, &options).unwrap();
     let unit = files.iter().find(|file| file.path == Path::new("cluster-web-1.service")).unwrap();
     let expected = "# pm export: app=cluster format=systemd\n[Service]\n\
                     ExecStart=\"exec node --max-http-header-size=16384 server.js\"\nX=/srv/cluster\n";
     assert_eq!(unit.contents, expected);
-    assert!(files.iter().any(|file| file.contents.contains("[Install]\nWantedBy=multi-user.target")));
+    assert!(
+        files.iter().any(|file| file.contents.contains("[Install]\nWantedBy=multi-user.target"))
+    );
 }
 
 #[test]
@@ -229,9 +245,14 @@ fn a_template_with_an_unknown_name_or_without_the_marker_is_refused() {
 #[test]
 fn what_a_format_cannot_carry_is_refused_by_name() {
     let web = || vec![process("web", "./a", 1)];
-    let refusal = |format: &Format, app: &App, options: &Options| render(format, app, options).unwrap_err().to_string();
+    let refusal = |format: &Format, app: &App, options: &Options| {
+        render(format, app, options).unwrap_err().to_string()
+    };
     let dotted = app("/srv/a", web(), &[("a.b", "1")]);
-    assert_eq!(refusal(&systemd::FORMAT, &dotted, &options("a")), "systemd cannot carry a variable named `a.b`");
+    assert_eq!(
+        refusal(&systemd::FORMAT, &dotted, &options("a")),
+        "systemd cannot carry a variable named `a.b`"
+    );
     let escape = app("/srv/a", web(), &[("A", "\u{1b}[0m")]);
     assert_eq!(
         refusal(&launchd::FORMAT, &escape, &options("a")),
@@ -264,9 +285,9 @@ fn a_variable_that_no_shell_exports_goes_through_env() {
 #[test]
 fn the_table_knows_every_format_by_its_name() {
     for known in FORMATS {
-        assert_eq!(format(known.name).unwrap().name, known.name);
+        assert_eq!(format(Some(known.name)).unwrap().name, known.name);
         assert!(!known.templates.is_empty(), "{}", known.name);
     }
-    let unknown = format("systmd").unwrap_err();
+    let unknown = format(Some("systmd")).unwrap_err();
     assert_eq!(unknown.hint().as_deref(), Some("did you mean `systemd`?"));
 }

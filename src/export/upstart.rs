@@ -27,8 +27,13 @@ pub(crate) const FORMAT: Format = Format {
 };
 
 /// Upstart's own checker takes one job at a time.
-pub(crate) const CHECKER: Checker =
-    Checker { program: "init-checkconf", arguments: &[], files: Select::Each(&[".conf"]), variables: &[] };
+pub(crate) const CHECKER: Checker = Checker {
+    program: "init-checkconf",
+    arguments: &[],
+    files: Select::Each(&[".conf"]),
+    variables: &[],
+    probe: &[],
+};
 
 /// What a format says of one instance.
 type Own = fn(&Options, &Services<'_>, &Service<'_>, &Instance) -> Result<Value, ExportError>;
@@ -43,15 +48,22 @@ pub(crate) fn render(
     let services = Services::of(app, options)?;
     let templates = Templates::new(format, options)?;
     let name = &options.app;
-    let job = |path: String, contents: String, mode: u32| File { path: path.into(), contents, mode, owner: Owner::Exporter };
+    let job = |path: String, contents: String, mode: u32| File {
+        path: path.into(),
+        contents,
+        mode,
+        owner: Owner::Exporter,
+    };
     // Upstart's jobs run as the user, except for the daemon format's, which start-stop-daemon changes later.
     let mut files = sh_env_files(format, options, &services, Owner::User)?;
     let folders = json!({ "log": sh::word(&services.log), "run": sh::word(&services.run) });
     let text = templates.render("app.conf.j2", &context(format, options, &services, folders))?;
     files.push(job(format!("{name}.conf"), text, 0o644));
     for service in &services.running {
-        let text =
-            templates.render("type.conf.j2", &context(format, options, &services, json!({ "type": service.name })))?;
+        let text = templates.render(
+            "type.conf.j2",
+            &context(format, options, &services, json!({ "type": service.name })),
+        )?;
         files.push(job(format!("{name}-{}.conf", service.name), text, 0o644));
         for instance in &service.instances {
             let mut own = own(options, &services, service, instance)?;
@@ -60,11 +72,17 @@ pub(crate) fn render(
             own["respawn"] = (service.policy.restart != Restart::Never).into();
             own["success_is_an_end"] = (service.policy.restart == Restart::OnFailure).into();
             own["stop_seconds"] = service.stop_seconds().into();
-            let signal = (service.policy.stop_signal != Signal::TERM).then(|| service.policy.stop_signal.to_string());
+            let signal = (service.policy.stop_signal != Signal::TERM)
+                .then(|| service.policy.stop_signal.to_string());
             own["stop_signal"] = signal.into();
             own["raw"] = raw(service);
-            let text = templates.render("instance.conf.j2", &context(format, options, &services, own))?;
-            files.push(job(format!("{}.conf", instance.unit), text, script::mode(options, service, 0o600, 0o644)));
+            let text =
+                templates.render("instance.conf.j2", &context(format, options, &services, own))?;
+            files.push(job(
+                format!("{}.conf", instance.unit),
+                text,
+                script::mode(options, service, 0o600, 0o644),
+            ));
         }
     }
     Ok(files)
@@ -76,7 +94,14 @@ fn own(
     service: &Service<'_>,
     instance: &Instance,
 ) -> Result<Value, ExportError> {
-    let script = script::environment(&FORMAT, options, services, service, instance, (Lines::Single, Account::Unset))?;
+    let script = script::environment(
+        &FORMAT,
+        options,
+        services,
+        service,
+        instance,
+        (Lines::Single, Account::Unset),
+    )?;
     let log = format!("{}/{}-{}.log", services.log, service.name, instance.number);
     let command = sh::line_word(service.command.for_group());
     Ok(json!({

@@ -18,6 +18,8 @@ pub struct Checker {
     pub files: Select,
     /// Variables that are set to the export's folder.
     pub variables: &'static [&'static str],
+    /// A call that fails where a part of the program is missing; empty where the program is enough.
+    pub probe: &'static [&'static str],
 }
 
 /// Which files of an export a checker is given.
@@ -44,7 +46,7 @@ pub enum Verdict {
 
 /// Runs the first installed checker of the format over files that have been written to `location`.
 pub fn verify(format: &Format, location: &Path, files: &[File]) -> Result<Verdict, ExportError> {
-    for checker in format.checkers {
+    for checker in format.checkers.iter().filter(|checker| is_whole(checker)) {
         let paths = selected(checker.files, location, files);
         let calls: Vec<&[PathBuf]> = match checker.files {
             Select::Each(_) => paths.chunks(1).collect(),
@@ -67,15 +69,23 @@ pub fn verify(format: &Format, location: &Path, files: &[File]) -> Result<Verdic
     Ok(Verdict::NotInstalled(format.checkers.iter().map(|checker| checker.program).collect()))
 }
 
+fn is_whole(checker: &Checker) -> bool {
+    let mut probe = Command::new(checker.program);
+    probe.args(checker.probe).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    checker.probe.is_empty() || probe.status().is_ok_and(|status| status.success())
+}
+
 fn selected(select: Select, location: &Path, files: &[File]) -> Vec<PathBuf> {
     let ends = |file: &&File, ends: &[&str]| {
         let name = file.path.to_string_lossy();
         ends.iter().any(|end| name.ends_with(end))
     };
     match select {
-        Select::Suffixes(suffixes) | Select::Each(suffixes) => {
-            files.iter().filter(|file| ends(file, suffixes)).map(|file| location.join(&file.path)).collect()
-        }
+        Select::Suffixes(suffixes) | Select::Each(suffixes) => files
+            .iter()
+            .filter(|file| ends(file, suffixes))
+            .map(|file| location.join(&file.path))
+            .collect(),
         Select::Folder => Vec::new(),
     }
 }

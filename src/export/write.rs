@@ -43,7 +43,12 @@ impl<'a> Changes<'a> {
     ///
     /// # Errors
     /// A file in the way is not pm's or belongs to another application, or cannot be read.
-    pub fn plan(location: &'a Path, app: &str, format: &str, files: &'a [File]) -> Result<Self, ExportError> {
+    pub fn plan(
+        location: &'a Path,
+        app: &str,
+        format: &str,
+        files: &'a [File],
+    ) -> Result<Self, ExportError> {
         let mut before = Vec::new();
         for file in files {
             before.push(read_own(&location.join(&file.path), app)?);
@@ -89,7 +94,8 @@ impl<'a> Changes<'a> {
         }
         for path in &self.stale {
             let full = self.location.join(path);
-            let before = fs::read(&full).map_err(|source| ExportError::Write { path: full.clone(), source })?;
+            let before = fs::read(&full)
+                .map_err(|source| ExportError::Write { path: full.clone(), source })?;
             add(path, Some(&String::from_utf8_lossy(&before)), None);
         }
         Ok(out)
@@ -103,12 +109,15 @@ impl<'a> Changes<'a> {
         let mut temporary = Temporary::default();
         for file in self.files {
             let path = self.location.join(&file.path);
-            temporary.write(&path, file, chown).map_err(|source| ExportError::Write { path, source })?;
+            temporary
+                .write(&path, file, chown)
+                .map_err(|source| ExportError::Write { path, source })?;
         }
         temporary.rename()?;
         for path in &self.stale {
             let full = self.location.join(path);
-            fs::remove_file(&full).map_err(|source| ExportError::Write { path: full.clone(), source })?;
+            fs::remove_file(&full)
+                .map_err(|source| ExportError::Write { path: full.clone(), source })?;
             let folders = path.ancestors().skip(1).filter(|folder| *folder != Path::new(""));
             for folder in folders {
                 // A folder that holds something else, such as runit's `supervise`, stays.
@@ -123,7 +132,8 @@ impl<'a> Changes<'a> {
 
 /// Returns what pm wrote to `path` earlier, or `None` where nothing is there.
 fn read_own(path: &Path, app: &str) -> Result<Option<String>, ExportError> {
-    let foreign = |what: &str| ExportError::Foreign { path: path.to_owned(), what: what.to_owned() };
+    let foreign =
+        |what: &str| ExportError::Foreign { path: path.to_owned(), what: what.to_owned() };
     let fail = |source| ExportError::Write { path: path.to_owned(), source };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -135,7 +145,10 @@ fn read_own(path: &Path, app: &str) -> Result<Option<String>, ExportError> {
     let contents = String::from_utf8_lossy(&fs::read(path).map_err(fail)?).into_owned();
     let found = marker::read(&contents).or_else(|| {
         let run = path.with_file_name("run");
-        marker::can_do_without(path).then(|| head(&run).ok()).flatten().and_then(|text| marker::read(&text))
+        marker::can_do_without(path)
+            .then(|| head(&run).ok())
+            .flatten()
+            .and_then(|text| marker::read(&text))
     });
     match found {
         Some(found) if found.app == app => Ok(Some(contents)),
@@ -164,7 +177,9 @@ fn find(
     let folder = location.join(below);
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && below == Path::new("") => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && below == Path::new("") => {
+            return Ok(());
+        }
         Err(_) if below != Path::new("") => return Ok(()),
         Err(source) => return Err(ExportError::Write { path: folder, source }),
     };
@@ -205,7 +220,8 @@ impl Temporary {
         name.push(format!(".{}.tmp", std::process::id()));
         let temporary = path.with_file_name(name);
         // Closed to others from its first byte; never through a link that somebody has put there.
-        let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut out =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         self.pairs.push((temporary.clone(), path.to_owned()));
         out.write_all(file.contents.as_bytes())?;
         if let (Owner::User, Chown::To(user, group)) = (file.owner, chown) {
@@ -249,14 +265,16 @@ mod tests {
     }
 
     fn export(folder: &Path, files: &[File]) -> Result<Vec<PathBuf>, String> {
-        let changes = Changes::plan(folder, "shop", "systemd", files).map_err(|error| error.to_string())?;
+        let changes =
+            Changes::plan(folder, "shop", "systemd", files).map_err(|error| error.to_string())?;
         changes.apply(Chown::Keep).map_err(|error| error.to_string())?;
         Ok(changes.removed().to_vec())
     }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names = Vec::new();
-        find(folder, Path::new(""), DEPTH, &mut |path, _| names.push(path.display().to_string())).unwrap();
+        find(folder, Path::new(""), DEPTH, &mut |path, _| names.push(path.display().to_string()))
+            .unwrap();
         names.sort();
         names
     }
@@ -273,7 +291,10 @@ mod tests {
         export(folder.path(), &both).unwrap();
         let removed = export(folder.path(), &both[..1]).unwrap();
         assert_eq!(removed, [PathBuf::from("shop-web-2/run"), "shop-web-2/timeout-kill".into()]);
-        assert_eq!(names(folder.path()), ["other.service", "shop-web-1.service", "shop.yaml", "shopping.service"]);
+        assert_eq!(
+            names(folder.path()),
+            ["other.service", "shop-web-1.service", "shop.yaml", "shopping.service"]
+        );
         assert!(!at("shop-web-2").exists());
     }
 
@@ -285,13 +306,18 @@ mod tests {
         ] {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("b.service"), contents).unwrap();
-            let refusal = export(folder.path(), &[ours("a.service"), ours("b.service")]).unwrap_err();
+            let refusal =
+                export(folder.path(), &[ours("a.service"), ours("b.service")]).unwrap_err();
             assert!(refusal.ends_with(what), "{refusal}");
             assert_eq!(names(folder.path()), ["b.service"]);
         }
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join("a.service")).unwrap();
-        assert!(export(folder.path(), &[ours("a.service")]).unwrap_err().ends_with("is a symbolic link"));
+        assert!(
+            export(folder.path(), &[ours("a.service")])
+                .unwrap_err()
+                .ends_with("is a symbolic link")
+        );
     }
 
     #[test]
@@ -299,7 +325,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("b"), "a file where a folder is needed").unwrap();
         let files = [ours("a.service"), ours("b/run")];
-        let changes = Changes { location: folder.path(), files: &files, before: vec![None, None], stale: vec![] };
+        let changes = Changes {
+            location: folder.path(),
+            files: &files,
+            before: vec![None, None],
+            stale: vec![],
+        };
         assert!(changes.apply(Chown::Keep).is_err());
         assert_eq!(names(folder.path()), ["b"]);
     }

@@ -132,7 +132,8 @@ mod tests {
                 '\\' if double => match chars.next()? {
                     'n' => out.push('\n'),
                     'u' => {
-                        let hex: String = chars.by_ref().skip(1).take_while(|c| *c != '}').collect();
+                        let hex: String =
+                            chars.by_ref().skip(1).take_while(|c| *c != '}').collect();
                         out.push(char::from_u32(u32::from_str_radix(&hex, 16).ok()?)?);
                     }
                     c @ ('\\' | '"' | '#') => out.push(c),

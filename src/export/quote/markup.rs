@@ -70,7 +70,8 @@ pub(crate) fn compose_env_file(text: &str) -> Quoted {
     if text.contains(|c: char| c.is_ascii_control() && !matches!(c, '\n' | '\r' | '\t')) {
         return Err(Refusal("a control character"));
     }
-    let escapes = [('\\', r"\\"), ('"', "\\\""), ('$', r"\$"), ('\n', r"\n"), ('\r', r"\r"), ('\t', r"\t")];
+    let escapes =
+        [('\\', r"\\"), ('"', "\\\""), ('$', r"\$"), ('\n', r"\n"), ('\r', r"\r"), ('\t', r"\t")];
     Ok(format!("\"{}\"", super::replace(text, &escapes)))
 }
 

@@ -40,8 +40,17 @@ pub(crate) fn export_line(name: &str, text: &str) -> String {
 /// Returns whether `sh` can export a variable of this name: an identifier that no shell keeps for itself.
 pub(crate) fn can_export(name: &str) -> bool {
     /// Read-only in bash, or checked by a shell when they are set.
-    const KEPT: [&str; 9] =
-        ["UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS", "BASH_VERSINFO", "BASHPID", "OPTIND", "LINENO"];
+    const KEPT: [&str; 9] = [
+        "UID",
+        "EUID",
+        "PPID",
+        "BASHOPTS",
+        "SHELLOPTS",
+        "BASH_VERSINFO",
+        "BASHPID",
+        "OPTIND",
+        "LINENO",
+    ];
     is_identifier(name) && !KEPT.contains(&name)
 }
 
@@ -61,7 +70,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn printed(script: &str) -> Vec<u8> {
-        Command::new("/bin/sh").arg("-c").arg(script).output().map(|output| output.stdout).unwrap_or_default()
+        Command::new("/bin/sh")
+            .arg("-c")
+            .arg(script)
+            .output()
+            .map(|output| output.stdout)
+            .unwrap_or_default()
     }
 
     proptest! {

@@ -20,7 +20,11 @@ fn escaped(text: &str) -> Quoted {
 }
 
 fn refuse_noncharacters(text: &str) -> Result<(), Refusal> {
-    if text.contains(is_noncharacter) { Err(Refusal("a character that Unicode reserves")) } else { Ok(()) }
+    if text.contains(is_noncharacter) {
+        Err(Refusal("a character that Unicode reserves"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Returns a word of `Environment=`, quoted: specifiers are dead, `$` is literal there.
