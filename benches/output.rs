@@ -1,1 +1,48 @@
-fn main() {}
+//! Micro-benchmarks of the output path: `cargo bench`. What they say is a ratio between versions on one
+//! machine; ../shared/bench measures the whole against other managers.
+
+use divan::counter::BytesCount;
+use pm::output::Look;
+use pm::output::line::LineSplitter;
+use pm::output::render::Renderer;
+
+/// One read of the pump.
+const READ: usize = 64 << 10;
+
+fn main() {
+    divan::main();
+}
+
+/// Makes a read full of lines of this length, newline included, that ends inside a line.
+fn read_of(length: usize) -> Vec<u8> {
+    let mut line = vec![b'x'; length - 1];
+    line.push(b'\n');
+    line.iter().copied().cycle().take(READ).collect()
+}
+
+#[divan::bench(args = [10, 100, 10_240])]
+fn split(bencher: divan::Bencher<'_, '_>, length: usize) {
+    let bytes = read_of(length);
+    bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
+        let mut splitter = LineSplitter::default();
+        let mut lines = 0_usize;
+        splitter.push(divan::black_box(&bytes), |line| lines += line.len());
+        lines
+    });
+}
+
+#[divan::bench(args = [10, 100, 10_240])]
+fn split_and_render(bencher: divan::Bencher<'_, '_>, length: usize) {
+    let bytes = read_of(length);
+    let look = Look { color: false, timestamp: Some("%H:%M:%S".into()), prefix: true, width: 8 };
+    let mut renderer = Renderer::new(look);
+    let web = renderer.label("web.1", Some(0));
+    renderer.set_time("12:00:00");
+    let mut out = Vec::new();
+    bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
+        let mut splitter = LineSplitter::default();
+        out.clear();
+        renderer.push(web, &mut splitter, divan::black_box(&bytes), &mut out);
+        out.len()
+    });
+}

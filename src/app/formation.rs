@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn formations_become_counts() {
-        let table: [(&str, &[&str], &[&str], [u16; 3]); 15] = [
+        type Row = (&'static str, &'static [&'static str], &'static [&'static str], [u16; 3]);
+        let table: [Row; 15] = [
             ("", &[], &[], [1, 1, 1]),
             ("web=2", &[], &[], [2, 0, 0]),
             ("all=2", &[], &[], [2, 2, 2]),

@@ -20,7 +20,8 @@ pub struct Files {
     pub procfile: Option<PathBuf>,
     /// `-d`, from the current folder.
     pub root: Option<PathBuf>,
-    /// `-e`, from the current folder; the later wins. Empty: `.env` of the root, if it is there.
+    /// `-e`, from the current folder; the later wins. Empty: `.env` of `-d`, else of the current
+    /// folder, if it is there.
     pub env: Vec<PathBuf>,
     /// `--set KEY=VALUE`, over the env files.
     pub set: Vec<String>,
@@ -163,7 +164,8 @@ pub fn environment(
 ) -> Result<LoadedEnvironment, Error> {
     let mut all = LoadedEnvironment { environment: caller, files: Vec::new() };
     if files.env.is_empty() {
-        let path = files.root_as_typed().join(".env");
+        // Not of the folder of `-f`: foreman looks for it before it has seen the Procfile (cli.rb).
+        let path = files.root.clone().unwrap_or_default().join(".env");
         // A folder of this name is a Python virtual environment, not a file of variables.
         if !cwd.join(&path).is_dir() {
             match env_file(path, cwd) {
@@ -351,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_env_file_is_optional_and_lies_in_the_root() {
+    fn the_default_env_file_is_optional_and_lies_in_d_else_in_the_current_folder() {
         let sandbox = Sandbox::new(&[("sub/.env", "A=sub\n"), (".env/bin/python", "")]);
         let here = environment(&Files::default(), sandbox.cwd(), Environment::default()).unwrap();
         assert!(here.files.is_empty());
@@ -359,5 +361,8 @@ mod tests {
         let there = environment(&files, sandbox.cwd(), Environment::default()).unwrap();
         assert_eq!(value(&there, "A").as_deref(), Some("sub"));
         assert_eq!(there.files[0].path, Path::new("sub/.env"));
+        let files = Files { procfile: Some("sub/Procfile".into()), ..Files::default() };
+        let of_procfile = environment(&files, sandbox.cwd(), Environment::default()).unwrap();
+        assert!(of_procfile.files.is_empty());
     }
 }

@@ -4,6 +4,7 @@ pub mod env_file;
 pub mod environment;
 pub mod formation;
 pub mod id;
+pub mod lint;
 pub mod load;
 pub(crate) mod nearest;
 pub(crate) mod ports;

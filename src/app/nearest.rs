@@ -1,15 +1,14 @@
 //! "Did you mean": the nearest of a few known names.
 
-/// Returns the known name that is most like `wrong`, where one is like it at all.
+/// Returns the known name that is most like `wrong`, where one is like it at all: a third of its letters
+/// may be wrong, missing or swapped.
 pub(crate) fn nearest<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    /// Below this, names have little in common (Jaro-Winkler, 0 to 1); clap draws its line nearby.
-    const ALIKE: f64 = 0.75;
-    let scored = known.into_iter().map(|name| (strsim::jaro_winkler(wrong, name), name));
-    let best = scored.filter(|(score, _)| *score > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map(|(_, name)| name)
+    let measured = known.into_iter().map(|name| (strsim::damerau_levenshtein(wrong, name), name));
+    let alike = measured.filter(|(distance, name)| *distance <= name.chars().count().div_ceil(3));
+    alike.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
 #[cfg(test)]

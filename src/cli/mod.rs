@@ -1,6 +1,7 @@
 //! Turns what was typed into what happens: one function a subcommand.
 
 pub mod args;
+mod check;
 mod env;
 mod export;
 mod resolve;
@@ -45,7 +46,7 @@ fn dispatch(cli: &Cli, called_as: Tool, sources: &Sources) -> Result<i32, Error>
     match &cli.command {
         Command::Start(args) => start::start(args, called_as, sources),
         Command::Run(args) => run::run(args, sources),
-        Command::Check(_) => Ok(0),
+        Command::Check(args) => check::run(args, sources).map(|()| 0),
         Command::Env(args) => env::env(args, sources).map(|()| 0),
         Command::Export(args) => export::export(args, called_as, sources).map(|()| 0),
         Command::Version => {

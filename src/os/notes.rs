@@ -153,7 +153,7 @@ pub(crate) fn short(duration: Duration) -> String {
     let tenths = (duration.as_millis() + 50) / 100;
     let seconds = tenths / 10;
     match seconds {
-        0..10 if tenths % 10 != 0 => format!("{seconds}.{}s", tenths % 10),
+        0..10 if !tenths.is_multiple_of(10) => format!("{seconds}.{}s", tenths % 10),
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
         _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),

@@ -7,15 +7,6 @@ pub const LINE_LIMIT: usize = 16 << 20;
 /// What a buffer may keep allocated between lines; a longer one is given back.
 const KEEP: usize = 64 << 10;
 
-/// Why a piece of output ends where it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// A newline, or the length limit: the line is over.
-    Newline,
-    /// Nothing came for a while: the line may go on.
-    Silence,
-}
-
 /// Keeps the unfinished line between two reads.
 #[derive(Debug)]
 pub struct LineSplitter {
@@ -35,7 +26,7 @@ impl LineSplitter {
         Self { partial: Vec::new(), limit }
     }
 
-    /// Takes the next bytes and gives each finished line, without its newline, to `line`.
+    /// Takes the next bytes and gives each finished line, with its newline, to `line`.
     #[inline]
     pub fn push(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
         if !self.partial.is_empty() {
@@ -44,13 +35,12 @@ impl LineSplitter {
                 return;
             };
             self.keep(&bytes[..at], &mut line);
-            line(&self.partial);
-            self.clear();
+            self.give(&mut line);
             bytes = &bytes[at + 1..];
         }
         let mut start = 0;
         for at in memchr::memchr_iter(b'\n', bytes) {
-            line(&bytes[start..at]);
+            line(&bytes[start..=at]);
             start = at + 1;
         }
         if start < bytes.len() {
@@ -63,11 +53,16 @@ impl LineSplitter {
         while self.partial.len() + bytes.len() > self.limit {
             let (head, tail) = bytes.split_at(self.limit - self.partial.len());
             self.partial.extend_from_slice(head);
-            line(&self.partial);
-            self.clear();
+            self.give(line);
             bytes = tail;
         }
         self.partial.extend_from_slice(bytes);
+    }
+
+    fn give(&mut self, line: &mut impl FnMut(&[u8])) {
+        self.partial.push(b'\n');
+        line(&self.partial);
+        self.clear();
     }
 
     /// Returns the unfinished line; empty where there is none.
@@ -97,16 +92,16 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_out_without_their_newline_and_the_rest_is_kept() {
+    fn lines_come_out_with_their_newline_and_the_rest_is_kept() {
         let (lines, rest) = lines_of(&[b"one\ntwo\n\nth", b"ree\nfo", b"ur"], 100);
-        assert_eq!(lines, [&b"one"[..], b"two", b"", b"three"]);
+        assert_eq!(lines, [&b"one\n"[..], b"two\n", b"\n", b"three\n"]);
         assert_eq!(rest, b"four");
     }
 
     #[test]
     fn a_line_past_the_limit_is_broken_and_nothing_is_lost() {
         let (lines, rest) = lines_of(&[b"abcdefg", b"hij\nk"], 4);
-        assert_eq!(lines, [&b"abcd"[..], b"efgh", b"ij"]);
+        assert_eq!(lines, [&b"abcd\n"[..], b"efgh\n", b"ij\n"]);
         assert_eq!(rest, b"k");
     }
 
@@ -119,7 +114,7 @@ mod tests {
             splitter.push(piece, |line| lines.push(line.len()));
         }
         splitter.push(b"\n", |line| lines.push(line.len()));
-        assert_eq!(lines, [1 << 20]);
+        assert_eq!(lines, [(1 << 20) + 1]);
         assert!(splitter.partial.capacity() <= KEEP, "a long line's memory is given back");
     }
 
@@ -142,7 +137,6 @@ mod tests {
             let mut joined: Vec<u8> = Vec::new();
             for line in &lines {
                 joined.extend_from_slice(line);
-                joined.push(b'\n');
             }
             joined.extend_from_slice(&rest);
             prop_assert_eq!(joined, bytes);

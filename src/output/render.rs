@@ -2,7 +2,7 @@
 
 use owo_colors::{AnsiColors, DynColor};
 
-use super::line::End;
+use super::line::LineSplitter;
 
 /// The name that pm's own lines stand under.
 pub const SYSTEM: &str = "system";
@@ -50,6 +50,15 @@ pub enum Form {
     Text(Look),
     /// One JSON object a line.
     Json,
+}
+
+/// Why a piece of output ends where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The line is over.
+    Newline,
+    /// Nothing came for a while: the line may go on.
+    Silence,
 }
 
 /// The place of a speaker in the renderer's table.
@@ -123,9 +132,8 @@ impl Renderer {
         }
     }
 
-    /// Appends the prefix of a speaker.
-    #[inline]
-    fn put_prefix(&mut self, id: LabelId, out: &mut Vec<u8>) {
+    /// Makes the prefix of a speaker up to date.
+    fn refresh(&mut self, id: LabelId) {
         let label = &mut self.labels[id.0];
         if label.generation != self.generation {
             label.prefix.clear();
@@ -134,27 +142,49 @@ impl Renderer {
             label.prefix.extend_from_slice(&label.after);
             label.generation = self.generation;
         }
-        out.extend_from_slice(&label.prefix);
     }
 
-    /// Appends a line, or the piece of one that silence has shown. A piece that the same speaker goes on
-    /// with is one line on the screen; anyone else's line ends it first.
+    /// Splits the next bytes of a speaker, and appends the lines that they finish. A line that silence
+    /// has shown a piece of goes on behind that piece, where nobody else has spoken since.
     #[inline]
-    pub fn line(&mut self, id: LabelId, bytes: &[u8], end: End, out: &mut Vec<u8>) {
-        match self.open {
-            None => self.put_prefix(id, out),
-            Some(open) if open == id => {}
+    pub fn push(
+        &mut self,
+        id: LabelId,
+        splitter: &mut LineSplitter,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        self.refresh(id);
+        let prefix = self.labels[id.0].prefix.as_slice();
+        let open = &mut self.open;
+        splitter.push(bytes, |line| {
+            match open.take() {
+                None => out.extend_from_slice(prefix),
+                Some(speaker) if speaker == id => {}
+                Some(_) => {
+                    out.push(b'\n');
+                    out.extend_from_slice(prefix);
+                }
+            }
+            out.extend_from_slice(line);
+        });
+    }
+
+    /// Appends a line without its newline, or a piece of one that silence shows. Anyone else's
+    /// unfinished line is ended first.
+    pub fn piece(&mut self, id: LabelId, bytes: &[u8], end: End, out: &mut Vec<u8>) {
+        self.refresh(id);
+        match self.open.take() {
+            None => out.extend_from_slice(&self.labels[id.0].prefix),
+            Some(speaker) if speaker == id => {}
             Some(_) => {
                 out.push(b'\n');
-                self.put_prefix(id, out);
+                out.extend_from_slice(&self.labels[id.0].prefix);
             }
         }
         out.extend_from_slice(bytes);
         match end {
-            End::Newline => {
-                out.push(b'\n');
-                self.open = None;
-            }
+            End::Newline => out.push(b'\n'),
             End::Silence => self.open = Some(id),
         }
     }
@@ -194,7 +224,7 @@ mod tests {
         renderer.set_time("12:00:01");
         let mut out = Vec::new();
         for (speaker, bytes, end) in pieces {
-            renderer.line(labels[*speaker], bytes, *end, &mut out);
+            renderer.piece(labels[*speaker], bytes, *end, &mut out);
         }
         String::from_utf8_lossy(&out).into_owned()
     }
@@ -232,7 +262,7 @@ mod tests {
         let mut renderer = Renderer::new(Look { timestamp: None, ..look() });
         let web = renderer.label("web.1", Some(0));
         let mut out = Vec::new();
-        renderer.line(web, b"a", End::Newline, &mut out);
+        renderer.piece(web, b"a", End::Newline, &mut out);
         assert_eq!(out, b"web.1    | a\n");
         assert_eq!(
             shown(Look { prefix: false, color: true, ..look() }, &[(0, b"a", End::Newline)]),
@@ -262,11 +292,32 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_are_split_and_lines_that_are_given_share_the_cursor() {
+        let mut renderer = Renderer::new(Look { timestamp: None, width: 1, ..look() });
+        let (a, b) = (renderer.label("a", Some(0)), renderer.label("b", Some(1)));
+        let (mut of_a, mut of_b) = (LineSplitter::default(), LineSplitter::default());
+        let mut out = Vec::new();
+        renderer.push(a, &mut of_a, b"one\ntw", &mut out);
+        renderer.piece(a, of_a.partial(), End::Silence, &mut out);
+        of_a.clear();
+        renderer.push(a, &mut of_a, b"o\nname: ", &mut out);
+        renderer.piece(a, of_a.partial(), End::Silence, &mut out);
+        of_a.clear();
+        renderer.push(b, &mut of_b, b"tick", &mut out);
+        renderer.push(b, &mut of_b, b"\n", &mut out);
+        renderer.push(a, &mut of_a, b"Ada\n", &mut out);
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "a | one\na | two\na | name: \nb | tick\na | Ada\n"
+        );
+    }
+
+    #[test]
     fn bytes_pass_unchanged() {
         let mut renderer = Renderer::new(Look { timestamp: None, width: 1, ..look() });
         let web = renderer.label("w", Some(0));
         let mut out = Vec::new();
-        renderer.line(web, b"\x00\xff\xfe\x1b[31m\r", End::Newline, &mut out);
+        renderer.piece(web, b"\x00\xff\xfe\x1b[31m\r", End::Newline, &mut out);
         assert_eq!(out, b"w | \x00\xff\xfe\x1b[31m\r\n");
     }
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::json;
-use super::line::{End, LineSplitter};
+use super::line::LineSplitter;
 use super::pump::{Say, Speaker};
-use super::render::{Form, LabelId, Renderer, SYSTEM};
+use super::render::{End, Form, LabelId, Renderer, SYSTEM};
 use crate::app::InstanceId;
 
 /// An instance and how it is shown.
@@ -91,14 +91,14 @@ impl Screen {
     pub(super) fn push(&mut self, show: Show, splitter: &mut LineSplitter, bytes: &[u8]) {
         let Show::As(label) = show else { return };
         match &mut self.medium {
-            Medium::Text(renderer) => {
-                let out = &mut self.out;
-                splitter.push(bytes, |line| renderer.line(label, line, End::Newline, out));
-            }
+            Medium::Text(renderer) => renderer.push(label, splitter, bytes, &mut self.out),
             Medium::Json => {
                 let (time, name, out) =
                     (&self.clock.text, &self.names[label.index()], &mut self.out);
-                splitter.push(bytes, |line| json::line(time, name, line, false, out));
+                splitter.push(bytes, |line| {
+                    let line = line.strip_suffix(b"\n").unwrap_or(line);
+                    json::line(time, name, line, false, out);
+                });
             }
         }
     }
@@ -126,7 +126,7 @@ impl Screen {
     fn piece(&mut self, show: Show, bytes: &[u8], end: End) {
         let Show::As(label) = show else { return };
         match &mut self.medium {
-            Medium::Text(renderer) => renderer.line(label, bytes, end, &mut self.out),
+            Medium::Text(renderer) => renderer.piece(label, bytes, end, &mut self.out),
             Medium::Json => {
                 let partial = end == End::Silence;
                 json::line(
@@ -149,7 +149,7 @@ impl Screen {
         match &mut self.medium {
             Medium::Text(renderer) => {
                 let label = instance.unwrap_or(self.system);
-                renderer.line(label, say.text.as_bytes(), End::Newline, &mut self.out);
+                renderer.piece(label, say.text.as_bytes(), End::Newline, &mut self.out);
             }
             Medium::Json => {
                 let process = instance.map(|label| self.names[label.index()].as_str());

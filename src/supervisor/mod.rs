@@ -163,7 +163,7 @@ impl Supervisor {
             Event::OutputLost(code) => self.shut_down(Why::OutputLost, code, now),
             Event::StraysGone => self.strays_gone(),
             Event::Spawned { run, pid } if self.is_current(run) => {
-                self.spawned(run.instance, pid, now)
+                self.spawned(run.instance, pid, now);
             }
             Event::SpawnFailed { run, error } if self.is_current(run) => {
                 self.spawn_failed(run.instance, error, now);
@@ -172,10 +172,10 @@ impl Supervisor {
                 self.exited(run.instance, exit, group, now);
             }
             Event::GroupGone { run } if self.is_current(run) => {
-                self.proc(run.instance).group = Group::Gone
+                self.proc(run.instance).group = Group::Gone;
             }
             Event::OutputClosed { run } if self.is_current(run) => {
-                self.proc(run.instance).output_open = false
+                self.proc(run.instance).output_open = false;
             }
             // Facts about an older life.
             Event::Spawned { .. }

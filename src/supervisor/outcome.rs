@@ -95,7 +95,7 @@ impl Supervisor {
             if others {
                 self.shut_down(Why::Ended(id), code, now);
             } else {
-                self.code.get_or_insert(code);
+                self.code = Some(code);
                 self.phase = Phase::Stopping { announce: now + super::ANNOUNCE_AFTER };
             }
         }

@@ -48,7 +48,7 @@ impl Supervisor {
                 self.stop_strays(Stage::Killed, now);
             }
             Phase::Strays { stage: Stage::Killed, until } if until <= now => {
-                self.phase = Phase::Over
+                self.phase = Phase::Over;
             }
             Phase::Stopping { .. }
             | Phase::Strays { .. }
@@ -115,7 +115,7 @@ impl Supervisor {
                     self.kill(id, now);
                 }
                 State::Stopping { stage: Stage::Asked, .. } if self.phase == Phase::Killing => {
-                    self.kill(id, now)
+                    self.kill(id, now);
                 }
                 State::Up { since } => {
                     let policy = self.policy(id);
@@ -193,7 +193,7 @@ impl Supervisor {
         });
         match self.phase {
             Phase::Running | Phase::Stopping { .. } if settled => {
-                self.stop_strays(Stage::Asked, now)
+                self.stop_strays(Stage::Asked, now);
             }
             Phase::Killing if settled => self.stop_strays(Stage::Killed, now),
             Phase::Running

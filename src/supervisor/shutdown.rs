@@ -43,12 +43,17 @@ impl Supervisor {
         }
     }
 
-    /// Begins the polite stop. The first reason decides the code.
+    /// Begins the polite stop. Its reason decides the code and the culprit, also over a failure that
+    /// `--exit-on all` had noted while the others went on.
     pub(super) fn shut_down(&mut self, why: Why, code: i32, now: Moment) {
         if self.phase == Phase::Running {
             self.out.push(Action::Say(Message::Stopping(why)));
             self.phase = Phase::Stopping { announce: now + ANNOUNCE_AFTER };
-            self.code.get_or_insert(code);
+            self.code = Some(code);
+            match why {
+                Why::Ended(_) => {}
+                Why::Asked(_) | Why::OutputLost => self.verdict.culprit = None,
+            }
         }
     }
 

@@ -1,1 +1,485 @@
-//! A virtual world for the supervisor: clock, children and a readable trace.
+//! A virtual world for the supervisor: clock, children and a readable trace. No sleeping, no
+//! processes. It checks after every event what must hold always; the tests check intent.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::state::Phase;
+use super::{Action, Event, Exit, Group, Message, Moment, Next, Note, Supervisor, Why};
+use crate::app::{
+    App, Environment, ExitOn, InstanceId, Policy, ProcessType, Restart, Role, RunId, Signal,
+};
+
+/// How a fake child behaves. Times are milliseconds; an end by a signal takes one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Child {
+    /// Runs until it is asked to stop.
+    Forever,
+    /// Ends only when killed.
+    Deaf,
+    /// Does not even end when killed.
+    Immortal,
+    /// Ends by itself, so long after its start.
+    ExitsAfter(u64, Exit),
+    /// Cannot be started.
+    Missing,
+    /// Ends by itself; a grandchild outside of the group keeps its pipe open.
+    Leaky(u64, Exit),
+    /// Ends at once when asked to stop; the rest of its group takes so much longer.
+    LeavesGroup(u64),
+    /// Ends at once when asked to stop; the rest of its group ends only when killed.
+    LeavesGroupDeaf,
+    /// Ends at once when asked to stop; the rest of its group does not even end when killed.
+    LeavesGroupImmortal,
+    /// Ends by itself and leaves a job in its group, which ends when asked to stop.
+    LeavesJob(u64, Exit),
+    /// Ends by itself and leaves a job in its group, which ends only when killed.
+    LeavesDeafJob(u64, Exit),
+    /// Runs until asked, and has a descendant outside of its group that ends when asked.
+    Daemonises,
+    /// The same, but the descendant ends only when killed.
+    DaemonisesDeaf,
+    /// The same, but the descendant does not even end when killed.
+    DaemonisesImmortal,
+}
+
+/// What a descendant outside of the groups obeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stray {
+    Polite,
+    Deaf,
+    Immortal,
+}
+
+impl Child {
+    /// Returns when and how it ends by itself.
+    fn own_end(self) -> Option<(u64, Exit)> {
+        match self {
+            Self::ExitsAfter(after, exit)
+            | Self::Leaky(after, exit)
+            | Self::LeavesJob(after, exit)
+            | Self::LeavesDeafJob(after, exit) => Some((after, exit)),
+            Self::Forever
+            | Self::Deaf
+            | Self::Immortal
+            | Self::Missing
+            | Self::LeavesGroup(_)
+            | Self::LeavesGroupDeaf
+            | Self::LeavesGroupImmortal
+            | Self::Daemonises
+            | Self::DaemonisesDeaf
+            | Self::DaemonisesImmortal => None,
+        }
+    }
+
+    fn has_members(self) -> bool {
+        matches!(
+            self,
+            Self::LeavesGroup(_)
+                | Self::LeavesGroupDeaf
+                | Self::LeavesGroupImmortal
+                | Self::LeavesJob(..)
+                | Self::LeavesDeafJob(..)
+        )
+    }
+
+    fn stray(self) -> Option<Stray> {
+        match self {
+            Self::Leaky(..) | Self::Daemonises => Some(Stray::Polite),
+            Self::DaemonisesDeaf => Some(Stray::Deaf),
+            Self::DaemonisesImmortal => Some(Stray::Immortal),
+            _ => None, // No other has one.
+        }
+    }
+}
+
+/// A process type of the virtual application. Its nth life is its nth child; the last one repeats.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) count: u16,
+    pub(super) policy: Policy,
+    pub(super) children: Vec<Child>,
+}
+
+pub(super) fn row(name: &'static str, policy: Policy, child: Child) -> Row {
+    Row { name, count: 1, policy, children: vec![child] }
+}
+
+pub(super) fn on_failure() -> Policy {
+    Policy::default()
+}
+
+pub(super) fn never() -> Policy {
+    Policy { restart: Restart::Never, ..Policy::default() }
+}
+
+pub(super) fn always() -> Policy {
+    Policy { restart: Restart::Always, ..Policy::default() }
+}
+
+pub(super) fn release() -> Policy {
+    Policy { role: Role::Release, ..Policy::default() }
+}
+
+/// What will happen in the world.
+#[derive(Clone, Debug)]
+enum Happening {
+    Fact(Event),
+    Starts(RunId),
+    LeaderEnds(RunId, Exit),
+    GroupEnds(RunId),
+    StraysEnd,
+}
+
+/// A run between its spawn and its sweep.
+#[derive(Clone, Debug)]
+struct Life {
+    child: Child,
+    leader: Option<Exit>,
+    has_members: bool,
+    polite: u32,
+    killed: bool,
+}
+
+/// Clock, children and trace around a supervisor. `Clone`, so that a test can fork all of it.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) sup: Supervisor,
+    pub(super) now: Moment,
+    /// How long a start takes to be answered, in milliseconds.
+    pub(super) start_takes: u64,
+    rows: Vec<Row>,
+    app: Arc<App>,
+    plan: BTreeMap<Moment, VecDeque<Happening>>,
+    lives: BTreeMap<RunId, Life>,
+    past: BTreeSet<RunId>,
+    strays: Vec<Stray>,
+    stop_began: bool,
+    spawns: u32,
+    sweeps: u32,
+    failures: u32,
+    trace: Vec<String>,
+}
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+impl World {
+    pub(super) fn new(exit_on: ExitOn, rows: Vec<Row>) -> Self {
+        let types = rows.iter().map(|row| ProcessType {
+            name: row.name.to_owned(),
+            command: String::new(),
+            line: 1,
+            count: row.count,
+            environment: Environment::default(),
+            directory: None,
+            quiet: false,
+            policy: row.policy.clone(),
+        });
+        let app = Arc::new(App {
+            root: PathBuf::from("/"),
+            types: types.collect(),
+            environment: Environment::default(),
+            base_port: 5000,
+            exit_on,
+        });
+        let mut world = Self {
+            sup: Supervisor::new(Arc::clone(&app)),
+            now: Moment::default(),
+            start_takes: 0,
+            rows,
+            app,
+            plan: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            past: BTreeSet::new(),
+            strays: Vec::new(),
+            stop_began: false,
+            spawns: 0,
+            sweeps: 0,
+            failures: 0,
+            trace: Vec::new(),
+        };
+        world.at(0, Event::Began);
+        world
+    }
+
+    /// Plans an event for a time since the start.
+    pub(super) fn at(&mut self, since_start: u64, event: Event) {
+        self.plan(Moment(ms(since_start)), Happening::Fact(event));
+    }
+
+    /// Plans an event for so many milliseconds from this moment.
+    pub(super) fn after(&mut self, delay: u64, event: Event) {
+        self.plan(self.now + ms(delay), Happening::Fact(event));
+    }
+
+    fn plan(&mut self, at: Moment, happening: Happening) {
+        self.plan.entry(at).or_default().push_back(happening);
+    }
+
+    fn soon(&mut self, delay: u64, happening: Happening) {
+        self.plan(self.now + ms(delay), happening);
+    }
+
+    /// Runs until the end, `limit` milliseconds since the start, or nothing left to happen.
+    pub(super) fn run(&mut self, limit: u64) -> Option<i32> {
+        while self.sup.finished().is_none() && self.step(limit) {}
+        if self.sup.finished().is_some() {
+            self.check_end();
+        }
+        self.sup.finished()
+    }
+
+    /// Delivers the next event. Returns `false` when there is none before the limit.
+    pub(super) fn step(&mut self, limit: u64) -> bool {
+        let planned = self.plan.keys().next().copied();
+        let due = [planned, self.sup.next_deadline()].into_iter().flatten().min();
+        let Some(due) = due.filter(|at| *at <= Moment(ms(limit))) else { return false };
+        self.now = self.now.max(due);
+        let mut event = Some(Event::Ticked);
+        if let Some(mut queue) = self.plan.remove(&due) {
+            let first = queue.pop_front();
+            if !queue.is_empty() {
+                self.plan.insert(due, queue);
+            }
+            event = first.and_then(|happening| self.happens(happening));
+        }
+        if let Some(event) = event {
+            self.deliver(event);
+        }
+        true
+    }
+
+    pub(super) fn deliver(&mut self, event: Event) {
+        let asks = matches!(
+            event,
+            Event::Signalled(Signal::INT | Signal::TERM | Signal::HUP)
+                | Event::OutputLost(_)
+                | Event::SpawnFailed { .. }
+        );
+        self.stop_began |= asks;
+        let forwarded = match event {
+            Event::Signalled(signal) if !asks => Some(signal),
+            _ => None, // Nothing else is passed on.
+        };
+        for action in self.sup.handle(event, self.now) {
+            self.perform(action, forwarded);
+        }
+        self.stop_began |= self.sup.phase != Phase::Running;
+        self.check();
+    }
+
+    fn happens(&mut self, happening: Happening) -> Option<Event> {
+        match happening {
+            Happening::Fact(event) => Some(event),
+            Happening::Starts(run) => {
+                if let Some((after, exit)) = self.lives[&run].child.own_end() {
+                    self.soon(after, Happening::LeaderEnds(run, exit));
+                }
+                self.strays.extend(self.lives[&run].child.stray());
+                Some(Event::Spawned { run, pid: i32::try_from(100 + self.spawns).unwrap() })
+            }
+            Happening::LeaderEnds(run, exit) => {
+                let life = self.lives.get_mut(&run).filter(|life| life.leader.is_none())?;
+                life.leader = Some(exit);
+                let has_members = life.has_members;
+                if !has_members && !matches!(life.child, Child::Leaky(..)) {
+                    self.soon(0, Happening::Fact(Event::OutputClosed { run }));
+                }
+                let group = if has_members { Group::Left } else { Group::Gone };
+                Some(Event::Exited { run, exit, group })
+            }
+            Happening::GroupEnds(run) => {
+                let life = self.lives.get_mut(&run).filter(|life| life.has_members)?;
+                life.has_members = false;
+                life.leader?;
+                self.soon(0, Happening::Fact(Event::OutputClosed { run }));
+                Some(Event::GroupGone { run })
+            }
+            Happening::StraysEnd => self.strays.is_empty().then_some(Event::StraysGone),
+        }
+    }
+
+    fn perform(&mut self, action: Action, forwarded: Option<Signal>) {
+        let line = self.describe(&action);
+        self.trace.push(format!("{} {line}", self.now.0.as_millis()));
+        match action {
+            Action::Spawn(run) => self.spawn(run),
+            Action::Read(run) => assert!(self.lives.contains_key(&run), "{}", self.trace()),
+            Action::Signal(run, signal) => self.signal(run, signal, forwarded),
+            Action::Sweep(run) => {
+                let life = self.lives.remove(&run);
+                assert!(life.is_some(), "swept a run that is not live\n{}", self.trace());
+                self.past.insert(run);
+                self.sweeps += 1;
+            }
+            Action::StopStrays(signal) => {
+                let obeys = |stray: &Stray| match stray {
+                    Stray::Polite => true,
+                    Stray::Deaf => signal == Signal::KILL,
+                    Stray::Immortal => false,
+                };
+                let delay = u64::from(!self.strays.is_empty());
+                self.strays.retain(|stray| !obeys(stray));
+                self.soon(delay, Happening::StraysEnd);
+            }
+            Action::Pause | Action::Note(..) | Action::Say(_) => {}
+        }
+    }
+
+    fn spawn(&mut self, run: RunId) {
+        let instance = run.instance;
+        let lives = self.lives.keys().filter(|live| live.instance == instance).count();
+        assert_eq!(lives, 0, "two lives at once\n{}", self.trace());
+        assert!(!self.stop_began, "a start after the stop began\n{}", self.trace());
+        self.spawns += 1;
+        let children = &self.rows[usize::from(instance.process_type)].children;
+        let child = children[(run.seq as usize - 1).min(children.len() - 1)];
+        if let Child::Missing = child {
+            self.failures += 1;
+            let error = "no such file".to_owned();
+            return self.soon(self.start_takes, Happening::Fact(Event::SpawnFailed { run, error }));
+        }
+        let has_members = child.has_members();
+        let life = Life { child, leader: None, has_members, polite: 0, killed: false };
+        self.lives.insert(run, life);
+        self.soon(self.start_takes, Happening::Starts(run));
+    }
+
+    fn signal(&mut self, run: RunId, signal: Signal, forwarded: Option<Signal>) {
+        let stop_signal = self.app.type_of(run.instance).policy.stop_signal;
+        assert!(self.lives.contains_key(&run), "signalled a run not live\n{}", self.trace());
+        let text = self.trace();
+        let life = self.lives.get_mut(&run).unwrap();
+        let polite = signal == stop_signal && forwarded != Some(signal);
+        if polite {
+            life.polite += 1;
+            assert_eq!(life.polite, 1, "asked to stop twice\n{text}");
+            assert!(!life.killed, "asked after it was killed\n{text}");
+        }
+        if signal == Signal::KILL {
+            assert!(!life.killed, "killed twice\n{text}");
+            life.killed = true;
+        }
+        let fatal = polite || signal == Signal::KILL;
+        let leader_ends = match life.child {
+            Child::Immortal => false,
+            Child::Deaf => signal == Signal::KILL,
+            _ => fatal, // Every other leader obeys.
+        };
+        let members_end = match life.child {
+            Child::LeavesGroupImmortal => None,
+            Child::LeavesGroup(more) if polite => Some(1 + more),
+            Child::LeavesGroupDeaf | Child::LeavesDeafJob(..) if polite => None,
+            _ => fatal.then_some(1), // Every other obeys at once.
+        };
+        if leader_ends {
+            self.soon(1, Happening::LeaderEnds(run, Exit::Signal(signal)));
+        }
+        if let Some(delay) = members_end {
+            self.soon(delay, Happening::GroupEnds(run));
+        }
+    }
+
+    /// What holds after every single event.
+    fn check(&self) {
+        let is_ahead = self.sup.next_deadline().is_none_or(|at| at > self.now);
+        assert!(is_ahead, "a deadline passed unhandled\n{}", self.trace());
+        assert!(self.sup.out.is_empty(), "an action was kept back\n{}", self.trace());
+        if self.sup.finished().is_some() {
+            assert_eq!(self.sup.next_deadline(), None, "a deadline after the end");
+        }
+    }
+
+    fn check_end(&self) {
+        assert!(self.lives.is_empty(), "{:?} live on\n{}", self.lives, self.trace());
+        assert_eq!(self.spawns, self.sweeps + self.failures, "\n{}", self.trace());
+    }
+
+    /// Returns a run that was swept, for facts that come too late.
+    pub(super) fn past_run(&self, nth: usize) -> Option<RunId> {
+        self.past.iter().nth(nth % self.past.len().max(1)).copied()
+    }
+
+    pub(super) fn instance(&self, name: &str) -> InstanceId {
+        self.app.instances().find(|id| self.app.name_of(*id) == name).unwrap()
+    }
+
+    /// Returns every action with its milliseconds, one a line.
+    pub(super) fn trace(&self) -> String {
+        self.trace.join("\n")
+    }
+
+    /// Returns the lines of the trace that hold one of `words`.
+    pub(super) fn lines(&self, words: &[&str]) -> Vec<&str> {
+        let lines = self.trace.iter().map(String::as_str);
+        lines.filter(|line| words.iter().any(|word| line.contains(word))).collect()
+    }
+
+    /// Asserts the whole trace, but for what follows each start; blanks around a line are nothing.
+    #[track_caller]
+    pub(super) fn assert(&self, expected: &str) {
+        let is_said = |line: &&str| !line.contains(" read ") && !line.contains(" started ");
+        let actual: Vec<_> = self.trace.iter().map(String::as_str).filter(is_said).collect();
+        let expected = expected.lines().map(str::trim).filter(|line| !line.is_empty());
+        let expected: Vec<_> = expected.collect();
+        assert_eq!(actual.join("\n"), expected.join("\n"), "\nactual:\n{}\n", actual.join("\n"));
+    }
+
+    fn describe(&self, action: &Action) -> String {
+        let name = |id: InstanceId| self.app.name_of(id);
+        let run_name = |run: &RunId| format!("{}#{}", name(run.instance), run.seq);
+        match action {
+            Action::Spawn(run) => format!("spawn {}", run_name(run)),
+            Action::Read(run) => format!("read {}", run_name(run)),
+            Action::Signal(run, signal) => format!("{signal} {}", run_name(run)),
+            Action::Sweep(run) => format!("sweep {}", run_name(run)),
+            Action::StopStrays(signal) => format!("strays {signal}"),
+            Action::Pause => "pause".to_owned(),
+            Action::Note(id, note) => format!("{} {}", name(*id), describe_note(note)),
+            Action::Say(Message::Stopping(Why::Asked(signal))) => format!("stopping: {signal}"),
+            Action::Say(Message::Stopping(Why::Ended(id))) => {
+                format!("stopping: {} ended", name(*id))
+            }
+            Action::Say(Message::Stopping(Why::OutputLost)) => "stopping: output lost".to_owned(),
+            Action::Say(Message::Waiting { on, left }) => {
+                let on: Vec<_> = on.iter().map(|id| name(*id)).collect();
+                format!("waiting {left:?} on {}", on.join(" "))
+            }
+            Action::Say(Message::KillingAll) => "killing all".to_owned(),
+            Action::Say(Message::KillingStrays) => "killing strays".to_owned(),
+        }
+    }
+}
+
+fn describe_note(note: &Note) -> String {
+    match note {
+        Note::Started { pid } => format!("started {pid}"),
+        Note::CannotStart { error } => format!("cannot start: {error}"),
+        Note::Ended { exit, next: Next::Nothing } => format!("{exit}"),
+        Note::Ended { exit, next: Next::Restart { crash, limit, delay } } => {
+            format!("{exit}; again in {delay:?} ({crash}/{limit})")
+        }
+        Note::Ended { exit, next: Next::GaveUp { crashes } } => {
+            format!("{exit}; gave up at {crashes}")
+        }
+        Note::Killed { grace } => format!("killed after {grace:?}"),
+    }
+}
+
+/// Numbers that look random and are the same each time (xorshift).
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    /// Returns a number from 0 to `n` - 1.
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
+    }
+}

@@ -1,3 +1,5 @@
 //! Integration tests.
+mod examples;
+mod http;
 mod sandbox;
 mod sandbox_itself;

@@ -11,7 +11,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -30,9 +30,14 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 /// The program under test.
 pub(crate) const PM: &str = env!("CARGO_BIN_EXE_pm");
 
-/// A folder of its own for one application. On drop everything that still runs in it is killed.
-pub(crate) struct Sandbox {
+/// The folder. When the last that needs it is dropped, everything that still runs in it is killed.
+struct Folder {
     dir: tempfile::TempDir,
+}
+
+/// A folder of its own for one application. It lives as long as the sandbox or one of its sessions.
+pub(crate) struct Sandbox {
+    folder: Arc<Folder>,
     env: Vec<(OsString, OsString)>,
 }
 
@@ -48,7 +53,7 @@ impl Sandbox {
             .prefix("pm-test-")
             .tempdir()
             .expect("a scratch folder can be made");
-        Self { dir, env: Vec::new() }
+        Self { folder: Arc::new(Folder { dir }), env: Vec::new() }
     }
 
     /// Makes a folder with this Procfile.
@@ -78,7 +83,7 @@ impl Sandbox {
 
     /// Returns the folder, without symbolic links: what a program prints as its own.
     pub(crate) fn dir(&self) -> PathBuf {
-        self.dir.path().canonicalize().expect("the sandbox is there until it is dropped")
+        self.folder.dir.path().canonicalize().expect("the sandbox is there until it is dropped")
     }
 
     /// Returns the path of a file in the folder.
@@ -109,7 +114,7 @@ impl Sandbox {
         args: impl IntoIterator<Item = S>,
     ) -> Invocation {
         let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-        let mut invocation = Invocation::new(program.as_ref(), args, self.dir());
+        let mut invocation = Invocation::new(program.as_ref(), args, Arc::clone(&self.folder));
         invocation = invocation.env("PATH", path).env("HOME", self.dir()).env("LANG", "C.UTF-8");
         for (key, value) in &self.env {
             invocation = invocation.env(key, value);
@@ -143,7 +148,7 @@ impl Sandbox {
     }
 }
 
-impl Drop for Sandbox {
+impl Drop for Folder {
     fn drop(&mut self) {
         kill_all(self.dir.path());
     }

@@ -73,6 +73,7 @@ fn a_signal_that_ends_a_program_is_named() {
 
 #[test]
 fn a_text_that_does_not_come_fails_with_all_that_was_seen() {
+    // The session keeps its sandbox.
     let session = Sandbox::new().sh("echo something else; exit 4").spawn();
     let failure =
         catch_unwind(AssertUnwindSafe(|| session.wait_for("ready"))).expect_err("it cannot come");
@@ -107,7 +108,7 @@ fn an_orphan_in_a_session_of_its_own_is_found_and_killed_at_the_end() {
         catch_unwind(AssertUnwindSafe(|| app.assert_nothing_left_within(Duration::from_millis(1))));
     assert!(still.is_err());
     let orphan = left[0].clone();
-    drop(app);
+    drop((session, app));
     orphan.wait_for_end(Duration::ZERO);
     assert!(
         !descendants(nix::unistd::getpid()).iter().any(|p| p.pid == orphan.pid && p.state != 'Z')

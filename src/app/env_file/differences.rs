@@ -235,7 +235,7 @@ fn inside(found: &Found<'_>, keys: &HashMap<&str, usize>, notes: &mut Vec<Note>)
         );
         let hint = "write the value out: nothing in an env file is expanded or run";
         let span = at + start..at + start + length;
-        notes.push(found.note(NoteKind::Portability, "reference", span, message, hint));
+        notes.push(found.note(NoteKind::Differs, "reference", span, message, hint));
     }
 }
 

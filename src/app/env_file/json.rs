@@ -14,7 +14,7 @@ pub(super) fn read(text: &str, notes: &mut Vec<Note>) -> Option<Vec<Reading>> {
         Ok(object) => {
             let mut found = Flat { text, at: 0, line: 1, notes, readings: Vec::new() };
             for (key, value) in &object {
-                found.member("", key, value);
+                found.member(None, key, value);
             }
             Some(found.readings)
         }
@@ -55,13 +55,10 @@ struct Flat<'a> {
 
 impl Flat<'_> {
     /// Takes one member of an object or array: keys are joined with `_`, in upper case.
-    fn member(&mut self, path: &str, name: &str, value: &Value) {
+    fn member(&mut self, path: Option<&str>, name: &str, value: &Value) {
         self.seek(name);
-        let key = if path.is_empty() {
-            name.to_uppercase()
-        } else {
-            format!("{path}_{}", name.to_uppercase())
-        };
+        let name = name.to_uppercase();
+        let key = path.map_or_else(|| name.clone(), |path| format!("{path}_{name}"));
         self.value(key, value);
     }
 
@@ -79,7 +76,7 @@ impl Flat<'_> {
             }
             Value::Object(members) => {
                 for (name, member) in members {
-                    self.member(&key, name, member);
+                    self.member(Some(&key), name, member);
                 }
                 return;
             }

@@ -1,1 +1,11 @@
-//! Traces of whole sessions.
+//! Traces of whole sessions: each asserts what a person would see and what the shell would do.
+
+mod crash;
+mod exit_rules;
+mod forks;
+mod job_control;
+mod release;
+mod shutdown;
+mod stop;
+mod storm;
+mod strays;

@@ -5,19 +5,22 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use nix::fcntl::{OFlag, open};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::Mode;
 
+use super::Folder;
 use super::session::{End, Session};
 
 /// A program with all that it is given; nothing runs yet.
 pub(crate) struct Invocation {
     command: Command,
+    folder: Arc<Folder>,
     stdin: Vec<u8>,
     stdout: Option<Stdio>,
 }
@@ -48,11 +51,23 @@ impl Invocation {
     pub(super) fn new<S: AsRef<OsStr>>(
         program: &OsStr,
         args: impl IntoIterator<Item = S>,
-        dir: PathBuf,
+        folder: Arc<Folder>,
     ) -> Self {
         let mut command = Command::new(program);
-        command.args(args).env_clear().current_dir(dir);
-        Self { command, stdin: Vec::new(), stdout: None }
+        command.args(args).env_clear().current_dir(folder.dir.path());
+        Self { command, folder, stdin: Vec::new(), stdout: None }
+    }
+
+    /// Adds an argument.
+    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Adds arguments.
+    pub(crate) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(args);
+        self
     }
 
     /// Sets a variable.
@@ -113,7 +128,7 @@ impl Invocation {
         self.command.stdout(self.stdout.take().unwrap_or_else(Stdio::piped));
         let child = self.command.spawn();
         let child = child.unwrap_or_else(|error| panic!("cannot start {shown}: {error}"));
-        Session::with_pipes(shown, child, self.stdin)
+        Session::with_pipes(shown, child, self.stdin, self.folder)
     }
 
     /// Starts the program as the leader of a session whose terminal the test plays.
@@ -147,7 +162,7 @@ impl Invocation {
         let child = child.unwrap_or_else(|error| panic!("cannot start {shown}: {error}"));
         // The command holds copies of the slave; the end of the terminal shows only without them.
         drop((self.command, slave));
-        Session::with_terminal(shown, child, File::from(master))
+        Session::with_terminal(shown, child, File::from(master), self.folder)
     }
 
     fn shown(&self) -> String {

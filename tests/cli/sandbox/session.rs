@@ -13,8 +13,8 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
-use super::LIMIT;
 use super::processes::{Process, descendants};
+use super::{Folder, LIMIT};
 
 /// What Ctrl-C sends down a terminal.
 pub(crate) const CTRL_C: &str = "\x03";
@@ -95,13 +95,20 @@ pub(crate) struct Session {
     pid: Pid,
     watch: Arc<Watch>,
     terminal: Option<File>,
+    /// Keeps the sandbox until the program has ended.
+    _folder: Arc<Folder>,
 }
 
 impl Session {
-    pub(super) fn with_pipes(shown: String, mut child: Child, input: Vec<u8>) -> Self {
+    pub(super) fn with_pipes(
+        shown: String,
+        mut child: Child,
+        input: Vec<u8>,
+        folder: Arc<Folder>,
+    ) -> Self {
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let session = Self::new(shown, child, None);
+        let session = Self::new(shown, child, None, folder);
         if let Some(stdout) = stdout {
             session.read(stdout, Stream::Stdout);
         }
@@ -115,17 +122,22 @@ impl Session {
         session
     }
 
-    pub(super) fn with_terminal(shown: String, child: Child, master: File) -> Self {
+    pub(super) fn with_terminal(
+        shown: String,
+        child: Child,
+        master: File,
+        folder: Arc<Folder>,
+    ) -> Self {
         let reader = master.try_clone().expect("a descriptor can be duplicated");
-        let session = Self::new(shown, child, Some(master));
+        let session = Self::new(shown, child, Some(master), folder);
         session.read(reader, Stream::Stdout);
         session
     }
 
-    fn new(shown: String, mut child: Child, terminal: Option<File>) -> Self {
+    fn new(shown: String, mut child: Child, terminal: Option<File>, folder: Arc<Folder>) -> Self {
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("Linux has no pid over 2^22"));
         let watch = Arc::new(Watch::default());
-        let session = Self { shown, pid, watch: Arc::clone(&watch), terminal };
+        let session = Self { shown, pid, watch: Arc::clone(&watch), terminal, _folder: folder };
         thread::spawn(move || {
             // The zombie keeps the pid until the end is on record, so that a signal cannot hit a stranger.
             let end_kept = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;

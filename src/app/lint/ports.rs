@@ -1,0 +1,108 @@
+//! Lints of PORT: instances that get the same one, and ports that someone else has.
+
+use super::{Finding, Severity, Speaker, Subject};
+use crate::app::id::InstanceId;
+use crate::app::ports::{PORTS_PER_TYPE, port};
+
+/// Whether a port can be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortState {
+    /// It can.
+    Free,
+    /// Someone listens there; who, where that can be seen.
+    Taken(Option<Holder>),
+    /// This user may not listen there.
+    Forbidden,
+}
+
+/// A process that listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// Its name, as the system shows it.
+    pub program: String,
+}
+
+/// Finds types with so many instances that they reach the ports of a later type, and ports over 65535.
+pub(super) fn collisions(subject: Subject<'_>) -> Vec<Finding> {
+    let entries = &subject.procfile.entries;
+    let mut found = Vec::new();
+    for (at, (entry, &count)) in entries.iter().zip(subject.counts).enumerate() {
+        let say = Speaker { procfile: subject.procfile, entry };
+        if count > 0 && instance_port(subject, at, count).is_none() {
+            let message = format!("PORT of `{}.{count}` would be over 65535", entry.name);
+            let finding = say.warn_of_name(
+                "port-over-65535",
+                message,
+                "choose a lower base with `-p`".into(),
+            );
+            found.push(Finding { severity: Severity::Error, ..finding });
+        }
+        let reached = entries.iter().zip(subject.counts).enumerate().skip(at + 1).find(
+            |(later, (_, later_count))| {
+                let distance = PORTS_PER_TYPE * u32::try_from(later - at).unwrap_or(u32::MAX);
+                **later_count > 0 && u32::from(count) > distance
+            },
+        );
+        if let Some((later, (other, _))) = reached
+            && let Some(port) = instance_port(subject, later, 1)
+        {
+            let number = PORTS_PER_TYPE * u32::try_from(later - at).unwrap_or(u32::MAX) + 1;
+            let message =
+                format!("`{}.{number}` and `{}.1` both get port {port}", entry.name, other.name);
+            let hint = format!(
+                "run at most {} of `{}`, or move it behind `{}`",
+                number - 1,
+                entry.name,
+                other.name
+            );
+            found.push(say.warn_of_name("port-collision", message, hint));
+        }
+    }
+    found
+}
+
+/// Finds ports that cannot be had. One finding a type: the first such port, and how many more.
+pub(super) fn taken(subject: Subject<'_>, state: &dyn Fn(u16) -> PortState) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (at, (entry, &count)) in subject.procfile.entries.iter().zip(subject.counts).enumerate() {
+        let ports =
+            (1..=count).filter_map(|number| Some((number, instance_port(subject, at, number)?)));
+        let mut bad = ports
+            .map(|(number, port)| (number, port, state(port)))
+            .filter(|(_, _, state)| *state != PortState::Free);
+        let Some((number, port, first)) = bad.next() else { continue };
+        let more = match bad.count() {
+            0 => String::new(),
+            more => format!(", and {more} more of its ports"),
+        };
+        let name = format!("{}.{number}", entry.name);
+        let (message, hint) = match first {
+            PortState::Free => continue,
+            PortState::Taken(Some(Holder { pid, program })) => (
+                format!("port {port} of `{name}` is taken by `{program}` (pid {pid}){more}"),
+                "stop it, or choose another base with `-p`",
+            ),
+            PortState::Taken(None) => {
+                (format!("port {port} of `{name}` is taken{more}"), "choose another base with `-p`")
+            }
+            PortState::Forbidden => (
+                format!("port {port} of `{name}` is for privileged users{more}"),
+                "choose a base from 1024 with `-p`",
+            ),
+        };
+        let say = Speaker { procfile: subject.procfile, entry };
+        let mut finding = say.warn_of_name("port-taken", message, hint.into());
+        // Every instance is given a PORT; that a worker listens there is not to be seen from here.
+        if entry.name != "web" && !entry.command.contains("PORT") {
+            finding.severity = Severity::Note;
+        }
+        found.push(finding);
+    }
+    found
+}
+
+fn instance_port(subject: Subject<'_>, at: usize, number: u16) -> Option<u16> {
+    port(subject.base_port, InstanceId { process_type: u16::try_from(at).ok()?, number })
+}

@@ -1,0 +1,242 @@
+use super::*;
+use crate::app::env_file;
+use crate::app::procfile;
+use crate::app::{Environment, Source};
+
+/// Every program is there but these, and every port is free but 5000 and 5200.
+const SYSTEM: System<'static> = System {
+    program: &|name| match name {
+        "nope" | "./nope" | "echo hi" => Lookup::Missing,
+        "next" => Lookup::InNodeModules,
+        "./text" => Lookup::NotExecutable,
+        _ => Lookup::Found,
+    },
+    port: &|port| match port {
+        5000 => PortState::Taken(Some(Holder { pid: 7, program: "node".into() })),
+        5200 => PortState::Taken(None),
+        1..1024 => PortState::Forbidden,
+        _ => PortState::Free,
+    },
+};
+
+fn findings(procfile: &str, env: &str, counts: &[u16], base_port: u16) -> Vec<Finding> {
+    let read =
+        procfile::parse(procfile.as_bytes()).unwrap_or_else(|e| panic!("{procfile:?}: {e:?}"));
+    let ones = vec![1; read.entries.len()];
+    let procfile = LoadedProcfile {
+        path: "Procfile".into(),
+        text: procfile.into(),
+        entries: read.entries,
+        notes: read.notes,
+        notice: None,
+    };
+    let read = env_file::parse(env.as_bytes()).unwrap_or_else(|e| panic!("{env:?}: {e:?}"));
+    let mut environment = Environment::default();
+    for assignment in &read.assignments {
+        environment.set(&assignment.key, &assignment.value, Source::Set);
+    }
+    let file = LoadedEnvFile {
+        path: ".env".into(),
+        text: env.into(),
+        assignments: read.assignments,
+        notes: read.notes,
+    };
+    let environment = LoadedEnvironment { environment, files: vec![file] };
+    let counts = if counts.is_empty() { &ones } else { counts };
+    check(Subject { procfile: &procfile, environment: &environment, counts, base_port }, &SYSTEM)
+}
+
+/// `line:column code: message` of each finding.
+fn shown(findings: &[Finding]) -> Vec<String> {
+    let show = |finding: &Finding| {
+        let place =
+            finding.place.as_ref().map(|place| format!("{}:{}", place.line, place.column()));
+        format!("{} {}: {}", place.unwrap_or_default(), finding.code, finding.message)
+    };
+    findings.iter().map(show).collect()
+}
+
+/// What is found in one command, with DB and PW in the env file, on free ports.
+fn of_command(command: &str) -> Vec<String> {
+    shown(&findings(&format!("web: {command}\n"), "DB=x\nPW=y\n", &[], 7000))
+}
+
+#[test]
+fn a_plain_working_command_gives_no_finding() {
+    for command in [
+        "node server.js",
+        "bundle exec puma -p $PORT -C config/puma.rb",
+        "gunicorn app:app --bind 0.0.0.0:$PORT --log-file -",
+        "NODE_ENV=production A= node .",
+        "exec node server.js 2>&1 >log",
+        "cd web && npm start",
+        "if [ -f x ]; then nope; fi",
+        "nope() { true; }; nope",
+        "$HOME/bin/x",
+        "~/bin/x",
+        "`which node` x",
+        ". ./env.sh && node x",
+        "PATH=bin:$PATH nope",
+        "echo \"$PORT $DB ${PW}\"",
+        "sh -c 'echo $PORT'",
+        "bash -lc 'exec x --port $PORT'",
+        "sh -c \"echo \\$PORT\"",
+        "envsubst '$PORT' < in > out && nginx -g 'daemon off;'",
+        "awk '{print $1, $NF}' x",
+        "echo '$OTHER' \\$OTHER '$DBX' '${DB}'",
+        "echo \"it's $PORT\"",
+        "a & b & wait",
+        "a && b",
+        "nginx -c conf -g 'daemon off;'",
+        "redis-server --daemonize no --port $PORT",
+        "redis-server --daemonize yes && node x",
+        "sshd -D",
+        "sidekiq -q default",
+        "docker compose up",
+        "echo 'a &'",
+        "echo a # &",
+    ] {
+        assert_eq!(of_command(command), Vec::<String>::new(), "{command}");
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_is_found_with_its_place() {
+    let table = [
+        ("nope x", "1:6 program-not-found: `nope` is not on PATH"),
+        ("A=1 exec nope", "1:15 program-not-found: `nope` is not on PATH"),
+        ("nope | cat", "1:6 program-not-found: `nope` is not on PATH"),
+        ("./nope x", "1:6 program-not-found: `./nope` is not there"),
+        ("./text x", "1:6 program-not-found: `./text` is not executable"),
+        ("next start", "1:6 program-not-found: `next` is not on PATH, but in node_modules/.bin"),
+        ("\"echo hi\"", "1:6 program-not-found: no program is called `echo hi`"),
+    ];
+    for (command, expected) in table {
+        assert_eq!(of_command(command), [expected], "{command}");
+    }
+}
+
+#[test]
+fn a_variable_that_foreman_would_have_pasted_is_found() {
+    let single = "in single quotes stays as it is written; foreman put the value there";
+    let table = [
+        ("echo '$PORT'", format!("1:12 foreman-paste: `$PORT` {single}")),
+        ("echo 'a $DB b'", format!("1:14 foreman-paste: `$DB` {single}")),
+        ("echo \"'$DB'\" '$PS'", format!("1:20 foreman-paste: `$PS` {single}")),
+        (
+            "echo \\$PW",
+            "1:11 foreman-paste: `\\$PW` stays `$PW`; foreman put the value there".to_owned(),
+        ),
+        ("sh -c x; echo '$DB'", format!("1:21 foreman-paste: `$DB` {single}")),
+    ];
+    for (command, expected) in table {
+        assert_eq!(of_command(command), [expected], "{command}");
+    }
+}
+
+#[test]
+fn a_command_that_puts_itself_in_the_background_is_found() {
+    let table = [
+        (
+            "node x &",
+            "1:13 background: `web` puts itself in the background, and seems to end at once",
+        ),
+        ("redis-server --daemonize yes", "1:19"),
+        ("cd x && bundle exec unicorn -c y -D", "1:39"),
+        ("/usr/sbin/nginx", "1:6"),
+        ("exec nginx -g 'worker_processes 1;'", "1:11"),
+        ("python -m gunicorn app --daemon", "1:29"),
+        ("docker compose up -d", "1:24"),
+        ("pm2 start x", "1:10"),
+    ];
+    for (command, expected) in table {
+        let found = of_command(command);
+        assert_eq!(found.len(), 1, "{command}: {found:?}");
+        assert!(
+            found[0].starts_with(expected) && found[0].contains(" background: "),
+            "{command}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn instances_that_get_one_port_are_found() {
+    let three = "web: a\nworker: b\nclock: c\n";
+    let of_counts = |counts: &[u16], base| shown(&findings(three, "", counts, base));
+    let none = Vec::<String>::new();
+    assert_eq!(of_counts(&[100, 100, 500], 7000), none);
+    assert_eq!(of_counts(&[200, 0, 1], 7000), none);
+    assert_eq!(
+        of_counts(&[101, 1, 1], 7000),
+        ["1:1 port-collision: `web.101` and `worker.1` both get port 7100"]
+    );
+    assert_eq!(
+        of_counts(&[201, 0, 1], 7000),
+        ["1:1 port-collision: `web.201` and `clock.1` both get port 7200"]
+    );
+    assert_eq!(
+        of_counts(&[1, 1, 1], 65_400),
+        ["3:1 port-over-65535: PORT of `clock.1` would be over 65535"]
+    );
+}
+
+#[test]
+fn a_taken_port_names_who_has_it() {
+    let found = findings("web: a\nworker: b\nclock: c $PORT\n", "", &[], 5000);
+    assert_eq!(
+        shown(&found),
+        [
+            "1:1 port-taken: port 5000 of `web.1` is taken by `node` (pid 7)",
+            "3:1 port-taken: port 5200 of `clock.1` is taken"
+        ]
+    );
+    let found = findings("worker: b\n", "", &[], 5000);
+    assert_eq!(found[0].severity, Severity::Note);
+    let found = findings("web: a\n", "", &[3], 80);
+    assert_eq!(
+        shown(&found),
+        ["1:1 port-taken: port 80 of `web.1` is for privileged users, and 2 more of its ports"]
+    );
+}
+
+#[test]
+fn a_type_that_does_not_run_needs_no_port() {
+    assert_eq!(shown(&findings("web: a\nworker: b\n", "", &[0, 1], 5000)), Vec::<String>::new());
+}
+
+#[test]
+fn notes_of_the_parsers_become_findings_and_portability_is_said_once_a_file() {
+    let env = "export A=1\nJUNK\nexport B=2\nC=1 # x\nD=2 # y\nexport E=1\n";
+    let found = findings("web: a\njunk\n", env, &[], 7000);
+    assert_eq!(
+        shown(&found),
+        [
+            "2:1 skipped-line: skipped: not NAME: COMMAND",
+            "1:1 export: A: foreman passes over a line with `export` (also lines 3 and 6)",
+            "2:1 skipped-line: skipped: `JUNK` has no `=`",
+            "4:5 dropped-comment: C: dropped \"# x\"; foreman keeps it",
+            "5:5 dropped-comment: D: dropped \"# y\"; foreman keeps it",
+        ]
+    );
+    let severities: Vec<Severity> = found.iter().map(|finding| finding.severity).collect();
+    assert_eq!(severities[1], Severity::Note);
+    assert!(
+        severities
+            .iter()
+            .enumerate()
+            .all(|(at, severity)| at == 1 || *severity == Severity::Warning)
+    );
+}
+
+#[test]
+fn lines_are_listed_like_a_sentence() {
+    let table: [(&[usize], &str); 4] = [
+        (&[], ""),
+        (&[4], " (also line 4)"),
+        (&[4, 7, 9], " (also lines 4, 7 and 9)"),
+        (&[1, 2, 3, 4, 5, 6, 7], " (also lines 1, 2, 3, 4, 5 and 2 more)"),
+    ];
+    for (lines, expected) in table {
+        assert_eq!(also(lines), expected);
+    }
+}

@@ -1,0 +1,300 @@
+//! Which end of an instance ends the session, and with which code.
+
+use std::time::Duration;
+
+use crate::app::{ExitOn, Policy, Signal};
+use crate::supervisor::sim::{Child, Row, World, never, on_failure, row};
+use crate::supervisor::{Culprit, Event, Exit, Moment};
+
+const FOREVER: u64 = 1_000_000_000;
+
+#[test]
+fn first_ends_with_the_code_of_whatever_ends_first() {
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(50, Exit::Code(3))),
+        row("api", never(), Child::Forever),
+    ];
+    let mut w = World::new(ExitOn::First, rows);
+    assert_eq!(w.run(FOREVER), Some(3));
+    w.assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        50 sweep web.1#1
+        50 web.1 exited with code 3
+        50 stopping: web.1 ended
+        50 SIGTERM api.1#1
+        51 sweep api.1#1
+        51 api.1 terminated by SIGTERM
+        51 strays SIGTERM",
+    );
+}
+
+#[test]
+fn first_takes_a_clean_exit_too_and_blames_nobody() {
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(50, Exit::Code(0))),
+        row("api", never(), Child::ExitsAfter(60, Exit::Code(9))),
+    ];
+    let mut w = World::new(ExitOn::First, rows);
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert!(w.trace().contains("50 stopping: web.1 ended\n50 SIGTERM api.1#1"));
+    assert_eq!(w.sup.verdict().culprit, None);
+}
+
+#[test]
+fn failure_lets_the_others_go_on_after_a_clean_exit() {
+    let rows = vec![
+        row("web", on_failure(), Child::ExitsAfter(50, Exit::Code(0))),
+        row("api", on_failure(), Child::ExitsAfter(90, Exit::Code(0))),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    assert_eq!(w.run(FOREVER), Some(0));
+    w.assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        50 sweep web.1#1
+        50 web.1 exited with code 0
+        90 sweep api.1#1
+        90 api.1 exited with code 0
+        90 strays SIGTERM",
+    );
+}
+
+#[test]
+fn failure_ends_all_with_the_code_of_the_first_that_failed_for_good() {
+    let rows = vec![
+        row("web", on_failure(), Child::Forever),
+        row("api", never(), Child::ExitsAfter(70, Exit::Signal(Signal::KILL))),
+        row("job", never(), Child::LeavesDeafJob(69, Exit::Code(2))),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    assert_eq!(w.run(FOREVER), Some(137));
+    w.assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        0 spawn job.1#1
+        69 SIGTERM job.1#1
+        70 sweep api.1#1
+        70 api.1 terminated by SIGKILL
+        70 stopping: api.1 ended
+        70 SIGTERM web.1#1
+        71 sweep web.1#1
+        71 web.1 terminated by SIGTERM
+        269 sweep job.1#1
+        269 job.1 exited with code 2
+        269 strays SIGTERM",
+    );
+}
+
+#[test]
+fn all_ends_when_all_have_ended_with_the_first_code_that_is_not_zero() {
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(50, Exit::Code(0))),
+        row("api", never(), Child::ExitsAfter(60, Exit::Signal(Signal::HUP))),
+        row("job", never(), Child::ExitsAfter(70, Exit::Code(2))),
+    ];
+    let mut w = World::new(ExitOn::All, rows);
+    assert_eq!(w.run(FOREVER), Some(129));
+    w.assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        0 spawn job.1#1
+        50 sweep web.1#1
+        50 web.1 exited with code 0
+        60 sweep api.1#1
+        60 api.1 terminated by SIGHUP
+        70 sweep job.1#1
+        70 job.1 exited with code 2
+        70 strays SIGTERM",
+    );
+    let culprit = w.sup.verdict().culprit.unwrap();
+    assert_eq!(culprit.instance, w.instance("api.1"));
+}
+
+#[test]
+fn all_with_clean_exits_alone_ends_with_zero() {
+    let rows = vec![row("web", never(), Child::ExitsAfter(50, Exit::Code(0)))];
+    let mut w = World::new(ExitOn::All, rows);
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.sup.verdict(), &Default::default());
+}
+
+#[test]
+fn an_asked_stop_ends_with_zero_even_where_an_instance_had_failed_under_all() {
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(50, Exit::Code(3))),
+        row("api", never(), Child::Forever),
+    ];
+    let mut w = World::new(ExitOn::All, rows);
+    w.at(100, Event::Signalled(Signal::INT));
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.sup.verdict().culprit, None);
+}
+
+#[test]
+fn the_code_and_the_culprit_of_a_failed_start_belong_together_under_all() {
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(0, Exit::Code(3))),
+        Row {
+            children: vec![Child::ExitsAfter(0, Exit::Code(1)), Child::Missing],
+            ..row("api", on_failure(), Child::Missing)
+        },
+    ];
+    for with_other in [true, false] {
+        let mut rows = rows.clone();
+        if with_other {
+            rows.push(row("job", never(), Child::Forever));
+        }
+        let mut w = World::new(ExitOn::All, rows);
+        assert_eq!(w.run(FOREVER), Some(1), "{with_other}");
+        assert_eq!(w.sup.verdict().culprit.unwrap().instance, w.instance("api.1"));
+    }
+}
+
+#[test]
+fn a_failed_start_ends_the_session_with_one_and_stops_the_rest() {
+    let rows = vec![
+        row("web", on_failure(), Child::Forever),
+        row("api", on_failure(), Child::Missing),
+        row("job", on_failure(), Child::Forever),
+    ];
+    for exit_on in [ExitOn::First, ExitOn::Failure, ExitOn::All] {
+        let mut w = World::new(exit_on, rows.clone());
+        assert_eq!(w.run(FOREVER), Some(1));
+        w.assert(
+            "0 spawn web.1#1
+            0 spawn api.1#1
+            0 api.1 cannot start: no such file
+            0 stopping: api.1 ended
+            0 SIGTERM web.1#1
+            1 sweep web.1#1
+            1 web.1 terminated by SIGTERM
+            1 strays SIGTERM",
+        );
+        let culprit = w.sup.verdict().culprit.unwrap();
+        assert_eq!((culprit.instance, culprit.exit), (w.instance("api.1"), Exit::NotStarted));
+    }
+}
+
+#[test]
+fn a_failed_start_alone_ends_without_a_word_on_stopping() {
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Missing)]);
+    assert_eq!(w.run(FOREVER), Some(1));
+    w.assert(
+        "0 spawn web.1#1
+        0 web.1 cannot start: no such file
+        0 strays SIGTERM",
+    );
+}
+
+#[test]
+fn starts_follow_the_procfile_and_number_their_instances() {
+    let rows = vec![
+        Row { count: 2, ..row("web", on_failure(), Child::Forever) },
+        Row { count: 0, ..row("off", on_failure(), Child::Forever) },
+        row("api", on_failure(), Child::Forever),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.run(10);
+    w.assert("0 spawn web.1#1\n0 spawn web.2#1\n0 spawn api.1#1");
+}
+
+#[test]
+fn the_verdict_names_who_ended_the_session_how_when_and_after_how_many_restarts() {
+    let policy = Policy { max_restarts: 2, ..on_failure() };
+    let rows = vec![
+        row("web", on_failure(), Child::Deaf),
+        row("api", policy, Child::ExitsAfter(250, Exit::Code(7))),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    assert_eq!(w.run(FOREVER), Some(7));
+    let at = Moment(Duration::from_millis(250 + 500 + 250 + 1000 + 250));
+    let culprit = Culprit {
+        instance: w.instance("api.1"),
+        exit: Exit::Code(7),
+        uptime: Duration::from_millis(250),
+        restarts: 2,
+        at,
+    };
+    assert_eq!(w.sup.verdict().culprit, Some(culprit));
+    assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
+    assert_eq!(w.sup.verdict().lost, []);
+    assert_eq!(at.to_string(), "2.250s");
+}
+
+#[test]
+fn ends_have_the_codes_and_the_words_of_a_shell() {
+    let table = [
+        (Exit::Code(0), 0, "exited with code 0"),
+        (Exit::Code(3), 3, "exited with code 3"),
+        (Exit::Signal(Signal::TERM), 143, "terminated by SIGTERM"),
+        (Exit::NotStarted, 1, "could not be started"),
+        (Exit::Lost, 1, "did not end"),
+    ];
+    for (exit, code, words) in table {
+        assert_eq!((exit.code(), exit.to_string().as_str()), (code, words));
+        assert_eq!(exit.is_success(), code == 0);
+    }
+}
+
+#[test]
+fn a_failure_drops_an_instance_that_waits_for_its_restart_without_a_word() {
+    let rows = vec![
+        row("web", on_failure(), Child::ExitsAfter(10, Exit::Code(1))),
+        row("api", never(), Child::ExitsAfter(50, Exit::Code(3))),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    assert_eq!(w.run(FOREVER), Some(3));
+    w.assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        10 sweep web.1#1
+        10 web.1 exited with code 1; again in 500ms (1/5)
+        50 sweep api.1#1
+        50 api.1 exited with code 3
+        50 strays SIGTERM",
+    );
+}
+
+#[test]
+fn a_failure_says_that_it_stops_an_instance_that_still_drains() {
+    let rows = vec![
+        row("web", never(), Child::Leaky(10, Exit::Code(0))),
+        row("api", never(), Child::ExitsAfter(50, Exit::Code(3))),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    assert_eq!(w.run(FOREVER), Some(3));
+    w.assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        50 sweep api.1#1
+        50 api.1 exited with code 3
+        50 stopping: api.1 ended
+        210 sweep web.1#1
+        210 web.1 exited with code 0
+        210 strays SIGTERM",
+    );
+}
+
+#[test]
+fn a_failure_during_a_start_stops_what_was_being_started() {
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(10, Exit::Code(3))),
+        row("api", never(), Child::Forever),
+        row("job", never(), Child::Forever),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.start_takes = 30;
+    assert_eq!(w.run(FOREVER), Some(3));
+    w.assert(
+        "0 spawn web.1#1
+        30 spawn api.1#1
+        40 sweep web.1#1
+        40 web.1 exited with code 3
+        40 stopping: web.1 ended
+        60 SIGTERM api.1#1
+        61 sweep api.1#1
+        61 api.1 terminated by SIGTERM
+        61 strays SIGTERM",
+    );
+}

@@ -1,0 +1,199 @@
+//! How one instance is stopped: politely, then not.
+
+use std::time::Duration;
+
+use crate::app::{ExitOn, Policy, RunId, Signal};
+use crate::supervisor::sim::{Child, Row, World, on_failure, row};
+use crate::supervisor::{Event, Exit, Group};
+
+const FOREVER: u64 = 1_000_000_000;
+
+fn stopped_at(at: u64, rows: Vec<Row>) -> World {
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.at(at, Event::Signalled(Signal::TERM));
+    assert_eq!(w.run(FOREVER), Some(0));
+    w
+}
+
+#[test]
+fn each_group_gets_its_own_stop_signal_once() {
+    let policy = Policy { stop_signal: Signal::INT, ..on_failure() };
+    let rows = vec![row("web", on_failure(), Child::Forever), row("api", policy, Child::Forever)];
+    stopped_at(100, rows).assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1
+        100 SIGINT api.1#1
+        101 sweep web.1#1
+        101 web.1 terminated by SIGTERM
+        101 sweep api.1#1
+        101 api.1 terminated by SIGINT
+        101 strays SIGTERM",
+    );
+}
+
+#[test]
+fn who_does_not_stop_is_announced_and_killed_after_its_grace() {
+    let policy = Policy { grace: Duration::from_secs(12), ..on_failure() };
+    let rows = vec![row("web", on_failure(), Child::Deaf), row("api", policy, Child::Deaf)];
+    let w = stopped_at(100, rows);
+    w.assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1
+        100 SIGTERM api.1#1
+        1100 waiting 4s on web.1 api.1
+        5100 web.1 killed after 5s
+        5100 SIGKILL web.1#1
+        5101 sweep web.1#1
+        5101 web.1 terminated by SIGKILL
+        6100 waiting 6s on api.1
+        11100 waiting 1s on api.1
+        12100 api.1 killed after 12s
+        12100 SIGKILL api.1#1
+        12101 sweep api.1#1
+        12101 api.1 terminated by SIGKILL
+        12101 strays SIGTERM",
+    );
+    assert_eq!(w.sup.verdict().killed, [w.instance("web.1"), w.instance("api.1")]);
+    assert_eq!((w.sup.verdict().culprit, w.sup.verdict().lost.len()), (None, 0));
+}
+
+#[test]
+fn the_rest_of_a_group_may_use_the_grace_after_its_leader() {
+    stopped_at(100, vec![row("web", on_failure(), Child::LeavesGroup(3000))]).assert(
+        "0 spawn web.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1
+        1100 waiting 4s on web.1
+        3101 sweep web.1#1
+        3101 web.1 terminated by SIGTERM
+        3101 strays SIGTERM",
+    );
+}
+
+#[test]
+fn the_rest_of_a_group_is_killed_after_the_grace() {
+    let w = stopped_at(100, vec![row("web", on_failure(), Child::LeavesGroupDeaf)]);
+    w.assert(
+        "0 spawn web.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1
+        1100 waiting 4s on web.1
+        5100 web.1 killed after 5s
+        5100 SIGKILL web.1#1
+        5101 sweep web.1#1
+        5101 web.1 terminated by SIGTERM
+        5101 strays SIGTERM",
+    );
+    assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
+}
+
+#[test]
+fn no_grace_kills_with_the_first_request() {
+    let policy = Policy { grace: Duration::ZERO, ..on_failure() };
+    let rows = vec![row("web", policy.clone(), Child::Deaf)];
+    stopped_at(100, rows).assert(
+        "0 spawn web.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1
+        100 SIGKILL web.1#1
+        101 sweep web.1#1
+        101 web.1 terminated by SIGKILL
+        101 strays SIGTERM",
+    );
+}
+
+#[test]
+fn who_does_not_even_end_when_killed_is_lost_and_left() {
+    let w = stopped_at(100, vec![row("web", on_failure(), Child::Immortal)]);
+    w.assert(
+        "0 spawn web.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1
+        1100 waiting 4s on web.1
+        5100 web.1 killed after 5s
+        5100 SIGKILL web.1#1
+        7100 sweep web.1#1
+        7100 web.1 did not end
+        7100 strays SIGTERM",
+    );
+    assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
+    assert_eq!(w.sup.verdict().lost, [w.instance("web.1")]);
+}
+
+#[test]
+fn a_pipe_kept_open_delays_a_stopped_instance_by_the_drain_alone() {
+    let rows = vec![row("web", on_failure(), Child::Leaky(10_000, Exit::Code(0)))];
+    stopped_at(100, rows).assert(
+        "0 spawn web.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1
+        301 sweep web.1#1
+        301 web.1 terminated by SIGTERM
+        301 strays SIGTERM",
+    );
+}
+
+#[test]
+fn a_crash_that_drains_when_the_stop_begins_is_not_asked_again_nor_restarted() {
+    let rows = vec![row("web", on_failure(), Child::LeavesDeafJob(10, Exit::Code(1)))];
+    stopped_at(100, rows).assert(
+        "0 spawn web.1#1
+        10 SIGTERM web.1#1
+        100 stopping: SIGTERM
+        210 sweep web.1#1
+        210 web.1 exited with code 1
+        210 strays SIGTERM",
+    );
+}
+
+#[test]
+fn a_group_that_does_not_even_end_when_killed_is_left_after_the_drain() {
+    let w = stopped_at(100, vec![row("web", on_failure(), Child::LeavesGroupImmortal)]);
+    let expected = ["100 SIGTERM web.1#1", "5100 SIGKILL web.1#1", "5300 sweep web.1#1"];
+    assert_eq!(w.lines(&["SIGTERM web.1#1", "SIGKILL", "sweep"]), expected);
+    assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
+    assert_eq!(w.sup.verdict().lost, []);
+}
+
+/// A stop at 100 whose leader ends at 101 and whose group has ended by 200.
+fn group_gone_at_200() -> (World, RunId) {
+    let rows = vec![row("web", on_failure(), Child::LeavesGroupDeaf)];
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.at(100, Event::Signalled(Signal::TERM));
+    let run = RunId { instance: w.instance("web.1"), seq: 1 };
+    w.at(200, Event::GroupGone { run });
+    (w, run)
+}
+
+#[test]
+fn the_last_lines_after_a_group_is_gone_are_waited_for() {
+    let (mut w, run) = group_gone_at_200();
+    w.at(250, Event::OutputClosed { run });
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.lines(&["sweep"]), ["250 sweep web.1#1"]);
+}
+
+#[test]
+fn a_pipe_kept_open_after_a_group_is_gone_delays_the_end_by_the_drain_alone() {
+    let (mut w, _) = group_gone_at_200();
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.lines(&["sweep"]), ["400 sweep web.1#1"]);
+}
+
+#[test]
+fn the_end_of_a_leader_counts_once_while_its_group_lives() {
+    for group in [Group::Left, Group::Gone] {
+        let rows = vec![row("web", on_failure(), Child::LeavesGroup(500))];
+        let mut w = World::new(ExitOn::Failure, rows);
+        w.at(100, Event::Signalled(Signal::TERM));
+        let run = RunId { instance: w.instance("web.1"), seq: 1 };
+        w.at(200, Event::Exited { run, exit: Exit::Code(9), group });
+        assert_eq!(w.run(FOREVER), Some(0));
+        let expected = ["601 sweep web.1#1", "601 web.1 terminated by SIGTERM"];
+        assert_eq!(w.lines(&["sweep", "terminated"]), expected, "{group:?}");
+    }
+}

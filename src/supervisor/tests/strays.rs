@@ -1,0 +1,73 @@
+//! Descendants outside of the groups, at the end of the session.
+
+use std::time::Duration;
+
+use crate::app::{ExitOn, Policy, Signal};
+use crate::supervisor::Event;
+use crate::supervisor::sim::{Child, World, on_failure, row};
+
+const FOREVER: u64 = 1_000_000_000;
+
+fn stopped(child: Child) -> World {
+    let longest = Policy { grace: Duration::from_secs(7), ..on_failure() };
+    let rows = vec![row("web", on_failure(), child), row("api", longest, Child::Forever)];
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.at(0, Event::Signalled(Signal::INT));
+    w
+}
+
+fn end_of(w: &World) -> Vec<&str> {
+    w.lines(&["stray"])
+}
+
+#[test]
+fn a_stray_is_asked_when_no_instance_is_left() {
+    let mut w = stopped(Child::Daemonises);
+    w.start_takes = 0;
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(end_of(&w), ["1 strays SIGTERM"]);
+    assert_eq!(w.now.0, Duration::from_millis(2));
+}
+
+#[test]
+fn a_deaf_stray_is_killed_after_the_longest_grace() {
+    let mut w = stopped(Child::DaemonisesDeaf);
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(end_of(&w), ["1 strays SIGTERM", "7001 killing strays", "7001 strays SIGKILL"]);
+    assert_eq!(w.now.0, Duration::from_millis(7002));
+}
+
+#[test]
+fn a_stray_that_does_not_even_end_when_killed_is_left() {
+    let mut w = stopped(Child::DaemonisesImmortal);
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(end_of(&w), ["1 strays SIGTERM", "7001 killing strays", "7001 strays SIGKILL"]);
+    assert_eq!(w.now.0, Duration::from_millis(9001));
+}
+
+#[test]
+fn a_second_request_kills_the_strays() {
+    let mut w = stopped(Child::DaemonisesDeaf);
+    w.at(300, Event::Signalled(Signal::INT));
+    w.at(301, Event::Signalled(Signal::INT));
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(end_of(&w), ["1 strays SIGTERM", "300 strays SIGKILL"]);
+    assert_eq!(w.now.0, Duration::from_millis(301));
+}
+
+#[test]
+fn strays_get_a_moment_even_where_there_is_no_grace() {
+    let policy = Policy { grace: Duration::ZERO, ..on_failure() };
+    let mut w = World::new(ExitOn::Failure, vec![row("web", policy, Child::DaemonisesDeaf)]);
+    w.at(10, Event::Signalled(Signal::INT));
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(end_of(&w), ["11 strays SIGTERM", "12 killing strays", "12 strays SIGKILL"]);
+}
+
+#[test]
+fn the_session_is_not_over_before_the_strays_are_gone_and_a_lie_about_them_is_nothing() {
+    let mut w = stopped(Child::Deaf);
+    w.at(500, Event::StraysGone);
+    assert_eq!(w.run(1_000), None);
+    assert!(end_of(&w).is_empty());
+}
