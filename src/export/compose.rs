@@ -99,11 +99,11 @@ fn service_context(
     let mut env_file = None;
     match options.values {
         Values::Inline => {
-            service.variables.iter().for_each(|variable| set(&variable.name, &variable.value))
+            service.variables.iter().for_each(|variable| set(&variable.name, &variable.value));
         }
         Values::EnvFile if service.variables.is_empty() => {}
         Values::EnvFile => {
-            env_file = Some(markup::dollar_json(&script::env_file_name(options, services, service)))
+            env_file = Some(markup::dollar_json(&script::env_file_name(options, services, service)));
         }
     }
     set("PORT", service.port());

@@ -135,7 +135,7 @@ fn workload(
     (component, secret): (&String, Option<String>),
 ) -> Value {
     let memory = service.policy.memory_bytes.map(|bytes| {
-        if bytes % MIB == 0 { format!("{}Mi", bytes / MIB) } else { bytes.to_string() }
+        if bytes.is_multiple_of(MIB) { format!("{}Mi", bytes / MIB) } else { bytes.to_string() }
     });
     json!({
         "name": dns_label(&format!("{}-{component}", options.app)),

@@ -83,7 +83,7 @@ fn value_lines(service: &Service<'_>) -> Result<(Vec<String>, String), ExportErr
             Ok(value) => lines.push(format!("{}={value}", variable.name)),
             // Its octal escapes leave no control character.
             Err(_) => {
-                shell.push_str(&format!("{}; ", sh::export_line(&variable.name, &variable.value)))
+                shell.push_str(&format!("{}; ", sh::export_line(&variable.name, &variable.value)));
             }
         }
     }

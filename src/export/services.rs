@@ -82,7 +82,7 @@ impl<'a> Services<'a> {
             match (process_type.policy.role, options.release) {
                 (Role::Service, _) => running.push(service(app, options, position, process_type)?),
                 (Role::Release, Release::First) => {
-                    release = Some(service(app, options, position, process_type)?)
+                    release = Some(service(app, options, position, process_type)?);
                 }
                 (Role::Release, Release::LeftOut) => {}
             }

@@ -151,7 +151,7 @@ fn exec_form(command: &str) -> Option<String> {
     let is_assignment = |word: &&Word| word.assigns;
     let assignments = words.iter().take_while(is_assignment).count();
     let first = words.get(assignments)?;
-    if assignments == 0 && first.is_plain("exec") {
+    if first.is_plain("exec") {
         return Some(command.to_owned());
     }
     if !first.names_a_program() {
@@ -366,6 +366,7 @@ mod tests {
             ("exec ./web", "exec ./web"),
             ("exec env A=1 ./web", "exec env A=1 ./web"),
             ("exec -a x ./web", "exec -a x ./web"),
+            ("TZ=$A exec ./web", "TZ=$A exec ./web"),
             ("  node server.js  ", "exec node server.js"),
             ("node 'a; b' \"c && d\" e\\;f", "exec node 'a; b' \"c && d\" e\\;f"),
             ("node a.js 2>&1", "exec node a.js 2>&1"),
