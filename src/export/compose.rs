@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::names::distinct;
 use super::quote::{markup, sh};
 use super::script;
 use super::services::{Service, Services, carry_variable};
@@ -45,22 +46,30 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     let mut files = script::env_files(&FORMAT, options, &services, Owner::Exporter, env_file)?;
     let mut mode = 0o644;
     let mut all = Vec::new();
-    for service in services.release.iter().chain(&services.running) {
+    let types: Vec<&Service<'_>> = services.release.iter().chain(&services.running).collect();
+    let map = |name: &str| service_name(options, name);
+    let names = distinct(FORMAT.name, types.iter().map(|service| service.name), map)?;
+    for (service, name) in types.into_iter().zip(&names) {
         mode = script::mode(options, service, 0o600, mode);
-        all.push(service_context(options, &services, service)?);
+        all.push(service_context(options, &services, service, name)?);
     }
     let build = options.image == Image::Build;
     let own = json!({
         "project": options.app.to_lowercase().replace('.', "-"),
         "image": markup::json(&image(options)),
         "build": build.then(|| markup::dollar_json(&services.root)),
-        "release": services.release.as_ref().map(|release| release.name),
+        "release": services.release.as_ref().and(names.first()),
         "services": Value::from(all),
     });
     let contents =
         templates.render("compose.yaml.j2", &context(&FORMAT, options, &services, own))?;
     files.push(File { path: "compose.yaml".into(), contents, mode, owner: Owner::Exporter });
     Ok(files)
+}
+
+/// Returns the name of a type's service; a key that begins with `x-` would be an extension of the file.
+fn service_name(options: &Options, name: &str) -> String {
+    if name.starts_with("x-") { format!("{}-{name}", options.app) } else { name.to_owned() }
 }
 
 /// Returns the image that containers run.
@@ -90,6 +99,7 @@ fn service_context(
     options: &Options,
     services: &Services<'_>,
     service: &Service<'_>,
+    name: &str,
 ) -> Result<Value, ExportError> {
     let mut environment = Vec::new();
     let mut set = |name: &str, value: &str| {
@@ -103,13 +113,14 @@ fn service_context(
         }
         Values::EnvFile if service.variables.is_empty() => {}
         Values::EnvFile => {
-            env_file = Some(markup::dollar_json(&script::env_file_name(options, services, service)));
+            env_file =
+                Some(markup::dollar_json(&script::env_file_name(options, services, service)));
         }
     }
     set("PORT", service.port());
     let signal = service.policy.stop_signal;
     Ok(json!({
-        "name": service.name,
+        "name": name,
         "command": markup::dollar_json(&container_command(services, service)),
         "environment": environment,
         "env_file": env_file,
