@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::quote::{config, sh};
-use super::script::{self, env_file_name, sh_env_files};
+use super::script::{self, sh_env_files};
 use super::services::Services;
 use super::template::{Templates, context, raw};
 use super::verify::{Checker, Select};
@@ -50,12 +50,7 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
                     .for_each(|variable| set(&variable.name, &variable.value)),
                 Values::EnvFile if service.variables.is_empty() => {}
                 Values::EnvFile => {
-                    let path = format!(
-                        "{}/{}",
-                        services.location,
-                        env_file_name(options, &services, service)
-                    );
-                    command = format!(". {}; {command}", sh::word(&path));
+                    command = script::behind_env_file(options, &services, service, &command);
                 }
             }
             set("PORT", &instance.port);

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::quote::{markup, sh};
-use super::script::{self, env_file_name, sh_env_files};
+use super::quote::markup;
+use super::script::{self, sh_env_files};
 use super::services::{Instance, Service, Services, carry, carry_variable};
 use super::template::{Templates, context, raw};
 use super::verify::{Checker, Select};
@@ -75,9 +75,7 @@ fn instance_context(
         }
         Values::EnvFile if service.variables.is_empty() => {}
         Values::EnvFile => {
-            let path =
-                format!("{}/{}", services.location, env_file_name(options, services, service));
-            command = format!(". {}; {command}", sh::word(&path));
+            command = script::behind_env_file(options, services, service, &command);
         }
     }
     for (name, value) in [("PORT", &instance.port), ("PS", &instance.name)] {

@@ -164,6 +164,18 @@ pub(crate) fn sh_env_files(
     })
 }
 
+/// Returns shell text that reads the env file and runs the command in a shell that starts with it: some
+/// variables mean something to a shell at its start, and something else when they are set in it.
+pub(crate) fn behind_env_file(
+    options: &Options,
+    services: &Services<'_>,
+    service: &Service<'_>,
+    command: &str,
+) -> String {
+    let path = format!("{}/{}", services.location, env_file_name(options, services, service));
+    format!(". {}; exec /bin/sh -c {}", sh::word(&path), sh::word(command))
+}
+
 /// Returns the mode of a file that holds what the scripts of this export hold.
 pub(crate) fn mode(
     options: &Options,

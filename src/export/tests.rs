@@ -291,3 +291,42 @@ fn the_table_knows_every_format_by_its_name() {
     let unknown = format(Some("systmd")).unwrap_err();
     assert_eq!(unknown.hint().as_deref(), Some("did you mean `systemd`?"));
 }
+
+/// Formats in which a line is a statement.
+const LINE_FORMATS: [&Format; 6] = [
+    &systemd::FORMAT,
+    &supervisord::FORMAT,
+    &upstart::FORMAT,
+    &daemon::FORMAT,
+    &inittab::FORMAT,
+    &quadlet::FORMAT,
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_value_adds_a_statement_to_a_unit_and_each_refusal_names_its_variable(
+        text in quote::testing::value()
+    ) {
+        let of = |text: &str| app("/srv/a", vec![process("web", "./a", 1)], &[("THE_VALUE", text)]);
+        let lines = |files: &[File]| -> usize {
+            let units = files.iter().filter(|file| !file.path.to_string_lossy().ends_with(".sh"));
+            units.map(|file| file.contents.lines().count()).sum()
+        };
+        for format in FORMATS {
+            match render(format, &of(&text), &options("a")) {
+                Err(error) => {
+                    let said = error.to_string();
+                    let names_it = said.starts_with(format.name) && said.contains("`THE_VALUE`");
+                    proptest::prop_assert!(names_it, "{}", said);
+                }
+                Ok(files) if LINE_FORMATS.iter().any(|line| line.name == format.name) => {
+                    let harmless = render(format, &of("x"), &options("a")).unwrap();
+                    proptest::prop_assert_eq!(lines(&files), lines(&harmless), "{}", format.name);
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+}

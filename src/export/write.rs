@@ -14,7 +14,7 @@ use super::error::ExportError;
 use super::{File, Owner, marker};
 
 /// Service folders hold `log/run`, and nothing of an export lies deeper.
-const DEPTH: usize = 3;
+const DEPTH: usize = 2;
 /// Enough of a file to find the marker in.
 const HEAD_BYTES: u64 = 4096;
 
@@ -54,7 +54,7 @@ impl<'a> Changes<'a> {
             before.push(read_own(&location.join(&file.path), app)?);
         }
         let mut stale = Vec::new();
-        find(location, Path::new(""), DEPTH, &mut |path, contents| {
+        visit(location, app, &mut |path, contents| {
             let found = marker::read(contents);
             if found.is_some_and(|found| found.app == app && found.format == format) {
                 stale.push(path.to_owned());
@@ -166,36 +166,48 @@ fn bare_files(location: &Path, run: &Path) -> Vec<PathBuf> {
     beside.filter(|path| location.join(path).is_file()).collect()
 }
 
-/// Calls `found` for each plain file below the folder with its path and first bytes. Symbolic links are
-/// not followed, and what cannot be read is not pm's.
-fn find(
+/// Calls `found` with the path and first bytes of each plain file in the folder and in those of its folders
+/// that are called as the application's services are. Symbolic links are not followed, and what cannot be
+/// read is not pm's.
+fn visit(
     location: &Path,
-    below: &Path,
-    depth: usize,
+    app: &str,
     found: &mut dyn FnMut(&Path, &str),
 ) -> Result<(), ExportError> {
-    let folder = location.join(below);
-    let entries = match fs::read_dir(&folder) {
+    let entries = match fs::read_dir(location) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && below == Path::new("") => {
-            return Ok(());
-        }
-        Err(_) if below != Path::new("") => return Ok(()),
-        Err(source) => return Err(ExportError::Write { path: folder, source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(ExportError::Write { path: location.to_owned(), source }),
     };
+    let service = format!("{app}-");
     for entry in entries.flatten() {
-        let path = below.join(entry.file_name());
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && depth > 1 => find(location, &path, depth - 1, found)?,
-            Ok(kind) if kind.is_file() => {
-                if let Ok(text) = head(&entry.path()) {
-                    found(&path, &text);
-                }
-            }
-            Ok(_) | Err(_) => {}
-        }
+        let name = entry.file_name();
+        let is_service = name.to_string_lossy().starts_with(&service);
+        visit_entry(&entry, Path::new(&name), if is_service { DEPTH } else { 0 }, found);
     }
     Ok(())
+}
+
+/// Visits a file, or a folder's files where `depth` is left.
+fn visit_entry(
+    entry: &fs::DirEntry,
+    path: &Path,
+    depth: usize,
+    found: &mut dyn FnMut(&Path, &str),
+) {
+    match entry.file_type() {
+        Ok(kind) if kind.is_dir() && depth > 0 => {
+            for below in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+                visit_entry(&below, &path.join(below.file_name()), depth - 1, found);
+            }
+        }
+        Ok(kind) if kind.is_file() => {
+            if let Ok(text) = head(&entry.path()) {
+                found(path, &text);
+            }
+        }
+        Ok(_) | Err(_) => {}
+    }
 }
 
 fn head(path: &Path) -> io::Result<String> {
@@ -273,8 +285,7 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names = Vec::new();
-        find(folder, Path::new(""), DEPTH, &mut |path, _| names.push(path.display().to_string()))
-            .unwrap();
+        visit(folder, "shop", &mut |path, _| names.push(path.display().to_string())).unwrap();
         names.sort();
         names
     }
