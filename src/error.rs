@@ -4,7 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::app::formation::FormationError;
+use crate::config::ConfigError;
 use crate::export::ExportError;
+use crate::resources::budget::BudgetError;
+use crate::resources::command::CommandError;
+use crate::resources::per_type::PerTypeError;
 
 /// A failure that ends the command. `Display` is the lowercase fragment that `main` puts behind
 /// `error: `; the cause, where there is one, is `source()`.
@@ -67,6 +71,33 @@ pub enum Error {
     /// The application cannot be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// pm.toml or .foreman cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// An option such as `--memory web=512M` cannot be used.
+    #[error("cannot use `{option}`")]
+    PerType {
+        /// `--memory`
+        option: &'static str,
+        /// Why.
+        source: PerTypeError,
+    },
+    /// A memory budget cannot be divided among workers.
+    #[error("cannot divide the memory budget of `{name}`")]
+    Budget {
+        /// The process type.
+        name: String,
+        /// Why.
+        source: BudgetError,
+    },
+    /// `--gc size` for a command in which V8's flags have no certain place.
+    #[error("cannot put V8's flags into the command of `{name}`")]
+    V8Flags {
+        /// The process type.
+        name: String,
+        /// Why.
+        source: CommandError,
+    },
     /// `--set` without `=`.
     #[error("`{text}` is not KEY=VALUE")]
     NotAnAssignment {
@@ -166,6 +197,7 @@ impl Error {
             Self::EnvFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "a file named with `-e` must be there; only the default `.env` is optional".into()
             }
+            Self::Root { .. } => "name the application's folder with `-d`, or its Procfile with `-f`".into(),
             Self::Formation(FormationError::Unknown { nearest: Some(nearest), .. }) => {
                 format!("did you mean `{nearest}`?")
             }
@@ -178,6 +210,13 @@ impl Error {
             Self::Formation(FormationError::NoName { .. }) => "write `web=2`".into(),
             Self::Export(error) => return error.hint(),
             Self::Formation(FormationError::Nothing) => "ask for at least one instance: `web=1`".into(),
+            Self::Config(error) => return error.hint.clone(),
+            Self::PerType { source: PerTypeError::Unknown { nearest: Some(nearest), .. }, .. } => {
+                format!("did you mean `{nearest}`?")
+            }
+            Self::PerType { option, .. } => format!("write `{option} web=VALUE,all=VALUE`; `pm start --help` says which values"),
+            Self::Budget { source: BudgetError::WebMemory(size), .. } => size.hint().into(),
+            Self::V8Flags { source, .. } => source.hint().into(),
             Self::NotAnAssignment { .. } => "write `--set KEY=VALUE`".into(),
             Self::PortValue { .. } => "PORT is the base of all ports: a number from 0 to 65535".into(),
             Self::PortRange { .. } => "choose a lower base with `-p`".into(),

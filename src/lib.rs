@@ -2,8 +2,10 @@
 
 pub mod app;
 pub mod cli;
+pub mod config;
 pub mod error;
 pub mod export;
-pub(crate) mod os;
+pub mod os;
 pub mod output;
+pub mod resources;
 pub mod supervisor;

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::{ExitOn, Restart};
@@ -92,7 +92,7 @@ pub struct StartArgs {
     #[arg(long, value_name = "WHICH", env = "PM_EXIT_ON", value_enum)]
     pub exit_on: Option<ExitOn>,
     /// Run the one-shot type `release` first, alone; the others start when it has exited 0
-    #[arg(long, env = "PM_RELEASE", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "PM_RELEASE", value_parser = FalseyValueParser::new())]
     pub release: bool,
     /// Behave as this tool: `foreman` is `--restart never --exit-on first`, `release` not special
     #[arg(long = "as", value_name = "TOOL", env = "PM_AS", value_enum)]
@@ -117,19 +117,19 @@ pub struct OutputArgs {
     )]
     pub color: Option<ColorChoice>,
     /// No time before each line
-    #[arg(long, env = "PM_NO_TIMESTAMP", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "PM_NO_TIMESTAMP", value_parser = FalseyValueParser::new())]
     pub no_timestamp: bool,
     /// Form of the time, as in strftime(3) [default: %H:%M:%S]
     #[arg(long, value_name = "FORMAT", env = "PM_TIMESTAMP_FORMAT")]
     pub timestamp_format: Option<String>,
     /// Lines alone, without time and name
-    #[arg(long, env = "PM_NO_PREFIX", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "PM_NO_PREFIX", value_parser = FalseyValueParser::new())]
     pub no_prefix: bool,
     /// Run these types without printing their output
     #[arg(short = 'q', long, value_name = "TYPE,..", env = "PM_QUIET", value_delimiter = ',')]
     pub quiet: Vec<String>,
     /// One JSON object a line, for output lines and events
-    #[arg(long, env = "PM_JSON", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "PM_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
 }
 
@@ -183,10 +183,10 @@ pub struct CheckArgs {
     #[arg(short = 'p', long, value_name = "N", env = "PM_PORT")]
     pub port: Option<u16>,
     /// Exit 1 on warnings too
-    #[arg(long, env = "PM_STRICT", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "PM_STRICT", value_parser = FalseyValueParser::new())]
     pub strict: bool,
     /// One JSON object a finding
-    #[arg(long, env = "PM_JSON", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "PM_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
 }
 

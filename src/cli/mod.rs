@@ -10,10 +10,11 @@ pub mod sources;
 mod start;
 mod tell;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use clap::Parser;
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::error::Error;
 use args::{Cli, Command, Tool};
@@ -22,7 +23,10 @@ use sources::Sources;
 /// Runs pm with these arguments, says what went wrong, and returns the exit code.
 pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
     let called_as = called_as(arguments.first());
-    let cli = match Cli::try_parse_from(bare_color(arguments)) {
+    let parsed = command(sources)
+        .try_get_matches_from(bare_color(arguments))
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Nothing can be said where stderr is closed.
@@ -40,6 +44,18 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
             error.exit_code()
         }
     }
+}
+
+/// Returns the command line's grammar. A `PM_` variable that is set to nothing is one that is not set, as
+/// a compose file or a CI job leaves it.
+fn command(sources: &Sources) -> clap::Command {
+    let is_empty =
+        |key: &OsStr| sources.env.iter().any(|(name, value)| name == key && value.is_empty());
+    let heed = |arg: clap::Arg| match arg.get_env() {
+        Some(key) if is_empty(key) => arg.env(Resettable::Reset),
+        Some(_) | None => arg,
+    };
+    Cli::command().mut_subcommands(|subcommand| subcommand.mut_args(heed))
 }
 
 fn dispatch(cli: &Cli, called_as: Tool, sources: &Sources) -> Result<i32, Error> {
@@ -100,7 +116,6 @@ fn bare_color(arguments: Vec<OsString>) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

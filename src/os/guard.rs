@@ -16,8 +16,10 @@ use nix::sys::signal::{SigHandler, Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::{ForkResult, Pid};
 
+use super::clock::Clock;
 use super::procfs;
 use super::roster::Roster;
+use crate::supervisor::Moment;
 
 /// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
 const POLITE: Duration = Duration::from_millis(1000);
@@ -77,9 +79,12 @@ impl Guard {
 
     /// Returns true once when the guard has ended, which only someone else's signal does.
     pub(crate) fn has_just_ended(&mut self) -> bool {
+        if self.is_gone {
+            return false;
+        }
         #[expect(clippy::disallowed_methods, reason = "the guard is this module's own child")]
         let status = nix::sys::wait::waitpid(self.pid, Some(WaitPidFlag::WNOHANG));
-        if self.is_gone || status == Ok(WaitStatus::StillAlive) {
+        if status == Ok(WaitStatus::StillAlive) {
             return false;
         }
         self.is_gone = true;
@@ -91,6 +96,10 @@ impl Guard {
         // An error means that it is gone already, which the wait finds too.
         let _ = self.pipe.write_all(GOODBYE);
         drop(self.pipe);
+        if !self.is_gone {
+            // One that someone has stopped would not read it, and pm would wait for ever.
+            signal_one(self.pid, Signal::SIGKILL);
+        }
         #[expect(clippy::disallowed_methods, reason = "the guard is this module's own child")]
         let _ = nix::sys::wait::waitpid(self.pid, None);
     }
@@ -127,68 +136,94 @@ fn settle_in() {
     }
 }
 
-/// Asks every group and every holder of the stdin pipe to end, then kills.
+/// Asks every group and everything outside of them to end, each once, then kills.
 fn end_all(groups: &[Pid], mark: (u64, u64)) {
-    let mut told = signal_all(groups, mark, Signal::SIGTERM, &[]);
-    for group in groups {
-        // A stopped process hears SIGTERM only when it goes on.
-        let _ = killpg(*group, Signal::SIGCONT);
-    }
-    let mut waited = Duration::ZERO;
-    while waited < POLITE && is_anyone_left(groups, mark) {
+    let clock = Clock::start();
+    // Before anyone is told: the end of a parent hides where its children came from.
+    let mut left = look(groups, mark, &[]);
+    signal_groups(groups, Signal::SIGTERM);
+    // A stopped process hears SIGTERM only when it goes on.
+    signal_groups(groups, Signal::SIGCONT);
+    let mut told: Vec<Pid> = Vec::new();
+    while clock.now() < Moment(POLITE) && !left.is_nothing() {
+        for pid in left.outside {
+            if !told.contains(&pid) {
+                signal_one(pid, Signal::SIGTERM);
+                signal_one(pid, Signal::SIGCONT);
+                told.push(pid);
+            }
+        }
         pause(LOOK);
-        waited += Duration::from_millis(LOOK.into());
-        told.extend(signal_all(&[], mark, Signal::SIGTERM, &told));
+        left = look(groups, mark, &told);
     }
     // Twice: what was forked while the first went round is found by the second.
     for _ in 0..2 {
-        signal_all(groups, mark, Signal::SIGKILL, &[]);
+        for pid in look(groups, mark, &told).outside {
+            signal_one(pid, Signal::SIGKILL);
+            told.push(pid);
+        }
+        signal_groups(groups, Signal::SIGKILL);
     }
 }
 
-/// Signals groups, and holders of the pipe that are not in `skip`. Returns those holders.
-fn signal_all(groups: &[Pid], mark: (u64, u64), signal: Signal, skip: &[Pid]) -> Vec<Pid> {
-    let found: Vec<Pid> =
-        holders(mark).into_iter().filter(|stat| !skip.contains(&stat.pid)).map(|s| s.pid).collect();
+fn signal_groups(groups: &[Pid], signal: Signal) {
     for group in groups {
         // ESRCH: it is gone, which is what is wanted.
         let _ = killpg(*group, signal);
     }
-    let outside = found.iter().filter(|pid| {
-        nix::unistd::getpgid(Some(**pid)).is_ok_and(|group| !groups.contains(&group))
-    });
-    for pid in outside {
-        let _ = kill(*pid, signal);
+}
+
+fn signal_one(pid: Pid, signal: Signal) {
+    // ESRCH: it is gone, which is what is wanted.
+    let _ = kill(pid, signal);
+}
+
+/// Who still runs.
+struct Left {
+    is_in_groups: bool,
+    outside: Vec<Pid>,
+}
+
+impl Left {
+    fn is_nothing(&self) -> bool {
+        !self.is_in_groups && self.outside.is_empty()
     }
-    found
 }
 
-fn is_anyone_left(groups: &[Pid], mark: (u64, u64)) -> bool {
-    groups.iter().any(|group| killpg(*group, None) != Err(Errno::ESRCH))
-        || !holders(mark).is_empty()
-}
-
-/// Returns the processes that have the pipe as one of their first three descriptors, and their descendants.
-fn holders(mark: (u64, u64)) -> Vec<procfs::Stat> {
+/// Looks for members of the groups, and outside of them for processes that have the pipe as one of
+/// their first three descriptors, those `known` from an earlier look, and the descendants of all
+/// these. Zombies do not count: nobody may be there to reap them (a container without an init).
+fn look(groups: &[Pid], mark: (u64, u64), known: &[Pid]) -> Left {
     let all = procfs::all();
-    let me = Pid::this();
     let holds = |pid: Pid| {
         (0..3).any(|fd| {
             let meta = std::fs::metadata(format!("/proc/{pid}/fd/{fd}"));
             meta.is_ok_and(|meta| (meta.dev(), meta.ino()) == mark)
         })
     };
-    let mut found: Vec<_> =
-        all.iter().filter(|s| s.pid != me && !s.is_zombie && holds(s.pid)).copied().collect();
+    let me = Pid::this();
+    let living: Vec<_> = all.iter().filter(|s| s.pid != me && !s.is_zombie).collect();
+    let is_inside = |stat: &procfs::Stat| groups.contains(&stat.group);
+    let is_ours =
+        |stat: &procfs::Stat| is_inside(stat) || known.contains(&stat.pid) || holds(stat.pid);
+    let (mut found, mut others): (Vec<&procfs::Stat>, Vec<&procfs::Stat>) =
+        living.into_iter().partition(|s| is_ours(s));
     let mut at = 0;
     while at < found.len() {
         let parent = found[at].pid;
-        let new = all.iter().filter(|s| s.parent == parent && !s.is_zombie);
-        let new: Vec<_> = new.filter(|s| found.iter().all(|f| f.pid != s.pid)).copied().collect();
-        found.extend(new);
+        let (children, rest): (Vec<&procfs::Stat>, Vec<&procfs::Stat>) =
+            others.into_iter().partition(|s| s.parent == parent);
+        found.extend(children);
+        others = rest;
         at += 1;
     }
-    found
+    let is_in_groups = if all.is_empty() {
+        groups.iter().any(|group| killpg(*group, None) != Err(Errno::ESRCH))
+    } else {
+        found.iter().any(|stat| is_inside(stat))
+    };
+    let outside = found.iter().filter(|stat| !is_inside(stat)).map(|stat| stat.pid).collect();
+    Left { is_in_groups, outside }
 }
 
 fn inode(fd: &impl AsFd) -> io::Result<(u64, u64)> {

@@ -1,6 +1,8 @@
 //! The limit of open files: raised for pm's own pipes, never for its children.
 
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
@@ -36,18 +38,18 @@ impl OpenFiles {
         Ok(limits)
     }
 
-    /// Runs a start under the limit that pm was started with, so that the child inherits that one:
-    /// programs that use select(2) must not get more than they expect.
-    pub(crate) fn as_inherited<T>(&self, start: impl FnOnce() -> T) -> T {
+    /// Gives a command the limit that pm was started with: programs that use select(2) must not get more
+    /// than they expect. It is lowered in the child: posix_spawn(3) checks the numbers of descriptors
+    /// against pm's own limit, and refuses those above it.
+    pub(crate) fn hand_down(self, command: &mut Command) {
         if self.soft == self.raised {
-            return start();
+            return;
         }
-        // Lowering never fails, and raising back to what was already set only does if root lowered the
-        // hard limit meanwhile; the next start then says which file could not be opened.
-        let _ = self.set(self.soft);
-        let result = start();
-        let _ = self.set(self.raised);
-        result
+        // SAFETY: between fork and exec only setrlimit is called, which is async-signal-safe.
+        #[expect(unsafe_code, reason = "std has no way to lower a limit of a child")]
+        unsafe {
+            command.pre_exec(move || self.set(self.soft));
+        }
     }
 
     fn set(&self, soft: rlim_t) -> io::Result<()> {

@@ -2,12 +2,17 @@
 //! it what happened; it is the only part that knows process ids and reads the clock.
 
 pub(crate) mod adopted;
+pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod foreground;
 pub(crate) mod guard;
+pub(crate) mod inherited;
 pub(crate) mod limits;
+pub mod machine;
+pub mod meter;
 pub(crate) mod notes;
+pub(crate) mod proc_tree;
 pub(crate) mod procfs;
 pub(crate) mod roster;
 pub(crate) mod run;

@@ -37,7 +37,10 @@ pub(crate) fn note(id: InstanceId, note: &Note) -> Say {
                 }
                 Next::GaveUp { crashes } => {
                     facts["gave_up_after"] = (*crashes).into();
-                    format!("{exit}; crashed {crashes} times in a row, not started again")
+                    match crashes {
+                        0 | 1 => format!("{exit}; not started again"),
+                        _ => format!("{exit}; crashed {crashes} times in a row, not started again"),
+                    }
                 }
             };
             say(speaker, "ended", text, facts)
@@ -194,6 +197,10 @@ mod tests {
         assert_eq!(
             text(Exit::Code(1), Next::GaveUp { crashes: 6 }),
             "exited with code 1; crashed 6 times in a row, not started again"
+        );
+        assert_eq!(
+            text(Exit::Code(1), Next::GaveUp { crashes: 1 }),
+            "exited with code 1; not started again"
         );
         assert_eq!(
             text(Exit::Code(0), Next::Restart { crash: 0, limit: 5, delay }),

@@ -11,6 +11,7 @@ pub(crate) struct Stat {
     pub(crate) pid: Pid,
     pub(crate) parent: Pid,
     pub(crate) group: Pid,
+    session: Pid,
     /// It has ended and waits to be reaped.
     pub(crate) is_zombie: bool,
 }
@@ -24,10 +25,12 @@ fn parse(line: &[u8]) -> Option<Stat> {
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
+    let session = fields.next()?.parse().ok()?;
     Some(Stat {
         pid: Pid::from_raw(pid.parse().ok()?),
         parent: Pid::from_raw(parent),
         group: Pid::from_raw(group),
+        session: Pid::from_raw(session),
         is_zombie: matches!(state, "Z" | "X"),
     })
 }
@@ -37,6 +40,17 @@ pub(crate) fn all() -> Vec<Stat> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     pids.filter_map(|pid| parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)).collect()
+}
+
+/// Returns whether a process group is orphaned (POSIX): none of its members has a parent in another
+/// group of its session, which could resume it when it is stopped. False where that cannot be seen.
+pub(crate) fn is_orphaned(group: Pid) -> bool {
+    let all = all();
+    let has_keeper = |member: &Stat| {
+        let parent = all.iter().find(|stat| stat.pid == member.parent);
+        parent.is_some_and(|parent| parent.group != group && parent.session == member.session)
+    };
+    !all.is_empty() && !all.iter().filter(|stat| stat.group == group).any(has_keeper)
 }
 
 /// Returns the children of this process, adopted ones too, dead ones too. The kernel's own list where
@@ -61,7 +75,8 @@ mod tests {
     fn a_name_with_blanks_and_parentheses_is_skipped() {
         let stat = parse(b"42 (a) b (c) S 7 40 1 0 -1").unwrap();
         let pid = Pid::from_raw;
-        assert_eq!(stat, Stat { pid: pid(42), parent: pid(7), group: pid(40), is_zombie: false });
+        let (parent, group, session) = (pid(7), pid(40), pid(1));
+        assert_eq!(stat, Stat { pid: pid(42), parent, group, session, is_zombie: false });
         assert!(parse(b"42 (sh) Z 7 40 1").unwrap().is_zombie);
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"42 (sh"), None);

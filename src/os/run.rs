@@ -14,7 +14,7 @@ use super::guard::Guard;
 use super::limits::OpenFiles;
 use super::signals::{self, Heard};
 use super::spawn::Spawner;
-use super::{adopted, notes};
+use super::{adopted, inherited, notes};
 use crate::app::{App, RunId, Signal};
 use crate::error::Error;
 use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
@@ -74,6 +74,7 @@ struct Shell {
 impl Shell {
     fn open(app: Arc<App>, form: Form) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
+        inherited::keep_from_children();
         let open_files = OpenFiles::make_room(app.instances().count())?;
         let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;
         let stdin = stdin.into();
@@ -131,7 +132,11 @@ impl Shell {
                 let _ = raise(Nix::SIGSTOP);
             }),
             Action::Note(id, note) => self.say(notes::note(id, &note)),
-            Action::Say(message) => self.say(notes::message(&self.app, &message)),
+            Action::Say(message) => {
+                self.say(notes::message(&self.app, &message));
+                // What is said stands before what comes of it: the answers of children to a signal.
+                self.pump.wake();
+            }
         }
     }
 

@@ -4,8 +4,10 @@ use std::io;
 
 use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as Nix};
+use nix::unistd::getpgrp;
 use signal_hook::iterator::Signals;
 
+use super::procfs;
 use crate::app::Signal;
 
 /// What pm listens to. SIGWINCH, SIGALRM and the like keep their default, which is harmless or deadly
@@ -41,6 +43,8 @@ pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
             match signal {
                 libc::SIGCHLD => tell(Heard::Child),
                 libc::SIGHUP if ignores_hangup => {}
+                // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
+                libc::SIGTSTP if procfs::is_orphaned(getpgrp()) => {}
                 signal => tell(Heard::Signal(Signal(signal))),
             }
         }
@@ -50,6 +54,7 @@ pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
 
 /// Returns whether SIGHUP was ignored.
 fn reset_dispositions() -> bool {
+    reset_real_time_signals();
     let mut ignores_hangup = false;
     let keep = [Nix::SIGKILL, Nix::SIGSTOP, Nix::SIGPIPE, Nix::SIGSEGV, Nix::SIGBUS];
     for signal in Nix::iterator().filter(|signal| !keep.contains(signal)) {
@@ -61,4 +66,14 @@ fn reset_dispositions() -> bool {
         }
     }
     ignores_hangup
+}
+
+/// nix cannot name these.
+fn reset_real_time_signals() {
+    for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
+        // SAFETY: the default disposition runs no code of ours.
+        #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+        // It cannot fail: the C library says that the signal is there and not its own.
+        let _ = unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }

@@ -47,7 +47,8 @@ impl Spawner {
             command.envs(app.environment_of(id).iter().map(|(key, value)| (key, &value.text)));
             command.stdin(Stdio::from(self.stdin.as_fd().try_clone_to_owned()?));
             command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
-            let child = self.open_files.as_inherited(|| command.spawn())?;
+            self.open_files.hand_down(&mut command);
+            let child = command.spawn()?;
             let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
             Ok(Started { pid: Pid::from_raw(pid), output: output.into() })
         };

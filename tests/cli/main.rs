@@ -1,5 +1,21 @@
-//! Integration tests.
-mod examples;
-mod http;
+//! Integration tests: the built binary, as a user runs it.
+
+mod demo;
+mod env_command;
+mod files;
+mod group;
+mod guard;
+mod limits;
+mod lines;
+mod log;
+mod node_cluster;
+mod output;
+mod restart;
+mod run;
 mod sandbox;
 mod sandbox_itself;
+mod signals;
+mod start;
+mod stop;
+mod strays;
+mod terminal;

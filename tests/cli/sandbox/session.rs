@@ -186,6 +186,11 @@ impl Session {
         String::from_utf8_lossy(&self.watch.lock().stderr).into_owned()
     }
 
+    /// Returns whether the program has not ended yet.
+    pub(crate) fn is_running(&self) -> bool {
+        self.watch.lock().end.is_none()
+    }
+
     /// Returns what the program started and what that started.
     pub(crate) fn descendants(&self) -> Vec<Process> {
         descendants(self.pid)

@@ -1,0 +1,196 @@
+//! Which processes belong to which instance, as /proc has it. Reads only; sends no signals.
+//!
+//! Descendants of pm are walked by `/proc/PID/task/*/children` (proc(5)), so that the cost depends on pm's
+//! own processes and not on how many the machine has; a kernel without those files has all of /proc read
+//! instead. What was orphaned is a child of pm (a subreaper) and is told by its process group, which is the
+//! instance's own unless it has left it.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+/// The facts of `/proc/PID/stat` that are wanted here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// The parent.
+    pub(crate) parent: i32,
+    /// The process group.
+    pub(crate) group: i32,
+    /// CPU time of the process and of those it has waited for, in ticks.
+    pub(crate) cpu_ticks: u64,
+}
+
+/// A reader of /proc that uses one buffer for everything.
+#[derive(Debug)]
+pub(crate) struct Proc {
+    folder: PathBuf,
+    /// pm itself: the root of the walk.
+    own_pid: i32,
+    has_children_files: bool,
+    buffer: Vec<u8>,
+}
+
+impl Proc {
+    /// Takes the folder of proc(5), and the pid whose descendants are walked.
+    pub(crate) fn new(folder: PathBuf, own_pid: i32) -> Self {
+        let children = folder.join(format!("{own_pid}/task/{own_pid}/children"));
+        Self {
+            has_children_files: children.exists(),
+            folder,
+            own_pid,
+            buffer: Vec::with_capacity(4096),
+        }
+    }
+
+    /// Reads a file of a process; an error where the process is gone or not ours to read.
+    pub(crate) fn read(&mut self, pid: i32, name: &str) -> io::Result<&[u8]> {
+        self.buffer.clear();
+        let path = self.folder.join(format!("{pid}/{name}"));
+        // No more than a few KiB: none of the files read here is longer.
+        File::open(path)?.read_to_end(&mut self.buffer)?;
+        Ok(&self.buffer)
+    }
+
+    /// Reads `/proc/PID/stat`. The name in it may hold blanks and parentheses, so the last `)` counts.
+    pub(crate) fn stat(&mut self, pid: i32) -> Option<Stat> {
+        let bytes = self.read(pid, "stat").ok()?;
+        let close = bytes.iter().rposition(|&b| b == b')')?;
+        let text = std::str::from_utf8(&bytes[close + 1..]).ok()?;
+        // Behind the name: state (field 3), ppid (4), pgrp (5); utime, stime, cutime, cstime are 14 to 17.
+        let mut fields = text.split_ascii_whitespace().skip(1);
+        let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        let times = fields.skip(8).take(4).map(|ticks| ticks.parse::<u64>().unwrap_or(0));
+        Some(Stat { parent, group, cpu_ticks: times.sum() })
+    }
+
+    /// Returns the processes of each leader, itself first; a leader that is gone has none.
+    pub(crate) fn trees(&mut self, leaders: &[i32]) -> HashMap<i32, Vec<i32>> {
+        let mut trees: HashMap<i32, Vec<i32>> =
+            leaders.iter().map(|&leader| (leader, Vec::new())).collect();
+        let by_parent = if self.has_children_files { None } else { Some(self.by_parent()) };
+        let mut open: Vec<(i32, i32)> = Vec::new();
+        for child in self.children(self.own_pid, by_parent.as_ref()) {
+            let leader = if trees.contains_key(&child) {
+                Some(child)
+            } else {
+                self.stat(child).map(|stat| stat.group).filter(|group| trees.contains_key(group))
+            };
+            open.extend(leader.map(|leader| (child, leader)));
+        }
+        while let Some((pid, leader)) = open.pop() {
+            open.extend(
+                self.children(pid, by_parent.as_ref()).into_iter().map(|child| (child, leader)),
+            );
+            if let Some(tree) = trees.get_mut(&leader) {
+                tree.push(pid);
+            }
+        }
+        for (leader, tree) in &mut trees {
+            tree.sort_unstable_by_key(|pid| (pid != leader, *pid));
+            tree.dedup();
+        }
+        trees
+    }
+
+    fn children(&mut self, pid: i32, by_parent: Option<&HashMap<i32, Vec<i32>>>) -> Vec<i32> {
+        if let Some(by_parent) = by_parent {
+            return by_parent.get(&pid).cloned().unwrap_or_default();
+        }
+        // Each thread has children of its own: a JVM or a Go program starts them from any.
+        let mut children = Vec::new();
+        for thread in numbers_in(self.folder.join(format!("{pid}/task"))) {
+            if let Ok(bytes) = self.read(pid, &format!("task/{thread}/children")) {
+                let text = String::from_utf8_lossy(bytes);
+                children.extend(
+                    text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()),
+                );
+            }
+        }
+        children
+    }
+
+    fn by_parent(&mut self) -> HashMap<i32, Vec<i32>> {
+        let mut by_parent: HashMap<i32, Vec<i32>> = HashMap::new();
+        for pid in numbers_in(self.folder.clone()) {
+            if let Some(stat) = self.stat(pid) {
+                by_parent.entry(stat.parent).or_default().push(pid);
+            }
+        }
+        by_parent
+    }
+}
+
+/// Returns the entries of a folder that are numbers; none where the process is gone.
+fn numbers_in(folder: PathBuf) -> Vec<i32> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Whether the fake /proc has `children` files.
+    #[derive(Clone, Copy, PartialEq)]
+    pub(in crate::os) enum Kernel {
+        WithChildren,
+        WithoutChildren,
+    }
+
+    /// Writes the files of a process with two threads; the second one has the children.
+    pub(in crate::os) fn process(
+        proc: &Path,
+        kernel: Kernel,
+        pid: i32,
+        parent: i32,
+        group: i32,
+        children: &str,
+    ) {
+        for thread in [pid, pid + 5000] {
+            let folder = proc.join(format!("{pid}/task/{thread}"));
+            fs::create_dir_all(&folder).unwrap();
+            if kernel == Kernel::WithChildren {
+                fs::write(folder.join("children"), if thread == pid { "" } else { children })
+                    .unwrap();
+            }
+        }
+        let stat = format!(
+            "{pid} (a) b (c)) S {parent} {group} 1 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 2 0 99 1 2\n"
+        );
+        fs::write(proc.join(format!("{pid}/stat")), stat).unwrap();
+    }
+
+    #[test]
+    fn every_descendant_and_orphan_belongs_to_its_leader() {
+        for kernel in [Kernel::WithChildren, Kernel::WithoutChildren] {
+            let folder = tempfile::tempdir().unwrap();
+            // 10 is pm; 20 and 30 are leaders; 40 is an orphan of 20's group; 50 a stranger, as the guard is.
+            process(folder.path(), kernel, 10, 1, 10, "20 30 40 50 ");
+            process(folder.path(), kernel, 20, 10, 20, "21 ");
+            process(folder.path(), kernel, 21, 20, 20, "22 ");
+            process(folder.path(), kernel, 22, 21, 99, "");
+            process(folder.path(), kernel, 30, 10, 30, "");
+            process(folder.path(), kernel, 40, 10, 20, "41 ");
+            process(folder.path(), kernel, 41, 40, 41, "");
+            process(folder.path(), kernel, 50, 10, 10, "");
+            let mut proc = Proc::new(folder.path().to_owned(), 10);
+            let trees = proc.trees(&[20, 30, 60]);
+            assert_eq!(trees[&20], [20, 21, 22, 40, 41]);
+            assert_eq!(trees[&30], [30]);
+            assert_eq!(trees[&60], Vec::<i32>::new());
+        }
+    }
+
+    #[test]
+    fn stat_is_read_past_parentheses_in_the_name() {
+        let folder = tempfile::tempdir().unwrap();
+        process(folder.path(), Kernel::WithChildren, 7, 3, 4, "");
+        let mut proc = Proc::new(folder.path().to_owned(), 7);
+        assert_eq!(proc.stat(7), Some(Stat { parent: 3, group: 4, cpu_ticks: 100 }));
+        assert_eq!(proc.stat(8), None);
+    }
+}

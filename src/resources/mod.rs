@@ -1,0 +1,16 @@
+//! What an instance may use, and how its runtime is told: budgets, heaps, garbage collection, CPUs.
+//! Pure but for [`cpus`]; watching and enforcing is the business of `os`.
+
+pub mod budget;
+pub mod command;
+pub mod cpus;
+pub mod per_type;
+pub mod runtime;
+mod shell_words;
+pub mod size;
+
+pub use budget::{MemoryAction, Share, share};
+pub use cpus::{CpuLimit, Nice};
+pub use per_type::PerType;
+pub use runtime::Gc;
+pub use size::Size;

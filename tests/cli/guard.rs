@@ -1,0 +1,150 @@
+//! The guard: it ends everything when pm is killed, costs next to nothing, and goes with pm.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+
+use crate::sandbox::{End, Sandbox, Session, eventually, state_of, status};
+
+/// SPEC.md section 5.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Kills pm as nothing can be refused, and waits until nothing of the sandbox is left.
+#[track_caller]
+fn kill_pm(app: &Sandbox, session: &mut Session) {
+    let guard = session.guard();
+    session.signal(Signal::SIGKILL);
+    assert_eq!(session.wait_for_end(), End::Signal(Signal::SIGKILL));
+    app.assert_nothing_left_within(GONE_WITHIN);
+    eventually("the guard's own end", || state_of(guard).is_none_or(|s| s == 'Z').then_some(()));
+}
+
+#[test]
+fn when_pm_is_killed_every_group_is_gone_within_2_s() {
+    for (name, command) in [
+        ("a program", "echo ready; exec sleep 1000"),
+        ("a grandchild", "sh -c 'sleep 1000 & echo ready; wait'; true"),
+        ("one that ignores TERM", "trap '' TERM; echo ready; while :; do sleep 1000; done"),
+        ("a grandchild that does", "sh -c \"trap '' TERM; echo ready; sleep 1000\"; true"),
+        ("a stopped one", "sh -c 'kill -STOP $$; sleep 1000' & echo ready; wait"),
+        ("one that left its group", "setsid sh -c 'echo ready; sleep 1000' & wait"),
+        (
+            "one that left, and ignores TERM",
+            "setsid sh -c \"trap '' TERM; echo ready; sleep 1000\" & wait",
+        ),
+    ] {
+        let app = Sandbox::with_procfile(&format!("web: {command}\nother: exec cat\n"));
+        let mut session = app.pm(["start", "web=2", "other"]).spawn();
+        session.wait_for_times("| ready", 2);
+        eprintln!("{name}");
+        kill_pm(&app, &mut session);
+    }
+}
+
+#[test]
+fn a_program_gets_its_time_to_end_cleanly_when_pm_is_killed() {
+    let app = Sandbox::with_procfile("web: sh web.sh\n").write(
+        "web.sh",
+        "trap 'sleep 0.3; echo written > file; exit 0' TERM; echo ready; while :; do read -r _; done\n",
+    );
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("| ready");
+    kill_pm(&app, &mut session);
+    assert_eq!(app.read("file").as_deref(), Some("written\n"));
+}
+
+#[test]
+fn a_hundred_processes_are_gone_within_2_s_when_pm_is_killed() {
+    let app =
+        Sandbox::with_procfile("web: trap '' TERM; echo ready; while :; do read -r _; done\n");
+    let mut session = app.pm(["start", "web=100"]).spawn();
+    session.wait_for_times("| ready", 100);
+    kill_pm(&app, &mut session);
+}
+
+#[test]
+fn pm_killed_in_the_middle_of_a_start_leaves_nothing() {
+    let app = Sandbox::with_procfile("web: exec cat\n");
+    for count in 1..=10 {
+        let mut session = app.pm(["start", "web=40"]).spawn();
+        session.wait_for_times("started with pid", count * 3);
+        session.signal(Signal::SIGKILL);
+        session.wait_for_end();
+    }
+    app.assert_nothing_left_within(GONE_WITHIN);
+}
+
+#[test]
+fn an_idle_guard_costs_less_than_a_mebibyte_and_never_wakes() {
+    let app =
+        Sandbox::with_procfile("web: exec cat\nticker: while :; do sleep 0.1; echo tick; done\n");
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("| tick");
+    let guard = session.guard();
+    let read = |field| status(guard, field).expect("the guard runs");
+    let kib =
+        |field| -> u64 { read(field).trim_end_matches(" kB").parse().expect("a number of KiB") };
+    let switches = || (read("voluntary_ctxt_switches"), read("nonvoluntary_ctxt_switches"));
+    let before = switches();
+    session.wait_for_times("| tick", 10);
+    assert_eq!(switches(), before);
+    let own = kib("RssAnon") + kib("RssShmem");
+    assert!(own < 1024, "{own} KiB");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
+fn a_guard_that_is_killed_is_missed_and_the_session_goes_on() {
+    let app = Sandbox::with_procfile("web: echo ready; exec cat\n");
+    let mut session = app.pm(["start", "-t", "60"]).spawn();
+    session.wait_for("| ready");
+    kill(session.guard(), Signal::SIGKILL).expect("the guard runs");
+    session.wait_for("the guard process is gone");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(session.stdout_so_far().matches("the guard process is gone").count(), 1);
+    app.assert_nothing_left();
+}
+
+#[test]
+fn polite_signals_do_not_end_the_guard() {
+    let app = Sandbox::with_procfile("web: echo ready; exec cat\n");
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("| ready");
+    let guard = session.guard();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+        kill(guard, signal).expect("the guard runs");
+    }
+    kill_pm(&app, &mut session);
+}
+
+#[test]
+fn the_guard_ends_with_pm() {
+    let app = Sandbox::with_procfile("web: true\n");
+    let mut session = app.pm(["start"]).spawn();
+    assert_eq!(session.wait(), End::Code(0));
+    // The guard would be this process's child by now, and its folder is not the sandbox.
+    assert_eq!(app.leftover(), []);
+
+    let app = Sandbox::with_procfile("web: echo ready; exec cat\n");
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("| ready");
+    let guard = session.guard();
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(state_of(guard), None);
+}
+
+#[test]
+fn a_guard_that_is_stopped_does_not_keep_pm_from_ending() {
+    let app = Sandbox::with_procfile("web: echo ready; exec cat\n");
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("| ready");
+    let guard = session.guard();
+    kill(guard, Signal::SIGSTOP).expect("the guard runs");
+    eventually("a stopped guard", || (state_of(guard) == Some('T')).then_some(()));
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(state_of(guard), None);
+}

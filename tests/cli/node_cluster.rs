@@ -1,0 +1,85 @@
+//! A real application: a clustered web server and a worker in Node, and a real Redis.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::{Signal, kill};
+
+use crate::sandbox::http::{free_port, get, post};
+use crate::sandbox::{End, Sandbox, eventually, has_program};
+
+/// Copies the example's files into a sandbox.
+fn example() -> Sandbox {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/node-cluster");
+    let mut app = Sandbox::new();
+    for entry in fs::read_dir(folder).expect("the example is in the tree") {
+        let entry = entry.expect("the example's folder can be read");
+        let name = entry.file_name().into_string().expect("plain names");
+        app = app.write(&name, fs::read(entry.path()).expect("the example can be read"));
+    }
+    app
+}
+
+#[test]
+fn the_node_cluster_serves_works_restarts_and_ends_without_a_trace() {
+    if !has_program("node") || !has_program("redis-server") {
+        return;
+    }
+    let (web, redis) = (free_port(2), free_port(1));
+    let app = example();
+    // The example's .env has a port for Redis, and beats the environment; `--set` beats both.
+    let (redis, url) =
+        (format!("REDIS_PORT={redis}"), format!("REDIS_URL=redis://127.0.0.1:{redis}"));
+    let args = ["start", "web=2", "worker", "redis", "-t", "60", "-p", &web.to_string()];
+    let sets = ["--set", &redis, "--set", &url, "--set", "WEB_CONCURRENCY=2"];
+    let mut session = app.pm(args.iter().chain(&sets)).spawn();
+    session.wait_for(&format!("web.1 listening on port {web} with 2 cluster workers"));
+    session.wait_for(&format!("web.2 listening on port {} with 2 cluster workers", web + 1));
+    session.wait_for("waiting for jobs at");
+
+    for (port, name) in [(web, "web.1"), (web + 1, "web.2")] {
+        let answer = get(port, "/").expect("the server answers");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains(&format!("Hello from {name}, cluster worker ")), "{answer}");
+    }
+    let config = get(web + 1, "/config").expect("the server answers");
+    for part in ["--max_old_space_size=460", "\"WEB_CONCURRENCY\":\"2\"", "\"PS\":\"web.2\""] {
+        assert!(config.contains(part), "{config}");
+    }
+    do_a_job(web, "1", "hello", "olleh");
+
+    let family = session.descendants();
+    let worker = family.iter().find(|p| p.command == "node worker.js").expect("the worker runs");
+    kill(worker.pid, Signal::SIGKILL).expect("the worker runs");
+    // Whether the shell is between pm and the program is the shell's choice, and so is the word for it.
+    session.wait_until("the worker's restart", |output| {
+        let mut lines = output.lines().filter(|line| line.contains("worker.1 | "));
+        lines.any(|l| {
+            l.ends_with("; restart 1 of 5 in 0.5s") && (l.contains("137") || l.contains("SIGKILL"))
+        })
+    });
+    session.wait_for_times("waiting for jobs at", 2);
+    do_a_job(web + 1, "2", "again", "niaga");
+
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.wait(), End::Code(0));
+    let output = session.stdout_so_far();
+    for words in
+        ["web.1    | stopping", "web.2    | stopping", "finishing, then stopping", "bye bye"]
+    {
+        assert_eq!(output.matches(words).count(), 1, "{words}: {output}");
+    }
+    assert!(!output.contains("killed: "), "{output}");
+    app.assert_nothing_left();
+}
+
+#[track_caller]
+fn do_a_job(port: u16, id: &str, text: &str, result: &str) {
+    let answer = post(port, "/jobs", text).expect("the server answers");
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert!(answer.ends_with(&format!("{{\"id\":{id}}}\n")), "{answer}");
+    let wanted = format!("{{\"id\":{id},\"result\":\"{result}\"}}\n");
+    eventually(&wanted, || {
+        get(port, &format!("/jobs/{id}")).ok()?.ends_with(&wanted).then_some(())
+    });
+}

@@ -1,0 +1,215 @@
+//! Life and death of an instance: crashes, restarts, who ends the session and with which code.
+
+use jiff::Timestamp;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::log::{objects, printed_by, said_by, started};
+use crate::sandbox::{End, Output, Sandbox};
+
+fn time(object: &Value) -> Timestamp {
+    let time = object["time"].as_str().expect("every object has a time");
+    time.parse().expect("it is RFC 3339")
+}
+
+#[test]
+fn a_crash_is_restarted_after_a_growing_wait_until_pm_gives_up() {
+    let app = Sandbox::with_procfile("web: exit 3\n");
+    let Output { stdout, end, .. } = app.pm(["start", "--max-restarts", "2"]).run();
+    let said: Vec<_> =
+        said_by(&stdout, "web.1").into_iter().filter(|text| !text.starts_with("started")).collect();
+    assert_eq!(
+        said,
+        [
+            "exited with code 3; restart 1 of 2 in 0.5s",
+            "exited with code 3; restart 2 of 2 in 1s",
+            "exited with code 3; crashed 3 times in a row, not started again",
+        ]
+    );
+    let verdict = said_by(&stdout, "system");
+    assert_eq!(verdict.len(), 1, "{stdout}");
+    assert!(verdict[0].starts_with("ended by web.1: exited with code 3 after 0"), "{stdout}");
+    assert!(verdict[0].ends_with(", 2 restarts"), "{stdout}");
+    assert_eq!(end, End::Code(3));
+}
+
+#[test]
+fn the_waits_are_as_long_as_they_are_said_to_be() {
+    let app = Sandbox::with_procfile("web: exit 3\n");
+    let output = app.pm(["start", "--json", "--max-restarts", "2"]).run();
+    let objects = objects(&output.stdout);
+    let of = |event: &str| -> Vec<_> {
+        objects.iter().filter(|object| object["event"] == event).collect()
+    };
+    let (ended, started) = (of("ended"), of("started"));
+    for (end, start, wait) in [(0, 1, 500), (1, 2, 1000)] {
+        let waited = time(started[start]).duration_since(time(ended[end])).as_millis();
+        // The log's times are cut to milliseconds. The upper limit is for a loaded machine.
+        assert!((wait - 10..wait + 2000).contains(&waited), "{waited} ms\n{}", output.stdout);
+    }
+}
+
+#[test]
+fn without_restarts_the_first_crash_is_the_last() {
+    let app = Sandbox::with_procfile("web: echo x >> lives; exit 3\n");
+    let table = [
+        ("--max-restarts=0", "exited with code 3; not started again"),
+        ("--restart=never", "exited with code 3"),
+    ];
+    for (option, text) in table {
+        let output = app.pm(["start", option]).run();
+        assert_eq!(said_by(&output.stdout, "web.1")[1..], [text]);
+        assert_eq!(output.code(), 3);
+    }
+    assert_eq!(app.read("lives").as_deref(), Some("x\nx\n"));
+}
+
+#[test]
+fn a_signal_that_pm_did_not_send_is_a_crash_and_is_named() {
+    for (signal, code) in [("TERM", 143), ("KILL", 137), ("SEGV", 139), ("USR1", 138)] {
+        let app = Sandbox::with_procfile(&format!("web: kill -{signal} $$\n"));
+        let output = app.pm(["start", "--max-restarts", "1"]).run();
+        let said = said_by(&output.stdout, "web.1");
+        let first = format!("terminated by SIG{signal}; restart 1 of 1 in 0.5s");
+        let second =
+            format!("terminated by SIG{signal}; crashed 2 times in a row, not started again");
+        assert_eq!((said[1], said[3]), (first.as_str(), second.as_str()));
+        assert_eq!(output.code(), code, "{signal}");
+    }
+}
+
+#[test]
+fn a_clean_exit_is_the_end_unless_restarts_are_always_wanted() {
+    let app = Sandbox::with_procfile("web: echo x >> lives; test $(grep -c x lives) -lt 3\n");
+    let output = app.pm(["start"]).run();
+    assert_eq!(said_by(&output.stdout, "web.1")[1..], ["exited with code 0"]);
+    assert_eq!((output.code(), app.read("lives").as_deref()), (0, Some("x\n")));
+    let output = app.pm(["start", "--restart=always", "--max-restarts=0"]).run();
+    assert_eq!(
+        said_by(&output.stdout, "web.1"),
+        [
+            said_by(&output.stdout, "web.1")[0],
+            "exited with code 0; starts again in 0.5s",
+            said_by(&output.stdout, "web.1")[2],
+            "exited with code 1; not started again",
+        ]
+    );
+    assert_eq!(output.code(), 1);
+}
+
+#[test]
+fn a_restart_disturbs_nobody_else() {
+    let app = Sandbox::with_procfile(
+        "web: echo x >> lives; test $(grep -c x lives) -gt 2\nworker: until test $(grep -c x lives) -gt 2; do sleep 0.05; done\n",
+    )
+    .write("lives", "");
+    let output = app.pm(["start", "--json"]).run();
+    assert_eq!(output.code(), 0, "{output:?}");
+    assert_eq!(started(&output.stdout), ["web.1", "worker.1", "web.1", "web.1"]);
+}
+
+#[test]
+fn a_restarted_instance_keeps_its_name_and_port() {
+    let app = Sandbox::with_procfile(
+        "web: echo $PS $PORT; test $PS != web.2 -o -e again || { touch again; exit 1; }\n",
+    );
+    let output = app.pm(["start", "web=2"]).run();
+    assert_eq!(printed_by(&output.stdout, "web.2"), ["web.2 5001", "web.2 5001"], "{output:?}");
+    assert_eq!(output.code(), 0);
+}
+
+#[test]
+fn the_exit_rule_decides_who_ends_the_session_and_with_which_code() {
+    const QUICK_OK: &str = "a: exit 0\n";
+    const QUICK_BAD: &str = "b: sleep 0.1; exit 4\n";
+    const LATER_BAD: &str = "c: sleep 0.3; exit 5\n";
+    const LATER_OK: &str = "d: sleep 0.3; touch finished\n";
+    const ENDLESS: &str = "e: exec sleep 1000\n";
+    // The rule, the Procfile, the code, whether `d` came to its end.
+    let table: [(&str, &[&str], i32, bool); 8] = [
+        ("first", &[QUICK_OK, ENDLESS, LATER_OK], 0, false),
+        ("first", &[QUICK_BAD, ENDLESS, LATER_OK], 4, false),
+        ("failure", &[QUICK_OK, QUICK_BAD, ENDLESS], 4, false),
+        ("failure", &[QUICK_OK, LATER_OK], 0, true),
+        ("failure", &[QUICK_BAD, LATER_BAD, LATER_OK], 4, false),
+        ("all", &[QUICK_BAD, LATER_BAD, LATER_OK], 4, true),
+        ("all", &[QUICK_OK, LATER_OK, LATER_BAD], 5, true),
+        ("all", &[QUICK_OK, LATER_OK], 0, true),
+    ];
+    for (rule, entries, code, finished) in table {
+        let text = entries.concat();
+        let app = Sandbox::with_procfile(&text);
+        let output = app.pm(["start", "--restart=never", "--exit-on", rule]).run();
+        assert_eq!(output.code(), code, "{rule}\n{text}{output:?}");
+        assert_eq!(app.read("finished").is_some(), finished, "{rule}\n{text}{output:?}");
+        app.assert_nothing_left();
+    }
+}
+
+#[test]
+fn the_session_says_who_ended_it_and_stops_the_others() {
+    let app = Sandbox::with_procfile("web: sleep 0.1; exit 4\nworker: exec sleep 1000\n");
+    let output = app.pm(["start", "--restart=never"]).run();
+    let said = said_by(&output.stdout, "system");
+    assert_eq!(said[0], "web.1 has ended, sending SIGTERM to all processes");
+    assert!(said[1].starts_with("ended by web.1: exited with code 4 after 0."), "{output:?}");
+    assert_eq!(said.len(), 2, "{output:?}");
+    assert_eq!(said_by(&output.stdout, "worker.1")[1..], ["terminated by SIGTERM"]);
+}
+
+#[test]
+fn a_stop_that_was_asked_for_is_no_failure_and_has_no_verdict() {
+    let app = Sandbox::with_procfile(
+        "web: trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done\n",
+    );
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        let mut session = app.pm(["start"]).spawn();
+        session.wait_for("ready");
+        session.signal(signal);
+        assert_eq!(session.wait(), End::Code(0));
+        let stdout = session.stdout_so_far();
+        let told = format!("{} received, sending SIGTERM to all processes", signal.as_str());
+        assert_eq!(said_by(&stdout, "system"), [told]);
+        assert_eq!(said_by(&stdout, "web.1").last(), Some(&"exited with code 7"));
+    }
+}
+
+#[test]
+fn who_does_not_stop_is_waited_for_then_killed_and_named() {
+    let app =
+        Sandbox::with_procfile("web: trap '' TERM; echo ready; while :; do sleep 0.05; done\n");
+    let mut session = app.pm(["start", "-t", "1.5"]).spawn();
+    session.wait_for("ready");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    let stdout = session.stdout_so_far();
+    assert_eq!(
+        said_by(&stdout, "system")[1..],
+        ["waiting for web.1 to stop; killed in 0.5s", "killed: web.1"]
+    );
+    assert_eq!(
+        said_by(&stdout, "web.1")[2..],
+        ["did not stop within 1.5s, killed", "terminated by SIGKILL"]
+    );
+    app.assert_nothing_left();
+}
+
+#[test]
+fn a_stop_during_the_wait_for_a_restart_is_immediate() {
+    let app = Sandbox::with_procfile("web: exit 3\n");
+    let mut session = app.pm(["start", "--max-restarts=20"]).spawn();
+    session.wait_for("restart 3 of 20 in 2s");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(session.stdout_so_far().matches("started with pid").count(), 3);
+}
+
+#[test]
+fn a_command_that_is_not_there_says_so_in_the_shells_words() {
+    let app = Sandbox::with_procfile("web: no-such-program\n");
+    let output = app.pm(["start", "--max-restarts=0"]).run();
+    let said = said_by(&output.stdout, "web.1");
+    assert!(said[1].ends_with("no-such-program: not found"), "{output:?}");
+    assert_eq!(said[2], "exited with code 127; not started again");
+    assert_eq!(output.code(), 127);
+}

@@ -1,0 +1,186 @@
+//! `pm run`: one command in pm's place, with its stdio, its signals and its exit code.
+
+use nix::sys::signal::Signal;
+
+use crate::sandbox::{CTRL_C, CTRL_Z, End, PM, Sandbox};
+
+/// A script that counts what it is told to end by, and ends by USR1 with the count as its code.
+const COUNTER: &str = "n=0\n\
+    trap 'n=$((n+1)); echo told $n' TERM INT HUP\n\
+    trap 'exit $((40+n))' USR1\n\
+    echo ready\n\
+    while :; do sleep 0.02; done\n";
+
+#[test]
+fn a_type_runs_its_entry_in_the_root_with_its_environment() {
+    let app = Sandbox::with_procfile("web: false\n")
+        .write("sub/Procfile", "web: false\njob: pwd; echo \"$A $PORT $PS\" '$A'; exit 6\n")
+        .write("sub/.env", "A=1\n");
+    let output = app.pm(["run", "-f", "sub/Procfile", "job"]).run();
+    let expected = format!("{}\n1 5100 job.1 $A\n", app.path("sub").display());
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), (expected.as_str(), ""));
+    assert_eq!(output.code(), 6);
+}
+
+#[test]
+fn a_program_runs_in_the_current_folder_with_the_applications_environment() {
+    let app = Sandbox::with_procfile("web: false\n").write(".env", "A=file\n").write("sub/x", "");
+    let shown = ["run", "-d", "..", "--set", "B=set", "sh", "-c", "pwd; echo $A $B"];
+    let output = app.pm(shown).in_folder("sub").run();
+    assert_eq!(output.stdout, format!("{}\nfile set\n", app.path("sub").display()));
+}
+
+#[test]
+fn arguments_reach_the_program_verbatim_and_options_stop_at_the_first_word() {
+    let app = Sandbox::new();
+    let words = ["-c", "--help", "a  b", "$HOME", "'", "", "*", "--", "-e", "x=1,y"];
+    let output = app.pm(["run", "printf", "[%s]"].iter().chain(&words)).run();
+    let expected: String = words.iter().map(|word| format!("[{word}]")).collect();
+    assert_eq!(output.stdout, expected, "{output:?}");
+    assert_eq!(app.pm(["run", "--", "echo", "-n", "a"]).run().stdout, "a");
+}
+
+#[test]
+fn one_string_goes_to_the_shell_with_c() {
+    let app = Sandbox::new().write(".env", "A=1\n");
+    let output = app.pm(["run", "-c", "echo $A | cat; echo \"$1\"; exit 7", "first word"]).run();
+    assert_eq!((output.stdout.as_str(), output.code()), ("1\nfirst word\n", 7));
+    assert_eq!(app.pm(["run", "echo $A"]).run().code(), 127, "no shell without it");
+}
+
+#[test]
+fn the_exit_code_is_the_programs_own() {
+    let app = Sandbox::new().write("plain", "").write("folder/x", "");
+    let table: [(&[&str], i32); 10] = [
+        (&["true"], 0),
+        (&["sh", "-c", "exit 41"], 41),
+        (&["sh", "-c", "exit 255"], 255),
+        (&["no-such-program"], 127),
+        (&["./no-such-program"], 127),
+        (&["./plain"], 126),
+        (&["./folder"], 126),
+        (&["sh", "-c", "kill -TERM $$"], 143),
+        (&["sh", "-c", "kill -KILL $$"], 137),
+        (&["sh", "-c", "kill -SEGV $$"], 139),
+    ];
+    for (command, code) in table {
+        let output = app.pm(["run"].iter().chain(command)).run();
+        assert_eq!(output.code(), code, "{command:?}: {output:?}");
+    }
+    let output = app.pm(["run", "no-such-program"]).run();
+    assert!(
+        output.stderr.starts_with("error: `no-such-program` was not found\nhint: "),
+        "{output:?}"
+    );
+    let output = app.pm(["run", "./plain"]).run();
+    let error = "error: `./plain` cannot be executed: Permission denied";
+    assert!(output.stderr.starts_with(error), "{output:?}");
+}
+
+#[test]
+fn a_script_without_an_interpreter_line_is_run_by_the_shell() {
+    let app = Sandbox::new().write("script", "echo \"$0 $1\"; exit 3\n");
+    app.sh("chmod +x script").run();
+    let output = app.pm(["run", "./script", "a b"]).run();
+    assert_eq!((output.stdout.as_str(), output.code()), ("./script a b\n", 3), "{output:?}");
+}
+
+#[test]
+fn stdio_is_the_programs() {
+    let app = Sandbox::new();
+    let output = app.pm(["run", "sh", "-c", "cat; echo err >&2"]).stdin("in\0\n").run();
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("in\0\n", "err\n"));
+    let mut session =
+        app.pm(["run", "sh", "-c", "test -t 0 && test -t 1 && echo terminal"]).spawn_pty();
+    session.wait();
+    assert_eq!(session.stdout_so_far(), "terminal\r\n");
+}
+
+#[test]
+fn what_cannot_be_used_is_an_error_and_nothing_runs() {
+    let app = Sandbox::with_procfile("web: true\nweb: true\n");
+    let usage = app.pm(["run"]).run();
+    assert_eq!(usage.code(), 2);
+    let output = app.pm(["run", "-e", "nope", "touch", "ran"]).run();
+    assert!(output.stderr.starts_with("error: cannot read the env file `nope`"), "{output:?}");
+    assert_eq!(output.code(), 1);
+    let output = app.pm(["run", "-f", "Procfile", "web"]).run();
+    assert!(output.stderr.starts_with("error: Procfile:2: `web` is defined twice"), "{output:?}");
+    assert_eq!((output.code(), app.read("ran")), (1, None));
+    assert_eq!(app.pm(["run", "true"]).run().code(), 0, "a program needs no Procfile");
+}
+
+#[test]
+fn a_signal_reaches_the_program_once_without_a_terminal() {
+    let app = Sandbox::new().write("counter", COUNTER);
+    for to_group in [false, true] {
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            let mut session = app.pm(["run", "sh", "counter"]).spawn();
+            session.wait_for("ready\n");
+            if to_group {
+                session.signal_group(signal);
+            } else {
+                session.signal(signal);
+            }
+            session.wait_for("told 1\n");
+            session.signal(Signal::SIGUSR1);
+            assert_eq!(session.wait(), End::Code(41), "{signal}, to the group: {to_group}");
+        }
+    }
+    app.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_c_reaches_the_program_once_and_pm_waits_for_it() {
+    let app = Sandbox::new().write("counter", COUNTER);
+    let mut session = app.pm(["run", "sh", "counter"]).spawn_pty();
+    session.wait_for("ready");
+    session.type_keys(CTRL_C);
+    session.wait_for("told 1");
+    session.type_keys(CTRL_C);
+    session.wait_for("told 2");
+    session.signal(Signal::SIGTERM);
+    session.wait_for("told 3");
+    session.signal(Signal::SIGUSR1);
+    assert_eq!(session.wait(), End::Code(43));
+    app.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_c_ends_a_program_that_does_not_mind_it() {
+    let app = Sandbox::new();
+    let mut session = app.pm(["run", "sh", "-c", "echo ready; exec sleep 1000"]).spawn_pty();
+    session.wait_for("ready");
+    session.type_keys(CTRL_C);
+    assert_eq!(session.wait(), End::Code(130));
+    app.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_z_stops_the_program_and_fg_goes_on() {
+    let app = Sandbox::new().write(
+        "script",
+        "echo rea''dy; until test -e go; do sleep 0.02; done; read line; echo \"got $line\"; exit 9\n",
+    );
+    let session = app.command("bash", ["--norc", "-i"]).env("PS1", "prompt> ").spawn_pty();
+    session.wait_for("prompt> ");
+    session.type_keys(&format!("{PM} run sh script; echo code $?\n"));
+    session.wait_for("ready");
+    session.type_keys(CTRL_Z);
+    session.wait_for("Stopped");
+    std::fs::write(app.path("go"), "").expect("the sandbox can be written");
+    session.type_keys("fg; echo code $?\n");
+    session.type_keys("word\n");
+    session.wait_for("got word");
+    session.wait_for("code 9");
+    session.type_keys("exit\n");
+}
+
+#[test]
+fn a_program_that_ends_at_once_is_never_missed() {
+    let app = Sandbox::new();
+    let script = format!(
+        "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do {PM} run true || exit 1; done"
+    );
+    assert_eq!(app.sh(&script).run().code(), 0);
+}

@@ -1,0 +1,43 @@
+//! A client of a few lines, and ports for servers.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+use super::{LIMIT, eventually};
+
+/// Returns a port that is free, and so are those after it, `count` in all.
+pub(crate) fn free_port(count: u16) -> u16 {
+    eventually("free ports in a row", || {
+        let first = TcpListener::bind(("127.0.0.1", 0)).ok()?;
+        let port = first.local_addr().ok()?.port();
+        let last = port.checked_add(count - 1)?;
+        let others: Result<Vec<_>, _> =
+            (port + 1..=last).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
+        others.ok().map(|_| port)
+    })
+}
+
+/// Asks for a page, and returns the answer with its header.
+pub(crate) fn get(port: u16, path: &str) -> io::Result<String> {
+    ask(port, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+}
+
+/// Posts a text, and returns the answer with its header.
+pub(crate) fn post(port: u16, path: &str, text: &str) -> io::Result<String> {
+    let length = text.len();
+    ask(
+        port,
+        &format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}"
+        ),
+    )
+}
+
+fn ask(port: u16, request: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}

@@ -1,0 +1,97 @@
+//! What the system says of a process, and what a test needs of the system.
+
+use std::fs;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollTimeout, poll};
+use nix::unistd::Pid;
+
+use super::{LIMIT, Session};
+
+/// Between two looks at what tells no one that it has changed.
+const LOOK_MS: u8 = 5;
+
+/// Looks until `claim` answers, and fails at the limit. Only for facts that no event announces: a
+/// state in /proc, a file that a stranger writes.
+#[track_caller]
+pub(crate) fn eventually<T>(wanted: &str, mut claim: impl FnMut() -> Option<T>) -> T {
+    let watch = Stopwatch::start();
+    loop {
+        if let Some(answer) = claim() {
+            return answer;
+        }
+        assert!(watch.elapsed() < LIMIT, "waited {LIMIT:?} for {wanted}");
+        // Interrupted: the next look comes earlier.
+        let _ = poll(&mut [], PollTimeout::from(LOOK_MS));
+    }
+}
+
+/// Measures how long something takes.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins to measure.
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns the time since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Returns a field of /proc/PID/status: `State`, `SigIgn`, `RssAnon`. `None` where there is none.
+pub(crate) fn status(pid: Pid, field: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    Some(line.trim().to_owned())
+}
+
+/// Returns the state of a process as ps(1) writes it: `S`, `T` (stopped), `Z` (ended, not waited for).
+/// `None` where there is no such process.
+pub(crate) fn state_of(pid: Pid) -> Option<char> {
+    status(pid, "State")?.chars().next()
+}
+
+impl Session {
+    /// Returns the pid of pm's guard: the child that has its own name.
+    #[track_caller]
+    pub(crate) fn guard(&self) -> Pid {
+        eventually("the guard", || {
+            let is_guard = |pid| status(pid, "Name").is_some_and(|name| name == "procfile-guard");
+            self.descendants().into_iter().map(|process| process.pid).find(|pid| is_guard(*pid))
+        })
+    }
+
+    /// Returns the descendants whose command holds `text`.
+    pub(crate) fn running(&self, text: &str) -> Vec<Pid> {
+        let matching = self.descendants().into_iter().filter(|p| p.command.contains(text));
+        matching.filter(|p| p.state != 'Z').map(|p| p.pid).collect()
+    }
+}
+
+/// Returns whether the system has what a test needs. Where it has not, that is said aloud, and fails
+/// the test under PM_TEST_REQUIRE_ALL=1.
+#[track_caller]
+pub(crate) fn has(what: &str, is_there: bool) -> bool {
+    if !is_there {
+        let required = std::env::var("PM_TEST_REQUIRE_ALL").is_ok_and(|value| value == "1");
+        assert!(!required, "PM_TEST_REQUIRE_ALL is set, and there is no {what}");
+        // Past libtest, which would swallow it.
+        let _ = writeln!(std::io::stderr(), "SKIPPED for want of {what}: {:?}", thread_name());
+    }
+    is_there
+}
+
+/// Returns whether a program is on PATH.
+pub(crate) fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    has(name, std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
+}
+
+/// libtest names each thread after its test.
+fn thread_name() -> String {
+    std::thread::current().name().unwrap_or("a test").to_owned()
+}

@@ -1,0 +1,113 @@
+//! What left its group and its parent: found, stopped, reaped; and pm as PID 1.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::sandbox::{
+    End, PM, Sandbox, Session, eventually, has, has_program, state_of, zombies_of,
+};
+
+/// Becomes a daemon by the book: a new session, a second fork, no descriptor of its caller.
+const DAEMONIZE: &str = "\
+cd /
+setsid sh -c 'sh \"$HOME/daemon.sh\" & exit 0' </dev/null >/dev/null 2>&1
+";
+
+/// An application whose process starts a daemon and stays.
+fn app_with_daemon(daemon: &str) -> Sandbox {
+    Sandbox::with_procfile("web: sh daemonize.sh; exec cat\n")
+        .write("daemonize.sh", DAEMONIZE)
+        .write("daemon.sh", daemon)
+}
+
+/// Starts it, and returns the daemon's pid when the daemon listens to signals.
+fn start(app: &Sandbox) -> (Session, Pid) {
+    let session = app.pm(["start", "-t", "1"]).spawn();
+    let text = eventually("the daemon", || app.read("up").filter(|text| text.ends_with('\n')));
+    (session, Pid::from_raw(text.trim().parse().expect("the daemon writes its pid")))
+}
+
+#[test]
+fn a_daemon_is_asked_to_stop_at_the_end_of_the_session() {
+    let app = app_with_daemon(
+        "cd \"$HOME\"; trap 'echo stopped > log; exit' TERM; echo $$ > up; while :; do sleep 0.05; done\n",
+    );
+    let (mut session, daemon) = start(&app);
+    eventually("pm as its parent", || {
+        session
+            .descendants()
+            .iter()
+            .any(|p| p.pid == daemon && p.parent == session.pid())
+            .then_some(())
+    });
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(app.read("log").as_deref(), Some("stopped\n"));
+    assert_eq!(state_of(daemon), None);
+    assert!(!session.stdout_so_far().contains("kill"), "{}", session.stdout_so_far());
+}
+
+#[test]
+fn a_stubborn_daemon_and_its_stubborn_child_are_killed_and_that_is_said() {
+    let app = app_with_daemon(
+        "cd \"$HOME\"; trap '' TERM; sh -c 'echo $$ > child; exec sleep 1000' & echo $$ > up; wait; sleep 1000\n",
+    );
+    let (mut session, daemon) = start(&app);
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    let output = session.stdout_so_far();
+    assert!(output.contains("killing processes that left their groups"), "{output}");
+    assert_eq!(state_of(daemon), None);
+    app.assert_nothing_left();
+}
+
+#[test]
+fn a_second_request_kills_a_stubborn_daemon() {
+    let app =
+        app_with_daemon("cd \"$HOME\"; trap '' TERM; echo $$ > up; while :; do sleep 1000; done\n");
+    let mut session = app.pm(["start", "-t", "60"]).spawn();
+    eventually("the daemon", || app.read("up"));
+    session.signal(Signal::SIGTERM);
+    session.wait_for("web.1  | terminated by SIGTERM");
+    // Until 0.3 s have gone by, it is the same request.
+    while session.is_running() {
+        session.signal(Signal::SIGTERM);
+    }
+    assert_eq!(session.wait(), End::Code(0));
+    app.assert_nothing_left();
+}
+
+#[test]
+fn a_daemon_that_ends_by_itself_is_reaped_while_the_session_goes_on() {
+    let app = app_with_daemon("echo $$ > \"$HOME/up\"\n");
+    let (mut session, daemon) = start(&app);
+    eventually("no zombie", || state_of(daemon).is_none().then_some(()));
+    assert_eq!(zombies_of(session.pid()), []);
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
+fn as_pid_1_pm_reaps_strangers_and_ends_all() {
+    if !has_program("unshare") {
+        return;
+    }
+    let unshare = ["--pid", "--fork", "--mount-proc"];
+    let permitted = Sandbox::new().command("unshare", unshare.iter().chain(&["true"])).run();
+    if !has("right to make a PID namespace", permitted.end == End::Code(0)) {
+        return;
+    }
+    let forks = "i=0; while [ $i -lt 20 ]; do (setsid true &); i=$((i+1)); done\n\
+                 setsid sleep 1000 & echo done; exec cat\n";
+    let app = Sandbox::with_procfile("web: sh forks.sh\n").write("forks.sh", forks);
+    let mut session = app.command("unshare", unshare.iter().chain(&[PM, "start"])).spawn();
+    session.wait_for("| done");
+    let pm = eventually("pm", || {
+        session.descendants().into_iter().find(|p| p.command.ends_with("pm start"))
+    });
+    eventually("no zombie", || zombies_of(pm.pid).is_empty().then_some(()));
+    kill(pm.pid, Signal::SIGTERM).expect("pm runs");
+    assert_eq!(session.wait(), End::Code(0));
+    assert!(session.stdout_so_far().contains("SIGTERM received"), "{}", session.stdout_so_far());
+    app.assert_nothing_left();
+}
