@@ -24,8 +24,8 @@ impl ShellCommand {
     }
 
     /// Returns the text for a consumer that signals one process: a compound command gets a shell that
-    /// passes `stop` on to its own group, waits, and reports the signal as 128 + n. It must lead its
-    /// process group. The newline ends a comment that the command may end with.
+    /// passes `stop` on to its own group, waits for all that it has started, and reports the signal as
+    /// 128 + n. It must lead its process group. The newline ends a comment that the command may end with.
     ///
     /// A shell ignores INT and QUIT in what it runs behind `&` (POSIX XCU 2.11), so those are passed on as TERM.
     pub(crate) fn for_one_process(&self, stop: Signal) -> String {
@@ -39,7 +39,7 @@ impl ShellCommand {
                 let code = 128 + passed.0;
                 format!(
                     "trap 'trap \"\" {name}; kill -{name} 0; wait; exit {code}' {stop_name}; \
-                     {{ trap \"exit {code}\" {name}; {text}\n}} & wait $!"
+                     {{ trap \"wait; exit {code}\" {name}; {text}\n}} & wait $!"
                 )
             }
         }
@@ -441,7 +441,7 @@ mod tests {
         assert_eq!(command.for_group(), "a; b # c");
         assert_eq!(
             command.for_one_process(Signal::TERM),
-            "trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' TERM; { trap \"exit 143\" TERM; a; b # c\n} & wait $!"
+            "trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' TERM; { trap \"wait; exit 143\" TERM; a; b # c\n} & wait $!"
         );
         let interrupt = command.for_one_process(Signal::INT);
         assert!(

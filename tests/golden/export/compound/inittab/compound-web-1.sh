@@ -9,5 +9,5 @@ HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
 . '/srv/export/compound.env'
 export PORT='5100'
 export PS='web.1'
-exec "${1:-/usr/bin/setpriv}" --reuid 'deploy' --regid "$2" --init-groups /bin/sh -c 'trap '\''trap "" TERM; kill -TERM 0; wait; exit 143'\'' TERM; { trap "exit 143" TERM; cd public && ../serve -p $PORT | tee log # all
+exec "${1:-/usr/bin/setpriv}" --reuid 'deploy' --regid "$2" --init-groups /bin/sh -c 'trap '\''trap "" TERM; kill -TERM 0; wait; exit 143'\'' TERM; { trap "wait; exit 143" TERM; cd public && ../serve -p $PORT | tee log # all
 } & wait $!'

@@ -42,7 +42,7 @@ job "compound" {
         destination = "secrets/command.env"
         env         = true
         data        = <<PM_DATA
-PM_COMMAND="trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' TERM; {{"{"}} trap \"exit 143\" TERM; cd public && ../serve -p $PORT | tee log # all\n} & wait $!"
+PM_COMMAND="trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' TERM; {{"{"}} trap \"wait; exit 143\" TERM; cd public && ../serve -p $PORT | tee log # all\n} & wait $!"
 PM_DATA
       }
 
