@@ -140,6 +140,13 @@ fn options(
         None => export::app_from(&app.root.file_name().unwrap_or_default().to_string_lossy()),
     };
     export::check_app(&name)?;
+    let unsupported = |what| ExportError::Unsupported { format: format.name, what };
+    if args.harden && !format.has_sandbox {
+        return Err(unsupported("sandbox options (`--harden`)").into());
+    }
+    if args.user_units && !format.has_user_scope {
+        return Err(unsupported("units of a person's own (`--user-units`)").into());
+    }
     let user = args.user.clone().unwrap_or_else(|| name.clone());
     export::check_user(&user)?;
     let image = match &args.image {
@@ -177,7 +184,11 @@ fn options(
         values: if args.env_file { Values::EnvFile } else { Values::Inline },
         scope: if args.user_units { Scope::User } else { Scope::System },
         hardening: if args.harden { Hardening::Sandbox } else { Hardening::Default },
-        release: if has_release(app) { Release::First } else { Release::LeftOut },
+        release: if has_release(app) && !format.leaves_out.contains(&Feature::Release) {
+            Release::First
+        } else {
+            Release::LeftOut
+        },
         inittab,
         templates: export::overrides::read(format, template.as_deref(), config.as_deref())?,
         app: name,
@@ -196,7 +207,7 @@ fn notices(args: &ExportArgs, format: &Format, app: &App, options: &Options) -> 
     let mut notices = Vec::new();
     let release = app.types.iter().find(|process_type| process_type.policy.role == Role::Release);
     if let Some(release) = release {
-        if options.release == Release::LeftOut {
+        if !has_release(app) {
             notices.push(format!(
                 "`{}` is left out; run it before each start, or export it with `--release`",
                 release.name

@@ -17,6 +17,8 @@ pub(crate) const FORMAT: Format = Format {
     install: "`bluepill load DIR/APP.pill` as root",
     templates: &[("app.pill.j2", include_str!("templates/bluepill/app.pill.j2"))],
     runs: Runs::Programs,
+    has_user_scope: false,
+    has_sandbox: false,
     leaves_out: &[Feature::Release, Feature::Restart],
     checkers: &[Checker {
         program: "ruby",

@@ -11,7 +11,7 @@ use super::simple_command::ShellCommand;
 use super::template::{Templates, context, raw};
 use super::verify::{Checker, Select};
 use super::{ExportError, Feature, File, Format, Image, Options, Owner, Runs, Values};
-use crate::app::{App, Restart, Signal};
+use crate::app::{App, Restart, Role, Signal};
 use crate::error::Error;
 
 pub(crate) const FORMAT: Format = Format {
@@ -20,6 +20,8 @@ pub(crate) const FORMAT: Format = Format {
     install: "`docker compose -f DIR/compose.yaml up -d`",
     templates: &[("compose.yaml.j2", include_str!("templates/compose/compose.yaml.j2"))],
     runs: Runs::Containers,
+    has_user_scope: false,
+    has_sandbox: false,
     leaves_out: &[Feature::Restart],
     checkers: &[
         Checker {
@@ -55,16 +57,24 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     }
     let build = options.image == Image::Build;
     let own = json!({
-        "project": options.app.to_lowercase().replace('.', "-"),
+        // Quoted like every name here: `on` and `123` are not strings in YAML.
+        "project": markup::json(&project(&options.app)),
         "image": markup::json(&image(options)),
         "build": build.then(|| markup::dollar_json(&services.root)),
-        "release": services.release.as_ref().and(names.first()),
+        "release": services.release.as_ref().and(names.first()).map(|name| markup::json(name)),
         "services": Value::from(all),
     });
     let contents =
         templates.render("compose.yaml.j2", &context(&FORMAT, options, &services, own))?;
     files.push(File { path: "compose.yaml".into(), contents, mode, owner: Owner::Exporter });
     Ok(files)
+}
+
+/// Returns the project's name: lower case, and a letter or digit first.
+fn project(app: &str) -> String {
+    let name = app.to_lowercase().replace('.', "-");
+    let name = name.trim_start_matches(['-', '_']);
+    if name.is_empty() { "app".into() } else { name.to_owned() }
 }
 
 /// Returns the name of a type's service; a key that begins with `x-` would be an extension of the file.
@@ -120,7 +130,8 @@ fn service_context(
     set("PORT", service.port());
     let signal = service.policy.stop_signal;
     Ok(json!({
-        "name": name,
+        "name": markup::json(name),
+        "is_release": service.policy.role == Role::Release,
         "command": markup::dollar_json(&container_command(services, service)),
         "environment": environment,
         "env_file": env_file,

@@ -18,6 +18,8 @@ pub(crate) const FORMAT: Format = Format {
         ("instance.conf.j2", include_str!("templates/daemon/instance.conf.j2")),
     ],
     runs: Runs::Programs,
+    has_user_scope: false,
+    has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release],
     checkers: &[upstart::CHECKER],
     render: |app, options| upstart::render(&FORMAT, app, options, own),

@@ -20,6 +20,8 @@ pub(crate) const FORMAT: Format = Format {
         ("instance.sh.j2", include_str!("templates/inittab/instance.sh.j2")),
     ],
     runs: Runs::Programs,
+    has_user_scope: false,
+    has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal, Feature::StopTimeout],
     checkers: &[script::SHELL_CHECKER],
     render,

@@ -23,6 +23,8 @@ pub(crate) const FORMAT: Format = Format {
         ("secrets.yaml.j2", include_str!("templates/kubernetes/secrets.yaml.j2")),
     ],
     runs: Runs::Containers,
+    has_user_scope: false,
+    has_sandbox: false,
     leaves_out: &[Feature::Restart, Feature::StopSignal],
     checkers: &[
         Checker {
@@ -51,24 +53,31 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     let all: Vec<&Service<'_>> = services.release.iter().chain(&services.running).collect();
     let names = distinct(FORMAT.name, all.iter().map(|service| service.name), dns_label)?;
     check_label(&options.app)?;
+    let full = |name: &str| dns_label(&format!("{}-{name}", options.app));
+    let full_names = distinct(FORMAT.name, all.iter().map(|service| service.name), full)?;
 
     let mut secrets: Vec<Value> = Vec::new();
     let mut workloads = Vec::new();
-    for (service, component) in all.iter().zip(&names) {
+    for ((service, component), name) in all.iter().zip(&names).zip(&full_names) {
         let secret =
             (!service.variables.is_empty()).then(|| secret_name(options, &services, service));
         if let Some(name) = &secret
-            && !secrets.iter().any(|secret| secret["name"] == name.as_str())
+            && !secrets.iter().any(|secret| secret["name"] == markup::json(name))
         {
-            secrets.push(json!({ "name": name, "values": secret_values(service)? }));
+            secrets.push(json!({ "name": markup::json(name), "values": secret_values(service)? }));
         }
-        workloads.push(workload(options, &services, service, (component, secret)));
+        let mut workload = workload(&services, service);
+        // Quoted like every name here: `on` and `123` are not strings in YAML.
+        workload["name"] = markup::json(name).into();
+        workload["component"] = markup::json(component).into();
+        workload["secret"] = secret.map(|name| markup::json(&name)).into();
+        workloads.push(workload);
     }
-    let own = json!({ "app_label": dns_label(&options.app), "secrets": secrets });
+    let own = json!({ "app_label": markup::json(&dns_label(&options.app)), "secrets": secrets });
     let secrets_text =
         templates.render("secrets.yaml.j2", &context(&FORMAT, options, &services, own))?;
     let own = json!({
-        "app_label": dns_label(&options.app),
+        "app_label": markup::json(&dns_label(&options.app)),
         "image": markup::json(&image(options)),
         "workloads": workloads,
     });
@@ -128,19 +137,11 @@ fn secret_values(service: &Service<'_>) -> Result<Vec<Value>, ExportError> {
     Ok(values)
 }
 
-fn workload(
-    options: &Options,
-    services: &Services<'_>,
-    service: &Service<'_>,
-    (component, secret): (&String, Option<String>),
-) -> Value {
+fn workload(services: &Services<'_>, service: &Service<'_>) -> Value {
     let memory = service.policy.memory_bytes.map(|bytes| {
         if bytes.is_multiple_of(MIB) { format!("{}Mi", bytes / MIB) } else { bytes.to_string() }
     });
     json!({
-        "name": dns_label(&format!("{}-{component}", options.app)),
-        "component": component,
-        "secret": secret,
         "command": markup::dollar_json(&container_command(services, service)),
         "port": service.port(),
         "is_release": service.policy.role == Role::Release,

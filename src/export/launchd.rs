@@ -18,6 +18,8 @@ pub(crate) const FORMAT: Format = Format {
               then `launchctl bootstrap system FILE` for each (`gui/$UID` for agents)",
     templates: &[("instance.plist.j2", include_str!("templates/launchd/instance.plist.j2"))],
     runs: Runs::Programs,
+    has_user_scope: true,
+    has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal],
     checkers: &[
         Checker {

@@ -166,6 +166,10 @@ pub struct Format {
     pub templates: &'static [(&'static str, &'static str)],
     /// What it runs: programs of this machine, or a container image.
     pub runs: Runs,
+    /// It can write for a person's own service manager ([`Scope::User`]).
+    pub has_user_scope: bool,
+    /// It can close services in ([`Hardening::Sandbox`]).
+    pub has_sandbox: bool,
     /// What an application may ask for and this format cannot say.
     pub leaves_out: &'static [Feature],
     /// How its consumer's own checker is called.

@@ -21,6 +21,8 @@ pub(crate) const FORMAT: Format = Format {
     install: "`nomad job run DIR/APP.nomad.hcl`",
     templates: &[("app.nomad.hcl.j2", include_str!("templates/nomad/app.nomad.hcl.j2"))],
     runs: Runs::Containers,
+    has_user_scope: false,
+    has_sandbox: false,
     leaves_out: &[Feature::Release, Feature::Restart],
     checkers: &[Checker {
         program: "nomad",

@@ -24,6 +24,8 @@ pub(crate) const FORMAT: Format = Format {
         ("instance.container.j2", include_str!("templates/quadlet/instance.container.j2")),
     ],
     runs: Runs::Containers,
+    has_user_scope: true,
+    has_sandbox: false,
     leaves_out: &[Feature::Release],
     checkers: &[Checker {
         program: "/usr/libexec/podman/quadlet",

@@ -23,6 +23,8 @@ pub(crate) const FORMAT: Format = Format {
         ("control-t.j2", include_str!("templates/runit/control-t.j2")),
     ],
     runs: Runs::Programs,
+    has_user_scope: false,
+    has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopTimeout],
     checkers: &[script::SHELL_CHECKER],
     render,

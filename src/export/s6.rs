@@ -21,6 +21,8 @@ pub(crate) const FORMAT: Format = Format {
         ("finish.j2", include_str!("templates/s6/finish.j2")),
     ],
     runs: Runs::Programs,
+    has_user_scope: false,
+    has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release],
     checkers: &[script::SHELL_CHECKER],
     render,

@@ -17,6 +17,8 @@ pub(crate) const FORMAT: Format = Format {
     install: "`svccfg import DIR/APP.xml`; `svcs 'APP/*'` shows the instances",
     templates: &[("app.xml.j2", include_str!("templates/smf/app.xml.j2"))],
     runs: Runs::Programs,
+    has_user_scope: false,
+    has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::Restart],
     checkers: &[
         Checker {

@@ -24,6 +24,8 @@ pub(crate) const FORMAT: Format = Format {
         ("service.j2", include_str!("templates/systemd/service.j2")),
     ],
     runs: Runs::Programs,
+    has_user_scope: true,
+    has_sandbox: true,
     leaves_out: &[],
     checkers: &[Checker {
         program: "systemd-analyze",

@@ -21,6 +21,8 @@ pub(crate) const FORMAT: Format = Format {
         ("instance.conf.j2", include_str!("templates/upstart/instance.conf.j2")),
     ],
     runs: Runs::Programs,
+    has_user_scope: false,
+    has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release],
     checkers: &[CHECKER],
     render: |app, options| render(&FORMAT, app, options, own),
