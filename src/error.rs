@@ -178,13 +178,19 @@ impl Error {
         match self {
             Self::CommandNotFound { .. } => 127,
             Self::CommandNotExecutable { .. } => 126,
+            // As for a filter that dies of SIGPIPE.
+            Self::Output { source } if source.kind() == io::ErrorKind::BrokenPipe => 141,
             _ => 1,
         }
     }
 
     /// Returns whether it was already said in full, so that `main` stays silent.
     pub fn is_silent(&self) -> bool {
-        matches!(self, Self::CheckFailed)
+        match self {
+            Self::CheckFailed => true,
+            Self::Output { source } => source.kind() == io::ErrorKind::BrokenPipe,
+            _ => false,
+        }
     }
 
     /// Returns what to do about it, as a sentence without a full stop.

@@ -13,6 +13,8 @@ impl Signal {
     pub const INT: Self = Self(nix::libc::SIGINT);
     /// The end that cannot be refused.
     pub const KILL: Self = Self(nix::libc::SIGKILL);
+    /// Ctrl-\\.
+    pub const QUIT: Self = Self(nix::libc::SIGQUIT);
     /// The polite request to end.
     pub const TERM: Self = Self(nix::libc::SIGTERM);
     /// Free for the application's use.

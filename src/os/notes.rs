@@ -65,6 +65,13 @@ pub(crate) fn message(app: &App, message: &Message) -> Say {
                 format!("waiting for {} to stop; killed in {}", names.join(", "), short(*left));
             ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
         }
+        Message::WaitingForStrays { left } => {
+            let text = format!(
+                "waiting for processes that left their groups to stop; killed in {}",
+                short(*left)
+            );
+            ("waiting", text, json!({ "left": left.as_secs_f64() }))
+        }
         Message::KillingAll => {
             ("killing", "told again, killing all processes".to_owned(), json!({}))
         }

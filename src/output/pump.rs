@@ -129,7 +129,7 @@ pub struct Pump<F, W> {
 }
 
 impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
-    /// Starts the pump on its own thread. It ends when every handle is dropped.
+    /// Starts the pump on its own thread. It ends at the first wake-up without a handle that could post.
     pub fn start(
         form: Form,
         voices: Vec<Voice>,
@@ -187,9 +187,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                     self.write();
                 }
             }
-            if ready < READY {
-                self.show_prompts();
-            }
+            self.show_prompts();
             self.write();
         }
     }
@@ -295,9 +293,18 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         self.close(key);
     }
 
+    /// Shows the unfinished lines that have been silent. A pipe that has something after all is read
+    /// instead: a wait reports no more than [`READY`] pipes, and a slow reader of stdout may have held
+    /// the pump up.
     fn show_prompts(&mut self) {
-        for source in self.sources.values_mut() {
-            if source.waiting_since.is_some_and(|since| since.elapsed() >= SILENCE) {
+        let is_due = |since: Instant| since.elapsed() >= SILENCE;
+        let due =
+            self.sources.iter().filter(|(_, source)| source.waiting_since.is_some_and(is_due));
+        let due: Vec<u64> = due.map(|(key, _)| *key).collect();
+        for key in due {
+            self.read(key);
+            let Some(source) = self.sources.get_mut(&key) else { continue };
+            if source.waiting_since.is_some_and(is_due) {
                 self.screen.prompt(source.show, &mut source.splitter);
                 source.waiting_since = None;
             }
@@ -328,4 +335,87 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
 #[expect(clippy::disallowed_methods, reason = "silence is measured where bytes are read")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Look;
+    use std::io::{Read, Write};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    fn run_of(process_type: u16) -> RunId {
+        RunId { instance: InstanceId { process_type, number: 1 }, seq: 1 }
+    }
+
+    /// Starts a pump for so many types of one instance each, named by their number.
+    fn pump(types: u16) -> (PumpHandle, io::PipeReader, Receiver<FromPump>) {
+        let voice = |t| Voice { id: run_of(t).instance, name: t.to_string(), quiet: false };
+        let (reader, writer) = io::pipe().unwrap();
+        let (sender, news) = crossbeam_channel::unbounded();
+        let form = Form::Text(Look { color: false, timestamp: None, prefix: true, width: 1 });
+        let voices = (0..types).map(voice).collect();
+        let (handle, _) = Pump::start(form, voices, writer, move |n| drop(sender.send(n))).unwrap();
+        (handle, reader, news)
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_told_after_its_last_line_and_a_dropped_run_loses_nothing() {
+        let (handle, mut reader, news) = pump(2);
+        let (ended, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"one\nlast").unwrap();
+        drop(writer);
+        let (kept_open, mut grandchild) = io::pipe().unwrap();
+        grandchild.write_all(b"before the drop").unwrap();
+        handle.post(ToPump::Open(run_of(0), ended.into()));
+        handle.wake();
+        assert_eq!(news.recv().unwrap(), FromPump::Closed(run_of(0)));
+        handle.post(ToPump::Open(run_of(1), kept_open.into()));
+        handle.post(ToPump::Drop(run_of(1)));
+        handle.wake();
+        assert_eq!(news.recv().unwrap(), FromPump::Closed(run_of(1)));
+        let expected = "0 | one\n0 | last\n1 | before the drop\n";
+        let mut out = vec![0; expected.len()];
+        reader.read_exact(&mut out).unwrap();
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+        assert!(grandchild.write_all(b"after").is_err(), "nobody reads a dropped run");
+    }
+
+    #[test]
+    fn a_prompt_is_shown_although_more_pipes_are_loud_than_one_wait_reports() {
+        let loud = u16::try_from(READY).unwrap() + 16;
+        let (handle, mut reader, _news) = pump(loud + 1);
+        let mut writers = Vec::new();
+        for t in 0..loud {
+            let (pipe, writer) = io::pipe().unwrap();
+            handle.post(ToPump::Open(run_of(t), pipe.into()));
+            fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+            writers.push(writer);
+        }
+        let (pipe, mut asking) = io::pipe().unwrap();
+        handle.post(ToPump::Open(run_of(loud), pipe.into()));
+        handle.wake();
+        asking.write_all(b"your name: ").unwrap();
+        let shown = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let shown = &shown;
+            scope.spawn(move || {
+                let lines = b"loud\n".repeat(2000);
+                while !shown.load(Ordering::Relaxed) {
+                    for writer in &mut writers {
+                        // A full pipe is as loud as can be.
+                        let _ = writer.write(&lines);
+                    }
+                }
+            });
+            let mut kept = Vec::new();
+            let mut buffer = vec![0; READ];
+            while memchr::memmem::find(&kept, b"your name: ").is_none() {
+                kept.drain(..kept.len().saturating_sub(20));
+                let count = reader.read(&mut buffer).unwrap();
+                kept.extend_from_slice(&buffer[..count]);
+            }
+            shown.store(true, Ordering::Relaxed);
+        });
+    }
 }

@@ -185,6 +185,11 @@ pub enum Message {
         /// The time until the first of them is killed.
         left: Duration,
     },
+    /// Descendants outside of the groups take long to end.
+    WaitingForStrays {
+        /// The time until they are killed.
+        left: Duration,
+    },
     /// The second request: no more patience.
     KillingAll,
     /// Descendants outside of the groups do not end; they are killed.

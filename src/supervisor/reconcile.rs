@@ -43,12 +43,19 @@ impl Supervisor {
                 self.announce(now);
                 self.phase = Phase::Stopping { announce: now + ANNOUNCE_EVERY };
             }
-            Phase::Strays { stage: Stage::Asked, until } if until <= now => {
+            Phase::Strays { stage: Stage::Asked, until, .. } if until <= now => {
                 self.out.push(Action::Say(Message::KillingStrays));
                 self.stop_strays(Stage::Killed, now);
             }
-            Phase::Strays { stage: Stage::Killed, until } if until <= now => {
+            Phase::Strays { stage: Stage::Killed, until, .. } if until <= now => {
                 self.phase = Phase::Over;
+            }
+            Phase::Strays { stage, until, announce } if announce <= now => {
+                if stage == Stage::Asked {
+                    self.out
+                        .push(Action::Say(Message::WaitingForStrays { left: until.since(now) }));
+                }
+                self.phase = Phase::Strays { stage, until, announce: now + ANNOUNCE_EVERY };
             }
             Phase::Stopping { .. }
             | Phase::Strays { .. }

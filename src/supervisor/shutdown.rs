@@ -8,7 +8,9 @@ impl Supervisor {
     /// pm got a signal: the end, a pause, or something for the application.
     pub(super) fn signalled(&mut self, signal: Signal, now: Moment) {
         match signal {
-            Signal::INT | Signal::TERM | Signal::HUP => self.asked_to_end(signal, now),
+            Signal::INT | Signal::TERM | Signal::HUP | Signal::QUIT => {
+                self.asked_to_end(signal, now);
+            }
             Signal::TSTP => {
                 self.forward(signal);
                 self.out.push(Action::Pause);
@@ -65,7 +67,8 @@ impl Supervisor {
         self.out.push(Action::StopStrays(signal));
         // A deadline lies in the future, whatever the grace.
         let patience = patience.max(std::time::Duration::from_millis(1));
-        self.phase = Phase::Strays { stage, until: now + patience };
+        let announce = now + ANNOUNCE_AFTER;
+        self.phase = Phase::Strays { stage, until: now + patience, announce };
     }
 
     pub(super) fn strays_gone(&mut self) {

@@ -451,6 +451,9 @@ impl World {
                 format!("waiting {left:?} on {}", on.join(" "))
             }
             Action::Say(Message::KillingAll) => "killing all".to_owned(),
+            Action::Say(Message::WaitingForStrays { left }) => {
+                format!("waiting for strays, {} ms left", left.as_millis())
+            }
             Action::Say(Message::KillingStrays) => "killing strays".to_owned(),
         }
     }

@@ -79,8 +79,9 @@ pub(super) enum Phase {
     Stopping { announce: Moment },
     /// Every instance is killed.
     Killing,
-    /// No instance is left; descendants outside of the groups are stopped.
-    Strays { stage: Stage, until: Moment },
+    /// No instance is left; descendants outside of the groups are stopped. `announce` is when pm says
+    /// that it waits for them.
+    Strays { stage: Stage, until: Moment, announce: Moment },
     /// Nothing is left.
     Over,
 }
@@ -89,7 +90,7 @@ impl Phase {
     pub(super) fn deadline(self) -> Option<Moment> {
         match self {
             Self::Stopping { announce } => Some(announce),
-            Self::Strays { until, .. } => Some(until),
+            Self::Strays { until, announce, .. } => Some(until.min(announce)),
             Self::Running | Self::Killing | Self::Over => None,
         }
     }

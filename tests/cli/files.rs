@@ -89,7 +89,7 @@ fn a_procfile_from_windows_is_read() {
 }
 
 #[test]
-fn the_root_is_that_of_d_else_the_folder_of_f() {
+fn the_root_is_that_of_d_else_the_folder_of_f_and_env_files_that_of_d_else_the_current() {
     let app = Sandbox::with_procfile("web: pwd; echo $A\n")
         .write(".env", "A=top\n")
         .write("sub/Procfile", "web: pwd; echo $A\n")
@@ -97,11 +97,11 @@ fn the_root_is_that_of_d_else_the_folder_of_f() {
     let (top, sub) = (app.dir(), app.path("sub"));
     let table: [(&[&str], &str, &std::path::Path, &str); 6] = [
         (&[], ".", &top, "top"),
-        (&["-f", "sub/Procfile"], ".", &sub, "sub"),
+        (&["-f", "sub/Procfile"], ".", &sub, "top"),
         (&["-d", "sub"], ".", &sub, "sub"),
         (&["-d", "sub/", "-f", "Procfile"], ".", &sub, "sub"),
         (&["-d", ".", "-f", "sub/Procfile"], ".", &top, "top"),
-        (&["-f", "../Procfile"], "sub", &top, "top"),
+        (&["-f", "../Procfile"], "sub", &top, "sub"),
     ];
     for (args, folder, root, value) in table {
         let output = app.pm(["start"].iter().chain(args)).in_folder(folder).run();

@@ -15,7 +15,7 @@ const COUNTER: &str = "n=0\n\
 fn a_type_runs_its_entry_in_the_root_with_its_environment() {
     let app = Sandbox::with_procfile("web: false\n")
         .write("sub/Procfile", "web: false\njob: pwd; echo \"$A $PORT $PS\" '$A'; exit 6\n")
-        .write("sub/.env", "A=1\n");
+        .write(".env", "A=1\n");
     let output = app.pm(["run", "-f", "sub/Procfile", "job"]).run();
     let expected = format!("{}\n1 5100 job.1 $A\n", app.path("sub").display());
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), (expected.as_str(), ""));

@@ -29,11 +29,20 @@ fn a_stray_is_asked_when_no_instance_is_left() {
     assert_eq!(w.now.0, Duration::from_millis(2));
 }
 
+/// What is said and done about a stray that does not heed SIGTERM.
+const WAITED_FOR_AND_KILLED: [&str; 5] = [
+    "1 strays SIGTERM",
+    "1001 waiting for strays, 6000 ms left",
+    "6001 waiting for strays, 1000 ms left",
+    "7001 killing strays",
+    "7001 strays SIGKILL",
+];
+
 #[test]
 fn a_deaf_stray_is_killed_after_the_longest_grace() {
     let mut w = stopped(Child::DaemonisesDeaf);
     assert_eq!(w.run(FOREVER), Some(0));
-    assert_eq!(end_of(&w), ["1 strays SIGTERM", "7001 killing strays", "7001 strays SIGKILL"]);
+    assert_eq!(end_of(&w), WAITED_FOR_AND_KILLED);
     assert_eq!(w.now.0, Duration::from_millis(7002));
 }
 
@@ -41,7 +50,7 @@ fn a_deaf_stray_is_killed_after_the_longest_grace() {
 fn a_stray_that_does_not_even_end_when_killed_is_left() {
     let mut w = stopped(Child::DaemonisesImmortal);
     assert_eq!(w.run(FOREVER), Some(0));
-    assert_eq!(end_of(&w), ["1 strays SIGTERM", "7001 killing strays", "7001 strays SIGKILL"]);
+    assert_eq!(end_of(&w), WAITED_FOR_AND_KILLED);
     assert_eq!(w.now.0, Duration::from_millis(9001));
 }
 

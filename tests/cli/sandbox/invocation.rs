@@ -12,6 +12,7 @@ use std::sync::Arc;
 use nix::fcntl::{OFlag, open};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigHandler, Signal};
 use nix::sys::stat::Mode;
 
 use super::Folder;
@@ -55,19 +56,12 @@ impl Invocation {
     ) -> Self {
         let mut command = Command::new(program);
         command.args(args).env_clear().current_dir(folder.dir.path());
+        #[expect(unsafe_code, reason = "std has no way to set a child's signal dispositions")]
+        // SAFETY: between fork and exec only signal is called, which is async-signal-safe.
+        unsafe {
+            command.pre_exec(heed_signals);
+        }
         Self { command, folder, stdin: Vec::new(), stdout: None }
-    }
-
-    /// Adds an argument.
-    pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
-        self.command.arg(arg);
-        self
-    }
-
-    /// Adds arguments.
-    pub(crate) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
-        self.command.args(args);
-        self
     }
 
     /// Sets a variable.
@@ -141,6 +135,14 @@ impl Invocation {
         self.command.stdout(self.stdout.take().unwrap_or_else(end));
         let lead = || {
             nix::unistd::setsid()?;
+            // A shell that runs the tests in the background (`cargo test &`) ignores both for them.
+            for key in [Signal::SIGINT, Signal::SIGQUIT] {
+                #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+                // SAFETY: the default disposition runs no code of ours.
+                unsafe {
+                    nix::sys::signal::signal(key, SigHandler::SigDfl)?;
+                }
+            }
             let stdin = io::stdin().as_raw_fd();
             #[expect(
                 unsafe_code,
@@ -153,7 +155,7 @@ impl Invocation {
             }
         };
         #[expect(unsafe_code, reason = "std has no way to give a child a controlling terminal")]
-        // SAFETY: between fork and exec only setsid and ioctl are called, which are async-signal-safe;
+        // SAFETY: between fork and exec only setsid, signal and ioctl are called, which are async-signal-safe;
         // `io::stdin()` is used for its number alone and takes no lock.
         unsafe {
             self.command.pre_exec(lead);
@@ -180,4 +182,14 @@ fn terminal() -> nix::Result<(OwnedFd, OwnedFd)> {
     let slave =
         open(Path::new(&name), OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())?;
     Ok((master.into(), slave))
+}
+
+/// Tests begin with signals that are heeded, also where they run under nohup or in a shell's background.
+fn heed_signals() -> std::io::Result<()> {
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+        #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+        // SAFETY: the default disposition runs no code of ours.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+    }
+    Ok(())
 }
