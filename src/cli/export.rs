@@ -6,13 +6,14 @@ use super::args::{ExportArgs, StartArgs, Tool};
 use super::resolve::{self, Loaded};
 use super::sources::Sources;
 use super::{answer, tell};
-use crate::app::{App, Policy, Role, Signal, load};
+use crate::app::{App, Role, load};
 use crate::error::Error;
+use crate::export::notices::{Account, notices};
 use crate::export::verify::{Verdict, verify};
 use crate::export::write::{Changes, Chown};
 use crate::export::{
-    self, ExportError, Feature, File, Format, Hardening, Image, Inittab, Options, Release, Runs,
-    Scope, Values,
+    self, ExportError, Feature, File, Format, Hardening, Image, Inittab, Options, Release, Scope,
+    Values,
 };
 
 /// Writes the application in another supervisor's format, or shows what would be written.
@@ -22,7 +23,14 @@ pub(crate) fn export(args: &ExportArgs, called_as: Tool, sources: &Sources) -> R
     let target = target(args, format, sources)?;
     let options = options(args, format, &app, &target, sources)?;
     let files = export::render(format, &app, &options)?;
-    let notices = notices(args, format, &app, &options);
+    let user = account(&options.user);
+    let is_root = nix::unistd::geteuid().is_root();
+    let reach = match user {
+        None => Account::Unknown,
+        Some((id, _)) if is_root || id == nix::unistd::geteuid().as_raw() => Account::Reachable,
+        Some(_) => Account::OutOfReach,
+    };
+    let notices = notices(format, &app, &options, reach, files.iter().map(|file| file.owner));
     let location = match target {
         Target::Stdout => {
             tell::notices(&notices);
@@ -40,9 +48,8 @@ pub(crate) fn export(args: &ExportArgs, called_as: Tool, sources: &Sources) -> R
     if args.dry_run {
         return answer(changes.diff()?.as_bytes());
     }
-    let user = account(&options.user);
     changes.apply(match user {
-        Some((id, group)) if nix::unistd::geteuid().is_root() => Chown::To(id, group),
+        Some((id, group)) if is_root => Chown::To(id, group),
         Some(_) | None => Chown::Keep,
     })?;
     let mut said = String::new();
@@ -200,61 +207,6 @@ fn has_release(app: &App) -> bool {
     app.types
         .iter()
         .any(|process_type| process_type.policy.role == Role::Release && process_type.count > 0)
-}
-
-/// Returns what a person should know and could not see in the files.
-fn notices(args: &ExportArgs, format: &Format, app: &App, options: &Options) -> Vec<String> {
-    let mut notices = Vec::new();
-    let release = app.types.iter().find(|process_type| process_type.policy.role == Role::Release);
-    if let Some(release) = release {
-        if !has_release(app) {
-            notices.push(format!(
-                "`{}` is left out; run it before each start, or export it with `--release`",
-                release.name
-            ));
-        } else if format.leaves_out.contains(&Feature::Release) {
-            notices.push(format!(
-                "`{}` is left out: {} has no one-shot step; run it before each start",
-                release.name, format.name
-            ));
-        }
-    }
-    let default = Policy::default();
-    let any = |wants: fn(&Policy, &Policy) -> bool| {
-        app.types
-            .iter()
-            .any(|process_type| process_type.count > 0 && wants(&process_type.policy, &default))
-    };
-    let left_out = |feature: Feature| format.leaves_out.contains(&feature);
-    if left_out(Feature::Memory) && any(|policy, _| policy.memory_bytes.is_some()) {
-        notices
-            .push(format!("the memory budget is left out: {} does not limit memory", format.name));
-    }
-    if left_out(Feature::StopSignal) && any(|policy, _| policy.stop_signal != Signal::TERM) {
-        notices.push(format!("the stop signal is left out: {} sends TERM", format.name));
-    }
-    if left_out(Feature::StopTimeout) && any(|policy, default| policy.grace != default.grace) {
-        notices.push(format!("the timeout is left out: {} has its own", format.name));
-    }
-    if left_out(Feature::Restart) && any(|policy, default| policy.restart != default.restart) {
-        notices.push(format!(
-            "the restart policy is left out: {} restarts by its own rule",
-            format.name
-        ));
-    }
-    match format.runs {
-        Runs::Containers if args.image.is_none() => {
-            notices.push("no image was named; choose one with `--image`".to_owned());
-        }
-        Runs::Programs if options.scope == Scope::System && account(&options.user).is_none() => {
-            notices.push(format!(
-                "there is no user `{}` on this machine; choose one with `-u`",
-                options.user
-            ));
-        }
-        Runs::Containers | Runs::Programs => {}
-    }
-    notices
 }
 
 /// Returns the ids of a user of this machine.

@@ -19,7 +19,7 @@ pub(crate) const FORMAT: Format = Format {
     when: "docker on one machine, from an image or the root's Dockerfile",
     install: "`docker compose -f DIR/compose.yaml up -d`",
     templates: &[("compose.yaml.j2", include_str!("templates/compose/compose.yaml.j2"))],
-    runs: Runs::Containers,
+    runs: Runs::Containers { without_image: "`APP:latest` is assumed" },
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Restart],

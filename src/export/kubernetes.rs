@@ -22,7 +22,7 @@ pub(crate) const FORMAT: Format = Format {
         ("app.yaml.j2", include_str!("templates/kubernetes/app.yaml.j2")),
         ("secrets.yaml.j2", include_str!("templates/kubernetes/secrets.yaml.j2")),
     ],
-    runs: Runs::Containers,
+    runs: Runs::Containers { without_image: "`APP:latest` is assumed" },
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Restart, Feature::StopSignal],

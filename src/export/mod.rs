@@ -14,6 +14,7 @@ pub(crate) mod launchd;
 pub(crate) mod marker;
 pub(crate) mod names;
 pub(crate) mod nomad;
+pub mod notices;
 pub mod overrides;
 pub(crate) mod quadlet;
 pub(crate) mod quote;
@@ -184,7 +185,10 @@ pub enum Runs {
     /// Programs on the machine that it runs on.
     Programs,
     /// Containers of an image.
-    Containers,
+    Containers {
+        /// What happens where none was named, with `APP` for the application.
+        without_image: &'static str,
+    },
 }
 
 /// Something that carries over to most formats.

@@ -20,7 +20,9 @@ pub(crate) const FORMAT: Format = Format {
     when: "a Nomad cluster: docker with `--image`, else raw_exec in the root",
     install: "`nomad job run DIR/APP.nomad.hcl`",
     templates: &[("app.nomad.hcl.j2", include_str!("templates/nomad/app.nomad.hcl.j2"))],
-    runs: Runs::Containers,
+    runs: Runs::Containers {
+        without_image: "raw_exec runs the commands in the root, on each client",
+    },
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Release, Feature::Restart],

@@ -23,7 +23,7 @@ pub(crate) const FORMAT: Format = Format {
         ("app.target.j2", include_str!("templates/quadlet/app.target.j2")),
         ("instance.container.j2", include_str!("templates/quadlet/instance.container.j2")),
     ],
-    runs: Runs::Containers,
+    runs: Runs::Containers { without_image: "`localhost/APP:latest` is assumed" },
     has_user_scope: true,
     has_sandbox: false,
     leaves_out: &[Feature::Release],

@@ -292,6 +292,40 @@ fn the_table_knows_every_format_by_its_name() {
     assert_eq!(unknown.hint().as_deref(), Some("did you mean `systemd`?"));
 }
 
+#[test]
+fn what_is_left_out_or_assumed_is_told() {
+    use super::notices::{Account, notices};
+    let told = |format: &Format, case: fn() -> (App, Options), account: Account, image: Image| {
+        let (app, options) = case();
+        let options = Options { image, ..options };
+        let files = render(format, &app, &options).unwrap();
+        notices(format, &app, &options, account, files.iter().map(|file| file.owner))
+    };
+    let named = || Image::Named("a".into());
+    assert_eq!(told(&systemd::FORMAT, cluster, Account::Reachable, named()), [""; 0]);
+    assert_eq!(
+        told(&inittab::FORMAT, cluster, Account::Unknown, named()),
+        [
+            "the memory budget is left out: inittab does not limit memory",
+            "the stop signal is left out: inittab sends TERM",
+            "the timeout is left out: inittab has its own",
+            "there is no user `deploy` on this machine; choose one with `-u`",
+        ]
+    );
+    assert_eq!(
+        told(&supervisord::FORMAT, compound, Account::OutOfReach, named()),
+        [
+            "`release` is left out: supervisord has no one-shot step; run it before each start",
+            "only root can give files away: the scripts and env files must be owned by `deploy`",
+        ]
+    );
+    assert_eq!(told(&compose::FORMAT, quoting, Account::Unknown, Image::Build), [""; 0]);
+    assert_eq!(
+        told(&quadlet::FORMAT, quoting, Account::Unknown, Image::Assumed),
+        ["no image was named with `--image`: `localhost/quoting:latest` is assumed"]
+    );
+}
+
 /// Formats in which a line is a statement.
 const LINE_FORMATS: [&Format; 6] = [
     &systemd::FORMAT,
