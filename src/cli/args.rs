@@ -219,7 +219,7 @@ pub struct ExportArgs {
     #[arg(value_name = "FORMAT")]
     pub format: Option<String>,
     /// The folder that the files go to (inittab: a file, or `-`)
-    #[arg(value_name = "LOCATION", allow_hyphen_values = true)]
+    #[arg(value_name = "LOCATION")]
     pub location: Option<PathBuf>,
     /// Where the application's files are
     #[command(flatten)]

@@ -49,7 +49,7 @@ pub(crate) fn export(args: &ExportArgs, called_as: Tool, sources: &Sources) -> R
         return answer(changes.diff()?.as_bytes());
     }
     changes.apply(match user {
-        Some((id, group)) if is_root => Chown::To(id, group),
+        Some((id, group)) if is_root && options.scope == Scope::System => Chown::To(id, group),
         Some(_) | None => Chown::Keep,
     })?;
     let mut said = String::new();

@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::quote::sh;
 use super::script::{self, Account, Lines, sh_env_files};
-use super::services::{Instance, Service, Services, carry};
+use super::services::{Instance, Service, Services, carry, carry_variable};
+use super::simple_command::ShellCommand;
 use super::template::{Templates, context, raw};
-use super::{ExportError, Feature, File, Format, Inittab, Options, Owner, Runs};
+use super::{ExportError, Feature, File, Format, Inittab, Options, Owner, Runs, Values};
 use crate::app::{App, Restart};
 use crate::error::Error;
 
@@ -102,34 +103,38 @@ fn instance_script(
     })
 }
 
-/// Returns everything in one process field. init gives a field with such characters to `sh -c "exec …"`.
+/// Returns everything in one process field, as short as can be. init gives a field with such characters to
+/// `sh -c "exec …"`.
 fn whole_line(
     options: &Options,
     services: &Services<'_>,
     service: &Service<'_>,
     instance: &Instance,
 ) -> Result<String, ExportError> {
-    let environment = script::environment(
-        &FORMAT,
-        options,
-        services,
-        service,
-        instance,
-        (Lines::Single, Account::Unset),
-    )?;
-    let command =
-        line_word(&format!("the command of {}", service.name), service.command.for_group())?;
-    let folder = line_word("the folder", &service.folder)?;
-    let inner = format!(
-        "cd {folder} && {{ {}; exec {} -c {command}; }}",
-        environment.exports.join("; "),
-        environment.shell
-    );
+    if options.values == Values::EnvFile {
+        return Err(ExportError::Unsupported {
+            format: FORMAT.name,
+            what: "env file on standard output",
+        });
+    }
     let user = &options.user;
-    let inner = line_word("the variables", &inner)?;
-    Ok(format!(
-        "setpriv --reuid {user} --regid \"$(id -g {user})\" --init-groups /bin/sh -c {inner}"
-    ))
+    let mut line = format!("setpriv --reuid {user} --regid \"$(id -g {user})\" --init-groups env");
+    for variable in &service.variables {
+        let word = sh::line_word(&format!("{}={}", variable.name, variable.value));
+        line.push(' ');
+        line.push_str(&carry_variable(&FORMAT, variable, word)?);
+    }
+    let folder = line_word("the folder", &service.folder)?;
+    let command = match &service.command {
+        ShellCommand::Exec(text) => format!("cd {folder} && {text}"),
+        ShellCommand::Compound(text) => format!("cd {folder} || exit 1; {text}"),
+    };
+    let command = line_word(&format!("the command of {}", service.name), &command)?;
+    let log = format!("{}/{}-{}.log", services.log, service.name, instance.number);
+    let log = line_word("the folder of the logs", &log)?;
+    let (port, name) = (&instance.port, &instance.name);
+    line.push_str(&format!(" PORT={port} PS={name} sh -c {command} >>{log} 2>&1"));
+    Ok(line)
 }
 
 fn line_word(name: &str, text: &str) -> Result<String, ExportError> {

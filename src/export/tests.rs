@@ -276,6 +276,17 @@ fn what_a_format_cannot_carry_is_refused_by_name() {
 }
 
 #[test]
+fn an_inittab_for_standard_output_holds_whole_lines() {
+    let app = app("/srv/a", vec![process("web", "./a $PORT", 1)], &[("A", "it's")]);
+    let options = Options { inittab: Inittab::Lines, ..options("a") };
+    let files = render(&inittab::FORMAT, &app, &options).unwrap();
+    let expected = r#"# pm export: app=a format=inittab
+AM01:2345:respawn:setpriv --reuid deploy --regid "$(id -g deploy)" --init-groups env 'A=it'\''s' PORT=5000 PS=web.1 sh -c 'cd '\''/srv/a'\'' && exec ./a $PORT' >>'/var/log/a/web-1.log' 2>&1
+"#;
+    assert_eq!((files.len(), files[0].contents.as_str()), (1, expected));
+}
+
+#[test]
 fn a_variable_that_no_shell_exports_goes_through_env() {
     let app = app("/srv/a", vec![process("web", "./a", 1)], &[("spring.url", "it's")]);
     let files = render(&runit::FORMAT, &app, &options("a")).unwrap();
