@@ -106,11 +106,69 @@ fn run(checker: &Checker, location: &Path, files: &[PathBuf]) -> Result<Ran, Exp
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ran::NotInstalled),
         Err(source) => return Err(ExportError::Write { path: checker.program.into(), source }),
     };
-    if output.status.success() {
+    let text = if output.status.success() {
+        // A warning about one of the files counts too; systemd-analyze ends well after one.
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let names = |line: &&str| files.iter().any(|file| line.contains(&*file.to_string_lossy()));
+        said.lines().filter(names).map(|line| format!("{line}\n")).collect()
+    } else {
+        let said = [output.stderr, output.stdout].concat();
+        String::from_utf8_lossy(&said).into_owned()
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    if output.status.success() && lines.is_empty() {
         return Ok(Ran::Accepted);
     }
-    let said = [output.stderr, output.stdout].concat();
-    let said = String::from_utf8_lossy(&said);
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     Err(ExportError::Rejected { checker: checker.program.to_owned(), output: lines.join("; ") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::{Owner, runit};
+
+    const fn sh(arguments: &'static [&'static str]) -> Checker {
+        Checker {
+            program: "/bin/sh",
+            arguments,
+            files: Select::Each(&["run"]),
+            variables: &["DIR"],
+            probe: &[],
+        }
+    }
+
+    fn verdict(checkers: &'static [Checker]) -> Result<Verdict, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("run"), "echo run\n").unwrap();
+        let file = |path: &str| File {
+            path: path.into(),
+            contents: String::new(),
+            mode: 0o644,
+            owner: Owner::Exporter,
+        };
+        let format = Format { checkers, ..runit::FORMAT };
+        let files = [file("other"), file("run")];
+        verify(&format, folder.path(), &files).map_err(|error| error.to_string())
+    }
+
+    const MISSING: Checker =
+        Checker { program: "/nonexistent/checker", files: Select::Folder, ..sh(&[]) };
+
+    #[test]
+    fn the_first_installed_checker_decides() {
+        assert_eq!(verdict(const { &[MISSING, sh(&["-n"])] }), Ok(Verdict::Accepted("/bin/sh")));
+        assert_eq!(verdict(&[MISSING]), Ok(Verdict::NotInstalled(vec!["/nonexistent/checker"])));
+        assert_eq!(verdict(&[]), Ok(Verdict::NoChecker));
+        const PART: Checker = Checker { probe: &["-c", "exit 1"], ..sh(&["-n"]) };
+        assert_eq!(verdict(&[PART]), Ok(Verdict::NotInstalled(vec!["/bin/sh"])));
+    }
+
+    #[test]
+    fn a_failure_or_a_warning_about_a_file_is_a_rejection() {
+        let refusal = verdict(const { &[sh(&["-c", "echo bad >&2; echo worse; exit 3"])] });
+        assert_eq!(refusal, Err("/bin/sh rejects the export: bad; worse".into()));
+        let warning =
+            verdict(const { &[sh(&["-c", "echo \"$0: odd\" >&2; echo else >&2"])] }).unwrap_err();
+        assert!(warning.ends_with("/run: odd"), "{warning}");
+    }
 }
