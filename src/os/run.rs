@@ -23,6 +23,9 @@ use crate::supervisor::{Action, Event, Moment, Supervisor};
 /// How long pm waits at its end for a reader of stdout that takes nothing at all.
 const STALLED_READER: Duration = Duration::from_secs(5);
 
+/// How long messages to the pump may wait for company.
+const WAKE_EVERY: Duration = Duration::from_millis(5);
+
 /// What the threads tell the control thread.
 #[derive(Debug)]
 enum Input {
@@ -40,14 +43,11 @@ pub(crate) fn run(app: Arc<App>, form: Form, first: Vec<String>) -> Result<i32, 
     let mut core = Supervisor::new(app);
     let mut event = Event::Began;
     loop {
-        let actions = core.handle(event, shell.clock.now());
-        let any = !actions.is_empty();
-        for action in actions {
+        let now = shell.clock.now();
+        for action in core.handle(event, now) {
             shell.perform(action);
         }
-        if any {
-            shell.pump.wake();
-        }
+        shell.wake_pump(now);
         if let Some(code) = core.finished() {
             return Ok(shell.close(code, &core));
         }
@@ -66,6 +66,10 @@ struct Shell {
     /// Pipes of runs that are started and not yet shown.
     unread: Vec<(RunId, std::os::fd::OwnedFd)>,
     pump: PumpHandle,
+    /// The pump has messages that it was not woken for.
+    unseen: bool,
+    /// When the pump was last woken.
+    woken: Moment,
     output_error: Option<String>,
     /// Keeps the instances' stdin from ending.
     _endless: io::PipeWriter,
@@ -103,6 +107,8 @@ impl Shell {
             children: Children::new(guard),
             unread: Vec::new(),
             pump,
+            unseen: false,
+            woken: Moment::default(),
             output_error: None,
             _endless: endless_fd.into(),
         })
@@ -115,13 +121,13 @@ impl Shell {
             Action::Read(run) => {
                 if let Some(at) = self.unread.iter().position(|(unread, _)| *unread == run) {
                     let (_, output) = self.unread.swap_remove(at);
-                    self.pump.post(ToPump::Open(run, output));
+                    self.post(ToPump::Open(run, output));
                 }
             }
             Action::Signal(run, signal) => self.children.signal(run, signal),
             Action::Sweep(run) => {
                 self.children.sweep(run);
-                self.pump.post(ToPump::Drop(run));
+                self.post(ToPump::Drop(run));
             }
             Action::StopStrays(signal) => {
                 let queue = &mut self.queue;
@@ -144,15 +150,7 @@ impl Shell {
         match self.spawner.start(&self.app, run.instance) {
             Ok(started) => {
                 if !self.children.add(run, started.pid) {
-                    let text =
-                        "the guard process is gone: if pm is killed by SIGKILL, its processes stay"
-                            .to_owned();
-                    self.say(notes::say(
-                        Speaker::System,
-                        "guard-lost",
-                        text,
-                        serde_json::Value::Null,
-                    ));
+                    self.say_unguarded();
                 }
                 self.unread.push((run, started.output));
                 self.queue.push_back(Event::Spawned { run, pid: started.pid.as_raw() });
@@ -161,15 +159,30 @@ impl Shell {
         }
     }
 
-    fn say_unguarded(&self) {
+    fn say_unguarded(&mut self) {
         let text = "the guard process is gone: if pm is killed by SIGKILL, what it started stays"
             .to_owned();
         self.say(notes::say(Speaker::System, "unguarded", text, serde_json::Value::Null));
         self.pump.wake();
     }
 
-    fn say(&self, say: Say) {
-        self.pump.post(ToPump::Say(say));
+    /// Lets the pump see what was posted: at once before this thread waits, and now and then in a long
+    /// row of events, in which each wake-up would cost two context switches.
+    fn wake_pump(&mut self, now: Moment) {
+        if self.unseen && (self.queue.is_empty() || now.since(self.woken) >= WAKE_EVERY) {
+            self.pump.wake();
+            self.unseen = false;
+            self.woken = now;
+        }
+    }
+
+    fn say(&mut self, say: Say) {
+        self.post(ToPump::Say(say));
+    }
+
+    fn post(&mut self, message: ToPump) {
+        self.pump.post(message);
+        self.unseen = true;
     }
 
     /// Returns the next event: a signal, then a queued answer, then whatever comes before the deadline.
@@ -247,7 +260,7 @@ impl Shell {
     /// Waits until everything is written, for as long as the reader takes something.
     fn flush(&mut self) {
         let (sender, done) = crossbeam_channel::bounded(1);
-        self.pump.post(ToPump::Flush(sender));
+        self.post(ToPump::Flush(sender));
         self.pump.wake();
         let mut seen = self.pump.progress();
         let mut telling = 0;

@@ -173,13 +173,19 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                 }
             };
             self.screen.tick();
-            for event in &events[..ready] {
+            let events = &events[..ready];
+            if events.iter().any(|event| event.data() == WAKE) {
+                // Before the messages are taken, so that none that comes meanwhile goes unnoticed. An
+                // error is a wake-up that was taken already.
+                let _ = self.wake.read();
+            }
+            // Before any pipe: what was said before a signal stands before what came of it.
+            if !self.listen() {
+                return;
+            }
+            for event in events {
                 match event.data() {
-                    WAKE => {
-                        if !self.listen() {
-                            return;
-                        }
-                    }
+                    WAKE => {}
                     STDOUT => self.stdout_event(event.events()),
                     key => self.read(key),
                 }
@@ -203,8 +209,6 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
 
     /// Takes every message. Returns false when all handles are gone.
     fn listen(&mut self) -> bool {
-        // Nothing to read means that another wake-up has taken it already.
-        let _ = self.wake.read();
         loop {
             match self.inbox.try_recv() {
                 Ok(ToPump::Open(run, pipe)) => self.open(run, pipe),

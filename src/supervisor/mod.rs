@@ -22,7 +22,7 @@ use std::ops::Add;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{App, InstanceId, Policy, RunId, Signal};
+use crate::app::{App, InstanceId, Policy, Role, RunId, Signal};
 
 pub use event::{Action, Culprit, Event, Exit, Group, Message, Next, Note, Verdict, Why};
 use state::{Cause, Outcome, Phase, Stage, State};
@@ -108,6 +108,8 @@ impl Proc {
 pub struct Supervisor {
     app: Arc<App>,
     procs: BTreeMap<InstanceId, Proc>,
+    /// Some type runs once before the others.
+    has_release: bool,
     phase: Phase,
     /// When someone first asked for the end.
     asked: Option<Moment>,
@@ -120,9 +122,11 @@ impl Supervisor {
     /// Makes the state of a session in which every instance of the formation is wanted.
     pub fn new(app: Arc<App>) -> Self {
         let procs = app.instances().map(|id| (id, Proc::new())).collect();
+        let has_release = app.types.iter().any(|t| t.policy.role == Role::Release);
         Self {
             app,
             procs,
+            has_release,
             phase: Phase::Running,
             asked: None,
             code: None,
@@ -263,7 +267,9 @@ impl Supervisor {
         &self.app.type_of(id).policy
     }
 
-    fn ids(&self) -> Vec<InstanceId> {
-        self.procs.keys().copied().collect()
+    /// Returns the instances in states of a kind. No memory is taken where there is none: this runs
+    /// several times an event, and of a thousand instances few are ever in motion.
+    fn ids_in(&self, kind: impl Fn(State) -> bool) -> Vec<InstanceId> {
+        self.procs.iter().filter(|(_, proc)| kind(proc.state)).map(|(id, _)| *id).collect()
     }
 }

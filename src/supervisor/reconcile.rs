@@ -2,18 +2,15 @@
 
 use super::event::{Action, Exit, Group, Message, Note};
 use super::state::{Cause, Outcome, Phase, Stage, State};
-use super::{ANNOUNCE_EVERY, DRAIN, InstanceId, KILL_LIMIT, Moment, Signal, Supervisor};
+use super::{ANNOUNCE_EVERY, DRAIN, InstanceId, KILL_LIMIT, Moment, Proc, Signal, Supervisor};
 use crate::app::Role;
 
 impl Supervisor {
     /// Acts on every deadline that has passed.
     pub(super) fn expire(&mut self, now: Moment) {
-        for id in self.ids() {
-            let state = self.proc(id).state;
-            if state.deadline().is_none_or(|at| at > now) {
-                continue;
-            }
-            match state {
+        let is_due = |state: State| state.deadline().is_some_and(|at| at <= now);
+        for id in self.ids_in(is_due) {
+            match self.proc(id).state {
                 State::Stopping { stage: Stage::Asked, .. } => {
                     let grace = self.policy(id).grace;
                     self.out.push(Action::Note(id, Note::Killed { grace }));
@@ -87,7 +84,10 @@ impl Supervisor {
     }
 
     fn finish_drained(&mut self, now: Moment) {
-        for id in self.ids() {
+        let has_no_leader = |state: State| {
+            matches!(state, State::Draining { .. } | State::Stopping { leader: Some(_), .. })
+        };
+        for id in self.ids_in(has_no_leader) {
             let proc = self.proc(id);
             match proc.state {
                 State::Draining { outcome, .. }
@@ -113,7 +113,7 @@ impl Supervisor {
         if self.phase == Phase::Running {
             return;
         }
-        for id in self.ids() {
+        for id in self.ids_in(|state| !matches!(state, State::Ended(_))) {
             let state = self.proc(id).state;
             match state {
                 State::Up { since } if self.phase == Phase::Killing => {
@@ -170,14 +170,14 @@ impl Supervisor {
         {
             return;
         }
-        let release_pending = self.ids().into_iter().any(|id| {
-            self.policy(id).role == Role::Release
-                && self.procs.get(&id).is_some_and(|p| !matches!(p.state, State::Ended(_)))
-        });
-        let next = self.ids().into_iter().find(|id| {
-            let may_start = !release_pending || self.policy(*id).role == Role::Release;
-            may_start && self.procs.get(id).is_some_and(|proc| proc.state == State::Idle)
-        });
+        let role = |id: &InstanceId| self.app.type_of(*id).policy.role;
+        let is_pending = |(id, proc): (&InstanceId, &Proc)| {
+            role(id) == Role::Release && !matches!(proc.state, State::Ended(_))
+        };
+        let release_pending = self.has_release && self.procs.iter().any(is_pending);
+        let may_start = |id: &InstanceId| !release_pending || role(id) == Role::Release;
+        let mut idle = self.procs.iter().filter(|(_, proc)| proc.state == State::Idle);
+        let next = idle.find(|(id, _)| may_start(id)).map(|(id, _)| *id);
         if let Some(id) = next {
             let proc = self.proc(id);
             proc.seq += 1;

@@ -20,10 +20,9 @@ impl Supervisor {
     }
 
     fn forward(&mut self, signal: Signal) {
-        for id in self.ids() {
-            if let State::Up { .. } | State::Stopping { .. } = self.proc(id).state {
-                self.out.push(Action::Signal(self.run_of(id), signal));
-            }
+        let runs = |state: State| matches!(state, State::Up { .. } | State::Stopping { .. });
+        for id in self.ids_in(runs) {
+            self.out.push(Action::Signal(self.run_of(id), signal));
         }
     }
 
