@@ -54,7 +54,7 @@ pub struct FileArgs {
     #[arg(short = 'e', long, value_name = "FILE,..", env = "PM_ENV", value_delimiter = ',')]
     pub env: Vec<PathBuf>,
     /// Set a variable over the env files and the environment
-    #[arg(long, value_name = "KEY=VALUE", env = "PM_SET")]
+    #[arg(long, value_name = "KEY=VALUE", env = "PM_SET", hide_env_values = true)]
     pub set: Vec<String>,
 }
 

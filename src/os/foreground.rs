@@ -17,6 +17,7 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
 
+use super::procfs;
 use crate::app::Environment;
 use crate::error::Error;
 
@@ -80,6 +81,10 @@ pub(crate) fn run(order: &Order) -> Result<i32, Error> {
 
 fn pass_on(signal: i32, pid: Pid, place: Place) {
     let Ok(signal) = Signal::try_from(signal) else { return };
+    if signal == Signal::SIGTSTP && procfs::is_orphaned(getpgrp()) {
+        // As the kernel does by default: no shell could ever resume pm.
+        return;
+    }
     // ESRCH: it has just ended, which the loop sees next.
     let _ = match place {
         Place::Shared => kill(pid, signal),

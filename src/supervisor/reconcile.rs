@@ -63,7 +63,7 @@ impl Supervisor {
     }
 
     /// Says whom the stop waits for.
-    fn announce(&mut self, now: Moment) {
+    pub(super) fn announce(&mut self, now: Moment) {
         let waiting = self.procs.iter().filter(|(_, proc)| proc.state.is_active());
         let on: Vec<_> = waiting.map(|(id, _)| *id).collect();
         let asked = self.procs.values().filter_map(|proc| match proc.state {

@@ -30,7 +30,12 @@ impl Supervisor {
         match self.asked {
             None => {
                 self.asked = Some(now);
-                self.shut_down(Why::Asked(signal), 0, now);
+                match self.phase {
+                    Phase::Running => self.shut_down(Why::Asked(signal), 0, now),
+                    // It stops already, for another reason: the person sees at least what it waits for.
+                    Phase::Stopping { .. } => self.announce(now),
+                    Phase::Killing | Phase::Strays { .. } | Phase::Over => {}
+                }
             }
             Some(at) if now.since(at) < SAME_REQUEST => {}
             Some(_) => match self.phase {

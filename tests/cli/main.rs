@@ -1,10 +1,12 @@
 //! Integration tests: the built binary, as a user runs it.
 
+mod check;
 mod demo;
 mod env_command;
 mod files;
 mod group;
 mod guard;
+mod help;
 mod limits;
 mod lines;
 mod log;

@@ -85,7 +85,7 @@ fn a_second_request_kills_what_is_left_of_a_group_too() {
 }
 
 #[test]
-fn the_first_request_in_a_stop_that_a_failure_began_is_polite_too() {
+fn the_first_request_in_a_stop_that_a_failure_began_is_polite_too_and_answered() {
     let rows = vec![
         row("web", on_failure(), Child::Deaf),
         row("api", never(), Child::ExitsAfter(50, Exit::Code(3))),
@@ -94,8 +94,14 @@ fn the_first_request_in_a_stop_that_a_failure_began_is_polite_too() {
     w.at(1000, Event::Signalled(Signal::INT));
     w.at(2000, Event::Signalled(Signal::INT));
     assert_eq!(w.run(FOREVER), Some(3));
-    let expected = ["50 stopping: api.1 ended", "2000 killing all", "2000 SIGKILL web.1#1"];
-    assert_eq!(w.lines(&["stopping", "killing", "SIGKILL web"]), expected);
+    let expected = [
+        "50 stopping: api.1 ended",
+        "1000 waiting 4.05s on web.1",
+        "2000 killing all",
+        "2000 SIGKILL web.1#1",
+    ];
+    let said = w.lines(&["stopping", "killing", "SIGKILL web", "1000 waiting"]);
+    assert_eq!(said, expected);
     assert_eq!(w.sup.verdict().culprit.unwrap().instance, w.instance("api.1"));
 }
 
@@ -213,6 +219,7 @@ fn lost_output_ends_the_session_with_its_code() {
         "0 spawn web.1#1
         100 stopping: output lost
         100 SIGTERM web.1#1
+        100 waiting 5s on web.1
         101 sweep web.1#1
         101 web.1 terminated by SIGTERM
         101 strays SIGTERM",

@@ -1,0 +1,87 @@
+//! `pm check`: findings with their place, exit codes, JSON.
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn a_sound_application_is_said_to_be_valid_as_foreman_says_it() {
+    let app =
+        Sandbox::with_procfile("web: sleep 1\nworker: sh -c 'sleep 2'\n").write(".env", "A=1\n");
+    let output = app.pm(["check"]).run();
+    assert_eq!(
+        (output.stdout.as_str(), output.stderr.as_str()),
+        ("valid procfile detected (web, worker)\n", "")
+    );
+    assert_eq!(output.code(), 0);
+}
+
+#[test]
+fn a_dropped_line_is_a_warning_with_its_place_and_strict_makes_it_fail() {
+    let app = Sandbox::with_procfile("web: sleep 1\n worker: sleep 2\n")
+        .write(".env", "A=1\njust words\n");
+    let output = app.pm(["check"]).run();
+    assert_eq!((output.stdout.as_str(), output.code()), ("valid procfile detected (web)\n", 0));
+    for part in [
+        "Procfile:2:1",
+        " worker: sleep 2",
+        "start the line with the name",
+        ".env:2:1",
+        "just words",
+    ] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
+    assert_eq!(app.pm(["check", "--strict"]).run().code(), 1);
+}
+
+#[test]
+fn a_program_that_is_not_on_path_and_a_background_job_are_named() {
+    let app = Sandbox::with_procfile("web: nosuchprogram --port $PORT\nworker: sleep 5 &\n");
+    let output = app.pm(["check"]).run();
+    assert_eq!(output.code(), 0);
+    for part in ["`nosuchprogram`", "Procfile:1:6", "background", "Procfile:2:"] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn a_variable_that_foreman_would_have_pasted_is_named() {
+    let app =
+        Sandbox::with_procfile("web: echo '$PORT' '$NAME' '$OTHER'\n").write(".env", "NAME=x\n");
+    let output = app.pm(["check"]).run();
+    assert!(output.stderr.contains("PORT") && output.stderr.contains("NAME"), "{}", output.stderr);
+    assert!(!output.stderr.contains("OTHER`"), "{}", output.stderr);
+}
+
+#[test]
+fn a_taken_port_is_named_with_who_holds_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = taken.local_addr().expect("it is bound").port().to_string();
+    let app = Sandbox::with_procfile("web: sleep $PORT\n");
+    let output = app.pm(["check", "-p", &port]).run();
+    let pid = std::process::id().to_string();
+    assert!(output.stderr.contains(&port) && output.stderr.contains(&pid), "{}", output.stderr);
+}
+
+#[test]
+fn errors_fail_and_say_where() {
+    let table =
+        [("# nothing\n", "no processes defined in `Procfile`"), ("web: a\nweb: b\n", "Procfile:2")];
+    for (procfile, part) in table {
+        let output = Sandbox::with_procfile(procfile).pm(["check"]).run();
+        assert_eq!(output.code(), 1, "{procfile}");
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
+    let output = Sandbox::new().pm(["check"]).run();
+    assert_eq!(output.code(), 1);
+    assert!(output.stderr.contains("cannot read the Procfile `Procfile`"), "{}", output.stderr);
+}
+
+#[test]
+fn findings_are_one_json_object_each_and_a_summary() {
+    let app = Sandbox::with_procfile("web: sleep 1\njunk\n");
+    let output = app.pm(["check", "--json"]).run();
+    let objects: Vec<serde_json::Value> =
+        output.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(objects[0]["file"], "Procfile");
+    assert_eq!((&objects[0]["line"], &objects[0]["severity"]), (&2.into(), &"warning".into()));
+    assert!(objects.len() == 2, "{objects:?}");
+}
