@@ -32,6 +32,12 @@ pub enum Command {
     /// Show the environment that an instance would get
     Env(EnvArgs),
     /// Write the application as units of an init system, a container engine or a cluster
+    ///
+    /// Each instance starts exactly as `pm start` starts it: the same command through /bin/sh, the same
+    /// folder, PORT and values of the env files. The caller's own environment stays out.
+    ///
+    /// Only files that pm wrote for the same application are replaced or removed; nothing is written
+    /// where anything else is in the way.
     #[command(after_long_help = export_formats())]
     Export(ExportArgs),
     /// Print the version
@@ -207,15 +213,9 @@ pub struct EnvArgs {
 }
 
 /// `pm export`
-///
-/// Each instance starts exactly as `pm start` starts it: the same command through /bin/sh, the same
-/// folder, PORT and values of the env files. The caller's own environment stays out.
-///
-/// Only files that pm wrote for the same application are replaced or removed; nothing is written where
-/// anything else is in the way.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The format; `pm export --help` says when to use which
+    /// The format: systemd, compose, kubernetes, ...; `--help` lists all and when to use which
     #[arg(value_name = "FORMAT")]
     pub format: Option<String>,
     /// The folder that the files go to (inittab: a file, or `-`)
