@@ -1,8 +1,8 @@
 //! The same application as files for another supervisor: pure, data in, files out.
 //!
 //! [`FORMATS`] is the one table of formats. A format is a module with a `render` function; what all of
-//! them need to know of the application is worked out once in [`services`]; every value passes through
-//! [`quote`] on its way to a [`template`]. Only [`write`] and [`overrides`] touch the disk.
+//! them need to know of the application is worked out once in `services`; every value passes through
+//! `quote` on its way to a `template`. Only [`mod@write`] and [`overrides`] touch the disk.
 
 pub(crate) mod bluepill;
 pub(crate) mod compose;
