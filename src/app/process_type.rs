@@ -57,6 +57,8 @@ pub struct Policy {
     pub grace: Duration,
     /// When it runs.
     pub role: Role,
+    /// The memory budget of one instance.
+    pub memory_bytes: Option<u64>,
 }
 
 impl Default for Policy {
@@ -67,6 +69,7 @@ impl Default for Policy {
             stop_signal: Signal::TERM,
             grace: Duration::from_secs(5),
             role: Role::Service,
+            memory_bytes: None,
         }
     }
 }

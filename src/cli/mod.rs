@@ -3,6 +3,7 @@
 pub mod args;
 mod check;
 mod env;
+mod export;
 mod resolve;
 mod run;
 pub mod sources;
@@ -63,6 +64,7 @@ fn dispatch(cli: &Cli, called_as: Tool, sources: &Sources) -> Result<i32, Error>
         Command::Run(args) => run::run(args, sources),
         Command::Check(args) => check::run(args, sources).map(|()| 0),
         Command::Env(args) => env::env(args, sources).map(|()| 0),
+        Command::Export(args) => export::export(args, called_as, sources).map(|()| 0),
         Command::Version => {
             answer(format!("{}\n", env!("CARGO_PKG_VERSION")).as_bytes()).map(|()| 0)
         }

@@ -42,6 +42,7 @@ fn a_row(random: &mut Random, name: &'static str) -> Row {
         stop_signal: pick(random, &[Signal::TERM, Signal::INT, Signal::HUP]),
         grace: Duration::from_millis(pick(random, &[0, 1, 200, 1000, 5000, 12_000])),
         role: if is_release { Role::Release } else { Role::Service },
+        memory_bytes: None,
     };
     let children = (0..=random.below(3)).map(|_| child(random)).collect();
     Row { name, count: u16::try_from(random.below(4)).unwrap(), policy, children }
