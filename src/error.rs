@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::app::formation::FormationError;
 use crate::config::ConfigError;
+use crate::export::ExportError;
 use crate::resources::budget::BudgetError;
 use crate::resources::command::CommandError;
 use crate::resources::per_type::PerTypeError;
@@ -67,6 +68,9 @@ pub enum Error {
     /// The formation or the arguments ask for something impossible.
     #[error(transparent)]
     Formation(#[from] FormationError),
+    /// The application cannot be exported.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// pm.toml or .foreman cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -218,6 +222,7 @@ impl Error {
                 format!("write a whole number from 0 to 65535, or `auto`: `{name}=2`")
             }
             Self::Formation(FormationError::NoName { .. }) => "write `web=2`".into(),
+            Self::Export(error) => return error.hint(),
             Self::Formation(FormationError::Nothing) => "ask for at least one instance: `web=1`".into(),
             Self::Config(error) => return error.hint.clone(),
             Self::ConfigRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {

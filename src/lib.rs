@@ -4,7 +4,8 @@
 //!
 //! In one breath: [`cli`] turns what was typed and the files into an [`app::App`]; [`supervisor`] decides
 //! (pure: `handle(event, now) -> actions`, no I/O, no clock); [`os`] acts (signals, processes, timers);
-//! [`output`] carries bytes past all of that from pipes to the terminal.
+//! [`output`] carries bytes past all of that from pipes to the terminal; [`export`] turns the same `App` into
+//! files.
 //!
 //! | place | what it holds |
 //! |---|---|
@@ -14,13 +15,15 @@
 //! | [`supervisor`] | the functional core: the state of every instance and of the session |
 //! | [`os`] | the imperative shell: the loop, children and their groups, the guard, signals, the meter |
 //! | [`output`] | one thread that owns all pipes and stdout: split, render, one write a batch |
+//! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and the one that writes |
 //! | [`cli`] | one file a subcommand, over clap's structs in [`cli::args`] |
 //! | [`error`] | every failure that a user can see, with its exit code and hint |
 //!
 //! # Who may know whom
 //! ```text
-//! main → cli → { app, config, resources, os, output }        os → { supervisor, output, app, resources }
+//! main → cli → { app, config, resources, os, output, export }        os → { supervisor, output, app, resources }
 //! supervisor → app          output → app (ids, names)        config → { app, resources }
+//! export → app
 //! never: supervisor → os | output | cli      app → anything else      output → supervisor | os
 //! ```
 //! `clippy.toml` holds the rest: only `os` reads the clock, only `cli` the environment, only `main` exits. A
@@ -43,6 +46,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod export;
 pub mod os;
 pub mod output;
 pub mod resources;

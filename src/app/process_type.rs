@@ -64,6 +64,13 @@ pub struct Policy {
     pub budget: Option<Budget>,
 }
 
+impl Policy {
+    /// Returns the memory budget in bytes.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.budget.map(|budget| budget.size.bytes())
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use super::args::{FileArgs, OutputArgs, ResourceArgs, SessionArgs};
+use super::args::{ExportArgs, FileArgs, OutputArgs, ResourceArgs, SessionArgs};
 use super::sources::Sources;
 use crate::app::formation::{self, Count};
 use crate::app::load::Set;
@@ -87,6 +87,17 @@ impl<'a> Given<'a> {
         given.switch("release", args.release, Switch::On, |session| &mut session.release);
         given.all_types("restart", args.restart, |own| &mut own.restart);
         given.all_types("max_restarts", args.max_restarts, |own| &mut own.max_restarts);
+        Ok(given)
+    }
+
+    /// Takes every option of `pm export` that a session has too.
+    pub(crate) fn export(self, args: &ExportArgs) -> Result<Self, Error> {
+        let given = self.config(args.config.config.as_ref()).files(&args.files)?;
+        let given = given.layout(args.formation.as_ref(), args.port)?;
+        let mut given = given.resources(&args.resources)?;
+        given.session("timeout", args.timeout, |session| &mut session.timeout);
+        given.switch("release", args.release, Switch::On, |session| &mut session.release);
+        given.all_types("restart", args.restart, |own| &mut own.restart);
         Ok(given)
     }
 

@@ -3,6 +3,7 @@
 pub mod args;
 mod check;
 mod env;
+mod export;
 mod given;
 mod resolve;
 mod run;
@@ -69,6 +70,7 @@ fn dispatch(cli: &Cli, called_as: Tool, given: Given<'_>) -> Result<i32, Error> 
         Command::Check(args) => check::run(args, given).map(|()| 0),
         Command::Env(args) => env::env(args, given).map(|()| 0),
         Command::Schema => answer(crate::config::pm_toml::schema().as_bytes()).map(|()| 0),
+        Command::Export(args) => export::export(args, called_as, given).map(|()| 0),
         Command::Version => {
             answer(format!("{}\n", env!("CARGO_PKG_VERSION")).as_bytes()).map(|()| 0)
         }

@@ -20,7 +20,8 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
         true => Form::Json,
         false => look::text(&settled.session, &plan.app, sources)?,
     };
-    os::run::run(Arc::new(plan.app), form, plan.notices)
+    let zone = os::zone::local(sources.var("TZ").is_some());
+    os::run::run(Arc::new(plan.app), form, zone, plan.notices)
 }
 
 /// Reads the files, and makes of them what is to run. `say` gets what was passed over, also where an

@@ -30,3 +30,10 @@ pub(crate) fn error(error: &Error) {
         eprintln!("hint: {hint}");
     }
 }
+
+/// Says what a person should know though nothing is wrong.
+pub(crate) fn notices(texts: &[String]) {
+    for text in texts {
+        eprintln!("notice: {text}");
+    }
+}

@@ -20,3 +20,4 @@ pub(crate) mod roster;
 pub(crate) mod run;
 pub(crate) mod signals;
 pub(crate) mod spawn;
+pub(crate) mod zone;

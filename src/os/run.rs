@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use jiff::tz::TimeZone;
 use nix::sys::signal::{Signal as Nix, raise};
 
 use super::budgets::Budgets;
@@ -36,8 +37,13 @@ enum Input {
 
 /// Runs the application until it has ended, and returns the exit code. `first` is said before anything
 /// starts.
-pub(crate) fn run(app: Arc<App>, form: Form, first: Vec<String>) -> Result<i32, Error> {
-    let mut shell = Shell::open(app.clone(), form)?;
+pub(crate) fn run(
+    app: Arc<App>,
+    form: Form,
+    zone: TimeZone,
+    first: Vec<String>,
+) -> Result<i32, Error> {
+    let mut shell = Shell::open(app.clone(), form, zone)?;
     let first = first.into_iter().chain(shell.warning.take());
     for text in first {
         shell.say(notes::say(Speaker::System, "notice", text, serde_json::Value::Null));
@@ -81,7 +87,7 @@ struct Shell {
 }
 
 impl Shell {
-    fn open(app: Arc<App>, form: Form) -> Result<Self, Error> {
+    fn open(app: Arc<App>, form: Form, zone: TimeZone) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
         inherited::keep_from_children();
         let open_files = OpenFiles::make_room(app.instances().count())?;
@@ -103,7 +109,7 @@ impl Shell {
         let stdout = std::os::fd::AsFd::as_fd(&io::stdout())
             .try_clone_to_owned()
             .map_err(fail("open standard output"))?;
-        let (pump, _thread) = Pump::start(form, voices(&app), stdout, tell)
+        let (pump, _thread) = Pump::start(form, zone, voices(&app), stdout, tell)
             .map_err(fail("start the output thread"))?;
         Ok(Self {
             app,

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
+use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -129,9 +130,10 @@ pub struct Pump<F, W> {
 }
 
 impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
-    /// Starts the pump on its own thread. It ends at the first wake-up without a handle that could post.
+    /// Starts the pump on its own thread; `zone` is that of the times it shows. It ends at the first wake-up without a handle that could post.
     pub fn start(
         form: Form,
+        zone: TimeZone,
         voices: Vec<Voice>,
         stdout: W,
         tell: F,
@@ -152,7 +154,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             sources: HashMap::new(),
             keys: HashMap::new(),
             next_key: 0,
-            screen: Screen::new(form, voices),
+            screen: Screen::new(form, zone, voices),
             writer: Writer::new(stdout, progress),
             buffer: vec![0; READ].into_boxed_slice(),
         };
@@ -359,7 +361,9 @@ mod tests {
         let (sender, news) = crossbeam_channel::unbounded();
         let form = Form::Text(Look { color: false, timestamp: None, prefix: true, width: 1 });
         let voices = (0..types).map(voice).collect();
-        let (handle, _) = Pump::start(form, voices, writer, move |n| drop(sender.send(n))).unwrap();
+        let (handle, _) =
+            Pump::start(form, TimeZone::UTC, voices, writer, move |n| drop(sender.send(n)))
+                .unwrap();
         (handle, reader, news)
     }
 

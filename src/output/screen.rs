@@ -47,15 +47,17 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(form: Form, voices: Vec<Voice>) -> Self {
+    pub(super) fn new(form: Form, zone: TimeZone, voices: Vec<Voice>) -> Self {
         let (mut renderer, clock, medium_is_json) = match form {
             Form::Text(look) => {
-                let clock = Clock::new(look.timestamp.clone().filter(|_| look.prefix));
+                let clock = Clock::new(look.timestamp.clone().filter(|_| look.prefix), zone);
                 (Renderer::new(look), clock, false)
             }
-            Form::Json => {
-                (Renderer::new(super::Look::plain()), Clock::new(Some(JSON_TIME.into())), true)
-            }
+            Form::Json => (
+                Renderer::new(super::Look::plain()),
+                Clock::new(Some(JSON_TIME.into()), zone),
+                true,
+            ),
         };
         let mut labels = HashMap::new();
         let mut names = Vec::new();
@@ -195,11 +197,10 @@ struct Clock {
 }
 
 impl Clock {
-    fn new(format: Option<String>) -> Self {
+    fn new(format: Option<String>, zone: TimeZone) -> Self {
         let fractions = format
             .as_deref()
             .is_some_and(|f| f.contains("%f") || f.contains("%N") || f.contains("%."));
-        let zone = if format.is_some() { TimeZone::system() } else { TimeZone::UTC };
         Self { format, zone, fractions, second: i64::MIN, text: String::new() }
     }
 

@@ -1,0 +1,244 @@
+//! `pm export`
+
+use std::path::{Path, PathBuf};
+
+use super::args::{ExportArgs, Tool};
+use super::given::Given;
+use super::resolve::{self, Asked, Loaded};
+use super::settled::Settled;
+use super::sources::Sources;
+use super::{answer, tell};
+use crate::app::{App, Role, load};
+use crate::error::Error;
+use crate::export::notices::{Account, notices};
+use crate::export::verify::{Verdict, verify};
+use crate::export::write::{Changes, Chown};
+use crate::export::{
+    self, ExportError, Feature, File, Format, Hardening, Image, Inittab, Options, Release, Scope,
+    Values,
+};
+
+/// Writes the application in another supervisor's format, or shows what would be written.
+pub(crate) fn export(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Result<(), Error> {
+    let sources = given.sources;
+    let format = format(args)?;
+    let app = application(args, called_as, given)?;
+    let target = target(args, format, sources)?;
+    let options = options(args, format, &app, &target, sources)?;
+    let files = export::render(format, &app, &options)?;
+    let user = account(&options.user);
+    let is_root = nix::unistd::geteuid().is_root();
+    let reach = match user {
+        None => Account::Unknown,
+        Some((id, _)) if is_root || id == nix::unistd::geteuid().as_raw() => Account::Reachable,
+        Some(_) => Account::OutOfReach,
+    };
+    let notices = notices(format, &app, &options, reach, files.iter().map(|file| file.owner));
+    let location = match target {
+        Target::Stdout => {
+            tell::notices(&notices);
+            return print_whole(&files);
+        }
+        Target::Folder(_) | Target::File(..) if args.print => {
+            tell::notices(&notices);
+            return print_each(&files);
+        }
+        Target::Folder(folder) | Target::File(folder, _) => folder,
+    };
+    let changes = Changes::plan(&location, &options.app, format.name, &files)?;
+    // Only what happens is worth a notice: a refusal stands alone.
+    tell::notices(&notices);
+    if args.dry_run {
+        return answer(changes.diff()?.as_bytes());
+    }
+    changes.apply(match user {
+        Some((id, group)) if is_root && options.scope == Scope::System => Chown::To(id, group),
+        Some(_) | None => Chown::Keep,
+    })?;
+    let mut said = String::new();
+    for path in changes.written() {
+        said.push_str(&format!("wrote {}\n", location.join(path).display()));
+    }
+    for path in changes.removed() {
+        said.push_str(&format!("removed {}\n", location.join(path).display()));
+    }
+    if said.is_empty() {
+        said.push_str("nothing has changed\n");
+    }
+    if args.verify {
+        said.push_str(&verdict(verify(format, &location, &files)?));
+    }
+    answer(said.as_bytes())?;
+    let install = format.install.replace("APP", &options.app);
+    let install = install.replace("LOG", &options.log.display().to_string());
+    let install = install.replace("DIR", &location.display().to_string());
+    tell::notices(&[format!("to install: {install}")]);
+    Ok(())
+}
+
+/// Where the files go.
+#[derive(Clone, Debug)]
+enum Target {
+    /// A folder; absolute.
+    Folder(PathBuf),
+    /// A folder, and the name of the main file in it (an inittab).
+    File(PathBuf, String),
+    /// Standard output (an inittab).
+    Stdout,
+}
+
+fn format(args: &ExportArgs) -> Result<&'static Format, Error> {
+    Ok(export::format(args.format.as_deref())?)
+}
+
+/// Reads the files, and makes the application as `pm start` would.
+fn application(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Result<App, Error> {
+    let sources = given.sources;
+    let settled = Settled::read(given.export(args)?)?;
+    let files = &settled.files;
+    let procfile = load::procfile(files, &sources.cwd)?;
+    let environment = load::environment(files, &sources.cwd, sources.environment())?;
+    let warnings = procfile.warnings().into_iter().chain(environment.warnings());
+    tell::warnings(settled.warnings.iter().chain(&warnings.collect::<Vec<_>>()));
+    tell::notices(procfile.notice.as_slice());
+    procfile.require_entries()?;
+    settled.check_names(&procfile.names())?;
+    let root = files.root(&sources.cwd)?;
+    let loaded = Loaded { root, entries: procfile.entries, environment: environment.environment };
+    let cpus = crate::resources::cpus::available();
+    let asked = Asked { named: Vec::new(), rules: called_as, cpus };
+    let app = resolve::plan(&settled, loaded, asked)?.app;
+    resolve::check_ports(&app)?;
+    Ok(app)
+}
+
+fn target(args: &ExportArgs, format: &Format, sources: &Sources) -> Result<Target, ExportError> {
+    let Some(location) = &args.location else {
+        if args.print {
+            return Ok(Target::Folder(sources.cwd.clone()));
+        }
+        return Err(ExportError::NoLocation { format: format.name });
+    };
+    if format.name != "inittab" {
+        return Ok(Target::Folder(absolute(location, sources)));
+    }
+    if location == Path::new("-") {
+        return Ok(Target::Stdout);
+    }
+    let path = absolute(location, sources);
+    match (path.is_dir(), path.parent(), path.file_name().and_then(|name| name.to_str())) {
+        (false, Some(folder), Some(name)) => Ok(Target::File(folder.to_owned(), name.to_owned())),
+        (true | false, _, _) => Ok(Target::Folder(path)),
+    }
+}
+
+fn absolute(path: &Path, sources: &Sources) -> PathBuf {
+    // `components` drops `.` and a slash at the end.
+    sources.cwd.join(path).components().collect()
+}
+
+fn options(
+    args: &ExportArgs,
+    format: &Format,
+    app: &App,
+    target: &Target,
+    sources: &Sources,
+) -> Result<Options, Error> {
+    let name = match &args.app {
+        Some(name) => name.clone(),
+        None => export::app_from(&app.root.file_name().unwrap_or_default().to_string_lossy()),
+    };
+    export::check_app(&name)?;
+    let unsupported = |what| ExportError::Unsupported { format: format.name, what };
+    if args.harden && !format.has_sandbox {
+        return Err(unsupported("sandbox options (`--harden`)").into());
+    }
+    if args.user_units && !format.has_user_scope {
+        return Err(unsupported("units of a person's own (`--user-units`)").into());
+    }
+    let user = args.user.clone().unwrap_or_else(|| name.clone());
+    export::check_user(&user)?;
+    let image = match &args.image {
+        Some(image) => {
+            export::check_image(image)?;
+            Image::Named(image.clone())
+        }
+        None if app.root.join("Dockerfile").is_file() => Image::Build,
+        None => Image::Assumed,
+    };
+    let config = sources.var("XDG_CONFIG_HOME").map(PathBuf::from);
+    let config = config.or_else(|| sources.var("HOME").map(|home| Path::new(home).join(".config")));
+    let config = config.map(|config| config.join("pm"));
+    let template = args.template.as_ref().map(|folder| absolute(folder, sources));
+    if let (Some(typed), Some(folder)) = (&args.template, &template)
+        && !folder.is_dir()
+    {
+        return Err(ExportError::TemplateFolder { path: typed.clone() }.into());
+    }
+    let folder = |given: &Option<PathBuf>, default: &str| match given {
+        Some(path) => absolute(path, sources),
+        None => Path::new(default).join(&name),
+    };
+    let (location, inittab) = match target {
+        Target::Folder(folder) => (folder.clone(), Inittab::File(format!("{name}.inittab"))),
+        Target::File(folder, file) => (folder.clone(), Inittab::File(file.clone())),
+        Target::Stdout => (sources.cwd.clone(), Inittab::Lines),
+    };
+    Ok(Options {
+        log: folder(&args.log, "/var/log"),
+        run: folder(&args.run, "/var/run"),
+        user,
+        location,
+        image,
+        values: if args.env_file { Values::EnvFile } else { Values::Inline },
+        scope: if args.user_units { Scope::User } else { Scope::System },
+        hardening: if args.harden { Hardening::Sandbox } else { Hardening::Default },
+        release: if has_release(app) && !format.leaves_out.contains(&Feature::Release) {
+            Release::First
+        } else {
+            Release::LeftOut
+        },
+        inittab,
+        templates: export::overrides::read(format, template.as_deref(), config.as_deref())?,
+        app: name,
+    })
+}
+
+/// Returns whether a `release` type is wanted, by `--release` or by its name in the formation.
+fn has_release(app: &App) -> bool {
+    app.types
+        .iter()
+        .any(|process_type| process_type.policy.role == Role::Release && process_type.count > 0)
+}
+
+/// Returns the ids of a user of this machine.
+fn account(name: &str) -> Option<(u32, u32)> {
+    let user = nix::unistd::User::from_name(name).ok().flatten()?;
+    Some((user.uid.as_raw(), user.gid.as_raw()))
+}
+
+fn verdict(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Accepted(program) => format!("{program} accepts it\n"),
+        Verdict::NotInstalled(programs) => {
+            format!("not verified: {} is not installed\n", programs.join(" or "))
+        }
+        Verdict::NoChecker => "not verified: the format has no checker\n".to_owned(),
+    }
+}
+
+/// Prints the one file that there is.
+fn print_whole(files: &[File]) -> Result<(), Error> {
+    let text: String = files.iter().map(|file| file.contents.as_str()).collect();
+    answer(text.as_bytes())
+}
+
+/// Prints every file under its name, as head(1) does.
+fn print_each(files: &[File]) -> Result<(), Error> {
+    let mut text = String::new();
+    for (at, file) in files.iter().enumerate() {
+        let gap = if at == 0 { "" } else { "\n" };
+        text.push_str(&format!("{gap}==> {} <==\n{}", file.path.display(), file.contents));
+    }
+    answer(text.as_bytes())
+}

@@ -1,0 +1,87 @@
+//! What a person should know about an export and could not see in its files: what was left out, and what
+//! was assumed.
+
+use super::{Feature, Format, Image, Options, Owner, Runs, Scope};
+use crate::app::{App, Policy, Role, Signal};
+
+/// What the machine that exports knows of the user that the application will run as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// There is no such user here.
+    Unknown,
+    /// Files can be given to it, or it is the one who exports.
+    Reachable,
+    /// Files cannot be given to it: pm is not root.
+    OutOfReach,
+}
+
+/// Returns the notices of an export whose files are owned as `owners` says.
+pub fn notices(
+    format: &Format,
+    app: &App,
+    options: &Options,
+    account: Account,
+    mut owners: impl Iterator<Item = Owner>,
+) -> Vec<String> {
+    let mut notices = left_out(format, app);
+    match format.runs {
+        Runs::Containers { without_image } => {
+            let builds =
+                format.name == super::compose::FORMAT.name && options.image == Image::Build;
+            if !matches!(options.image, Image::Named(_)) && !builds {
+                let assumed = without_image.replace("APP", &options.app.to_lowercase());
+                notices.push(format!("no image was named with `--image`: {assumed}"));
+            }
+        }
+        Runs::Programs if options.scope == Scope::System => match account {
+            Account::Unknown => notices.push(format!(
+                "there is no user `{}` on this machine; choose one with `-u`",
+                options.user
+            )),
+            Account::OutOfReach if owners.any(|owner| owner == Owner::User) => {
+                notices.push(format!(
+                    "only root can give files away: the scripts and env files must be owned by `{}`",
+                    options.user
+                ));
+            }
+            Account::OutOfReach | Account::Reachable => {}
+        },
+        Runs::Programs => {}
+    }
+    notices
+}
+
+fn left_out(format: &Format, app: &App) -> Vec<String> {
+    let name = format.name;
+    let mut notices = Vec::new();
+    let left_out = |feature: Feature| format.leaves_out.contains(&feature);
+    if let Some(release) = app.types.iter().find(|t| t.policy.role == Role::Release) {
+        let release_name = &release.name;
+        if release.count == 0 {
+            notices.push(format!(
+                "`{release_name}` is left out; run it before each start, or export it with `--release`"
+            ));
+        } else if left_out(Feature::Release) {
+            notices.push(format!(
+                "`{release_name}` is left out: {name} has no one-shot step; run it before each start"
+            ));
+        }
+    }
+    let default = Policy::default();
+    let wanted = |wants: fn(&Policy, &Policy) -> bool| {
+        app.types.iter().any(|t| t.count > 0 && wants(&t.policy, &default))
+    };
+    if left_out(Feature::Memory) && wanted(|policy, _| policy.memory_bytes().is_some()) {
+        notices.push(format!("the memory budget is left out: {name} does not limit memory"));
+    }
+    if left_out(Feature::StopSignal) && wanted(|policy, _| policy.stop_signal != Signal::TERM) {
+        notices.push(format!("the stop signal is left out: {name} sends TERM"));
+    }
+    if left_out(Feature::StopTimeout) && wanted(|policy, default| policy.grace != default.grace) {
+        notices.push(format!("the timeout is left out: {name} has its own"));
+    }
+    if left_out(Feature::Restart) && wanted(|policy, default| policy.restart != default.restart) {
+        notices.push(format!("the restart policy is left out: {name} restarts by its own rule"));
+    }
+    notices
+}

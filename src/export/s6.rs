@@ -1,0 +1,76 @@
+//! s6: a service folder for each instance, for s6-svscan (skarnet.org/software/s6/servicedir.html).
+//! Proven on 2.13.
+
+use serde_json::json;
+
+use super::quote::sh;
+use super::script::{self, Account, Lines, sh_env_files};
+use super::services::Services;
+use super::template::{Templates, context};
+use super::{Feature, File, Format, Options, Owner, Runs};
+use crate::app::{App, Restart, Signal};
+use crate::error::Error;
+
+pub(crate) const FORMAT: Format = Format {
+    name: "s6",
+    when: "s6 as init or inside a container (s6-overlay): supervision with a kill timeout",
+    install: "copy the service folders to the scanned folder, then `s6-svscanctl -a SCANDIR`",
+    templates: &[
+        ("run.j2", include_str!("templates/s6/run.j2")),
+        ("log-run.j2", include_str!("templates/s6/log-run.j2")),
+        ("finish.j2", include_str!("templates/s6/finish.j2")),
+    ],
+    runs: Runs::Programs,
+    has_user_scope: false,
+    has_sandbox: false,
+    leaves_out: &[Feature::Memory, Feature::Release],
+    checkers: &[script::SHELL_CHECKER],
+    render,
+};
+
+fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
+    let services = Services::of(app, options)?;
+    let templates = Templates::new(&FORMAT, options)?;
+    let mut files = sh_env_files(&FORMAT, options, &services, Owner::Exporter)?;
+    for service in &services.running {
+        let policy = service.policy;
+        for instance in &service.instances {
+            let mut add = |name: &str, contents: String, mode: u32| {
+                let path = format!("{}/{name}", instance.unit).into();
+                files.push(File { path, contents, mode, owner: Owner::Exporter });
+            };
+            let environment = script::environment(
+                &FORMAT,
+                options,
+                &services,
+                service,
+                instance,
+                (Lines::Free, Account::Unset),
+            )?;
+            let command = service.command.for_one_process(policy.stop_signal);
+            let mut own = script::context(&environment, service, instance, &command);
+            own["log"] =
+                sh::word(&format!("{}/{}-{}", services.log, service.name, instance.number)).into();
+            own["restart"] = json!(match policy.restart {
+                Restart::Never => "never",
+                Restart::OnFailure => "on-failure",
+                Restart::Always => "always",
+            });
+            let own = context(&FORMAT, options, &services, own);
+            add(
+                "run",
+                templates.render("run.j2", &own)?,
+                script::mode(options, service, 0o700, 0o755),
+            );
+            add("log/run", templates.render("log-run.j2", &own)?, 0o755);
+            add("timeout-kill", format!("{}\n", service.stop_seconds() * 1000), 0o644);
+            if policy.stop_signal != Signal::TERM {
+                add("down-signal", format!("{}\n", policy.stop_signal), 0o644);
+            }
+            if policy.restart != Restart::Always {
+                add("finish", templates.render("finish.j2", &own)?, 0o755);
+            }
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,10 @@
+#!/bin/sh
+# pm export: app=cluster format=supervisord
+cd '/srv/cluster' || exit 1
+HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
+export NODE_ENV='production'
+export REDIS_URL='redis://:p@h/0'
+export WEB_CONCURRENCY='2'
+export PORT='5001'
+export PS='web.2'
+exec /bin/sh -c 'exec node --max-http-header-size=16384 server.js'

@@ -1,0 +1,9 @@
+#!/bin/sh
+# pm export: app=cluster format=supervisord
+cd '/srv/cluster/jobs' || exit 1
+HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
+export NODE_ENV='production'
+export REDIS_URL='redis://:p@h/0'
+export PORT='5100'
+export PS='worker.1'
+exec /bin/sh -c 'exec node worker.js'
