@@ -11,8 +11,6 @@ import subprocess
 import sys
 
 KNOWN = {
-    "cli.export*": "`pm export` is not there yet; its issue removes this line",
-    "security.export*": "`pm export` is not there yet; its issue removes this line",
     "lifecycle.reading_stdin": "SPEC.md section 3: stdin is a pipe that never ends, since watchers quit on "
                                "end-of-file; the check wants end-of-file, and the contract wins",
 }
