@@ -186,6 +186,17 @@ fn an_empty_foreman_file_says_nothing_and_a_broken_one_is_an_error_with_its_line
 }
 
 #[test]
+fn what_pm_toml_says_goes_into_exported_units_too() {
+    let app = app()
+        .write("pm.toml", "[process.web]\nmemory = '512M'\nstop-signal = 'INT'\nconcurrency = 2\n");
+    let output = app.pm(["export", "systemd", "--print", "--app", "shop"]).run();
+    assert_eq!(output.code(), 0, "{output:?}");
+    for text in ["MemoryMax=536870912", "KillSignal=SIGINT", "GOMEMLIMIT=460MiB", "web.2"] {
+        assert!(output.stdout.contains(text), "{text}: {}", output.stdout);
+    }
+}
+
+#[test]
 fn the_schema_describes_every_key() {
     let output = Sandbox::new().pm(["schema"]).run();
     let schema: serde_json::Value = serde_json::from_str(&output.stdout).expect("it is JSON");

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::log::printed_by;
+use crate::log::{printed_by, said_by};
 use crate::sandbox::http::{free_port, get};
 use crate::sandbox::{End, Output, Sandbox, has_program};
 
@@ -138,6 +138,16 @@ fn pm_env_says_where_each_value_comes_from_and_masks_what_is_in_part_the_users()
     ] {
         assert!(output.stdout.lines().any(|shown| shown == line), "{line}: {output:?}");
     }
+}
+
+#[test]
+fn a_limit_of_cpu_time_that_nothing_can_hold_is_said_aloud() {
+    // The test itself is in pm's cgroup, so that pm may not divide it.
+    let app = Sandbox::with_procfile("web: true\n");
+    let output = app.pm(["start", "--cpus", "1.5"]).run();
+    let said = said_by(&output.stdout, "system");
+    assert!(said[0].starts_with("the CPU time of web is not limited: "), "{output:?}");
+    assert_eq!(output.code(), 0);
 }
 
 #[test]
