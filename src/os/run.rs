@@ -1,7 +1,7 @@
 //! The loop of a session: an event to the supervisor, its orders carried out, the next event.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -255,10 +255,8 @@ impl Shell {
         self.flush();
         self.children.dismiss_guard();
         if let Some(error) = self.output_error {
-            #[expect(clippy::print_stderr, reason = "stdout is what failed")]
-            {
-                eprintln!("error: cannot write to standard output: {error}");
-            }
+            // A full or closed stderr leaves nobody to tell.
+            let _ = writeln!(io::stderr(), "error: cannot write to standard output: {error}");
         }
         code
     }
