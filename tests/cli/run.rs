@@ -206,3 +206,11 @@ fn signals_that_the_caller_ignores_stay_ignored_for_the_program() {
     let output = app.sh(&script).run();
     assert_eq!((output.stdout.as_str(), output.code()), ("alive\n", 0), "{output:?}");
 }
+
+#[test]
+fn a_broken_procfile_is_the_error_where_the_word_is_no_program() {
+    let app = Sandbox::with_procfile("web: true\nweb: true\n");
+    let output = app.pm(["run", "web"]).run();
+    assert!(output.stderr.starts_with("error: Procfile:2: `web` is defined twice"), "{output:?}");
+    assert_eq!(output.code(), 1);
+}
