@@ -1,6 +1,7 @@
 //! `pm run`
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::Path;
 
 use super::args::RunArgs;
@@ -10,7 +11,8 @@ use crate::app::{Environment, InstanceId, load};
 use crate::error::Error;
 use crate::os::foreground::{self, Order};
 
-/// Runs one command with the application's environment, and returns its exit code.
+/// Runs one command with the application's environment, and returns its exit code. A Procfile that is
+/// broken does not keep a program from running, unless it was named.
 pub(crate) fn run(args: &RunArgs, sources: &Sources) -> Result<i32, Error> {
     let files = resolve::files(&args.files);
     let loaded = load::environment(&files, &sources.cwd, sources.environment())?;
@@ -21,10 +23,14 @@ pub(crate) fn run(args: &RunArgs, sources: &Sources) -> Result<i32, Error> {
     if args.shell {
         return foreground::run(&shell(first, rest, &sources.cwd, environment));
     }
-    if rest.is_empty()
-        && let Some(order) = entry(first, args, sources, &environment)?
-    {
-        return foreground::run(&order);
+    let mut broken = None;
+    if rest.is_empty() {
+        match entry(first, args, sources, &environment) {
+            Ok(Some(order)) => return foreground::run(&order),
+            Ok(None) => {}
+            Err(error) if files.procfile.is_some() => return Err(error),
+            Err(error) => broken = Some(error),
+        }
     }
     let order = Order {
         program: first.clone(),
@@ -32,7 +38,11 @@ pub(crate) fn run(args: &RunArgs, sources: &Sources) -> Result<i32, Error> {
         folder: sources.cwd.clone(),
         environment,
     };
-    foreground::run(&order)
+    match (foreground::run(&order), broken) {
+        // The word may be an entry that could not be read.
+        (Err(Error::CommandNotFound { .. }), Some(broken)) => Err(broken),
+        (result, _) => result,
+    }
 }
 
 fn shell(command: &OsStr, rest: &[OsString], folder: &Path, environment: Environment) -> Order {
@@ -41,8 +51,7 @@ fn shell(command: &OsStr, rest: &[OsString], folder: &Path, environment: Environ
     Order { program: "/bin/sh".into(), arguments, folder: folder.to_owned(), environment }
 }
 
-/// Returns what to run where the word names an entry of the Procfile. A Procfile that is missing or
-/// broken does not keep a program from running, unless it was named.
+/// Returns what to run where the word names an entry of the Procfile; there may be no Procfile.
 fn entry(
     name: &OsStr,
     args: &RunArgs,
@@ -52,8 +61,12 @@ fn entry(
     let files = resolve::files(&args.files);
     let procfile = match load::procfile(&files, &sources.cwd) {
         Ok(procfile) => procfile,
-        Err(error) if files.procfile.is_some() => return Err(error),
-        Err(_) => return Ok(None),
+        Err(Error::ProcfileRead { source, .. })
+            if source.kind() == io::ErrorKind::NotFound && files.procfile.is_none() =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
     };
     let Some(at) = procfile.entries.iter().position(|entry| name == entry.name.as_str()) else {
         return Ok(None);
