@@ -1,5 +1,6 @@
 //! The binary: what was typed and where, in; an exit code, out.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use pm::cli::sources::Sources;
@@ -8,10 +9,8 @@ fn main() -> ExitCode {
     match Sources::of_this_process() {
         Ok(sources) => ExitCode::from(pm::cli::main(std::env::args_os().collect(), &sources)),
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "nothing else runs yet")]
-            {
-                eprintln!("error: cannot find the current folder: {error}");
-            }
+            // A full or closed stderr leaves nobody to tell.
+            let _ = writeln!(io::stderr(), "error: cannot find the current folder: {error}");
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,7 @@
 //! `pm run`
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::Path;
 
 use super::args::RunArgs;
@@ -15,7 +16,8 @@ use crate::app::{Environment, InstanceId, load};
 use crate::error::Error;
 use crate::os::foreground::{self, Order};
 
-/// Runs one command with the application's environment, and returns its exit code.
+/// Runs one command with the application's environment, and returns its exit code. A Procfile that is
+/// broken does not keep a program from running, unless it was named.
 pub(crate) fn run(args: &RunArgs, given: Given<'_>) -> Result<i32, Error> {
     let sources = given.sources;
     let settled = Settled::read(given.config(args.config.config.as_ref()).files(&args.files)?)?;
@@ -27,10 +29,14 @@ pub(crate) fn run(args: &RunArgs, given: Given<'_>) -> Result<i32, Error> {
     if args.shell {
         return foreground::run(&shell(first, rest, &sources.cwd, environment));
     }
-    if rest.is_empty()
-        && let Some(order) = entry(first, &settled, sources, &environment)?
-    {
-        return foreground::run(&order);
+    let mut broken = None;
+    if rest.is_empty() {
+        match entry(first, &settled, sources, &environment) {
+            Ok(Some(order)) => return foreground::run(&order),
+            Ok(None) => {}
+            Err(error) if settled.files.procfile.is_some() => return Err(error),
+            Err(error) => broken = Some(error),
+        }
     }
     let order = Order {
         program: first.clone(),
@@ -38,7 +44,11 @@ pub(crate) fn run(args: &RunArgs, given: Given<'_>) -> Result<i32, Error> {
         folder: sources.cwd.clone(),
         environment,
     };
-    foreground::run(&order)
+    match (foreground::run(&order), broken) {
+        // The word may be an entry that could not be read.
+        (Err(Error::CommandNotFound { .. }), Some(broken)) => Err(broken),
+        (result, _) => result,
+    }
 }
 
 fn shell(command: &OsStr, rest: &[OsString], folder: &Path, environment: Environment) -> Order {
@@ -47,8 +57,7 @@ fn shell(command: &OsStr, rest: &[OsString], folder: &Path, environment: Environ
     Order { program: "/bin/sh".into(), arguments, folder: folder.to_owned(), environment }
 }
 
-/// Returns what to run where the word names an entry of the Procfile. A Procfile that is missing or
-/// broken does not keep a program from running, unless it was named.
+/// Returns what to run where the word names an entry of the Procfile; there may be no Procfile.
 fn entry(
     name: &OsStr,
     settled: &Settled,
@@ -58,8 +67,12 @@ fn entry(
     let files = &settled.files;
     let procfile = match load::procfile(files, &sources.cwd) {
         Ok(procfile) => procfile,
-        Err(error) if files.procfile.is_some() => return Err(error),
-        Err(_) => return Ok(None),
+        Err(Error::ProcfileRead { source, .. })
+            if source.kind() == io::ErrorKind::NotFound && files.procfile.is_none() =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
     };
     let Some(at) = procfile.entries.iter().position(|entry| name == entry.name.as_str()) else {
         return Ok(None);

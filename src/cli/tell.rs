@@ -1,8 +1,8 @@
 //! What goes to stderr: warnings and errors, one form for all commands.
 
-#![expect(clippy::print_stderr, reason = "the one place that speaks to stderr for the subcommands")]
-
 use std::error::Error as _;
+use std::fmt::Display;
+use std::io::{self, Write};
 
 use crate::app::Warning;
 use crate::error::Error;
@@ -10,9 +10,9 @@ use crate::error::Error;
 /// Says what was passed over in the files.
 pub(crate) fn warnings<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        line(format_args!("warning: {warning}"));
         if let Some(hint) = &warning.hint {
-            eprintln!("hint: {hint}");
+            line(format_args!("hint: {hint}"));
         }
     }
 }
@@ -25,15 +25,20 @@ pub(crate) fn error(error: &Error) {
         text.push_str(&format!(": {source}"));
         cause = source.source();
     }
-    eprintln!("{text}");
+    line(text);
     if let Some(hint) = error.hint() {
-        eprintln!("hint: {hint}");
+        line(format_args!("hint: {hint}"));
     }
 }
 
 /// Says what a person should know though nothing is wrong.
 pub(crate) fn notices(texts: &[String]) {
     for text in texts {
-        eprintln!("notice: {text}");
+        line(format_args!("notice: {text}"));
     }
+}
+
+/// Writes a line. A full or closed stderr, where std's macros panic, leaves nobody to tell.
+fn line(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

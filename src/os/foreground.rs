@@ -40,10 +40,7 @@ enum Place {
 /// Runs the command to its end. Returns its exit code, 128 + n for signal n.
 pub(crate) fn run(order: &Order) -> Result<i32, Error> {
     let fail = |source| Error::Startup { what: "listen to signals", source };
-    let place = match tcgetpgrp(io::stdin()) {
-        Ok(group) if group == getpgrp() => Place::Shared,
-        Ok(_) | Err(_) => Place::Own,
-    };
+    let place = place();
     let mut listened = vec![
         libc::SIGCHLD,
         libc::SIGINT,
@@ -56,6 +53,7 @@ pub(crate) fn run(order: &Order) -> Result<i32, Error> {
     if place == Place::Own {
         listened.extend([libc::SIGTSTP, libc::SIGCONT]);
     }
+    listened.retain(|signal| !is_ignored(*signal));
     // Before the start: an end right after it must be heard.
     let mut signals = SignalsInfo::<WithOrigin>::new(listened).map_err(fail)?;
     let mut child = start(order, place)?;
@@ -77,6 +75,29 @@ pub(crate) fn run(order: &Order) -> Result<i32, Error> {
             }
         }
     }
+}
+
+/// Asks the terminal that pm is controlled by, not stdin, which may be a file: a command in a group of
+/// its own that reads a password from /dev/tty would be stopped there, and nobody would resume it.
+fn place() -> Place {
+    let terminal = std::fs::File::open("/dev/tty");
+    match terminal.map(tcgetpgrp) {
+        Ok(Ok(group)) if group == getpgrp() => Place::Shared,
+        Ok(Ok(_) | Err(_)) | Err(_) => Place::Own,
+    }
+}
+
+/// Returns whether the caller had a signal ignored (nohup, a shell's background): a handler would take
+/// that from the command, which inherits what is ignored, and not what is handled.
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: all zeroes is a valid sigaction; with no new action the call only fills it.
+    #[expect(unsafe_code, reason = "nix can only ask for a disposition by changing it")]
+    let (result, before) = unsafe {
+        let mut before: libc::sigaction = std::mem::zeroed();
+        (libc::sigaction(signal, std::ptr::null(), &raw mut before), before)
+    };
+    // SIGCHLD is needed for the end of the command, whatever the caller did with it.
+    signal != libc::SIGCHLD && result == 0 && before.sa_sigaction == libc::SIG_IGN
 }
 
 fn pass_on(signal: i32, pid: Pid, place: Place) {

@@ -1,7 +1,7 @@
 //! The loop of a session: an event to the supervisor, its orders carried out, the next event.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,6 +82,8 @@ struct Shell {
     /// When the pump was last woken.
     woken: Moment,
     output_error: Option<String>,
+    /// The exit code for output that cannot be written, once that is so.
+    lost: Option<i32>,
     /// Keeps the instances' stdin from ending.
     _endless: io::PipeWriter,
 }
@@ -125,6 +127,7 @@ impl Shell {
             unseen: false,
             woken: Moment::default(),
             output_error: None,
+            lost: None,
             _endless: endless_fd.into(),
         })
     }
@@ -248,15 +251,21 @@ impl Shell {
                 self.queue.push_back(Event::OutputClosed { run });
                 None
             }
-            Input::Pump(FromPump::OutputLost(kind, error)) => {
-                // As for a filter that dies of SIGPIPE: the caller sees that the output was cut.
-                let is_closed = kind == io::ErrorKind::BrokenPipe;
-                let code = if is_closed { 128 + nix::libc::SIGPIPE } else { 1 };
-                if !is_closed {
-                    self.output_error = Some(error);
-                }
-                Some(Event::OutputLost(code))
+            Input::Pump(news) => {
+                self.note_loss(&news);
+                self.lost.map(Event::OutputLost)
             }
+        }
+    }
+
+    /// Remembers why and with what exit code the output was lost, if that is the news.
+    fn note_loss(&mut self, news: &FromPump) {
+        let FromPump::OutputLost(kind, error) = news else { return };
+        // As for a filter that dies of SIGPIPE: the caller sees that the output was cut.
+        let is_closed = *kind == io::ErrorKind::BrokenPipe;
+        self.lost = Some(if is_closed { 128 + nix::libc::SIGPIPE } else { 1 });
+        if !is_closed {
+            self.output_error = Some(error.clone());
         }
     }
 
@@ -268,12 +277,11 @@ impl Shell {
         self.flush();
         self.children.dismiss_guard();
         if let Some(error) = self.output_error {
-            #[expect(clippy::print_stderr, reason = "stdout is what failed")]
-            {
-                eprintln!("error: cannot write to standard output: {error}");
-            }
+            // A full or closed stderr leaves nobody to tell.
+            let _ = writeln!(io::stderr(), "error: cannot write to standard output: {error}");
         }
-        code
+        // A stop that was asked for is a success, and a failure keeps its own code.
+        if code == 0 && !core.was_asked() { self.lost.unwrap_or(0) } else { code }
     }
 
     /// Waits until everything is written, for as long as the reader takes something.
@@ -281,23 +289,40 @@ impl Shell {
         let (sender, done) = crossbeam_channel::bounded(1);
         self.post(ToPump::Flush(sender));
         self.pump.wake();
+        let inputs = self.inputs.clone();
         let mut seen = self.pump.progress();
         let mut telling = 0;
         loop {
             crossbeam_channel::select! {
-                recv(done) -> _ => return,
-                recv(self.inputs) -> input => if let Ok(Input::Heard(Heard::Signal(Signal::INT | Signal::TERM | Signal::HUP))) = input {
-                    telling += 1;
-                    if telling > 1 { return }
+                recv(done) -> _ => break,
+                recv(inputs) -> input => match input {
+                    Ok(Input::Heard(Heard::Signal(
+                        Signal::INT | Signal::TERM | Signal::HUP | Signal::QUIT,
+                    ))) => {
+                        telling += 1;
+                        if telling > 1 {
+                            return;
+                        }
+                    }
+                    Ok(Input::Pump(news)) => self.note_loss(&news),
+                    Ok(Input::Heard(_)) | Err(_) => {}
                 },
                 default(STALLED_READER) => {
                     let written = self.pump.progress();
                     if written == seen {
-                        self.output_error = Some("its reader takes nothing; the last lines are lost".to_owned());
+                        self.output_error =
+                            Some("its reader takes nothing; the last lines are lost".to_owned());
+                        self.lost = Some(1);
                         return;
                     }
                     seen = written;
                 }
+            }
+        }
+        // The pump tells of a failed write before it answers.
+        for input in inputs.try_iter() {
+            if let Input::Pump(news) = input {
+                self.note_loss(&news);
             }
         }
     }

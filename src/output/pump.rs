@@ -325,7 +325,8 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     }
 
     fn stdout_event(&mut self, events: EpollFlags) {
-        if !events.contains(EpollFlags::EPOLLERR) {
+        // A pipe without a reader is an error, a socket without one a hang-up; both are always reported.
+        if !events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
             return;
         }
         if !self.writer.is_lost() {
@@ -425,5 +426,17 @@ mod tests {
             }
             shown.store(true, Ordering::Relaxed);
         });
+    }
+
+    #[test]
+    fn a_socket_whose_reader_goes_away_is_told_and_then_left_alone() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (sender, news) = crossbeam_channel::unbounded();
+        let form = Form::Text(Look { color: false, timestamp: None, prefix: true, width: 1 });
+        let tell = move |n| drop(sender.send(n));
+        let (_handle, _) = Pump::start(form, TimeZone::UTC, Vec::new(), ours, tell).unwrap();
+        drop(theirs);
+        let told = news.recv_timeout(Duration::from_secs(10));
+        assert!(matches!(told, Ok(FromPump::OutputLost(io::ErrorKind::BrokenPipe, _))), "{told:?}");
     }
 }

@@ -198,9 +198,7 @@ struct Clock {
 
 impl Clock {
     fn new(format: Option<String>, zone: TimeZone) -> Self {
-        let fractions = format
-            .as_deref()
-            .is_some_and(|f| f.contains("%f") || f.contains("%N") || f.contains("%."));
+        let fractions = format.as_deref().is_some_and(changes_within_a_second);
         Self { format, zone, fractions, second: i64::MIN, text: String::new() }
     }
 
@@ -220,5 +218,29 @@ impl Clock {
         // The form was tried when the options were read.
         self.text = jiff::fmt::strtime::format(format, &zoned).unwrap_or_default();
         true
+    }
+}
+
+/// Returns whether a form of time shows fractions of a second, in whichever of strftime's spellings.
+fn changes_within_a_second(format: &str) -> bool {
+    let at = |nanosecond| {
+        let time = Timestamp::new(0, nanosecond).unwrap_or_default();
+        jiff::fmt::strtime::format(format, &time.to_zoned_datetime(TimeZone::UTC)).ok()
+    };
+    at(123_456_789) != at(987_654_321)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_of_a_second_are_found_in_every_spelling() {
+        for format in ["%f", "%3f", "%.3f", "%6N", "%N", "%T%.f", "%H:%M:%S,%3f"] {
+            assert!(changes_within_a_second(format), "{format}");
+        }
+        for format in ["", "%H:%M:%S", "%%f", "%s", "100%%.3f"] {
+            assert!(!changes_within_a_second(format), "{format}");
+        }
     }
 }

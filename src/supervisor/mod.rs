@@ -163,6 +163,11 @@ impl Supervisor {
         (self.phase == Phase::Over).then(|| self.code.unwrap_or(0))
     }
 
+    /// Returns whether someone asked for the end, so that it is a success whatever follows.
+    pub fn was_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// Returns why and how the session ended.
     pub fn verdict(&self) -> &Verdict {
         &self.verdict

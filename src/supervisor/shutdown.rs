@@ -19,8 +19,11 @@ impl Supervisor {
         }
     }
 
+    /// Passes a signal on. A start that is ordered and not yet answered counts: its process is there.
     fn forward(&mut self, signal: Signal) {
-        let runs = |state: State| matches!(state, State::Up { .. } | State::Stopping { .. });
+        let runs = |state: State| {
+            matches!(state, State::Spawning | State::Up { .. } | State::Stopping { .. })
+        };
         for id in self.ids_in(runs) {
             self.out.push(Action::Signal(self.run_of(id), signal));
         }

@@ -347,8 +347,7 @@ impl World {
         assert_eq!(lives, 0, "two lives at once\n{}", self.trace());
         assert!(!self.stop_began, "a start after the stop began\n{}", self.trace());
         self.spawns += 1;
-        let children = &self.rows[usize::from(instance.process_type)].children;
-        let child = children[(run.seq as usize - 1).min(children.len() - 1)];
+        let child = self.child_of(run);
         if let Child::Missing = child {
             self.failures += 1;
             let error = "no such file".to_owned();
@@ -360,8 +359,16 @@ impl World {
         self.soon(self.start_takes, Happening::Starts(run));
     }
 
+    fn child_of(&self, run: RunId) -> Child {
+        let children = &self.rows[usize::from(run.instance.process_type)].children;
+        children[(run.seq as usize - 1).min(children.len() - 1)]
+    }
+
     fn signal(&mut self, run: RunId, signal: Signal, forwarded: Option<Signal>) {
         let stop_signal = self.app.type_of(run.instance).policy.stop_signal;
+        if let Child::Missing = self.child_of(run) {
+            return; // The shell has no process for it, and does nothing.
+        }
         assert!(self.lives.contains_key(&run), "signalled a run not live\n{}", self.trace());
         let text = self.trace();
         let life = self.lives.get_mut(&run).unwrap();

@@ -1,7 +1,7 @@
 //! The application's files: where they are looked for, what beats what, and what is said of a bad one.
 
 use crate::log::{printed_by, said_by};
-use crate::sandbox::{Output, Sandbox};
+use crate::sandbox::{Output, PM, Sandbox};
 
 #[test]
 fn without_a_procfile_the_error_says_what_to_write() {
@@ -217,4 +217,12 @@ fn bytes_of_the_environment_that_are_not_utf8_pass() {
         .env("RAW", std::ffi::OsStr::from_bytes(b"a\xff"));
     let output = app.pm(["start"]).run();
     assert_eq!(printed_by(&output.stdout, "web.1"), [" 61 ff"], "{output:?}");
+}
+
+#[test]
+fn a_full_stderr_is_no_panic() {
+    let app = Sandbox::with_procfile("web: true\njunk\n");
+    let script =
+        format!("{PM} start nope 2>/dev/full; echo $?; {PM} run true 2>/dev/full; echo $?");
+    assert_eq!(app.sh(&script).run().stdout, "1\n0\n");
 }

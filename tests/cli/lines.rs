@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use nix::sys::signal::Signal;
 
 use crate::log::{objects, printed_by, said_by};
-use crate::sandbox::{End, Sandbox, Session};
+use crate::sandbox::{End, Sandbox, Session, eventually};
 
 /// The most memory that pm has used so far, in KiB (`VmHWM` of /proc/PID/status).
 fn peak_memory(session: &Session) -> u64 {
@@ -250,4 +250,15 @@ fn a_quiet_type_is_read_so_that_it_never_blocks() {
     let output = app.pm(["start", "-q", "web"]).run();
     assert_eq!(app.read("done").as_deref(), Some(""));
     assert_eq!(output.stdout.lines().count(), 5, "{output:?}");
+}
+
+#[test]
+fn output_that_is_lost_after_the_last_process_has_ended_is_no_success() {
+    let app = Sandbox::with_procfile("web: yes | head -c 60000; touch ended; exit 0\n");
+    let (reader, writer) = io::pipe().expect("a pipe can be made");
+    let mut session = app.pm(["start"]).stdout_to(writer).spawn();
+    app.sh("until test -e ended; do sleep 0.01; done").run();
+    eventually("nothing but the guard", || (session.descendants().len() == 1).then_some(()));
+    drop(reader);
+    assert_eq!(session.wait(), End::Code(141));
 }

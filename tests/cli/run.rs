@@ -184,3 +184,33 @@ fn a_program_that_ends_at_once_is_never_missed() {
     );
     assert_eq!(app.sh(&script).run().code(), 0);
 }
+
+#[test]
+fn the_terminal_is_the_programs_also_where_stdin_is_not_one() {
+    let app = Sandbox::new();
+    let script =
+        format!("{PM} run sh -c 'echo ready; read line </dev/tty; echo \"got $line\"' </dev/null");
+    let mut session = app.sh(&script).spawn_pty();
+    session.wait_for("ready");
+    session.type_keys("word\n");
+    session.wait_for("got word");
+    assert_eq!(session.wait(), End::Code(0));
+    app.assert_nothing_left();
+}
+
+#[test]
+fn signals_that_the_caller_ignores_stay_ignored_for_the_program() {
+    let app = Sandbox::new();
+    let script =
+        format!("trap '' HUP INT; {PM} run sh -c 'kill -HUP $$; kill -INT $$; echo alive'");
+    let output = app.sh(&script).run();
+    assert_eq!((output.stdout.as_str(), output.code()), ("alive\n", 0), "{output:?}");
+}
+
+#[test]
+fn a_broken_procfile_is_the_error_where_the_word_is_no_program() {
+    let app = Sandbox::with_procfile("web: true\nweb: true\n");
+    let output = app.pm(["run", "web"]).run();
+    assert!(output.stderr.starts_with("error: Procfile:2: `web` is defined twice"), "{output:?}");
+    assert_eq!(output.code(), 1);
+}

@@ -53,3 +53,15 @@ fn the_applications_signals_go_to_whoever_runs_and_end_nothing() {
     assert_eq!(w.lines(&["SIGUSR"]), ["10 SIGUSR1 web.1#1", "20 SIGUSR2 web.1#1"]);
     assert!(w.lines(&["pause", "stopping"]).is_empty());
 }
+
+#[test]
+fn ctrl_z_during_a_start_stops_what_was_just_started() {
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Forever)]);
+    w.deliver(Event::Began);
+    w.deliver(Event::Signalled(Signal::TSTP));
+    w.assert(
+        "0 spawn web.1#1
+        0 SIGTSTP web.1#1
+        0 pause",
+    );
+}
