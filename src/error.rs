@@ -74,6 +74,14 @@ pub enum Error {
     /// pm.toml or .foreman cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// pm.toml or .foreman could not be read.
+    #[error("cannot read `{}`", path.display())]
+    ConfigRead {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// An option such as `--memory web=512M` cannot be used.
     #[error("cannot use `{option}`")]
     PerType {
@@ -217,6 +225,9 @@ impl Error {
             Self::Export(error) => return error.hint(),
             Self::Formation(FormationError::Nothing) => "ask for at least one instance: `web=1`".into(),
             Self::Config(error) => return error.hint.clone(),
+            Self::ConfigRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "a pm.toml named with `--config` must be there; only the root's is optional".into()
+            }
             Self::PerType { source: PerTypeError::Unknown { nearest: Some(nearest), .. }, .. } => {
                 format!("did you mean `{nearest}`?")
             }

@@ -19,8 +19,12 @@ pub enum Source {
     },
     /// `--set KEY=VALUE`
     Set,
+    /// A config file, as a phrase: `pm.toml [process.web]`.
+    Config(String),
     /// pm's own rule, as a phrase: `PORT`, the instance's name, a memory budget.
     Pm(&'static str),
+    /// The same, put behind what was there: the value is in part the user's own.
+    Appended(&'static str),
 }
 
 /// A value and where it came from.

@@ -11,6 +11,34 @@ pub enum Count {
     Auto,
 }
 
+/// A text that is no [`Count`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is neither a number of instances nor `auto`")]
+pub struct CountError {
+    /// What was typed.
+    pub text: String,
+}
+
+impl Count {
+    /// Reads a whole number from 0 to 65535, or `auto`.
+    pub fn parse(text: &str) -> Result<Self, CountError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            digits => {
+                digits.parse().map(Self::Number).map_err(|_| CountError { text: text.to_owned() })
+            }
+        }
+    }
+
+    /// Returns the number; `cpus` is what `auto` means.
+    pub fn number(self, cpus: u16) -> u16 {
+        match self {
+            Self::Number(number) => number,
+            Self::Auto => cpus,
+        }
+    }
+}
+
 /// One `NAME[=N]` of a formation or of the arguments of `pm start`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -77,17 +105,11 @@ fn part(text: &str) -> Result<Part, FormationError> {
     if name.is_empty() {
         return Err(FormationError::NoName { part: text.to_owned() });
     }
-    let count = match count {
-        None => None,
-        Some("auto") => Some(Count::Auto),
-        Some(digits) => {
-            let number = digits.parse::<u16>().map_err(|_| FormationError::Count {
-                name: name.to_owned(),
-                count: digits.to_owned(),
-            });
-            Some(Count::Number(number?))
-        }
-    };
+    let count = count.map(Count::parse).transpose();
+    let count = count.map_err(|CountError { text }| FormationError::Count {
+        name: name.to_owned(),
+        count: text,
+    })?;
     Ok(Part { name: name.to_owned(), count })
 }
 
@@ -110,11 +132,7 @@ impl Wish {
         default: &[u16],
     ) -> Result<Vec<u16>, FormationError> {
         let index = |name: &str| position(names, name);
-        let number = |count: Option<Count>| match count {
-            Some(Count::Number(n)) => n,
-            Some(Count::Auto) => cpus,
-            None => 1,
-        };
+        let number = |count: Option<Count>| count.map_or(1, |count| count.number(cpus));
         let mut counts = default.to_vec();
         if !self.formation.is_empty() {
             let all = self.formation.iter().rev().find(|part| part.name == "all");

@@ -20,17 +20,43 @@ pub struct Files {
     pub procfile: Option<PathBuf>,
     /// `-d`, from the current folder.
     pub root: Option<PathBuf>,
-    /// `-e`, from the current folder; the later wins. Empty: `.env` of `-d`, else of the current
+    /// `-e`, from the current folder; the later wins. `None`: `.env` of `-d`, else of the current
     /// folder, if it is there.
-    pub env: Vec<PathBuf>,
-    /// `--set KEY=VALUE`, over the env files.
-    pub set: Vec<String>,
+    pub env: Option<Vec<PathBuf>>,
+    /// Variables over the env files, the later over the earlier.
+    pub set: Vec<Set>,
+}
+
+/// A variable that is set over the env files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Set {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// Where it was set.
+    pub source: Source,
+}
+
+impl Set {
+    /// Reads the `KEY=VALUE` of `--set`.
+    ///
+    /// # Errors
+    /// There is no `=`, or nothing before it.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                Ok(Self { key: key.to_owned(), value: value.to_owned(), source: Source::Set })
+            }
+            Some(_) | None => Err(Error::NotAnAssignment { text: text.to_owned() }),
+        }
+    }
 }
 
 impl Files {
     /// Returns the root as a message shows it; empty for the current folder.
     /// `-d`, else the folder of `-f`, else the current folder (foreman cli.rb).
-    fn root_as_typed(&self) -> PathBuf {
+    pub fn root_as_typed(&self) -> PathBuf {
         let of_procfile = || self.procfile.as_deref().and_then(Path::parent).map(Path::to_owned);
         self.root.clone().or_else(of_procfile).unwrap_or_default()
     }
@@ -71,6 +97,11 @@ impl LoadedProcfile {
     /// Returns what every command says about the file.
     pub fn warnings(&self) -> Vec<Warning> {
         warnings(&self.path, &self.notes).collect()
+    }
+
+    /// Returns the names of the process types, in the order of the file.
+    pub fn names(&self) -> Vec<&str> {
+        self.entries.iter().map(|entry| entry.name.as_str()).collect()
     }
 
     /// Refuses a Procfile without an entry. A caller that shows the warnings first shows why it has none.
@@ -155,15 +186,15 @@ impl LoadedEnvironment {
 /// Lays the env files over the caller's environment, then `--set`.
 ///
 /// # Errors
-/// A file that was named with `-e` cannot be read (the default one is optional), a line of one
-/// stops everything, or `--set` is no assignment.
+/// A file that was named with `-e` cannot be read (the default one is optional), or a line of one
+/// stops everything.
 pub fn environment(
     files: &Files,
     cwd: &Path,
     caller: Environment,
 ) -> Result<LoadedEnvironment, Error> {
     let mut all = LoadedEnvironment { environment: caller, files: Vec::new() };
-    if files.env.is_empty() {
+    if files.env.is_none() {
         // Not of the folder of `-f`: foreman looks for it before it has seen the Procfile (cli.rb).
         let path = files.root.clone().unwrap_or_default().join(".env");
         // A folder of this name is a Python virtual environment, not a file of variables.
@@ -176,7 +207,7 @@ pub fn environment(
             }
         }
     }
-    for path in &files.env {
+    for path in files.env.iter().flatten() {
         all.files.push(env_file(path.clone(), cwd)?);
     }
     for file in &all.files {
@@ -186,11 +217,8 @@ pub fn environment(
             all.environment.set(&assignment.key, &assignment.value, source);
         }
     }
-    for text in &files.set {
-        match text.split_once('=') {
-            Some((key, value)) if !key.is_empty() => all.environment.set(key, value, Source::Set),
-            Some(_) | None => return Err(Error::NotAnAssignment { text: text.clone() }),
-        }
+    for Set { key, value, source } in &files.set {
+        all.environment.set(key, value, source.clone());
     }
     Ok(all)
 }
@@ -329,27 +357,28 @@ mod tests {
         for key in ["A", "B", "C", "D"] {
             caller.set(key, "caller", Source::Caller);
         }
-        let load = |env: &[&str], set: &[&str]| {
-            let env = env.iter().map(PathBuf::from).collect();
-            let set = set.iter().map(|&text| text.to_owned()).collect();
+        let load = |env: Option<&[&str]>, set: &[&str]| {
+            let env = env.map(|env| env.iter().map(PathBuf::from).collect());
+            let set = set.iter().map(|text| Set::parse(text).unwrap()).collect();
             environment(&Files { env, set, ..Files::default() }, sandbox.cwd(), caller.clone())
         };
         let all = |loaded: &LoadedEnvironment| {
             ["A", "B", "C", "D"].map(|key| value(loaded, key).unwrap())
         };
-        let by_default = load(&[], &[]).unwrap();
+        let by_default = load(None, &[]).unwrap();
         assert_eq!(all(&by_default), ["env", "env", "caller", "caller"]);
         assert_eq!(by_default.warnings()[0].to_string(), ".env:3: skipped: `JUNK` has no `=`");
-        let named = load(&["a.env", "b.env"], &["D=x=y", "E="]).unwrap();
+        assert!(load(Some(&[]), &[]).unwrap().files.is_empty());
+        let named = load(Some(&["a.env", "b.env"]), &["D=x=y", "E="]).unwrap();
         assert_eq!(all(&named), ["caller", "a", "b", "x=y"]);
         assert_eq!(value(&named, "E").as_deref(), Some(""));
         let source = named.environment.get("C").map(|value| value.source.clone());
         assert_eq!(source, Some(Source::EnvFile { path: Arc::new("b.env".into()), line: 1 }));
         assert_eq!(
-            load(&["nope.env"], &[]).unwrap_err().to_string(),
+            load(Some(&["nope.env"]), &[]).unwrap_err().to_string(),
             "cannot read the env file `nope.env`"
         );
-        assert_eq!(load(&[], &["=x"]).unwrap_err().to_string(), "`=x` is not KEY=VALUE");
+        assert_eq!(Set::parse("=x").unwrap_err().to_string(), "`=x` is not KEY=VALUE");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::id::InstanceId;
+use super::limits::{Budget, Limits};
 use super::signal::Signal;
 
 /// Everything that is needed to run or export the application.
@@ -40,6 +41,8 @@ pub struct ProcessType {
     pub directory: Option<PathBuf>,
     /// Its output is read but not printed.
     pub quiet: bool,
+    /// What the kernel holds each of its processes to.
+    pub limits: Limits,
     /// How it lives and dies.
     pub policy: Policy,
 }
@@ -57,8 +60,15 @@ pub struct Policy {
     pub grace: Duration,
     /// When it runs.
     pub role: Role,
-    /// The memory budget of one instance.
-    pub memory_bytes: Option<u64>,
+    /// The memory that it may use.
+    pub budget: Option<Budget>,
+}
+
+impl Policy {
+    /// Returns the memory budget in bytes.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.budget.map(|budget| budget.size.bytes())
+    }
 }
 
 impl Default for Policy {
@@ -69,7 +79,7 @@ impl Default for Policy {
             stop_signal: Signal::TERM,
             grace: Duration::from_secs(5),
             role: Role::Service,
-            memory_bytes: None,
+            budget: None,
         }
     }
 }

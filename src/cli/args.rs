@@ -8,6 +8,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::{ExitOn, Restart};
+use crate::config::settings::Color;
 
 /// Run a Procfile application
 ///
@@ -31,6 +32,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the environment that an instance would get
     Env(EnvArgs),
+    /// Print the JSON schema of pm.toml
+    Schema,
     /// Write the application as units of an init system, a container engine or a cluster
     ///
     /// Each instance starts exactly as `pm start` starts it: the same command through /bin/sh, the same
@@ -64,12 +67,32 @@ pub struct FileArgs {
     pub set: Vec<String>,
 }
 
-/// `pm start`
+/// Where pm's own settings are.
 #[derive(Debug, Clone, Default, Args)]
+pub struct ConfigArgs {
+    /// Read this pm.toml [default: pm.toml in the root, if it is there]
+    #[arg(long, value_name = "FILE", env = "PM_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// `pm start`
+#[derive(Debug, Clone, Args)]
 pub struct StartArgs {
     /// Process types to run, with counts: `web=4`, `web`, `web=2,worker` [default: all]
     #[arg(value_name = "TYPE[=N]")]
     pub types: Vec<String>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// One JSON object a line, for output lines and events
+    #[arg(long, env = "PM_JSON", value_parser = FalseyValueParser::new())]
+    pub json: bool,
+    #[command(flatten)]
+    pub session: SessionArgs,
+}
+
+/// What a session is like; pm.toml and .foreman can say it too.
+#[derive(Debug, Clone, Args)]
+pub struct SessionArgs {
     #[command(flatten)]
     pub files: FileArgs,
     /// How many of each; types that are not listed run 0 times unless `all=N`
@@ -105,6 +128,43 @@ pub struct StartArgs {
     pub behave_as: Option<Tool>,
     #[command(flatten)]
     pub output: OutputArgs,
+    // Last: its heading would stand over what follows.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+}
+
+/// What an instance may use. A value without `TYPE=` is for all types that are not named.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Resources")]
+pub struct ResourceArgs {
+    /// Memory budget of one instance: `web=512M,all=1G`; a bare number is MiB
+    ///
+    /// Sets MEMORY_AVAILABLE, WEB_CONCURRENCY (budget / WEB_MEMORY, else 1) and a heap of 90 % of
+    /// budget / WEB_CONCURRENCY for Node, JVM, Go and .NET, each only where nothing else sets it. An
+    /// instance that stays over its budget is stopped and restarted.
+    #[arg(long, value_name = "web=512M,..", env = "PM_MEMORY")]
+    pub memory: Vec<String>,
+    /// What happens to an instance that stays over its budget: restart, warn or kill [default: restart]
+    #[arg(long, value_name = "web=warn,..", env = "PM_MEMORY_ACTION")]
+    pub memory_action: Vec<String>,
+    /// Heap of one worker, where it is not to be worked out from the budget: `web=460M`
+    #[arg(long, value_name = "web=460M,..", env = "PM_HEAP")]
+    pub heap: Vec<String>,
+    /// What garbage collection is to save: memory (`size`) or time (`speed`)
+    #[arg(long, value_name = "web=size,..", env = "PM_GC")]
+    pub gc: Vec<String>,
+    /// How many of each where no formation is asked for; `auto` is the number of CPUs
+    #[arg(long, value_name = "web=2,..", env = "PM_CONCURRENCY")]
+    pub concurrency: Vec<String>,
+    /// Most open files of one process
+    #[arg(long, value_name = "web=1024,..", env = "PM_NOFILE")]
+    pub nofile: Vec<String>,
+    /// Niceness, from -20 to 19
+    #[arg(long, value_name = "worker=10,..", env = "PM_NICE")]
+    pub nice: Vec<String>,
+    /// CPUs of one instance: a number such as `1.5`, or a range of CPUs such as `0-3`
+    #[arg(long, value_name = "web=0-1,..", env = "PM_CPUS")]
+    pub cpus: Vec<String>,
 }
 
 /// How the merged log looks.
@@ -121,7 +181,7 @@ pub struct OutputArgs {
         require_equals = true,
         default_missing_value = "always"
     )]
-    pub color: Option<ColorChoice>,
+    pub color: Option<Color>,
     /// No time before each line
     #[arg(long, env = "PM_NO_TIMESTAMP", value_parser = FalseyValueParser::new())]
     pub no_timestamp: bool,
@@ -134,20 +194,6 @@ pub struct OutputArgs {
     /// Run these types without printing their output
     #[arg(short = 'q', long, value_name = "TYPE,..", env = "PM_QUIET", value_delimiter = ',')]
     pub quiet: Vec<String>,
-    /// One JSON object a line, for output lines and events
-    #[arg(long, env = "PM_JSON", value_parser = FalseyValueParser::new())]
-    pub json: bool,
-}
-
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    /// On
-    Always,
-    /// On for a terminal; NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE are heeded
-    Auto,
-    /// Off
-    Never,
 }
 
 /// A tool whose rules pm can follow.
@@ -164,6 +210,8 @@ pub enum Tool {
 pub struct RunArgs {
     #[command(flatten)]
     pub files: FileArgs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
     /// Give COMMAND to /bin/sh as one string
     #[arg(short = 'c', long)]
     pub shell: bool,
@@ -182,7 +230,9 @@ pub struct RunArgs {
 pub struct CheckArgs {
     #[command(flatten)]
     pub files: FileArgs,
-    /// How many of each, for the ports
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// How many of each, for the ports and the memory
     #[arg(short = 'm', long, value_name = "all=1,web=2", env = "PM_FORMATION")]
     pub formation: Option<String>,
     /// Port of the first type's first instance [default: PORT, else 5000]
@@ -194,22 +244,29 @@ pub struct CheckArgs {
     /// One JSON object a finding
     #[arg(long, env = "PM_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
+    #[command(flatten)]
+    pub resources: ResourceArgs,
 }
 
 /// `pm env`
+///
+/// Takes every option of `pm start`, so that `env` for `start` shows what that would do.
 #[derive(Debug, Args)]
 pub struct EnvArgs {
     /// The process type [default: the first of the Procfile]
     #[arg(value_name = "TYPE")]
     pub process_type: Option<String>,
-    #[command(flatten)]
-    pub files: FileArgs,
-    /// Port of the first type's first instance [default: PORT, else 5000]
-    #[arg(short = 'p', long, value_name = "N", env = "PM_PORT")]
-    pub port: Option<u16>,
     /// Show the values
     #[arg(long)]
     pub show: bool,
+    /// Show each setting and where it comes from: flag, PM_ variable, pm.toml or .foreman
+    #[arg(long = "config", id = "show_config")]
+    pub show_config: bool,
+    /// Read this pm.toml [default: pm.toml in the root, if it is there]
+    #[arg(long, value_name = "FILE", env = "PM_CONFIG")]
+    pub config_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub session: SessionArgs,
 }
 
 /// `pm export`
@@ -224,6 +281,8 @@ pub struct ExportArgs {
     /// Where the application's files are
     #[command(flatten)]
     pub files: FileArgs,
+    #[command(flatten)]
+    pub config: ConfigArgs,
     /// The application's name in files and units [default: the name of the root]
     #[arg(short = 'a', long, value_name = "NAME", env = "PM_APP")]
     pub app: Option<String>,
@@ -277,6 +336,8 @@ pub struct ExportArgs {
     /// Run the consumer's own checker over the files, where one is installed
     #[arg(long)]
     pub verify: bool,
+    #[command(flatten)]
+    pub resources: ResourceArgs,
 }
 
 /// Says when to use which format, from the one table of them.

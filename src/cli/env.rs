@@ -4,31 +4,58 @@ use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
 use super::args::EnvArgs;
-use super::resolve;
-use super::sources::Sources;
+use super::given::Given;
+use super::resolve::{self, Loaded};
+use super::settled::Settled;
 use super::{answer, tell};
 use crate::app::formation::position;
 use crate::app::{Environment, InstanceId, Source, load};
+use crate::config::settings::Line;
 use crate::error::Error;
 
 /// Prints the environment that the first instance of a type would get, and where each value comes from.
-pub(crate) fn env(args: &EnvArgs, sources: &Sources) -> Result<(), Error> {
-    let files = resolve::files(&args.files);
-    let procfile = load::procfile(&files, &sources.cwd)?;
-    let loaded = load::environment(&files, &sources.cwd, sources.environment())?;
-    tell::warnings(procfile.warnings().iter().chain(&loaded.warnings()));
+pub(crate) fn env(args: &EnvArgs, given: Given<'_>) -> Result<(), Error> {
+    let sources = given.sources;
+    let settled = Settled::read(given.config(args.config_file.as_ref()).all(&args.session)?)?;
+    let files = &settled.files;
+    let procfile = load::procfile(files, &sources.cwd)?;
+    let loaded = load::environment(files, &sources.cwd, sources.environment())?;
+    let warnings = procfile.warnings().into_iter().chain(loaded.warnings());
+    tell::warnings(settled.warnings.iter().chain(&warnings.collect::<Vec<_>>()));
     procfile.require_entries()?;
-    let names: Vec<&str> = procfile.entries.iter().map(|entry| entry.name.as_str()).collect();
-    let at = args.process_type.as_deref().map_or(Ok(0), |name| position(&names, name))?;
-    let app = resolve::one_of_each(
-        files.root(&sources.cwd)?,
-        procfile.entries,
-        loaded.environment,
-        args.port,
-    )?;
+    let names = procfile.names();
+    settled.check_names(&names)?;
+    let at = args.process_type.as_deref().map(|name| position(&names, name)).transpose()?;
+    if args.show_config {
+        let shown = at.map_or(names.clone(), |at| vec![names[at]]);
+        return answer(settings(&settled, &shown).as_bytes());
+    }
+    let at = at.unwrap_or(0);
+    let root = files.root(&sources.cwd)?;
+    let environment = loaded.environment;
+    let loaded = Loaded { root, entries: procfile.entries, environment };
+    let app = resolve::one_of(&settled, loaded, at)?;
     resolve::check_ports(&app)?;
     let process_type = u16::try_from(at).unwrap_or(u16::MAX);
     answer(&listing(&app.environment_of(InstanceId { process_type, number: 1 }), args.show))
+}
+
+/// Writes one setting a line: those of the session, then those of each process type, and behind a `#` the
+/// layer that each comes from. What no layer says is not there.
+fn settings(settled: &Settled, names: &[&str]) -> String {
+    let mut out = String::new();
+    let session = settled.session.lines().into_iter().map(|line| (String::new(), line));
+    let of_type = |name: &&str| {
+        let lines = settled.layers.of_type(name).lines();
+        let prefix = format!("{name}.");
+        lines.into_iter().map(move |line| (prefix.clone(), line)).collect::<Vec<_>>()
+    };
+    for (prefix, line) in session.chain(names.iter().flat_map(of_type)) {
+        let Line { key, value, origin } = line;
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{prefix}{key} = {value}  # {origin}");
+    }
+    out
 }
 
 /// Writes one variable a line: its name and value, and behind a `#` where it comes from.
@@ -52,7 +79,9 @@ fn listing(environment: &Environment, show: bool) -> Vec<u8> {
             Source::Caller => write!(origin, "environment"),
             Source::EnvFile { path, line } => write!(origin, "{}:{line}", path.display()),
             Source::Set => write!(origin, "--set"),
+            Source::Config(place) => write!(origin, "{place}"),
             Source::Pm(rule) => write!(origin, "pm: {rule}"),
+            Source::Appended(rule) => write!(origin, "pm: {rule}, after your own"),
         };
         out.extend_from_slice(format!("  # {origin}\n").as_bytes());
     }

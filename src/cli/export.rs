@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{ExportArgs, StartArgs, Tool};
-use super::resolve::{self, Loaded};
+use super::args::{ExportArgs, Tool};
+use super::given::Given;
+use super::resolve::{self, Asked, Loaded};
+use super::settled::Settled;
 use super::sources::Sources;
 use super::{answer, tell};
 use crate::app::{App, Role, load};
@@ -17,9 +19,10 @@ use crate::export::{
 };
 
 /// Writes the application in another supervisor's format, or shows what would be written.
-pub(crate) fn export(args: &ExportArgs, called_as: Tool, sources: &Sources) -> Result<(), Error> {
+pub(crate) fn export(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Result<(), Error> {
+    let sources = given.sources;
     let format = format(args)?;
-    let app = application(args, called_as, sources)?;
+    let app = application(args, called_as, given)?;
     let target = target(args, format, sources)?;
     let options = options(args, format, &app, &target, sources)?;
     let files = export::render(format, &app, &options)?;
@@ -89,25 +92,24 @@ fn format(args: &ExportArgs) -> Result<&'static Format, Error> {
 }
 
 /// Reads the files, and makes the application as `pm start` would.
-fn application(args: &ExportArgs, called_as: Tool, sources: &Sources) -> Result<App, Error> {
-    let files = resolve::files(&args.files);
-    let procfile = load::procfile(&files, &sources.cwd)?;
-    let environment = load::environment(&files, &sources.cwd, sources.environment())?;
-    tell::warnings(procfile.warnings().iter().chain(&environment.warnings()));
+fn application(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Result<App, Error> {
+    let sources = given.sources;
+    let settled = Settled::read(given.export(args)?)?;
+    let files = &settled.files;
+    let procfile = load::procfile(files, &sources.cwd)?;
+    let environment = load::environment(files, &sources.cwd, sources.environment())?;
+    let warnings = procfile.warnings().into_iter().chain(environment.warnings());
+    tell::warnings(settled.warnings.iter().chain(&warnings.collect::<Vec<_>>()));
     tell::notices(procfile.notice.as_slice());
     procfile.require_entries()?;
-    let start = StartArgs {
-        files: args.files.clone(),
-        formation: args.formation.clone(),
-        port: args.port,
-        timeout: args.timeout,
-        restart: args.restart,
-        release: args.release,
-        ..StartArgs::default()
-    };
+    settled.check_names(&procfile.names())?;
     let root = files.root(&sources.cwd)?;
     let loaded = Loaded { root, entries: procfile.entries, environment: environment.environment };
-    Ok(resolve::plan(&start, called_as, loaded, crate::os::limits::cpus())?.app)
+    let cpus = crate::resources::cpus::available();
+    let asked = Asked { named: Vec::new(), rules: called_as, cpus };
+    let app = resolve::plan(&settled, loaded, asked)?.app;
+    resolve::check_ports(&app)?;
+    Ok(app)
 }
 
 fn target(args: &ExportArgs, format: &Format, sources: &Sources) -> Result<Target, ExportError> {

@@ -4,8 +4,10 @@ pub mod args;
 mod check;
 mod env;
 mod export;
+mod given;
 mod resolve;
 mod run;
+mod settled;
 pub mod sources;
 mod start;
 mod tell;
@@ -18,6 +20,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::error::Error;
 use args::{Cli, Command, Tool};
+use given::Given;
 use sources::Sources;
 
 /// Runs pm with these arguments, says what went wrong, and returns the exit code.
@@ -25,16 +28,18 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
     let called_as = called_as(arguments.first());
     let parsed = command(sources)
         .try_get_matches_from(bare_color(arguments))
-        .and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
-        Ok(cli) => cli,
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Nothing can be said where stderr is closed.
             let _ = error.print();
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
-    match dispatch(&cli, called_as, sources) {
+    // clap has made sure that there is a subcommand.
+    let matches = matches.subcommand().map_or(&matches, |(_, of_subcommand)| of_subcommand);
+    match dispatch(&cli, called_as, Given::new(matches, sources)) {
         // Exit codes are one byte: what does not fit is no success.
         Ok(code) => u8::try_from(code).unwrap_or(1),
         Err(error) => {
@@ -58,13 +63,14 @@ fn command(sources: &Sources) -> clap::Command {
     Cli::command().mut_subcommands(|subcommand| subcommand.mut_args(heed))
 }
 
-fn dispatch(cli: &Cli, called_as: Tool, sources: &Sources) -> Result<i32, Error> {
+fn dispatch(cli: &Cli, called_as: Tool, given: Given<'_>) -> Result<i32, Error> {
     match &cli.command {
-        Command::Start(args) => start::start(args, called_as, sources),
-        Command::Run(args) => run::run(args, sources),
-        Command::Check(args) => check::run(args, sources).map(|()| 0),
-        Command::Env(args) => env::env(args, sources).map(|()| 0),
-        Command::Export(args) => export::export(args, called_as, sources).map(|()| 0),
+        Command::Start(args) => start::start(args, called_as, given),
+        Command::Run(args) => run::run(args, given),
+        Command::Check(args) => check::run(args, given).map(|()| 0),
+        Command::Env(args) => env::env(args, given).map(|()| 0),
+        Command::Schema => answer(crate::config::pm_toml::schema().as_bytes()).map(|()| 0),
+        Command::Export(args) => export::export(args, called_as, given).map(|()| 0),
         Command::Version => {
             answer(format!("{}\n", env!("CARGO_PKG_VERSION")).as_bytes()).map(|()| 0)
         }
@@ -87,7 +93,7 @@ fn called_as(program: Option<&OsString>) -> Tool {
 /// Lets `-c` and `--color` stand alone, as in foreman, although their value may also follow as a word:
 /// the next word is the value only where it is one.
 fn bare_color(arguments: Vec<OsString>) -> Vec<OsString> {
-    if arguments.get(1).is_none_or(|command| command != "start") {
+    if arguments.get(1).is_none_or(|command| command != "start" && command != "env") {
         return arguments;
     }
     let mut out: Vec<OsString> = Vec::with_capacity(arguments.len());

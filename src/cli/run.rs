@@ -5,18 +5,24 @@ use std::io;
 use std::path::Path;
 
 use super::args::RunArgs;
+use super::given::Given;
+use super::settled::Settled;
 use super::sources::Sources;
-use super::{resolve, tell};
+use super::{
+    resolve::{self, Loaded},
+    tell,
+};
 use crate::app::{Environment, InstanceId, load};
 use crate::error::Error;
 use crate::os::foreground::{self, Order};
 
 /// Runs one command with the application's environment, and returns its exit code. A Procfile that is
 /// broken does not keep a program from running, unless it was named.
-pub(crate) fn run(args: &RunArgs, sources: &Sources) -> Result<i32, Error> {
-    let files = resolve::files(&args.files);
-    let loaded = load::environment(&files, &sources.cwd, sources.environment())?;
-    tell::warnings(&loaded.warnings());
+pub(crate) fn run(args: &RunArgs, given: Given<'_>) -> Result<i32, Error> {
+    let sources = given.sources;
+    let settled = Settled::read(given.config(args.config.config.as_ref()).files(&args.files)?)?;
+    let loaded = load::environment(&settled.files, &sources.cwd, sources.environment())?;
+    tell::warnings(settled.warnings.iter().chain(&loaded.warnings()));
     let environment = loaded.environment;
     // clap wants one word at least.
     let Some((first, rest)) = args.command.split_first() else { return Ok(0) };
@@ -25,10 +31,10 @@ pub(crate) fn run(args: &RunArgs, sources: &Sources) -> Result<i32, Error> {
     }
     let mut broken = None;
     if rest.is_empty() {
-        match entry(first, args, sources, &environment) {
+        match entry(first, &settled, sources, &environment) {
             Ok(Some(order)) => return foreground::run(&order),
             Ok(None) => {}
-            Err(error) if files.procfile.is_some() => return Err(error),
+            Err(error) if settled.files.procfile.is_some() => return Err(error),
             Err(error) => broken = Some(error),
         }
     }
@@ -54,12 +60,12 @@ fn shell(command: &OsStr, rest: &[OsString], folder: &Path, environment: Environ
 /// Returns what to run where the word names an entry of the Procfile; there may be no Procfile.
 fn entry(
     name: &OsStr,
-    args: &RunArgs,
+    settled: &Settled,
     sources: &Sources,
     environment: &Environment,
 ) -> Result<Option<Order>, Error> {
-    let files = resolve::files(&args.files);
-    let procfile = match load::procfile(&files, &sources.cwd) {
+    let files = &settled.files;
+    let procfile = match load::procfile(files, &sources.cwd) {
         Ok(procfile) => procfile,
         Err(Error::ProcfileRead { source, .. })
             if source.kind() == io::ErrorKind::NotFound && files.procfile.is_none() =>
@@ -72,13 +78,12 @@ fn entry(
         return Ok(None);
     };
     tell::warnings(&procfile.warnings());
-    let app = resolve::one_of_each(
-        files.root(&sources.cwd)?,
-        procfile.entries,
-        environment.clone(),
-        None,
-    )?;
+    settled.check_names(&procfile.names())?;
+    let root = files.root(&sources.cwd)?;
+    let loaded = Loaded { root, entries: procfile.entries, environment: environment.clone() };
+    let app = resolve::one_of(settled, loaded, at)?;
     let id = InstanceId { process_type: u16::try_from(at).unwrap_or(u16::MAX), number: 1 };
     let command = OsString::from(&app.type_of(id).command);
-    Ok(Some(shell(&command, &[], &app.root, app.environment_of(id))))
+    let folder = app.type_of(id).directory.as_deref().unwrap_or(&app.root);
+    Ok(Some(shell(&command, &[], folder, app.environment_of(id))))
 }

@@ -3,26 +3,54 @@
 use std::sync::Arc;
 
 use super::args::{StartArgs, Tool};
-use super::resolve::{self, Loaded};
-use super::sources::Sources;
+use super::given::Given;
+use super::resolve::{self, Asked, Loaded, Plan, look};
+use super::settled::Settled;
 use super::tell;
-use crate::app::load;
+use crate::app::{Warning, formation, load};
 use crate::error::Error;
-use crate::os;
+use crate::output::Form;
+use crate::{os, resources};
 
 /// Runs the application until it has ended, and returns the exit code.
-pub(crate) fn start(args: &StartArgs, called_as: Tool, sources: &Sources) -> Result<i32, Error> {
-    let files = resolve::files(&args.files);
-    let procfile = load::procfile(&files, &sources.cwd)?;
-    let loaded = load::environment(&files, &sources.cwd, sources.environment())?;
-    tell::warnings(procfile.warnings().iter().chain(&loaded.warnings()));
+pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Result<i32, Error> {
+    let sources = given.sources;
+    let (settled, plan) = read(args, called_as, given, |warnings| tell::warnings(warnings))?;
+    let form = match args.json {
+        true => Form::Json,
+        false => look::text(&settled.session, &plan.app, sources)?,
+    };
+    let zone = os::zone::local(sources.var("TZ").is_some());
+    os::run::run(Arc::new(plan.app), form, zone, plan.notices)
+}
+
+/// Reads the files, and makes of them what is to run. `say` gets what was passed over, also where an
+/// error follows.
+pub(crate) fn read(
+    args: &StartArgs,
+    called_as: Tool,
+    given: Given<'_>,
+    say: impl FnOnce(&[Warning]),
+) -> Result<(Settled, Plan), Error> {
+    let sources = given.sources;
+    let settled = Settled::read(given.config(args.config.config.as_ref()).all(&args.session)?)?;
+    let files = &settled.files;
+    let procfile = load::procfile(files, &sources.cwd)?;
+    let loaded = load::environment(files, &sources.cwd, sources.environment())?;
+    let warnings = settled.warnings.iter().cloned().chain(procfile.warnings());
+    say(&warnings.chain(loaded.warnings()).collect::<Vec<_>>());
     procfile.require_entries()?;
+    settled.check_names(&procfile.names())?;
     let environment = loaded.environment;
     let loaded = Loaded { root: files.root(&sources.cwd)?, entries: procfile.entries, environment };
-    let cpus = os::limits::cpus();
-    let plan = resolve::plan(args, called_as, loaded, cpus)?;
-    let form = resolve::form(&args.output, &plan.app, sources)?;
-    let notices = procfile.notice.into_iter().chain(plan.notices).collect();
-    let zone = os::zone::local(sources.var("TZ").is_some());
-    os::run::run(Arc::new(plan.app), form, zone, notices)
+    let mut named = Vec::new();
+    for text in &args.types {
+        named.extend(formation::parse(text)?);
+    }
+    let rules = args.session.behave_as.unwrap_or(called_as);
+    let cpus = resources::cpus::available();
+    let mut plan = resolve::plan(&settled, loaded, Asked { named, rules, cpus })?;
+    resolve::check_ports(&plan.app)?;
+    plan.notices.splice(..0, procfile.notice);
+    Ok((settled, plan))
 }

@@ -1,14 +1,16 @@
 //! The settings that files give: pm.toml and .foreman as structs, and how they lie under the flags.
-//! Reads texts, not files; knows nothing of clap, and does not act on a setting.
+//! Only [`load`] reads files; nothing here knows of the command line, or acts on a setting.
 
 use std::path::PathBuf;
 
 pub mod foreman;
+pub mod load;
 pub mod pm_toml;
 pub mod settings;
 mod value;
 
 pub use settings::{Layers, Origin, Setting, Settings, TypeSettings};
+pub(crate) use value::choice;
 
 /// A place in a config file that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

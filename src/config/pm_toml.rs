@@ -17,8 +17,9 @@ use super::value::{Choice, Value};
 use super::{ConfigError, line_and_column};
 use crate::app::formation::{Count, Part};
 use crate::app::nearest::nearest;
+use crate::app::{CpuLimit, MemoryAction, Nice, Size};
 use crate::app::{ExitOn, Restart, Signal};
-use crate::resources::{CpuLimit, Gc, MemoryAction, Nice, Size};
+use crate::resources::Gc;
 
 /// Settings of a Procfile application for pm. Flags and PM_* variables win over them.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

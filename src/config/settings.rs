@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::value::word;
 use crate::app::formation::{Count, Part};
+use crate::app::{CpuLimit, MemoryAction, Nice, Size};
 use crate::app::{ExitOn, Restart, Signal};
-use crate::resources::{CpuLimit, Gc, MemoryAction, Nice, PerType, Size};
+use crate::resources::{Gc, PerType};
 
 /// The layer that a value comes from; the first wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,7 +59,7 @@ pub enum Switch {
 pub enum Color {
     /// On
     Always,
-    /// On for a terminal
+    /// On for a terminal; NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE are heeded
     Auto,
     /// Off
     Never,
@@ -217,6 +218,12 @@ impl Layers {
     /// Returns the options of the session, but for `formation`, which [`Self::formation`] gives.
     pub fn session(&self) -> Session {
         self.0.iter().cloned().fold(Session::default(), |over, under| over.or(under.session))
+    }
+
+    /// Returns the variables that each layer sets over the env files, the weakest first: they lie over one
+    /// another, unlike the other options.
+    pub fn set(&self) -> impl Iterator<Item = &Setting<Variables>> {
+        self.0.iter().rev().filter_map(|layer| layer.session.set.as_ref())
     }
 
     /// Returns the options of a process type. A stronger layer's word for all types beats a weaker one's

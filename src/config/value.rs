@@ -10,7 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::app::Signal;
 use crate::app::formation::{self, Count, Part};
-use crate::resources::{CpuLimit, Nice, Size};
+use crate::app::{CpuLimit, Nice, Size};
 
 /// A single value as the file has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,14 +119,16 @@ impl<T: ValueEnum> Choice<T> {
 impl<'de, T: ValueEnum> Deserialize<'de> for Choice<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match T::from_str(&text, false) {
-            Ok(value) => Ok(Self(value)),
-            Err(_) => {
-                let words: Vec<_> = Self::words().iter().map(|word| format!("`{word}`")).collect();
-                Err(de::Error::custom(format!("`{text}` is not one of {}", words.join(", "))))
-            }
-        }
+        choice(&text).map(Self).map_err(de::Error::custom)
     }
+}
+
+/// Reads one of the words of `T`, or says which there are.
+pub(crate) fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
+    T::from_str(text, false).map_err(|_| {
+        let words: Vec<_> = Choice::<T>::words().iter().map(|word| format!("`{word}`")).collect();
+        format!("`{text}` is not one of {}", words.join(", "))
+    })
 }
 
 impl<T: ValueEnum> JsonSchema for Choice<T> {
@@ -199,14 +201,7 @@ impl FromScalar for Signal {
 
 impl FromScalar for Count {
     fn from_scalar(scalar: &Scalar) -> Result<Self, String> {
-        let text = scalar.to_string();
-        match text.as_str() {
-            "auto" => Ok(Self::Auto),
-            number => number
-                .parse()
-                .map(Self::Number)
-                .map_err(|_| format!("`{text}` is neither a number of instances nor `auto`")),
-        }
+        Self::parse(&scalar.to_string()).map_err(|error| error.to_string())
     }
 
     fn schema() -> Schema {

@@ -73,7 +73,7 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
                 "stop_seconds": service.stop_seconds(),
                 // More than the signals take together, or bluepill refuses the file.
                 "stop_grace_seconds": service.stop_seconds() + 10,
-                "memory_bytes": service.policy.memory_bytes,
+                "memory_bytes": service.policy.memory_bytes(),
                 "raw": raw(service),
             }));
         }

@@ -145,7 +145,7 @@ fn service_context(
         "listens": service.listens,
         "port": service.port(),
         "replicas": service.instances.len(),
-        "memory_bytes": service.policy.memory_bytes,
+        "memory_bytes": service.policy.memory_bytes(),
         "raw": raw(service),
     }))
 }

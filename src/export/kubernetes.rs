@@ -138,7 +138,7 @@ fn secret_values(service: &Service<'_>) -> Result<Vec<Value>, ExportError> {
 }
 
 fn workload(services: &Services<'_>, service: &Service<'_>) -> Value {
-    let memory = service.policy.memory_bytes.map(|bytes| {
+    let memory = service.policy.memory_bytes().map(|bytes| {
         if bytes.is_multiple_of(MIB) { format!("{}Mi", bytes / MIB) } else { bytes.to_string() }
     });
     json!({

@@ -126,7 +126,7 @@ fn group(
         "values_file": values_file,
         "stop_signal": (signal != Signal::TERM).then(|| signal.to_string()),
         "stop_seconds": service.stop_seconds(),
-        "memory_mib": service.policy.memory_bytes.map(|bytes| bytes.div_ceil(MIB)),
+        "memory_mib": service.policy.memory_bytes().map(|bytes| bytes.div_ceil(MIB)),
         "raw": raw(service),
     }))
 }

@@ -71,7 +71,7 @@ fn left_out(format: &Format, app: &App) -> Vec<String> {
     let wanted = |wants: fn(&Policy, &Policy) -> bool| {
         app.types.iter().any(|t| t.count > 0 && wants(&t.policy, &default))
     };
-    if left_out(Feature::Memory) && wanted(|policy, _| policy.memory_bytes.is_some()) {
+    if left_out(Feature::Memory) && wanted(|policy, _| policy.memory_bytes().is_some()) {
         notices.push(format!("the memory budget is left out: {name} does not limit memory"));
     }
     if left_out(Feature::StopSignal) && wanted(|policy, _| policy.stop_signal != Signal::TERM) {

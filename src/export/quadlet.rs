@@ -132,7 +132,7 @@ fn instance_context(
         "stop_seconds": service.stop_seconds(),
         "service_stop_seconds": service.stop_seconds() + STOP_MARGIN_SECONDS,
         "stop_signal": (signal != Signal::TERM).then(|| signal.to_string()),
-        "memory_bytes": service.policy.memory_bytes,
+        "memory_bytes": service.policy.memory_bytes(),
         "restart": match service.policy.restart {
             Restart::Never => "no",
             Restart::OnFailure => "on-failure",

@@ -204,7 +204,7 @@ pub(crate) fn context(
         "shell": script.shell,
         "command": sh::word(command),
         "folder": sh::word(&service.folder),
-        "memory_bytes": service.policy.memory_bytes,
+        "memory_bytes": service.policy.memory_bytes(),
     })
 }
 

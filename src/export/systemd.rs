@@ -172,9 +172,9 @@ fn service_context(
         "stop_signal": service.policy.stop_signal.to_string(),
         "stop_seconds": service.stop_seconds(),
         "restart": restart,
-        "memory_bytes": service.policy.memory_bytes,
+        "memory_bytes": service.policy.memory_bytes(),
         // The kernel slows a service down from here on, before the limit ends it.
-        "memory_high_bytes": service.policy.memory_bytes.map(|bytes| bytes / 10 * 9),
+        "memory_high_bytes": service.policy.memory_bytes().map(|bytes| bytes / 10 * 9),
         "raw": raw(service),
     }))
 }

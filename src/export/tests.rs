@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::app::{Environment, ExitOn, Policy, ProcessType, Restart, Role, Signal, Source};
+use crate::app::{
+    Budget, Environment, ExitOn, Limits, MemoryAction, Policy, ProcessType, Restart, Role, Signal,
+    Size, Source,
+};
 
 fn app(root: &str, types: Vec<ProcessType>, variables: &[(&str, &str)]) -> App {
     let mut environment = Environment::default();
@@ -28,6 +31,7 @@ fn process(name: &str, command: &str, count: u16) -> ProcessType {
         environment: Environment::default(),
         directory: None,
         quiet: false,
+        limits: Limits::default(),
         policy: Policy::default(),
     }
 }
@@ -52,7 +56,8 @@ fn options(app: &str) -> Options {
 /// A clustered web server with a memory budget, its own variables, and a worker with its own signal.
 fn cluster() -> (App, Options) {
     let mut web = process("web", "node --max-http-header-size=16384 server.js", 2);
-    web.policy.memory_bytes = Some(512 * 1024 * 1024);
+    web.policy.budget =
+        Size::from_mib(512).map(|size| Budget { size, action: MemoryAction::Restart });
     web.policy.restart = Restart::Always;
     web.environment.set("WEB_CONCURRENCY", "2", Source::Pm("memory budget"));
     let mut worker = process("worker", "node worker.js", 1);

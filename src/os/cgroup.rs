@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::resources::{CpuLimit, Size};
+use crate::app::{CpuLimit, Size};
 
 /// The group that pm moves itself into. No instance can have this name, since those have a dot.
 const OWN_GROUP: &str = "pm-itself";
@@ -36,6 +36,13 @@ pub enum Unavailable {
         /// The group's folder.
         folder: PathBuf,
     },
+    /// The kernel refused to divide the group.
+    Refused {
+        /// The group's folder.
+        folder: PathBuf,
+        /// Why, in its words.
+        error: String,
+    },
     /// Processes that are not pm's are in the group.
     Shared {
         /// The group's folder.
@@ -51,6 +58,9 @@ impl fmt::Display for Unavailable {
             Self::NoMemoryController => f.write_str("the cgroup has no memory controller"),
             Self::NotDelegated { folder } => {
                 write!(f, "the cgroup `{}` is not delegated", folder.display())
+            }
+            Self::Refused { folder, error } => {
+                write!(f, "the cgroup `{}` cannot be divided: {error}", folder.display())
             }
             Self::Shared { folder } => {
                 write!(f, "other processes share the cgroup `{}`", folder.display())
@@ -113,6 +123,11 @@ impl Subtree {
             return Err(Unavailable::Shared { folder });
         }
         Ok(Self { folder, has_cpu: has("cpu") })
+    }
+
+    /// Returns the group's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Moves what is in the group into a group of pm's own, and gives the groups below their controllers.

@@ -56,9 +56,3 @@ impl OpenFiles {
         Ok(setrlimit(Resource::RLIMIT_NOFILE, soft, self.hard)?)
     }
 }
-
-/// Returns how many CPUs this process may use: by affinity and by the cgroup's quota.
-pub(crate) fn cpus() -> u16 {
-    let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    u16::try_from(count).unwrap_or(u16::MAX)
-}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::resources::Size;
+use crate::app::Size;
 
 /// Returns the memory of this machine, or the limit of a cgroup that pm is in, whichever is less; `None`
 /// where neither can be read. Containers have their limit in a cgroup, of version 2 or 1.

@@ -24,7 +24,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 use super::cgroup::Group;
 use super::proc_tree::Proc;
-use crate::resources::Size;
+use crate::app::Size;
 
 /// The trees are looked up again after so many samples: new children are seen within this many seconds.
 const SAMPLES_PER_LOOKUP: u32 = 5;

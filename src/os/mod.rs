@@ -2,6 +2,7 @@
 //! it what happened; it is the only part that knows process ids and reads the clock.
 
 pub(crate) mod adopted;
+pub(crate) mod budgets;
 pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
@@ -14,6 +15,7 @@ pub mod meter;
 pub(crate) mod notes;
 pub(crate) mod proc_tree;
 pub(crate) mod procfs;
+pub(crate) mod restrict;
 pub(crate) mod roster;
 pub(crate) mod run;
 pub(crate) mod signals;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::app::{App, InstanceId};
+use crate::app::{MemoryAction, Size};
 use crate::output::{Say, Speaker};
 use crate::supervisor::{Exit, Message, Next, Note, Verdict, Why};
 
@@ -17,6 +18,18 @@ pub(crate) fn note(id: InstanceId, note: &Note) -> Say {
         }
         Note::CannotStart { error } => {
             say(speaker, "cannot-start", error.clone(), json!({ "error": error }))
+        }
+        Note::OverBudget { used, budget } => {
+            let size = budget.size;
+            let follows = match budget.action {
+                MemoryAction::Restart => "; stopping it",
+                MemoryAction::Kill => "; killing it",
+                MemoryAction::Warn => "",
+            };
+            let used_size = Size::from_bytes(*used).unwrap_or(size);
+            let text = format!("uses {used_size}, over its budget of {size}{follows}");
+            let facts = json!({ "used": used, "budget": size.bytes() });
+            say(speaker, "over-budget", text, facts)
         }
         Note::Killed { grace } => {
             let text = format!("did not stop within {}, killed", short(*grace));
@@ -108,7 +121,7 @@ pub(crate) fn verdict(app: &App, verdict: &Verdict) -> Vec<Say> {
         };
         let text = match exit {
             Exit::NotStarted => format!("ended by {name}: it {exit}"),
-            Exit::Code(_) | Exit::Signal(_) | Exit::Lost => {
+            Exit::Code(_) | Exit::Signal(_) | Exit::OutOfMemory | Exit::Lost => {
                 format!("ended by {name}: {exit} after {uptime}{restarts}")
             }
         };
@@ -143,6 +156,7 @@ fn exit_facts(exit: Exit) -> Value {
     match exit {
         Exit::Code(code) => json!({ "code": code }),
         Exit::Signal(signal) => json!({ "signal": signal.to_string() }),
+        Exit::OutOfMemory => json!({ "signal": "SIGKILL", "out_of_memory": true }),
         Exit::NotStarted => json!({ "error": "not started" }),
         Exit::Lost => json!({ "error": "lost" }),
     }

@@ -10,16 +10,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-/// The facts of `/proc/PID/stat` that are wanted here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stat {
-    /// The parent.
-    pub(crate) parent: i32,
-    /// The process group.
-    pub(crate) group: i32,
-    /// CPU time of the process and of those it has waited for, in ticks.
-    pub(crate) cpu_ticks: u64,
-}
+use super::procfs::{self, Stat};
 
 /// A reader of /proc that uses one buffer for everything.
 #[derive(Debug)]
@@ -52,17 +43,9 @@ impl Proc {
         Ok(&self.buffer)
     }
 
-    /// Reads `/proc/PID/stat`. The name in it may hold blanks and parentheses, so the last `)` counts.
+    /// Reads `/proc/PID/stat`; `None` where the process is gone.
     pub(crate) fn stat(&mut self, pid: i32) -> Option<Stat> {
-        let bytes = self.read(pid, "stat").ok()?;
-        let close = bytes.iter().rposition(|&b| b == b')')?;
-        let text = std::str::from_utf8(&bytes[close + 1..]).ok()?;
-        // Behind the name: state (field 3), ppid (4), pgrp (5); utime, stime, cutime, cstime are 14 to 17.
-        let mut fields = text.split_ascii_whitespace().skip(1);
-        let parent = fields.next()?.parse().ok()?;
-        let group = fields.next()?.parse().ok()?;
-        let times = fields.skip(8).take(4).map(|ticks| ticks.parse::<u64>().unwrap_or(0));
-        Some(Stat { parent, group, cpu_ticks: times.sum() })
+        procfs::parse(self.read(pid, "stat").ok()?)
     }
 
     /// Returns the processes of each leader, itself first; a leader that is gone has none.
@@ -75,7 +58,9 @@ impl Proc {
             let leader = if trees.contains_key(&child) {
                 Some(child)
             } else {
-                self.stat(child).map(|stat| stat.group).filter(|group| trees.contains_key(group))
+                self.stat(child)
+                    .map(|stat| stat.group.as_raw())
+                    .filter(|group| trees.contains_key(group))
             };
             open.extend(leader.map(|leader| (child, leader)));
         }
@@ -115,7 +100,7 @@ impl Proc {
         let mut by_parent: HashMap<i32, Vec<i32>> = HashMap::new();
         for pid in numbers_in(self.folder.clone()) {
             if let Some(stat) = self.stat(pid) {
-                by_parent.entry(stat.parent).or_default().push(pid);
+                by_parent.entry(stat.parent.as_raw()).or_default().push(pid);
             }
         }
         by_parent
@@ -183,14 +168,5 @@ pub(super) mod tests {
             assert_eq!(trees[&30], [30]);
             assert_eq!(trees[&60], Vec::<i32>::new());
         }
-    }
-
-    #[test]
-    fn stat_is_read_past_parentheses_in_the_name() {
-        let folder = tempfile::tempdir().unwrap();
-        process(folder.path(), Kernel::WithChildren, 7, 3, 4, "");
-        let mut proc = Proc::new(folder.path().to_owned(), 7);
-        assert_eq!(proc.stat(7), Some(Stat { parent: 3, group: 4, cpu_ticks: 100 }));
-        assert_eq!(proc.stat(8), None);
     }
 }

@@ -14,19 +14,24 @@ pub(crate) struct Stat {
     session: Pid,
     /// It has ended and waits to be reaped.
     pub(crate) is_zombie: bool,
+    /// CPU time of it and of those it has waited for, in ticks.
+    pub(crate) cpu_ticks: u64,
 }
 
 /// Reads the fields of a stat line. The name may hold blanks and parentheses: the last `)` ends it.
-fn parse(line: &[u8]) -> Option<Stat> {
+pub(crate) fn parse(line: &[u8]) -> Option<Stat> {
     let name_end = memchr::memrchr(b')', line)?;
     let pid = std::str::from_utf8(line.get(..memchr::memchr(b' ', line)?)?).ok()?;
     let rest = std::str::from_utf8(line.get(name_end + 2..)?).ok()?;
-    let mut fields = rest.split(' ');
+    let mut fields = rest.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
     let session = fields.next()?.parse().ok()?;
+    // utime, stime, cutime and cstime are fields 14 to 17, and session is 6.
+    let ticks = fields.skip(7).take(4).map(|ticks| ticks.parse::<u64>().unwrap_or(0));
     Some(Stat {
+        cpu_ticks: ticks.sum(),
         pid: Pid::from_raw(pid.parse().ok()?),
         parent: Pid::from_raw(parent),
         group: Pid::from_raw(group),
@@ -76,7 +81,11 @@ mod tests {
         let stat = parse(b"42 (a) b (c) S 7 40 1 0 -1").unwrap();
         let pid = Pid::from_raw;
         let (parent, group, session) = (pid(7), pid(40), pid(1));
-        assert_eq!(stat, Stat { pid: pid(42), parent, group, session, is_zombie: false });
+        let expected =
+            Stat { pid: pid(42), parent, group, session, is_zombie: false, cpu_ticks: 0 };
+        assert_eq!(stat, expected);
+        let stat = parse(b"7 (a) S 3 4 1 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 2 0").unwrap();
+        assert_eq!(stat.cpu_ticks, 100);
         assert!(parse(b"42 (sh) Z 7 40 1").unwrap().is_zombie);
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"42 (sh"), None);

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use jiff::tz::TimeZone;
 use nix::sys::signal::{Signal as Nix, raise};
 
+use super::budgets::Budgets;
 use super::children::Children;
 use super::clock::Clock;
 use super::guard::Guard;
@@ -43,6 +44,7 @@ pub(crate) fn run(
     first: Vec<String>,
 ) -> Result<i32, Error> {
     let mut shell = Shell::open(app.clone(), form, zone)?;
+    let first = first.into_iter().chain(shell.warning.take());
     for text in first {
         shell.say(notes::say(Speaker::System, "notice", text, serde_json::Value::Null));
     }
@@ -69,6 +71,9 @@ struct Shell {
     queue: VecDeque<Event>,
     spawner: Spawner,
     children: Children,
+    budgets: Budgets,
+    /// What is to be said before anything starts.
+    warning: Option<String>,
     /// Pipes of runs that are started and not yet shown.
     unread: Vec<(RunId, std::os::fd::OwnedFd)>,
     pump: PumpHandle,
@@ -91,6 +96,8 @@ impl Shell {
         let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;
         let stdin = stdin.into();
         let endless_fd = std::os::fd::OwnedFd::from(endless);
+        // Before the guard, which is to be in pm's own group.
+        let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the fork must find one.
         let guard = Guard::start(&stdin, &[&stdin, &endless_fd])
             .map_err(fail("start the guard process"))?;
@@ -113,6 +120,8 @@ impl Shell {
             queue: VecDeque::new(),
             spawner: Spawner::new(stdin, open_files),
             children: Children::new(guard),
+            budgets,
+            warning,
             unread: Vec::new(),
             pump,
             unseen: false,
@@ -136,12 +145,14 @@ impl Shell {
             Action::Signal(run, signal) => self.children.signal(run, signal),
             Action::Sweep(run) => {
                 self.children.sweep(run);
+                self.budgets.ended(run);
                 self.post(ToPump::Drop(run));
             }
             Action::StopStrays(signal) => {
                 let queue = &mut self.queue;
                 self.children.stop_strays(signal, |event| queue.push_back(event));
             }
+            Action::Measure(samples) => self.queue.extend(self.budgets.measure(&samples)),
             Action::Pause => self.clock.pause_during(|| {
                 // It cannot fail: the signal exists.
                 let _ = raise(Nix::SIGSTOP);
@@ -156,8 +167,10 @@ impl Shell {
     }
 
     fn spawn(&mut self, run: RunId) {
-        match self.spawner.start(&self.app, run.instance) {
+        let group = self.budgets.enter(&self.app, run);
+        match self.spawner.start(&self.app, run.instance, group) {
             Ok(started) => {
+                self.budgets.started(run, started.pid);
                 if !self.children.add(run, started.pid) {
                     self.say_unguarded();
                 }
@@ -227,8 +240,8 @@ impl Shell {
         match input {
             Input::Heard(Heard::Signal(signal)) => Some(Event::Signalled(signal)),
             Input::Heard(Heard::Child) => {
-                let queue = &mut self.queue;
-                self.children.look(|event| queue.push_back(event));
+                let (queue, budgets) = (&mut self.queue, &self.budgets);
+                self.children.look(|event| queue.push_back(budgets.name(event)));
                 if self.children.guard_has_just_ended() {
                     self.say_unguarded();
                 }

@@ -1,5 +1,6 @@
 //! Starts the command of a run: shell, folder, environment, process group, descriptors.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -9,6 +10,7 @@ use std::process::{Command, Stdio};
 use nix::unistd::Pid;
 
 use super::limits::OpenFiles;
+use super::restrict;
 use crate::app::{App, InstanceId};
 
 /// A started run: its process and the pipe that it writes to.
@@ -34,11 +36,17 @@ impl Spawner {
     /// Starts an instance as `/bin/sh -c COMMAND`, the command verbatim, in a process group of its own.
     /// stdout and stderr are one pipe, so that their order is kept. std resets the signal mask and
     /// SIGPIPE in the child, all descriptors but the three are close-on-exec, and std takes the fast
-    /// path (posix_spawn) where nothing forbids it. The error is for a person.
-    pub(crate) fn start(&self, app: &App, id: InstanceId) -> Result<Started, String> {
+    /// path (posix_spawn) where nothing forbids it. `group` is the `cgroup.procs` of its cgroup. The
+    /// error is for a person.
+    pub(crate) fn start(
+        &self,
+        app: &App,
+        id: InstanceId,
+        group: Option<File>,
+    ) -> Result<Started, String> {
         let process_type = app.type_of(id);
         let folder = process_type.directory.as_deref().unwrap_or(&app.root);
-        let start = || -> io::Result<Started> {
+        let start = move || -> io::Result<Started> {
             let (output, writer) = io::pipe()?;
             let writer = OwnedFd::from(writer);
             let mut command = Command::new("/bin/sh");
@@ -48,11 +56,15 @@ impl Spawner {
             command.stdin(Stdio::from(self.stdin.as_fd().try_clone_to_owned()?));
             command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
             self.open_files.hand_down(&mut command);
+            restrict::restrict(&mut command, &process_type.limits, group)?;
             let child = command.spawn()?;
             let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
             Ok(Started { pid: Pid::from_raw(pid), output: output.into() })
         };
-        start().map_err(|error| explain(&error, folder))
+        start().map_err(|error| {
+            restrict::explain(&error, &process_type.limits)
+                .unwrap_or_else(|| explain(&error, folder))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! and a heap. The rules are those of Heroku's Node buildpack, but for the default of one worker:
 //! a program that does not cluster must not lose half its heap.
 
-use super::size::{Size, SizeError};
+use crate::app::size::{Size, SizeError};
 
 /// The most workers that a budget is divided among; Heroku's own limit.
 const MOST_WORKERS: u64 = 200;
@@ -10,17 +10,6 @@ const MOST_WORKERS: u64 = 200;
 const HEAP_PERCENT: u64 = 90;
 /// A heap is a multiple of this many MiB, so that the figures are easy to say: 460, not 460.8.
 const HEAP_STEP_MIB: u64 = 10;
-
-/// What happens to an instance that stays over its budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum MemoryAction {
-    /// It is stopped in order and started again
-    Restart,
-    /// A message says so, once
-    Warn,
-    /// It is killed, and started again as after a crash
-    Kill,
-}
 
 /// What the user has said about workers, in the environment or in .env, as text.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,10 +7,7 @@ pub mod cpus;
 pub mod per_type;
 pub mod runtime;
 mod shell_words;
-pub mod size;
 
-pub use budget::{MemoryAction, Share, share};
-pub use cpus::{CpuLimit, Nice};
+pub use budget::{Share, share};
 pub use per_type::PerType;
 pub use runtime::Gc;
-pub use size::Size;

@@ -106,7 +106,7 @@ impl<T> PerType<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resources::Size;
+    use crate::app::Size;
 
     fn mib(text: &str, name: &str) -> Result<Option<u64>, String> {
         let parsed = PerType::parse(text, Size::parse).map_err(|e| e.to_string())?;

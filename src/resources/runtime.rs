@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use super::budget::Share;
-use super::size::Size;
+use crate::app::Size;
 use crate::app::{Environment, Source};
 
 /// What garbage collection is to save.
@@ -155,11 +155,7 @@ impl Added<'_> {
         if tuning.gc == Some(Gc::Speed) && !said.contains("semi-space-size") {
             flags.push(format!("--max-semi-space-size={}", semi_space_mib(tuning.heap)));
         }
-        self.append(
-            "NODE_OPTIONS",
-            &flags,
-            ["heap or gc, for Node", "heap or gc, for Node, after your own flags"],
-        );
+        self.append("NODE_OPTIONS", &flags, "heap or gc, for Node");
     }
 
     fn jvm(&mut self, command: &str, tuning: Tuning) {
@@ -183,31 +179,22 @@ impl Added<'_> {
                 None => {}
             }
         }
-        self.append(
-            "JAVA_TOOL_OPTIONS",
-            &flags,
-            ["heap or gc, for the JVM", "heap or gc, for the JVM, after your own flags"],
-        );
+        self.append("JAVA_TOOL_OPTIONS", &flags, "heap or gc, for the JVM");
     }
 
     /// Puts flags behind what the user has in a variable.
-    fn append(
-        &mut self,
-        key: &'static str,
-        flags: &[String],
-        [alone, after_own]: [&'static str; 2],
-    ) {
+    fn append(&mut self, key: &'static str, flags: &[String], why: &'static str) {
         if flags.is_empty() {
             return;
         }
         let own = self.environment.get(key).map(|value| value.text.clone()).unwrap_or_default();
-        let why = if own.is_empty() { alone } else { after_own };
+        let source = if own.is_empty() { Source::Pm(why) } else { Source::Appended(why) };
         let mut text = own;
         if !text.is_empty() {
             text.push(" ");
         }
         text.push(flags.join(" "));
-        self.variables.push(variable(key, text, why));
+        self.variables.push(Variable { key, text, source });
     }
 }
 
@@ -402,7 +389,7 @@ mod tests {
     #[test]
     fn pm_env_can_say_that_the_users_flags_are_kept() {
         let added = variables(&environment(&[("NODE_OPTIONS", "--inspect")]), "node x", heap(460));
-        assert_eq!(added[0].source, Source::Pm("heap or gc, for Node, after your own flags"));
+        assert_eq!(added[0].source, Source::Appended("heap or gc, for Node"));
     }
 
     /// Runs a program with what is added for it; its stdout, or `None` where this machine lacks it.

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::Moment;
-use crate::app::{InstanceId, RunId, Signal};
+use crate::app::Size;
+use crate::app::{Budget, InstanceId, RunId, Signal};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Exit {
     Code(i32),
     /// A signal ended it.
     Signal(Signal),
+    /// The kernel killed it for want of memory.
+    OutOfMemory,
     /// Its command could not be started at all.
     NotStarted,
     /// SIGKILL was sent, and it still did not end.
@@ -30,6 +33,7 @@ impl Exit {
         match self {
             Self::Code(code) => code,
             Self::Signal(signal) => 128 + signal.0,
+            Self::OutOfMemory => 128 + Signal::KILL.0,
             Self::NotStarted | Self::Lost => 1,
         }
     }
@@ -82,6 +86,13 @@ pub enum Event {
         /// Which run.
         run: RunId,
     },
+    /// A run was measured.
+    Measured {
+        /// Which run.
+        run: RunId,
+        /// The memory of all its processes.
+        bytes: u64,
+    },
     /// No descendant outside of the groups is left.
     StraysGone,
     /// pm itself got a signal.
@@ -106,12 +117,23 @@ pub enum Action {
     /// Send a signal to every descendant outside of the groups; answer with [`Event::StraysGone`]
     /// when there is none.
     StopStrays(Signal),
+    /// Measure the memory of these runs; answer with [`Event::Measured`] for each that can be.
+    Measure(Vec<Sample>),
     /// Stop pm itself until it is continued (Ctrl-Z).
     Pause,
     /// Say something about an instance.
     Note(InstanceId, Note),
     /// Say something about the session.
     Say(Message),
+}
+
+/// A run to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Which run.
+    pub run: RunId,
+    /// Above this, the figure must be exact.
+    pub limit: Option<Size>,
 }
 
 /// What is said about an instance.
@@ -133,6 +155,13 @@ pub enum Note {
         exit: Exit,
         /// What follows.
         next: Next,
+    },
+    /// It has used more than its memory budget for three samples in a row.
+    OverBudget {
+        /// The bytes of the last one.
+        used: u64,
+        /// The budget, and what follows.
+        budget: Budget,
     },
     /// It did not stop in time and is killed.
     Killed {

@@ -5,6 +5,7 @@
 //! actual are separate: each event ends with the same reconcile pass.
 
 mod event;
+mod memory;
 mod outcome;
 mod reconcile;
 mod shutdown;
@@ -24,7 +25,8 @@ use std::time::Duration;
 
 use crate::app::{App, InstanceId, Policy, Role, RunId, Signal};
 
-pub use event::{Action, Culprit, Event, Exit, Group, Message, Next, Note, Verdict, Why};
+pub use event::{Action, Culprit, Event, Exit, Group, Message, Next, Note, Sample, Verdict, Why};
+use memory::Watch;
 use state::{Cause, Outcome, Phase, Stage, State};
 
 /// How long the output and the group of an ended leader may stay open: a grandchild that keeps a
@@ -86,6 +88,8 @@ struct Proc {
     restarts: u32,
     output_open: bool,
     group: Group,
+    /// What is known of its memory.
+    watch: Watch,
 }
 
 impl Proc {
@@ -99,6 +103,7 @@ impl Proc {
             restarts: 0,
             output_open: false,
             group: Group::Gone,
+            watch: Watch::default(),
         }
     }
 }
@@ -115,6 +120,8 @@ pub struct Supervisor {
     asked: Option<Moment>,
     code: Option<i32>,
     verdict: Verdict,
+    /// When the next sample of memory is due, while something is to be measured.
+    measure_at: Option<Moment>,
     out: Vec<Action>,
 }
 
@@ -131,6 +138,7 @@ impl Supervisor {
             asked: None,
             code: None,
             verdict: Verdict::default(),
+            measure_at: None,
             out: Vec::new(),
         }
     }
@@ -147,7 +155,7 @@ impl Supervisor {
     /// Returns when [`Event::Ticked`] is due. `None`: nothing changes until another event.
     pub fn next_deadline(&self) -> Option<Moment> {
         let procs = self.procs.values().filter_map(|proc| proc.state.deadline());
-        procs.chain(self.phase.deadline()).min()
+        procs.chain(self.phase.deadline()).chain(self.measure_at).min()
     }
 
     /// Returns the exit code, once nothing is left to supervise.
@@ -186,11 +194,15 @@ impl Supervisor {
             Event::OutputClosed { run } if self.is_current(run) => {
                 self.proc(run.instance).output_open = false;
             }
+            Event::Measured { run, bytes } if self.is_current(run) => {
+                self.measured(run.instance, bytes, now);
+            }
             // Facts about an older life.
             Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
             | Event::GroupGone { .. }
+            | Event::Measured { .. }
             | Event::OutputClosed { .. } => {}
         }
     }
@@ -201,6 +213,7 @@ impl Supervisor {
             return;
         }
         proc.state = State::Up { since: now };
+        proc.watch = Watch::default();
         proc.output_open = true;
         proc.group = Group::Left;
         self.out.push(Action::Note(id, Note::Started { pid }));
@@ -233,15 +246,15 @@ impl Supervisor {
                     self.out.push(Action::Signal(run, stop_signal));
                 }
             }
-            State::Stopping { since, stage: Stage::Asked, until, leader: None }
+            State::Stopping { since, stage: Stage::Asked, until, leader: None, cause }
                 if group == Group::Left =>
             {
                 proc.group = group;
-                proc.state =
-                    State::Stopping { since, stage: Stage::Asked, until, leader: Some(exit) };
+                let (stage, leader) = (Stage::Asked, Some(exit));
+                proc.state = State::Stopping { since, stage, until, leader, cause };
             }
-            State::Stopping { since, leader: None, .. } => {
-                let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Asked };
+            State::Stopping { since, leader: None, cause, .. } => {
+                let outcome = Outcome { exit, uptime: now.since(since), cause };
                 proc.group = group;
                 proc.state = State::Draining { outcome, until };
             }

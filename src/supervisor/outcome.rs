@@ -21,7 +21,7 @@ impl Supervisor {
             }
             Next::Nothing | Next::GaveUp { .. } => {
                 self.end_for_good(id, outcome);
-                if outcome.cause == Cause::Itself {
+                if outcome.cause != Cause::Asked {
                     self.apply_exit_rule(id, outcome, now);
                 }
             }
@@ -36,7 +36,13 @@ impl Supervisor {
         let policy = self.policy(id);
         let (restart, limit, role) = (policy.restart, policy.max_restarts, policy.role);
         let Outcome { exit, uptime, cause } = outcome;
-        if self.phase != Phase::Running || cause == Cause::Asked || role == Role::Release {
+        // One that even SIGKILL did not end still runs: a second beside it would be one too many.
+        let still_runs = cause == Cause::OverBudget && exit == Exit::Lost;
+        if self.phase != Phase::Running
+            || cause == Cause::Asked
+            || role == Role::Release
+            || still_runs
+        {
             return Next::Nothing;
         }
         let proc = self.proc(id);
@@ -44,11 +50,11 @@ impl Supervisor {
             proc.crashes = 0;
             proc.streak = 0;
         }
-        proc.crashes = if exit.is_success() { 0 } else { proc.crashes + 1 };
+        proc.crashes = if outcome.is_crash() { proc.crashes + 1 } else { 0 };
         let crash = proc.crashes;
         let again = match restart {
             Restart::Never => false,
-            Restart::OnFailure => !exit.is_success(),
+            Restart::OnFailure => outcome.is_crash(),
             Restart::Always => true,
         };
         if !again {
@@ -63,22 +69,21 @@ impl Supervisor {
     }
 
     fn apply_exit_rule(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
-        let exit = outcome.exit;
         let is_release = self.policy(id).role == Role::Release;
         match self.app.exit_on {
             _ if is_release => {
-                if !exit.is_success() {
+                if outcome.is_crash() {
                     self.end_session_with(id, outcome, now);
                 }
             }
             ExitOn::First => self.end_session_with(id, outcome, now),
-            ExitOn::Failure if !exit.is_success() => self.end_session_with(id, outcome, now),
+            ExitOn::Failure if outcome.is_crash() => self.end_session_with(id, outcome, now),
             ExitOn::Failure => {}
-            ExitOn::All if !exit.is_success() && self.phase == Phase::Running => {
+            ExitOn::All if outcome.is_crash() && self.phase == Phase::Running => {
                 if self.code.is_none() {
                     self.blame(id, outcome, now);
                 }
-                self.code.get_or_insert(exit.code());
+                self.code.get_or_insert(outcome.code());
             }
             ExitOn::All => {}
         }
@@ -87,11 +92,11 @@ impl Supervisor {
     /// Ends the session because of one instance, with its code.
     pub(super) fn end_session_with(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
         if self.phase == Phase::Running {
-            if !outcome.exit.is_success() {
+            if outcome.is_crash() {
                 self.blame(id, outcome, now);
             }
             let others = self.procs.values().any(|proc| proc.state.is_active());
-            let code = outcome.exit.code();
+            let code = outcome.code();
             if others {
                 self.shut_down(Why::Ended(id), code, now);
             } else {
@@ -120,6 +125,7 @@ impl std::fmt::Display for Exit {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),
             Self::Signal(signal) => write!(f, "terminated by {signal}"),
+            Self::OutOfMemory => f.write_str("killed by the kernel: out of memory"),
             Self::NotStarted => f.write_str("could not be started"),
             Self::Lost => f.write_str("did not end"),
         }

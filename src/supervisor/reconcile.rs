@@ -16,9 +16,9 @@ impl Supervisor {
                     self.out.push(Action::Note(id, Note::Killed { grace }));
                     self.kill(id, now);
                 }
-                State::Stopping { since, stage: Stage::Killed, leader, .. } => {
+                State::Stopping { since, stage: Stage::Killed, leader, cause, .. } => {
                     let exit = leader.unwrap_or(Exit::Lost);
-                    let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Asked };
+                    let outcome = Outcome { exit, uptime: now.since(since), cause };
                     if exit == Exit::Lost {
                         self.verdict.lost.push(id);
                     }
@@ -32,6 +32,7 @@ impl Supervisor {
             }
         }
         self.expire_phase(now);
+        self.expire_memory(now);
     }
 
     fn expire_phase(&mut self, now: Moment) {
@@ -81,6 +82,7 @@ impl Supervisor {
         self.stop_unwanted(now);
         self.start_wanted();
         self.close_when_settled(now);
+        self.watch_memory(now);
     }
 
     fn finish_drained(&mut self, now: Moment) {
@@ -95,8 +97,10 @@ impl Supervisor {
                 {
                     self.finish_run(id, outcome, now);
                 }
-                State::Stopping { since, leader: Some(exit), .. } if proc.group == Group::Gone => {
-                    let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Asked };
+                State::Stopping { since, leader: Some(exit), cause, .. }
+                    if proc.group == Group::Gone =>
+                {
+                    let outcome = Outcome { exit, uptime: now.since(since), cause };
                     if proc.output_open {
                         proc.state = State::Draining { outcome, until: now + DRAIN };
                     } else {
@@ -117,23 +121,15 @@ impl Supervisor {
             let state = self.proc(id).state;
             match state {
                 State::Up { since } if self.phase == Phase::Killing => {
+                    let (stage, cause) = (Stage::Asked, Cause::Asked);
                     self.proc(id).state =
-                        State::Stopping { since, stage: Stage::Asked, until: now, leader: None };
+                        State::Stopping { since, stage, until: now, leader: None, cause };
                     self.kill(id, now);
                 }
                 State::Stopping { stage: Stage::Asked, .. } if self.phase == Phase::Killing => {
                     self.kill(id, now);
                 }
-                State::Up { since } => {
-                    let policy = self.policy(id);
-                    let (signal, grace) = (policy.stop_signal, policy.grace);
-                    self.out.push(Action::Signal(self.run_of(id), signal));
-                    let (stage, until) = (Stage::Asked, now + grace);
-                    self.proc(id).state = State::Stopping { since, stage, until, leader: None };
-                    if until <= now {
-                        self.kill(id, now);
-                    }
-                }
+                State::Up { since } => self.ask_to_stop(id, since, Cause::Asked, now),
                 State::Backoff { .. } => self.proc(id).state = State::Idle,
                 State::Idle
                 | State::Spawning
@@ -145,21 +141,25 @@ impl Supervisor {
     }
 
     /// Kills a group that was asked to stop.
-    fn kill(&mut self, id: InstanceId, now: Moment) {
+    pub(super) fn kill(&mut self, id: InstanceId, now: Moment) {
         let run = self.run_of(id);
         let proc = self.proc(id);
-        let State::Stopping { since, leader, .. } = proc.state else { return };
+        let State::Stopping { since, leader, cause, .. } = proc.state else { return };
         proc.state = match leader {
             None => {
-                State::Stopping { since, stage: Stage::Killed, until: now + KILL_LIMIT, leader }
+                let (stage, until) = (Stage::Killed, now + KILL_LIMIT);
+                State::Stopping { since, stage, until, leader, cause }
             }
             Some(exit) => {
-                let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Asked };
+                let outcome = Outcome { exit, uptime: now.since(since), cause };
                 State::Draining { outcome, until: now + DRAIN }
             }
         };
         self.out.push(Action::Signal(run, Signal::KILL));
-        self.verdict.killed.push(id);
+        // The verdict is on the end of the session, not on a kill for memory long before.
+        if self.phase != Phase::Running {
+            self.verdict.killed.push(id);
+        }
     }
 
     /// Orders the next start. One at a time: the answer to it brings the next, so that a signal or a

@@ -151,6 +151,8 @@ pub(super) struct World {
     pub(super) now: Moment,
     /// How long a start takes to be answered, in milliseconds.
     pub(super) start_takes: u64,
+    /// What a run uses at a time, in bytes.
+    pub(super) memory: fn(RunId, Moment) -> u64,
     rows: Vec<Row>,
     app: Arc<App>,
     plan: BTreeMap<Moment, VecDeque<Happening>>,
@@ -178,6 +180,7 @@ impl World {
             environment: Environment::default(),
             directory: None,
             quiet: false,
+            limits: crate::app::Limits::default(),
             policy: row.policy.clone(),
         });
         let app = Arc::new(App {
@@ -191,6 +194,7 @@ impl World {
             sup: Supervisor::new(Arc::clone(&app)),
             now: Moment::default(),
             start_takes: 0,
+            memory: |_, _| 0,
             rows,
             app,
             plan: BTreeMap::new(),
@@ -327,6 +331,12 @@ impl World {
                 self.strays.retain(|stray| !obeys(stray));
                 self.soon(delay, Happening::StraysEnd);
             }
+            Action::Measure(samples) => {
+                for sample in samples {
+                    let (run, bytes) = (sample.run, (self.memory)(sample.run, self.now));
+                    self.soon(0, Happening::Fact(Event::Measured { run, bytes }));
+                }
+            }
             Action::Pause | Action::Note(..) | Action::Say(_) => {}
         }
     }
@@ -446,6 +456,10 @@ impl World {
             Action::Signal(run, signal) => format!("{signal} {}", run_name(run)),
             Action::Sweep(run) => format!("sweep {}", run_name(run)),
             Action::StopStrays(signal) => format!("strays {signal}"),
+            Action::Measure(samples) => {
+                let runs: Vec<_> = samples.iter().map(|sample| run_name(&sample.run)).collect();
+                format!("measure {}", runs.join(" "))
+            }
             Action::Pause => "pause".to_owned(),
             Action::Note(id, note) => format!("{} {}", name(*id), describe_note(note)),
             Action::Say(Message::Stopping(Why::Asked(signal))) => format!("stopping: {signal}"),
@@ -477,6 +491,7 @@ fn describe_note(note: &Note) -> String {
         Note::Ended { exit, next: Next::GaveUp { crashes } } => {
             format!("{exit}; gave up at {crashes}")
         }
+        Note::OverBudget { used, budget } => format!("uses {used} of {}", budget.size.bytes()),
         Note::Killed { grace } => format!("killed after {grace:?}"),
     }
 }

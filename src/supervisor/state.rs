@@ -16,7 +16,7 @@ pub(super) enum State {
     /// It runs.
     Up { since: Moment },
     /// Told to stop; `until` is when patience ends. The leader may have ended before its group.
-    Stopping { since: Moment, stage: Stage, until: Moment, leader: Option<Exit> },
+    Stopping { since: Moment, stage: Stage, until: Moment, leader: Option<Exit>, cause: Cause },
     /// The leader ended; the rest of its output and group is waited for, until `until`.
     Draining { outcome: Outcome, until: Moment },
     /// Ended, to be started again at `until`.
@@ -47,6 +47,23 @@ pub(super) enum Cause {
     Itself,
     /// pm asked it to.
     Asked,
+    /// pm asked it to, or killed it, since it was over its memory budget. Counts as a crash.
+    OverBudget,
+}
+
+impl Outcome {
+    /// Returns whether it is one of the ends that count in a row.
+    pub(super) fn is_crash(self) -> bool {
+        self.cause == Cause::OverBudget || !self.exit.is_success()
+    }
+
+    /// Returns the exit code of a session that ends with it: not 0 after a crash.
+    pub(super) fn code(self) -> i32 {
+        match self.exit.code() {
+            0 if self.is_crash() => 1,
+            code => code,
+        }
+    }
 }
 
 impl State {

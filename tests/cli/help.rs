@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::sandbox::Sandbox;
 
 /// Every subcommand that a person sees; "" is pm itself.
-const COMMANDS: [&str; 6] = ["", "start", "run", "check", "env", "export"];
+const COMMANDS: [&str; 7] = ["", "start", "run", "check", "env", "schema", "export"];
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "PM_BLESS is for the tests, not for pm")]

@@ -1,24 +1,9 @@
 //! A real application: a clustered web server and a worker in Node, and a real Redis.
 
-use std::fs;
-use std::path::Path;
-
 use nix::sys::signal::{Signal, kill};
 
 use crate::sandbox::http::{free_port, get, post};
 use crate::sandbox::{End, Sandbox, eventually, has_program};
-
-/// Copies the example's files into a sandbox.
-fn example() -> Sandbox {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/node-cluster");
-    let mut app = Sandbox::new();
-    for entry in fs::read_dir(folder).expect("the example is in the tree") {
-        let entry = entry.expect("the example's folder can be read");
-        let name = entry.file_name().into_string().expect("plain names");
-        app = app.write(&name, fs::read(entry.path()).expect("the example can be read"));
-    }
-    app
-}
 
 #[test]
 fn the_node_cluster_serves_works_restarts_and_ends_without_a_trace() {
@@ -26,7 +11,7 @@ fn the_node_cluster_serves_works_restarts_and_ends_without_a_trace() {
         return;
     }
     let (web, redis) = (free_port(2), free_port(1));
-    let app = example();
+    let app = Sandbox::of_example("node-cluster");
     // The example's .env has a port for Redis, and beats the environment; `--set` beats both.
     let (redis, url) =
         (format!("REDIS_PORT={redis}"), format!("REDIS_URL=redis://127.0.0.1:{redis}"));

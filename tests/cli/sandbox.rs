@@ -64,6 +64,14 @@ impl Sandbox {
         Self::new().procfile(text)
     }
 
+    /// Copies an example of this project, without what npm installed for it.
+    pub(crate) fn of_example(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+        let app = Self::new();
+        copy(&folder, &app.dir());
+        app
+    }
+
     /// Writes the Procfile.
     pub(crate) fn procfile(self, text: &str) -> Self {
         self.write("Procfile", text)
@@ -148,6 +156,23 @@ impl Sandbox {
     #[track_caller]
     pub(crate) fn assert_nothing_left(&self) {
         self.assert_nothing_left_within(LIMIT);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("the example is in the tree") {
+        let entry = entry.expect("the example's folder can be read");
+        let (name, path) = (entry.file_name(), entry.path());
+        if name == "node_modules" || name == "dist" {
+            continue;
+        }
+        let target = to.join(&name);
+        if path.is_dir() {
+            std::fs::create_dir_all(&target).expect("folders can be made in the sandbox");
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).expect("files can be copied into the sandbox");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod command;
 mod daemon;
+pub mod memory;
 mod ports;
 mod shell;
 

@@ -5,25 +5,31 @@ mod render;
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use crate::app::formation::{self, Wish};
+use crate::app::App;
 use crate::app::lint::{self, Finding, Place, Severity, Subject, System};
 use crate::app::load::{self, LoadedEnvironment, LoadedProcfile};
+use crate::cli::answer;
 use crate::cli::args::CheckArgs;
-use crate::cli::sources::Sources;
-use crate::cli::{answer, resolve};
+use crate::cli::args::Tool;
+use crate::cli::given::Given;
+use crate::cli::resolve::{self, Asked, Loaded};
+use crate::cli::settled::Settled;
+use crate::config::ConfigError;
 use crate::error::Error;
+use crate::os::cgroup::Unavailable;
+use crate::{os, resources};
 
 /// Checks the application. The answer goes to stdout, what was found to stderr; with `--json` all
 /// goes to stdout.
 ///
 /// # Errors
 /// `Error::CheckFailed` where an error was found and shown (with `--strict`, a warning).
-pub(super) fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Error> {
+pub(super) fn run(args: &CheckArgs, given: Given<'_>) -> Result<(), Error> {
+    let sources = given.sources;
     let mut findings = Vec::new();
-    let checked = check(args, sources, &mut findings);
+    let checked = check(args, given, &mut findings);
     let names: Vec<&str> = match &checked {
         Ok(procfile) => procfile.entries.iter().map(|entry| entry.name.as_str()).collect(),
         Err(error) => {
@@ -55,12 +61,24 @@ pub(super) fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Error> {
 /// Reads and lints. Returns the Procfile where it is valid, though the env files may not be.
 fn check(
     args: &CheckArgs,
-    sources: &Sources,
+    given: Given<'_>,
     findings: &mut Vec<Finding>,
 ) -> Result<LoadedProcfile, Error> {
-    let files = resolve::files(&args.files);
+    let sources = given.sources;
+    let given = given.config(args.config.config.as_ref()).files(&args.files)?;
+    let given = given.layout(args.formation.as_ref(), args.port)?.resources(&args.resources)?;
+    let settled = Settled::read(given)?;
+    findings.extend(settled.warnings.iter().map(|warning| Finding {
+        severity: Severity::Warning,
+        code: "unknown-option",
+        path: warning.path.clone(),
+        place: place(&sources.cwd, &warning.path, warning.line, None),
+        message: warning.message.clone(),
+        hint: warning.hint.clone(),
+    }));
+    let files = &settled.files;
     let root = files.root(&sources.cwd)?;
-    let procfile = load::procfile(&files, &sources.cwd)?;
+    let procfile = load::procfile(files, &sources.cwd)?;
     if let Some(notice) = &procfile.notice {
         findings.push(Finding {
             severity: Severity::Note,
@@ -71,32 +89,69 @@ fn check(
             hint: Some("write that line into a Procfile, and this is not said".into()),
         });
     }
-    let environment = load::environment(&files, &sources.cwd, sources.environment())
-        .unwrap_or_else(|error| {
+    let environment =
+        load::environment(files, &sources.cwd, sources.environment()).unwrap_or_else(|error| {
             findings.push(as_finding(&error, &sources.cwd));
             LoadedEnvironment { environment: sources.environment(), files: Vec::new() }
         });
-    let counts = counts(args, &procfile)?;
-    let base_port = resolve::base_port(args.port, &environment.environment)?;
+    settled.check_names(&procfile.names())?;
+    let app = application(&settled, &procfile, &environment, root.clone())?;
+    let counts: Vec<u16> = app.types.iter().map(|process_type| process_type.count).collect();
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
     let program = |name: &str| probe::program(name, path.as_deref(), &root);
     let system = System { program: &program, port: &probe::port };
-    let subject =
-        Subject { procfile: &procfile, environment: &environment, counts: &counts, base_port };
+    let subject = Subject {
+        procfile: &procfile,
+        environment: &environment,
+        counts: &counts,
+        base_port: app.base_port,
+    };
     findings.extend(lint::check(subject, &system));
+    findings.extend(os::machine::memory().and_then(|has| lint::memory::over(&app.types, has)));
+    findings.extend(sampled(&app));
     procfile.require_entries()?;
     Ok(procfile)
 }
 
-/// Returns how many instances of each entry would run.
-fn counts(args: &CheckArgs, procfile: &LoadedProcfile) -> Result<Vec<u16>, Error> {
-    let names: Vec<&str> = procfile.entries.iter().map(|entry| entry.name.as_str()).collect();
-    // `release` is not started by a bare `pm start`.
-    let default: Vec<u16> = names.iter().map(|name| u16::from(*name != "release")).collect();
-    let Some(formation) = &args.formation else { return Ok(default) };
-    let wish = Wish { formation: formation::parse(formation)?, ..Wish::default() };
-    let cpus = std::thread::available_parallelism().map_or(1, NonZero::get);
-    Ok(wish.counts(&names, u16::try_from(cpus).unwrap_or(u16::MAX), &default)?)
+/// Returns what `pm start` would run; nothing at all where the Procfile has nothing.
+fn application(
+    settled: &Settled,
+    procfile: &LoadedProcfile,
+    environment: &LoadedEnvironment,
+    root: PathBuf,
+) -> Result<App, Error> {
+    let (entries, environment) = (procfile.entries.clone(), environment.environment.clone());
+    let is_empty = entries.is_empty();
+    let loaded = Loaded { root, entries, environment };
+    if is_empty {
+        return resolve::one_of(settled, loaded, 0);
+    }
+    let cpus = resources::cpus::available();
+    let asked = Asked { named: Vec::new(), rules: Tool::Pm, cpus };
+    Ok(resolve::plan(settled, loaded, asked)?.app)
+}
+
+/// Says why the kernel does not hold the budgets, where there are any.
+fn sampled(app: &App) -> Option<Finding> {
+    let has_budgets = app.types.iter().any(|own| own.count > 0 && own.policy.budget.is_some());
+    let reason = if has_budgets { os::budgets::find_subtree().err()? } else { return None };
+    Some(Finding {
+        severity: Severity::Note,
+        code: "memory-sampled",
+        path: PathBuf::new(),
+        place: None,
+        message: format!(
+            "the kernel does not hold the memory budgets: {reason}; pm samples once a second"
+        ),
+        hint: match reason {
+            Unavailable::NotDelegated { .. } | Unavailable::Shared { .. } => Some(
+                "`systemd-run --user --scope -p Delegate=yes pm start` gives pm its own".into(),
+            ),
+            Unavailable::NoCgroup2
+            | Unavailable::NoMemoryController
+            | Unavailable::Refused { .. } => None,
+        },
+    })
 }
 
 /// Turns an error into a finding; the path is empty where no file is at fault.
@@ -106,11 +161,15 @@ fn as_finding(error: &Error, cwd: &Path) -> Finding {
     let said = format!("{error}{cause}");
     let (code, path, place, message) = match error {
         Error::ProcfileLine { path, line, reason } => {
-            ("procfile-line", path, place(cwd, path, *line), reason.clone())
+            ("procfile-line", path, place(cwd, path, *line, None), reason.clone())
         }
         Error::EnvFileLine { path, line, reason } => {
-            ("env-file-line", path, place(cwd, path, *line), reason.clone())
+            ("env-file-line", path, place(cwd, path, *line, None), reason.clone())
         }
+        Error::Config(ConfigError { path, line, column, reason, .. }) => {
+            ("config", path, place(cwd, path, *line, Some(*column)), reason.clone())
+        }
+        Error::ConfigRead { path, .. } => ("config-read", path, None, said),
         Error::ProcfileRead { path, .. } => ("procfile-read", path, None, said),
         Error::EnvFileRead { path, .. } => ("env-file-read", path, None, said),
         Error::Root { path, .. } => ("root", path, None, said),
@@ -128,83 +187,13 @@ fn as_finding(error: &Error, cwd: &Path) -> Finding {
     }
 }
 
-/// Reads the line again that stopped a parser; it may not be UTF-8.
-fn place(cwd: &Path, path: &Path, line: usize) -> Option<Place> {
+/// Reads the line again that stopped a parser; it may not be UTF-8. The part is what follows the column,
+/// else all of it.
+fn place(cwd: &Path, path: &Path, line: usize, column: Option<usize>) -> Option<Place> {
     let bytes = fs::read(cwd.join(path)).ok()?;
-    Place::of(&String::from_utf8_lossy(&bytes), line, None)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::cli::args::{Cli, Command};
-
-    fn found(
-        files: &[(&str, &str)],
-        words: &[&str],
-    ) -> (Result<Vec<String>, String>, Vec<&'static str>) {
-        let dir = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            fs::write(dir.path().join(name), text).unwrap();
-        }
-        let sources = Sources {
-            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
-            cwd: dir.path().to_owned(),
-            stdout_is_terminal: false,
-            stderr_is_terminal: false,
-        };
-        let cli = Cli::try_parse_from(["pm", "check"].iter().chain(words)).unwrap();
-        let Command::Check(args) = cli.command else { unreachable!("`check` was typed") };
-        let mut findings = Vec::new();
-        let checked = check(&args, &sources, &mut findings)
-            .map_err(|error| as_finding(&error, dir.path()).code.to_owned());
-        let names =
-            checked.map(|procfile| procfile.entries.into_iter().map(|entry| entry.name).collect());
-        (
-            names,
-            findings
-                .into_iter()
-                .map(|finding| finding.code)
-                .filter(|code| *code != "port-taken")
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn a_valid_procfile_stays_valid_beside_a_broken_env_file() {
-        let files = [("Procfile", "web: ls\njunk\n"), (".env", "A=\0\n")];
-        assert_eq!(
-            found(&files, &[]),
-            (Ok(vec!["web".into()]), vec!["env-file-line", "skipped-line"])
-        );
-    }
-
-    #[test]
-    fn a_procfile_without_an_entry_is_an_error_after_the_lines_that_are_none() {
-        assert_eq!(
-            found(&[("Procfile", "web=ls\n")], &[]),
-            (Err("no-processes".into()), vec!["skipped-line"])
-        );
-    }
-
-    #[test]
-    fn what_keeps_the_application_from_starting_is_an_error() {
-        let procfile = ("Procfile", "web: ls\n");
-        type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
-        let table: [Row<'_>; 6] = [
-            (&[], &[], "procfile-read"),
-            (&[procfile], &["-d", "nope"], "root"),
-            (&[procfile], &["-m", "wbe=1"], "usage"),
-            (&[procfile, (".env", "PORT=x")], &[], "usage"),
-            (&[("Procfile", "web: a\nweb: b\n")], &[], "procfile-line"),
-            (&[("Procfile", "web: a\0\n")], &[], "procfile-line"),
-        ];
-        for (files, words, code) in table {
-            assert_eq!(found(files, words).0, Err(code.to_owned()), "{files:?} {words:?}");
-        }
-        let (names, codes) = found(&[procfile], &["-p", "65535", "-m", "web=2"]);
-        assert_eq!((names, codes), (Ok(vec!["web".into()]), vec!["port-over-65535"]));
-    }
+    let place = Place::of(&String::from_utf8_lossy(&bytes), line, None)?;
+    let Some(column) = column else { return Some(place) };
+    let start = place.text.char_indices().nth(column - 1).map_or(place.text.len(), |(at, _)| at);
+    let span = start..place.text.len();
+    Some(Place { span, ..place })
 }

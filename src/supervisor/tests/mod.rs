@@ -4,6 +4,7 @@ mod crash;
 mod exit_rules;
 mod forks;
 mod job_control;
+mod memory;
 mod purity;
 mod release;
 mod shutdown;

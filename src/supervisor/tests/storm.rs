@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::app::{ExitOn, Policy, Restart, Role, RunId, Signal};
+use crate::app::{Budget, ExitOn, Policy, Restart, Role, RunId, Signal};
+use crate::app::{MemoryAction, Size};
 use crate::supervisor::sim::{Child, Random, Row, World};
 use crate::supervisor::{Event, Exit, Group};
 
@@ -34,6 +35,12 @@ pub(super) fn child(random: &mut Random) -> Child {
     }
 }
 
+fn a_budget(random: &mut Random) -> Option<Budget> {
+    let action = pick(random, &[MemoryAction::Restart, MemoryAction::Warn, MemoryAction::Kill]);
+    let size = Size::from_bytes(random.below(3))?;
+    Some(Budget { size, action })
+}
+
 fn a_row(random: &mut Random, name: &'static str) -> Row {
     let is_release = random.below(10) == 0;
     let policy = Policy {
@@ -42,7 +49,7 @@ fn a_row(random: &mut Random, name: &'static str) -> Row {
         stop_signal: pick(random, &[Signal::TERM, Signal::INT, Signal::HUP]),
         grace: Duration::from_millis(pick(random, &[0, 1, 200, 1000, 5000, 12_000])),
         role: if is_release { Role::Release } else { Role::Service },
-        memory_bytes: None,
+        budget: a_budget(random),
     };
     let children = (0..=random.below(3)).map(|_| child(random)).collect();
     Row { name, count: u16::try_from(random.below(4)).unwrap(), policy, children }
@@ -53,6 +60,8 @@ fn a_world(random: &mut Random) -> World {
     let rows = names.map(|name| a_row(random, name)).to_vec();
     let exit_on = pick(random, &[ExitOn::First, ExitOn::Failure, ExitOn::All]);
     let mut w = World::new(exit_on, rows);
+    // Budgets are 1 or 2 bytes: some runs stay over them, some change.
+    w.memory = |run, now| u64::from(run.seq) + now.0.as_secs() / 7 % 3;
     w.start_takes = pick(random, &[0, 0, 1, 30]);
     w
 }
@@ -68,6 +77,7 @@ fn an_event(random: &mut Random, w: &World) -> Event {
         (4, Some(run)) => Event::OutputClosed { run },
         (5, Some(run)) => Event::GroupGone { run },
         (6, Some(run)) => Event::Exited { run, exit: exit(random), group: Group::Left },
+        (9, Some(run)) => Event::Measured { run, bytes: 9 },
         (7, Some(RunId { instance, .. })) => {
             Event::Spawned { run: RunId { instance, seq: 0 }, pid: 1 }
         }

@@ -1,0 +1,74 @@
+//! Whether the memory budgets of all instances fit into the machine.
+
+use std::path::PathBuf;
+
+use super::{Finding, Severity};
+use crate::app::ProcessType;
+use crate::app::Size;
+
+/// Returns a warning where budgets × instances come to more memory than there is.
+pub fn over(types: &[ProcessType], machine: Size) -> Option<Finding> {
+    let budgets: Vec<(&ProcessType, Size)> = types
+        .iter()
+        .filter(|process_type| process_type.count > 0)
+        .filter_map(|process_type| Some((process_type, process_type.policy.budget?.size)))
+        .collect();
+    let total = budgets.iter().fold(0_u64, |sum, (process_type, size)| {
+        sum.saturating_add(size.bytes().saturating_mul(u64::from(process_type.count)))
+    });
+    if total <= machine.bytes() {
+        return None;
+    }
+    let parts = budgets.iter().map(|(process_type, size)| {
+        format!("{} {} × {size}", process_type.name, process_type.count)
+    });
+    let parts = parts.collect::<Vec<_>>().join(", ");
+    let total = total / (1 << 20);
+    Some(Finding {
+        severity: Severity::Warning,
+        code: "memory",
+        path: PathBuf::new(),
+        place: None,
+        message: format!(
+            "the memory budgets come to {total} MiB ({parts}), and there are {machine} here"
+        ),
+        hint: Some("lower `--memory`, or run fewer instances".to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::MemoryAction;
+    use crate::app::{Budget, Environment, Limits, Policy};
+
+    fn a_type(name: &str, count: u16, mib: Option<u64>) -> ProcessType {
+        let budget = mib.and_then(Size::from_mib);
+        let budget = budget.map(|size| Budget { size, action: MemoryAction::Restart });
+        ProcessType {
+            name: name.to_owned(),
+            command: String::new(),
+            line: 1,
+            count,
+            environment: Environment::default(),
+            directory: None,
+            quiet: false,
+            limits: Limits::default(),
+            policy: Policy { budget, ..Policy::default() },
+        }
+    }
+
+    #[test]
+    fn budgets_times_instances_are_held_against_the_machine() {
+        let machine = Size::from_mib(2048).unwrap();
+        let types = [a_type("web", 2, Some(768)), a_type("worker", 1, Some(512))];
+        assert_eq!(over(&types, machine), None);
+        let types = [a_type("web", 3, Some(768)), a_type("x", 5, None), a_type("y", 0, Some(9999))];
+        let said = over(&types, machine).unwrap();
+        assert_eq!(
+            said.message,
+            "the memory budgets come to 2304 MiB (web 3 × 768 MiB), and there are 2048 MiB here"
+        );
+        assert_eq!(over(&types[1..], machine), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! An entry of the Procfile and the settings of its type → [`ProcessType`]: policy, limits, and what its
+//! runtime is told of memory.
+
+use crate::app::MemoryAction;
+use crate::app::procfile::Entry;
+use crate::app::{Budget, Environment, Limits, Policy, ProcessType, Restart, Role, Source};
+use crate::cli::args::Tool;
+use crate::config::TypeSettings;
+use crate::error::Error;
+use crate::resources::budget::Said;
+use crate::resources::runtime::{self, Tuning, V8_SIZE_FLAGS};
+use crate::resources::{Gc, command, share};
+
+/// What one process type is made from.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    pub(super) entry: Entry,
+    pub(super) count: u16,
+    pub(super) own: TypeSettings,
+    /// Where the variables of `own` come from.
+    pub(super) env_source: Source,
+    /// What every type gets.
+    pub(super) environment: &'a Environment,
+    pub(super) root: &'a std::path::Path,
+    pub(super) role: Role,
+    pub(super) rules: Tool,
+    pub(super) is_quiet: bool,
+}
+
+/// Makes the process type. What its runtime is told is worked out only where it runs: V8's flags may have
+/// no place in the command of a type that does not.
+///
+/// # Errors
+/// The budget cannot be divided, or V8's flags have no place.
+pub(super) fn process_type(parts: Parts<'_>) -> Result<ProcessType, Error> {
+    let Parts { entry, count, own, env_source, environment, root, role, rules, is_quiet } = parts;
+    let policy = policy(&own, role, rules);
+    let limits = Limits {
+        open_files: own.nofile.as_ref().map(|setting| setting.value),
+        nice: own.nice.as_ref().map(|setting| setting.value),
+        cpus: own.cpus.as_ref().map(|setting| setting.value),
+    };
+    let mut process_type = ProcessType {
+        directory: own.directory.as_ref().map(|folder| root.join(&folder.value)),
+        name: entry.name,
+        command: entry.command,
+        line: entry.line,
+        count,
+        environment: Environment::default(),
+        quiet: is_quiet,
+        limits,
+        policy,
+    };
+    for (key, text) in own.env.iter().flat_map(|env| &env.value) {
+        process_type.environment.set(key, text, env_source.clone());
+    }
+    if count > 0 {
+        tune(&mut process_type, &own, environment)?;
+    }
+    Ok(process_type)
+}
+
+fn policy(own: &TypeSettings, role: Role, rules: Tool) -> Policy {
+    let default = Policy::default();
+    let restart = match rules {
+        Tool::Foreman => Restart::Never,
+        Tool::Pm => default.restart,
+    };
+    let action = own.memory_action.as_ref().map_or(MemoryAction::Restart, |action| action.value);
+    Policy {
+        restart: own.restart.as_ref().map_or(restart, |restart| restart.value),
+        max_restarts: own.max_restarts.as_ref().map_or(default.max_restarts, |most| most.value),
+        stop_signal: own.stop_signal.as_ref().map_or(default.stop_signal, |signal| signal.value),
+        grace: own.stop_timeout.as_ref().map_or(default.grace, |timeout| timeout.value),
+        role,
+        budget: own.memory.as_ref().map(|memory| Budget { size: memory.value, action }),
+    }
+}
+
+/// Tells the runtime of its budget, its heap and its collector.
+fn tune(
+    process_type: &mut ProcessType,
+    own: &TypeSettings,
+    environment: &Environment,
+) -> Result<(), Error> {
+    let mut all = environment.clone();
+    all.extend(&process_type.environment);
+    let said = |key: &str| all.get(key).map(|value| value.text.to_string_lossy().into_owned());
+    let (web_memory, web_concurrency) = (said("WEB_MEMORY"), said("WEB_CONCURRENCY"));
+    let said =
+        Said { web_memory: web_memory.as_deref(), web_concurrency: web_concurrency.as_deref() };
+    let share = own.memory.as_ref().map(|memory| share(memory.value, said)).transpose();
+    let share =
+        share.map_err(|source| Error::Budget { name: process_type.name.clone(), source })?;
+    let heap = own.heap.as_ref().map(|heap| heap.value);
+    let tuning = Tuning {
+        heap: heap.or(share.and_then(|share| share.heap)),
+        gc: own.gc.as_ref().map(|gc| gc.value),
+    };
+    let of_budget = share.map(|share| runtime::budget_variables(&all, share)).unwrap_or_default();
+    let of_runtime = runtime::variables(&all, &process_type.command, tuning);
+    for variable in of_budget.into_iter().chain(of_runtime) {
+        process_type.environment.set(variable.key, variable.text, variable.source);
+    }
+    if tuning.gc == Some(Gc::Size) && !command::is_other_runtime(&process_type.command) {
+        process_type.command = command::with_v8_flags(&process_type.command, &V8_SIZE_FLAGS)
+            .map_err(|source| Error::V8Flags { name: process_type.name.clone(), source })?;
+    }
+    Ok(())
+}

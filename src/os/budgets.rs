@@ -1,0 +1,225 @@
+//! Holds instances to their memory: measures them when asked, and where a cgroup subtree is delegated to
+//! pm, gives each a group in which the kernel does it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use nix::unistd::Pid;
+
+use super::cgroup::{Group, Limits, Subtree, Unavailable};
+use super::meter::{Meter, Root};
+use crate::app::{App, Budget, ProcessType, RunId, Signal};
+use crate::app::{CpuLimit, MemoryAction};
+use crate::supervisor::{Event, Exit, Sample};
+
+/// A run that is held to something.
+#[derive(Debug)]
+struct Held {
+    leader: Option<Pid>,
+    group: Option<Group>,
+    /// The kills of its group before it: a group may be that of an earlier run.
+    kills_before: u64,
+}
+
+/// Every run with a budget or a group.
+#[derive(Debug)]
+pub(crate) struct Budgets {
+    /// `None`: no type has a budget, or the system cannot be asked.
+    meter: Option<Meter>,
+    subtree: Option<Subtree>,
+    runs: HashMap<RunId, Held>,
+}
+
+/// Returns what a group of this type is to be held to; `None` where the kernel has nothing to hold.
+fn limits(process_type: &ProcessType) -> Option<Limits> {
+    // Who is only to be warned must not be killed by the kernel.
+    let kept = |budget: &Budget| budget.action != MemoryAction::Warn;
+    let memory = process_type.policy.budget.filter(kept).map(|budget| budget.size);
+    let is_time = |limit: &CpuLimit| matches!(limit, CpuLimit::Time { .. });
+    let cpus = process_type.limits.cpus.filter(is_time);
+    (memory.is_some() || cpus.is_some()).then_some(Limits { memory, cpus })
+}
+
+/// Looks for a subtree that is delegated to this process.
+pub(crate) fn find_subtree() -> Result<Subtree, Unavailable> {
+    let own = fs::read_to_string("/proc/self/cgroup").map_err(|_| Unavailable::NoCgroup2)?;
+    let pid = Pid::this().as_raw();
+    Subtree::find(Path::new("/sys/fs/cgroup"), &own, |member| member == pid)
+}
+
+impl Budgets {
+    /// Prepares for this application. To be called before anything is started. Returns what must be
+    /// said: a limit that nothing can hold.
+    pub(crate) fn open(app: &App) -> (Self, Option<String>) {
+        let running = || app.types.iter().filter(|process_type| process_type.count > 0);
+        let is_needed = running().any(|process_type| limits(process_type).is_some());
+        let subtree = if is_needed { Some(usable_subtree()) } else { None };
+        let meter = running().any(|process_type| process_type.policy.budget.is_some());
+        let meter = if meter { Meter::new().ok() } else { None };
+        let timed = running()
+            .find(|process_type| matches!(process_type.limits.cpus, Some(CpuLimit::Time { .. })));
+        let notice = match (&subtree, timed) {
+            (Some(Err(reason)), Some(process_type)) => Some(format!(
+                "the CPU time of {} is not limited: {reason}; a range such as `--cpus 0-1` is",
+                process_type.name
+            )),
+            (Some(Ok(_) | Err(_)) | None, _) => None,
+        };
+        let subtree = subtree.and_then(Result::ok);
+        (Self { meter, subtree, runs: HashMap::new() }, notice)
+    }
+
+    /// Makes the group of a run that is about to start, and returns the file that its process is to
+    /// write `0` to. Without one, what is left is to measure it.
+    pub(crate) fn enter(&mut self, app: &App, run: RunId) -> Option<fs::File> {
+        let process_type = app.type_of(run.instance);
+        let limits = limits(process_type);
+        if limits.is_none() && process_type.policy.budget.is_none() {
+            return None;
+        }
+        let group =
+            self.subtree.as_ref().zip(limits).and_then(|(subtree, limits)| {
+                subtree.create(&app.name_of(run.instance), limits).ok()
+            });
+        let file = group
+            .as_ref()
+            .and_then(|group| fs::OpenOptions::new().write(true).open(group.procs_file()).ok());
+        let group = group.filter(|_| file.is_some());
+        let kills_before = group.as_ref().and_then(|group| group.oom_kills().ok()).unwrap_or(0);
+        self.runs.insert(run, Held { leader: None, group, kills_before });
+        file
+    }
+
+    /// Takes the process of a run.
+    pub(crate) fn started(&mut self, run: RunId, leader: Pid) {
+        if let Some(held) = self.runs.get_mut(&run) {
+            held.leader = Some(leader);
+        }
+    }
+
+    /// Measures runs. One that is gone, or cannot be measured, has no answer.
+    pub(crate) fn measure(&mut self, samples: &[Sample]) -> Vec<Event> {
+        let Some(meter) = &mut self.meter else { return Vec::new() };
+        let known = samples.iter().filter_map(|sample| {
+            let held = self.runs.get(&sample.run)?;
+            let leader = held.leader?.as_raw();
+            Some((sample.run, Root { leader, limit: sample.limit, group: held.group.as_ref() }))
+        });
+        let (runs, roots): (Vec<RunId>, Vec<Root<'_>>) = known.unzip();
+        let usages = meter.sample(&roots);
+        let told = runs.into_iter().zip(usages);
+        told.filter_map(|(run, usage)| Some(Event::Measured { run, bytes: usage?.bytes })).collect()
+    }
+
+    /// Names an end for what it is: a SIGKILL of the kernel, for want of memory in the run's group.
+    pub(crate) fn name(&self, event: Event) -> Event {
+        let Event::Exited { run, exit: Exit::Signal(Signal::KILL), group } = event else {
+            return event;
+        };
+        let is_oom = self.runs.get(&run).is_some_and(|held| {
+            let kills = held.group.as_ref().and_then(|group| group.oom_kills().ok());
+            kills.is_some_and(|kills| kills > held.kills_before)
+        });
+        let exit = if is_oom { Exit::OutOfMemory } else { Exit::Signal(Signal::KILL) };
+        Event::Exited { run, exit, group }
+    }
+
+    /// Lets go of a run that has been swept.
+    pub(crate) fn ended(&mut self, run: RunId) {
+        if let Some(Held { group: Some(group), .. }) = self.runs.remove(&run) {
+            // It is not empty where something has left the process group; the next run takes it over.
+            let _ = group.remove();
+        }
+    }
+}
+
+fn usable_subtree() -> Result<Subtree, Unavailable> {
+    let subtree = find_subtree()?;
+    match subtree.divide() {
+        Ok(()) => Ok(subtree),
+        Err(error) => {
+            let folder = subtree.folder().to_owned();
+            Err(Unavailable::Refused { folder, error: error.to_string() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::{Environment, ExitOn, InstanceId, Policy, Size};
+    use crate::supervisor::Group as Left;
+
+    fn an_app(action: MemoryAction) -> App {
+        let budget = Size::from_mib(100).map(|size| Budget { size, action });
+        let web = ProcessType {
+            name: "web".to_owned(),
+            command: String::new(),
+            line: 1,
+            count: 1,
+            environment: Environment::default(),
+            directory: None,
+            quiet: false,
+            limits: crate::app::Limits::default(),
+            policy: Policy { budget, ..Policy::default() },
+        };
+        App {
+            root: "/".into(),
+            types: vec![web],
+            environment: Environment::default(),
+            base_port: 5000,
+            exit_on: ExitOn::Failure,
+        }
+    }
+
+    /// A delegated group as the kernel would make it, with that of `web.1` in it.
+    fn a_mount() -> (tempfile::TempDir, Subtree) {
+        let mount = tempfile::tempdir().unwrap();
+        let folder = mount.path().join("pm.scope");
+        fs::create_dir_all(folder.join("web.1")).unwrap();
+        let own = [
+            ("cgroup.controllers", "memory"),
+            ("cgroup.procs", ""),
+            ("cgroup.subtree_control", ""),
+        ];
+        let group = [
+            ("memory.high", ""),
+            ("memory.max", ""),
+            ("cgroup.procs", ""),
+            ("memory.events", "oom 4\noom_kill 3\n"),
+        ];
+        for (file, text) in own {
+            fs::write(folder.join(file), text).unwrap();
+        }
+        for (file, text) in group {
+            fs::write(folder.join("web.1").join(file), text).unwrap();
+        }
+        let subtree = Subtree::find(mount.path(), "0::/pm.scope", |_| true).unwrap();
+        (mount, subtree)
+    }
+
+    #[test]
+    fn a_kill_of_the_kernel_for_want_of_memory_is_named_so() {
+        let run = RunId { instance: InstanceId { process_type: 0, number: 1 }, seq: 1 };
+        let (mount, subtree) = a_mount();
+        let mut budgets = Budgets { meter: None, subtree: Some(subtree), runs: HashMap::new() };
+        assert!(budgets.enter(&an_app(MemoryAction::Restart), run).is_some());
+        let end = |exit| Event::Exited { run, exit, group: Left::Gone };
+        let killed = Exit::Signal(Signal::KILL);
+        assert_eq!(budgets.name(end(killed)), end(killed));
+        let events = mount.path().join("pm.scope/web.1/memory.events");
+        fs::write(events, "oom 5\noom_kill 4\n").unwrap();
+        assert_eq!(budgets.name(end(killed)), end(Exit::OutOfMemory));
+        assert_eq!(budgets.name(end(Exit::Code(1))), end(Exit::Code(1)));
+    }
+
+    #[test]
+    fn who_is_only_warned_of_is_not_held_by_the_kernel() {
+        let run = RunId { instance: InstanceId { process_type: 0, number: 1 }, seq: 1 };
+        let (_mount, subtree) = a_mount();
+        let mut budgets = Budgets { meter: None, subtree: Some(subtree), runs: HashMap::new() };
+        assert!(budgets.enter(&an_app(MemoryAction::Warn), run).is_none());
+        assert!(budgets.runs.contains_key(&run));
+    }
+}

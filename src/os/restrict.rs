@@ -1,0 +1,82 @@
+//! What a child does to itself between fork and exec where its type has limits: open files, niceness,
+//! CPUs, cgroup. A child without any is started the fast way (posix_spawn).
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::libc;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
+
+use crate::app::CpuLimit;
+use crate::app::Limits;
+
+/// Holds the command to `limits`, and puts it into the cgroup whose `cgroup.procs` is `group`.
+///
+/// # Errors
+/// A CPU number that this system cannot name, or more open files than the hard limit.
+pub(crate) fn restrict(
+    command: &mut Command,
+    limits: &Limits,
+    group: Option<File>,
+) -> io::Result<()> {
+    if let Some(most) = limits.open_files {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        if most > hard {
+            let text = format!("`--nofile {most}` is over the hard limit of {hard}");
+            return Err(io::Error::other(text));
+        }
+        before_exec(command, move || Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?));
+    }
+    if let Some(nice) = limits.nice {
+        before_exec(command, move || set_nice(nice.get().into()));
+    }
+    if let Some(CpuLimit::Numbers { first, last }) = limits.cpus {
+        let cpus = cpu_set(first, last)?;
+        // Pid 0 is the caller.
+        before_exec(command, move || Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?));
+    }
+    if let Some(mut group) = group {
+        // `0` is the writer itself.
+        before_exec(command, move || group.write_all(b"0"));
+    }
+    Ok(())
+}
+
+/// Says which limit a start failed at; of a failure between fork and exec, only the number comes back.
+pub(crate) fn explain(error: &io::Error, limits: &Limits) -> Option<String> {
+    let limit = match (error.raw_os_error()?, limits.nice, limits.cpus) {
+        (libc::EACCES | libc::EPERM, Some(nice), _) => format!("`--nice {nice}`"),
+        (libc::EINVAL, _, Some(cpus)) => format!("`--cpus {cpus}`"),
+        _ => return None,
+    };
+    Some(format!("cannot start with {limit}: {error}"))
+}
+
+fn before_exec(command: &mut Command, act: impl FnMut() -> io::Result<()> + Send + Sync + 'static) {
+    // SAFETY: each `act` of this module makes one system call, and allocates nothing.
+    #[expect(unsafe_code, reason = "std has no other way to limit a child")]
+    unsafe {
+        command.pre_exec(act);
+    }
+}
+
+fn set_nice(nice: i32) -> io::Result<()> {
+    // SAFETY: setpriority(2) takes numbers alone; 0 is the caller.
+    #[expect(unsafe_code, reason = "nix has no setpriority")]
+    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn cpu_set(first: u16, last: u16) -> io::Result<CpuSet> {
+    let mut cpus = CpuSet::new();
+    for number in first..=last {
+        cpus.set(number.into()).map_err(|_| {
+            io::Error::other(format!("there is no CPU {number} on any system (`--cpus`)"))
+        })?;
+    }
+    Ok(cpus)
+}

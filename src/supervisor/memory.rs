@@ -1,0 +1,94 @@
+//! Memory budgets: when to measure, and what an instance that stays over its budget comes to.
+
+use std::time::Duration;
+
+use super::event::{Action, Note, Sample};
+use super::state::{Cause, Phase, Stage, State};
+use super::{InstanceId, Moment, Supervisor};
+use crate::app::MemoryAction;
+
+/// Time between two samples.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// Samples over the budget in a row that count: a short peak, as of a start or a collection, does not.
+const SAMPLES_OVER: u8 = 3;
+
+/// What the samples of one run have told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Watch {
+    /// Samples over the budget in a row.
+    over: u8,
+    /// It was warned of; not again before it has been below.
+    is_told: bool,
+}
+
+impl Supervisor {
+    /// Orders a sample where one is due.
+    pub(super) fn expire_memory(&mut self, now: Moment) {
+        if self.measure_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let samples: Vec<Sample> = self.procs.keys().filter_map(|id| self.sample_of(*id)).collect();
+        if !samples.is_empty() {
+            self.out.push(Action::Measure(samples));
+        }
+        self.measure_at = Some(now + SAMPLE_EVERY);
+    }
+
+    /// Keeps the deadline of the next sample for as long as something is to be measured.
+    pub(super) fn watch_memory(&mut self, now: Moment) {
+        let has_budgets = self.app.types.iter().any(|own| own.policy.budget.is_some());
+        let is_watching = has_budgets && self.procs.keys().any(|id| self.sample_of(*id).is_some());
+        self.measure_at = match self.measure_at {
+            _ if !is_watching => None,
+            None => Some(now + SAMPLE_EVERY),
+            at => at,
+        };
+    }
+
+    fn sample_of(&self, id: InstanceId) -> Option<Sample> {
+        let budget = self.policy(id).budget?;
+        let proc = self.procs.get(&id)?;
+        let is_up = matches!(proc.state, State::Up { .. });
+        // After a warning only a fall counts, and the cheap figure shows that.
+        let limit = (!proc.watch.is_told).then_some(budget.size);
+        (is_up && self.phase == Phase::Running).then(|| Sample { run: self.run_of(id), limit })
+    }
+
+    /// Counts a sample, and acts on the third in a row that is over the budget.
+    pub(super) fn measured(&mut self, id: InstanceId, used: u64, now: Moment) {
+        let Some(budget) = self.policy(id).budget else { return };
+        let proc = self.proc(id);
+        let State::Up { since } = proc.state else { return };
+        if used <= budget.size.bytes() {
+            proc.watch = Watch::default();
+            return;
+        }
+        proc.watch.over = proc.watch.over.saturating_add(1);
+        if proc.watch.over < SAMPLES_OVER || proc.watch.is_told || self.phase != Phase::Running {
+            return;
+        }
+        self.out.push(Action::Note(id, Note::OverBudget { used, budget }));
+        match budget.action {
+            MemoryAction::Warn => self.proc(id).watch.is_told = true,
+            MemoryAction::Restart => self.ask_to_stop(id, since, Cause::OverBudget, now),
+            MemoryAction::Kill => {
+                let (stage, cause) = (Stage::Asked, Cause::OverBudget);
+                self.proc(id).state =
+                    State::Stopping { since, stage, until: now, leader: None, cause };
+                self.kill(id, now);
+            }
+        }
+    }
+
+    /// Sends the stop signal of its policy; patience ends after its grace.
+    pub(super) fn ask_to_stop(&mut self, id: InstanceId, since: Moment, cause: Cause, now: Moment) {
+        let policy = self.policy(id);
+        let (signal, until) = (policy.stop_signal, now + policy.grace);
+        self.out.push(Action::Signal(self.run_of(id), signal));
+        let stage = Stage::Asked;
+        self.proc(id).state = State::Stopping { since, stage, until, leader: None, cause };
+        if until <= now {
+            self.kill(id, now);
+        }
+    }
+}

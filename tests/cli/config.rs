@@ -1,0 +1,194 @@
+//! pm.toml and .foreman: what they say, what wins over them, and what is said of a bad one.
+
+use crate::log::{printed_by, said_by, started};
+use crate::sandbox::Sandbox;
+
+fn app() -> Sandbox {
+    Sandbox::with_procfile("web: echo \"$PORT $A $B\"\nworker: echo worker\n")
+}
+
+#[test]
+fn flags_win_over_variables_over_pm_toml_over_foreman() {
+    let app = app()
+        .write(".foreman", "port: 1000\ntimeout: 1\nprocfile: Procfile\n")
+        .write("pm.toml", "[defaults]\nport = 2000\ntimeout = 2\nmax-restarts = 2\n");
+    let shown = |args: &[&str], variable: &str| {
+        let args = ["env", "web", "--config"].iter().chain(args);
+        app.pm(args).env("PM_MAX_RESTARTS", variable).env("PM_MEMORY", "web=1G,all=2G").run().stdout
+    };
+    assert_eq!(
+        shown(&["-t", "4", "--memory", "all=3G"], "3"),
+        "procfile = Procfile  # .foreman\n\
+         port = 2000  # pm.toml\n\
+         timeout = 4  # flag\n\
+         web.memory = 3072 MiB  # flag\n\
+         web.max-restarts = 3  # PM_ variable\n\
+         web.stop-timeout = 4  # flag\n"
+    );
+    assert_eq!(
+        shown(&["--max-restarts", "9", "--heap", "1G"], ""),
+        "procfile = Procfile  # .foreman\n\
+         port = 2000  # pm.toml\n\
+         timeout = 2  # pm.toml\n\
+         web.memory = 1024 MiB  # PM_ variable\n\
+         web.heap = 1024 MiB  # flag\n\
+         web.max-restarts = 9  # flag\n\
+         web.stop-timeout = 2  # pm.toml\n"
+    );
+}
+
+#[test]
+fn what_pm_toml_says_of_a_session_and_of_its_types_holds() {
+    let app = app().write("other/x", "").write(
+        "pm.toml",
+        "[defaults]\nport = 7000\nset = { A = \"set\" }\nexit-on = \"all\"\ntimestamp = false\n\
+         [process.web]\nconcurrency = 2\nrestart = \"never\"\ndirectory = \"other\"\n\
+         env = { B = 'own value' }\n[process.worker]\nconcurrency = 0\n",
+    );
+    let output = app.pm(["start"]).run();
+    assert_eq!(printed_by(&output.stdout, "web.1"), ["7000 set own value"], "{output:?}");
+    assert_eq!(printed_by(&output.stdout, "web.2"), ["7001 set own value"]);
+    assert!(said_by(&output.stdout, "worker.1").is_empty(), "{output:?}");
+    assert!(output.stdout.starts_with("web.1"), "no time: {output:?}");
+    // A type that is named runs, whatever its concurrency; a set of the command line lies over the file's.
+    let output = app.pm(["start", "worker", "web=1", "--set", "A=typed"]).run();
+    assert_eq!(printed_by(&output.stdout, "web.1"), ["7000 typed own value"], "{output:?}");
+    assert_eq!(printed_by(&output.stdout, "worker.1"), ["worker"]);
+    let app = app.procfile("web: pwd\nworker: true\n");
+    let output = app.pm(["start"]).run();
+    let folder = app.path("other").display().to_string();
+    assert_eq!(printed_by(&output.stdout, "web.1"), [folder.as_str()]);
+}
+
+#[test]
+fn each_type_stops_by_its_own_signal_and_timeout() {
+    let app = Sandbox::with_procfile(
+        "a: trap 'echo got INT; exit 0' INT; echo ready; while :; do read line; done\n\
+         b: trap '' TERM; echo ready; while :; do read line; done\n",
+    );
+    let app = app.write(
+        "pm.toml",
+        "[defaults]\ntimeout = 60\n[process.a]\nstop-signal = \"INT\"\n\
+         [process.b]\nstop-timeout = 0.2\n",
+    );
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for_times("| ready", 2);
+    session.signal(nix::sys::signal::Signal::SIGTERM);
+    session.wait();
+    let output = session.stdout_so_far();
+    assert!(output.contains("a.1    | got INT"), "{output}");
+    assert!(output.contains("b.1    | did not stop within 0.2s, killed"), "{output}");
+}
+
+#[test]
+fn a_named_pm_toml_must_be_there_and_its_files_are_from_the_root() {
+    let app = Sandbox::new()
+        .write("app/Procfile.dev", "web: echo $A\n")
+        .write("app/dev.env", "A=dev\n")
+        .write("my.toml", "[defaults]\nprocfile = \"Procfile.dev\"\nenv = [\"dev.env\"]\n");
+    let output = app.pm(["start", "-d", "app", "--config", "my.toml"]).run();
+    assert_eq!(printed_by(&output.stdout, "web.1"), ["dev"], "{output:?}");
+    let output = app.pm(["env", "-d", "app"]).env("PM_CONFIG", "my.toml").run();
+    assert!(output.stdout.contains("A=****  # app/dev.env:1\n"), "{output:?}");
+    let output = app.pm(["start", "--config", "nope.toml"]).run();
+    assert_eq!(
+        output.stderr,
+        "error: cannot read `nope.toml`: No such file or directory (os error 2)\n\
+         hint: a pm.toml named with `--config` must be there; only the root's is optional\n"
+    );
+    assert_eq!(output.code(), 1);
+}
+
+#[test]
+fn a_mistake_in_pm_toml_is_said_with_its_place_and_a_hint() {
+    let table = [
+        (
+            "[defaults]\n  memorry = \"1G\"\n",
+            "error: pm.toml:2:3: unknown key `memorry`\nhint: did you mean `memory`?\n",
+        ),
+        (
+            "[process.web]\ngc = \"smal\"\n",
+            "error: pm.toml:2:6: `smal` is not one of `size`, `speed`\n",
+        ),
+        (
+            "\n[process.wbe]\n",
+            "error: pm.toml:2:10: no process type `wbe` in the Procfile\n\
+             hint: did you mean `[process.web]`?\n",
+        ),
+    ];
+    for (text, expected) in table {
+        let app = app().write("pm.toml", text);
+        for command in ["start", "env"] {
+            let output = app.pm([command]).run();
+            assert_eq!(output.stderr, expected, "{command}");
+            assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
+        }
+        let place = expected.split(' ').nth(1).expect("a place").trim_end_matches(':');
+        let checked = app.pm(["check"]).run();
+        assert!(checked.stderr.contains(&format!("--> {place}")), "{checked:?}");
+        assert_eq!(checked.code(), 1);
+    }
+}
+
+#[test]
+fn an_option_that_cannot_be_used_is_an_error_and_nothing_starts() {
+    let table = [
+        (
+            "--memory=web=lots",
+            "cannot use `--memory`: `lots` is not an amount of memory (for `web`)",
+        ),
+        ("--memory=wbe=1G", "cannot use `--memory`: no process type `wbe` in the Procfile"),
+        ("--gc=tiny", "cannot use `--gc`: `tiny` is not one of `size`, `speed` (for `all`)"),
+        ("--nice=20", "cannot use `--nice`: `20` is not a niceness from -20 to 19 (for `all`)"),
+        (
+            "--set=WEB_MEMORY=x",
+            "cannot divide the memory budget of `web`: WEB_MEMORY cannot be used",
+        ),
+    ];
+    for (option, expected) in table {
+        let output = app().pm(["start", "--memory", "512M", option]).run();
+        assert!(output.stderr.starts_with(&format!("error: {expected}")), "{output:?}");
+        assert!(output.stderr.contains("\nhint: "), "{output:?}");
+        assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
+    }
+}
+
+#[test]
+fn foremans_defaults_hold_in_the_current_folder() {
+    let app = Sandbox::new()
+        .write("sub/Procfile", "web: echo $PORT $A\nrelease: echo released\nworker: echo worker\n")
+        .write(".env", "A=env\n")
+        .write(
+            ".foreman",
+            "procfile: sub/Procfile\nformation: all=1,release=0\nenv: ''\nport: 6000\n",
+        );
+    let output = app.pm(["start"]).run();
+    assert_eq!(printed_by(&output.stdout, "web.1"), ["6000"], "{output:?}");
+    assert_eq!(printed_by(&output.stdout, "worker.1"), ["worker"]);
+    assert!(!output.stdout.contains("release"), "{output:?}");
+    let output = app.pm(["start", "-m", "worker=1", "--json"]).run();
+    assert_eq!(started(&output.stdout), ["worker.1"], "{output:?}");
+}
+
+#[test]
+fn an_empty_foreman_file_says_nothing_and_a_broken_one_is_an_error_with_its_line() {
+    let output = app().write(".foreman", "").pm(["start"]).run();
+    assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+    let output = app().write(".foreman", "port: 3000\nenv: [a\n").pm(["start"]).run();
+    assert!(output.stderr.starts_with("error: .foreman:"), "{output:?}");
+    assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
+    let output = app().write(".foreman", "port: 3000\nprot: 1\n").pm(["start"]).run();
+    assert_eq!(
+        output.stderr,
+        "warning: .foreman:2: unknown option `prot` is ignored\nhint: did you mean `port`?\n"
+    );
+    assert_eq!(output.code(), 0);
+}
+
+#[test]
+fn the_schema_describes_every_key() {
+    let output = Sandbox::new().pm(["schema"]).run();
+    let schema: serde_json::Value = serde_json::from_str(&output.stdout).expect("it is JSON");
+    assert_eq!(schema["title"], "pm.toml");
+    assert_eq!(output.code(), 0);
+}
