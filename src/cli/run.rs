@@ -15,6 +15,9 @@ use crate::os::foreground::{self, Order};
 /// broken does not keep a program from running, unless it was named.
 pub(crate) fn run(args: &RunArgs, sources: &Sources) -> Result<i32, Error> {
     let files = resolve::files(&args.files);
+    if files.root.is_some() {
+        files.root(&sources.cwd)?;
+    }
     let loaded = load::environment(&files, &sources.cwd, sources.environment())?;
     tell::warnings(&loaded.warnings());
     let environment = loaded.environment;
