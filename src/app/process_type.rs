@@ -131,8 +131,8 @@ impl App {
 
     /// Returns every wanted instance, in the order of the Procfile.
     pub fn instances(&self) -> impl Iterator<Item = InstanceId> + '_ {
-        let types = (0_u16..).zip(&self.types);
-        types.flat_map(|(process_type, t)| {
+        let types = self.types.iter().zip(0_u16..);
+        types.flat_map(|(t, process_type)| {
             (1..=t.count).map(move |number| InstanceId { process_type, number })
         })
     }

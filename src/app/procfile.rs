@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use super::text;
 use super::warning::{LineError, Note, NoteKind};
 
+/// How many process types there may be: their place is the `u16` of an `InstanceId`.
+const TYPES_MAX: usize = u16::MAX as usize;
+
 /// One process type of a Procfile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -78,6 +81,10 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
                 ),
                 hint: Some("write the whole command on one line, or put it in a script".into()),
             });
+        }
+        if found.entries.len() == TYPES_MAX {
+            let reason = format!("more than {TYPES_MAX} process types");
+            return Err(LineError { line, reason });
         }
         found.entries.push(Entry { name: name.to_owned(), command: command.to_owned(), line });
     }
@@ -252,6 +259,14 @@ mod tests {
         let lines: Vec<_> = notes(text).iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [1, 2, 3]);
         assert_eq!(notes(text)[2].1, "skipped: not joined to line 2, which ends with a backslash");
+    }
+
+    #[test]
+    fn more_types_than_there_are_ids_are_refused() {
+        let lines = |count: usize| (0..count).map(|n| format!("t{n}: x\n")).collect::<String>();
+        assert_eq!(parse(lines(65_535).as_bytes()).unwrap().entries.len(), 65_535);
+        let refusal = parse(lines(65_536).as_bytes()).map_err(|e| (e.line, e.reason));
+        assert_eq!(refusal.map(drop), Err((65_536, "more than 65535 process types".to_owned())));
     }
 
     #[test]

@@ -21,6 +21,9 @@ use crate::os::foreground::{self, Order};
 pub(crate) fn run(args: &RunArgs, given: Given<'_>) -> Result<i32, Error> {
     let sources = given.sources;
     let settled = Settled::read(given.config(args.config.config.as_ref()).files(&args.files)?)?;
+    if settled.files.root.is_some() {
+        settled.files.root(&sources.cwd)?;
+    }
     let loaded = load::environment(&settled.files, &sources.cwd, sources.environment())?;
     tell::warnings(settled.warnings.iter().chain(&loaded.warnings()));
     let environment = loaded.environment;

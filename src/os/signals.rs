@@ -11,8 +11,9 @@ use super::procfs;
 use crate::app::Signal;
 
 /// What pm listens to. SIGWINCH, SIGALRM and the like keep their default, which is harmless or deadly
-/// by POSIX; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death.
-const LISTENED: [i32; 9] = [
+/// by POSIX; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death. SIGXFSZ is heard
+/// for the same end, and not ignored, since children would inherit that.
+const LISTENED: [i32; 10] = [
     libc::SIGINT,
     libc::SIGTERM,
     libc::SIGHUP,
@@ -22,6 +23,7 @@ const LISTENED: [i32; 9] = [
     libc::SIGTSTP,
     libc::SIGCONT,
     libc::SIGCHLD,
+    libc::SIGXFSZ,
 ];
 
 /// A signal, or the news that a child changed its state.
@@ -42,6 +44,8 @@ pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
         for signal in signals.forever() {
             match signal {
                 libc::SIGCHLD => tell(Heard::Child),
+                // The write that hit the limit of a file's size says so.
+                libc::SIGXFSZ => {}
                 libc::SIGHUP if ignores_hangup => {}
                 // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
                 libc::SIGTSTP if procfs::is_orphaned(getpgrp()) => {}

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use nix::sys::signal::Signal;
 
 use crate::log::{objects, printed_by, said_by};
-use crate::sandbox::{End, Sandbox, Session, eventually};
+use crate::sandbox::{End, PM, Sandbox, Session, eventually};
 
 /// The most memory that pm has used so far, in KiB (`VmHWM` of /proc/PID/status).
 fn peak_memory(session: &Session) -> u64 {
@@ -261,4 +261,14 @@ fn output_that_is_lost_after_the_last_process_has_ended_is_no_success() {
     eventually("nothing but the guard", || (session.descendants().len() == 1).then_some(()));
     drop(reader);
     assert_eq!(session.wait(), End::Code(141));
+}
+
+#[test]
+fn a_limit_of_the_size_of_files_is_an_error_of_the_output_and_no_death() {
+    let app = Sandbox::with_procfile("web: head -c 4000 /dev/zero; exec sleep 1000\n");
+    let output = app.command("bash", ["-c", &format!("ulimit -f 1; exec {PM} start >log")]).run();
+    let error = "error: cannot write to standard output: File too large";
+    assert!(output.stderr.starts_with(error), "{output:?}");
+    assert_eq!(output.code(), 1);
+    app.assert_nothing_left();
 }

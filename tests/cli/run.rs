@@ -214,3 +214,10 @@ fn a_broken_procfile_is_the_error_where_the_word_is_no_program() {
     assert!(output.stderr.starts_with("error: Procfile:2: `web` is defined twice"), "{output:?}");
     assert_eq!(output.code(), 1);
 }
+
+#[test]
+fn a_root_that_is_not_there_is_an_error_for_a_program_too() {
+    let output = Sandbox::new().pm(["run", "-d", "nope", "true", "x"]).run();
+    assert!(output.stderr.starts_with("error: cannot use the folder `nope`"), "{output:?}");
+    assert_eq!(output.code(), 1);
+}
