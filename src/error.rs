@@ -223,6 +223,9 @@ impl Error {
             }
             Self::Formation(FormationError::NoName { .. }) => "write `web=2`".into(),
             Self::Export(error) => return error.hint(),
+            Self::Formation(FormationError::OnlyRelease) => {
+                "run it with `pm start --release`, or by its name".into()
+            }
             Self::Formation(FormationError::Nothing) => "ask for at least one instance: `web=1`".into(),
             Self::Config(error) => return error.hint.clone(),
             Self::ConfigRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
@@ -241,7 +244,11 @@ impl Error {
             Self::CommandNotFound { .. } => {
                 "name a process type of the Procfile, or a program on PATH; shell text goes with `-c`".into()
             }
-            Self::CommandNotExecutable { .. } => "make it executable with `chmod +x`".into(),
+            Self::CommandNotExecutable { source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                "make it executable with `chmod +x`".into()
+            }
             _ => return None,
         };
         Some(hint)

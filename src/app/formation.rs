@@ -75,6 +75,9 @@ pub enum FormationError {
         /// All that there are.
         known: Vec<String>,
     },
+    /// The one process type is the one-shot `release`, which nobody asked for.
+    #[error("nothing to run: `release` does not start by itself")]
+    OnlyRelease,
     /// Every count is 0.
     #[error("nothing to run: every count is 0")]
     Nothing,

@@ -81,6 +81,7 @@ fn entry(
         return Ok(None);
     };
     tell::warnings(&procfile.warnings());
+    tell::notices(procfile.notice.as_slice());
     settled.check_names(&procfile.names())?;
     let root = files.root(&sources.cwd)?;
     let loaded = Loaded { root, entries: procfile.entries, environment: environment.clone() };

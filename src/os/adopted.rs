@@ -34,6 +34,15 @@ impl Adopted {
         self.living.iter().any(|pid| getpgid(Some(*pid)) == Ok(group))
     }
 
+    /// Returns every living one as a person knows it: its name and process id.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let name = |pid: &Pid| {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            format!("{} (pid {pid})", name.trim_end()).trim_start().to_owned()
+        };
+        self.living.iter().map(name).collect()
+    }
+
     /// Sends every living one a signal, and later ones as they are found.
     pub(crate) fn end_with(&mut self, signal: Signal) {
         self.ending = Some((signal, Vec::new()));

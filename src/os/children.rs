@@ -118,6 +118,11 @@ impl Children {
         self.look(tell);
     }
 
+    /// Returns what left the groups and lives, by name and process id.
+    pub(crate) fn strays(&self) -> Vec<String> {
+        self.adopted.names()
+    }
+
     /// Returns true once when the guard has ended.
     pub(crate) fn guard_has_just_ended(&mut self) -> bool {
         self.guard.has_just_ended()

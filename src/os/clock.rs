@@ -21,9 +21,12 @@ impl Clock {
         Moment(read().saturating_duration_since(self.start).saturating_sub(self.paused))
     }
 
-    /// Returns when `moment` is on the machine's clock.
+    /// Returns when `moment` is on the machine's clock; a year from the start where it is further off than
+    /// the clock can say.
     pub(crate) fn instant_of(&self, moment: Moment) -> Instant {
-        self.start + self.paused + moment.0
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+        let since_start = self.paused.saturating_add(moment.0);
+        self.start.checked_add(since_start).unwrap_or_else(|| self.start + YEAR)
     }
 
     /// Runs something that stops the process, and leaves its time out.

@@ -132,6 +132,11 @@ fn start(order: &Order, place: Place) -> Result<Child, Error> {
         Err(error) => error,
     };
     match error.kind() {
+        // The kernel's word is the same for a script whose interpreter is missing.
+        io::ErrorKind::NotFound if is_there(order) => {
+            let source = io::Error::other("its interpreter was not found");
+            Err(Error::CommandNotExecutable { command: name(), source })
+        }
         io::ErrorKind::NotFound => Err(Error::CommandNotFound { command: name() }),
         // A script without `#!`: the shell runs it (POSIX, execvp).
         _ if error.raw_os_error() == Some(libc::ENOEXEC) => {
@@ -141,6 +146,12 @@ fn start(order: &Order, place: Place) -> Result<Child, Error> {
         }
         _ => Err(Error::CommandNotExecutable { command: name(), source: error }),
     }
+}
+
+/// Returns whether the program was named by a path, and there is such a file.
+fn is_there(order: &Order) -> bool {
+    let is_path = order.program.as_encoded_bytes().contains(&b'/');
+    is_path && order.folder.join(&order.program).exists()
 }
 
 fn code(status: ExitStatus) -> i32 {

@@ -121,6 +121,7 @@ fn settle_in() {
     let _ = nix::unistd::chdir("/");
     let name = c"procfile-guard";
     let _ = nix::sys::prctl::set_name(name);
+    procfs::set_command_line(name.to_bytes());
     for signal in
         [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE]
     {

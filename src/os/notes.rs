@@ -61,8 +61,8 @@ pub(crate) fn note(id: InstanceId, note: &Note) -> Say {
     }
 }
 
-/// Says something about the session.
-pub(crate) fn message(app: &App, message: &Message) -> Say {
+/// Says something about the session. `strays` names what left the groups.
+pub(crate) fn message(app: &App, message: &Message, strays: impl Fn() -> Vec<String>) -> Say {
     let (event, text, facts) = match message {
         Message::Stopping(why) => {
             let reason = match why {
@@ -79,20 +79,23 @@ pub(crate) fn message(app: &App, message: &Message) -> Say {
             ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
         }
         Message::WaitingForStrays { left } => {
+            let names = strays();
             let text = format!(
-                "waiting for processes that left their groups to stop; killed in {}",
+                "waiting for {} to stop, which left its group; killed in {}",
+                names.join(", "),
                 short(*left)
             );
-            ("waiting", text, json!({ "left": left.as_secs_f64() }))
+            ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
         }
         Message::KillingAll => {
             ("killing", "told again, killing all processes".to_owned(), json!({}))
         }
-        Message::KillingStrays => (
-            "killing",
-            "killing processes that left their groups and did not stop".to_owned(),
-            json!({}),
-        ),
+        Message::KillingStrays => {
+            let names = strays();
+            let text =
+                format!("killed: {}, which left its group and did not stop", names.join(", "));
+            ("killed", text, json!({ "processes": names }))
+        }
     };
     say(Speaker::System, event, text, facts)
 }

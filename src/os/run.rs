@@ -159,7 +159,7 @@ impl Shell {
             }),
             Action::Note(id, note) => self.say(notes::note(id, &note)),
             Action::Say(message) => {
-                self.say(notes::message(&self.app, &message));
+                self.say(notes::message(&self.app, &message, || self.children.strays()));
                 // What is said stands before what comes of it: the answers of children to a signal.
                 self.pump.wake();
             }
@@ -290,9 +290,10 @@ impl Shell {
         self.post(ToPump::Flush(sender));
         self.pump.wake();
         let inputs = self.inputs.clone();
-        let mut seen = self.pump.progress();
+        let mut seen = (self.pump.progress(), self.clock.now());
         let mut telling = 0;
         loop {
+            let patience = STALLED_READER.saturating_sub(self.clock.now().since(seen.1));
             crossbeam_channel::select! {
                 recv(done) -> _ => break,
                 recv(inputs) -> input => match input {
@@ -307,15 +308,15 @@ impl Shell {
                     Ok(Input::Pump(news)) => self.note_loss(&news),
                     Ok(Input::Heard(_)) | Err(_) => {}
                 },
-                default(STALLED_READER) => {
+                default(patience) => {
                     let written = self.pump.progress();
-                    if written == seen {
+                    if written == seen.0 {
                         self.output_error =
                             Some("its reader takes nothing; the last lines are lost".to_owned());
                         self.lost = Some(1);
                         return;
                     }
-                    seen = written;
+                    seen = (written, self.clock.now());
                 }
             }
         }

@@ -116,7 +116,7 @@ struct Source {
 }
 
 /// The pump's state; it lives on its own thread.
-pub struct Pump<F, W> {
+pub struct Pump<F: Fn(FromPump), W> {
     epoll: Epoll,
     wake: Arc<EventFd>,
     inbox: Receiver<ToPump>,
@@ -336,6 +336,16 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         }
         // Reported without end otherwise. It was registered, or there would be no event of it.
         let _ = self.epoll.delete(self.writer.fd());
+    }
+}
+
+/// A bug that ends this thread must end the session too: nobody would read the pipes.
+impl<F: Fn(FromPump), W> Drop for Pump<F, W> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = "the output thread failed".to_owned();
+            (self.tell)(FromPump::OutputLost(io::ErrorKind::Other, error));
+        }
     }
 }
 

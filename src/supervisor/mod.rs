@@ -46,8 +46,9 @@ pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(5);
 /// Silence before the first word on whom a stop waits for.
 pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
 /// Two shutdown signals closer than this are one request: a closing terminal and its shell both send
-/// SIGHUP, and `timeout` signals its child and then the group.
-pub const SAME_REQUEST: Duration = Duration::from_millis(300);
+/// SIGHUP, `timeout` signals its child and then the group, and npm passes on the SIGINT that pm got from
+/// the terminal too. A person's second Ctrl-C takes longer.
+pub const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// Time since pm started, without the time that it was stopped. Only the shell makes one of a clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

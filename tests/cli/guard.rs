@@ -20,6 +20,18 @@ fn kill_pm(app: &Sandbox, session: &mut Session) {
 }
 
 #[test]
+fn the_guard_is_not_found_by_pms_name() {
+    let app = Sandbox::with_procfile("web: exec sleep 60\n");
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("started with pid");
+    let guard = session.guard();
+    let shown = std::fs::read(format!("/proc/{guard}/cmdline")).expect("the guard runs");
+    assert_eq!(shown.split(|byte| *byte == 0).next(), Some(&b"procfile-guard"[..]));
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
 fn when_pm_is_killed_every_group_is_gone_within_2_s() {
     for (name, command) in [
         ("a program", "echo ready; exec sleep 1000"),

@@ -180,6 +180,19 @@ fn an_instance_leads_its_group_with_default_signals_and_three_descriptors() {
 }
 
 #[test]
+fn a_release_alone_is_named_in_the_refusal_and_an_exception_wins() {
+    let app = Sandbox::with_procfile("release: echo done\n");
+    let output = app.pm(["start"]).run();
+    assert_eq!(output.code(), 1);
+    assert!(output.stderr.contains("`release` does not start by itself"), "{}", output.stderr);
+    assert!(output.stderr.contains("pm start --release"), "{}", output.stderr);
+    let app = Sandbox::with_procfile("release: echo done\nweb: echo web\n");
+    let output = app.pm(["start", "--release", "-x", "release"]).run();
+    assert_eq!(printed_by(&output.stdout, "web.1"), ["web"]);
+    assert_eq!(printed_by(&output.stdout, "release.1"), Vec::<String>::new());
+}
+
+#[test]
 fn stdin_of_an_instance_never_ends() {
     let app = Sandbox::with_procfile("web: echo ready; cat; echo end of file\n");
     let session = app.pm(["start"]).stdin("text\n").spawn();

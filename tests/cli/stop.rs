@@ -40,7 +40,7 @@ fn each_request_gives_every_child_one_term_and_exit_0() {
 }
 
 #[test]
-fn two_requests_within_300_ms_are_one() {
+fn two_requests_within_100_ms_are_one() {
     let app = Sandbox::with_procfile("web: sh web.sh\n").write(
         "web.sh",
         "trap 'echo got TERM; sleep 0.5; echo goodbye; exit 0' TERM; echo ready; while :; do read -r _; done\n",

@@ -72,10 +72,19 @@ pub(crate) fn plan(settled: &Settled, loaded: Loaded, asked: Asked) -> Result<Pl
     if let Some(at) = release {
         default[at] = u16::from(runs_release);
     }
-    let mut counts = wish.counts(&names, asked.cpus, &default)?;
+    let counts = wish.counts(&names, asked.cpus, &default);
+    let mut counts = counts.map_err(|error| match error {
+        FormationError::Nothing
+            if names == [RELEASE] && default == [0] && wish.except.is_empty() =>
+        {
+            FormationError::OnlyRelease
+        }
+        _ => error,
+    })?;
     if let Some(at) = release {
         let is_named = wish.formation.iter().chain(&wish.named).any(|part| part.name == RELEASE);
-        counts[at] = u16::from(runs_release || is_named && counts[at] > 0);
+        let is_excepted = wish.except.iter().any(|name| name == RELEASE);
+        counts[at] = u16::from(!is_excepted && (runs_release || is_named && counts[at] > 0));
         if !runs_release && !is_named && wish.named.is_empty() {
             notices.push(
                 "`release` is not started; `--release`, or naming it, runs it first".to_owned(),

@@ -99,7 +99,7 @@ fn any_two_signals_in_any_state_still_lead_to_the_end() {
     for (kinds, world) in &worlds {
         for first in SIGNALS {
             for second in SIGNALS {
-                for gap in [0, 300] {
+                for gap in [0, 100] {
                     let mut w = world.clone();
                     w.after(0, Event::Signalled(first));
                     w.after(gap, Event::Signalled(second));
@@ -121,7 +121,7 @@ fn two_requests_apart_kill_from_any_state_and_two_together_do_not() {
         if world.sup.asked.is_some() {
             continue;
         }
-        for (gap, kills) in [(0, false), (299, false), (300, true)] {
+        for (gap, kills) in [(0, false), (99, false), (100, true)] {
             let mut w = world.clone();
             w.after(0, Event::Signalled(Signal::INT));
             w.after(gap, Event::Signalled(Signal::INT));

@@ -46,7 +46,7 @@ fn two_requests_within_the_same_moment_are_one() {
     let mut w = deaf();
     w.at(100, Event::Signalled(Signal::HUP));
     w.at(100, Event::Signalled(Signal::HUP));
-    w.at(399, Event::Signalled(Signal::TERM));
+    w.at(199, Event::Signalled(Signal::TERM));
     assert_eq!(w.run(1_000), None);
     w.assert(
         "0 spawn web.1#1
