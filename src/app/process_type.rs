@@ -9,7 +9,7 @@ use super::id::InstanceId;
 use super::signal::Signal;
 
 /// Everything that is needed to run or export the application.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
     /// The folder that commands run in; absolute.
     pub root: PathBuf,
@@ -24,7 +24,7 @@ pub struct App {
 }
 
 /// A named command of the Procfile.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessType {
     /// `web`
     pub name: String,

@@ -131,6 +131,7 @@ impl Shell {
                 // It cannot fail: the signal exists.
                 let _ = raise(Nix::SIGSTOP);
             }),
+            Action::Reply(..) | Action::Forget(_) => {}
             Action::Note(id, note) => self.say(notes::note(id, &note)),
             Action::Say(message) => {
                 self.say(notes::message(&self.app, &message));

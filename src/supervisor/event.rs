@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::Moment;
+use super::request::{Ask, Reply, RequestId};
 use crate::app::{InstanceId, RunId, Signal};
 
 /// How a run ended.
@@ -88,6 +89,10 @@ pub enum Event {
     Signalled(Signal),
     /// Nobody reads pm's output any more, or it cannot be written; the session ends with this code.
     OutputLost(i32),
+    /// Someone asked for something over the control socket.
+    Requested(RequestId, Ask),
+    /// Whoever made a request waits for its answer no more.
+    Forgotten(RequestId),
     /// A deadline passed.
     Ticked,
 }
@@ -112,6 +117,10 @@ pub enum Action {
     Note(InstanceId, Note),
     /// Say something about the session.
     Say(Message),
+    /// Answer a request; each gets one answer, unless it was forgotten.
+    Reply(RequestId, Reply),
+    /// The instance was scaled away: its name is free, and nothing more comes of it.
+    Forget(InstanceId),
 }
 
 /// What is said about an instance.
@@ -155,6 +164,8 @@ pub enum Next {
         /// The wait before it.
         delay: Duration,
     },
+    /// A new start at once, because someone asked for it.
+    Again,
     /// No new start: it crashed too often.
     GaveUp {
         /// How many crashes in a row.
@@ -167,6 +178,8 @@ pub enum Next {
 pub enum Why {
     /// Someone asked by a signal.
     Asked(Signal),
+    /// Someone asked over the control socket.
+    Quit,
     /// An instance ended, and by the rules that ends all.
     Ended(InstanceId),
     /// The output cannot be written.

@@ -7,8 +7,10 @@
 mod event;
 mod outcome;
 mod reconcile;
+mod request;
 mod shutdown;
 mod state;
+mod status;
 
 #[cfg(test)]
 mod sim;
@@ -25,7 +27,10 @@ use std::time::Duration;
 use crate::app::{App, InstanceId, Policy, RunId, Signal};
 
 pub use event::{Action, Culprit, Event, Exit, Group, Message, Next, Note, Verdict, Why};
-use state::{Cause, Outcome, Phase, Stage, State};
+use request::Waiter;
+pub use request::{Ask, Failure, Patience, Reply, Request, RequestId};
+use state::{Cause, Goal, Outcome, Phase, Stage, State};
+pub use status::{Doing, Status};
 
 /// How long the output and the group of an ended leader may stay open: a grandchild that keeps a
 /// pipe open delays its parent's end by at most this.
@@ -76,6 +81,12 @@ impl fmt::Display for Moment {
 #[derive(Clone, Debug)]
 struct Proc {
     state: State,
+    goal: Goal,
+    /// The next start was asked for over the socket, and its failure concerns only who asked.
+    by_request: bool,
+    /// The application as it was when the current life began.
+    born: Option<Arc<App>>,
+    pid: Option<i32>,
     /// The current life; 0 before the first.
     seq: u32,
     /// Crashes in a row.
@@ -89,11 +100,16 @@ struct Proc {
 }
 
 impl Proc {
-    fn new() -> Self {
+    /// Makes one that has lived `seq` times.
+    fn new(seq: u32) -> Self {
         let state = State::Idle;
         Self {
             state,
-            seq: 0,
+            goal: Goal::Run,
+            by_request: false,
+            born: None,
+            pid: None,
+            seq,
             crashes: 0,
             streak: 0,
             restarts: 0,
@@ -108,6 +124,9 @@ impl Proc {
 pub struct Supervisor {
     app: Arc<App>,
     procs: BTreeMap<InstanceId, Proc>,
+    /// Lives of those that were scaled away, so that late facts about them are known as such.
+    left: BTreeMap<InstanceId, u32>,
+    waiters: Vec<Waiter>,
     phase: Phase,
     /// When someone first asked for the end.
     asked: Option<Moment>,
@@ -119,10 +138,12 @@ pub struct Supervisor {
 impl Supervisor {
     /// Makes the state of a session in which every instance of the formation is wanted.
     pub fn new(app: Arc<App>) -> Self {
-        let procs = app.instances().map(|id| (id, Proc::new())).collect();
+        let procs = app.instances().map(|id| (id, Proc::new(0))).collect();
         Self {
             app,
             procs,
+            left: BTreeMap::new(),
+            waiters: Vec::new(),
             phase: Phase::Running,
             asked: None,
             code: None,
@@ -137,6 +158,7 @@ impl Supervisor {
         self.apply(event, now);
         self.expire(now);
         self.reconcile(now);
+        self.answer();
         mem::take(&mut self.out)
     }
 
@@ -159,6 +181,8 @@ impl Supervisor {
     fn apply(&mut self, event: Event, now: Moment) {
         match event {
             Event::Began | Event::Ticked => {}
+            Event::Requested(id, ask) => self.requested(id, ask, now),
+            Event::Forgotten(id) => self.waiters.retain(|waiter| waiter.id != id),
             Event::Signalled(signal) => self.signalled(signal, now),
             Event::OutputLost(code) => self.shut_down(Why::OutputLost, code, now),
             Event::StraysGone => self.strays_gone(),
@@ -193,6 +217,8 @@ impl Supervisor {
         }
         proc.state = State::Up { since: now };
         proc.output_open = true;
+        proc.by_request = false;
+        proc.pid = Some(pid);
         proc.group = Group::Left;
         self.out.push(Action::Note(id, Note::Started { pid }));
         self.out.push(Action::Read(self.run_of(id)));
@@ -203,7 +229,18 @@ impl Supervisor {
         if proc.state != State::Spawning {
             return;
         }
-        self.out.push(Action::Note(id, Note::CannotStart { error }));
+        let is_asked_for = proc.by_request;
+        self.out.push(Action::Note(id, Note::CannotStart { error: error.clone() }));
+        self.fail_waiters(id, &Failure::NotStarted(error));
+        if is_asked_for && self.phase == Phase::Running {
+            let proc = self.proc(id);
+            proc.state = State::Ended(Exit::NotStarted);
+            proc.goal = match proc.goal {
+                Goal::Leave => Goal::Leave,
+                Goal::Run | Goal::Renew | Goal::Stop => Goal::Stop,
+            };
+            return;
+        }
         let outcome =
             Outcome { exit: Exit::NotStarted, uptime: Duration::ZERO, cause: Cause::Itself };
         self.end_for_good(id, outcome);

@@ -1,8 +1,8 @@
 //! The pass that ends every event: deadlines, then what should not run, then what should.
 
 use super::event::{Action, Exit, Group, Message, Note};
-use super::state::{Cause, Outcome, Phase, Stage, State};
-use super::{ANNOUNCE_EVERY, DRAIN, InstanceId, KILL_LIMIT, Moment, Signal, Supervisor};
+use super::state::{Cause, Goal, Outcome, Phase, Stage, State};
+use super::{ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Signal, Supervisor};
 use crate::app::Role;
 
 impl Supervisor {
@@ -75,6 +75,7 @@ impl Supervisor {
     pub(super) fn reconcile(&mut self, now: Moment) {
         self.finish_drained(now);
         self.stop_unwanted(now);
+        self.forget_left();
         self.start_wanted();
         self.close_when_settled(now);
     }
@@ -103,10 +104,14 @@ impl Supervisor {
     }
 
     fn stop_unwanted(&mut self, now: Moment) {
+        // Backwards: of those that are scaled away, the highest number goes first.
+        let unwanted = |phase, goal| phase != Phase::Running || goal != Goal::Run;
+        let mut ids = self.ids();
+        ids.retain(|id| unwanted(self.phase, self.proc(*id).goal));
         if self.phase == Phase::Running {
-            return;
+            ids.reverse();
         }
-        for id in self.ids() {
+        for id in ids {
             let state = self.proc(id).state;
             match state {
                 State::Up { since } if self.phase == Phase::Killing => {
@@ -137,6 +142,23 @@ impl Supervisor {
         }
     }
 
+    /// Forgets who was scaled away and runs no more.
+    fn forget_left(&mut self) {
+        for id in self.ids() {
+            let proc = self.proc(id);
+            if proc.goal != Goal::Leave || proc.state.is_active() {
+                continue;
+            }
+            let (seq, state) = (proc.seq, proc.state);
+            if state == State::Ended(Exit::Lost) {
+                self.fail_waiters(id, &Failure::Lost);
+            }
+            self.left.insert(id, seq);
+            self.procs.remove(&id);
+            self.out.push(Action::Forget(id));
+        }
+    }
+
     /// Kills a group that was asked to stop.
     fn kill(&mut self, id: InstanceId, now: Moment) {
         let run = self.run_of(id);
@@ -164,15 +186,21 @@ impl Supervisor {
             return;
         }
         let release_pending = self.ids().into_iter().any(|id| {
+            // One that was stopped by request has not done what the others wait for.
+            let is_done =
+                |p: &super::Proc| matches!(p.state, State::Ended(_)) && p.goal == Goal::Run;
             self.policy(id).role == Role::Release
-                && self.procs.get(&id).is_some_and(|p| !matches!(p.state, State::Ended(_)))
+                && self.procs.get(&id).is_some_and(|p| !is_done(p))
         });
         let next = self.ids().into_iter().find(|id| {
             let may_start = !release_pending || self.policy(*id).role == Role::Release;
-            may_start && self.procs.get(id).is_some_and(|proc| proc.state == State::Idle)
+            let is_ready = |proc: &super::Proc| proc.state == State::Idle && proc.goal == Goal::Run;
+            may_start && self.procs.get(id).is_some_and(is_ready)
         });
         if let Some(id) = next {
+            let born = Some(self.app.clone());
             let proc = self.proc(id);
+            proc.born = born;
             proc.seq += 1;
             proc.state = State::Spawning;
             self.out.push(Action::Spawn(self.run_of(id)));
@@ -183,7 +211,8 @@ impl Supervisor {
     fn close_when_settled(&mut self, now: Moment) {
         let running = self.phase == Phase::Running;
         let settled = self.procs.values().all(|proc| match proc.state {
-            State::Ended(_) => true,
+            // As long as one is stopped by request, the session goes on: it may be started again.
+            State::Ended(_) => !running || proc.goal == Goal::Run,
             State::Idle => !running,
             State::Spawning
             | State::Up { .. }
@@ -192,6 +221,8 @@ impl Supervisor {
             | State::Backoff { .. } => false,
         });
         match self.phase {
+            // Scaled down to nothing, it waits to be scaled up.
+            Phase::Running if self.procs.is_empty() && !self.left.is_empty() => {}
             Phase::Running | Phase::Stopping { .. } if settled => {
                 self.stop_strays(Stage::Asked, now);
             }

@@ -5,6 +5,7 @@ mod exit_rules;
 mod forks;
 mod job_control;
 mod release;
+mod request;
 mod shutdown;
 mod stop;
 mod storm;
