@@ -10,6 +10,8 @@ pub(crate) mod nearest;
 pub(crate) mod ports;
 pub mod process_type;
 pub mod procfile;
+pub mod reload;
+pub mod select;
 pub mod signal;
 pub(crate) mod text;
 pub mod warning;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::ctl::args as ctl;
 use crate::app::{ExitOn, Restart};
 
 /// Run a Procfile application
@@ -23,7 +24,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start the application, or only the named process types
+    /// Start the application, or only the named process types; or what a running session has stopped
     Start(StartArgs),
     /// Run one command with the application's environment
     Run(RunArgs),
@@ -31,6 +32,21 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the environment that an instance would get
     Env(EnvArgs),
+    /// Show what the running session does
+    #[command(visible_alias = "ps")]
+    Status(ctl::StatusArgs),
+    /// Restart instances of the running session; reads the env files again
+    Restart(ctl::NamesArgs),
+    /// Stop instances of the running session; they stay stopped
+    Stop(ctl::NamesArgs),
+    /// Change how many of a process type the running session has
+    Scale(ctl::ScaleArgs),
+    /// Send a signal to instances of the running session
+    Signal(ctl::SignalArgs),
+    /// Read the Procfile and the env files again, and restart what is different
+    Reload(ctl::WholeArgs),
+    /// End the running session
+    Quit(ctl::WholeArgs),
     /// Print the version
     #[command(hide = true)]
     Version,
@@ -204,7 +220,7 @@ pub struct EnvArgs {
 }
 
 /// Reads a number of seconds, whole or with a fraction.
-fn seconds(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<std::time::Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     std::time::Duration::try_from_secs_f64(seconds)
         .map_err(|_| "not a number of seconds from 0".to_owned())

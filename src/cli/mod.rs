@@ -2,6 +2,7 @@
 
 pub mod args;
 mod check;
+pub mod ctl;
 mod env;
 mod resolve;
 mod run;
@@ -63,6 +64,13 @@ fn dispatch(cli: &Cli, called_as: Tool, sources: &Sources) -> Result<i32, Error>
         Command::Run(args) => run::run(args, sources),
         Command::Check(args) => check::run(args, sources).map(|()| 0),
         Command::Env(args) => env::env(args, sources).map(|()| 0),
+        Command::Status(args) => ctl::status::status(args, sources),
+        Command::Restart(args) => ctl::restart(args, sources),
+        Command::Stop(args) => ctl::stop(args, sources),
+        Command::Scale(args) => ctl::scale(args, sources),
+        Command::Signal(args) => ctl::signal(args, sources),
+        Command::Reload(args) => ctl::reload(args, sources),
+        Command::Quit(args) => ctl::quit(args, sources),
         Command::Version => {
             answer(format!("{}\n", env!("CARGO_PKG_VERSION")).as_bytes()).map(|()| 0)
         }

@@ -5,6 +5,7 @@ pub(crate) mod adopted;
 pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
+pub(crate) mod desk;
 pub(crate) mod foreground;
 pub(crate) mod guard;
 pub(crate) mod inherited;

@@ -10,15 +10,17 @@ use nix::sys::signal::{Signal as Nix, raise};
 
 use super::children::Children;
 use super::clock::Clock;
+use super::desk::{Control, Desk};
 use super::guard::Guard;
 use super::limits::OpenFiles;
 use super::signals::{self, Heard};
 use super::spawn::Spawner;
 use super::{adopted, inherited, notes};
-use crate::app::{App, RunId, Signal};
+use crate::app::{App, InstanceId, RunId, Signal};
+use crate::control::server::{FromClient, Server};
 use crate::error::Error;
 use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
-use crate::supervisor::{Action, Event, Moment, Supervisor};
+use crate::supervisor::{Action, Event, Supervisor};
 
 /// How long pm waits at its end for a reader of stdout that takes nothing at all.
 const STALLED_READER: Duration = Duration::from_secs(5);
@@ -28,12 +30,18 @@ const STALLED_READER: Duration = Duration::from_secs(5);
 enum Input {
     Heard(Heard),
     Pump(FromPump),
+    Client(FromClient),
 }
 
 /// Runs the application until it has ended, and returns the exit code. `first` is said before anything
 /// starts.
-pub(crate) fn run(app: Arc<App>, form: Form, first: Vec<String>) -> Result<i32, Error> {
-    let mut shell = Shell::open(app.clone(), form)?;
+pub(crate) fn run(
+    app: Arc<App>,
+    form: Form,
+    first: Vec<String>,
+    control: Control,
+) -> Result<i32, Error> {
+    let mut shell = Shell::open(app.clone(), form, control)?;
     for text in first {
         shell.say(notes::say(Speaker::System, "notice", text, serde_json::Value::Null));
     }
@@ -42,6 +50,9 @@ pub(crate) fn run(app: Arc<App>, form: Form, first: Vec<String>) -> Result<i32, 
     loop {
         let actions = core.handle(event, shell.clock.now());
         let any = !actions.is_empty();
+        if !Arc::ptr_eq(&shell.app, core.app()) {
+            shell.app = Arc::clone(core.app());
+        }
         for action in actions {
             shell.perform(action);
         }
@@ -51,7 +62,7 @@ pub(crate) fn run(app: Arc<App>, form: Form, first: Vec<String>) -> Result<i32, 
         if let Some(code) = core.finished() {
             return Ok(shell.close(code, &core));
         }
-        event = shell.next(core.next_deadline());
+        event = shell.next(&core);
     }
 }
 
@@ -67,12 +78,14 @@ struct Shell {
     unread: Vec<(RunId, std::os::fd::OwnedFd)>,
     pump: PumpHandle,
     output_error: Option<String>,
+    desk: Desk,
+    server: Option<Server>,
     /// Keeps the instances' stdin from ending.
     _endless: io::PipeWriter,
 }
 
 impl Shell {
-    fn open(app: Arc<App>, form: Form) -> Result<Self, Error> {
+    fn open(app: Arc<App>, form: Form, control: Control) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
         inherited::keep_from_children();
         let open_files = OpenFiles::make_room(app.instances().count())?;
@@ -88,13 +101,16 @@ impl Shell {
         // A message to a session that is over is nobody's.
         signals::listen(move |heard| drop(tell.send(Input::Heard(heard))))
             .map_err(fail("listen to signals"))?;
+        let clients = sender.clone();
         let tell = move |news| drop(sender.send(Input::Pump(news)));
         let stdout = std::os::fd::AsFd::as_fd(&io::stdout())
             .try_clone_to_owned()
             .map_err(fail("open standard output"))?;
         let (pump, _thread) = Pump::start(form, voices(&app), stdout, tell)
             .map_err(fail("start the output thread"))?;
-        Ok(Self {
+        let tell = move |news| drop(clients.send(Input::Client(news)));
+        let opened = Server::open(&control.folder, &app.root, tell);
+        let shell = Self {
             app,
             clock: Clock::start(),
             inputs,
@@ -104,8 +120,21 @@ impl Shell {
             unread: Vec::new(),
             pump,
             output_error: None,
+            desk: Desk::new(control.reread),
+            server: None,
             _endless: endless_fd.into(),
-        })
+        };
+        match opened {
+            Ok(server) => Ok(Self { server: Some(server), ..shell }),
+            Err(error) => {
+                let text = format!(
+                    "`pm status` and the like will not find this session: cannot make a socket in `{}`: {error}",
+                    control.folder.display()
+                );
+                shell.say(notes::say(Speaker::System, "no-control", text, serde_json::Value::Null));
+                Ok(shell)
+            }
+        }
     }
 
     /// Carries out one order. Nothing here waits for anything but the kernel.
@@ -131,7 +160,8 @@ impl Shell {
                 // It cannot fail: the signal exists.
                 let _ = raise(Nix::SIGSTOP);
             }),
-            Action::Reply(..) | Action::Forget(_) => {}
+            Action::Reply(id, reply) => self.desk.reply(id, reply, &self.app),
+            Action::Forget(_) => {}
             Action::Note(id, note) => self.say(notes::note(id, &note)),
             Action::Say(message) => {
                 self.say(notes::message(&self.app, &message));
@@ -142,6 +172,7 @@ impl Shell {
     }
 
     fn spawn(&mut self, run: RunId) {
+        self.pump.post(ToPump::Voice(voice(&self.app, run.instance)));
         match self.spawner.start(&self.app, run.instance) {
             Ok(started) => {
                 if !self.children.add(run, started.pid) {
@@ -174,10 +205,11 @@ impl Shell {
     }
 
     /// Returns the next event: a signal, then a queued answer, then whatever comes before the deadline.
-    fn next(&mut self, deadline: Option<Moment>) -> Event {
+    fn next(&mut self, core: &Supervisor) -> Event {
+        let deadline = core.next_deadline();
         loop {
             if let Ok(input) = self.inputs.try_recv() {
-                if let Some(event) = self.take(input) {
+                if let Some(event) = self.take(input, core) {
                     return event;
                 }
                 continue;
@@ -191,7 +223,7 @@ impl Shell {
             };
             match input {
                 Ok(input) => {
-                    if let Some(event) = self.take(input) {
+                    if let Some(event) = self.take(input, core) {
                         return event;
                     }
                 }
@@ -202,8 +234,17 @@ impl Shell {
         }
     }
 
-    fn take(&mut self, input: Input) -> Option<Event> {
+    fn take(&mut self, input: Input, core: &Supervisor) -> Option<Event> {
         match input {
+            Input::Client(FromClient::Asked(client, call, outbox)) => {
+                let now = self.clock.now();
+                self.queue.extend(self.desk.take(client, call.order, outbox, now, core));
+                None
+            }
+            Input::Client(FromClient::Gone(client)) => {
+                self.queue.extend(self.desk.forget(client));
+                None
+            }
             Input::Heard(Heard::Signal(signal)) => Some(Event::Signalled(signal)),
             Input::Heard(Heard::Child) => {
                 let queue = &mut self.queue;
@@ -236,6 +277,11 @@ impl Shell {
         }
         self.flush();
         self.children.dismiss_guard();
+        // Nobody is answered any more.
+        drop((self.desk, self.inputs));
+        if let Some(server) = self.server {
+            server.close();
+        }
         if let Some(error) = self.output_error {
             #[expect(clippy::print_stderr, reason = "stdout is what failed")]
             {
@@ -273,6 +319,9 @@ impl Shell {
 }
 
 fn voices(app: &App) -> Vec<Voice> {
-    let voice = |id| Voice { id, name: app.name_of(id), quiet: app.type_of(id).quiet };
-    app.instances().map(voice).collect()
+    app.instances().map(|id| voice(app, id)).collect()
+}
+
+fn voice(app: &App, id: InstanceId) -> Voice {
+    Voice { id, name: app.name_of(id), quiet: app.type_of(id).quiet }
 }

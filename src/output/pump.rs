@@ -58,6 +58,8 @@ pub struct Say {
 /// What the pump is told.
 #[derive(Debug)]
 pub enum ToPump {
+    /// There is another instance.
+    Voice(Voice),
     /// Show what comes out of this pipe until it ends.
     Open(RunId, OwnedFd),
     /// Show a line of pm's own.
@@ -210,6 +212,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         loop {
             match self.inbox.try_recv() {
                 Ok(ToPump::Open(run, pipe)) => self.open(run, pipe),
+                Ok(ToPump::Voice(voice)) => self.screen.add(voice),
                 Ok(ToPump::Say(say)) => self.screen.say(say),
                 Ok(ToPump::Drop(run)) => self.drop_run(run),
                 Ok(ToPump::Flush(done)) => {

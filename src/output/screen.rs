@@ -41,6 +41,7 @@ pub(super) struct Screen {
     medium: Medium,
     clock: Clock,
     labels: HashMap<InstanceId, (LabelId, bool)>,
+    /// Names by label.
     names: Vec<String>,
     system: LabelId,
     out: Vec<u8>,
@@ -57,17 +58,30 @@ impl Screen {
                 (Renderer::new(super::Look::plain()), Clock::new(Some(JSON_TIME.into())), true)
             }
         };
-        let mut labels = HashMap::new();
-        let mut names = Vec::new();
-        for voice in voices {
-            let label = renderer.label(&voice.name, Some(usize::from(voice.id.process_type)));
-            labels.insert(voice.id, (label, voice.quiet));
-            names.push(voice.name);
-        }
         let system = renderer.label(SYSTEM, None);
-        names.push(SYSTEM.to_owned());
+        let names = vec![SYSTEM.to_owned()];
         let medium = if medium_is_json { Medium::Json } else { Medium::Text(renderer) };
-        Self { medium, clock, labels, names, system, out: Vec::new() }
+        let labels = HashMap::new();
+        let mut screen = Self { medium, clock, labels, names, system, out: Vec::new() };
+        for voice in voices {
+            screen.add(voice);
+        }
+        screen
+    }
+
+    /// Takes an instance in; one that is known stays as it is.
+    pub(super) fn add(&mut self, voice: Voice) {
+        if self.labels.contains_key(&voice.id) {
+            return;
+        }
+        let label = match &mut self.medium {
+            Medium::Text(renderer) => {
+                renderer.label(&voice.name, Some(usize::from(voice.id.process_type)))
+            }
+            Medium::Json => LabelId::nth(self.names.len()),
+        };
+        self.labels.insert(voice.id, (label, voice.quiet));
+        self.names.push(voice.name);
     }
 
     /// Reads the wall clock for the lines that follow.

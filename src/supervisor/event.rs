@@ -1,11 +1,12 @@
 //! The vocabulary between the supervisor and the shell: events are facts in the past tense, actions
 //! are orders in the imperative.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Moment;
 use super::request::{Ask, Reply, RequestId};
-use crate::app::{InstanceId, RunId, Signal};
+use crate::app::{App, InstanceId, RunId, Signal};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,8 @@ pub enum Event {
     OutputLost(i32),
     /// Someone asked for something over the control socket.
     Requested(RequestId, Ask),
+    /// The env files were read again: later starts go by this application, whose types are the same.
+    Reread(Arc<App>),
     /// Whoever made a request waits for its answer no more.
     Forgotten(RequestId),
     /// A deadline passed.

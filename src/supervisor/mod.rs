@@ -182,6 +182,7 @@ impl Supervisor {
         match event {
             Event::Began | Event::Ticked => {}
             Event::Requested(id, ask) => self.requested(id, ask, now),
+            Event::Reread(app) => self.app = app,
             Event::Forgotten(id) => self.waiters.retain(|waiter| waiter.id != id),
             Event::Signalled(signal) => self.signalled(signal, now),
             Event::OutputLost(code) => self.shut_down(Why::OutputLost, code, now),

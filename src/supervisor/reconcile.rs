@@ -22,7 +22,7 @@ impl Supervisor {
                 State::Stopping { since, stage: Stage::Killed, leader, .. } => {
                     let exit = leader.unwrap_or(Exit::Lost);
                     let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Asked };
-                    if exit == Exit::Lost {
+                    if exit == Exit::Lost && !self.verdict.lost.contains(&id) {
                         self.verdict.lost.push(id);
                     }
                     self.finish_run(id, outcome, now);
@@ -174,7 +174,10 @@ impl Supervisor {
             }
         };
         self.out.push(Action::Signal(run, Signal::KILL));
-        self.verdict.killed.push(id);
+        // The verdict is about the end of the session.
+        if self.phase != Phase::Running {
+            self.verdict.killed.push(id);
+        }
     }
 
     /// Orders the next start. One at a time: the answer to it brings the next, so that a signal or a

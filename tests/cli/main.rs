@@ -1,5 +1,6 @@
 //! Integration tests: the built binary, as a user runs it.
 
+mod control;
 mod demo;
 mod env_command;
 mod files;
@@ -14,6 +15,7 @@ mod restart;
 mod run;
 mod sandbox;
 mod sandbox_itself;
+mod scale;
 mod signals;
 mod start;
 mod stop;
