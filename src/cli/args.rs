@@ -43,6 +43,8 @@ pub enum Command {
     Scale(ctl::ScaleArgs),
     /// Send a signal to instances of the running session
     Signal(ctl::SignalArgs),
+    /// Show the last output of the running session's instances
+    Logs(ctl::LogsArgs),
     /// Read the Procfile and the env files again, and restart what is different
     Reload(ctl::WholeArgs),
     /// End the running session

@@ -1,6 +1,6 @@
 //! A client's end of the socket: one order, its answers.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -62,6 +62,18 @@ impl Connection {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Connection {
+    /// Reads the bytes that follow a line.
+    ///
+    /// # Errors
+    /// The connection breaks.
+    pub fn bytes(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        (&mut self.reader).take(length as u64).read_to_end(&mut bytes)?;
+        if bytes.len() < length { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
     }
 }
 

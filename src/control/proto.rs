@@ -50,6 +50,15 @@ pub enum Order {
         /// Whether the answer comes when it is so.
         wait: bool,
     },
+    /// To get the output of instances: [`Body::Output`] and [`Body::Lost`], until all is sent.
+    Logs {
+        /// Names or globs; none: all.
+        names: Vec<String>,
+        /// So many lines of each instance, of those that are kept.
+        lines: usize,
+        /// What comes later, too.
+        follow: bool,
+    },
     /// To end the session.
     Quit {
         /// Whether the answer comes when it is so.
@@ -96,6 +105,20 @@ pub enum Body {
     },
     /// What every instance does.
     Status(Report),
+    /// Output of an instance, as it was read: so many bytes follow this line.
+    Output {
+        /// `web.2`
+        name: String,
+        /// Milliseconds since 1970.
+        at: i64,
+        /// The number of bytes.
+        length: usize,
+    },
+    /// The client was too slow: so many lines were lost before what comes next.
+    Lost {
+        /// The number of lines.
+        lines: u64,
+    },
 }
 
 /// An instance for which something did not come true.

@@ -8,6 +8,7 @@ use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -21,8 +22,12 @@ use super::proto::{self, Body, Call, LINE_LIMIT};
 
 /// As many may be connected at a time.
 const CLIENTS: usize = 64;
-/// What waits for one client at most.
-const QUEUE: usize = 64;
+/// What waits for one client at most, in bytes; a single message may be longer.
+const QUEUE: usize = 4 << 20;
+/// What a message costs besides its bytes.
+const MESSAGE: usize = 64;
+/// One write, where there is as much.
+const WRITE: usize = 64 << 10;
 /// A client that has connected must ask within this.
 const HURRY: Duration = Duration::from_secs(5);
 /// How long the end of a session waits for its last answers to be taken.
@@ -44,17 +49,56 @@ pub enum FromClient {
 
 /// The way back to a client. The connection ends when the last one is dropped and all is sent.
 #[derive(Clone, Debug)]
-pub struct Outbox(Sender<Vec<u8>>);
+pub struct Outbox {
+    sender: Sender<Message>,
+    fill: Arc<Fill>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Bytes(Vec<u8>),
+    /// Here some was lost: so many lines, or [`CLOSED`].
+    Gap(Arc<AtomicU64>),
+}
+
+/// The gap was told; what is lost from then on is another.
+const CLOSED: u64 = u64::MAX;
+
+/// How full a queue is, and the gap at its end.
+#[derive(Debug, Default)]
+struct Fill {
+    bytes: AtomicUsize,
+    gap: Mutex<Option<Arc<AtomicU64>>>,
+}
 
 impl Outbox {
-    /// Sends an answer; never blocks. Where the queue is full or the client is gone, it is lost.
+    /// Sends an answer; never blocks.
     pub fn answer(&self, body: Body) {
-        self.send(proto::line(body));
+        self.send(proto::line(body), 0);
     }
 
-    /// Sends bytes; never blocks. Returns false where they are lost.
-    pub fn send(&self, bytes: Vec<u8>) -> bool {
-        self.0.try_send(bytes).is_ok()
+    /// Sends bytes that are so many lines; never blocks. Where the queue is full they are lost, and the
+    /// client is told how many lines, at the place where they would have stood.
+    pub fn send(&self, bytes: Vec<u8>, lines: u64) {
+        let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);
+        let cost = bytes.len() + MESSAGE;
+        let before = self.fill.bytes.fetch_add(cost, Ordering::AcqRel);
+        // A writer that is gone has nobody to send to.
+        if before == 0 || before + cost <= QUEUE {
+            let _ = self.sender.send(Message::Bytes(bytes));
+            *gap = None;
+            return;
+        }
+        self.fill.bytes.fetch_sub(cost, Ordering::AcqRel);
+        let add = |lost: u64| (lost != CLOSED).then_some(lost + lines);
+        let is_open = |gap: &Arc<AtomicU64>| {
+            gap.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
+        };
+        if !gap.as_ref().is_some_and(is_open) {
+            let opened = Arc::new(AtomicU64::new(lines));
+            *gap = Some(Arc::clone(&opened));
+            let _ = self.sender.send(Message::Gap(opened));
+        }
     }
 }
 
@@ -155,13 +199,15 @@ fn may_speak(stream: &UnixStream) -> bool {
 
 /// Reads one request, and then waits for the client to go.
 fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
-    let (sender, receiver) = crossbeam_channel::bounded(QUEUE);
-    let outbox = Outbox(sender);
+    // Bounded by `fill`.
+    let (sender, receiver) = crossbeam_channel::unbounded();
+    let fill = Arc::new(Fill::default());
+    let outbox = Outbox { sender, fill: Arc::clone(&fill) };
     let Ok(writing) = stream.try_clone() else { return };
     let Ok(writer) = thread::Builder::new()
         .name("client-out".into())
         .stack_size(STACK)
-        .spawn(move || write(writing, receiver))
+        .spawn(move || write(writing, &receiver, &fill))
     else {
         return;
     };
@@ -212,11 +258,28 @@ fn first_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
 }
 
 /// Writes what comes until nobody sends any more, then ends the connection.
-fn write(mut stream: UnixStream, from: Receiver<Vec<u8>>) {
-    for bytes in from {
-        if stream.write_all(&bytes).is_err() {
+fn write(mut stream: UnixStream, from: &Receiver<Message>, fill: &Fill) {
+    let mut batch = Vec::new();
+    for first in from {
+        let mut message = Some(first);
+        while let Some(part) = message {
+            match part {
+                Message::Bytes(bytes) => {
+                    fill.bytes.fetch_sub(bytes.len() + MESSAGE, Ordering::AcqRel);
+                    batch.extend(bytes);
+                }
+                Message::Gap(gap) => {
+                    let lines = gap.swap(CLOSED, Ordering::AcqRel);
+                    batch.extend(proto::line(Body::Lost { lines }));
+                }
+            }
+            message = if batch.len() < WRITE { from.try_recv().ok() } else { None };
+        }
+        if stream.write_all(&batch).is_err() {
             break;
         }
+        batch.clear();
+        batch.shrink_to(2 * WRITE);
     }
     let _ = stream.shutdown(Shutdown::Both);
 }
@@ -307,13 +370,27 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_loses_and_does_not_block() {
+    fn a_slow_client_loses_lines_without_blocking_and_is_told_how_many() {
         let it = listening();
         let mut stream = UnixStream::connect(&it.socket).unwrap();
         stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
         let Ok(FromClient::Asked(_, _, outbox)) = it.asked.recv() else { panic!("no request") };
-        let taken = (0..10_000).take_while(|_| outbox.send(vec![b'x'; 64 << 10])).count();
-        assert!(taken < 10_000);
+        let sent = 100_u64;
+        for _ in 0..sent {
+            let mut line = vec![b'x'; 256 << 10];
+            line.push(b'\n');
+            outbox.send(line, 1);
+        }
+        drop(outbox);
+        let (told, lines): (Vec<_>, Vec<_>) =
+            answers(stream).into_iter().partition(|line| line.starts_with('{'));
+        let lost = sent - lines.len() as u64;
+        assert!(lost > 0 && !lines.is_empty());
+        let count = |line: &String| {
+            let number = line.strip_prefix(r#"{"pm":1,"is":"lost","lines":"#)?.strip_suffix('}')?;
+            number.parse::<u64>().ok()
+        };
+        assert_eq!(told.iter().filter_map(count).sum::<u64>(), lost);
     }
 
     proptest! {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::meter::{Meter, Root};
 use crate::app::select::select;
 use crate::app::{App, InstanceId, Signal, reload};
-use crate::control::proto::{Body, Failed, Instance, Names, Order, Report, State};
+use crate::control::proto::{self, Body, Failed, Instance, Names, Order, Report, State};
 use crate::control::server::{ClientId, Outbox};
+use crate::output::{Follower, Part, PumpHandle, ToPump};
 use crate::supervisor::{
     Ask, Doing, Event, Exit, Failure, Moment, Patience, Reply, Request, RequestId, Supervisor,
 };
@@ -36,6 +37,7 @@ impl fmt::Debug for Control {
 pub(crate) struct Desk {
     waiting: HashMap<RequestId, Outbox>,
     reread: Reread,
+    pump: PumpHandle,
 }
 
 impl fmt::Debug for Desk {
@@ -48,8 +50,8 @@ impl fmt::Debug for Desk {
 type Understood = Result<(Request, Patience), Body>;
 
 impl Desk {
-    pub(crate) fn new(reread: Reread) -> Self {
-        Self { waiting: HashMap::new(), reread }
+    pub(crate) fn new(reread: Reread, pump: PumpHandle) -> Self {
+        Self { waiting: HashMap::new(), reread, pump }
     }
 
     /// Takes an order. What comes of it is answered here at once, or told as events.
@@ -61,10 +63,30 @@ impl Desk {
         now: Moment,
         core: &Supervisor,
     ) -> Vec<Event> {
-        if let Order::Status = order {
-            let report = report(core, now);
-            measure_and_answer(report, outbox);
-            return Vec::new();
+        match order {
+            Order::Status => {
+                measure_and_answer(report(core, now), outbox);
+                return Vec::new();
+            }
+            Order::Logs { names, lines, follow } => {
+                match chosen(&names, core) {
+                    Ok(_) => {
+                        let follower = follower(client, names, lines, follow, outbox);
+                        self.pump.post(ToPump::Subscribe(follower));
+                        self.pump.wake();
+                    }
+                    Err(body) => outbox.answer(body),
+                }
+                return Vec::new();
+            }
+            // These go to the supervisor.
+            Order::Start(_)
+            | Order::Stop(_)
+            | Order::Restart(_)
+            | Order::Scale { .. }
+            | Order::Signal { .. }
+            | Order::Reload { .. }
+            | Order::Quit { .. } => {}
         }
         let mut events = Vec::new();
         match self.understand(order, core, &mut events) {
@@ -81,6 +103,8 @@ impl Desk {
     /// Takes the news that a client is gone.
     pub(crate) fn forget(&mut self, client: ClientId) -> Option<Event> {
         let id = RequestId(client.0);
+        self.pump.post(ToPump::Unsubscribe(client.0));
+        self.pump.wake();
         self.waiting.remove(&id).map(|_| Event::Forgotten(id))
     }
 
@@ -107,7 +131,7 @@ impl Desk {
     ) -> Understood {
         match order {
             // Answered before.
-            Order::Status => Ok((Request::Start(Vec::new()), Patience::None)),
+            Order::Status | Order::Logs { .. } => Ok((Request::Start(Vec::new()), Patience::None)),
             Order::Start(names) => {
                 Ok((Request::Start(chosen(&names.names, core)?), patience(names.wait)))
             }
@@ -144,6 +168,27 @@ impl Desk {
     }
 }
 
+fn follower(
+    client: ClientId,
+    patterns: Vec<String>,
+    history: usize,
+    follows: bool,
+    outbox: Outbox,
+) -> Follower {
+    let send = move |parts: &[Part<'_>]| {
+        let mut message = Vec::new();
+        let mut lines = 0;
+        for Part { name, at, bytes } in parts {
+            let (name, at, length) = ((*name).to_owned(), *at, bytes.len());
+            message.extend(proto::line(Body::Output { name, at, length }));
+            message.extend_from_slice(bytes);
+            lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        }
+        outbox.send(message, lines);
+    };
+    Follower { id: client.0, patterns, history, follows, send: Box::new(send) }
+}
+
 fn patience(wait: bool) -> Patience {
     if wait { Patience::UntilTrue } else { Patience::None }
 }
@@ -163,6 +208,9 @@ fn no_type(name: &str, app: &App) -> Body {
 /// Returns the instances that the names mean.
 fn chosen(patterns: &[String], core: &Supervisor) -> Result<Vec<InstanceId>, Body> {
     let ids: Vec<InstanceId> = core.instances().collect();
+    if patterns.is_empty() {
+        return Ok(ids);
+    }
     let names: Vec<String> = ids.iter().map(|id| core.app().name_of(*id)).collect();
     match select(patterns, &names) {
         Ok(chosen) => Ok(chosen.into_iter().map(|at| ids[at]).collect()),

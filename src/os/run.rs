@@ -110,6 +110,7 @@ impl Shell {
             .map_err(fail("start the output thread"))?;
         let tell = move |news| drop(clients.send(Input::Client(news)));
         let opened = Server::open(&control.folder, &app.root, tell);
+        let desk = Desk::new(control.reread, pump.clone());
         let shell = Self {
             app,
             clock: Clock::start(),
@@ -120,7 +121,7 @@ impl Shell {
             unread: Vec::new(),
             pump,
             output_error: None,
-            desk: Desk::new(control.reread),
+            desk,
             server: None,
             _endless: endless_fd.into(),
         };
@@ -161,7 +162,7 @@ impl Shell {
                 let _ = raise(Nix::SIGSTOP);
             }),
             Action::Reply(id, reply) => self.desk.reply(id, reply, &self.app),
-            Action::Forget(_) => {}
+            Action::Forget(id) => self.pump.post(ToPump::Forget(id)),
             Action::Note(id, note) => self.say(notes::note(id, &note)),
             Action::Say(message) => {
                 self.say(notes::message(&self.app, &message));

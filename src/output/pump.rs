@@ -15,6 +15,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::follow::{Archive, Follower};
 use super::line::LineSplitter;
 use super::render::Form;
 use super::screen::{Screen, Show, Voice};
@@ -66,7 +67,13 @@ pub enum ToPump {
     Say(Say),
     /// The run is over: show what its pipe still holds, and read it no more.
     Drop(RunId),
-    /// Answer when everything before this has been written.
+    /// Send what is kept of the output, and what comes, to someone else.
+    Subscribe(Follower),
+    /// Send this one no more.
+    Unsubscribe(u64),
+    /// The instance has left: what is kept of its output is not asked for again.
+    Forget(InstanceId),
+    /// Answer when everything before this has been written. It is the end: followers get no more.
     Flush(Sender<()>),
 }
 
@@ -126,6 +133,7 @@ pub struct Pump<F, W> {
     keys: HashMap<RunId, u64>,
     next_key: u64,
     screen: Screen,
+    archive: Archive,
     writer: Writer<W>,
     buffer: Box<[u8]>,
 }
@@ -146,6 +154,8 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let (sender, inbox) = crossbeam_channel::unbounded();
         let progress = Progress::default();
         let handle = PumpHandle { sender, wake: wake.clone(), progress: progress.clone() };
+        let mut archive = Archive::default();
+        voices.iter().for_each(|_| archive.expect());
         let pump = Self {
             epoll,
             wake,
@@ -155,6 +165,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             keys: HashMap::new(),
             next_key: 0,
             screen: Screen::new(form, voices),
+            archive,
             writer: Writer::new(stdout, progress),
             buffer: vec![0; READ].into_boxed_slice(),
         };
@@ -212,11 +223,21 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         loop {
             match self.inbox.try_recv() {
                 Ok(ToPump::Open(run, pipe)) => self.open(run, pipe),
-                Ok(ToPump::Voice(voice)) => self.screen.add(voice),
+                Ok(ToPump::Voice(voice)) => {
+                    if self.screen.add(voice) {
+                        self.archive.expect();
+                    }
+                }
+                Ok(ToPump::Subscribe(follower)) => {
+                    self.archive.subscribe(follower, |id| self.screen.name_of(id));
+                }
+                Ok(ToPump::Unsubscribe(id)) => self.archive.unsubscribe(id),
+                Ok(ToPump::Forget(id)) => self.archive.forget(id),
                 Ok(ToPump::Say(say)) => self.screen.say(say),
                 Ok(ToPump::Drop(run)) => self.drop_run(run),
                 Ok(ToPump::Flush(done)) => {
                     self.write();
+                    self.archive.close();
                     // Who asked may have stopped waiting.
                     let _ = done.send(());
                 }
@@ -261,6 +282,9 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             Ok(count) => {
                 let bytes = &self.buffer[..count];
                 self.screen.push(source.show, &mut source.splitter, bytes);
+                let id = source.run.instance;
+                let name = self.screen.name_of(id).unwrap_or_default();
+                self.archive.push(id, name, self.screen.millisecond(), bytes);
                 let unfinished = !source.splitter.partial().is_empty();
                 source.waiting_since = unfinished.then(now);
             }
@@ -274,6 +298,9 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     fn close(&mut self, key: u64) {
         if let Some(mut source) = self.sources.remove(&key) {
             self.screen.end(source.show, &mut source.splitter);
+            let id = source.run.instance;
+            let name = self.screen.name_of(id).unwrap_or_default();
+            self.archive.end(id, name, self.screen.millisecond());
             self.keys.remove(&source.run);
             // The descriptor leaves epoll by being closed.
             drop(source.pipe);

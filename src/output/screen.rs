@@ -64,15 +64,15 @@ impl Screen {
         let labels = HashMap::new();
         let mut screen = Self { medium, clock, labels, names, system, out: Vec::new() };
         for voice in voices {
-            screen.add(voice);
+            let _ = screen.add(voice);
         }
         screen
     }
 
-    /// Takes an instance in; one that is known stays as it is.
-    pub(super) fn add(&mut self, voice: Voice) {
+    /// Takes an instance in; one that is known stays as it is. Returns whether it is new.
+    pub(super) fn add(&mut self, voice: Voice) -> bool {
         if self.labels.contains_key(&voice.id) {
-            return;
+            return false;
         }
         let label = match &mut self.medium {
             Medium::Text(renderer) => {
@@ -82,6 +82,17 @@ impl Screen {
         };
         self.labels.insert(voice.id, (label, voice.quiet));
         self.names.push(voice.name);
+        true
+    }
+
+    /// Returns `web.1`.
+    pub(super) fn name_of(&self, id: InstanceId) -> Option<&str> {
+        self.labels.get(&id).map(|(label, _)| self.names[label.index()].as_str())
+    }
+
+    /// Returns the time of the last tick, in milliseconds since 1970.
+    pub(super) fn millisecond(&self) -> i64 {
+        self.clock.millisecond
     }
 
     /// Reads the wall clock for the lines that follow.
@@ -205,6 +216,7 @@ struct Clock {
     zone: TimeZone,
     fractions: bool,
     second: i64,
+    millisecond: i64,
     text: String,
 }
 
@@ -214,17 +226,18 @@ impl Clock {
             .as_deref()
             .is_some_and(|f| f.contains("%f") || f.contains("%N") || f.contains("%."));
         let zone = if format.is_some() { TimeZone::system() } else { TimeZone::UTC };
-        Self { format, zone, fractions, second: i64::MIN, text: String::new() }
+        Self { format, zone, fractions, second: i64::MIN, millisecond: 0, text: String::new() }
     }
 
     /// Returns whether the text may have changed.
     fn tick(&mut self) -> bool {
-        let Some(format) = &self.format else { return false };
         #[expect(
             clippy::disallowed_methods,
             reason = "the time of a line is when the pump read it"
         )]
         let now = Timestamp::now();
+        self.millisecond = now.as_millisecond();
+        let Some(format) = &self.format else { return false };
         if now.as_second() == self.second && !self.fractions {
             return false;
         }

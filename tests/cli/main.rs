@@ -9,6 +9,7 @@ mod guard;
 mod limits;
 mod lines;
 mod log;
+mod logs;
 mod node_cluster;
 mod output;
 mod restart;

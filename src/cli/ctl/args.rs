@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::args::seconds;
+use crate::cli::args::{ColorChoice, seconds};
 
 /// Which session is meant.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TargetArgs {
     /// The session runs this Procfile: without `-d`, its folder is the root
-    #[arg(short = 'f', long, value_name = "FILE", env = "PM_PROCFILE")]
+    #[arg(long, value_name = "FILE", env = "PM_PROCFILE")]
     pub procfile: Option<PathBuf>,
     /// The application's root [default: the current folder]
     #[arg(short = 'd', long, value_name = "DIR", env = "PM_ROOT")]
@@ -87,6 +87,31 @@ pub struct SignalArgs {
     pub names: Vec<String>,
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+/// `pm logs`
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Process types, instances or globs: `web`, `web.2`, `w*` [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Go on with what comes, until Ctrl-C or the end of the session
+    #[arg(short = 'f', long)]
+    pub follow: bool,
+    /// So many lines of each instance [default: all that are kept, up to 2000]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
+    /// Colour
+    #[arg(short = 'c', long, value_name = "WHEN", env = "PM_COLOR", value_enum)]
+    pub color: Option<ColorChoice>,
+    /// No time before each line
+    #[arg(long)]
+    pub no_timestamp: bool,
+    /// Lines alone, without time and name
+    #[arg(long)]
+    pub no_prefix: bool,
 }
 
 /// `pm reload`, `pm quit`

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod find;
+pub(crate) mod logs;
 pub(crate) mod status;
 mod wait;
 
