@@ -18,6 +18,6 @@ pub mod warning;
 
 pub use environment::{Environment, Source};
 pub use id::{InstanceId, RunId};
-pub use process_type::{App, ExitOn, Policy, ProcessType, Restart, Role};
+pub use process_type::{App, ExitOn, Policy, ProcessType, Restart, Role, Stdio};
 pub use signal::Signal;
 pub use warning::Warning;

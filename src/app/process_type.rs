@@ -40,8 +40,20 @@ pub struct ProcessType {
     pub directory: Option<PathBuf>,
     /// Its output is read but not printed.
     pub quiet: bool,
+    /// What its standard input and output are.
+    pub stdio: Stdio,
     /// How it lives and dies.
     pub policy: Policy,
+}
+
+/// What an instance reads from and writes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stdio {
+    /// Pipes; nothing ever comes on standard input, and it does not end.
+    #[default]
+    Pipes,
+    /// A terminal of its own.
+    Terminal,
 }
 
 /// How instances of a process type live and die.

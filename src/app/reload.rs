@@ -56,6 +56,7 @@ mod tests {
             environment: Environment::default(),
             directory: None,
             quiet: false,
+            stdio: crate::app::Stdio::default(),
             policy: Policy::default(),
         });
         App {

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::ctl::args as ctl;
 use crate::app::{ExitOn, Restart};
+use crate::config::settings::Pty;
 
 /// Run a Procfile application
 ///
@@ -109,6 +110,11 @@ pub struct StartArgs {
     /// Run the one-shot type `release` first, alone; the others start when it has exited 0
     #[arg(long, env = "PM_RELEASE", value_parser = FalseyValueParser::new())]
     pub release: bool,
+    /// Give each instance a terminal of its own [default: auto, when pm writes to a terminal]
+    ///
+    /// So it keeps its colours, and does not hold its output back; `pm attach` types on it.
+    #[arg(long, value_name = "WHEN", env = "PM_PTY", value_enum)]
+    pub pty: Option<Pty>,
     /// Behave as this tool: `foreman` is `--restart never --exit-on first`, `release` not special
     #[arg(long = "as", value_name = "TOOL", env = "PM_AS", value_enum)]
     pub behave_as: Option<Tool>,

@@ -8,7 +8,8 @@ use super::sources::Sources;
 use crate::app::formation::{self, FormationError, Wish};
 use crate::app::load::Files;
 use crate::app::procfile::Entry;
-use crate::app::{App, Environment, ExitOn, Policy, ProcessType, Restart, Role, Source};
+use crate::app::{App, Environment, ExitOn, Policy, ProcessType, Restart, Role, Source, Stdio};
+use crate::config::settings::Pty;
 use crate::error::Error;
 use crate::output::render::SYSTEM;
 use crate::output::{Form, Look};
@@ -59,6 +60,7 @@ pub(crate) fn one_of_each(
         environment: Environment::default(),
         directory: None,
         quiet: false,
+        stdio: Stdio::Pipes,
         policy: Policy::default(),
     });
     Ok(App { root, types: types.collect(), environment, base_port, exit_on: ExitOn::Failure })
@@ -75,6 +77,7 @@ pub(crate) fn plan(
     called_as: Tool,
     loaded: Loaded,
     cpus: u16,
+    stdio: Stdio,
 ) -> Result<Plan, Error> {
     let rules = tool(args, called_as);
     let names: Vec<&str> = loaded.entries.iter().map(|entry| entry.name.as_str()).collect();
@@ -105,6 +108,7 @@ pub(crate) fn plan(
     let base_port = base_port(args.port, &loaded.environment)?;
     let types = loaded.entries.into_iter().zip(counts).map(|(entry, count)| ProcessType {
         quiet: args.output.quiet.contains(&entry.name),
+        stdio,
         policy: Policy {
             role: if entry.name == RELEASE && rules == Tool::Pm {
                 Role::Release
@@ -217,6 +221,15 @@ pub(crate) fn form(args: &OutputArgs, app: &App, sources: &Sources) -> Result<Fo
         prefix: !args.no_prefix,
         width: longest.max(SYSTEM.len()),
     }))
+}
+
+/// Decides on terminals for the instances: as pm's own stdout is, where nothing else is said.
+pub(crate) fn stdio(choice: Option<Pty>, sources: &Sources) -> Stdio {
+    match choice.unwrap_or(Pty::Auto) {
+        Pty::Always => Stdio::Terminal,
+        Pty::Auto if sources.stdout_is_terminal => Stdio::Terminal,
+        Pty::Auto | Pty::Never => Stdio::Pipes,
+    }
 }
 
 /// Decides on colour: the option, then NO_COLOR (no-color.org), then FORCE_COLOR (force-color.org) and

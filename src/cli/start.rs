@@ -26,7 +26,8 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, sources: &Sources) -> Res
     let environment = loaded.environment;
     let loaded = Loaded { root: files.root(&sources.cwd)?, entries: procfile.entries, environment };
     let cpus = os::limits::cpus();
-    let plan = resolve::plan(args, called_as, loaded, cpus)?;
+    let stdio = resolve::stdio(args.pty, sources);
+    let plan = resolve::plan(args, called_as, loaded, cpus, stdio)?;
     let form = resolve::form(&args.output, &plan.app, sources)?;
     let notices = procfile.notice.into_iter().chain(plan.notices).collect();
     let control = Control {
@@ -50,7 +51,8 @@ fn reread(
         let root = files.root(&sources.cwd)?;
         let (entries, environment) = (procfile.entries, environment.environment);
         let loaded = Loaded { root, entries, environment };
-        Ok(resolve::plan(&args, called_as, loaded, os::limits::cpus())?.app)
+        let stdio = resolve::stdio(args.pty, &sources);
+        Ok(resolve::plan(&args, called_as, loaded, os::limits::cpus(), stdio)?.app)
     };
     Box::new(move || read().map_err(|error| tell::in_one_line(&error)))
 }

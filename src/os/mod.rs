@@ -15,6 +15,7 @@ pub mod meter;
 pub(crate) mod notes;
 pub(crate) mod proc_tree;
 pub(crate) mod procfs;
+pub(crate) mod pty;
 pub(crate) mod roster;
 pub(crate) mod run;
 pub(crate) mod signals;

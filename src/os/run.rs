@@ -1,7 +1,8 @@
 //! The loop of a session: an event to the supervisor, its orders carried out, the next event.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use nix::sys::signal::{Signal as Nix, raise};
 use super::children::Children;
 use super::clock::Clock;
 use super::desk::{Control, Desk};
-use super::guard::Guard;
+use super::guard::{Guard, Mark};
 use super::limits::OpenFiles;
+use super::pty::Size;
 use super::signals::{self, Heard};
-use super::spawn::Spawner;
+use super::spawn::{Spawner, Terminal};
 use super::{adopted, inherited, notes};
 use crate::app::{App, InstanceId, RunId, Signal};
 use crate::control::server::{FromClient, Server};
@@ -74,8 +76,10 @@ struct Shell {
     queue: VecDeque<Event>,
     spawner: Spawner,
     children: Children,
+    /// pm's ends of the terminals of runs.
+    terminals: HashMap<RunId, Terminal>,
     /// Pipes of runs that are started and not yet shown.
-    unread: Vec<(RunId, std::os::fd::OwnedFd)>,
+    unread: Vec<(RunId, OwnedFd)>,
     pump: PumpHandle,
     output_error: Option<String>,
     desk: Desk,
@@ -91,7 +95,8 @@ impl Shell {
         let open_files = OpenFiles::make_room(app.instances().count())?;
         let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;
         let stdin = stdin.into();
-        let endless_fd = std::os::fd::OwnedFd::from(endless);
+        let endless_fd = OwnedFd::from(endless);
+        let mark = Mark::of(&stdin).map_err(fail("look at a pipe"))?;
         // Before any thread: the fork must find one.
         let guard = Guard::start(&stdin, &[&stdin, &endless_fd])
             .map_err(fail("start the guard process"))?;
@@ -116,7 +121,8 @@ impl Shell {
             clock: Clock::start(),
             inputs,
             queue: VecDeque::new(),
-            spawner: Spawner::new(stdin, open_files),
+            spawner: Spawner::new(stdin, open_files, mark),
+            terminals: HashMap::new(),
             children: Children::new(guard),
             unread: Vec::new(),
             pump,
@@ -148,9 +154,14 @@ impl Shell {
                     self.pump.post(ToPump::Open(run, output));
                 }
             }
+            // Alone in its session, a group is orphaned: SIGTSTP would do nothing to it (POSIX).
+            Action::Signal(run, Signal::TSTP) if self.terminals.contains_key(&run) => {
+                self.children.signal(run, Signal(nix::libc::SIGSTOP));
+            }
             Action::Signal(run, signal) => self.children.signal(run, signal),
             Action::Sweep(run) => {
                 self.children.sweep(run);
+                self.terminals.remove(&run);
                 self.pump.post(ToPump::Drop(run));
             }
             Action::StopStrays(signal) => {
@@ -187,11 +198,20 @@ impl Shell {
                         serde_json::Value::Null,
                     ));
                 }
+                if let Some(terminal) = started.terminal {
+                    self.terminals.insert(run, terminal);
+                }
                 self.unread.push((run, started.output));
                 self.queue.push_back(Event::Spawned { run, pid: started.pid.as_raw() });
             }
             Err(error) => self.queue.push_back(Event::SpawnFailed { run, error }),
         }
+    }
+
+    /// Gives every terminal the size of pm's own.
+    fn resize(&self) {
+        let size = Size::of_stdout();
+        self.terminals.values().for_each(|terminal| size.give(&terminal.end));
     }
 
     fn say_unguarded(&self) {
@@ -247,6 +267,10 @@ impl Shell {
                 None
             }
             Input::Heard(Heard::Signal(signal)) => Some(Event::Signalled(signal)),
+            Input::Heard(Heard::Resized) => {
+                self.resize();
+                None
+            }
             Input::Heard(Heard::Child) => {
                 let queue = &mut self.queue;
                 self.children.look(|event| queue.push_back(event));

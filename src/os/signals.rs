@@ -10,9 +10,9 @@ use signal_hook::iterator::Signals;
 use super::procfs;
 use crate::app::Signal;
 
-/// What pm listens to. SIGWINCH, SIGALRM and the like keep their default, which is harmless or deadly
+/// What pm listens to. SIGALRM and the like keep their default, which is harmless or deadly
 /// by POSIX; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death.
-const LISTENED: [i32; 9] = [
+const LISTENED: [i32; 10] = [
     libc::SIGINT,
     libc::SIGTERM,
     libc::SIGHUP,
@@ -22,6 +22,7 @@ const LISTENED: [i32; 9] = [
     libc::SIGTSTP,
     libc::SIGCONT,
     libc::SIGCHLD,
+    libc::SIGWINCH,
 ];
 
 /// A signal, or the news that a child changed its state.
@@ -29,6 +30,8 @@ const LISTENED: [i32; 9] = [
 pub(crate) enum Heard {
     Signal(Signal),
     Child,
+    /// pm's terminal has another size.
+    Resized,
 }
 
 /// Starts to listen on a thread of its own. What the caller of pm had blocked or ignored is set back to
@@ -42,6 +45,7 @@ pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
         for signal in signals.forever() {
             match signal {
                 libc::SIGCHLD => tell(Heard::Child),
+                libc::SIGWINCH => tell(Heard::Resized),
                 libc::SIGHUP if ignores_hangup => {}
                 // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
                 libc::SIGTSTP if procfs::is_orphaned(getpgrp()) => {}

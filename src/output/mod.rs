@@ -3,6 +3,7 @@
 //! One thread ([`pump`]) owns every pipe and stdout, so that no channel, copy or lock stands between
 //! what a child writes and the terminal, and lines cannot mix.
 
+mod fold;
 pub mod follow;
 pub mod json;
 pub mod line;

@@ -14,7 +14,9 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::unistd::isatty;
 
+use super::fold::Fold;
 use super::follow::{Archive, Follower};
 use super::line::LineSplitter;
 use super::render::Form;
@@ -28,6 +30,8 @@ const READ: usize = 64 << 10;
 const BATCH: usize = 256 << 10;
 /// Silence after which an unfinished line is shown: a prompt.
 const SILENCE: Duration = Duration::from_millis(100);
+/// A terminal holds at most 64 KiB (Linux, tty_buffer.c) and gives 4 KiB a read.
+const TERMINAL_READS: usize = 17;
 /// How many ready pipes one wait reports.
 const READY: usize = 64;
 /// Keys of the two descriptors that are no pipe of a child.
@@ -119,6 +123,8 @@ struct Source {
     pipe: OwnedFd,
     show: Show,
     splitter: LineSplitter,
+    /// It is a terminal, which ends lines in its own way.
+    terminal: Option<Fold>,
     /// When bytes last came, while a line is unfinished.
     waiting_since: Option<Instant>,
 }
@@ -136,6 +142,7 @@ pub struct Pump<F, W> {
     archive: Archive,
     writer: Writer<W>,
     buffer: Box<[u8]>,
+    folded: Vec<u8>,
 }
 
 impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
@@ -168,6 +175,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             archive,
             writer: Writer::new(stdout, progress),
             buffer: vec![0; READ].into_boxed_slice(),
+            folded: Vec::new(),
         };
         let thread = std::thread::Builder::new().name("output".into()).stack_size(256 << 10);
         let thread = thread.spawn(move || pump.run())?;
@@ -268,8 +276,9 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         }
         self.next_key += 1;
         let show = self.screen.show_of(run.instance);
-        let source =
-            Source { run, pipe, show, splitter: LineSplitter::default(), waiting_since: None };
+        let terminal = isatty(&pipe).unwrap_or(false).then(Fold::default);
+        let splitter = LineSplitter::default();
+        let source = Source { run, pipe, show, splitter, terminal, waiting_since: None };
         self.sources.insert(key, source);
         self.keys.insert(run, key);
     }
@@ -280,7 +289,12 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         match nix::unistd::read(&source.pipe, &mut self.buffer) {
             Ok(0) => self.close(key),
             Ok(count) => {
-                let bytes = &self.buffer[..count];
+                let mut bytes = &self.buffer[..count];
+                if let Some(fold) = &mut source.terminal {
+                    self.folded.clear();
+                    fold.push(bytes, &mut self.folded);
+                    bytes = &self.folded;
+                }
                 self.screen.push(source.show, &mut source.splitter, bytes);
                 let id = source.run.instance;
                 let name = self.screen.name_of(id).unwrap_or_default();
@@ -308,15 +322,18 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         }
     }
 
-    /// Reads what the pipe of an ended run holds, no more than a pipe can hold: whoever still writes
-    /// into it does not count.
+    /// Reads what the pipe or the terminal of an ended run holds, no more than it can hold: whoever still
+    /// writes into it does not count.
     fn drop_run(&mut self, run: RunId) {
         let Some(&key) = self.keys.get(&run) else { return };
-        let capacity = self.sources.get(&key).map_or(0, |source| {
-            let size = fcntl(&source.pipe, FcntlArg::F_GETPIPE_SZ).unwrap_or_default();
-            usize::try_from(size).unwrap_or(READ)
+        let reads = self.sources.get(&key).map_or(0, |source| match source.terminal {
+            Some(_) => TERMINAL_READS,
+            None => {
+                let size = fcntl(&source.pipe, FcntlArg::F_GETPIPE_SZ).unwrap_or_default();
+                usize::try_from(size).unwrap_or(READ) / READ + 1
+            }
         });
-        for _ in 0..=capacity / READ {
+        for _ in 0..reads {
             self.read(key);
             if self.screen.pending() >= BATCH {
                 self.write();

@@ -183,6 +183,7 @@ impl World {
             environment: Environment::default(),
             directory: None,
             quiet: false,
+            stdio: crate::app::Stdio::default(),
             policy: row.policy.clone(),
         });
         let app = Arc::new(App {

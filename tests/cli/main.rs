@@ -12,6 +12,7 @@ mod log;
 mod logs;
 mod node_cluster;
 mod output;
+mod pty;
 mod restart;
 mod run;
 mod sandbox;
