@@ -5,6 +5,7 @@ use divan::counter::BytesCount;
 use pm::output::Look;
 use pm::output::line::LineSplitter;
 use pm::output::render::Renderer;
+use pm::output::ring::Ring;
 
 /// One read of the pump.
 const READ: usize = 64 << 10;
@@ -44,5 +45,17 @@ fn split_and_render(bencher: divan::Bencher<'_, '_>, length: usize) {
         out.clear();
         renderer.push(web, &mut splitter, divan::black_box(&bytes), &mut out);
         out.len()
+    });
+}
+
+/// What `pm logs` costs while nobody asks for it.
+#[divan::bench(args = [1, 100])]
+fn keep(bencher: divan::Bencher<'_, '_>, instances: usize) {
+    let bytes = read_of(100);
+    let mut rings = vec![Ring::one_of(instances); instances];
+    let mut at = 0_usize;
+    bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
+        at += 1;
+        rings[at % instances].push(0, divan::black_box(&bytes));
     });
 }

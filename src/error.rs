@@ -168,6 +168,56 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// No session of this folder runs.
+    #[error("no session runs in `{}`", root.display())]
+    NoSession {
+        /// The application's folder.
+        root: PathBuf,
+    },
+    /// More than one session of this folder runs, and nothing says which is meant.
+    #[error("{} sessions run in `{}`: {}", sessions.len(), root.display(), sessions.join("; "))]
+    WhichSession {
+        /// The application's folder.
+        root: PathBuf,
+        /// Each, with what it runs.
+        sessions: Vec<String>,
+    },
+    /// The session refused, and said why.
+    #[error("{reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// For these instances it did not come true.
+    #[error("{}", failures.join("; "))]
+    NotTrue {
+        /// Who, and why.
+        failures: Vec<String>,
+    },
+    /// It had not come true when the time was over.
+    #[error("not done within {}s{}", seconds, waiting_for(waiting))]
+    TimedOut {
+        /// The time.
+        seconds: f64,
+        /// Who was waited for.
+        waiting: Vec<String>,
+    },
+    /// A session does not answer, or not as it should.
+    #[error("cannot talk to session {session}")]
+    Session {
+        /// Its process id.
+        session: i32,
+        /// Why.
+        source: io::Error,
+    },
+    /// `pm signal` was given no signal.
+    #[error("`{text}` is not a signal")]
+    NotASignal {
+        /// What was typed.
+        text: String,
+    },
     /// `pm check` found errors, and has already shown them.
     #[error("the check found errors")]
     CheckFailed,
@@ -177,6 +227,13 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+}
+
+fn waiting_for(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        names => format!(": waiting for {}", names.join(", ")),
+    }
 }
 
 impl Error {
@@ -244,6 +301,10 @@ impl Error {
             Self::CommandNotFound { .. } => {
                 "name a process type of the Procfile, or a program on PATH; shell text goes with `-c`".into()
             }
+            Self::NoSession { .. } => "start one with `pm start`, or name its folder with `-d`".into(),
+            Self::WhichSession { .. } => "choose one with `--session PID`".into(),
+            Self::Refused { hint, .. } => return hint.clone(),
+            Self::NotASignal { .. } => "write a name such as `USR1` or a number".into(),
             Self::CommandNotExecutable { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {

@@ -45,6 +45,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod error;
 pub mod export;
 pub mod os;

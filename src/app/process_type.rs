@@ -10,7 +10,7 @@ use super::limits::{Budget, Limits};
 use super::signal::Signal;
 
 /// Everything that is needed to run or export the application.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
     /// The folder that commands run in; absolute.
     pub root: PathBuf,
@@ -25,7 +25,7 @@ pub struct App {
 }
 
 /// A named command of the Procfile.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessType {
     /// `web`
     pub name: String,
@@ -43,8 +43,20 @@ pub struct ProcessType {
     pub quiet: bool,
     /// What the kernel holds each of its processes to.
     pub limits: Limits,
+    /// What its standard input and output are.
+    pub stdio: Stdio,
     /// How it lives and dies.
     pub policy: Policy,
+}
+
+/// What an instance reads from and writes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stdio {
+    /// Pipes; nothing ever comes on standard input, and it does not end.
+    #[default]
+    Pipes,
+    /// A terminal of its own.
+    Terminal,
 }
 
 /// How instances of a process type live and die.

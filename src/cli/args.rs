@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::ctl::args as ctl;
 use crate::app::{ExitOn, Restart};
-use crate::config::settings::Color;
+use crate::config::settings::{Color, Pty};
 
 /// Run a Procfile application
 ///
@@ -24,7 +25,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start the application, or only the named process types
+    /// Start the application, or only the named process types; or what a running session has stopped
     Start(StartArgs),
     /// Run one command with the application's environment
     Run(RunArgs),
@@ -43,6 +44,23 @@ pub enum Command {
     /// where anything else is in the way.
     #[command(after_long_help = export_formats())]
     Export(ExportArgs),
+    /// Show what the running session does
+    #[command(visible_alias = "ps")]
+    Status(ctl::StatusArgs),
+    /// Restart instances of the running session; reads the env files again
+    Restart(ctl::NamesArgs),
+    /// Stop instances of the running session; they stay stopped
+    Stop(ctl::NamesArgs),
+    /// Change how many of a process type the running session has
+    Scale(ctl::ScaleArgs),
+    /// Send a signal to instances of the running session
+    Signal(ctl::SignalArgs),
+    /// Show the last output of the running session's instances
+    Logs(ctl::LogsArgs),
+    /// Read the Procfile and the env files again, and restart what is different
+    Reload(ctl::WholeArgs),
+    /// End the running session
+    Quit(ctl::WholeArgs),
     /// Print the version
     #[command(hide = true)]
     Version,
@@ -123,6 +141,11 @@ pub struct SessionArgs {
     /// Run the one-shot type `release` first, alone; the others start when it has exited 0
     #[arg(long, env = "PM_RELEASE", value_parser = FalseyValueParser::new())]
     pub release: bool,
+    /// Give each instance a terminal of its own [default: auto, when pm writes to a terminal]
+    ///
+    /// So it keeps its colours, and does not hold its output back; `pm attach` types on it.
+    #[arg(long, value_name = "WHEN", env = "PM_PTY", value_enum)]
+    pub pty: Option<Pty>,
     /// Behave as this tool: `foreman` is `--restart never --exit-on first`, `release` not special
     #[arg(long = "as", value_name = "TOOL", env = "PM_AS", value_enum)]
     pub behave_as: Option<Tool>,
@@ -354,7 +377,7 @@ fn export_formats() -> String {
 }
 
 /// Reads a number of seconds, whole or with a fraction.
-fn seconds(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<std::time::Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     std::time::Duration::try_from_secs_f64(seconds)
         .map_err(|_| "not a number of seconds from 0".to_owned())

@@ -8,7 +8,7 @@ use super::resolve::{self, Asked, Loaded};
 use super::settled::Settled;
 use super::sources::Sources;
 use super::{answer, tell};
-use crate::app::{App, Role, load};
+use crate::app::{App, Role, Stdio, load};
 use crate::error::Error;
 use crate::export::notices::{Account, notices};
 use crate::export::verify::{Verdict, verify};
@@ -106,7 +106,7 @@ fn application(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Result<A
     let root = files.root(&sources.cwd)?;
     let loaded = Loaded { root, entries: procfile.entries, environment: environment.environment };
     let cpus = crate::resources::cpus::available();
-    let asked = Asked { named: Vec::new(), rules: called_as, cpus };
+    let asked = Asked { named: Vec::new(), rules: called_as, cpus, auto: Stdio::Pipes };
     let app = resolve::plan(&settled, loaded, asked)?.app;
     resolve::check_ports(&app)?;
     Ok(app)

@@ -19,7 +19,7 @@ use crate::resources::PerType;
 /// The two layers of one command line.
 #[derive(Debug)]
 pub(crate) struct Given<'a> {
-    matches: &'a ArgMatches,
+    pub(crate) matches: &'a ArgMatches,
     pub(crate) sources: &'a Sources,
     pub(crate) flags: Settings,
     pub(crate) variables: Settings,
@@ -87,6 +87,7 @@ impl<'a> Given<'a> {
         given.switch("release", args.release, Switch::On, |session| &mut session.release);
         given.all_types("restart", args.restart, |own| &mut own.restart);
         given.all_types("max_restarts", args.max_restarts, |own| &mut own.max_restarts);
+        given.all_types("pty", args.pty, |own| &mut own.pty);
         Ok(given)
     }
 

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod check;
+pub mod ctl;
 mod env;
 mod export;
 mod given;
@@ -71,6 +72,14 @@ fn dispatch(cli: &Cli, called_as: Tool, given: Given<'_>) -> Result<i32, Error> 
         Command::Env(args) => env::env(args, given).map(|()| 0),
         Command::Schema => answer(crate::config::pm_toml::schema().as_bytes()).map(|()| 0),
         Command::Export(args) => export::export(args, called_as, given).map(|()| 0),
+        Command::Status(args) => ctl::status::status(args, given.sources),
+        Command::Restart(args) => ctl::restart(args, given.sources),
+        Command::Stop(args) => ctl::stop(args, given.sources),
+        Command::Scale(args) => ctl::scale(args, given.sources),
+        Command::Signal(args) => ctl::signal(args, given.sources),
+        Command::Logs(args) => ctl::logs::logs(args, given.sources),
+        Command::Reload(args) => ctl::reload(args, given.sources),
+        Command::Quit(args) => ctl::quit(args, given.sources),
         Command::Version => {
             answer(format!("{}\n", env!("CARGO_PKG_VERSION")).as_bytes()).map(|()| 0)
         }

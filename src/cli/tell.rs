@@ -17,15 +17,20 @@ pub(crate) fn warnings<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
     }
 }
 
-/// Says why a command failed, with its causes and what to do.
-pub(crate) fn error(error: &Error) {
-    let mut text = format!("error: {error}");
+/// Returns what went wrong, with its causes.
+pub(crate) fn in_one_line(error: &Error) -> String {
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
         text.push_str(&format!(": {source}"));
         cause = source.source();
     }
-    line(text);
+    text
+}
+
+/// Says why a command failed, with its causes and what to do.
+pub(crate) fn error(error: &Error) {
+    line(format_args!("error: {}", in_one_line(error)));
     if let Some(hint) = error.hint() {
         line(format_args!("hint: {hint}"));
     }
@@ -38,7 +43,47 @@ pub(crate) fn notices(texts: &[String]) {
     }
 }
 
-/// Writes a line. A full or closed stderr, where std's macros panic, leaves nobody to tell.
+/// Writes a line.
 fn line(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    write(format_args!("{text}\n"));
+}
+
+/// Writes a text. A full or closed stderr, where std's macros panic, leaves nobody to tell.
+fn write(text: impl Display) {
+    let _ = write!(io::stderr(), "{text}");
+}
+
+/// A line on stderr that says what is waited for: on a terminal it is written over, and goes when it is
+/// done; elsewhere each text is said once.
+#[derive(Debug)]
+pub(crate) struct LiveLine {
+    on_terminal: bool,
+    shown: String,
+}
+
+impl LiveLine {
+    pub(crate) fn new(on_terminal: bool) -> Self {
+        Self { on_terminal, shown: String::new() }
+    }
+
+    /// Shows a text in place of the one before.
+    pub(crate) fn show(&mut self, text: &str) {
+        if self.shown == text {
+            return;
+        }
+        if self.on_terminal {
+            write(format_args!("\r\x1b[K{text}"));
+        } else {
+            line(text);
+        }
+        text.clone_into(&mut self.shown);
+    }
+}
+
+impl Drop for LiveLine {
+    fn drop(&mut self) {
+        if self.on_terminal && !self.shown.is_empty() {
+            write("\r\x1b[K");
+        }
+    }
 }

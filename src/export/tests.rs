@@ -32,6 +32,7 @@ fn process(name: &str, command: &str, count: u16) -> ProcessType {
         directory: None,
         quiet: false,
         limits: Limits::default(),
+        stdio: crate::app::Stdio::default(),
         policy: Policy::default(),
     }
 }

@@ -162,6 +162,7 @@ mod tests {
             directory: None,
             quiet: false,
             limits: crate::app::Limits::default(),
+            stdio: crate::app::Stdio::default(),
             policy: Policy { budget, ..Policy::default() },
         };
         App {

@@ -3,11 +3,10 @@
 //! It is forked before pm has threads and much memory, and sleeps in one read of a pipe: no wake-up
 //! while pm lives. When the pipe ends without a goodbye, pm is dead: the guard asks every group of the
 //! [`Roster`] to end, and kills what is left after [`POLITE`]. It also finds what pm had no time to
-//! write down, and what left its group, by the one thing that all instances share: the pipe that is
-//! their stdin.
+//! write down, and what left its group, by the one thing that all instances share: the [`Mark`].
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
@@ -28,6 +27,31 @@ const LOOK: u16 = 25;
 /// What is written for "pm ends in order".
 const GOODBYE: &[u8] = b".";
 
+/// What everything that pm started is known by, when pm has had no time to write it down: the pipe that
+/// is its standard input, or where that is a terminal, a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    device: u64,
+    inode: u64,
+}
+
+impl Mark {
+    /// Returns the mark of the pipe that becomes every instance's stdin.
+    pub(crate) fn of(stdin: &OwnedFd) -> io::Result<Self> {
+        let stat = nix::sys::stat::fstat(stdin)?;
+        Ok(Self { device: stat.st_dev, inode: stat.st_ino })
+    }
+
+    /// Returns the variable that stands for the pipe.
+    pub(crate) fn variable(self) -> (&'static str, String) {
+        ("PM_GUARDED", format!("{}.{}", self.device, self.inode))
+    }
+
+    fn is_of(self, metadata: &std::fs::Metadata) -> bool {
+        (metadata.dev(), metadata.ino()) == (self.device, self.inode)
+    }
+}
+
 /// pm's end of the guard.
 #[derive(Debug)]
 pub(crate) struct Guard {
@@ -43,7 +67,7 @@ impl Guard {
     pub(crate) fn start(stdin: &OwnedFd, keep_away: &[&OwnedFd]) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         let roster = Roster::new()?;
-        let mark = inode(stdin)?;
+        let mark = Mark::of(stdin)?;
         // SAFETY: this process has one thread, so the child may do everything that the parent may.
         #[expect(unsafe_code, reason = "fork has no safe form")]
         match unsafe { nix::unistd::fork() }? {
@@ -106,7 +130,7 @@ impl Guard {
 }
 
 /// The guard's life. It has its own session, so that no key of the terminal reaches it.
-fn watch(mut pipe: io::PipeReader, roster: Roster, mark: (u64, u64)) {
+fn watch(mut pipe: io::PipeReader, roster: Roster, mark: Mark) {
     settle_in();
     let mut word = [0_u8; 1];
     match pipe.read_exact(&mut word) {
@@ -138,7 +162,7 @@ fn settle_in() {
 }
 
 /// Asks every group and everything outside of them to end, each once, then kills.
-fn end_all(groups: &[Pid], mark: (u64, u64)) {
+fn end_all(groups: &[Pid], mark: Mark) {
     let clock = Clock::start();
     // Before anyone is told: the end of a parent hides where its children came from.
     let mut left = look(groups, mark, &[]);
@@ -192,21 +216,28 @@ impl Left {
 }
 
 /// Looks for members of the groups, and outside of them for processes that have the pipe as one of
-/// their first three descriptors, those `known` from an earlier look, and the descendants of all
+/// their first three descriptors or carry its variable, those `known` from an earlier look, and the descendants of all
 /// these. Zombies do not count: nobody may be there to reap them (a container without an init).
-fn look(groups: &[Pid], mark: (u64, u64), known: &[Pid]) -> Left {
+fn look(groups: &[Pid], mark: Mark, known: &[Pid]) -> Left {
     let all = procfs::all();
     let holds = |pid: Pid| {
         (0..3).any(|fd| {
             let meta = std::fs::metadata(format!("/proc/{pid}/fd/{fd}"));
-            meta.is_ok_and(|meta| (meta.dev(), meta.ino()) == mark)
+            meta.is_ok_and(|meta| mark.is_of(&meta))
         })
+    };
+    let (key, value) = mark.variable();
+    let variable = format!("{key}={value}").into_bytes();
+    let carries = |pid: Pid| {
+        let all = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        all.split(|byte| *byte == 0).any(|one| one == variable)
     };
     let me = Pid::this();
     let living: Vec<_> = all.iter().filter(|s| s.pid != me && !s.is_zombie).collect();
     let is_inside = |stat: &procfs::Stat| groups.contains(&stat.group);
-    let is_ours =
-        |stat: &procfs::Stat| is_inside(stat) || known.contains(&stat.pid) || holds(stat.pid);
+    let is_ours = |stat: &procfs::Stat| {
+        is_inside(stat) || known.contains(&stat.pid) || holds(stat.pid) || carries(stat.pid)
+    };
     let (mut found, mut others): (Vec<&procfs::Stat>, Vec<&procfs::Stat>) =
         living.into_iter().partition(|s| is_ours(s));
     let mut at = 0;
@@ -225,11 +256,6 @@ fn look(groups: &[Pid], mark: (u64, u64), known: &[Pid]) -> Left {
     };
     let outside = found.iter().filter(|stat| !is_inside(stat)).map(|stat| stat.pid).collect();
     Left { is_in_groups, outside }
-}
-
-fn inode(fd: &impl AsFd) -> io::Result<(u64, u64)> {
-    let stat = nix::sys::stat::fstat(fd)?;
-    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// Lets time pass: pm is dead, and the end of processes that are not the guard's children is no event.

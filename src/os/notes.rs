@@ -39,6 +39,7 @@ pub(crate) fn note(id: InstanceId, note: &Note) -> Say {
             let mut facts = exit_facts(*exit);
             let text = match next {
                 Next::Nothing => exit.to_string(),
+                Next::Again => format!("{exit}; starts again, as asked"),
                 Next::Restart { crash: 0, delay, .. } => {
                     facts["restart_in"] = delay.as_secs_f64().into();
                     format!("{exit}; starts again in {}", short(*delay))
@@ -67,6 +68,7 @@ pub(crate) fn message(app: &App, message: &Message, strays: impl Fn() -> Vec<Str
         Message::Stopping(why) => {
             let reason = match why {
                 Why::Asked(signal) => format!("{signal} received"),
+                Why::Quit => "`pm quit` asked for it".to_owned(),
                 Why::Ended(id) => format!("{} has ended", app.name_of(*id)),
                 Why::OutputLost => "the output cannot be written".to_owned(),
             };

@@ -1,7 +1,8 @@
 //! The loop of a session: an event to the supervisor, its orders carried out, the next event.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,15 @@ use nix::sys::signal::{Signal as Nix, raise};
 use super::budgets::Budgets;
 use super::children::Children;
 use super::clock::Clock;
-use super::guard::Guard;
+use super::desk::{Control, Desk};
+use super::guard::{Guard, Mark};
 use super::limits::OpenFiles;
+use super::pty::Size;
 use super::signals::{self, Heard};
-use super::spawn::Spawner;
+use super::spawn::{Spawner, Terminal};
 use super::{adopted, inherited, notes};
-use crate::app::{App, RunId, Signal};
+use crate::app::{App, InstanceId, RunId, Signal};
+use crate::control::server::{FromClient, Server};
 use crate::error::Error;
 use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
 use crate::supervisor::{Action, Event, Moment, Supervisor};
@@ -33,6 +37,7 @@ const WAKE_EVERY: Duration = Duration::from_millis(5);
 enum Input {
     Heard(Heard),
     Pump(FromPump),
+    Client(FromClient),
 }
 
 /// Runs the application until it has ended, and returns the exit code. `first` is said before anything
@@ -42,8 +47,9 @@ pub(crate) fn run(
     form: Form,
     zone: TimeZone,
     first: Vec<String>,
+    control: Control,
 ) -> Result<i32, Error> {
-    let mut shell = Shell::open(app.clone(), form, zone)?;
+    let mut shell = Shell::open(app.clone(), form, zone, control)?;
     let first = first.into_iter().chain(shell.warning.take());
     for text in first {
         shell.say(notes::say(Speaker::System, "notice", text, serde_json::Value::Null));
@@ -52,14 +58,18 @@ pub(crate) fn run(
     let mut event = Event::Began;
     loop {
         let now = shell.clock.now();
-        for action in core.handle(event, now) {
+        let actions = core.handle(event, now);
+        if !Arc::ptr_eq(&shell.app, core.app()) {
+            shell.app = Arc::clone(core.app());
+        }
+        for action in actions {
             shell.perform(action);
         }
         shell.wake_pump(now);
         if let Some(code) = core.finished() {
             return Ok(shell.close(code, &core));
         }
-        event = shell.next(core.next_deadline());
+        event = shell.next(&core);
     }
 }
 
@@ -74,8 +84,10 @@ struct Shell {
     budgets: Budgets,
     /// What is to be said before anything starts.
     warning: Option<String>,
+    /// pm's ends of the terminals of runs.
+    terminals: HashMap<RunId, Terminal>,
     /// Pipes of runs that are started and not yet shown.
-    unread: Vec<(RunId, std::os::fd::OwnedFd)>,
+    unread: Vec<(RunId, OwnedFd)>,
     pump: PumpHandle,
     /// The pump has messages that it was not woken for.
     unseen: bool,
@@ -84,18 +96,21 @@ struct Shell {
     output_error: Option<String>,
     /// The exit code for output that cannot be written, once that is so.
     lost: Option<i32>,
+    desk: Desk,
+    server: Option<Server>,
     /// Keeps the instances' stdin from ending.
     _endless: io::PipeWriter,
 }
 
 impl Shell {
-    fn open(app: Arc<App>, form: Form, zone: TimeZone) -> Result<Self, Error> {
+    fn open(app: Arc<App>, form: Form, zone: TimeZone, control: Control) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
         inherited::keep_from_children();
         let open_files = OpenFiles::make_room(app.instances().count())?;
         let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;
         let stdin = stdin.into();
-        let endless_fd = std::os::fd::OwnedFd::from(endless);
+        let endless_fd = OwnedFd::from(endless);
+        let mark = Mark::of(&stdin).map_err(fail("look at a pipe"))?;
         // Before the guard, which is to be in pm's own group.
         let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the fork must find one.
@@ -107,18 +122,23 @@ impl Shell {
         // A message to a session that is over is nobody's.
         signals::listen(move |heard| drop(tell.send(Input::Heard(heard))))
             .map_err(fail("listen to signals"))?;
+        let clients = sender.clone();
         let tell = move |news| drop(sender.send(Input::Pump(news)));
         let stdout = std::os::fd::AsFd::as_fd(&io::stdout())
             .try_clone_to_owned()
             .map_err(fail("open standard output"))?;
         let (pump, _thread) = Pump::start(form, zone, voices(&app), stdout, tell)
             .map_err(fail("start the output thread"))?;
-        Ok(Self {
+        let tell = move |news| drop(clients.send(Input::Client(news)));
+        let opened = Server::open(&control.folder, &app.root, tell);
+        let desk = Desk::new(control.reread, pump.clone());
+        let mut shell = Self {
             app,
             clock: Clock::start(),
             inputs,
             queue: VecDeque::new(),
-            spawner: Spawner::new(stdin, open_files),
+            spawner: Spawner::new(stdin, open_files, mark),
+            terminals: HashMap::new(),
             children: Children::new(guard),
             budgets,
             warning,
@@ -128,8 +148,21 @@ impl Shell {
             woken: Moment::default(),
             output_error: None,
             lost: None,
+            desk,
+            server: None,
             _endless: endless_fd.into(),
-        })
+        };
+        match opened {
+            Ok(server) => Ok(Self { server: Some(server), ..shell }),
+            Err(error) => {
+                let text = format!(
+                    "`pm status` and the like will not find this session: cannot make a socket in `{}`: {error}",
+                    control.folder.display()
+                );
+                shell.say(notes::say(Speaker::System, "no-control", text, serde_json::Value::Null));
+                Ok(shell)
+            }
+        }
     }
 
     /// Carries out one order. Nothing here waits for anything but the kernel.
@@ -142,9 +175,14 @@ impl Shell {
                     self.post(ToPump::Open(run, output));
                 }
             }
+            // Alone in its session, a group is orphaned: SIGTSTP would do nothing to it (POSIX).
+            Action::Signal(run, Signal::TSTP) if self.terminals.contains_key(&run) => {
+                self.children.signal(run, Signal(nix::libc::SIGSTOP));
+            }
             Action::Signal(run, signal) => self.children.signal(run, signal),
             Action::Sweep(run) => {
                 self.children.sweep(run);
+                self.terminals.remove(&run);
                 self.budgets.ended(run);
                 self.post(ToPump::Drop(run));
             }
@@ -157,6 +195,8 @@ impl Shell {
                 // It cannot fail: the signal exists.
                 let _ = raise(Nix::SIGSTOP);
             }),
+            Action::Reply(id, reply) => self.desk.reply(id, reply, &self.app),
+            Action::Forget(id) => self.post(ToPump::Forget(id)),
             Action::Note(id, note) => self.say(notes::note(id, &note)),
             Action::Say(message) => {
                 self.say(notes::message(&self.app, &message, || self.children.strays()));
@@ -167,6 +207,7 @@ impl Shell {
     }
 
     fn spawn(&mut self, run: RunId) {
+        self.post(ToPump::Voice(voice(&self.app, run.instance)));
         let group = self.budgets.enter(&self.app, run);
         match self.spawner.start(&self.app, run.instance, group) {
             Ok(started) => {
@@ -174,11 +215,20 @@ impl Shell {
                 if !self.children.add(run, started.pid) {
                     self.say_unguarded();
                 }
+                if let Some(terminal) = started.terminal {
+                    self.terminals.insert(run, terminal);
+                }
                 self.unread.push((run, started.output));
                 self.queue.push_back(Event::Spawned { run, pid: started.pid.as_raw() });
             }
             Err(error) => self.queue.push_back(Event::SpawnFailed { run, error }),
         }
+    }
+
+    /// Gives every terminal the size of pm's own.
+    fn resize(&self) {
+        let size = Size::of_stdout();
+        self.terminals.values().for_each(|terminal| size.give(&terminal.end));
     }
 
     fn say_unguarded(&mut self) {
@@ -208,10 +258,11 @@ impl Shell {
     }
 
     /// Returns the next event: a signal, then a queued answer, then whatever comes before the deadline.
-    fn next(&mut self, deadline: Option<Moment>) -> Event {
+    fn next(&mut self, core: &Supervisor) -> Event {
+        let deadline = core.next_deadline();
         loop {
             if let Ok(input) = self.inputs.try_recv() {
-                if let Some(event) = self.take(input) {
+                if let Some(event) = self.take(input, core) {
                     return event;
                 }
                 continue;
@@ -225,7 +276,7 @@ impl Shell {
             };
             match input {
                 Ok(input) => {
-                    if let Some(event) = self.take(input) {
+                    if let Some(event) = self.take(input, core) {
                         return event;
                     }
                 }
@@ -236,9 +287,22 @@ impl Shell {
         }
     }
 
-    fn take(&mut self, input: Input) -> Option<Event> {
+    fn take(&mut self, input: Input, core: &Supervisor) -> Option<Event> {
         match input {
+            Input::Client(FromClient::Asked(client, call, outbox)) => {
+                let now = self.clock.now();
+                self.queue.extend(self.desk.take(client, call.order, outbox, now, core));
+                None
+            }
+            Input::Client(FromClient::Gone(client)) => {
+                self.queue.extend(self.desk.forget(client));
+                None
+            }
             Input::Heard(Heard::Signal(signal)) => Some(Event::Signalled(signal)),
+            Input::Heard(Heard::Resized) => {
+                self.resize();
+                None
+            }
             Input::Heard(Heard::Child) => {
                 let (queue, budgets) = (&mut self.queue, &self.budgets);
                 self.children.look(|event| queue.push_back(budgets.name(event)));
@@ -276,6 +340,11 @@ impl Shell {
         }
         self.flush();
         self.children.dismiss_guard();
+        // Nobody is answered any more.
+        drop((self.desk, self.inputs));
+        if let Some(server) = self.server {
+            server.close();
+        }
         if let Some(error) = self.output_error {
             // A full or closed stderr leaves nobody to tell.
             let _ = writeln!(io::stderr(), "error: cannot write to standard output: {error}");
@@ -306,7 +375,7 @@ impl Shell {
                         }
                     }
                     Ok(Input::Pump(news)) => self.note_loss(&news),
-                    Ok(Input::Heard(_)) | Err(_) => {}
+                    Ok(Input::Heard(_) | Input::Client(_)) | Err(_) => {}
                 },
                 default(patience) => {
                     let written = self.pump.progress();
@@ -330,6 +399,9 @@ impl Shell {
 }
 
 fn voices(app: &App) -> Vec<Voice> {
-    let voice = |id| Voice { id, name: app.name_of(id), quiet: app.type_of(id).quiet };
-    app.instances().map(voice).collect()
+    app.instances().map(|id| voice(app, id)).collect()
+}
+
+fn voice(app: &App, id: InstanceId) -> Voice {
+    Voice { id, name: app.name_of(id), quiet: app.type_of(id).quiet }
 }

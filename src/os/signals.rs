@@ -10,10 +10,10 @@ use signal_hook::iterator::Signals;
 use super::procfs;
 use crate::app::Signal;
 
-/// What pm listens to. SIGWINCH, SIGALRM and the like keep their default, which is harmless or deadly
+/// What pm listens to. SIGALRM and the like keep their default, which is harmless or deadly
 /// by POSIX; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death. SIGXFSZ is heard
 /// for the same end, and not ignored, since children would inherit that.
-const LISTENED: [i32; 10] = [
+const LISTENED: [i32; 11] = [
     libc::SIGINT,
     libc::SIGTERM,
     libc::SIGHUP,
@@ -24,6 +24,7 @@ const LISTENED: [i32; 10] = [
     libc::SIGCONT,
     libc::SIGCHLD,
     libc::SIGXFSZ,
+    libc::SIGWINCH,
 ];
 
 /// A signal, or the news that a child changed its state.
@@ -31,6 +32,8 @@ const LISTENED: [i32; 10] = [
 pub(crate) enum Heard {
     Signal(Signal),
     Child,
+    /// pm's terminal has another size.
+    Resized,
 }
 
 /// Starts to listen on a thread of its own. What the caller of pm had blocked or ignored is set back to
@@ -46,6 +49,7 @@ pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
                 libc::SIGCHLD => tell(Heard::Child),
                 // The write that hit the limit of a file's size says so.
                 libc::SIGXFSZ => {}
+                libc::SIGWINCH => tell(Heard::Resized),
                 libc::SIGHUP if ignores_hangup => {}
                 // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
                 libc::SIGTSTP if procfs::is_orphaned(getpgrp()) => {}

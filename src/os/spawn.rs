@@ -9,15 +9,26 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::Pid;
 
+use super::guard::Mark;
 use super::limits::OpenFiles;
+use super::pty::{self, Life};
 use super::restrict;
-use crate::app::{App, InstanceId};
+use crate::app::{self, App, InstanceId};
 
 /// A started run: its process and the pipe that it writes to.
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) pid: Pid,
     pub(crate) output: OwnedFd,
+    pub(crate) terminal: Option<Terminal>,
+}
+
+/// The terminal of a run.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    /// pm's end of it, for sizes and keys.
+    pub(crate) end: OwnedFd,
+    _session: Life,
 }
 
 /// What every start needs.
@@ -26,18 +37,20 @@ pub(crate) struct Spawner {
     /// The pipe that never ends.
     stdin: OwnedFd,
     open_files: OpenFiles,
+    /// What the guard knows those by that have no part in the pipe.
+    mark: Mark,
 }
 
 impl Spawner {
-    pub(crate) fn new(stdin: OwnedFd, open_files: OpenFiles) -> Self {
-        Self { stdin, open_files }
+    pub(crate) fn new(stdin: OwnedFd, open_files: OpenFiles, mark: Mark) -> Self {
+        Self { stdin, open_files, mark }
     }
 
     /// Starts an instance as `/bin/sh -c COMMAND`, the command verbatim, in a process group of its own.
     /// stdout and stderr are one pipe, so that their order is kept. std resets the signal mask and
     /// SIGPIPE in the child, all descriptors but the three are close-on-exec, and std takes the fast
-    /// path (posix_spawn) where nothing forbids it. `group` is the `cgroup.procs` of its cgroup. The
-    /// error is for a person.
+    /// path (posix_spawn) where nothing forbids it. With a terminal it has a session, too. `group` is the
+    /// `cgroup.procs` of its cgroup. The error is for a person.
     pub(crate) fn start(
         &self,
         app: &App,
@@ -47,19 +60,38 @@ impl Spawner {
         let process_type = app.type_of(id);
         let folder = process_type.directory.as_deref().unwrap_or(&app.root);
         let start = move || -> io::Result<Started> {
-            let (output, writer) = io::pipe()?;
-            let writer = OwnedFd::from(writer);
             let mut command = Command::new("/bin/sh");
-            command.arg("-c").arg(&process_type.command).current_dir(folder).process_group(0);
-            command.env_clear();
+            command.arg("-c").arg(&process_type.command).current_dir(folder).env_clear();
             command.envs(app.environment_of(id).iter().map(|(key, value)| (key, &value.text)));
-            command.stdin(Stdio::from(self.stdin.as_fd().try_clone_to_owned()?));
+            let (output, stdin, writer, terminal) = match process_type.stdio {
+                app::Stdio::Pipes => {
+                    command.process_group(0);
+                    let (output, writer) = io::pipe()?;
+                    let stdin = self.stdin.as_fd().try_clone_to_owned()?;
+                    (output.into(), stdin, OwnedFd::from(writer), None)
+                }
+                app::Stdio::Terminal => {
+                    let (master, slave) = pty::open_pair()?;
+                    let (key, value) = self.mark.variable();
+                    command.env(key, value);
+                    let end = master.try_clone()?;
+                    (master, slave.try_clone()?, slave, Some(end))
+                }
+            };
+            command.stdin(Stdio::from(stdin));
             command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
             self.open_files.hand_down(&mut command);
             restrict::restrict(&mut command, &process_type.limits, group)?;
-            let child = command.spawn()?;
-            let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-            Ok(Started { pid: Pid::from_raw(pid), output: output.into() })
+            let Some(end) = terminal else {
+                let child = command.spawn()?;
+                let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+                return Ok(Started { pid: Pid::from_raw(pid), output, terminal: None });
+            };
+            let leader = pty::give_session(&mut command)?;
+            // The leader is found among the adopted when it has ended.
+            drop(command.spawn()?);
+            let (pid, session) = leader.command()?;
+            Ok(Started { pid, output, terminal: Some(Terminal { end, _session: session }) })
         };
         start().map_err(|error| {
             restrict::explain(&error, &process_type.limits)

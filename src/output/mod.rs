@@ -3,13 +3,17 @@
 //! One thread ([`pump`]) owns every pipe and stdout, so that no channel, copy or lock stands between
 //! what a child writes and the terminal, and lines cannot mix.
 
+mod fold;
+pub mod follow;
 pub mod json;
 pub mod line;
 pub mod pump;
 pub mod render;
+pub mod ring;
 mod screen;
 pub mod writer;
 
+pub use follow::{Follower, Part};
 pub use pump::{FromPump, Pump, PumpHandle, Say, Speaker, ToPump};
 pub use render::{Form, Look};
 pub use screen::Voice;

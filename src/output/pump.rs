@@ -15,7 +15,10 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::unistd::isatty;
 
+use super::fold::Fold;
+use super::follow::{Archive, Follower};
 use super::line::LineSplitter;
 use super::render::Form;
 use super::screen::{Screen, Show, Voice};
@@ -28,6 +31,8 @@ const READ: usize = 64 << 10;
 const BATCH: usize = 256 << 10;
 /// Silence after which an unfinished line is shown: a prompt.
 const SILENCE: Duration = Duration::from_millis(100);
+/// A terminal holds at most 64 KiB (Linux, tty_buffer.c) and gives 4 KiB a read.
+const TERMINAL_READS: usize = 17;
 /// How many ready pipes one wait reports.
 const READY: usize = 64;
 /// Keys of the two descriptors that are no pipe of a child.
@@ -59,13 +64,21 @@ pub struct Say {
 /// What the pump is told.
 #[derive(Debug)]
 pub enum ToPump {
+    /// There is another instance.
+    Voice(Voice),
     /// Show what comes out of this pipe until it ends.
     Open(RunId, OwnedFd),
     /// Show a line of pm's own.
     Say(Say),
     /// The run is over: show what its pipe still holds, and read it no more.
     Drop(RunId),
-    /// Answer when everything before this has been written.
+    /// Send what is kept of the output, and what comes, to someone else.
+    Subscribe(Follower),
+    /// Send this one no more.
+    Unsubscribe(u64),
+    /// The instance has left: what is kept of its output is not asked for again.
+    Forget(InstanceId),
+    /// Answer when everything before this has been written. It is the end: followers get no more.
     Flush(Sender<()>),
 }
 
@@ -111,6 +124,8 @@ struct Source {
     pipe: OwnedFd,
     show: Show,
     splitter: LineSplitter,
+    /// It is a terminal, which ends lines in its own way.
+    terminal: Option<Fold>,
     /// When bytes last came, while a line is unfinished.
     waiting_since: Option<Instant>,
 }
@@ -125,8 +140,10 @@ pub struct Pump<F: Fn(FromPump), W> {
     keys: HashMap<RunId, u64>,
     next_key: u64,
     screen: Screen,
+    archive: Archive,
     writer: Writer<W>,
     buffer: Box<[u8]>,
+    folded: Vec<u8>,
 }
 
 impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
@@ -146,6 +163,8 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let (sender, inbox) = crossbeam_channel::unbounded();
         let progress = Progress::default();
         let handle = PumpHandle { sender, wake: wake.clone(), progress: progress.clone() };
+        let mut archive = Archive::default();
+        voices.iter().for_each(|_| archive.expect());
         let pump = Self {
             epoll,
             wake,
@@ -155,8 +174,10 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             keys: HashMap::new(),
             next_key: 0,
             screen: Screen::new(form, zone, voices),
+            archive,
             writer: Writer::new(stdout, progress),
             buffer: vec![0; READ].into_boxed_slice(),
+            folded: Vec::new(),
         };
         let thread = std::thread::Builder::new().name("output".into()).stack_size(256 << 10);
         let thread = thread.spawn(move || pump.run())?;
@@ -214,10 +235,21 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         loop {
             match self.inbox.try_recv() {
                 Ok(ToPump::Open(run, pipe)) => self.open(run, pipe),
+                Ok(ToPump::Voice(voice)) => {
+                    if self.screen.add(voice) {
+                        self.archive.expect();
+                    }
+                }
+                Ok(ToPump::Subscribe(follower)) => {
+                    self.archive.subscribe(follower, |id| self.screen.name_of(id));
+                }
+                Ok(ToPump::Unsubscribe(id)) => self.archive.unsubscribe(id),
+                Ok(ToPump::Forget(id)) => self.archive.forget(id),
                 Ok(ToPump::Say(say)) => self.screen.say(say),
                 Ok(ToPump::Drop(run)) => self.drop_run(run),
                 Ok(ToPump::Flush(done)) => {
                     self.write();
+                    self.archive.close();
                     // Who asked may have stopped waiting.
                     let _ = done.send(());
                 }
@@ -248,8 +280,9 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         }
         self.next_key += 1;
         let show = self.screen.show_of(run.instance);
-        let source =
-            Source { run, pipe, show, splitter: LineSplitter::default(), waiting_since: None };
+        let terminal = isatty(&pipe).unwrap_or(false).then(Fold::default);
+        let splitter = LineSplitter::default();
+        let source = Source { run, pipe, show, splitter, terminal, waiting_since: None };
         self.sources.insert(key, source);
         self.keys.insert(run, key);
     }
@@ -260,8 +293,16 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         match nix::unistd::read(&source.pipe, &mut self.buffer) {
             Ok(0) => self.close(key),
             Ok(count) => {
-                let bytes = &self.buffer[..count];
+                let mut bytes = &self.buffer[..count];
+                if let Some(fold) = &mut source.terminal {
+                    self.folded.clear();
+                    fold.push(bytes, &mut self.folded);
+                    bytes = &self.folded;
+                }
                 self.screen.push(source.show, &mut source.splitter, bytes);
+                let id = source.run.instance;
+                let name = self.screen.name_of(id).unwrap_or_default();
+                self.archive.push(id, name, self.screen.millisecond(), bytes);
                 let unfinished = !source.splitter.partial().is_empty();
                 source.waiting_since = unfinished.then(now);
             }
@@ -275,6 +316,9 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     fn close(&mut self, key: u64) {
         if let Some(mut source) = self.sources.remove(&key) {
             self.screen.end(source.show, &mut source.splitter);
+            let id = source.run.instance;
+            let name = self.screen.name_of(id).unwrap_or_default();
+            self.archive.end(id, name, self.screen.millisecond());
             self.keys.remove(&source.run);
             // The descriptor leaves epoll by being closed.
             drop(source.pipe);
@@ -282,15 +326,18 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         }
     }
 
-    /// Reads what the pipe of an ended run holds, no more than a pipe can hold: whoever still writes
-    /// into it does not count.
+    /// Reads what the pipe or the terminal of an ended run holds, no more than it can hold: whoever still
+    /// writes into it does not count.
     fn drop_run(&mut self, run: RunId) {
         let Some(&key) = self.keys.get(&run) else { return };
-        let capacity = self.sources.get(&key).map_or(0, |source| {
-            let size = fcntl(&source.pipe, FcntlArg::F_GETPIPE_SZ).unwrap_or_default();
-            usize::try_from(size).unwrap_or(READ)
+        let reads = self.sources.get(&key).map_or(0, |source| match source.terminal {
+            Some(_) => TERMINAL_READS,
+            None => {
+                let size = fcntl(&source.pipe, FcntlArg::F_GETPIPE_SZ).unwrap_or_default();
+                usize::try_from(size).unwrap_or(READ) / READ + 1
+            }
         });
-        for _ in 0..=capacity / READ {
+        for _ in 0..reads {
             self.read(key);
             if self.screen.pending() >= BATCH {
                 self.write();

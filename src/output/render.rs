@@ -66,6 +66,11 @@ pub enum End {
 pub struct LabelId(usize);
 
 impl LabelId {
+    /// Returns the one in this place: labels are counted where nothing is rendered, too.
+    pub(super) fn nth(index: usize) -> Self {
+        Self(index)
+    }
+
     /// Returns its place, from 0.
     pub(super) fn index(self) -> usize {
         self.0

@@ -41,6 +41,7 @@ pub(super) struct Screen {
     medium: Medium,
     clock: Clock,
     labels: HashMap<InstanceId, (LabelId, bool)>,
+    /// Names by label.
     names: Vec<String>,
     system: LabelId,
     out: Vec<u8>,
@@ -59,17 +60,41 @@ impl Screen {
                 true,
             ),
         };
-        let mut labels = HashMap::new();
-        let mut names = Vec::new();
-        for voice in voices {
-            let label = renderer.label(&voice.name, Some(usize::from(voice.id.process_type)));
-            labels.insert(voice.id, (label, voice.quiet));
-            names.push(voice.name);
-        }
         let system = renderer.label(SYSTEM, None);
-        names.push(SYSTEM.to_owned());
+        let names = vec![SYSTEM.to_owned()];
         let medium = if medium_is_json { Medium::Json } else { Medium::Text(renderer) };
-        Self { medium, clock, labels, names, system, out: Vec::new() }
+        let labels = HashMap::new();
+        let mut screen = Self { medium, clock, labels, names, system, out: Vec::new() };
+        for voice in voices {
+            let _ = screen.add(voice);
+        }
+        screen
+    }
+
+    /// Takes an instance in; one that is known stays as it is. Returns whether it is new.
+    pub(super) fn add(&mut self, voice: Voice) -> bool {
+        if self.labels.contains_key(&voice.id) {
+            return false;
+        }
+        let label = match &mut self.medium {
+            Medium::Text(renderer) => {
+                renderer.label(&voice.name, Some(usize::from(voice.id.process_type)))
+            }
+            Medium::Json => LabelId::nth(self.names.len()),
+        };
+        self.labels.insert(voice.id, (label, voice.quiet));
+        self.names.push(voice.name);
+        true
+    }
+
+    /// Returns `web.1`.
+    pub(super) fn name_of(&self, id: InstanceId) -> Option<&str> {
+        self.labels.get(&id).map(|(label, _)| self.names[label.index()].as_str())
+    }
+
+    /// Returns the time of the last tick, in milliseconds since 1970.
+    pub(super) fn millisecond(&self) -> i64 {
+        self.clock.millisecond
     }
 
     /// Reads the wall clock for the lines that follow.
@@ -193,23 +218,25 @@ struct Clock {
     zone: TimeZone,
     fractions: bool,
     second: i64,
+    millisecond: i64,
     text: String,
 }
 
 impl Clock {
     fn new(format: Option<String>, zone: TimeZone) -> Self {
         let fractions = format.as_deref().is_some_and(changes_within_a_second);
-        Self { format, zone, fractions, second: i64::MIN, text: String::new() }
+        Self { format, zone, fractions, second: i64::MIN, millisecond: 0, text: String::new() }
     }
 
     /// Returns whether the text may have changed.
     fn tick(&mut self) -> bool {
-        let Some(format) = &self.format else { return false };
         #[expect(
             clippy::disallowed_methods,
             reason = "the time of a line is when the pump read it"
         )]
         let now = Timestamp::now();
+        self.millisecond = now.as_millisecond();
+        let Some(format) = &self.format else { return false };
         if now.as_second() == self.second && !self.fractions {
             return false;
         }

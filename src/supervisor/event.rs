@@ -1,11 +1,12 @@
 //! The vocabulary between the supervisor and the shell: events are facts in the past tense, actions
 //! are orders in the imperative.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Moment;
-use crate::app::Size;
-use crate::app::{Budget, InstanceId, RunId, Signal};
+use super::request::{Ask, Reply, RequestId};
+use crate::app::{App, Budget, InstanceId, RunId, Signal, Size};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,12 @@ pub enum Event {
     Signalled(Signal),
     /// Nobody reads pm's output any more, or it cannot be written; the session ends with this code.
     OutputLost(i32),
+    /// Someone asked for something over the control socket.
+    Requested(RequestId, Ask),
+    /// The env files were read again: later starts go by this application, whose types are the same.
+    Reread(Arc<App>),
+    /// Whoever made a request waits for its answer no more.
+    Forgotten(RequestId),
     /// A deadline passed.
     Ticked,
 }
@@ -125,6 +132,10 @@ pub enum Action {
     Note(InstanceId, Note),
     /// Say something about the session.
     Say(Message),
+    /// Answer a request; each gets one answer, unless it was forgotten.
+    Reply(RequestId, Reply),
+    /// The instance was scaled away: its name is free, and nothing more comes of it.
+    Forget(InstanceId),
 }
 
 /// A run to be measured.
@@ -184,6 +195,8 @@ pub enum Next {
         /// The wait before it.
         delay: Duration,
     },
+    /// A new start at once, because someone asked for it.
+    Again,
     /// No new start: it crashed too often.
     GaveUp {
         /// How many crashes in a row.
@@ -196,6 +209,8 @@ pub enum Next {
 pub enum Why {
     /// Someone asked by a signal.
     Asked(Signal),
+    /// Someone asked over the control socket.
+    Quit,
     /// An instance ended, and by the rules that ends all.
     Ended(InstanceId),
     /// The output cannot be written.

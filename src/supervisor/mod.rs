@@ -8,8 +8,10 @@ mod event;
 mod memory;
 mod outcome;
 mod reconcile;
+mod request;
 mod shutdown;
 mod state;
+mod status;
 
 #[cfg(test)]
 mod sim;
@@ -27,7 +29,10 @@ use crate::app::{App, InstanceId, Policy, Role, RunId, Signal};
 
 pub use event::{Action, Culprit, Event, Exit, Group, Message, Next, Note, Sample, Verdict, Why};
 use memory::Watch;
-use state::{Cause, Outcome, Phase, Stage, State};
+use request::Waiter;
+pub use request::{Ask, Failure, Patience, Reply, Request, RequestId};
+use state::{Cause, Goal, Outcome, Phase, Stage, State};
+pub use status::{Doing, Status};
 
 /// How long the output and the group of an ended leader may stay open: a grandchild that keeps a
 /// pipe open delays its parent's end by at most this.
@@ -79,6 +84,12 @@ impl fmt::Display for Moment {
 #[derive(Clone, Debug)]
 struct Proc {
     state: State,
+    goal: Goal,
+    /// The next start was asked for over the socket, and its failure concerns only who asked.
+    by_request: bool,
+    /// The application as it was when the current life began.
+    born: Option<Arc<App>>,
+    pid: Option<i32>,
     /// The current life; 0 before the first.
     seq: u32,
     /// Crashes in a row.
@@ -94,11 +105,16 @@ struct Proc {
 }
 
 impl Proc {
-    fn new() -> Self {
+    /// Makes one that has lived `seq` times.
+    fn new(seq: u32) -> Self {
         let state = State::Idle;
         Self {
             state,
-            seq: 0,
+            goal: Goal::Run,
+            by_request: false,
+            born: None,
+            pid: None,
+            seq,
             crashes: 0,
             streak: 0,
             restarts: 0,
@@ -116,6 +132,9 @@ pub struct Supervisor {
     procs: BTreeMap<InstanceId, Proc>,
     /// Some type runs once before the others.
     has_release: bool,
+    /// Lives of those that were scaled away, so that late facts about them are known as such.
+    left: BTreeMap<InstanceId, u32>,
+    waiters: Vec<Waiter>,
     phase: Phase,
     /// When someone first asked for the end.
     asked: Option<Moment>,
@@ -129,12 +148,14 @@ pub struct Supervisor {
 impl Supervisor {
     /// Makes the state of a session in which every instance of the formation is wanted.
     pub fn new(app: Arc<App>) -> Self {
-        let procs = app.instances().map(|id| (id, Proc::new())).collect();
-        let has_release = app.types.iter().any(|t| t.policy.role == Role::Release);
+        let procs = app.instances().map(|id| (id, Proc::new(0))).collect();
+        let has_release = has_release(&app);
         Self {
             app,
             procs,
             has_release,
+            left: BTreeMap::new(),
+            waiters: Vec::new(),
             phase: Phase::Running,
             asked: None,
             code: None,
@@ -150,6 +171,7 @@ impl Supervisor {
         self.apply(event, now);
         self.expire(now);
         self.reconcile(now);
+        self.answer();
         mem::take(&mut self.out)
     }
 
@@ -177,6 +199,9 @@ impl Supervisor {
     fn apply(&mut self, event: Event, now: Moment) {
         match event {
             Event::Began | Event::Ticked => {}
+            Event::Requested(id, ask) => self.requested(id, ask, now),
+            Event::Reread(app) => self.go_by(app),
+            Event::Forgotten(id) => self.waiters.retain(|waiter| waiter.id != id),
             Event::Signalled(signal) => self.signalled(signal, now),
             Event::OutputLost(code) => self.shut_down(Why::OutputLost, code, now),
             Event::StraysGone => self.strays_gone(),
@@ -216,6 +241,8 @@ impl Supervisor {
         proc.state = State::Up { since: now };
         proc.watch = Watch::default();
         proc.output_open = true;
+        proc.by_request = false;
+        proc.pid = Some(pid);
         proc.group = Group::Left;
         self.out.push(Action::Note(id, Note::Started { pid }));
         self.out.push(Action::Read(self.run_of(id)));
@@ -226,7 +253,18 @@ impl Supervisor {
         if proc.state != State::Spawning {
             return;
         }
-        self.out.push(Action::Note(id, Note::CannotStart { error }));
+        let is_asked_for = proc.by_request;
+        self.out.push(Action::Note(id, Note::CannotStart { error: error.clone() }));
+        self.fail_waiters(id, &Failure::NotStarted(error));
+        if is_asked_for && self.phase == Phase::Running {
+            let proc = self.proc(id);
+            proc.state = State::Ended(Exit::NotStarted);
+            proc.goal = match proc.goal {
+                Goal::Leave => Goal::Leave,
+                Goal::Run | Goal::Renew | Goal::Stop => Goal::Stop,
+            };
+            return;
+        }
         let outcome =
             Outcome { exit: Exit::NotStarted, uptime: Duration::ZERO, cause: Cause::Itself };
         self.end_for_good(id, outcome);
@@ -269,6 +307,12 @@ impl Supervisor {
         }
     }
 
+    /// Takes another application, whose types have the positions of the old ones.
+    fn go_by(&mut self, app: Arc<App>) {
+        self.has_release = has_release(&app);
+        self.app = app;
+    }
+
     /// The one place where facts about an older life are dropped.
     fn is_current(&self, run: RunId) -> bool {
         self.procs.get(&run.instance).is_some_and(|proc| proc.seq == run.seq)
@@ -289,6 +333,15 @@ impl Supervisor {
     /// Returns the instances in states of a kind. No memory is taken where there is none: this runs
     /// several times an event, and of a thousand instances few are ever in motion.
     fn ids_in(&self, kind: impl Fn(State) -> bool) -> Vec<InstanceId> {
-        self.procs.iter().filter(|(_, proc)| kind(proc.state)).map(|(id, _)| *id).collect()
+        self.ids_of(|proc| kind(proc.state))
     }
+
+    /// Returns the instances of a kind.
+    fn ids_of(&self, kind: impl Fn(&Proc) -> bool) -> Vec<InstanceId> {
+        self.procs.iter().filter(|(_, proc)| kind(proc)).map(|(id, _)| *id).collect()
+    }
+}
+
+fn has_release(app: &App) -> bool {
+    app.types.iter().any(|process_type| process_type.policy.role == Role::Release)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event::{Action, Culprit, Exit, Next, Note, Why};
-use super::state::{Cause, Outcome, Phase, State};
+use super::state::{Cause, Goal, Outcome, Phase, State};
 use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Supervisor};
 use crate::app::{ExitOn, Restart, Role};
 
@@ -11,7 +11,19 @@ impl Supervisor {
     /// Sweeps an ended run and decides what it means.
     pub(super) fn finish_run(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
         self.out.push(Action::Sweep(self.run_of(id)));
-        let next = self.next_after(id, outcome);
+        let goal = self.proc(id).goal;
+        let next = match goal {
+            _ if self.phase != Phase::Running => Next::Nothing,
+            // What did not even end when killed still holds what its successor needs.
+            Goal::Renew if outcome.exit == Exit::Lost => {
+                self.proc(id).goal = Goal::Stop;
+                Next::Nothing
+            }
+            Goal::Renew => Next::Again,
+            Goal::Run => self.next_after(id, outcome),
+            Goal::Stop | Goal::Leave => Next::Nothing,
+        };
+        self.proc(id).pid = None;
         self.out.push(Action::Note(id, Note::Ended { exit: outcome.exit, next }));
         match next {
             Next::Restart { delay, .. } => {
@@ -19,9 +31,10 @@ impl Supervisor {
                 proc.restarts += 1;
                 proc.state = State::Backoff { until: now + delay };
             }
+            Next::Again => self.make_ready(id),
             Next::Nothing | Next::GaveUp { .. } => {
                 self.end_for_good(id, outcome);
-                if outcome.cause != Cause::Asked {
+                if outcome.cause != Cause::Asked && goal == Goal::Run {
                     self.apply_exit_rule(id, outcome, now);
                 }
             }

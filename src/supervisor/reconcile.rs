@@ -1,8 +1,10 @@
 //! The pass that ends every event: deadlines, then what should not run, then what should.
 
 use super::event::{Action, Exit, Group, Message, Note};
-use super::state::{Cause, Outcome, Phase, Stage, State};
-use super::{ANNOUNCE_EVERY, DRAIN, InstanceId, KILL_LIMIT, Moment, Proc, Signal, Supervisor};
+use super::state::{Cause, Goal, Outcome, Phase, Stage, State};
+use super::{
+    ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Proc, Signal, Supervisor,
+};
 use crate::app::Role;
 
 impl Supervisor {
@@ -19,7 +21,7 @@ impl Supervisor {
                 State::Stopping { since, stage: Stage::Killed, leader, cause, .. } => {
                     let exit = leader.unwrap_or(Exit::Lost);
                     let outcome = Outcome { exit, uptime: now.since(since), cause };
-                    if exit == Exit::Lost {
+                    if exit == Exit::Lost && !self.verdict.lost.contains(&id) {
                         self.verdict.lost.push(id);
                     }
                     self.finish_run(id, outcome, now);
@@ -80,6 +82,7 @@ impl Supervisor {
     pub(super) fn reconcile(&mut self, now: Moment) {
         self.finish_drained(now);
         self.stop_unwanted(now);
+        self.forget_left();
         self.start_wanted();
         self.close_when_settled(now);
         self.watch_memory(now);
@@ -114,10 +117,16 @@ impl Supervisor {
     }
 
     fn stop_unwanted(&mut self, now: Moment) {
-        if self.phase == Phase::Running {
-            return;
+        let ends = self.phase != Phase::Running;
+        let is_unwanted = |proc: &Proc| {
+            (ends || proc.goal != Goal::Run) && !matches!(proc.state, State::Ended(_))
+        };
+        let mut ids = self.ids_of(is_unwanted);
+        // Of those that are scaled away, the highest number goes first.
+        if !ends {
+            ids.reverse();
         }
-        for id in self.ids_in(|state| !matches!(state, State::Ended(_))) {
+        for id in ids {
             let state = self.proc(id).state;
             match state {
                 State::Up { since } if self.phase == Phase::Killing => {
@@ -137,6 +146,20 @@ impl Supervisor {
                 | State::Draining { .. }
                 | State::Ended(_) => {}
             }
+        }
+    }
+
+    /// Forgets who was scaled away and runs no more.
+    fn forget_left(&mut self) {
+        let has_left = |proc: &Proc| proc.goal == Goal::Leave && !proc.state.is_active();
+        for id in self.ids_of(has_left) {
+            let Proc { seq, state, .. } = *self.proc(id);
+            if state == State::Ended(Exit::Lost) {
+                self.fail_waiters(id, &Failure::Lost);
+            }
+            self.left.insert(id, seq);
+            self.procs.remove(&id);
+            self.out.push(Action::Forget(id));
         }
     }
 
@@ -171,15 +194,20 @@ impl Supervisor {
             return;
         }
         let role = |id: &InstanceId| self.app.type_of(*id).policy.role;
+        // One that was stopped by request has not done what the others wait for.
         let is_pending = |(id, proc): (&InstanceId, &Proc)| {
-            role(id) == Role::Release && !matches!(proc.state, State::Ended(_))
+            let is_done = matches!(proc.state, State::Ended(_)) && proc.goal == Goal::Run;
+            role(id) == Role::Release && !is_done
         };
         let release_pending = self.has_release && self.procs.iter().any(is_pending);
         let may_start = |id: &InstanceId| !release_pending || role(id) == Role::Release;
-        let mut idle = self.procs.iter().filter(|(_, proc)| proc.state == State::Idle);
-        let next = idle.find(|(id, _)| may_start(id)).map(|(id, _)| *id);
+        let is_ready = |proc: &Proc| proc.state == State::Idle && proc.goal == Goal::Run;
+        let mut ready = self.procs.iter().filter(|(_, proc)| is_ready(proc));
+        let next = ready.find(|(id, _)| may_start(id)).map(|(id, _)| *id);
         if let Some(id) = next {
+            let born = Some(self.app.clone());
             let proc = self.proc(id);
+            proc.born = born;
             proc.seq += 1;
             proc.state = State::Spawning;
             self.out.push(Action::Spawn(self.run_of(id)));
@@ -190,7 +218,8 @@ impl Supervisor {
     fn close_when_settled(&mut self, now: Moment) {
         let running = self.phase == Phase::Running;
         let settled = self.procs.values().all(|proc| match proc.state {
-            State::Ended(_) => true,
+            // As long as one is stopped by request, the session goes on: it may be started again.
+            State::Ended(_) => !running || proc.goal == Goal::Run,
             State::Idle => !running,
             State::Spawning
             | State::Up { .. }
@@ -199,6 +228,8 @@ impl Supervisor {
             | State::Backoff { .. } => false,
         });
         match self.phase {
+            // Scaled down to nothing, it waits to be scaled up.
+            Phase::Running if self.procs.is_empty() && !self.left.is_empty() => {}
             Phase::Running | Phase::Stopping { .. } if settled => {
                 self.stop_strays(Stage::Asked, now);
             }

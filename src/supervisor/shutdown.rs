@@ -29,6 +29,12 @@ impl Supervisor {
         }
     }
 
+    /// The end was asked for over the socket. Asked again, nothing is hastened: only signals do that.
+    pub(super) fn quit(&mut self, now: Moment) {
+        self.asked.get_or_insert(now);
+        self.shut_down(Why::Quit, 0, now);
+    }
+
     fn asked_to_end(&mut self, signal: Signal, now: Moment) {
         match self.asked {
             None => {
@@ -61,7 +67,7 @@ impl Supervisor {
             self.code = Some(code);
             match why {
                 Why::Ended(_) => {}
-                Why::Asked(_) | Why::OutputLost => self.verdict.culprit = None,
+                Why::Asked(_) | Why::Quit | Why::OutputLost => self.verdict.culprit = None,
             }
         }
     }

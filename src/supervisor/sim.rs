@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::state::Phase;
-use super::{Action, Event, Exit, Group, Message, Moment, Next, Note, Supervisor, Why};
+use super::{
+    Action, Ask, Event, Exit, Group, Message, Moment, Next, Note, Patience, Reply, Request,
+    RequestId, Supervisor, Why,
+};
 use crate::app::{
     App, Environment, ExitOn, InstanceId, Policy, ProcessType, Restart, Role, RunId, Signal,
 };
@@ -163,6 +166,8 @@ pub(super) struct World {
     spawns: u32,
     sweeps: u32,
     failures: u32,
+    asked: BTreeSet<RequestId>,
+    pub(super) replies: BTreeMap<RequestId, Reply>,
     trace: Vec<String>,
 }
 
@@ -181,6 +186,7 @@ impl World {
             directory: None,
             quiet: false,
             limits: crate::app::Limits::default(),
+            stdio: crate::app::Stdio::default(),
             policy: row.policy.clone(),
         });
         let app = Arc::new(App {
@@ -205,6 +211,8 @@ impl World {
             spawns: 0,
             sweeps: 0,
             failures: 0,
+            asked: BTreeSet::new(),
+            replies: BTreeMap::new(),
             trace: Vec::new(),
         };
         world.at(0, Event::Began);
@@ -259,15 +267,21 @@ impl World {
     }
 
     pub(super) fn deliver(&mut self, event: Event) {
-        let asks = matches!(
-            event,
-            Event::Signalled(Signal::INT | Signal::TERM | Signal::HUP)
-                | Event::OutputLost(_)
-                | Event::SpawnFailed { .. }
-        );
+        let asks = match &event {
+            Event::Signalled(Signal::INT | Signal::TERM | Signal::HUP) | Event::OutputLost(_) => {
+                true
+            }
+            Event::SpawnFailed { run, .. } => !self.sup.procs[&run.instance].by_request,
+            _ => false, // Nothing else ends a session for certain.
+        };
         self.stop_began |= asks;
-        let forwarded = match event {
-            Event::Signalled(signal) if !asks => Some(signal),
+        if let Event::Requested(id, ask) = &event {
+            self.asked.insert(*id);
+            self.stop_began |= ask.request == Request::Quit;
+        }
+        let forwarded = match &event {
+            Event::Signalled(signal) if !asks => Some(*signal),
+            Event::Requested(_, Ask { request: Request::Signal(_, signal), .. }) => Some(*signal),
             _ => None, // Nothing else is passed on.
         };
         for action in self.sup.handle(event, self.now) {
@@ -336,6 +350,15 @@ impl World {
                     let (run, bytes) = (sample.run, (self.memory)(sample.run, self.now));
                     self.soon(0, Happening::Fact(Event::Measured { run, bytes }));
                 }
+            }
+            Action::Reply(id, reply) => {
+                assert!(self.asked.contains(&id), "nobody asked\n{}", self.trace());
+                let is_first = self.replies.insert(id, reply).is_none();
+                assert!(is_first, "answered twice\n{}", self.trace());
+            }
+            Action::Forget(id) => {
+                let lives = self.lives.keys().any(|run| run.instance == id);
+                assert!(!lives, "forgot one that lives\n{}", self.trace());
             }
             Action::Pause | Action::Note(..) | Action::Say(_) => {}
         }
@@ -415,6 +438,15 @@ impl World {
     fn check_end(&self) {
         assert!(self.lives.is_empty(), "{:?} live on\n{}", self.lives, self.trace());
         assert_eq!(self.spawns, self.sweeps + self.failures, "\n{}", self.trace());
+        let answered: BTreeSet<_> = self.replies.keys().copied().collect();
+        assert_eq!(self.asked, answered, "\n{}", self.trace());
+    }
+
+    /// Asks for something at this moment, and for an answer when it has come true.
+    pub(super) fn ask(&mut self, request: Request) -> RequestId {
+        let id = RequestId(self.asked.len() as u64 + 1);
+        self.deliver(Event::Requested(id, Ask { request, patience: Patience::UntilTrue }));
+        id
     }
 
     /// Returns a run that was swept, for facts that come too late.
@@ -461,11 +493,19 @@ impl World {
                 format!("measure {}", runs.join(" "))
             }
             Action::Pause => "pause".to_owned(),
+            Action::Reply(id, Reply::Done) => format!("reply {} done", id.0),
+            Action::Reply(id, Reply::Failed(failures)) => {
+                let one = |(id, failure): &(InstanceId, _)| format!("{} {failure:?}", name(*id));
+                let all: Vec<_> = failures.iter().map(one).collect();
+                format!("reply {} failed: {}", id.0, all.join(", "))
+            }
+            Action::Forget(id) => format!("forget {}", name(*id)),
             Action::Note(id, note) => format!("{} {}", name(*id), describe_note(note)),
             Action::Say(Message::Stopping(Why::Asked(signal))) => format!("stopping: {signal}"),
             Action::Say(Message::Stopping(Why::Ended(id))) => {
                 format!("stopping: {} ended", name(*id))
             }
+            Action::Say(Message::Stopping(Why::Quit)) => "stopping: quit".to_owned(),
             Action::Say(Message::Stopping(Why::OutputLost)) => "stopping: output lost".to_owned(),
             Action::Say(Message::Waiting { on, left }) => {
                 let on: Vec<_> = on.iter().map(|id| name(*id)).collect();
@@ -485,6 +525,7 @@ fn describe_note(note: &Note) -> String {
         Note::Started { pid } => format!("started {pid}"),
         Note::CannotStart { error } => format!("cannot start: {error}"),
         Note::Ended { exit, next: Next::Nothing } => format!("{exit}"),
+        Note::Ended { exit, next: Next::Again } => format!("{exit}; again"),
         Note::Ended { exit, next: Next::Restart { crash, limit, delay } } => {
             format!("{exit}; again in {delay:?} ({crash}/{limit})")
         }

@@ -25,6 +25,19 @@ pub(super) enum State {
     Ended(Exit),
 }
 
+/// What is wanted of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// To run, by the rules of its policy.
+    Run,
+    /// To end its life and begin another.
+    Renew,
+    /// To be stopped, until someone starts it.
+    Stop,
+    /// To be stopped and forgotten: it was scaled away.
+    Leave,
+}
+
 /// How hard an instance was told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {

@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod control;
 mod demo;
 mod env_command;
 mod files;
@@ -12,13 +13,16 @@ mod leak;
 mod limits;
 mod lines;
 mod log;
+mod logs;
 mod node_cluster;
 mod output;
+mod pty;
 mod resources;
 mod restart;
 mod run;
 mod sandbox;
 mod sandbox_itself;
+mod scale;
 mod signals;
 mod start;
 mod stop;

@@ -54,6 +54,7 @@ mod tests {
             directory: None,
             quiet: false,
             limits: Limits::default(),
+            stdio: crate::app::Stdio::default(),
             policy: Policy { budget, ..Policy::default() },
         }
     }

@@ -7,9 +7,9 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::app::App;
 use crate::app::lint::{self, Finding, Place, Severity, Subject, System};
 use crate::app::load::{self, LoadedEnvironment, LoadedProcfile};
+use crate::app::{App, Stdio};
 use crate::cli::answer;
 use crate::cli::args::CheckArgs;
 use crate::cli::args::Tool;
@@ -127,7 +127,7 @@ fn application(
         return resolve::one_of(settled, loaded, 0);
     }
     let cpus = resources::cpus::available();
-    let asked = Asked { named: Vec::new(), rules: Tool::Pm, cpus };
+    let asked = Asked { named: Vec::new(), rules: Tool::Pm, cpus, auto: Stdio::Pipes };
     Ok(resolve::plan(settled, loaded, asked)?.app)
 }
 

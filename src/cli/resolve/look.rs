@@ -35,7 +35,7 @@ pub(crate) fn text(session: &Session, app: &App, sources: &Sources) -> Result<Fo
 
 /// Decides on colour: the option, then NO_COLOR (no-color.org), then FORCE_COLOR (force-color.org) and
 /// CLICOLOR_FORCE, then CLICOLOR=0 and TERM=dumb, then whether stdout is a terminal.
-fn color(choice: Option<Color>, sources: &Sources) -> bool {
+pub(crate) fn color(choice: Option<Color>, sources: &Sources) -> bool {
     let set = |name: &str| sources.var(name).is_some();
     let is = |name: &str, text: &str| sources.var(name).is_some_and(|value| value == text);
     match choice.unwrap_or(Color::Auto) {

@@ -10,7 +10,7 @@ use super::args::Tool;
 use super::settled::Settled;
 use crate::app::formation::{self, FormationError, Part, Wish};
 use crate::app::procfile::Entry;
-use crate::app::{App, Environment, ExitOn, Role, Source};
+use crate::app::{App, Environment, ExitOn, Role, Source, Stdio};
 use crate::config::settings::Switch;
 use crate::error::Error;
 use process::{Parts, process_type};
@@ -44,6 +44,8 @@ pub(crate) struct Asked {
     pub(crate) rules: Tool,
     /// What `auto` means.
     pub(crate) cpus: u16,
+    /// What an instance has for input and output where `--pty` says `auto`, or nothing.
+    pub(crate) auto: Stdio,
 }
 
 /// Makes the application with one instance of one type, for a look at it. `at` is its position.
@@ -52,7 +54,7 @@ pub(crate) fn one_of(settled: &Settled, loaded: Loaded, at: usize) -> Result<App
     if let Some(count) = counts.get_mut(at) {
         *count = 1;
     }
-    app(settled, loaded, &counts, Tool::Pm)
+    app(settled, loaded, &counts, Tool::Pm, Stdio::Pipes)
 }
 
 /// Makes the application that `pm start` runs.
@@ -97,7 +99,7 @@ pub(crate) fn plan(settled: &Settled, loaded: Loaded, asked: Asked) -> Result<Pl
     for name in session.quiet.iter().flat_map(|quiet| &quiet.value) {
         formation::position(&names, name)?;
     }
-    let app = app(settled, loaded, &counts, asked.rules)?;
+    let app = app(settled, loaded, &counts, asked.rules, asked.auto)?;
     Ok(Plan { app, notices })
 }
 
@@ -107,7 +109,13 @@ fn default_counts(settled: &Settled, names: &[&str], cpus: u16) -> Vec<u16> {
     names.iter().map(|name| count(name).map_or(1, |count| count.value.number(cpus))).collect()
 }
 
-fn app(settled: &Settled, loaded: Loaded, counts: &[u16], rules: Tool) -> Result<App, Error> {
+fn app(
+    settled: &Settled,
+    loaded: Loaded,
+    counts: &[u16],
+    rules: Tool,
+    auto: Stdio,
+) -> Result<App, Error> {
     let Loaded { root, entries, environment } = loaded;
     let session = &settled.session;
     let base_port = base_port(session.port.as_ref().map(|port| port.value), &environment)?;
@@ -126,6 +134,7 @@ fn app(settled: &Settled, loaded: Loaded, counts: &[u16], rules: Tool) -> Result
                 Role::Service
             },
             rules,
+            auto,
             is_quiet: quiet.is_some_and(|quiet| quiet.value.contains(&entry.name)),
             entry,
         })

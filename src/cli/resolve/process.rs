@@ -3,9 +3,10 @@
 
 use crate::app::MemoryAction;
 use crate::app::procfile::Entry;
-use crate::app::{Budget, Environment, Limits, Policy, ProcessType, Restart, Role, Source};
+use crate::app::{Budget, Environment, Limits, Policy, ProcessType, Restart, Role, Source, Stdio};
 use crate::cli::args::Tool;
 use crate::config::TypeSettings;
+use crate::config::settings::Pty;
 use crate::error::Error;
 use crate::resources::budget::Said;
 use crate::resources::runtime::{self, Tuning, V8_SIZE_FLAGS};
@@ -24,6 +25,7 @@ pub(super) struct Parts<'a> {
     pub(super) root: &'a std::path::Path,
     pub(super) role: Role,
     pub(super) rules: Tool,
+    pub(super) auto: Stdio,
     pub(super) is_quiet: bool,
 }
 
@@ -33,7 +35,8 @@ pub(super) struct Parts<'a> {
 /// # Errors
 /// The budget cannot be divided, or V8's flags have no place.
 pub(super) fn process_type(parts: Parts<'_>) -> Result<ProcessType, Error> {
-    let Parts { entry, count, own, env_source, environment, root, role, rules, is_quiet } = parts;
+    let Parts { entry, count, own, env_source, environment, root, role, rules, auto, is_quiet } =
+        parts;
     let policy = policy(&own, role, rules);
     let limits = Limits {
         open_files: own.nofile.as_ref().map(|setting| setting.value),
@@ -49,6 +52,11 @@ pub(super) fn process_type(parts: Parts<'_>) -> Result<ProcessType, Error> {
         environment: Environment::default(),
         quiet: is_quiet,
         limits,
+        stdio: match own.pty.as_ref().map(|pty| pty.value) {
+            Some(Pty::Always) => Stdio::Terminal,
+            Some(Pty::Auto) | None => auto,
+            Some(Pty::Never) => Stdio::Pipes,
+        },
         policy,
     };
     for (key, text) in own.env.iter().flat_map(|env| &env.value) {

@@ -50,7 +50,7 @@ fn kinds(w: &World) -> Vec<&'static str> {
 }
 
 /// Returns one world for each combination of states that some sessions pass through.
-fn reachable() -> BTreeMap<Vec<&'static str>, World> {
+pub(super) fn reachable() -> BTreeMap<Vec<&'static str>, World> {
     let mut worlds = BTreeMap::new();
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     for nth in 0..60_u64 {

@@ -7,6 +7,7 @@ mod job_control;
 mod memory;
 mod purity;
 mod release;
+mod request;
 mod shutdown;
 mod stop;
 mod storm;

@@ -7,7 +7,7 @@ use crate::app::{MemoryAction, Size};
 use crate::supervisor::sim::{Child, Random, Row, World};
 use crate::supervisor::{Event, Exit, Group};
 
-fn pick<T: Copy>(random: &mut Random, from: &[T]) -> T {
+pub(super) fn pick<T: Copy>(random: &mut Random, from: &[T]) -> T {
     from[usize::try_from(random.below(from.len() as u64)).unwrap()]
 }
 
@@ -55,7 +55,7 @@ fn a_row(random: &mut Random, name: &'static str) -> Row {
     Row { name, count: u16::try_from(random.below(4)).unwrap(), policy, children }
 }
 
-fn a_world(random: &mut Random) -> World {
+pub(super) fn a_world(random: &mut Random) -> World {
     let names = ["a", "b", "c"];
     let rows = names.map(|name| a_row(random, name)).to_vec();
     let exit_on = pick(random, &[ExitOn::First, ExitOn::Failure, ExitOn::All]);

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -262,6 +263,19 @@ impl Session {
         let mut terminal =
             self.terminal.as_ref().expect("only a program of spawn_pty has a terminal");
         terminal.write_all(keys.as_bytes()).expect("the terminal takes keys");
+    }
+
+    /// Gives the program's terminal another size.
+    #[track_caller]
+    pub(crate) fn resize(&self, rows: u16, columns: u16) {
+        let terminal = self.terminal.as_ref().expect("only a program of spawn_pty has a terminal");
+        let size = nix::pty::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        #[expect(unsafe_code, reason = "nix has this ioctl only as a macro of unsafe code")]
+        // SAFETY: TIOCSWINSZ reads one winsize, which lives until the call returns.
+        let done = unsafe {
+            nix::libc::ioctl(terminal.as_raw_fd(), nix::libc::TIOCSWINSZ, &raw const size)
+        };
+        assert_eq!(done, 0, "a terminal can be resized");
     }
 
     /// Blocks until `claim` answers, and fails with all that was seen at the limit.

@@ -1,0 +1,146 @@
+//! `pm logs`: what the session keeps of its output, and what comes, in the form of `pm start`.
+
+use std::collections::HashMap;
+use std::io;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::args::LogsArgs;
+use super::find;
+use crate::cli::answer;
+use crate::cli::resolve::look;
+use crate::cli::sources::Sources;
+use crate::control::client::{Connection, Heard};
+use crate::control::proto::{Body, Order, Report};
+use crate::error::Error;
+use crate::os;
+use crate::output::Look;
+use crate::output::line::LineSplitter;
+use crate::output::render::{End, LabelId, Renderer, SYSTEM};
+use crate::output::ring::LINES;
+
+const TIME: &str = "%H:%M:%S";
+
+/// Shows output until all is shown, or with `--follow` until the session ends.
+pub(crate) fn logs(args: &LogsArgs, sources: &Sources) -> Result<i32, Error> {
+    let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
+    let fail = |source| Error::Session { session: session.found.pid, source };
+    let order = Order::Logs {
+        names: args.names.clone(),
+        lines: args.lines.unwrap_or(LINES),
+        follow: args.follow,
+    };
+    let mut connection = Connection::open(&session.found.socket, order).map_err(fail)?;
+    let mut log = Log::new(args, sources, session.report);
+    loop {
+        let out = match connection.wait(None).map_err(fail)? {
+            Heard::Answer(Body::Output { name, at, length }) => {
+                log.output(&name, at, &connection.bytes(length).map_err(fail)?)
+            }
+            Heard::Answer(Body::Lost { lines }) => log.lost(lines),
+            Heard::Answer(Body::Refused { reason, hint }) => {
+                return Err(Error::Refused { reason, hint });
+            }
+            Heard::Answer(Body::Done | Body::Failed { .. } | Body::Status(_)) | Heard::Nothing => {
+                continue;
+            }
+            Heard::End => {
+                let rest = log.end();
+                return shown(&rest).map(|_| 0);
+            }
+        };
+        if shown(&out)? == Reader::Gone {
+            return Ok(0);
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Reader {
+    There,
+    Gone,
+}
+
+/// A reader that has enough (`pm logs | head`) is no failure.
+fn shown(bytes: &[u8]) -> Result<Reader, Error> {
+    match answer(bytes) {
+        Ok(()) => Ok(Reader::There),
+        Err(Error::Output { source }) if source.kind() == io::ErrorKind::BrokenPipe => {
+            Ok(Reader::Gone)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes lines of what comes in pieces.
+struct Log {
+    renderer: Renderer,
+    zone: TimeZone,
+    types: Vec<String>,
+    speakers: HashMap<String, (LabelId, LineSplitter)>,
+    system: LabelId,
+    has_time: bool,
+}
+
+impl Log {
+    fn new(args: &LogsArgs, sources: &Sources, report: Report) -> Self {
+        let longest = report.instances.iter().map(|instance| instance.name.len()).max();
+        let mut renderer = Renderer::new(Look {
+            color: look::color(args.color, sources),
+            timestamp: None,
+            prefix: !args.no_prefix,
+            width: longest.unwrap_or(0).max(SYSTEM.len()),
+        });
+        let system = renderer.label(SYSTEM, None);
+        Self {
+            renderer,
+            zone: os::zone::local(sources.var("TZ").is_some()),
+            types: report.types,
+            speakers: HashMap::new(),
+            system,
+            has_time: !args.no_timestamp,
+        }
+    }
+
+    fn output(&mut self, name: &str, at: i64, bytes: &[u8]) -> Vec<u8> {
+        if let Ok(at) = Timestamp::from_millisecond(at)
+            && self.has_time
+        {
+            let at = at.to_zoned_datetime(self.zone.clone());
+            let time = jiff::fmt::strtime::format(TIME, &at).unwrap_or_default();
+            self.renderer.set_time(&time);
+        }
+        if !self.speakers.contains_key(name) {
+            let process_type = name.rsplit_once('.').map_or(name, |(process_type, _)| process_type);
+            let color = self.types.iter().position(|known| known == process_type);
+            let label = self.renderer.label(name, color.or(Some(self.types.len())));
+            self.speakers.insert(name.to_owned(), (label, LineSplitter::default()));
+        }
+        let mut out = Vec::new();
+        if let Some((label, splitter)) = self.speakers.get_mut(name) {
+            self.renderer.push(*label, splitter, bytes, &mut out);
+        }
+        out
+    }
+
+    fn lost(&mut self, lines: u64) -> Vec<u8> {
+        let text = format!("{lines} lines are lost: they came faster than they were read");
+        // What was begun does not go on.
+        let mut out = self.end();
+        self.renderer.piece(self.system, text.as_bytes(), End::Newline, &mut out);
+        out
+    }
+
+    /// Returns the unfinished lines.
+    fn end(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (label, splitter) in self.speakers.values_mut() {
+            if splitter.partial().is_empty() {
+                continue;
+            }
+            self.renderer.piece(*label, splitter.partial(), End::Newline, &mut out);
+            splitter.clear();
+        }
+        out
+    }
+}

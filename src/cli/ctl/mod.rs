@@ -1,0 +1,105 @@
+//! The subcommands for a running session: each gives one order, and waits until it is so.
+
+pub mod args;
+mod find;
+pub(crate) mod logs;
+pub(crate) mod status;
+mod wait;
+
+use crate::app::Signal;
+use crate::app::formation::{self, Count};
+use crate::cli::args::StartArgs;
+use crate::cli::sources::Sources;
+use crate::control::proto::{Names, Order, State};
+use crate::error::Error;
+use crate::resources::cpus;
+use args::{NamesArgs, ScaleArgs, SignalArgs, TargetArgs, WaitArgs, WholeArgs};
+
+/// `pm restart`
+pub(crate) fn restart(args: &NamesArgs, sources: &Sources) -> Result<i32, Error> {
+    named(args, sources, Order::Restart)
+}
+
+/// `pm stop`
+pub(crate) fn stop(args: &NamesArgs, sources: &Sources) -> Result<i32, Error> {
+    named(args, sources, Order::Stop)
+}
+
+fn named(args: &NamesArgs, sources: &Sources, order: fn(Names) -> Order) -> Result<i32, Error> {
+    let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
+    let names = Names { names: args.names.clone(), wait: !args.wait.no_wait };
+    wait::until_true(&session.found, order(names), &args.names, &args.wait, sources)
+}
+
+/// Starts what a running session of this root has, where that is what `pm start NAME...` means: every
+/// name fits instances of one session, and each of them is stopped or has ended. Otherwise `None`:
+/// another session begins.
+pub(crate) fn start_in_session(args: &StartArgs, sources: &Sources) -> Result<Option<i32>, Error> {
+    if args.types.is_empty() || args.types.iter().any(|name| name.contains(['=', ','])) {
+        return Ok(None);
+    }
+    let target = TargetArgs {
+        procfile: args.session.files.procfile.clone(),
+        root: args.session.files.root.clone(),
+        session: None,
+    };
+    let is_down = |state| matches!(state, State::Stopped | State::Done | State::Failed);
+    for session in find::all(&target, sources).unwrap_or_default() {
+        let Ok(chosen) = find::chosen(&session.report, &args.types) else { continue };
+        let instances = &session.report.instances;
+        if chosen.iter().all(|at| is_down(instances[*at].state)) {
+            let order = Order::Start(Names { names: args.types.clone(), wait: true });
+            let wait = WaitArgs::default();
+            return wait::until_true(&session.found, order, &args.types, &wait, sources).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// `pm scale`
+pub(crate) fn scale(args: &ScaleArgs, sources: &Sources) -> Result<i32, Error> {
+    let mut counts = Vec::new();
+    for text in &args.counts {
+        for part in formation::parse(text)? {
+            let count = match part.count {
+                Some(Count::Number(count)) => count,
+                Some(Count::Auto) => cpus::available(),
+                None => {
+                    let reason = format!("`{}` has no count", part.name);
+                    let hint = Some(format!("write `{}=2`", part.name));
+                    return Err(Error::Refused { reason, hint });
+                }
+            };
+            counts.push((part.name, count));
+        }
+    }
+    let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
+    let session = find::one(&args.target, sources, &names, find::runs_types)?;
+    let order = Order::Scale { counts, wait: !args.wait.no_wait };
+    wait::until_true(&session.found, order, &names, &args.wait, sources)
+}
+
+/// `pm signal`
+pub(crate) fn signal(args: &SignalArgs, sources: &Sources) -> Result<i32, Error> {
+    let Some(Signal(signal)) = Signal::parse(&args.signal) else {
+        return Err(Error::NotASignal { text: args.signal.clone() });
+    };
+    let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
+    let order = Order::Signal { names: args.names.clone(), signal };
+    wait::until_true(&session.found, order, &args.names, &WaitArgs::default(), sources)
+}
+
+/// `pm reload`
+pub(crate) fn reload(args: &WholeArgs, sources: &Sources) -> Result<i32, Error> {
+    whole(args, sources, |wait| Order::Reload { wait })
+}
+
+/// `pm quit`
+pub(crate) fn quit(args: &WholeArgs, sources: &Sources) -> Result<i32, Error> {
+    whole(args, sources, |wait| Order::Quit { wait })
+}
+
+fn whole(args: &WholeArgs, sources: &Sources, order: fn(bool) -> Order) -> Result<i32, Error> {
+    let session = find::one(&args.target, sources, &[], find::has_instances)?;
+    wait::until_true(&session.found, order(!args.wait.no_wait), &[], &args.wait, sources)
+}

@@ -1,0 +1,152 @@
+//! `pm status`: a table, or JSON.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use nix::poll::{PollTimeout, poll};
+
+use super::args::StatusArgs;
+use super::find;
+use crate::cli::answer;
+use crate::cli::sources::Sources;
+use crate::control::proto::{Instance, Report, State};
+use crate::error::Error;
+use crate::os::notes::short;
+
+/// Time between two tables of `--watch`, in milliseconds.
+const AGAIN: u16 = 1000;
+
+/// Shows what the session does.
+pub(crate) fn status(args: &StatusArgs, sources: &Sources) -> Result<i32, Error> {
+    if !args.watch {
+        // Every session of the root has its say, where none is named.
+        let sessions = find::all(&args.target, sources)?;
+        if sessions.len() > 1 && args.names.is_empty() && !args.json {
+            for session in &sessions {
+                let title = format!("session {}\n", session.found.pid);
+                answer((title + &table(&session.report, &HashMap::new())).as_bytes())?;
+            }
+            return Ok(0);
+        }
+    }
+    let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
+    let mut report = session.report;
+    let mut before = HashMap::new();
+    loop {
+        let chosen = find::chosen(&report, &args.names)?;
+        let mut at = 0..;
+        report.instances.retain(|_| at.next().is_some_and(|at| chosen.contains(&at)));
+        let text = if args.json {
+            serde_json::to_string(&report).unwrap_or_default() + "\n"
+        } else {
+            table(&report, &before)
+        };
+        let clear = if args.watch && sources.stdout_is_terminal && !args.json {
+            "\x1b[H\x1b[2J"
+        } else {
+            ""
+        };
+        answer(format!("{clear}{text}").as_bytes())?;
+        if !args.watch {
+            return Ok(0);
+        }
+        before = report.instances.iter().filter_map(|it| Some((it.pid?, it.cpu?))).collect();
+        // An interrupted wait is a short one.
+        let _ = poll(&mut [], PollTimeout::from(AGAIN));
+        report = match find::report(&session.found) {
+            Ok(report) => report,
+            // It has ended, which is what was watched.
+            Err(_) => return Ok(0),
+        };
+    }
+}
+
+/// Writes one line an instance. CPU is that of the time since `before`, else of its life.
+fn table(report: &Report, before: &HashMap<i32, f64>) -> String {
+    let head = ["NAME", "STATE", "PID", "PORT", "UPTIME", "RESTARTS", "RSS", "CPU"];
+    let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(report.instances.iter().map(|instance| row(instance, before)));
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let mut out = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn row(instance: &Instance, before: &HashMap<i32, f64>) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let seconds = |seconds: f64| short(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    let state = match (instance.state, &instance.end, instance.restart_in) {
+        (State::Failed, Some(end), _) => format!("failed ({end})"),
+        (state, _, Some(left)) => format!("{} ({})", state.word(), seconds(left)),
+        (state, _, None) => state.word().to_owned(),
+    };
+    vec![
+        instance.name.clone(),
+        state,
+        or_dash(instance.pid.map(|pid| pid.to_string())),
+        or_dash(instance.port.map(|port| port.to_string())),
+        or_dash(instance.uptime.map(seconds)),
+        instance.restarts.to_string(),
+        or_dash(instance.rss.map(|bytes| format!("{}M", bytes.div_ceil(1 << 20)))),
+        or_dash(cpu(instance, before).map(|share| format!("{:.0}%", share * 100.0))),
+    ]
+}
+
+fn cpu(instance: &Instance, before: &HashMap<i32, f64>) -> Option<f64> {
+    let now = instance.cpu?;
+    match before.get(&instance.pid?) {
+        Some(before) => Some((now - before).max(0.0) * 1000.0 / f64::from(AGAIN)),
+        None => instance.uptime.filter(|uptime| *uptime > 0.0).map(|uptime| now / uptime),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_one_line_an_instance() {
+        let web = Instance {
+            name: "web.1".into(),
+            state: State::Running,
+            pid: Some(41),
+            port: Some(5000),
+            uptime: Some(80.0),
+            restarts: 2,
+            restart_in: None,
+            end: None,
+            rss: Some(50 << 20),
+            cpu: Some(8.0),
+        };
+        let job = Instance {
+            name: "worker.1".into(),
+            state: State::Failed,
+            pid: None,
+            port: Some(5100),
+            uptime: None,
+            end: Some("exited with code 3".into()),
+            rss: None,
+            cpu: None,
+            ..web.clone()
+        };
+        let report = Report {
+            session: 40,
+            root: "/srv/app".into(),
+            types: vec!["web".into(), "worker".into()],
+            instances: vec![web, job],
+        };
+        assert_eq!(
+            table(&report, &HashMap::new()),
+            "NAME      STATE                        PID  PORT  UPTIME  RESTARTS  RSS  CPU\n\
+             web.1     running                      41   5000  1m 20s  2         50M  10%\n\
+             worker.1  failed (exited with code 3)  -    5100  -       2         -    -\n"
+        );
+        let table = table(&report, &HashMap::from([(41, 7.5)]));
+        assert!(table.contains("50M  50%"), "{table}");
+    }
+}

@@ -1,0 +1,73 @@
+//! Gives an order and waits until it is so; says for whom, where that takes longer than a second.
+
+use std::time::Duration;
+
+use super::args::WaitArgs;
+use super::find;
+use crate::app::select;
+use crate::cli::sources::Sources;
+use crate::cli::tell::LiveLine;
+use crate::control::client::{Connection, Heard};
+use crate::control::place::Found;
+use crate::control::proto::{Body, Order};
+use crate::error::Error;
+
+/// Silence before the first word on whom is waited for, and between two words.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Returns 0 when it is so. `names` are whom it concerns; empty: all.
+pub(super) fn until_true(
+    session: &Found,
+    order: Order,
+    names: &[String],
+    wait: &WaitArgs,
+    sources: &Sources,
+) -> Result<i32, Error> {
+    let fail = |source| Error::Session { session: session.pid, source };
+    let is_quit = matches!(order, Order::Quit { .. });
+    let mut connection = Connection::open(&session.socket, order).map_err(fail)?;
+    let mut line = LiveLine::new(sources.stderr_is_terminal);
+    let mut waited = Duration::ZERO;
+    let mut waiting = Vec::new();
+    loop {
+        let left =
+            wait.timeout.map_or(PATIENCE, |limit| limit.saturating_sub(waited)).min(PATIENCE);
+        match connection.wait(Some(left)).map_err(fail)? {
+            Heard::Answer(Body::Done) => return Ok(0),
+            Heard::Answer(Body::Failed { failures }) => {
+                let one = |failed: crate::control::proto::Failed| {
+                    format!("`{}`: {}", failed.name, failed.why)
+                };
+                return Err(Error::NotTrue { failures: failures.into_iter().map(one).collect() });
+            }
+            Heard::Answer(Body::Refused { reason, hint }) => {
+                return Err(Error::Refused { reason, hint });
+            }
+            // The end of the session is what was asked for.
+            Heard::End if is_quit => return Ok(0),
+            Heard::Answer(Body::Status(_) | Body::Output { .. } | Body::Lost { .. })
+            | Heard::End => {
+                return Err(fail(std::io::Error::other("it ended before it answered")));
+            }
+            Heard::Nothing => {}
+        }
+        waited += left;
+        if let Ok(report) = find::report(session) {
+            let concerned = |name: &str| {
+                names.is_empty() || names.iter().any(|pattern| select::fits(pattern, name))
+            };
+            let passing = report.instances.iter().filter(|instance| instance.state.is_passing());
+            let passing = passing.filter(|instance| concerned(&instance.name));
+            waiting = passing
+                .map(|instance| format!("{} ({})", instance.name, instance.state.word()))
+                .collect();
+        }
+        if wait.timeout.is_some_and(|limit| waited >= limit) {
+            let seconds = wait.timeout.unwrap_or_default().as_secs_f64();
+            return Err(Error::TimedOut { seconds, waiting });
+        }
+        if !waiting.is_empty() {
+            line.show(&format!("waiting for {}", waiting.join(", ")));
+        }
+    }
+}

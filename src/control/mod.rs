@@ -1,0 +1,7 @@
+//! Live control: one Unix socket a session, JSON lines on it. It knows the words of the protocol and the
+//! files of a session; what a request means is the supervisor's, and what it does the shell's.
+
+pub mod client;
+pub mod place;
+pub mod proto;
+pub mod server;

@@ -1,0 +1,296 @@
+//! The protocol: a client sends one JSON line, and gets JSON lines back.
+//!
+//! `{"pm":1,"do":"restart","names":["web"],"wait":true}` → `{"pm":1,"is":"done"}`
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the protocol. A session refuses any other, and says its own.
+pub const VERSION: u32 = 1;
+/// No line of a client may be longer.
+pub const LINE_LIMIT: usize = 64 << 10;
+
+/// What a client sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The version that the client speaks.
+    pub pm: u32,
+    /// What it wants.
+    #[serde(flatten)]
+    pub order: Order,
+}
+
+/// What can be wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Order {
+    /// To know what every instance does.
+    Status,
+    /// To start instances that do not run.
+    Start(Names),
+    /// To stop instances.
+    Stop(Names),
+    /// To restart instances.
+    Restart(Names),
+    /// To have so many of each type.
+    Scale {
+        /// Process types and their counts.
+        counts: Vec<(String, u16)>,
+        /// Whether the answer comes when it is so.
+        wait: bool,
+    },
+    /// To send a signal to instances.
+    Signal {
+        /// Names or globs.
+        names: Vec<String>,
+        /// Its number.
+        signal: i32,
+    },
+    /// To read the files again and act on what is different.
+    Reload {
+        /// Whether the answer comes when it is so.
+        wait: bool,
+    },
+    /// To get the output of instances: [`Body::Output`] and [`Body::Lost`], until all is sent.
+    Logs {
+        /// Names or globs; none: all.
+        names: Vec<String>,
+        /// So many lines of each instance, of those that are kept.
+        lines: usize,
+        /// What comes later, too.
+        follow: bool,
+    },
+    /// To end the session.
+    Quit {
+        /// Whether the answer comes when it is so.
+        wait: bool,
+    },
+}
+
+/// Whom an order is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// Names or globs.
+    pub names: Vec<String>,
+    /// Whether the answer comes when it is so.
+    pub wait: bool,
+}
+
+/// What a session answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The version that the session speaks.
+    pub pm: u32,
+    /// The answer.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// The answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Body {
+    /// It is so; without `wait`, it has begun.
+    Done,
+    /// For these it did not come true.
+    Failed {
+        /// Who, and why.
+        failures: Vec<Failed>,
+    },
+    /// It was not even tried.
+    Refused {
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// What every instance does.
+    Status(Report),
+    /// Output of an instance, as it was read: so many bytes follow this line.
+    Output {
+        /// `web.2`
+        name: String,
+        /// Milliseconds since 1970.
+        at: i64,
+        /// The number of bytes.
+        length: usize,
+    },
+    /// The client was too slow: so many lines were lost before what comes next.
+    Lost {
+        /// The number of lines.
+        lines: u64,
+    },
+}
+
+/// An instance for which something did not come true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// `web.2`
+    pub name: String,
+    /// Why, for a person.
+    pub why: String,
+}
+
+/// The session and its instances.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The process id of the session.
+    pub session: i32,
+    /// The application's folder.
+    pub root: String,
+    /// Every process type, also those that do not run.
+    pub types: Vec<String>,
+    /// Every instance.
+    pub instances: Vec<Instance>,
+}
+
+/// What one instance does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// `web.2`
+    pub name: String,
+    /// `waiting`, `starting`, `running`, `stopping`, `backing-off`, `stopped`, `done` or `failed`.
+    pub state: State,
+    /// Its process, which is also its group.
+    pub pid: Option<i32>,
+    /// Its PORT.
+    pub port: Option<u16>,
+    /// Seconds since it is up.
+    pub uptime: Option<f64>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// Seconds until it starts again.
+    pub restart_in: Option<f64>,
+    /// How it ended, for a person.
+    pub end: Option<String>,
+    /// Memory of its process tree in bytes.
+    pub rss: Option<u64>,
+    /// CPU time of its process tree in seconds.
+    pub cpu: Option<f64>,
+}
+
+/// What an instance does, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Others come first.
+    Waiting,
+    /// It is being started.
+    Starting,
+    /// It runs.
+    Running,
+    /// It was told to stop.
+    Stopping,
+    /// It starts again soon.
+    BackingOff,
+    /// It was stopped by request.
+    Stopped,
+    /// It ended with 0.
+    Done,
+    /// It ended otherwise.
+    Failed,
+}
+
+impl State {
+    /// Returns whether it is on its way to something else.
+    pub fn is_passing(self) -> bool {
+        match self {
+            Self::Waiting | Self::Starting | Self::Stopping | Self::BackingOff => true,
+            Self::Running | Self::Stopped | Self::Done | Self::Failed => false,
+        }
+    }
+
+    /// Returns the word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::BackingOff => "backing-off",
+            Self::Stopped => "stopped",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Reads a client's line. The error is for the client: what is wrong with it.
+///
+/// # Errors
+/// It is no JSON object of this version with an order that is known.
+pub fn call(line: &[u8]) -> Result<Call, String> {
+    #[derive(Deserialize)]
+    struct Greeting {
+        pm: u32,
+    }
+    let greeting: Greeting =
+        serde_json::from_slice(line).map_err(|error| format!("not a request: {error}"))?;
+    if greeting.pm != VERSION {
+        return Err(format!("this session speaks version {VERSION}, not {}", greeting.pm));
+    }
+    serde_json::from_slice(line).map_err(|error| format!("not a request: {error}"))
+}
+
+/// Returns an answer as a line.
+pub fn line(body: Body) -> Vec<u8> {
+    let answer = Answer { pm: VERSION, body };
+    // Strings, numbers and lists always become JSON.
+    let mut line = serde_json::to_vec(&answer).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_order_and_its_answer_are_readable_lines() {
+        let text = br#"{"pm":1,"do":"restart","names":["web"],"wait":true}"#;
+        let names = Names { names: vec!["web".into()], wait: true };
+        assert_eq!(call(text), Ok(Call { pm: 1, order: Order::Restart(names) }));
+        assert_eq!(line(Body::Done), b"{\"pm\":1,\"is\":\"done\"}\n");
+    }
+
+    #[test]
+    fn another_version_is_refused_with_ones_own() {
+        let error = call(br#"{"pm":7,"do":"dance"}"#).unwrap_err();
+        assert_eq!(error, "this session speaks version 1, not 7");
+        assert!(call(br#"{"pm":1,"do":"dance"}"#).unwrap_err().contains("dance"));
+    }
+
+    fn order() -> impl Strategy<Value = Order> {
+        let names = || proptest::collection::vec(".{0,8}", 0..4);
+        prop_oneof![
+            Just(Order::Status),
+            (names(), any::<bool>()).prop_map(|(names, wait)| Order::Stop(Names { names, wait })),
+            (names(), any::<i32>()).prop_map(|(names, signal)| Order::Signal { names, signal }),
+            (proptest::collection::vec((".{0,4}", any::<u16>()), 0..3), any::<bool>())
+                .prop_map(|(counts, wait)| Order::Scale { counts, wait }),
+            any::<bool>().prop_map(|wait| Order::Quit { wait }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(order in order()) {
+            let written = Call { pm: VERSION, order };
+            let line = serde_json::to_vec(&written).unwrap();
+            prop_assert!(!line.contains(&b'\n'));
+            prop_assert_eq!(call(&line), Ok(written));
+        }
+
+        #[test]
+        fn garbage_is_an_error_and_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = call(&bytes);
+        }
+
+        #[test]
+        fn damaged_requests_are_an_error_or_another_request(at in 0_usize..50, byte in any::<u8>()) {
+            let mut line = br#"{"pm":1,"do":"restart","names":["web"],"wait":true}"#.to_vec();
+            line[at] = byte;
+            let _ = call(&line);
+        }
+    }
+}

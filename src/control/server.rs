@@ -1,0 +1,410 @@
+//! The session's end of the socket: who may speak, what was asked, and the way back.
+//!
+//! Each client has two threads, one that reads and one that writes, and a queue between the session and
+//! the writer that is bounded: a client that hangs, floods or sends garbage costs its own connection.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+use nix::sys::socket::{getsockopt, sockopt};
+use nix::unistd::geteuid;
+
+use super::place::Place;
+use super::proto::{self, Body, Call, LINE_LIMIT};
+
+/// As many may be connected at a time.
+const CLIENTS: usize = 64;
+/// What waits for one client at most, in bytes; a single message may be longer.
+const QUEUE: usize = 4 << 20;
+/// What a message costs besides its bytes.
+const MESSAGE: usize = 64;
+/// One write, where there is as much.
+const WRITE: usize = 64 << 10;
+/// A client that has connected must ask within this.
+const HURRY: Duration = Duration::from_secs(5);
+/// How long the end of a session waits for its last answers to be taken.
+const FAREWELL: Duration = Duration::from_millis(500);
+const STACK: usize = 256 << 10;
+
+/// A connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientId(pub u64);
+
+/// What the clients' threads tell the session.
+#[derive(Debug)]
+pub enum FromClient {
+    /// One asked for something.
+    Asked(ClientId, Call, Outbox),
+    /// One is gone that had asked.
+    Gone(ClientId),
+}
+
+/// The way back to a client. The connection ends when the last one is dropped and all is sent.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    sender: Sender<Message>,
+    fill: Arc<Fill>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Bytes(Vec<u8>),
+    /// Here some was lost: so many lines, or [`CLOSED`].
+    Gap(Arc<AtomicU64>),
+}
+
+/// The gap was told; what is lost from then on is another.
+const CLOSED: u64 = u64::MAX;
+
+/// How full a queue is, and the gap at its end.
+#[derive(Debug, Default)]
+struct Fill {
+    bytes: AtomicUsize,
+    gap: Mutex<Option<Arc<AtomicU64>>>,
+}
+
+impl Outbox {
+    /// Sends an answer; never blocks.
+    pub fn answer(&self, body: Body) {
+        self.send(proto::line(body), 0);
+    }
+
+    /// Sends bytes that are so many lines; never blocks. Where the queue is full they are lost, and the
+    /// client is told how many lines, at the place where they would have stood.
+    pub fn send(&self, bytes: Vec<u8>, lines: u64) {
+        let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);
+        let cost = bytes.len() + MESSAGE;
+        let before = self.fill.bytes.fetch_add(cost, Ordering::AcqRel);
+        // A writer that is gone has nobody to send to.
+        if before == 0 || before + cost <= QUEUE {
+            let _ = self.sender.send(Message::Bytes(bytes));
+            *gap = None;
+            return;
+        }
+        self.fill.bytes.fetch_sub(cost, Ordering::AcqRel);
+        let add = |lost: u64| (lost != CLOSED).then_some(lost + lines);
+        let is_open = |gap: &Arc<AtomicU64>| {
+            gap.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
+        };
+        if !gap.as_ref().is_some_and(is_open) {
+            let opened = Arc::new(AtomicU64::new(lines));
+            *gap = Some(Arc::clone(&opened));
+            let _ = self.sender.send(Message::Gap(opened));
+        }
+    }
+}
+
+/// How many connections are open.
+#[derive(Debug, Default)]
+struct Open {
+    count: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Open {
+    /// Counts one more, unless there are too many.
+    fn enter(&self) -> bool {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = *count < CLIENTS;
+        *count += usize::from(has_room);
+        has_room
+    }
+
+    fn leave(&self) {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.changed.notify_all();
+    }
+}
+
+/// The socket of a session.
+#[derive(Debug)]
+pub struct Server {
+    place: Place,
+    open: Arc<Open>,
+}
+
+impl Server {
+    /// Opens the socket and listens on a thread of its own.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or the system refuses.
+    pub fn open(
+        folder: &Path,
+        root: &Path,
+        tell: impl Fn(FromClient) + Clone + Send + 'static,
+    ) -> io::Result<Self> {
+        let pid = i32::try_from(std::process::id()).map_err(io::Error::other)?;
+        let place = Place::take(folder, root, pid)?;
+        let listener = UnixListener::bind(place.socket())?;
+        std::fs::set_permissions(place.socket(), std::fs::Permissions::from_mode(0o600))?;
+        let open = Arc::new(Open::default());
+        let counted = Arc::clone(&open);
+        spawn("control", move || listen(&listener, &counted, &tell))?;
+        Ok(Self { place, open })
+    }
+
+    /// Takes the socket away, and lets clients have their last answers: every outbox is dropped by now.
+    pub fn close(self) {
+        drop(self.place);
+        let count = self.open.count.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who has not taken it by then does not get it.
+        drop(self.open.changed.wait_timeout_while(count, FAREWELL, |count| *count > 0));
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run).map(drop)
+}
+
+fn listen(
+    listener: &UnixListener,
+    open: &Arc<Open>,
+    tell: &(impl Fn(FromClient) + Clone + Send + 'static),
+) {
+    let mut next = 0_u64;
+    for stream in listener.incoming() {
+        let Ok(stream) = stream else {
+            // No descriptor is free, or the like: not for ever.
+            thread::park_timeout(Duration::from_millis(100));
+            continue;
+        };
+        if !may_speak(&stream) || !open.enter() {
+            continue;
+        }
+        next += 1;
+        let (id, counted, tell) = (ClientId(next), Arc::clone(open), tell.clone());
+        let started = spawn("client", move || {
+            serve(id, stream, tell);
+            counted.leave();
+        });
+        if started.is_err() {
+            open.leave();
+        }
+    }
+}
+
+/// The folder keeps strangers out already; this holds also where its mode was changed.
+fn may_speak(stream: &UnixStream) -> bool {
+    let uid = getsockopt(stream, sockopt::PeerCredentials).map(|peer| peer.uid());
+    uid.is_ok_and(|uid| uid == geteuid().as_raw() || uid == 0)
+}
+
+/// Reads one request, and then waits for the client to go.
+fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
+    // Bounded by `fill`.
+    let (sender, receiver) = crossbeam_channel::unbounded();
+    let fill = Arc::new(Fill::default());
+    let outbox = Outbox { sender, fill: Arc::clone(&fill) };
+    let Ok(writing) = stream.try_clone() else { return };
+    let Ok(writer) = thread::Builder::new()
+        .name("client-out".into())
+        .stack_size(STACK)
+        .spawn(move || write(writing, &receiver, &fill))
+    else {
+        return;
+    };
+    match first_line(&stream).map(|line| proto::call(&line)) {
+        Ok(Ok(call)) => {
+            tell(FromClient::Asked(id, call, outbox));
+            // Anything more than the end is none of this protocol.
+            while (&stream)
+                .read(&mut [0])
+                .is_err_and(|error| error.kind() == ErrorKind::Interrupted)
+            {}
+            tell(FromClient::Gone(id));
+            let _ = stream.shutdown(Shutdown::Read);
+        }
+        Ok(Err(reason)) => {
+            outbox.answer(Body::Refused { reason, hint: None });
+            drop(outbox);
+        }
+        Err(_) => drop(outbox),
+    }
+    // It cannot have panicked: it only writes.
+    let _ = writer.join();
+}
+
+/// Reads up to the first newline. What comes behind it is for nobody.
+fn first_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(HURRY))?;
+    let mut line = Vec::new();
+    let mut buffer = [0_u8; 4096];
+    loop {
+        let count = match stream.read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            other => other?,
+        };
+        let bytes = &buffer[..count];
+        match memchr::memchr(b'\n', bytes) {
+            Some(at) => {
+                line.extend_from_slice(&bytes[..at]);
+                stream.set_read_timeout(None)?;
+                return Ok(line);
+            }
+            None if count == 0 || line.len() + count > LINE_LIMIT => {
+                return Err(ErrorKind::InvalidData.into());
+            }
+            None => line.extend_from_slice(bytes),
+        }
+    }
+}
+
+/// Writes what comes until nobody sends any more, then ends the connection.
+fn write(mut stream: UnixStream, from: &Receiver<Message>, fill: &Fill) {
+    let mut batch = Vec::new();
+    for first in from {
+        let mut message = Some(first);
+        while let Some(part) = message {
+            match part {
+                Message::Bytes(bytes) => {
+                    fill.bytes.fetch_sub(bytes.len() + MESSAGE, Ordering::AcqRel);
+                    batch.extend(bytes);
+                }
+                Message::Gap(gap) => {
+                    let lines = gap.swap(CLOSED, Ordering::AcqRel);
+                    batch.extend(proto::line(Body::Lost { lines }));
+                }
+            }
+            message = if batch.len() < WRITE { from.try_recv().ok() } else { None };
+        }
+        if stream.write_all(&batch).is_err() {
+            break;
+        }
+        batch.clear();
+        batch.shrink_to(2 * WRITE);
+    }
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::place;
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::{BufRead, BufReader};
+
+    struct Listening {
+        _server: Server,
+        _scratch: tempfile::TempDir,
+        socket: std::path::PathBuf,
+        asked: Receiver<FromClient>,
+    }
+
+    fn listening() -> Listening {
+        let scratch = tempfile::tempdir().unwrap();
+        let (folder, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
+        let (sender, asked) = crossbeam_channel::unbounded();
+        let server = Server::open(&folder, root, move |news| drop(sender.send(news))).unwrap();
+        let socket = place::sessions(&folder, root)[0].socket.clone();
+        Listening { _server: server, _scratch: scratch, socket, asked }
+    }
+
+    fn answers(stream: UnixStream) -> Vec<String> {
+        BufReader::new(stream).lines().map_while(Result::ok).collect()
+    }
+
+    #[test]
+    fn a_request_is_told_and_its_answer_ends_the_connection() {
+        let it = listening();
+        let mode = std::fs::metadata(&it.socket).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let mut stream = UnixStream::connect(&it.socket).unwrap();
+        stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
+        let Ok(FromClient::Asked(id, call, outbox)) = it.asked.recv() else { panic!("no request") };
+        assert_eq!(call.order, proto::Order::Status);
+        outbox.answer(Body::Done);
+        drop(outbox);
+        assert_eq!(answers(stream), [r#"{"pm":1,"is":"done"}"#]);
+        assert!(matches!(it.asked.recv(), Ok(FromClient::Gone(gone)) if gone == id));
+    }
+
+    #[test]
+    fn a_client_that_goes_or_says_more_is_told_as_gone() {
+        let it = listening();
+        for more in [&b""[..], b"more\n"] {
+            let mut stream = UnixStream::connect(&it.socket).unwrap();
+            stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
+            let Ok(FromClient::Asked(_, _, outbox)) = it.asked.recv() else { panic!("no request") };
+            stream.write_all(more).unwrap();
+            if more.is_empty() {
+                stream.shutdown(Shutdown::Both).unwrap();
+            }
+            assert!(matches!(it.asked.recv(), Ok(FromClient::Gone(_))));
+            drop(outbox);
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_off_and_a_wrong_one_is_explained() {
+        let it = listening();
+        let mut stream = UnixStream::connect(&it.socket).unwrap();
+        let flood = vec![b'x'; 4 * LINE_LIMIT];
+        // The other end hangs up in the middle.
+        let _ = stream.write_all(&flood);
+        assert_eq!(answers(stream), [""; 0]);
+        let mut stream = UnixStream::connect(&it.socket).unwrap();
+        stream.write_all(b"{\"pm\":2}\n").unwrap();
+        assert!(answers(stream)[0].contains("speaks version 1"));
+        assert!(it.asked.try_recv().is_err());
+    }
+
+    #[test]
+    fn clients_that_hang_keep_nobody_else_out_below_the_limit() {
+        let it = listening();
+        let hanging: Vec<_> =
+            (1..CLIENTS).map(|_| UnixStream::connect(&it.socket).unwrap()).collect();
+        let mut stream = UnixStream::connect(&it.socket).unwrap();
+        stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
+        assert!(matches!(it.asked.recv(), Ok(FromClient::Asked(..))));
+        let one_too_many = UnixStream::connect(&it.socket).unwrap();
+        assert_eq!(answers(one_too_many), [""; 0]);
+        drop(hanging);
+    }
+
+    #[test]
+    fn a_slow_client_loses_lines_without_blocking_and_is_told_how_many() {
+        let it = listening();
+        let mut stream = UnixStream::connect(&it.socket).unwrap();
+        stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
+        let Ok(FromClient::Asked(_, _, outbox)) = it.asked.recv() else { panic!("no request") };
+        let sent = 100_u64;
+        for _ in 0..sent {
+            let mut line = vec![b'x'; 256 << 10];
+            line.push(b'\n');
+            outbox.send(line, 1);
+        }
+        drop(outbox);
+        let (told, lines): (Vec<_>, Vec<_>) =
+            answers(stream).into_iter().partition(|line| line.starts_with('{'));
+        let lost = sent - lines.len() as u64;
+        assert!(lost > 0 && !lines.is_empty());
+        let count = |line: &String| {
+            let number = line.strip_prefix(r#"{"pm":1,"is":"lost","lines":"#)?.strip_suffix('}')?;
+            number.parse::<u64>().ok()
+        };
+        assert_eq!(told.iter().filter_map(count).sum::<u64>(), lost);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn garbage_costs_only_its_connection(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let it = listening();
+            let mut stream = UnixStream::connect(&it.socket).unwrap();
+            let _ = stream.write_all(&bytes);
+            let _ = stream.shutdown(Shutdown::Write);
+            drop(answers(stream));
+            let mut stream = UnixStream::connect(&it.socket).unwrap();
+            stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
+            prop_assert!(it.asked.iter().any(|news| matches!(news, FromClient::Asked(..))));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Where requests of clients come in: names become instances, orders become events, replies become
+//! answers.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::meter::{Meter, Root};
+use crate::app::select::select;
+use crate::app::{App, InstanceId, Signal, reload};
+use crate::control::proto::{self, Body, Failed, Instance, Names, Order, Report, State};
+use crate::control::server::{ClientId, Outbox};
+use crate::output::{Follower, Part, PumpHandle, ToPump};
+use crate::supervisor::{
+    Ask, Doing, Event, Exit, Failure, Moment, Patience, Reply, Request, RequestId, Supervisor,
+};
+
+/// Reads the application's files again, by the options that the session was started with.
+type Reread = Box<dyn FnMut() -> Result<App, String>>;
+
+/// What a session needs to be controlled.
+pub(crate) struct Control {
+    /// The folder for its socket.
+    pub(crate) folder: PathBuf,
+    /// Reads the files again; the error is for a person.
+    pub(crate) reread: Reread,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// The requests that wait for their answer.
+pub(crate) struct Desk {
+    waiting: HashMap<RequestId, Outbox>,
+    reread: Reread,
+    pump: PumpHandle,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("waiting", &self.waiting).finish_non_exhaustive()
+    }
+}
+
+/// A request that can be made, or why not.
+type Understood = Result<(Request, Patience), Body>;
+
+impl Desk {
+    pub(crate) fn new(reread: Reread, pump: PumpHandle) -> Self {
+        Self { waiting: HashMap::new(), reread, pump }
+    }
+
+    /// Takes an order. What comes of it is answered here at once, or told as events.
+    pub(crate) fn take(
+        &mut self,
+        client: ClientId,
+        order: Order,
+        outbox: Outbox,
+        now: Moment,
+        core: &Supervisor,
+    ) -> Vec<Event> {
+        match order {
+            Order::Status => {
+                measure_and_answer(report(core, now), outbox);
+                return Vec::new();
+            }
+            Order::Logs { names, lines, follow } => {
+                match chosen(&names, core) {
+                    Ok(_) => {
+                        let follower = follower(client, names, lines, follow, outbox);
+                        self.pump.post(ToPump::Subscribe(follower));
+                        self.pump.wake();
+                    }
+                    Err(body) => outbox.answer(body),
+                }
+                return Vec::new();
+            }
+            // These go to the supervisor.
+            Order::Start(_)
+            | Order::Stop(_)
+            | Order::Restart(_)
+            | Order::Scale { .. }
+            | Order::Signal { .. }
+            | Order::Reload { .. }
+            | Order::Quit { .. } => {}
+        }
+        let mut events = Vec::new();
+        match self.understand(order, core, &mut events) {
+            Ok((request, patience)) => {
+                let id = RequestId(client.0);
+                self.waiting.insert(id, outbox);
+                events.push(Event::Requested(id, Ask { request, patience }));
+            }
+            Err(body) => outbox.answer(body),
+        }
+        events
+    }
+
+    /// Takes the news that a client is gone.
+    pub(crate) fn forget(&mut self, client: ClientId) -> Option<Event> {
+        let id = RequestId(client.0);
+        self.pump.post(ToPump::Unsubscribe(client.0));
+        self.pump.wake();
+        self.waiting.remove(&id).map(|_| Event::Forgotten(id))
+    }
+
+    /// Passes a reply on.
+    pub(crate) fn reply(&mut self, id: RequestId, reply: Reply, app: &App) {
+        let Some(outbox) = self.waiting.remove(&id) else { return };
+        outbox.answer(match reply {
+            Reply::Done => Body::Done,
+            Reply::Failed(failures) => {
+                let one = |(id, failure): (InstanceId, Failure)| Failed {
+                    name: app.name_of(id),
+                    why: why(&failure),
+                };
+                Body::Failed { failures: failures.into_iter().map(one).collect() }
+            }
+        });
+    }
+
+    fn understand(
+        &mut self,
+        order: Order,
+        core: &Supervisor,
+        events: &mut Vec<Event>,
+    ) -> Understood {
+        match order {
+            // Answered before.
+            Order::Status | Order::Logs { .. } => Ok((Request::Start(Vec::new()), Patience::None)),
+            Order::Start(names) => {
+                Ok((Request::Start(chosen(&names.names, core)?), patience(names.wait)))
+            }
+            Order::Stop(names) => {
+                Ok((Request::Stop(chosen(&names.names, core)?), patience(names.wait)))
+            }
+            Order::Restart(Names { names, wait }) => {
+                let ids = chosen(&names, core)?;
+                let new = (self.reread)().map_err(unreadable)?;
+                let app = reload::with_environment_of(core.app(), &new);
+                events.push(Event::Reread(Arc::new(app)));
+                Ok((Request::Restart(ids), patience(wait)))
+            }
+            Order::Scale { counts, wait } => {
+                let mut wanted = Vec::new();
+                for (name, count) in counts {
+                    let at = core.app().types.iter().position(|known| known.name == name);
+                    let at = at.and_then(|at| u16::try_from(at).ok());
+                    wanted.push((at.ok_or_else(|| no_type(&name, core.app()))?, count));
+                }
+                Ok((Request::Scale(wanted), patience(wait)))
+            }
+            Order::Signal { names, signal } => {
+                let ids = chosen(&names, core)?;
+                Ok((Request::Signal(ids, Signal(signal)), Patience::UntilTrue))
+            }
+            Order::Reload { wait } => {
+                let new = (self.reread)().map_err(unreadable)?;
+                let reload::Fitted { app, gone } = reload::fit(core.app(), new);
+                Ok((Request::Reload { app: Arc::new(app), gone }, patience(wait)))
+            }
+            Order::Quit { wait } => Ok((Request::Quit, patience(wait))),
+        }
+    }
+}
+
+fn follower(
+    client: ClientId,
+    patterns: Vec<String>,
+    history: usize,
+    follows: bool,
+    outbox: Outbox,
+) -> Follower {
+    let send = move |parts: &[Part<'_>]| {
+        let mut message = Vec::new();
+        let mut lines = 0;
+        for Part { name, at, bytes } in parts {
+            let (name, at, length) = ((*name).to_owned(), *at, bytes.len());
+            message.extend(proto::line(Body::Output { name, at, length }));
+            message.extend_from_slice(bytes);
+            lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        }
+        outbox.send(message, lines);
+    };
+    Follower { id: client.0, patterns, history, follows, send: Box::new(send) }
+}
+
+fn patience(wait: bool) -> Patience {
+    if wait { Patience::UntilTrue } else { Patience::None }
+}
+
+fn unreadable(reason: String) -> Body {
+    Body::Refused { reason, hint: Some("nothing was changed".to_owned()) }
+}
+
+fn no_type(name: &str, app: &App) -> Body {
+    let known: Vec<_> = app.types.iter().map(|known| known.name.as_str()).collect();
+    Body::Refused {
+        reason: format!("no process type `{name}` in this session"),
+        hint: Some(format!("it has: {}", known.join(", "))),
+    }
+}
+
+/// Returns the instances that the names mean.
+fn chosen(patterns: &[String], core: &Supervisor) -> Result<Vec<InstanceId>, Body> {
+    let ids: Vec<InstanceId> = core.instances().collect();
+    if patterns.is_empty() {
+        return Ok(ids);
+    }
+    let names: Vec<String> = ids.iter().map(|id| core.app().name_of(*id)).collect();
+    match select(patterns, &names) {
+        Ok(chosen) => Ok(chosen.into_iter().map(|at| ids[at]).collect()),
+        Err(unknown) => Err(Body::Refused {
+            reason: unknown.to_string(),
+            hint: unknown.nearest.map(|nearest| format!("did you mean `{nearest}`?")),
+        }),
+    }
+}
+
+fn why(failure: &Failure) -> String {
+    match failure {
+        Failure::NotStarted(error) => error.clone(),
+        Failure::Ended(exit) => format!("{exit} instead"),
+        Failure::Lost => "did not end, not even by SIGKILL".to_owned(),
+        Failure::NotRunning => "does not run".to_owned(),
+        Failure::NoPort => "would get a port over 65535".to_owned(),
+        Failure::Overruled => "a later request wanted something else".to_owned(),
+        Failure::SessionEnds => "the session ends".to_owned(),
+    }
+}
+
+fn report(core: &Supervisor, now: Moment) -> Report {
+    let app = core.app();
+    let instances = core.status(now).into_iter().map(|status| {
+        let (state, restart_in, end) = match status.doing {
+            Doing::Waiting => (State::Waiting, None, None),
+            Doing::Starting => (State::Starting, None, None),
+            Doing::Running => (State::Running, None, None),
+            Doing::Stopping => (State::Stopping, None, None),
+            Doing::BackingOff(left) => (State::BackingOff, Some(left.as_secs_f64()), None),
+            Doing::Stopped => (State::Stopped, None, None),
+            Doing::Ended(exit) if exit.is_success() => (State::Done, None, Some(exit)),
+            Doing::Ended(exit) => (State::Failed, None, Some(exit)),
+        };
+        Instance {
+            name: app.name_of(status.id),
+            state,
+            pid: status.pid,
+            port: app.port_of(status.id),
+            uptime: status.uptime.map(|uptime| uptime.as_secs_f64()),
+            restarts: status.restarts,
+            restart_in,
+            end: end.as_ref().map(Exit::to_string),
+            rss: None,
+            cpu: None,
+        }
+    });
+    Report {
+        session: i32::try_from(std::process::id()).unwrap_or_default(),
+        root: app.root.to_string_lossy().into_owned(),
+        types: app.types.iter().map(|known| known.name.clone()).collect(),
+        instances: instances.collect(),
+    }
+}
+
+/// Measures on a thread of its own: with many processes it takes longer than a signal may wait.
+fn measure_and_answer(report: Report, outbox: Outbox) {
+    let bare = (report.clone(), outbox.clone());
+    let thread = std::thread::Builder::new().name("status".into()).stack_size(256 << 10);
+    let started = thread.spawn(move || {
+        let mut report = report;
+        measure(&mut report);
+        outbox.answer(Body::Status(report));
+    });
+    if started.is_err() {
+        let (report, outbox) = bare;
+        outbox.answer(Body::Status(report));
+    }
+}
+
+/// Where nothing can be measured, the figures stay away.
+fn measure(report: &mut Report) {
+    let Ok(mut meter) = Meter::new() else { return };
+    let leaders: Vec<i32> = report.instances.iter().filter_map(|instance| instance.pid).collect();
+    let roots: Vec<_> =
+        leaders.iter().map(|&leader| Root { leader, limit: None, group: None }).collect();
+    let usages = meter.sample(&roots);
+    for (leader, usage) in leaders.into_iter().zip(usages) {
+        let found = report.instances.iter_mut().find(|instance| instance.pid == Some(leader));
+        if let Some(instance) = found {
+            instance.rss = usage.map(|usage| usage.bytes);
+            instance.cpu = meter.cpu(leader).map(|time| time.as_secs_f64());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a terminal's line discipline adds, taken away: CR LF becomes LF. A CR anywhere else is the
+//! program's own.
+
+use memchr::memchr;
+
+/// Remembers a CR at the end of a read: the next byte says what it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Fold {
+    held: usize,
+}
+
+impl Fold {
+    /// Appends the bytes without the CRs that stand before an LF.
+    pub(super) fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
+        if self.held > 0 {
+            let more = bytes.iter().take_while(|byte| **byte == b'\r').count();
+            self.held += more;
+            bytes = &bytes[more..];
+            match bytes.first() {
+                None => return,
+                Some(b'\n') => self.held = 0,
+                Some(_) => self.end(out),
+            }
+        }
+        while let Some(at) = memchr(b'\r', bytes) {
+            out.extend_from_slice(&bytes[..at]);
+            bytes = &bytes[at..];
+            let run = bytes.iter().take_while(|byte| **byte == b'\r').count();
+            match bytes.get(run) {
+                None => {
+                    self.held = run;
+                    return;
+                }
+                Some(b'\n') => {}
+                Some(_) => out.extend_from_slice(&bytes[..run]),
+            }
+            bytes = &bytes[run..];
+        }
+        out.extend_from_slice(bytes);
+    }
+
+    /// Appends what was kept back.
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+        out.resize(out.len() + std::mem::take(&mut self.held), b'\r');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn folded(pieces: &[&[u8]]) -> Vec<u8> {
+        let (mut fold, mut out) = (Fold::default(), Vec::new());
+        for piece in pieces {
+            fold.push(piece, &mut out);
+        }
+        fold.end(&mut out);
+        out
+    }
+
+    #[test]
+    fn only_a_cr_before_an_lf_goes() {
+        let table: [(&[&[u8]], &[u8]); 6] = [
+            (&[b"a\r\nb\r\n"], b"a\nb\n"),
+            (&[b"a\r", b"\nb"], b"a\nb"),
+            (&[b"10%\r20%\r", b"30%\r\n"], b"10%\r20%\r30%\n"),
+            (&[b"a\r\r\n"], b"a\n"),
+            (&[b"a\r", b"\r", b"\n"], b"a\n"),
+            (&[b"a\r", b"\r"], b"a\r\r"),
+        ];
+        for (pieces, expected) in table {
+            assert_eq!(folded(pieces), expected, "{pieces:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_of_the_same_bytes_folds_to_the_same(
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'x')], 0..60),
+            cut in 0_usize..60,
+        ) {
+            let (a, b) = bytes.split_at(cut.min(bytes.len()));
+            prop_assert_eq!(folded(&[a, b]), folded(&[&bytes]));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Who else gets the output: the last of it that is kept, and all that comes then, without a gap between.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::ring::Ring;
+use crate::app::{InstanceId, select};
+
+/// As many may follow at a time: each may hold all that is kept in its queue.
+const FOLLOWERS: usize = 16;
+
+/// Bytes of an instance, as they were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// `web.1`
+    pub name: &'a str,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+/// Sends parts to a follower, all or none of them; never blocks. A follower that is too slow loses some,
+/// and its queue tells it how many lines.
+type Send = Box<dyn Fn(&[Part<'_>]) + std::marker::Send>;
+
+/// Someone who asks for output.
+pub struct Follower {
+    /// Names it for [`super::ToPump::Unsubscribe`].
+    pub id: u64,
+    /// Names or globs of instances; none: all.
+    pub patterns: Vec<String>,
+    /// Lines of each instance that are sent at first, of those that are kept.
+    pub history: usize,
+    /// What comes later is sent too.
+    pub follows: bool,
+    /// The way to it. Dropped when nothing more comes.
+    pub send: Send,
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower").field("id", &self.id).field("patterns", &self.patterns).finish()
+    }
+}
+
+impl Follower {
+    fn wants(&self, name: &str) -> bool {
+        self.patterns.is_empty() || self.patterns.iter().any(|it| select::fits(it, name))
+    }
+}
+
+/// What is kept of every instance, and who follows.
+#[derive(Debug, Default)]
+pub(super) struct Archive {
+    rings: HashMap<InstanceId, Ring>,
+    followers: Vec<Follower>,
+    /// How many instances share the memory.
+    instances: usize,
+}
+
+impl Archive {
+    /// Counts one more instance.
+    pub(super) fn expect(&mut self) {
+        self.instances += 1;
+    }
+
+    /// Keeps what was read, and passes it on.
+    #[inline]
+    pub(super) fn push(&mut self, id: InstanceId, name: &str, at: i64, bytes: &[u8]) {
+        let instances = self.instances;
+        self.rings.entry(id).or_insert_with(|| Ring::one_of(instances)).push(at, bytes);
+        if !self.followers.is_empty() {
+            self.pass_on(name, at, bytes);
+        }
+    }
+
+    /// Ends the last line of a pipe that has ended.
+    pub(super) fn end(&mut self, id: InstanceId, name: &str, at: i64) {
+        if self.rings.get(&id).is_some_and(Ring::is_open) {
+            self.push(id, name, at, b"\n");
+        }
+    }
+
+    fn pass_on(&self, name: &str, at: i64, bytes: &[u8]) {
+        for follower in self.followers.iter().filter(|follower| follower.wants(name)) {
+            (follower.send)(&[Part { name, at, bytes }]);
+        }
+    }
+
+    /// Sends what is kept, in the order it came, and takes who follows.
+    pub(super) fn subscribe<'a>(
+        &mut self,
+        follower: Follower,
+        name_of: impl Fn(InstanceId) -> Option<&'a str>,
+    ) {
+        let mut kept = Vec::new();
+        for (id, ring) in &self.rings {
+            let Some(name) = name_of(*id).filter(|name| follower.wants(name)) else { continue };
+            kept.extend(
+                ring.tail(follower.history).into_iter().map(|piece| (piece.at, *id, name, piece)),
+            );
+        }
+        kept.sort_by_key(|(at, id, _, _)| (*at, *id));
+        let parts: Vec<_> = kept
+            .iter()
+            .map(|(at, _, name, piece)| Part { name, at: *at, bytes: &piece.bytes })
+            .collect();
+        // One message: its queue is empty, and takes one of any length.
+        (follower.send)(&parts);
+        if follower.follows && self.followers.len() < FOLLOWERS {
+            self.followers.push(follower);
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: u64) {
+        self.followers.retain(|follower| follower.id != id);
+    }
+
+    /// Lets all followers go.
+    pub(super) fn close(&mut self) {
+        self.followers.clear();
+    }
+
+    pub(super) fn forget(&mut self, id: InstanceId) {
+        self.rings.remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    fn follower(patterns: &[&str], history: usize) -> (Follower, Log) {
+        let log = Log::default();
+        let to = Arc::clone(&log);
+        let show = |part: &Part<'_>| {
+            format!("{} {}", part.name, String::from_utf8_lossy(part.bytes).trim_end())
+        };
+        let send = move |parts: &[Part<'_>]| to.lock().unwrap().extend(parts.iter().map(show));
+        let patterns = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+        (Follower { id: 1, patterns, history, follows: true, send: Box::new(send) }, log)
+    }
+
+    const WEB: InstanceId = InstanceId { process_type: 0, number: 1 };
+    const JOB: InstanceId = InstanceId { process_type: 1, number: 1 };
+
+    fn name_of(id: InstanceId) -> Option<&'static str> {
+        Some(if id == WEB { "web.1" } else { "job.1" })
+    }
+
+    #[test]
+    fn history_is_in_order_and_what_follows_comes_without_a_gap() {
+        let mut archive = Archive::default();
+        archive.push(WEB, "web.1", 1, b"a\n");
+        archive.push(JOB, "job.1", 2, b"b\n");
+        archive.push(WEB, "web.1", 3, b"c\n");
+        let (all, log) = follower(&[], 10);
+        archive.subscribe(all, name_of);
+        archive.push(JOB, "job.1", 4, b"d\n");
+        assert_eq!(*log.lock().unwrap(), ["web.1 a", "job.1 b", "web.1 c", "job.1 d"]);
+        archive.unsubscribe(1);
+        archive.push(JOB, "job.1", 5, b"e\n");
+        assert_eq!(log.lock().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_sent() {
+        let mut archive = Archive::default();
+        archive.push(WEB, "web.1", 1, b"a\nb\n");
+        archive.push(JOB, "job.1", 2, b"c\n");
+        let (web, log) = follower(&["web"], 1);
+        archive.subscribe(web, name_of);
+        archive.push(JOB, "job.1", 3, b"d\n");
+        archive.push(WEB, "web.1", 3, b"e");
+        archive.end(WEB, "web.1", 4);
+        assert_eq!(*log.lock().unwrap(), ["web.1 b", "web.1 e", "web.1 "]);
+    }
+}

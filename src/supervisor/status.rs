@@ -1,0 +1,75 @@
+//! What every instance does, for people and for the control socket.
+
+use std::time::Duration;
+
+use super::event::Exit;
+use super::state::{Goal, State};
+use super::{Moment, Proc, Supervisor};
+use crate::app::InstanceId;
+
+/// What an instance is doing, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// It has not been started, because others come first.
+    Waiting,
+    /// It is being started.
+    Starting,
+    /// It runs.
+    Running,
+    /// It was told to stop, or its last output is waited for.
+    Stopping,
+    /// It crashed, and starts again after this time.
+    BackingOff(Duration),
+    /// It was stopped by request.
+    Stopped,
+    /// It ended for good.
+    Ended(Exit),
+}
+
+/// One line of `pm status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Which instance.
+    pub id: InstanceId,
+    /// What it does.
+    pub doing: Doing,
+    /// Its process, where it has one.
+    pub pid: Option<i32>,
+    /// How long it has been up.
+    pub uptime: Option<Duration>,
+    /// How often it was started again after a crash or a clean exit.
+    pub restarts: u32,
+}
+
+impl Supervisor {
+    /// Returns what every instance does.
+    pub fn status(&self, now: Moment) -> Vec<Status> {
+        let one = |(id, proc): (&InstanceId, &Proc)| Status {
+            id: *id,
+            doing: doing(proc, now),
+            pid: proc.pid,
+            uptime: match proc.state {
+                State::Up { since } | State::Stopping { since, .. } => Some(now.since(since)),
+                State::Idle
+                | State::Spawning
+                | State::Draining { .. }
+                | State::Backoff { .. }
+                | State::Ended(_) => None,
+            },
+            restarts: proc.restarts,
+        };
+        self.procs.iter().map(one).collect()
+    }
+}
+
+fn doing(proc: &Proc, now: Moment) -> Doing {
+    match (proc.state, proc.goal) {
+        (State::Idle | State::Ended(_), Goal::Stop) => Doing::Stopped,
+        (State::Idle, Goal::Run | Goal::Renew | Goal::Leave) => Doing::Waiting,
+        (State::Spawning, _) => Doing::Starting,
+        (State::Up { .. }, _) => Doing::Running,
+        (State::Stopping { .. } | State::Draining { .. }, _) => Doing::Stopping,
+        (State::Backoff { until }, _) => Doing::BackingOff(until.since(now)),
+        (State::Ended(exit), Goal::Run | Goal::Renew | Goal::Leave) => Doing::Ended(exit),
+    }
+}

@@ -1,0 +1,102 @@
+//! `pm logs`: what the session keeps of its output, and what comes.
+
+use nix::sys::signal::Signal;
+
+use crate::control::{app, done, refused, started};
+use crate::sandbox::{End, eventually};
+
+/// Writes a line at each SIGUSR1.
+const COUNTER: &str = "n=0; trap 'n=$((n+1)); echo \"$PS line $n\"' USR1; echo ready; \
+    while :; do read -r _; done";
+
+#[test]
+fn history_comes_in_the_form_of_start_and_is_what_was_asked_for() {
+    let app = app("web: for n in 1 2 3; do echo line $n; done; echo ready; exec cat\n\
+        worker: echo ready; exec cat\n");
+    let _session = started(&app, &[], 2);
+    assert_eq!(
+        done(&app, "logs --no-timestamp web"),
+        "web.1    | line 1\nweb.1    | line 2\nweb.1    | line 3\nweb.1    | ready\n"
+    );
+    assert_eq!(done(&app, "logs --no-prefix -n 2 web"), "line 3\nready\n");
+    assert_eq!(done(&app, "logs --no-timestamp worker.1"), "worker.1 | ready\n");
+    let all = done(&app, "logs -n 1");
+    assert_eq!(all.lines().count(), 2, "{all}");
+    assert_eq!(all.find("| "), Some("12:00:00 worker.1 ".len()), "{all}");
+    assert!(refused(&app, "logs wbe").contains("did you mean `web`?"));
+}
+
+#[test]
+fn a_follower_gets_history_and_what_comes_without_a_gap_until_the_session_ends() {
+    let app = app(&format!("web: {COUNTER}\nworker: {COUNTER}\n"));
+    let session = started(&app, &[], 2);
+    session.signal(Signal::SIGUSR1);
+    session.wait_for("worker.1 line 1");
+    session.wait_for("web.1 line 1");
+    let mut log = app.pm(["logs", "-f", "--no-timestamp", "web"]).spawn();
+    log.wait_for("web.1 line 1");
+    for _ in 0..3 {
+        done(&app, "signal USR1 *");
+    }
+    log.wait_for("web.1 line");
+    done(&app, "scale web=2");
+    log.wait_for("web.2    | ready");
+    done(&app, "quit");
+    assert_eq!(log.wait(), End::Code(0));
+    let seen = log.stdout_so_far();
+    assert!(!seen.contains("worker"), "{seen}");
+    assert!(seen.starts_with("web.1    | ready\nweb.1    | web.1 line 1\n"), "{seen}");
+}
+
+#[test]
+fn every_line_is_there_once_when_following_a_loud_instance() {
+    let app = app(
+        "web: echo ready; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo $i; done; exec cat\n",
+    );
+    let session = started(&app, &[], 1);
+    let log = app.pm(["logs", "-f", "--no-prefix"]).spawn();
+    log.wait_for("\n20000\n");
+    let seen = log.stdout_so_far();
+    let numbers: Vec<u32> = seen.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "a gap or a repetition");
+    drop(session);
+}
+
+#[test]
+fn a_follower_that_does_not_read_slows_nothing_and_is_told_what_it_lost() {
+    let app = app("web: trap 'echo more' USR1; echo ready; \
+        yes 0123456789012345678901234567890123456789 | head -n 400000; \
+        echo enough; while :; do read -r _; done\n");
+    let session = app.pm(["start", "-q", "web"]).spawn();
+    session.wait_for("started");
+    let stuck = format!(
+        "{} logs -f | {{ until [ -e go ]; do sleep 0.05; done; cat; }}",
+        crate::sandbox::PM
+    );
+    let log = app.sh(&stuck).spawn();
+    eventually("the last line", || {
+        done(&app, "logs -n 1 --no-prefix").contains("enough").then_some(())
+    });
+    let app = app.write("go", "");
+    log.wait_for("lines are lost: they came faster than they were read");
+    done(&app, "signal USR1 web");
+    log.wait_for("| more");
+    drop(session);
+}
+
+#[test]
+fn quiet_instances_can_be_read_too() {
+    let app = app("web: echo ready; exec cat\nworker: echo hidden; exec cat\n");
+    let session = started(&app, &["-q", "worker"], 1);
+    let log = app.pm(["logs", "-f", "worker"]).spawn();
+    log.wait_for("worker.1 | hidden");
+    assert!(!session.stdout_so_far().contains("hidden"));
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let app = app("web: seq 1 2000; echo ready; exec cat\n");
+    let _session = started(&app, &[], 1);
+    let output = app.sh(&format!("{} logs | head -n 1", crate::sandbox::PM)).run();
+    assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+}

@@ -1,0 +1,128 @@
+//! `--pty`: an instance that has a terminal of its own.
+
+use nix::sys::signal::Signal;
+
+use crate::sandbox::{CTRL_C, End, Sandbox, has_program, status};
+
+/// Says what it writes to.
+const WHAT: &str =
+    "if [ -t 0 ] && [ -t 1 ] && [ -t 2 ]; then echo terminal; else echo pipe; fi; exec cat";
+
+#[test]
+fn an_instance_gets_a_terminal_where_pm_has_one_or_it_is_asked_for() {
+    let app = Sandbox::with_procfile(&format!("web: {WHAT}\n"));
+    for (args, on_terminal, expected) in [
+        (&["start"][..], true, "terminal"),
+        (&["start", "--pty", "never"], true, "pipe"),
+        (&["start"], false, "pipe"),
+        (&["start", "--pty=always"], false, "terminal"),
+    ] {
+        let invocation = app.pm(args);
+        let mut session = if on_terminal { invocation.spawn_pty() } else { invocation.spawn() };
+        session.wait_for(expected);
+        session.signal(Signal::SIGTERM);
+        assert_eq!(session.wait(), End::Code(0), "{args:?}");
+        app.assert_nothing_left();
+    }
+}
+
+#[test]
+fn lines_end_as_on_a_pipe_and_none_is_lost_at_the_end() {
+    let app = Sandbox::with_procfile("web: seq 1 5000; printf 'no newline'\n");
+    let output = app.pm(["start", "--pty", "always", "--no-prefix"]).run();
+    assert_eq!(output.code(), 0);
+    let expected: String = (1..=5000).map(|n| format!("{n}\n")).collect();
+    assert!(!output.stdout.contains('\r'), "a CR is left");
+    let end = format!("{expected}no newline\nexited with code 0\n");
+    assert!(output.stdout.ends_with(&end), "{}", &output.stdout[output.stdout.len() - 300..]);
+}
+
+#[test]
+fn it_has_a_session_of_its_own_and_its_keys_are_not_pms() {
+    let app = Sandbox::with_procfile("web: echo ready; exec cat\n");
+    let mut session = app.pm(["start", "-t", "60"]).spawn_pty();
+    session.wait_for("ready");
+    let cat = session.running("cat")[0];
+    let own = status(cat, "NSsid").expect("it runs");
+    assert_ne!(Some(own), status(session.pid(), "NSsid"));
+    session.type_keys(CTRL_C);
+    session.wait_for("SIGINT received");
+    assert_eq!(session.wait(), End::Code(0));
+    assert!(session.stdout_so_far().contains("terminated by SIGTERM"));
+    app.assert_nothing_left();
+}
+
+#[test]
+fn what_a_shell_runs_is_asked_to_stop_and_not_hung_up_on_when_the_shell_ends_first() {
+    let app = Sandbox::with_procfile(
+        "web: sh -c 'trap \"echo hangup\" HUP; trap \"sleep 0.2; echo done; exit 0\" TERM; \
+         echo ready; while :; do read -r _; done'; true\n",
+    );
+    let mut session = app.pm(["start", "-t", "60", "--pty", "always"]).spawn();
+    session.wait_for("| ready");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    let output = session.stdout_so_far();
+    assert!(output.contains("done") && !output.contains("hangup"), "{output}");
+    app.assert_nothing_left();
+}
+
+#[test]
+fn it_has_the_controlling_terminal_and_the_foreground() {
+    let app = Sandbox::with_procfile("web: echo said > /dev/tty; ps -o stat= -p $$\n");
+    let output = app.pm(["start", "--pty", "always", "--no-prefix"]).run();
+    assert!(output.stdout.contains("said\n"), "{output:#?}");
+    assert!(output.stdout.contains('+'), "{output:#?}");
+}
+
+#[test]
+fn a_start_that_fails_says_why() {
+    let app = Sandbox::with_procfile("web: true\n").env("BIG", "x".repeat(120 << 10));
+    let app = (0..30).fold(app, |app, n| app.env(format!("BIG{n}"), "x".repeat(60 << 10)));
+    let app = app.write(".env", format!("MORE={}\n", "x".repeat(130 << 10)));
+    let output = app.pm(["start", "--pty", "always"]).run();
+    assert_eq!(output.code(), 1);
+    assert!(output.stdout.contains("cannot start: "), "{}", output.stdout.len());
+    app.assert_nothing_left();
+}
+
+#[test]
+fn it_has_the_size_of_pms_terminal_and_hears_of_a_change() {
+    let app = Sandbox::with_procfile(
+        "web: trap 'stty size' WINCH; stty size; echo ready; while :; do read -r _; done\n",
+    );
+    let session = app.pm(["start"]).spawn_pty();
+    session.wait_for("ready");
+    session.resize(33, 111);
+    session.wait_for("33 111");
+}
+
+#[test]
+fn what_leaves_the_group_or_the_session_of_a_terminal_is_found() {
+    let app = Sandbox::with_procfile(
+        "web: setsid sh -c 'trap \"\" HUP; exec sleep 1000' & set -m; sleep 1001 & echo ready; exec cat\n",
+    );
+    let mut session = app.pm(["start", "--pty", "always"]).spawn();
+    session.wait_for("| ready");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    app.assert_nothing_left();
+    let mut session = app.pm(["start", "--pty", "always"]).spawn();
+    session.wait_for("| ready");
+    session.signal(Signal::SIGKILL);
+    session.wait_for_end();
+    app.assert_nothing_left_within(std::time::Duration::from_secs(2));
+}
+
+#[test]
+fn a_program_that_asks_whether_it_has_a_terminal_keeps_its_colours() {
+    if !has_program("node") {
+        return;
+    }
+    let app = Sandbox::with_procfile(
+        "web: node -e 'console.log(process.stdout.isTTY, process.stdout.columns, { a: 1 })'\n",
+    );
+    let output = app.pm(["start", "--pty", "always", "--no-prefix"]).env("TERM", "xterm").run();
+    assert!(output.stdout.contains("\x1b[33m80\x1b[39m"), "{output:#?}");
+    assert!(output.stdout.contains("\x1b[33m1\x1b[39m"), "{output:#?}");
+}
