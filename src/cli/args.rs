@@ -46,6 +46,8 @@ pub enum Command {
     Signal(ctl::SignalArgs),
     /// Show the last output of the running session's instances
     Logs(ctl::LogsArgs),
+    /// Type on the terminal of one instance of the running session; Ctrl-] detaches
+    Attach(ctl::AttachArgs),
     /// Read the Procfile and the env files again, and restart what is different
     Reload(ctl::WholeArgs),
     /// End the running session

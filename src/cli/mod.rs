@@ -69,6 +69,7 @@ fn dispatch(cli: &Cli, called_as: Tool, sources: &Sources) -> Result<i32, Error>
         Command::Stop(args) => ctl::stop(args, sources),
         Command::Scale(args) => ctl::scale(args, sources),
         Command::Signal(args) => ctl::signal(args, sources),
+        Command::Attach(args) => ctl::attach::attach(args, sources),
         Command::Logs(args) => ctl::logs::logs(args, sources),
         Command::Reload(args) => ctl::reload(args, sources),
         Command::Quit(args) => ctl::quit(args, sources),

@@ -2,6 +2,7 @@
 //! it what happened; it is the only part that knows process ids and reads the clock.
 
 pub(crate) mod adopted;
+pub(crate) mod attach;
 pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
@@ -9,6 +10,7 @@ pub(crate) mod desk;
 pub(crate) mod foreground;
 pub(crate) mod guard;
 pub(crate) mod inherited;
+pub(crate) mod keyboard;
 pub(crate) mod limits;
 pub mod machine;
 pub mod meter;

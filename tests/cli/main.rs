@@ -1,5 +1,6 @@
 //! Integration tests: the built binary, as a user runs it.
 
+mod attach;
 mod control;
 mod demo;
 mod env_command;
