@@ -117,6 +117,15 @@ pub struct StartArgs {
     /// So it keeps its colours, and does not hold its output back; `pm attach` types on it.
     #[arg(long, value_name = "WHEN", env = "PM_PTY", value_enum)]
     pub pty: Option<Pty>,
+    /// Start the session in the background; `pm quit` ends it
+    #[arg(long, env = "PM_DAEMON", value_parser = FalseyValueParser::new())]
+    pub daemon: bool,
+    /// With `--daemon`: append its output to this file [default: pm.log in the root]
+    #[arg(long, value_name = "FILE", env = "PM_LOG")]
+    pub log: Option<PathBuf>,
+    /// This is the one in the background
+    #[arg(long, hide = true)]
+    pub daemonised: bool,
     /// Behave as this tool: `foreman` is `--restart never --exit-on first`, `release` not special
     #[arg(long = "as", value_name = "TOOL", env = "PM_AS", value_enum)]
     pub behave_as: Option<Tool>,

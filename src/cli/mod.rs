@@ -3,6 +3,7 @@
 pub mod args;
 mod check;
 pub mod ctl;
+mod daemon;
 mod env;
 mod resolve;
 mod run;

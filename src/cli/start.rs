@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::args::{StartArgs, Tool};
 use super::resolve::{self, Loaded};
 use super::sources::Sources;
-use super::{ctl, tell};
+use super::{ctl, daemon, tell};
 use crate::app::{App, load};
 use crate::control::place;
 use crate::error::Error;
@@ -29,9 +29,13 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, sources: &Sources) -> Res
     let stdio = resolve::stdio(args.pty, sources);
     let plan = resolve::plan(args, called_as, loaded, cpus, stdio)?;
     let form = resolve::form(&args.output, &plan.app, sources)?;
+    if args.daemon && !args.daemonised {
+        return daemon::start(args, &plan.app.root, sources);
+    }
     let notices = procfile.notice.into_iter().chain(plan.notices).collect();
     let control = Control {
         folder: place::folder(sources.var("XDG_RUNTIME_DIR").map(Path::new)),
+        launched: args.daemonised,
         reread: reread(args.clone(), called_as, sources.clone()),
     };
     os::run::run(Arc::new(plan.app), form, notices, control)

@@ -24,6 +24,8 @@ type Reread = Box<dyn FnMut() -> Result<App, String>>;
 pub(crate) struct Control {
     /// The folder for its socket.
     pub(crate) folder: PathBuf,
+    /// Who started pm waits until it can be asked (`pm start --daemon`).
+    pub(crate) launched: bool,
     /// Reads the files again; the error is for a person.
     pub(crate) reread: Reread,
 }

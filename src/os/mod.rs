@@ -6,6 +6,7 @@ pub(crate) mod attach;
 pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
+pub(crate) mod daemon;
 pub(crate) mod desk;
 pub(crate) mod foreground;
 pub(crate) mod guard;

@@ -17,7 +17,7 @@ use super::limits::OpenFiles;
 use super::pty::Size;
 use super::signals::{self, Heard};
 use super::spawn::{Spawner, Terminal};
-use super::{adopted, inherited, keyboard, notes};
+use super::{adopted, daemon, inherited, keyboard, notes};
 use crate::app::{App, InstanceId, RunId, Signal};
 use crate::control::proto::{Body, Call, Order};
 use crate::control::server::{FromClient, Server};
@@ -93,7 +93,7 @@ impl Shell {
     fn open(app: Arc<App>, form: Form, control: Control) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
         inherited::keep_from_children();
-        let open_files = OpenFiles::make_room(app.instances().count())?;
+        let open_files = OpenFiles::make_room(&app)?;
         let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;
         let stdin = stdin.into();
         let endless_fd = OwnedFd::from(endless);
@@ -116,6 +116,9 @@ impl Shell {
             .map_err(fail("start the output thread"))?;
         let tell = move |news| drop(clients.send(Input::Client(news)));
         let opened = Server::open(&control.folder, &app.root, tell);
+        if control.launched {
+            daemon::tell_ready().map_err(fail("let standard input go"))?;
+        }
         let desk = Desk::new(control.reread, pump.clone());
         let shell = Self {
             app,

@@ -2,6 +2,7 @@
 
 mod attach;
 mod control;
+mod daemon;
 mod demo;
 mod env_command;
 mod files;
