@@ -212,6 +212,20 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The log of `pm start --daemon` cannot be written.
+    #[error("cannot write the log `{}`", path.display())]
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The session of `pm start --daemon` ended before it began.
+    #[error("the session did not start; its log is `{}`", path.display())]
+    NotLaunched {
+        /// The log.
+        path: PathBuf,
+    },
     /// `pm signal` was given no signal.
     #[error("`{text}` is not a signal")]
     NotASignal {

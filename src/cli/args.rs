@@ -57,6 +57,8 @@ pub enum Command {
     Signal(ctl::SignalArgs),
     /// Show the last output of the running session's instances
     Logs(ctl::LogsArgs),
+    /// Type on the terminal of one instance of the running session; Ctrl-] detaches
+    Attach(ctl::AttachArgs),
     /// Read the Procfile and the env files again, and restart what is different
     Reload(ctl::WholeArgs),
     /// End the running session
@@ -104,6 +106,15 @@ pub struct StartArgs {
     /// One JSON object a line, for output lines and events
     #[arg(long, env = "PM_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
+    /// Start the session in the background; `pm quit` ends it
+    #[arg(long, env = "PM_DAEMON", value_parser = FalseyValueParser::new())]
+    pub daemon: bool,
+    /// With `--daemon`: append its output to this file [default: pm.log in the root]
+    #[arg(long, value_name = "FILE", env = "PM_LOG_FILE")]
+    pub log: Option<PathBuf>,
+    /// This is the one in the background
+    #[arg(long, hide = true)]
+    pub daemonised: bool,
     #[command(flatten)]
     pub session: SessionArgs,
 }

@@ -3,6 +3,7 @@
 pub mod args;
 mod check;
 pub mod ctl;
+mod daemon;
 mod env;
 mod export;
 mod given;
@@ -77,6 +78,7 @@ fn dispatch(cli: &Cli, called_as: Tool, given: Given<'_>) -> Result<i32, Error> 
         Command::Stop(args) => ctl::stop(args, given.sources),
         Command::Scale(args) => ctl::scale(args, given.sources),
         Command::Signal(args) => ctl::signal(args, given.sources),
+        Command::Attach(args) => ctl::attach::attach(args, given.sources),
         Command::Logs(args) => ctl::logs::logs(args, given.sources),
         Command::Reload(args) => ctl::reload(args, given.sources),
         Command::Quit(args) => ctl::quit(args, given.sources),

@@ -7,7 +7,7 @@ use super::args::{StartArgs, Tool};
 use super::given::Given;
 use super::resolve::{self, Asked, Loaded, Plan, look};
 use super::settled::Settled;
-use super::{ctl, tell};
+use super::{ctl, daemon, tell};
 use crate::app::{App, Stdio, Warning, formation, load};
 use crate::control::place;
 use crate::error::Error;
@@ -27,9 +27,12 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
         true => Form::Json,
         false => look::text(&settled.session, &plan.app, sources)?,
     };
+    if args.daemon && !args.daemonised {
+        return daemon::start(args, &plan.app.root, sources);
+    }
     let zone = os::zone::local(sources.var("TZ").is_some());
     let folder = place::folder(sources.var("XDG_RUNTIME_DIR").map(Path::new));
-    let control = Control { folder, reread };
+    let control = Control { folder, launched: args.daemonised, reread };
     os::run::run(Arc::new(plan.app), form, zone, plan.notices, control)
 }
 

@@ -17,6 +17,11 @@ pub(crate) fn warnings<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
     }
 }
 
+/// Says something beside the output.
+pub(crate) fn note(text: &str) {
+    line(text);
+}
+
 /// Returns what went wrong, with its causes.
 pub(crate) fn in_one_line(error: &Error) -> String {
     let mut text = error.to_string();

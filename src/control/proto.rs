@@ -59,6 +59,16 @@ pub enum Order {
         /// What comes later, too.
         follow: bool,
     },
+    /// To see and to type on the terminal of one instance: [`Body::Attached`], then [`Body::Output`] as
+    /// the terminal gives it. From then on the client sends [`keys`] and [`size`].
+    Attach {
+        /// `web.2`
+        name: String,
+        /// The size of the client's terminal.
+        rows: u16,
+        /// The size of the client's terminal.
+        columns: u16,
+    },
     /// To end the session.
     Quit {
         /// Whether the answer comes when it is so.
@@ -114,6 +124,8 @@ pub enum Body {
         /// The number of bytes.
         length: usize,
     },
+    /// The client is attached.
+    Attached,
     /// The client was too slow: so many lines were lost before what comes next.
     Lost {
         /// The number of lines.
@@ -231,6 +243,59 @@ pub fn call(line: &[u8]) -> Result<Call, String> {
     serde_json::from_slice(line).map_err(|error| format!("not a request: {error}"))
 }
 
+/// What a client that is attached sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typed<'a> {
+    /// Keys.
+    Keys(&'a [u8]),
+    /// The new size of its terminal.
+    Size {
+        /// Rows.
+        rows: u16,
+        /// Columns.
+        columns: u16,
+    },
+}
+
+/// A frame is a kind, a length of two bytes, and so many bytes.
+pub const FRAME_HEAD: usize = 3;
+const KEYS: u8 = 0;
+const SIZE: u8 = 1;
+
+/// Returns keys as frames.
+pub fn keys(typed: &[u8]) -> Vec<u8> {
+    let frame = |keys: &[u8]| frame(KEYS, keys);
+    typed.chunks(usize::from(u16::MAX)).flat_map(frame).collect()
+}
+
+/// Returns a size as a frame.
+pub fn size(rows: u16, columns: u16) -> Vec<u8> {
+    frame(SIZE, &[rows.to_be_bytes(), columns.to_be_bytes()].concat())
+}
+
+fn frame(kind: u8, bytes: &[u8]) -> Vec<u8> {
+    // The callers give no more than fits.
+    let length = u16::try_from(bytes.len()).unwrap_or_default().to_be_bytes();
+    [&[kind], &length[..], bytes].concat()
+}
+
+/// Returns how many bytes come behind the head of a frame.
+pub fn length_of(head: [u8; FRAME_HEAD]) -> usize {
+    usize::from(u16::from_be_bytes([head[1], head[2]]))
+}
+
+/// Reads a frame. `None` where it is none.
+pub fn typed(head: [u8; FRAME_HEAD], bytes: &[u8]) -> Option<Typed<'_>> {
+    match (head[0], bytes) {
+        (KEYS, keys) => Some(Typed::Keys(keys)),
+        (SIZE, &[a, b, c, d]) => Some(Typed::Size {
+            rows: u16::from_be_bytes([a, b]),
+            columns: u16::from_be_bytes([c, d]),
+        }),
+        (_, _) => None,
+    }
+}
+
 /// Returns an answer as a line.
 pub fn line(body: Body) -> Vec<u8> {
     let answer = Answer { pm: VERSION, body };
@@ -258,6 +323,21 @@ mod tests {
         let error = call(br#"{"pm":7,"do":"dance"}"#).unwrap_err();
         assert_eq!(error, "this session speaks version 1, not 7");
         assert!(call(br#"{"pm":1,"do":"dance"}"#).unwrap_err().contains("dance"));
+    }
+
+    #[test]
+    fn frames_are_read_as_they_were_written() {
+        let split = |frame: &[u8]| {
+            let head = [frame[0], frame[1], frame[2]];
+            assert_eq!(length_of(head), frame.len() - FRAME_HEAD);
+            (head, frame[FRAME_HEAD..].to_vec())
+        };
+        let (head, bytes) = split(&keys(b"ls\r"));
+        assert_eq!(typed(head, &bytes), Some(Typed::Keys(b"ls\r")));
+        let (head, bytes) = split(&size(40, 300));
+        assert_eq!(typed(head, &bytes), Some(Typed::Size { rows: 40, columns: 300 }));
+        assert_eq!(typed([1, 0, 1], b"x"), None);
+        assert_eq!(typed([9, 0, 0], b""), None);
     }
 
     fn order() -> impl Strategy<Value = Order> {

@@ -3,6 +3,7 @@
 //! Each client has two threads, one that reads and one that writes, and a queue between the session and
 //! the writer that is bounded: a client that hangs, floods or sends garbage costs its own connection.
 
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +19,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::geteuid;
 
 use super::place::Place;
-use super::proto::{self, Body, Call, LINE_LIMIT};
+use super::proto::{self, Body, Call, LINE_LIMIT, Order, Typed};
 
 /// As many may be connected at a time.
 const CLIENTS: usize = 64;
@@ -52,7 +53,11 @@ pub enum FromClient {
 pub struct Outbox {
     sender: Sender<Message>,
     fill: Arc<Fill>,
+    keyboard: Sender<Keyboard>,
 }
+
+/// Takes what an attached client types. It may wait for a moment; an error ends the connection.
+pub struct Keyboard(pub Box<dyn FnMut(Typed<'_>) -> io::Result<()> + Send>);
 
 #[derive(Debug)]
 enum Message {
@@ -72,6 +77,12 @@ struct Fill {
 }
 
 impl Outbox {
+    /// Lets the client type from now on.
+    pub fn attach(&self, keyboard: Keyboard) {
+        // A client has one order, and so one keyboard.
+        let _ = self.keyboard.try_send(keyboard);
+    }
+
     /// Sends an answer; never blocks.
     pub fn answer(&self, body: Body) {
         self.send(proto::line(body), 0);
@@ -99,6 +110,12 @@ impl Outbox {
             *gap = Some(Arc::clone(&opened));
             let _ = self.sender.send(Message::Gap(opened));
         }
+    }
+}
+
+impl fmt::Debug for Keyboard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keyboard")
     }
 }
 
@@ -202,7 +219,8 @@ fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
     // Bounded by `fill`.
     let (sender, receiver) = crossbeam_channel::unbounded();
     let fill = Arc::new(Fill::default());
-    let outbox = Outbox { sender, fill: Arc::clone(&fill) };
+    let (keyboard, keyboards) = crossbeam_channel::bounded(1);
+    let outbox = Outbox { sender, fill: Arc::clone(&fill), keyboard };
     let Ok(writing) = stream.try_clone() else { return };
     let Ok(writer) = thread::Builder::new()
         .name("client-out".into())
@@ -213,7 +231,13 @@ fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
     };
     match first_line(&stream).map(|line| proto::call(&line)) {
         Ok(Ok(call)) => {
+            let attaches = matches!(call.order, Order::Attach { .. });
             tell(FromClient::Asked(id, call, outbox));
+            // It is dropped where the answer is no.
+            if attaches && let Ok(keyboard) = keyboards.recv() {
+                // Its end is the client's.
+                let _ = take_keys(&stream, keyboard);
+            }
             // Anything more than the end is none of this protocol.
             while (&stream)
                 .read(&mut [0])
@@ -254,6 +278,17 @@ fn first_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
             }
             None => line.extend_from_slice(bytes),
         }
+    }
+}
+
+fn take_keys(mut stream: &UnixStream, Keyboard(mut take): Keyboard) -> io::Result<()> {
+    let mut head = [0; proto::FRAME_HEAD];
+    let mut bytes = Vec::new();
+    loop {
+        stream.read_exact(&mut head)?;
+        bytes.resize(proto::length_of(head), 0);
+        stream.read_exact(&mut bytes)?;
+        take(proto::typed(head, &bytes).ok_or(ErrorKind::InvalidData)?)?;
     }
 }
 

@@ -11,6 +11,7 @@ use crate::app::select::select;
 use crate::app::{App, InstanceId, Signal, reload};
 use crate::control::proto::{self, Body, Failed, Instance, Names, Order, Report, State};
 use crate::control::server::{ClientId, Outbox};
+use crate::output::follow::SendParts;
 use crate::output::{Follower, Part, PumpHandle, ToPump};
 use crate::supervisor::{
     Ask, Doing, Event, Exit, Failure, Moment, Patience, Reply, Request, RequestId, Supervisor,
@@ -23,6 +24,8 @@ type Reread = Box<dyn FnMut() -> Result<App, String>>;
 pub(crate) struct Control {
     /// The folder for its socket.
     pub(crate) folder: PathBuf,
+    /// Who started pm waits until it can be asked (`pm start --daemon`).
+    pub(crate) launched: bool,
     /// Reads the files again; the error is for a person.
     pub(crate) reread: Reread,
 }
@@ -79,6 +82,8 @@ impl Desk {
                 }
                 return Vec::new();
             }
+            // The shell knows the terminals.
+            Order::Attach { .. } => return Vec::new(),
             // These go to the supervisor.
             Order::Start(_)
             | Order::Stop(_)
@@ -131,7 +136,9 @@ impl Desk {
     ) -> Understood {
         match order {
             // Answered before.
-            Order::Status | Order::Logs { .. } => Ok((Request::Start(Vec::new()), Patience::None)),
+            Order::Status | Order::Logs { .. } | Order::Attach { .. } => {
+                Ok((Request::Start(Vec::new()), Patience::None))
+            }
             Order::Start(names) => {
                 Ok((Request::Start(chosen(&names.names, core)?), patience(names.wait)))
             }
@@ -175,6 +182,11 @@ fn follower(
     follows: bool,
     outbox: Outbox,
 ) -> Follower {
+    Follower { id: client.0, patterns, history, follows, send: sender(outbox) }
+}
+
+/// Returns the way to a client for parts of output.
+pub(super) fn sender(outbox: Outbox) -> SendParts {
     let send = move |parts: &[Part<'_>]| {
         let mut message = Vec::new();
         let mut lines = 0;
@@ -186,7 +198,7 @@ fn follower(
         }
         outbox.send(message, lines);
     };
-    Follower { id: client.0, patterns, history, follows, send: Box::new(send) }
+    Box::new(send)
 }
 
 fn patience(wait: bool) -> Patience {
@@ -206,7 +218,7 @@ fn no_type(name: &str, app: &App) -> Body {
 }
 
 /// Returns the instances that the names mean.
-fn chosen(patterns: &[String], core: &Supervisor) -> Result<Vec<InstanceId>, Body> {
+pub(super) fn chosen(patterns: &[String], core: &Supervisor) -> Result<Vec<InstanceId>, Body> {
     let ids: Vec<InstanceId> = core.instances().collect();
     if patterns.is_empty() {
         return Ok(ids);

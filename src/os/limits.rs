@@ -6,11 +6,17 @@ use std::process::Command;
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
+use crate::app::{App, Stdio};
 use crate::error::Error;
 
 /// Descriptors that pm has open beside one pipe an instance: the standard three, epoll, the wake-up,
 /// signals, the guard, the shared stdin, and those of one start in progress.
 const BESIDE: rlim_t = 24;
+
+/// Of an instance with pipes: what it writes.
+const PIPE: rlim_t = 1;
+/// Of one with a terminal: to read it, to type on it, and its session's life.
+const TERMINAL: rlim_t = 3;
 
 /// The soft limit of open files that pm was started with, where it had to be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +27,18 @@ pub(crate) struct OpenFiles {
 }
 
 impl OpenFiles {
-    /// Makes room for so many instances, or says that there is none.
-    pub(crate) fn make_room(instances: usize) -> Result<Self, Error> {
+    /// Makes room for every instance, or says that there is none.
+    pub(crate) fn make_room(app: &App) -> Result<Self, Error> {
+        let instances = app.instances().count();
+        let descriptors = app.instances().map(|id| match app.type_of(id).stdio {
+            Stdio::Pipes => PIPE,
+            Stdio::Terminal => TERMINAL,
+        });
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| Error::Startup {
             what: "read the limit of open files",
             source: error.into(),
         })?;
-        let needed = instances as rlim_t + BESIDE;
+        let needed = descriptors.sum::<rlim_t>() + BESIDE;
         if needed > hard {
             return Err(Error::OpenFiles { instances, needed, limit: hard });
         }

@@ -2,14 +2,17 @@
 //! it what happened; it is the only part that knows process ids and reads the clock.
 
 pub(crate) mod adopted;
+pub(crate) mod attach;
 pub(crate) mod budgets;
 pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
+pub(crate) mod daemon;
 pub(crate) mod desk;
 pub(crate) mod foreground;
 pub(crate) mod guard;
 pub(crate) mod inherited;
+pub(crate) mod keyboard;
 pub(crate) mod limits;
 pub mod machine;
 pub mod meter;

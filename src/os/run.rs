@@ -13,17 +13,18 @@ use nix::sys::signal::{Signal as Nix, raise};
 use super::budgets::Budgets;
 use super::children::Children;
 use super::clock::Clock;
-use super::desk::{Control, Desk};
+use super::desk::{self, Control, Desk};
 use super::guard::{Guard, Mark};
 use super::limits::OpenFiles;
 use super::pty::Size;
 use super::signals::{self, Heard};
 use super::spawn::{Spawner, Terminal};
-use super::{adopted, inherited, notes};
+use super::{adopted, daemon, inherited, keyboard, notes};
 use crate::app::{App, InstanceId, RunId, Signal};
+use crate::control::proto::{Body, Call, Order};
 use crate::control::server::{FromClient, Server};
 use crate::error::Error;
-use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
+use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice, Watcher};
 use crate::supervisor::{Action, Event, Moment, Supervisor};
 
 /// How long pm waits at its end for a reader of stdout that takes nothing at all.
@@ -106,7 +107,7 @@ impl Shell {
     fn open(app: Arc<App>, form: Form, zone: TimeZone, control: Control) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
         inherited::keep_from_children();
-        let open_files = OpenFiles::make_room(app.instances().count())?;
+        let open_files = OpenFiles::make_room(&app)?;
         let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;
         let stdin = stdin.into();
         let endless_fd = OwnedFd::from(endless);
@@ -131,6 +132,9 @@ impl Shell {
             .map_err(fail("start the output thread"))?;
         let tell = move |news| drop(clients.send(Input::Client(news)));
         let opened = Server::open(&control.folder, &app.root, tell);
+        if control.launched {
+            daemon::tell_ready().map_err(fail("let standard input go"))?;
+        }
         let desk = Desk::new(control.reread, pump.clone());
         let mut shell = Self {
             app,
@@ -225,6 +229,26 @@ impl Shell {
         }
     }
 
+    /// Returns the terminal of the one instance that is named.
+    fn terminal_of(&self, name: &str, core: &Supervisor) -> Result<(RunId, OwnedFd), Body> {
+        let refused = |reason, hint: &str| Body::Refused { reason, hint: Some(hint.to_owned()) };
+        let ids = desk::chosen(&[name.to_owned()], core)?;
+        let [id] = ids[..] else {
+            return Err(refused(format!("`{name}` is not one instance"), "write `web.1`"));
+        };
+        let (run, terminal) =
+            self.terminals.iter().find(|(run, _)| run.instance == id).ok_or_else(|| {
+                let name = self.app.name_of(id);
+                let hint = "a running instance has one with `pm start --pty always`";
+                refused(format!("`{name}` has no terminal"), hint)
+            })?;
+        let end = terminal
+            .end
+            .try_clone()
+            .map_err(|error| refused(format!("cannot attach: {error}"), "close other clients"))?;
+        Ok((*run, end))
+    }
+
     /// Gives every terminal the size of pm's own.
     fn resize(&self) {
         let size = Size::of_stdout();
@@ -289,6 +313,24 @@ impl Shell {
 
     fn take(&mut self, input: Input, core: &Supervisor) -> Option<Event> {
         match input {
+            Input::Client(FromClient::Asked(
+                client,
+                Call { order: Order::Attach { name, rows, columns }, .. },
+                outbox,
+            )) => {
+                match self.terminal_of(&name, core) {
+                    Ok((run, keys)) => {
+                        Size { rows, columns }.give(&keys);
+                        outbox.answer(Body::Attached);
+                        outbox.attach(keyboard::on(keys));
+                        let watcher = Watcher { id: client.0, send: desk::sender(outbox) };
+                        self.pump.post(ToPump::Watch(run, watcher));
+                        self.pump.wake();
+                    }
+                    Err(body) => outbox.answer(body),
+                }
+                None
+            }
             Input::Client(FromClient::Asked(client, call, outbox)) => {
                 let now = self.clock.now();
                 self.queue.extend(self.desk.take(client, call.order, outbox, now, core));
@@ -296,6 +338,8 @@ impl Shell {
             }
             Input::Client(FromClient::Gone(client)) => {
                 self.queue.extend(self.desk.forget(client));
+                // It may have been attached, and its terminal another size.
+                self.resize();
                 None
             }
             Input::Heard(Heard::Signal(signal)) => Some(Event::Signalled(signal)),

@@ -22,7 +22,7 @@ pub struct Part<'a> {
 
 /// Sends parts to a follower, all or none of them; never blocks. A follower that is too slow loses some,
 /// and its queue tells it how many lines.
-type Send = Box<dyn Fn(&[Part<'_>]) + std::marker::Send>;
+pub type SendParts = Box<dyn Fn(&[Part<'_>]) + std::marker::Send>;
 
 /// Someone who asks for output.
 pub struct Follower {
@@ -35,7 +35,7 @@ pub struct Follower {
     /// What comes later is sent too.
     pub follows: bool,
     /// The way to it. Dropped when nothing more comes.
-    pub send: Send,
+    pub send: SendParts,
 }
 
 impl fmt::Debug for Follower {
@@ -49,6 +49,23 @@ impl Follower {
         self.patterns.is_empty() || self.patterns.iter().any(|it| select::fits(it, name))
     }
 }
+
+/// Someone who sees the terminal of a run as it is.
+pub struct Watcher {
+    /// Names it for [`super::ToPump::Unsubscribe`].
+    pub id: u64,
+    /// The way to it. Dropped at the end of the run.
+    pub send: SendParts,
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").field("id", &self.id).finish()
+    }
+}
+
+/// Lines that a watcher sees at first, so that a prompt is there.
+const GLANCE: usize = 20;
 
 /// What is kept of every instance, and who follows.
 #[derive(Debug, Default)]
@@ -111,6 +128,14 @@ impl Archive {
         if follower.follows && self.followers.len() < FOLLOWERS {
             self.followers.push(follower);
         }
+    }
+
+    /// Returns the last lines of an instance, as a terminal shows them.
+    pub(super) fn glance(&self, id: InstanceId) -> Vec<u8> {
+        let Some(ring) = self.rings.get(&id) else { return Vec::new() };
+        let bytes = ring.tail(GLANCE).into_iter().flat_map(|piece| piece.bytes);
+        let on_terminal = |byte| if byte == b'\n' { vec![b'\r', b'\n'] } else { vec![byte] };
+        bytes.flat_map(on_terminal).collect()
     }
 
     pub(super) fn unsubscribe(&mut self, id: u64) {

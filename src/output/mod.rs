@@ -13,7 +13,7 @@ pub mod ring;
 mod screen;
 pub mod writer;
 
-pub use follow::{Follower, Part};
+pub use follow::{Follower, Part, Watcher};
 pub use pump::{FromPump, Pump, PumpHandle, Say, Speaker, ToPump};
 pub use render::{Form, Look};
 pub use screen::Voice;

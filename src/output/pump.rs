@@ -18,7 +18,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::isatty;
 
 use super::fold::Fold;
-use super::follow::{Archive, Follower};
+use super::follow::{Archive, Follower, Part, Watcher};
 use super::line::LineSplitter;
 use super::render::Form;
 use super::screen::{Screen, Show, Voice};
@@ -74,6 +74,8 @@ pub enum ToPump {
     Drop(RunId),
     /// Send what is kept of the output, and what comes, to someone else.
     Subscribe(Follower),
+    /// Send what comes on the terminal of a run to someone, as it comes.
+    Watch(RunId, Watcher),
     /// Send this one no more.
     Unsubscribe(u64),
     /// The instance has left: what is kept of its output is not asked for again.
@@ -126,6 +128,7 @@ struct Source {
     splitter: LineSplitter,
     /// It is a terminal, which ends lines in its own way.
     terminal: Option<Fold>,
+    watchers: Vec<Watcher>,
     /// When bytes last came, while a line is unfinished.
     waiting_since: Option<Instant>,
 }
@@ -243,13 +246,20 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                 Ok(ToPump::Subscribe(follower)) => {
                     self.archive.subscribe(follower, |id| self.screen.name_of(id));
                 }
-                Ok(ToPump::Unsubscribe(id)) => self.archive.unsubscribe(id),
+                Ok(ToPump::Watch(run, watcher)) => self.watch(run, watcher),
+                Ok(ToPump::Unsubscribe(id)) => {
+                    self.archive.unsubscribe(id);
+                    for source in self.sources.values_mut() {
+                        source.watchers.retain(|watcher| watcher.id != id);
+                    }
+                }
                 Ok(ToPump::Forget(id)) => self.archive.forget(id),
                 Ok(ToPump::Say(say)) => self.screen.say(say),
                 Ok(ToPump::Drop(run)) => self.drop_run(run),
                 Ok(ToPump::Flush(done)) => {
                     self.write();
                     self.archive.close();
+                    self.sources.values_mut().for_each(|source| source.watchers.clear());
                     // Who asked may have stopped waiting.
                     let _ = done.send(());
                 }
@@ -282,9 +292,21 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let show = self.screen.show_of(run.instance);
         let terminal = isatty(&pipe).unwrap_or(false).then(Fold::default);
         let splitter = LineSplitter::default();
-        let source = Source { run, pipe, show, splitter, terminal, waiting_since: None };
+        let watchers = Vec::new();
+        let source = Source { run, pipe, show, splitter, terminal, watchers, waiting_since: None };
         self.sources.insert(key, source);
         self.keys.insert(run, key);
+    }
+
+    /// One that is too late for the run is let go at once.
+    fn watch(&mut self, run: RunId, watcher: Watcher) {
+        let Some(source) = self.keys.get(&run).and_then(|key| self.sources.get_mut(key)) else {
+            return;
+        };
+        let bytes = self.archive.glance(run.instance);
+        let name = self.screen.name_of(run.instance).unwrap_or_default();
+        (watcher.send)(&[Part { name, at: self.screen.millisecond(), bytes: &bytes }]);
+        source.watchers.push(watcher);
     }
 
     /// Reads once from a pipe that has something, or whose writers are all gone.
@@ -295,6 +317,11 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             Ok(count) => {
                 let mut bytes = &self.buffer[..count];
                 if let Some(fold) = &mut source.terminal {
+                    let name = self.screen.name_of(source.run.instance).unwrap_or_default();
+                    let at = self.screen.millisecond();
+                    for watcher in &source.watchers {
+                        (watcher.send)(&[Part { name, at, bytes }]);
+                    }
                     self.folded.clear();
                     fold.push(bytes, &mut self.folded);
                     bytes = &self.folded;

@@ -216,6 +216,26 @@ fn the_socket_is_for_this_user_alone_and_garbage_on_it_disturbs_nobody() {
 }
 
 #[test]
+fn nothing_listens_on_tcp() {
+    let app = app(&format!("web: {READY}\n"));
+    let session = started(&app, &[], 1);
+    let listening = |table: &str| -> Vec<String> {
+        let text = fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+        text.lines().filter_map(|row| row.split_whitespace().nth(9).map(str::to_owned)).collect()
+    };
+    let tcp = [listening("tcp"), listening("tcp6")].concat();
+    let folder = fs::read_dir(format!("/proc/{}/fd", session.pid())).expect("it runs");
+    let links = folder.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let sockets: Vec<_> = links
+        .filter_map(|link| {
+            Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+        })
+        .collect();
+    assert!(!sockets.is_empty(), "the session has its own socket");
+    assert!(sockets.iter().all(|inode| !tcp.contains(inode)), "{sockets:?}");
+}
+
+#[test]
 fn without_a_runtime_folder_the_session_runs_and_says_so() {
     let app = Sandbox::with_procfile(&format!("web: {READY}\n")).write("run/pm", "a file");
     let runtime = app.path("run");

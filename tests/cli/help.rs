@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use crate::sandbox::Sandbox;
 
 /// Every subcommand that a person sees; "" is pm itself.
-const COMMANDS: [&str; 7] = ["", "start", "run", "check", "env", "schema", "export"];
+const COMMANDS: [&str; 16] = [
+    "", "start", "run", "check", "env", "schema", "export", "status", "restart", "stop", "scale",
+    "signal", "logs", "attach", "reload", "quit",
+];
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "PM_BLESS is for the tests, not for pm")]

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::control::{app, done, refused, started};
-use crate::sandbox::{End, eventually};
+use crate::sandbox::{End, PM, eventually};
 
 /// Writes a line at each SIGUSR1.
 const COUNTER: &str = "n=0; trap 'n=$((n+1)); echo \"$PS line $n\"' USR1; echo ready; \
@@ -64,16 +64,14 @@ fn every_line_is_there_once_when_following_a_loud_instance() {
 
 #[test]
 fn a_follower_that_does_not_read_slows_nothing_and_is_told_what_it_lost() {
-    let app = app("web: trap 'echo more' USR1; echo ready; \
-        yes 0123456789012345678901234567890123456789 | head -n 400000; \
-        echo enough; while :; do read -r _; done\n");
+    let app = app("web: trap 'yes 0123456789012345678901234567890123456789 | head -n 400000; \
+        echo enough' USR2; trap 'echo more' USR1; echo ready; while :; do read -r _; done\n");
     let session = app.pm(["start", "-q", "web"]).spawn();
     session.wait_for("started");
-    let stuck = format!(
-        "{} logs -f | {{ until [ -e go ]; do sleep 0.05; done; cat; }}",
-        crate::sandbox::PM
-    );
-    let log = app.sh(&stuck).spawn();
+    let read_late = "read -r line; echo \"$line\"; until [ -e go ]; do sleep 0.05; done; exec cat";
+    let log = app.sh(&format!("{PM} logs -f | {{ {read_late}; }}")).spawn();
+    log.wait_for("| ready");
+    done(&app, "signal USR2 web");
     eventually("the last line", || {
         done(&app, "logs -n 1 --no-prefix").contains("enough").then_some(())
     });
@@ -81,7 +79,7 @@ fn a_follower_that_does_not_read_slows_nothing_and_is_told_what_it_lost() {
     log.wait_for("lines are lost: they came faster than they were read");
     done(&app, "signal USR1 web");
     log.wait_for("| more");
-    drop(session);
+    assert!(session.is_running());
 }
 
 #[test]
@@ -97,6 +95,6 @@ fn quiet_instances_can_be_read_too() {
 fn a_reader_that_has_enough_is_no_failure() {
     let app = app("web: seq 1 2000; echo ready; exec cat\n");
     let _session = started(&app, &[], 1);
-    let output = app.sh(&format!("{} logs | head -n 1", crate::sandbox::PM)).run();
+    let output = app.sh(&format!("{PM} logs | head -n 1")).run();
     assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
 }

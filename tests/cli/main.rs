@@ -1,8 +1,10 @@
 //! Integration tests: the built binary, as a user runs it.
 
+mod attach;
 mod check;
 mod config;
 mod control;
+mod daemon;
 mod demo;
 mod env_command;
 mod files;

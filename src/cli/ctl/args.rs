@@ -115,6 +115,16 @@ pub struct LogsArgs {
     pub no_prefix: bool,
 }
 
+/// `pm attach`
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// One instance: `web.2`, or `web` where there is one
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
 /// `pm reload`, `pm quit`
 #[derive(Debug, Args)]
 pub struct WholeArgs {

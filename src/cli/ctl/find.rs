@@ -50,7 +50,14 @@ pub(super) fn report(found: &Found) -> Result<Report, Error> {
     match client::ask(&found.socket, Order::Status).map_err(fail)? {
         Some(Body::Status(report)) => Ok(report),
         Some(Body::Refused { reason, hint }) => Err(Error::Refused { reason, hint }),
-        Some(Body::Done | Body::Failed { .. } | Body::Output { .. } | Body::Lost { .. }) | None => {
+        Some(
+            Body::Done
+            | Body::Failed { .. }
+            | Body::Output { .. }
+            | Body::Lost { .. }
+            | Body::Attached,
+        )
+        | None => {
             Err(fail(std::io::Error::other("it does not answer; it may be stopped (Ctrl-Z)")))
         }
     }

@@ -41,7 +41,8 @@ pub(crate) fn logs(args: &LogsArgs, sources: &Sources) -> Result<i32, Error> {
             Heard::Answer(Body::Refused { reason, hint }) => {
                 return Err(Error::Refused { reason, hint });
             }
-            Heard::Answer(Body::Done | Body::Failed { .. } | Body::Status(_)) | Heard::Nothing => {
+            Heard::Answer(Body::Done | Body::Failed { .. } | Body::Status(_) | Body::Attached)
+            | Heard::Nothing => {
                 continue;
             }
             Heard::End => {

@@ -1,6 +1,7 @@
 //! The subcommands for a running session: each gives one order, and waits until it is so.
 
 pub mod args;
+pub(crate) mod attach;
 mod find;
 pub(crate) mod logs;
 pub(crate) mod status;

@@ -45,7 +45,9 @@ pub(super) fn until_true(
             }
             // The end of the session is what was asked for.
             Heard::End if is_quit => return Ok(0),
-            Heard::Answer(Body::Status(_) | Body::Output { .. } | Body::Lost { .. })
+            Heard::Answer(
+                Body::Status(_) | Body::Output { .. } | Body::Lost { .. } | Body::Attached,
+            )
             | Heard::End => {
                 return Err(fail(std::io::Error::other("it ended before it answered")));
             }

@@ -1,0 +1,40 @@
+//! `pm attach`: the terminal of one instance.
+
+use std::io;
+
+use super::args::AttachArgs;
+use super::find;
+use crate::cli::sources::Sources;
+use crate::cli::tell;
+use crate::error::Error;
+use crate::os::attach::{self, Ended};
+
+/// Shows the terminal and types on it, until Ctrl-] or its end.
+pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error> {
+    let names = std::slice::from_ref(&args.name);
+    let session = find::one(&args.target, sources, names, find::has_instances)?;
+    let chosen = find::chosen(&session.report, names)?;
+    let [at] = chosen[..] else {
+        let all: Vec<_> =
+            chosen.iter().map(|at| session.report.instances[*at].name.as_str()).collect();
+        return Err(Error::Refused {
+            reason: format!("`{}` is not one instance", args.name),
+            hint: Some(format!("choose one of {}", all.join(", "))),
+        });
+    };
+    let name = &session.report.instances[at].name;
+    if !io::IsTerminal::is_terminal(&io::stdin()) {
+        return Err(Error::Refused {
+            reason: "standard input is not a terminal".to_owned(),
+            hint: Some("`pm logs -f` shows output without one".to_owned()),
+        });
+    }
+    // In raw mode a line feed goes straight down.
+    let begin = || tell::note(&format!("attached to {name}; Ctrl-] detaches\r"));
+    match attach::attach(&session.found.socket, name, begin)? {
+        Ended::Detached => tell::note(&format!("detached from {name}")),
+        Ended::Over => tell::note(&format!("{name} has ended")),
+        Ended::Signal(signal) => return Ok(128 + signal.0),
+    }
+    Ok(0)
+}

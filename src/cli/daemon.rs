@@ -1,0 +1,48 @@
+//! `pm start --daemon`
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::args::StartArgs;
+use super::sources::Sources;
+use super::{answer, tell};
+use crate::error::Error;
+use crate::os::daemon::{self, Launched};
+
+/// Where the output goes that nobody sees, in the application's root.
+const LOG: &str = "pm.log";
+
+/// Starts the session in the background, and returns when it can be asked. The files were read without an
+/// error by then.
+pub(crate) fn start(args: &StartArgs, root: &Path, sources: &Sources) -> Result<i32, Error> {
+    let path = match &args.log {
+        Some(path) => sources.cwd.join(path),
+        None => root.join(LOG),
+    };
+    let fail = |source| Error::Log { path: path.clone(), source };
+    let mut options = File::options();
+    let open = options.read(true).append(true).create(true).mode(0o600).open(&path);
+    let mut log = open.map_err(fail)?;
+    let before = log.seek(SeekFrom::End(0)).map_err(fail)?;
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    // Behind the word `start`.
+    arguments.insert(arguments.len().min(2), "--daemonised".into());
+    let launch = |source| Error::Startup { what: "start a session in the background", source };
+    let ours = log.try_clone().map_err(fail)?;
+    match daemon::launch(&arguments, &sources.cwd, ours).map_err(launch)? {
+        Launched::Runs(pid) => {
+            let text =
+                format!("session {pid} runs in the background; its log is {}\n", path.display());
+            answer(text.as_bytes()).map(|()| 0)
+        }
+        Launched::Ended => {
+            let mut said = String::new();
+            // What it said is shown as far as it can be read.
+            let _ = log.seek(SeekFrom::Start(before)).and_then(|_| log.read_to_string(&mut said));
+            tell::note(said.trim_end());
+            Err(Error::NotLaunched { path })
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A session in the background: pm starts itself again, in a session without a terminal, and waits until
+//! that one can be asked. The news comes through a pipe that is its standard input.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What is written for "it can be asked now".
+const READY: &[u8] = b"1";
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Launched {
+    /// It runs, as this process.
+    Runs(u32),
+    /// It ended before anything was started.
+    Ended,
+}
+
+/// Starts pm with these arguments, the first of which is its name, and this log.
+pub(crate) fn launch(arguments: &[OsString], folder: &Path, log: File) -> io::Result<Launched> {
+    let (mut reader, writer) = io::pipe()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    if let Some((name, rest)) = arguments.split_first() {
+        command.arg0(name).args(rest);
+    }
+    command.current_dir(folder);
+    command.stdin(Stdio::from(OwnedFd::from(writer)));
+    command.stderr(Stdio::from(log.try_clone()?)).stdout(Stdio::from(log));
+    let lead = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
+    // SAFETY: between fork and exec only setsid is called, which is async-signal-safe.
+    #[expect(unsafe_code, reason = "std has no way to start a session")]
+    unsafe {
+        command.pre_exec(lead);
+    }
+    let mut child = command.spawn()?;
+    // The command has the other end, and keeps the pipe open.
+    drop(command);
+    let mut word = [0; READY.len()];
+    match reader.read_exact(&mut word) {
+        Ok(()) => Ok(Launched::Runs(child.id())),
+        Err(_) => child.wait().map(|_| Launched::Ended),
+    }
+}
+
+/// Tells who launched this session that it can be asked, and lets the pipe go.
+pub(crate) fn tell_ready() -> io::Result<()> {
+    // Whoever waited may have been interrupted.
+    let _ = nix::unistd::write(io::stdin(), READY);
+    let null = File::open("/dev/null")?;
+    nix::unistd::dup2_stdin(&null)?;
+    Ok(())
+}

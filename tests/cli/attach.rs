@@ -1,0 +1,117 @@
+//! `pm attach`: the terminal of an instance, from a second terminal.
+
+use nix::sys::signal::Signal;
+
+use crate::control::{app, done, refused, started};
+use crate::sandbox::{CTRL_C, End, PM, Sandbox, Session, has_program};
+
+const DETACH: &str = "\x1d";
+
+/// Attaches from a terminal of its own.
+#[track_caller]
+fn attached(app: &Sandbox, name: &str) -> Session {
+    let session = app.pm(["attach", name]).spawn_pty();
+    session.wait_for("Ctrl-] detaches");
+    session
+}
+
+#[test]
+fn a_prompt_is_seen_and_answered_and_the_session_goes_on_after_a_detach() {
+    let app = app("web: printf 'ready? '; read answer; echo \"got $answer\"; printf 'more? '; \
+        read answer; echo \"and $answer\"; exec cat\n");
+    let session = app.pm(["start", "--pty", "always"]).spawn();
+    session.wait_for("ready? ");
+    let mut client = attached(&app, "web");
+    client.wait_for("ready? ");
+    client.type_keys("yes\r");
+    client.wait_for("got yes\r\n");
+    session.wait_for("| got yes\n");
+    client.type_keys(DETACH);
+    client.wait_for("detached from web.1");
+    assert_eq!(client.wait(), End::Code(0));
+    let client = attached(&app, "web.1");
+    client.wait_for("more? ");
+    client.type_keys("again\r");
+    session.wait_for("and again");
+    assert!(session.is_running());
+}
+
+#[test]
+fn a_repl_is_driven_as_on_a_terminal() {
+    if !has_program("node") {
+        return;
+    }
+    let app = app("web: node -i\n").env("TERM", "dumb").env("NODE_REPL_HISTORY", "");
+    let session = app.pm(["start", "--pty", "always"]).spawn();
+    session.wait_for("> ");
+    let mut client = attached(&app, "web");
+    client.type_keys("[1, 2, 3].map(n => n * 14)[2]\r");
+    client.wait_for("42");
+    client.type_keys("process.stdout.isTTY && 'on a ' + 'terminal'\r");
+    client.wait_for("'on a terminal'");
+    client.type_keys(".exit\r");
+    client.wait_for("web.1 has ended");
+    assert_eq!(client.wait(), End::Code(0));
+}
+
+#[test]
+fn ctrl_c_goes_to_the_instance() {
+    let app = app("web: trap 'echo interrupted' INT; echo ready; while :; do read -r _; done\n");
+    let session = started(&app, &["--pty", "always"], 1);
+    let client = attached(&app, "web");
+    client.type_keys(CTRL_C);
+    session.wait_for("| ^Cinterrupted");
+    assert!(session.is_running() && client.is_running());
+}
+
+#[test]
+fn the_terminal_gets_its_mode_back_whatever_happens() {
+    let app = app("web: echo ready; exec cat\n");
+    let session = started(&app, &["--pty", "always"], 1);
+    let shell = app.command("bash", ["--norc", "-i"]).env("PS1", "prompt> ").spawn_pty();
+    shell.wait_for("prompt> ");
+    let mut prompts = 1;
+    let mut check = |end: &dyn Fn(), code: i32| {
+        shell.type_keys(&format!(
+            "stty -g > before; {PM} attach web; echo co''de $?; stty -g > after\n"
+        ));
+        shell.wait_for_times("Ctrl-] detaches", prompts);
+        end();
+        prompts += 1;
+        shell.wait_for_times("prompt> ", prompts);
+        shell.wait_for(&format!("code {code}"));
+        let modes = ["before", "after"].map(|name| app.read(name));
+        assert!(modes[0].is_some() && modes[0] == modes[1], "{modes:?}");
+    };
+    check(&|| shell.type_keys(DETACH), 0);
+    let kill = |signal| {
+        let client = shell.running("attach web")[0];
+        nix::sys::signal::kill(client, signal).expect("it runs");
+    };
+    check(&|| kill(Signal::SIGTERM), 143);
+    check(&|| kill(Signal::SIGHUP), 129);
+    check(&|| drop(done(&app, "restart web")), 0);
+    check(&|| session.signal(Signal::SIGKILL), 0);
+}
+
+#[test]
+fn it_has_the_size_of_the_client_while_it_is_attached() {
+    let app = app("web: trap 'stty size' WINCH; echo ready; while :; do read -r _; done\n");
+    let session = started(&app, &["--pty", "always"], 1);
+    let client = attached(&app, "web");
+    client.resize(40, 132);
+    client.wait_for("40 132");
+    client.type_keys(DETACH);
+    session.wait_for("24 80");
+}
+
+#[test]
+fn without_a_terminal_on_either_side_it_is_refused() {
+    let app = app("web: echo ready; exec cat\nworker: echo ready; exec cat\n");
+    let _session = started(&app, &["web=2,worker"], 3);
+    assert!(refused(&app, "attach worker").contains("standard input is not a terminal"));
+    assert!(refused(&app, "attach web").contains("hint: choose one of web.1, web.2"));
+    let mut client = app.pm(["attach", "worker"]).spawn_pty();
+    client.wait_for("`worker.1` has no terminal");
+    assert_eq!(client.wait(), End::Code(1));
+}
