@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod demo;
 mod env_command;
+mod export;
 mod files;
 mod group;
 mod guard;
