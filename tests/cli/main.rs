@@ -7,6 +7,7 @@ mod control;
 mod daemon;
 mod demo;
 mod env_command;
+mod export;
 mod files;
 mod group;
 mod guard;

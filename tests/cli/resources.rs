@@ -78,6 +78,23 @@ fn java_has_the_heap_and_the_collector_of_its_budget() {
 }
 
 #[test]
+fn a_go_program_has_the_limit_and_the_collectors_aim_of_its_budget() {
+    if !has_program("go") {
+        return;
+    }
+    let app = Sandbox::with_procfile("web: go run main.go\n").write(
+        "main.go",
+        "package main\n\
+         import (\"fmt\"; \"runtime/debug\")\n\
+         func main() { fmt.Println(\"limit\", debug.SetMemoryLimit(-1), \"percent\", debug.SetGCPercent(100)) }\n",
+    );
+    let app = app.env("GO111MODULE", "off").env("GOFLAGS", "");
+    let output = app.pm(["start", "--memory", "512M", "--gc", "size"]).run();
+    let expected = format!("limit {} percent 50", 460_u64 << 20);
+    assert_eq!(printed_by(&output.stdout, "web.1"), [expected.as_str()], "{output:?}");
+}
+
+#[test]
 fn go_and_dotnet_and_glibc_are_told_by_the_environment() {
     // The node is for V8's flags, which need one.
     let app = Sandbox::with_procfile("web: env || node x\nother: env\n").env("GOGC", "70");

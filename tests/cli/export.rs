@@ -1,0 +1,106 @@
+//! `pm export`: what is written, what is refused, and that nothing is half done.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::sandbox::Sandbox;
+
+const SHOP: [&str; 3] = ["-a", "shop", "-u=root"];
+
+fn shop() -> Sandbox {
+    Sandbox::with_procfile("web: ./serve --port $PORT\nworker: ./work\n").write(".env", "KEY=a%b\n")
+}
+
+/// Returns the names of the files in a folder of the sandbox, in order.
+fn files(app: &Sandbox, folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(app.path(folder)).expect("the folder was made");
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("it is read").file_name().to_string_lossy().into())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn systemd_units_are_written_and_a_second_export_changes_nothing() {
+    let app = shop();
+    let export = ["export", "systemd", "out", "-m", "web=2,worker=1"];
+    let output = app.pm(export.iter().chain(&SHOP)).run();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    let expected = [
+        "shop-web-1.service",
+        "shop-web-2.service",
+        "shop-web.target",
+        "shop-worker-1.service",
+        "shop-worker.target",
+        "shop.target",
+    ];
+    assert_eq!(files(&app, "out"), expected);
+    let unit = app.read("out/shop-web-2.service").expect("it is there");
+    for line in
+        ["Environment=\"KEY=a%%b\"", "Environment=\"PORT=5001\"", "Environment=\"PS=web.2\""]
+    {
+        assert!(unit.lines().any(|found| found == line), "{line}: {unit}");
+    }
+    let mode = fs::metadata(app.path("out/shop-web-2.service")).expect("it is there").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600, "values are secrets");
+    app.pm(export.iter().chain(&SHOP)).run();
+    assert_eq!(app.read("out/shop-web-2.service").as_deref(), Some(unit.as_str()));
+}
+
+#[test]
+fn a_smaller_formation_removes_its_own_units_and_no_one_elses() {
+    let app = shop().write("out/shopping.service", "[Unit]\n");
+    app.pm(["export", "systemd", "out", "-m", "web=3"].iter().chain(&SHOP)).run();
+    let output = app.pm(["export", "systemd", "out", "-m", "web=1"].iter().chain(&SHOP)).run();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    let expected = ["shop-web-1.service", "shop-web.target", "shop.target", "shopping.service"];
+    assert_eq!(files(&app, "out"), expected);
+}
+
+#[test]
+fn a_strangers_file_in_the_way_stops_everything_before_a_file_is_written() {
+    let app = shop().write("out/shop-worker-1.service", "[Unit]\nDescription=mine\n");
+    let output = app.pm(["export", "systemd", "out"].iter().chain(&SHOP)).run();
+    assert_eq!(output.code(), 1);
+    assert!(output.stderr.contains("shop-worker-1.service"), "{}", output.stderr);
+    assert_eq!(files(&app, "out"), ["shop-worker-1.service"]);
+}
+
+#[test]
+fn values_can_stand_in_a_file_of_their_own() {
+    let app = shop();
+    app.pm(["export", "systemd", "out", "--env-file"].iter().chain(&SHOP)).run();
+    assert!(app.read("out/shop.env").expect("it is there").contains("KEY="));
+    let mode = fs::metadata(app.path("out/shop.env")).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!app.read("out/shop-web-1.service").expect("it is there").contains("a%%b"));
+}
+
+#[test]
+fn printing_and_a_dry_run_write_nothing() {
+    for option in ["--print", "--dry-run"] {
+        let app = shop();
+        let output = app.pm(["export", "compose", "out", option].iter().chain(&SHOP)).run();
+        assert_eq!(output.code(), 0, "{}", output.stderr);
+        assert!(output.stdout.contains("services:"), "{option}: {}", output.stdout);
+        assert!(!app.path("out").exists(), "{option}");
+    }
+}
+
+#[test]
+fn what_cannot_be_exported_is_one_error_and_writes_nothing() {
+    let table: [(&[&str], &str); 4] = [
+        (&["export", "systemdd", "out"], "systemd"),
+        (&["export", "systemd", "out", "-e", "nope.env"], "nope.env"),
+        (&["export", "systemd", "out", "-T", "nope"], "nope"),
+        (&["export", "systemd", "out", "-m", "wbe=1"], "web"),
+    ];
+    for (args, part) in table {
+        let app = shop();
+        let output = app.pm(args).run();
+        assert_eq!(output.code(), 1, "{args:?}: {}", output.stderr);
+        assert!(output.stderr.contains(part), "{args:?}: {}", output.stderr);
+        assert!(!app.path("out").exists(), "{args:?}");
+    }
+}
