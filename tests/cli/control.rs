@@ -263,6 +263,20 @@ fn a_reload_touches_only_what_is_different() {
 }
 
 #[test]
+fn a_reload_reads_pm_toml_again_and_restarts_whom_it_concerns() {
+    let app = app(&format!("web: {READY}\nworker: {READY}\n"));
+    let app = app.write("pm.toml", "[process.web]\nnice = 1\n");
+    let session = started(&app, &[], 2);
+    let app = app.write("pm.toml", "[process.web]\nnice = 2\n");
+    done(&app, "reload");
+    let output = session.stdout_so_far();
+    assert_eq!(output.matches("terminated").count(), 1, "{output}");
+    assert_eq!(states(&app), "web.1 running, worker.1 running");
+    let app = app.write("pm.toml", "[process.web]\nnice = \"loud\"\n");
+    assert!(refused(&app, "reload").contains("hint: nothing was changed"));
+}
+
+#[test]
 fn watch_shows_the_table_again_until_the_session_ends() {
     let app = app(&format!("web: {READY}\n"));
     let _session = started(&app, &[], 1);

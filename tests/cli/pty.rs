@@ -126,3 +126,32 @@ fn a_program_that_asks_whether_it_has_a_terminal_keeps_its_colours() {
     assert!(output.stdout.contains("\x1b[33m80\x1b[39m"), "{output:#?}");
     assert!(output.stdout.contains("\x1b[33m1\x1b[39m"), "{output:#?}");
 }
+
+#[test]
+fn pm_toml_gives_one_process_type_a_terminal_and_what_is_typed_or_set_wins() {
+    let app = Sandbox::with_procfile(&format!("web: {WHAT}\nworker: {WHAT}\n"))
+        .write("pm.toml", "[process.web]\npty = \"always\"\n");
+    for (args, variable, of_web, of_worker) in [
+        (&["start"][..], "", "terminal", "pipe"),
+        (&["start"], "never", "pipe", "pipe"),
+        (&["start", "--pty", "always"], "never", "terminal", "terminal"),
+    ] {
+        let session = app.pm(args).env("PM_PTY", variable);
+        let mut session = session.env("PM_NO_TIMESTAMP", "1").spawn();
+        session.wait_for(&format!("web.1    | {of_web}"));
+        session.wait_for(&format!("worker.1 | {of_worker}"));
+        session.signal(Signal::SIGTERM);
+        assert_eq!(session.wait(), End::Code(0), "{args:?}");
+    }
+}
+
+#[test]
+fn an_instance_on_a_terminal_is_held_to_its_limits() {
+    let app = Sandbox::with_procfile("web: echo \"files $(ulimit -n)\"; nice; exec cat\n");
+    let args = ["start", "--pty", "always", "--nofile", "123", "--nice", "7", "--no-prefix"];
+    let mut session = app.pm(args).spawn();
+    session.wait_for("files 123\n7\n");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    app.assert_nothing_left();
+}
