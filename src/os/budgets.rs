@@ -25,7 +25,8 @@ struct Held {
 /// Every run with a budget or a group.
 #[derive(Debug)]
 pub(crate) struct Budgets {
-    /// `None`: no type has a budget, or the system cannot be asked.
+    /// `None`: no run has had a budget, or the system cannot be asked. A type may come to run, or to a
+    /// budget, long after the start (`pm scale`, `pm reload`).
     meter: Option<Meter>,
     subtree: Option<Subtree>,
     runs: HashMap<RunId, Held>,
@@ -55,8 +56,6 @@ impl Budgets {
         let running = || app.types.iter().filter(|process_type| process_type.count > 0);
         let is_needed = running().any(|process_type| limits(process_type).is_some());
         let subtree = if is_needed { Some(usable_subtree()) } else { None };
-        let meter = running().any(|process_type| process_type.policy.budget.is_some());
-        let meter = if meter { Meter::new().ok() } else { None };
         let timed = running()
             .find(|process_type| matches!(process_type.limits.cpus, Some(CpuLimit::Time { .. })));
         let notice = match (&subtree, timed) {
@@ -67,7 +66,7 @@ impl Budgets {
             (Some(Ok(_) | Err(_)) | None, _) => None,
         };
         let subtree = subtree.and_then(Result::ok);
-        (Self { meter, subtree, runs: HashMap::new() }, notice)
+        (Self { meter: None, subtree, runs: HashMap::new() }, notice)
     }
 
     /// Makes the group of a run that is about to start, and returns the file that its process is to
@@ -77,6 +76,9 @@ impl Budgets {
         let limits = limits(process_type);
         if limits.is_none() && process_type.policy.budget.is_none() {
             return None;
+        }
+        if self.meter.is_none() && process_type.policy.budget.is_some() {
+            self.meter = Meter::new().ok();
         }
         let group =
             self.subtree.as_ref().zip(limits).and_then(|(subtree, limits)| {

@@ -263,6 +263,25 @@ fn a_reload_touches_only_what_is_different() {
 }
 
 #[test]
+fn a_session_whose_root_is_said_in_dot_foreman_is_found() {
+    let app = app("").write("sub/Procfile", format!("web: {READY}\n"));
+    let app = app.write(".foreman", "root: sub\n");
+    let _session = started(&app, &[], 1);
+    assert_eq!(states(&app), "web.1 running");
+}
+
+#[test]
+fn a_type_that_is_scaled_up_from_nothing_has_its_budget() {
+    let app = app(&format!(
+        "web: {READY}\nworker: echo \"budget $MEMORY_AVAILABLE\"; x=$(head -c 60000000 /dev/zero | tr '\\0' x); sleep 1000; true\n"
+    ));
+    let session = started(&app, &["-m", "web=1", "--memory", "worker=16M"], 1);
+    done(&app, "scale worker=1");
+    session.wait_for("budget 16");
+    session.wait_for("over its budget of");
+}
+
+#[test]
 fn a_reload_reads_pm_toml_again_and_restarts_whom_it_concerns() {
     let app = app(&format!("web: {READY}\nworker: {READY}\n"));
     let app = app.write("pm.toml", "[process.web]\nnice = 1\n");

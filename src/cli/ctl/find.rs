@@ -6,6 +6,7 @@ use super::args::TargetArgs;
 use crate::app::load::Files;
 use crate::app::select;
 use crate::cli::sources::Sources;
+use crate::config::load;
 use crate::control::place::{self, Found};
 use crate::control::proto::{Body, Order, Report};
 use crate::control::{client, place::sessions};
@@ -18,10 +19,14 @@ pub(super) struct Session {
     pub(super) report: Report,
 }
 
-/// Returns the application's folder.
+/// Returns the application's folder; .foreman can say it too, pm.toml cannot.
 fn root(target: &TargetArgs, sources: &Sources) -> Result<PathBuf, Error> {
-    let files =
-        Files { procfile: target.procfile.clone(), root: target.root.clone(), ..Files::default() };
+    let foreman = load::foreman(&sources.cwd)?.settings.session;
+    let files = Files {
+        procfile: target.procfile.clone().or(foreman.procfile.map(|procfile| procfile.value)),
+        root: target.root.clone().or(foreman.root.map(|root| root.value)),
+        ..Files::default()
+    };
     files.root(&sources.cwd)
 }
 

@@ -29,8 +29,8 @@ pub(super) struct Parts<'a> {
     pub(super) is_quiet: bool,
 }
 
-/// Makes the process type. What its runtime is told is worked out only where it runs: V8's flags may have
-/// no place in the command of a type that does not.
+/// Makes the process type. What its runtime cannot be told is an error only where it runs: V8's flags may
+/// have no place in the command of a type that does not. The others may be scaled up later.
 ///
 /// # Errors
 /// The budget cannot be divided, or V8's flags have no place.
@@ -62,8 +62,9 @@ pub(super) fn process_type(parts: Parts<'_>) -> Result<ProcessType, Error> {
     for (key, text) in own.env.iter().flat_map(|env| &env.value) {
         process_type.environment.set(key, text, env_source.clone());
     }
+    let tuned = tune(&mut process_type, &own, environment);
     if count > 0 {
-        tune(&mut process_type, &own, environment)?;
+        tuned?;
     }
     Ok(process_type)
 }
