@@ -1,7 +1,9 @@
 //! The loop of a session: an event to the supervisor, its orders carried out, the next event.
 
+mod close;
+
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +28,6 @@ use crate::control::server::{FromClient, Server};
 use crate::error::Error;
 use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice, Watcher};
 use crate::supervisor::{Action, Event, Moment, Supervisor};
-
-/// How long pm waits at its end for a reader of stdout that takes nothing at all.
-const STALLED_READER: Duration = Duration::from_secs(5);
 
 /// How long messages to the pump may wait for company.
 const WAKE_EVERY: Duration = Duration::from_millis(5);
@@ -362,81 +361,6 @@ impl Shell {
             Input::Pump(news) => {
                 self.note_loss(&news);
                 self.lost.map(Event::OutputLost)
-            }
-        }
-    }
-
-    /// Remembers why and with what exit code the output was lost, if that is the news.
-    fn note_loss(&mut self, news: &FromPump) {
-        let FromPump::OutputLost(kind, error) = news else { return };
-        // As for a filter that dies of SIGPIPE: the caller sees that the output was cut.
-        let is_closed = *kind == io::ErrorKind::BrokenPipe;
-        self.lost = Some(if is_closed { 128 + nix::libc::SIGPIPE } else { 1 });
-        if !is_closed {
-            self.output_error = Some(error.clone());
-        }
-    }
-
-    /// Says the verdict, lets the reader have the rest, and ends what pm started for itself.
-    fn close(mut self, code: i32, core: &Supervisor) -> i32 {
-        for line in notes::verdict(&self.app, core.verdict()) {
-            self.say(line);
-        }
-        self.flush();
-        self.children.dismiss_guard();
-        // Nobody is answered any more.
-        drop((self.desk, self.inputs));
-        if let Some(server) = self.server {
-            server.close();
-        }
-        if let Some(error) = self.output_error {
-            // A full or closed stderr leaves nobody to tell.
-            let _ = writeln!(io::stderr(), "error: cannot write to standard output: {error}");
-        }
-        // A stop that was asked for is a success, and a failure keeps its own code.
-        if code == 0 && !core.was_asked() { self.lost.unwrap_or(0) } else { code }
-    }
-
-    /// Waits until everything is written, for as long as the reader takes something.
-    fn flush(&mut self) {
-        let (sender, done) = crossbeam_channel::bounded(1);
-        self.post(ToPump::Flush(sender));
-        self.pump.wake();
-        let inputs = self.inputs.clone();
-        let mut seen = (self.pump.progress(), self.clock.now());
-        let mut telling = 0;
-        loop {
-            let patience = STALLED_READER.saturating_sub(self.clock.now().since(seen.1));
-            crossbeam_channel::select! {
-                recv(done) -> _ => break,
-                recv(inputs) -> input => match input {
-                    Ok(Input::Heard(Heard::Signal(
-                        Signal::INT | Signal::TERM | Signal::HUP | Signal::QUIT,
-                    ))) => {
-                        telling += 1;
-                        if telling > 1 {
-                            return;
-                        }
-                    }
-                    Ok(Input::Pump(news)) => self.note_loss(&news),
-                    Ok(Input::Heard(_) | Input::Client(_)) | Err(_) => {}
-                },
-                default(patience) => {
-                    let written = self.pump.progress();
-                    if written == seen.0 {
-                        self.output_error =
-                            Some("its reader takes nothing; the last lines are lost".to_owned());
-                        self.lost = Some(1);
-                        return;
-                    }
-                    seen = (written, self.clock.now());
-                }
-            }
-        }
-        // The pump tells of a failed write before it answers.
-        for input in inputs.try_iter() {
-            if let Input::Pump(news) = input {
-                self.note_loss(&news);
             }
         }
     }

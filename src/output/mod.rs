@@ -7,6 +7,7 @@ mod fold;
 pub mod follow;
 pub mod json;
 pub mod line;
+mod message;
 pub mod pump;
 pub mod render;
 pub mod ring;
@@ -14,6 +15,7 @@ mod screen;
 pub mod writer;
 
 pub use follow::{Follower, Part, Watcher};
-pub use pump::{FromPump, Pump, PumpHandle, Say, Speaker, ToPump};
+pub use message::{FromPump, Say, Speaker, ToPump};
+pub use pump::{Pump, PumpHandle};
 pub use render::{Form, Look};
 pub use screen::Voice;

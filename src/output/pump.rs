@@ -18,12 +18,13 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::isatty;
 
 use super::fold::Fold;
-use super::follow::{Archive, Follower, Part, Watcher};
+use super::follow::{Archive, Part, Watcher};
 use super::line::LineSplitter;
+use super::message::{FromPump, Say, Speaker, ToPump};
 use super::render::Form;
 use super::screen::{Screen, Show, Voice};
 use super::writer::{Progress, Writer};
-use crate::app::{InstanceId, RunId};
+use crate::app::RunId;
 
 /// One read; also what a pipe holds by default (pipe(7)).
 const READ: usize = 64 << 10;
@@ -38,60 +39,6 @@ const READY: usize = 64;
 /// Keys of the two descriptors that are no pipe of a child.
 const WAKE: u64 = u64::MAX;
 const STDOUT: u64 = u64::MAX - 1;
-
-/// Who says something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speaker {
-    /// pm itself.
-    System,
-    /// pm, about an instance.
-    Instance(InstanceId),
-}
-
-/// A line of pm's own.
-#[derive(Clone, Debug)]
-pub struct Say {
-    /// Under whose name it stands.
-    pub speaker: Speaker,
-    /// The name of the event, for programs.
-    pub event: &'static str,
-    /// What is said, for people.
-    pub text: String,
-    /// What happened, for programs.
-    pub facts: serde_json::Map<String, serde_json::Value>,
-}
-
-/// What the pump is told.
-#[derive(Debug)]
-pub enum ToPump {
-    /// There is another instance.
-    Voice(Voice),
-    /// Show what comes out of this pipe until it ends.
-    Open(RunId, OwnedFd),
-    /// Show a line of pm's own.
-    Say(Say),
-    /// The run is over: show what its pipe still holds, and read it no more.
-    Drop(RunId),
-    /// Send what is kept of the output, and what comes, to someone else.
-    Subscribe(Follower),
-    /// Send what comes on the terminal of a run to someone, as it comes.
-    Watch(RunId, Watcher),
-    /// Send this one no more.
-    Unsubscribe(u64),
-    /// The instance has left: what is kept of its output is not asked for again.
-    Forget(InstanceId),
-    /// Answer when everything before this has been written. It is the end: followers get no more.
-    Flush(Sender<()>),
-}
-
-/// What the pump tells.
-#[derive(Debug, PartialEq, Eq)]
-pub enum FromPump {
-    /// Everything that the run wrote has been rendered, and nobody can write more.
-    Closed(RunId),
-    /// stdout cannot be written: its reader is gone, or its disk is full.
-    OutputLost(io::ErrorKind, String),
-}
 
 /// How the other threads reach the pump.
 #[derive(Clone, Debug)]
@@ -431,6 +378,7 @@ fn now() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::InstanceId;
     use crate::output::Look;
     use std::io::{Read, Write};
     use std::sync::atomic::{AtomicBool, Ordering};

@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::json;
 use super::line::LineSplitter;
-use super::pump::{Say, Speaker};
+use super::message::{Say, Speaker};
 use super::render::{End, Form, LabelId, Renderer, SYSTEM};
 use crate::app::InstanceId;
 

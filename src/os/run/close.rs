@@ -1,0 +1,91 @@
+//! How a session is left: the verdict, the rest of the output with a limit, the exit code.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::{Input, Shell};
+use crate::app::Signal;
+use crate::os::notes;
+use crate::os::signals::Heard;
+use crate::output::{FromPump, ToPump};
+use crate::supervisor::Supervisor;
+
+/// How long pm waits at its end for a reader of stdout that takes nothing at all.
+const STALLED_READER: Duration = Duration::from_secs(5);
+
+impl Shell {
+    /// Remembers why and with what exit code the output was lost, if that is the news.
+    pub(super) fn note_loss(&mut self, news: &FromPump) {
+        let FromPump::OutputLost(kind, error) = news else { return };
+        // As for a filter that dies of SIGPIPE: the caller sees that the output was cut.
+        let is_closed = *kind == io::ErrorKind::BrokenPipe;
+        self.lost = Some(if is_closed { 128 + nix::libc::SIGPIPE } else { 1 });
+        if !is_closed {
+            self.output_error = Some(error.clone());
+        }
+    }
+
+    /// Says the verdict, lets the reader have the rest, and ends what pm started for itself.
+    pub(super) fn close(mut self, code: i32, core: &Supervisor) -> i32 {
+        for line in notes::verdict(&self.app, core.verdict()) {
+            self.say(line);
+        }
+        self.flush();
+        self.children.dismiss_guard();
+        // Nobody is answered any more.
+        drop((self.desk, self.inputs));
+        if let Some(server) = self.server {
+            server.close();
+        }
+        if let Some(error) = self.output_error {
+            // A full or closed stderr leaves nobody to tell.
+            let _ = writeln!(io::stderr(), "error: cannot write to standard output: {error}");
+        }
+        // A stop that was asked for is a success, and a failure keeps its own code.
+        if code == 0 && !core.was_asked() { self.lost.unwrap_or(0) } else { code }
+    }
+
+    /// Waits until everything is written, for as long as the reader takes something.
+    fn flush(&mut self) {
+        let (sender, done) = crossbeam_channel::bounded(1);
+        self.post(ToPump::Flush(sender));
+        self.pump.wake();
+        let inputs = self.inputs.clone();
+        let mut seen = (self.pump.progress(), self.clock.now());
+        let mut telling = 0;
+        loop {
+            let patience = STALLED_READER.saturating_sub(self.clock.now().since(seen.1));
+            crossbeam_channel::select! {
+                recv(done) -> _ => break,
+                recv(inputs) -> input => match input {
+                    Ok(Input::Heard(Heard::Signal(
+                        Signal::INT | Signal::TERM | Signal::HUP | Signal::QUIT,
+                    ))) => {
+                        telling += 1;
+                        if telling > 1 {
+                            return;
+                        }
+                    }
+                    Ok(Input::Pump(news)) => self.note_loss(&news),
+                    Ok(Input::Heard(_) | Input::Client(_)) | Err(_) => {}
+                },
+                default(patience) => {
+                    let written = self.pump.progress();
+                    if written == seen.0 {
+                        self.output_error =
+                            Some("its reader takes nothing; the last lines are lost".to_owned());
+                        self.lost = Some(1);
+                        return;
+                    }
+                    seen = (written, self.clock.now());
+                }
+            }
+        }
+        // The pump tells of a failed write before it answers.
+        for input in inputs.try_iter() {
+            if let Input::Pump(news) = input {
+                self.note_loss(&news);
+            }
+        }
+    }
+}
