@@ -8,7 +8,7 @@ use super::services::{Instance, Service, Services, carry, carry_variable};
 use super::template::{Templates, context, raw};
 use super::verify::{Checker, Select};
 use super::{ExportError, Feature, File, Format, Options, Owner, Runs, Scope, Values};
-use crate::app::{App, Restart};
+use crate::app::App;
 use crate::error::Error;
 
 pub(crate) const FORMAT: Format = Format {
@@ -92,11 +92,7 @@ fn instance_context(
         "environment": environment,
         "folder": xml("the folder", &service.folder)?,
         "log": xml("the folder of the logs", &log)?,
-        "restart": match service.policy.restart {
-            Restart::Never => "never",
-            Restart::OnFailure => "on-failure",
-            Restart::Always => "always",
-        },
+        "restart": service.restart_word(),
         "stop_seconds": service.stop_seconds(),
         "raw": raw(service),
     }))

@@ -7,10 +7,11 @@ use super::compose::container_command;
 use super::quote::systemd;
 use super::script::{self, env_file_name, env_files};
 use super::services::{Instance, Service, Services, carry, carry_variable};
+use super::systemd::restart;
 use super::template::{Templates, context, raw};
 use super::verify::{Checker, Select};
 use super::{ExportError, Feature, File, Format, Image, Options, Owner, Runs, Scope, Values};
-use crate::app::{App, Restart, Signal};
+use crate::app::{App, Signal};
 use crate::error::Error;
 
 pub(crate) const FORMAT: Format = Format {
@@ -133,11 +134,7 @@ fn instance_context(
         "service_stop_seconds": service.stop_seconds() + STOP_MARGIN_SECONDS,
         "stop_signal": (signal != Signal::TERM).then(|| signal.to_string()),
         "memory_bytes": service.policy.memory_bytes(),
-        "restart": match service.policy.restart {
-            Restart::Never => "no",
-            Restart::OnFailure => "on-failure",
-            Restart::Always => "always",
-        },
+        "restart": restart(service.policy.restart),
         "raw": raw(service),
     }))
 }

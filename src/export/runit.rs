@@ -1,7 +1,5 @@
 //! runit: a service folder for each instance (runsv(8), chpst(8), svlogd(8)). Proven on 2.2.
 
-use serde_json::json;
-
 use super::quote::sh;
 use super::script::{self, Account, Lines, sh_env_files};
 use super::services::Services;
@@ -54,11 +52,7 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
             let log = format!("{}/{}-{}", services.log, service.name, instance.number);
             own["log"] = sh::word(&log).into();
             own["stop_signal"] = short_name(policy.stop_signal).into();
-            own["restart"] = json!(match policy.restart {
-                Restart::Never => "never",
-                Restart::OnFailure => "on-failure",
-                Restart::Always => "always",
-            });
+            own["restart"] = service.restart_word().into();
             let own = context(&FORMAT, options, &services, own);
             add(
                 "run",

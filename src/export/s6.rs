@@ -1,8 +1,6 @@
 //! s6: a service folder for each instance, for s6-svscan (skarnet.org/software/s6/servicedir.html).
 //! Proven on 2.13.
 
-use serde_json::json;
-
 use super::quote::sh;
 use super::script::{self, Account, Lines, sh_env_files};
 use super::services::Services;
@@ -51,11 +49,7 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
             let mut own = script::context(&environment, service, instance, &command);
             own["log"] =
                 sh::word(&format!("{}/{}-{}", services.log, service.name, instance.number)).into();
-            own["restart"] = json!(match policy.restart {
-                Restart::Never => "never",
-                Restart::OnFailure => "on-failure",
-                Restart::Always => "always",
-            });
+            own["restart"] = service.restart_word().into();
             let own = context(&FORMAT, options, &services, own);
             add(
                 "run",

@@ -11,7 +11,7 @@ use super::error::ExportError;
 use super::quote::Quoted;
 use super::simple_command::{ShellCommand, shell_command};
 use super::{Format, Options, Release};
-use crate::app::{App, Environment, InstanceId, Policy, ProcessType, Role, Source};
+use crate::app::{App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Source};
 use crate::error::Error;
 
 /// A process type that is exported.
@@ -170,6 +170,15 @@ impl Service<'_> {
     /// as "wait for ever".
     pub(crate) fn stop_seconds(&self) -> u64 {
         whole_seconds(self.policy.grace)
+    }
+
+    /// Returns the restart policy as pm itself names it, for the templates that decide by it.
+    pub(crate) fn restart_word(&self) -> &'static str {
+        match self.policy.restart {
+            Restart::Never => "never",
+            Restart::OnFailure => "on-failure",
+            Restart::Always => "always",
+        }
     }
 
     /// Returns the first instance's PORT, which all get where instances are one object.

@@ -150,11 +150,7 @@ fn service_context(
         ShellCommand::Exec(_) => "mixed",
         ShellCommand::Compound(_) => "control-group",
     };
-    let restart = match service.policy.restart {
-        Restart::Never => "no",
-        Restart::OnFailure => "on-failure",
-        Restart::Always => "always",
-    };
+    let restart = restart(service.policy.restart);
     Ok(json!({
         "type": service.name,
         "name": instance.name,
@@ -177,4 +173,13 @@ fn service_context(
         "memory_high_bytes": service.policy.memory_bytes().map(|bytes| bytes / 10 * 9),
         "raw": raw(service),
     }))
+}
+
+/// Returns a policy as `Restart=` says it (systemd.service(5)).
+pub(super) fn restart(restart: Restart) -> &'static str {
+    match restart {
+        Restart::Never => "no",
+        Restart::OnFailure => "on-failure",
+        Restart::Always => "always",
+    }
 }
