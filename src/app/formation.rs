@@ -30,11 +30,11 @@ impl Count {
         }
     }
 
-    /// Returns the number; `cpus` is what `auto` means.
-    pub fn number(self, cpus: u16) -> u16 {
+    /// Returns the number; `cpus` says what `auto` means, and is asked only for that: it reads files.
+    pub fn number(self, cpus: fn() -> u16) -> u16 {
         match self {
             Self::Number(number) => number,
-            Self::Auto => cpus,
+            Self::Auto => cpus(),
         }
     }
 }
@@ -126,12 +126,12 @@ pub(crate) fn position(names: &[&str], name: &str) -> Result<usize, FormationErr
 }
 
 impl Wish {
-    /// Returns the count of each of `names`, in their order. `cpus` is what `auto` means.
+    /// Returns the count of each of `names`, in their order. `cpus` says what `auto` means.
     /// A type that is neither listed nor named keeps `default` where nothing at all was asked.
     pub fn counts(
         &self,
         names: &[&str],
-        cpus: u16,
+        cpus: fn() -> u16,
         default: &[u16],
     ) -> Result<Vec<u16>, FormationError> {
         let index = |name: &str| position(names, name);
@@ -184,7 +184,7 @@ mod tests {
             parts.extend(parse(text)?);
         }
         let except = except.iter().map(|&name| name.to_owned()).collect();
-        Wish { formation: parse(formation)?, named: parts, except }.counts(&NAMES, 6, &[1, 1, 1])
+        Wish { formation: parse(formation)?, named: parts, except }.counts(&NAMES, || 6, &[1, 1, 1])
     }
 
     #[test]

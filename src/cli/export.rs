@@ -105,7 +105,7 @@ fn application(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Result<A
     settled.check_names(&procfile.names())?;
     let root = files.root(&sources.cwd)?;
     let loaded = Loaded { root, entries: procfile.entries, environment: environment.environment };
-    let cpus = crate::resources::cpus::available();
+    let cpus = crate::resources::cpus::available;
     let asked = Asked { named: Vec::new(), rules: called_as, cpus, auto: Stdio::Pipes };
     let app = resolve::plan(&settled, loaded, asked)?.app;
     resolve::check_ports(&app)?;

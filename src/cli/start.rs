@@ -74,7 +74,7 @@ pub(crate) fn read(
         named.extend(formation::parse(text)?);
     }
     let rules = args.session.behave_as.unwrap_or(called_as);
-    let cpus = resources::cpus::available();
+    let cpus = resources::cpus::available;
     let auto = match sources.stdout_is_terminal {
         true => Stdio::Terminal,
         false => Stdio::Pipes,

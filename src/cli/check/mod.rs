@@ -126,7 +126,7 @@ fn application(
     if is_empty {
         return resolve::one_of(settled, loaded, 0);
     }
-    let cpus = resources::cpus::available();
+    let cpus = resources::cpus::available;
     let asked = Asked { named: Vec::new(), rules: Tool::Pm, cpus, auto: Stdio::Pipes };
     Ok(resolve::plan(settled, loaded, asked)?.app)
 }

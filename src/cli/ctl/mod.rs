@@ -8,7 +8,7 @@ pub(crate) mod status;
 mod wait;
 
 use crate::app::Signal;
-use crate::app::formation::{self, Count};
+use crate::app::formation;
 use crate::cli::args::StartArgs;
 use crate::cli::sources::Sources;
 use crate::control::proto::{Names, Order, State};
@@ -63,8 +63,7 @@ pub(crate) fn scale(args: &ScaleArgs, sources: &Sources) -> Result<i32, Error> {
     for text in &args.counts {
         for part in formation::parse(text)? {
             let count = match part.count {
-                Some(Count::Number(count)) => count,
-                Some(Count::Auto) => cpus::available(),
+                Some(count) => count.number(cpus::available),
                 None => {
                     let reason = format!("`{}` has no count", part.name);
                     let hint = Some(format!("write `{}=2`", part.name));

@@ -42,8 +42,8 @@ pub(crate) struct Asked {
     pub(crate) named: Vec<Part>,
     /// Whose rules hold where no setting says otherwise.
     pub(crate) rules: Tool,
-    /// What `auto` means.
-    pub(crate) cpus: u16,
+    /// Says what `auto` means.
+    pub(crate) cpus: fn() -> u16,
     /// What an instance has for input and output where `--pty` says `auto`, or nothing.
     pub(crate) auto: Stdio,
 }
@@ -104,7 +104,7 @@ pub(crate) fn plan(settled: &Settled, loaded: Loaded, asked: Asked) -> Result<Pl
 }
 
 /// Returns how many instances of each run where nothing is asked: the type's `concurrency`, else 1.
-fn default_counts(settled: &Settled, names: &[&str], cpus: u16) -> Vec<u16> {
+fn default_counts(settled: &Settled, names: &[&str], cpus: fn() -> u16) -> Vec<u16> {
     let count = |name: &&str| settled.layers.of_type(name).concurrency;
     names.iter().map(|name| count(name).map_or(1, |count| count.value.number(cpus))).collect()
 }
