@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -148,24 +149,32 @@ pub struct Server {
     open: Arc<Open>,
 }
 
+/// Where clients come in. It is readable when one waits.
+pub struct Door {
+    listener: UnixListener,
+    open: Arc<Open>,
+    admitted: u64,
+    tell: Arc<dyn Fn(FromClient) + Send + Sync>,
+}
+
 impl Server {
-    /// Opens the socket and listens on a thread of its own.
+    /// Opens the socket; whoever has the door lets clients in.
     ///
     /// # Errors
     /// The folder cannot be used, or the system refuses.
     pub fn open(
         folder: &Path,
         root: &Path,
-        tell: impl Fn(FromClient) + Clone + Send + 'static,
-    ) -> io::Result<Self> {
+        tell: impl Fn(FromClient) + Send + Sync + 'static,
+    ) -> io::Result<(Self, Door)> {
         let pid = i32::try_from(std::process::id()).map_err(io::Error::other)?;
         let place = Place::take(folder, root, pid)?;
         let listener = UnixListener::bind(place.socket())?;
         std::fs::set_permissions(place.socket(), std::fs::Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
         let open = Arc::new(Open::default());
-        let counted = Arc::clone(&open);
-        spawn("control", move || listen(&listener, &counted, &tell))?;
-        Ok(Self { place, open })
+        let door = Door { listener, open: Arc::clone(&open), admitted: 0, tell: Arc::new(tell) };
+        Ok((Self { place, open }, door))
     }
 
     /// Takes the socket away, and lets clients have their last answers: every outbox is dropped by now.
@@ -181,31 +190,46 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run).map(drop)
 }
 
-fn listen(
-    listener: &UnixListener,
-    open: &Arc<Open>,
-    tell: &(impl Fn(FromClient) + Clone + Send + 'static),
-) {
-    let mut next = 0_u64;
-    for stream in listener.incoming() {
-        let Ok(stream) = stream else {
-            // No descriptor is free, or the like: not for ever.
-            thread::park_timeout(Duration::from_millis(100));
-            continue;
+impl Door {
+    /// Lets in one who waits, on threads of its own; never blocks. Strangers and too many are turned away.
+    ///
+    /// # Errors
+    /// No descriptor or thread is to be had.
+    pub fn admit(&mut self) -> io::Result<()> {
+        let stream = match self.listener.accept() {
+            Ok((stream, _)) => stream,
+            // Gone again.
+            Err(error) if is_passing(&error) => return Ok(()),
+            Err(error) => return Err(error),
         };
-        if !may_speak(&stream) || !open.enter() {
-            continue;
+        // The BSDs hand it down from the listener.
+        stream.set_nonblocking(false)?;
+        if !may_speak(&stream) || !self.open.enter() {
+            return Ok(());
         }
-        next += 1;
-        let (id, counted, tell) = (ClientId(next), Arc::clone(open), tell.clone());
+        self.admitted += 1;
+        let (id, counted, tell) =
+            (ClientId(self.admitted), Arc::clone(&self.open), Arc::clone(&self.tell));
         let started = spawn("client", move || {
-            serve(id, stream, tell);
+            serve(id, stream, |news| tell(news));
             counted.leave();
         });
         if started.is_err() {
-            open.leave();
+            self.open.leave();
         }
+        started
     }
+}
+
+impl AsFd for Door {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+    matches!(error.kind(), ConnectionAborted | Interrupted | WouldBlock)
 }
 
 /// The folder keeps strangers out already; this holds also where its mode was changed.
@@ -323,6 +347,7 @@ fn write(mut stream: UnixStream, from: &Receiver<Message>, fill: &Fill) {
 mod tests {
     use super::super::place;
     use super::*;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use proptest::prelude::*;
     use std::io::{BufRead, BufReader};
 
@@ -337,7 +362,15 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let (folder, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
         let (sender, asked) = crossbeam_channel::unbounded();
-        let server = Server::open(&folder, root, move |news| drop(sender.send(news))).unwrap();
+        let (server, mut door) =
+            Server::open(&folder, root, move |news| drop(sender.send(news))).unwrap();
+        thread::spawn(move || {
+            loop {
+                let mut fds = [PollFd::new(door.as_fd(), PollFlags::POLLIN)];
+                poll(&mut fds, PollTimeout::NONE).unwrap();
+                door.admit().unwrap();
+            }
+        });
         let socket = place::sessions(&folder, root)[0].socket.clone();
         Listening { _server: server, _scratch: scratch, socket, asked }
     }

@@ -19,7 +19,7 @@ use super::desk::{self, Control, Desk};
 use super::guard::{Guard, Mark};
 use super::limits::OpenFiles;
 use super::pty::Size;
-use super::signals::{self, Heard};
+use super::signals::{Heard, Signals};
 use super::spawn::{Spawner, Terminal};
 use super::{adopted, daemon, inherited, keyboard, notes};
 use crate::app::{App, InstanceId, RunId, Signal};
@@ -118,19 +118,23 @@ impl Shell {
             .map_err(fail("start the guard process"))?;
         adopted::become_subreaper().map_err(|error| fail("become a subreaper")(error.into()))?;
         let (sender, inputs) = crossbeam_channel::unbounded();
-        let tell = sender.clone();
+        let signals = Signals::catch().map_err(fail("listen to signals"))?;
+        let (pumped, clients) = (sender.clone(), sender.clone());
         // A message to a session that is over is nobody's.
-        signals::listen(move |heard| drop(tell.send(Input::Heard(heard))))
-            .map_err(fail("listen to signals"))?;
-        let clients = sender.clone();
-        let tell = move |news| drop(sender.send(Input::Pump(news)));
+        let tell = move |news| drop(pumped.send(Input::Pump(news)));
         let stdout = std::os::fd::AsFd::as_fd(&io::stdout())
             .try_clone_to_owned()
             .map_err(fail("open standard output"))?;
         let (pump, _thread) = Pump::start(form, zone, voices(&app), stdout, tell)
             .map_err(fail("start the output thread"))?;
         let tell = move |news| drop(clients.send(Input::Client(news)));
-        let opened = Server::open(&control.folder, &app.root, tell);
+        let (opened, door) = match Server::open(&control.folder, &app.root, tell) {
+            Ok((server, door)) => (Ok(server), Some(door)),
+            Err(error) => (Err(error), None),
+        };
+        signals
+            .listen(door, move |heard| drop(sender.send(Input::Heard(heard))))
+            .map_err(fail("start the thread for signals"))?;
         if control.launched {
             daemon::tell_ready().map_err(fail("let standard input go"))?;
         }

@@ -1,14 +1,20 @@
-//! The signals that pm gets: a thread turns them into messages, nothing happens in a handler.
+//! The signals that pm gets: a thread turns them into messages, nothing happens in a handler. It also opens
+//! the door of the session's socket.
 
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as Nix};
 use nix::unistd::getpgrp;
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
 
 use super::procfs;
 use crate::app::Signal;
+use crate::control::server::Door;
 
 /// What pm listens to. SIGALRM and the like keep their default, which is harmless or deadly
 /// by POSIX; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death. SIGXFSZ is heard
@@ -27,6 +33,10 @@ const LISTENED: [i32; 11] = [
     libc::SIGWINCH,
 ];
 
+const STACK: usize = 128 << 10;
+/// How long the door stays shut after it could not be opened, in milliseconds.
+const A_MOMENT: u8 = 100;
+
 /// A signal, or the news that a child changed its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
@@ -36,28 +46,70 @@ pub(crate) enum Heard {
     Resized,
 }
 
-/// Starts to listen on a thread of its own. What the caller of pm had blocked or ignored is set back to
-/// the default, so that children begin with it; an ignored SIGHUP (nohup) stays without effect on pm.
-pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
-    let ignores_hangup = reset_dispositions();
-    nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
-    let mut signals = Signals::new(LISTENED)?;
-    let thread = std::thread::Builder::new().name("signals".into()).stack_size(128 << 10);
-    thread.spawn(move || {
-        for signal in signals.forever() {
-            match signal {
-                libc::SIGCHLD => tell(Heard::Child),
-                // The write that hit the limit of a file's size says so.
-                libc::SIGXFSZ => {}
-                libc::SIGWINCH => tell(Heard::Resized),
-                libc::SIGHUP if ignores_hangup => {}
-                // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
-                libc::SIGTSTP if procfs::is_orphaned(getpgrp()) => {}
-                signal => tell(Heard::Signal(Signal(signal))),
+/// The signals to pm, from when this was made; they wait until somebody listens.
+pub(crate) struct Signals {
+    delivery: SignalDelivery<UnixStream, SignalOnly>,
+    ignores_hangup: bool,
+}
+
+impl Signals {
+    /// Takes them over. What the caller of pm had blocked or ignored is set back to the default, so that
+    /// children begin with it; an ignored SIGHUP (nohup) stays without effect on pm.
+    pub(crate) fn catch() -> io::Result<Self> {
+        let ignores_hangup = reset_dispositions();
+        nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+        let (reader, writer) = UnixStream::pair()?;
+        let delivery = SignalDelivery::with_pipe(reader, writer, SignalOnly, LISTENED)?;
+        Ok(Self { delivery, ignores_hangup })
+    }
+
+    /// Listens on a thread of its own, and lets in who comes to the door meanwhile: one more thread would
+    /// wait for that alone.
+    pub(crate) fn listen(
+        self,
+        door: Option<Door>,
+        tell: impl Fn(Heard) + Send + 'static,
+    ) -> io::Result<()> {
+        let thread = std::thread::Builder::new().name("signals".into()).stack_size(STACK);
+        thread.spawn(move || self.hear(door, &tell)).map(drop)
+    }
+
+    fn hear(mut self, mut door: Option<Door>, tell: &impl Fn(Heard)) {
+        let mut is_shut = false;
+        loop {
+            let knocks = wait(self.delivery.get_read(), door.as_ref().filter(|_| !is_shut));
+            for signal in self.delivery.pending() {
+                if let Some(heard) = heard(signal, self.ignores_hangup) {
+                    tell(heard);
+                }
             }
+            // It fails for want of a descriptor or the like: not for ever, and not to be tried without a pause.
+            is_shut = knocks && door.as_mut().is_some_and(|door| door.admit().is_err());
         }
-    })?;
-    Ok(())
+    }
+}
+
+/// Waits for a signal or somebody at the door, and returns whether it was that; for a moment, where the door
+/// is shut.
+fn wait(signals: &UnixStream, door: Option<&Door>) -> bool {
+    let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    fds.extend(door.map(|door| PollFd::new(door.as_fd(), PollFlags::POLLIN)));
+    // A failure, such as an interruption, is as good as a signal: there is a look at both.
+    let ready = poll(&mut fds, if door.is_some() { PollTimeout::NONE } else { A_MOMENT.into() });
+    ready.is_ok() && fds.get(1).is_some_and(|door| door.any() == Some(true))
+}
+
+fn heard(signal: i32, ignores_hangup: bool) -> Option<Heard> {
+    match signal {
+        libc::SIGCHLD => Some(Heard::Child),
+        // The write that hit the limit of a file's size says so.
+        libc::SIGXFSZ => None,
+        libc::SIGWINCH => Some(Heard::Resized),
+        libc::SIGHUP if ignores_hangup => None,
+        // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
+        libc::SIGTSTP if procfs::is_orphaned(getpgrp()) => None,
+        signal => Some(Heard::Signal(Signal(signal))),
+    }
 }
 
 /// Returns whether SIGHUP was ignored.
