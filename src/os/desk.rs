@@ -6,13 +6,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::deliver;
 use super::meter::{Meter, Root};
 use crate::app::select::select;
 use crate::app::{App, InstanceId, Signal, reload};
 use crate::control::proto::{self, Body, Failed, Instance, Names, Order, Report, State};
 use crate::control::server::{ClientId, Outbox};
-use crate::output::follow::SendParts;
-use crate::output::{Follower, Part, PumpHandle, ToPump};
+use crate::output::{Follower, PumpHandle, ToPump};
 use crate::supervisor::{
     Ask, Doing, Event, Exit, Failure, Moment, Patience, Reply, Request, RequestId, Supervisor,
 };
@@ -182,23 +182,7 @@ fn follower(
     follows: bool,
     outbox: Outbox,
 ) -> Follower {
-    Follower { id: client.0, patterns, history, follows, send: sender(outbox) }
-}
-
-/// Returns the way to a client for parts of output.
-pub(super) fn sender(outbox: Outbox) -> SendParts {
-    let send = move |parts: &[Part<'_>]| {
-        let mut message = Vec::new();
-        let mut lines = 0;
-        for Part { name, at, bytes } in parts {
-            let (name, at, length) = ((*name).to_owned(), *at, bytes.len());
-            message.extend(proto::line(Body::Output { name, at, length }));
-            message.extend_from_slice(bytes);
-            lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
-        }
-        outbox.send(message, lines);
-    };
-    Box::new(send)
+    Follower { id: client.0, patterns, history, follows, send: deliver::whole_lines(outbox) }
 }
 
 fn patience(wait: bool) -> Patience {

@@ -21,7 +21,7 @@ use super::limits::OpenFiles;
 use super::pty::Size;
 use super::signals::{Heard, Signals};
 use super::spawn::{Spawner, Terminal};
-use super::{adopted, daemon, inherited, keyboard, notes};
+use super::{adopted, daemon, deliver, inherited, keyboard, notes};
 use crate::app::{App, InstanceId, RunId, Signal};
 use crate::control::proto::{Body, Call, Order};
 use crate::control::server::{FromClient, Server};
@@ -326,7 +326,7 @@ impl Shell {
                         Size { rows, columns }.give(&keys);
                         outbox.answer(Body::Attached);
                         outbox.attach(keyboard::on(keys));
-                        let watcher = Watcher { id: client.0, send: desk::sender(outbox) };
+                        let watcher = Watcher { id: client.0, send: deliver::as_it_comes(outbox) };
                         self.pump.post(ToPump::Watch(run, watcher));
                         self.pump.wake();
                     }

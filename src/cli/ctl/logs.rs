@@ -114,7 +114,10 @@ impl Log {
         if !self.speakers.contains_key(name) {
             let process_type = name.rsplit_once('.').map_or(name, |(process_type, _)| process_type);
             let color = self.types.iter().position(|known| known == process_type);
-            let label = self.renderer.label(name, color.or(Some(self.types.len())));
+            let label = match name {
+                SYSTEM => self.system,
+                _ => self.renderer.label(name, color.or(Some(self.types.len()))),
+            };
             self.speakers.insert(name.to_owned(), (label, LineSplitter::default()));
         }
         let mut out = Vec::new();
