@@ -17,6 +17,14 @@ pub(crate) fn warnings<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
     }
 }
 
+/// Returns what was passed over, and what to do.
+pub(crate) fn warning_in_one_line(warning: &Warning) -> String {
+    match &warning.hint {
+        Some(hint) => format!("{warning}; {hint}"),
+        None => warning.to_string(),
+    }
+}
+
 /// Says something beside the output.
 pub(crate) fn note(text: &str) {
     line(text);

@@ -41,10 +41,14 @@ pub(crate) fn logs(args: &LogsArgs, sources: &Sources) -> Result<i32, Error> {
             Heard::Answer(Body::Refused { reason, hint }) => {
                 return Err(Error::Refused { reason, hint });
             }
-            Heard::Answer(Body::Done | Body::Failed { .. } | Body::Status(_) | Body::Attached)
-            | Heard::Nothing => {
-                continue;
-            }
+            Heard::Answer(
+                Body::Done
+                | Body::Failed { .. }
+                | Body::Status(_)
+                | Body::Attached
+                | Body::Warning { .. },
+            )
+            | Heard::Nothing => continue,
             Heard::End => {
                 let rest = log.end();
                 return shown(&rest).map(|_| 0);
