@@ -22,7 +22,7 @@ use super::pty::Size;
 use super::signals::{Heard, Signals};
 use super::spawn::{Spawner, Terminal};
 use super::{adopted, daemon, deliver, inherited, keyboard, notes};
-use crate::app::{App, InstanceId, RunId, Signal};
+use crate::app::{App, InstanceId, RunId, Signal, Stdio};
 use crate::control::proto::{Body, Call, Order};
 use crate::control::server::{FromClient, Server};
 use crate::error::Error;
@@ -215,6 +215,11 @@ impl Shell {
 
     fn spawn(&mut self, run: RunId) {
         self.post(ToPump::Voice(voice(&self.app, run.instance)));
+        let terminals = match self.app.type_of(run.instance).stdio {
+            Stdio::Pipes => self.terminals.len(),
+            Stdio::Terminal => self.terminals.len() + 1,
+        };
+        self.spawner.make_room_for(self.children.count() + 1, terminals);
         let group = self.budgets.enter(&self.app, run);
         match self.spawner.start(&self.app, run.instance, group) {
             Ok(started) => {
