@@ -1,5 +1,5 @@
 //! The documents: every command that they show is run here, or stands in [`ways::SPECIAL`] with the reason
-//! why not; and every option that they name is one.
+//! why not; every option that they name is one, and every link leads somewhere.
 //!
 //! Each section of a document gets a folder of its own with the files that it shows. Its commands are typed
 //! on a terminal one after the other. A session that a section starts runs, as in a terminal of its own, until
@@ -10,6 +10,7 @@ mod stand_ins;
 mod ways;
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::sandbox::http::free_port;
@@ -58,6 +59,23 @@ fn every_special_command_stands_in_a_document() {
     for (command, ..) in SPECIAL {
         assert!(all.contains(*command), "no document says `{command}`");
         assert!(seen.insert(command), "`{command}` stands twice in the table");
+    }
+}
+
+#[test]
+fn every_link_of_a_document_leads_somewhere() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in DOCUMENTS {
+        let text = document::read(name);
+        let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+        for target in document::links(&text) {
+            let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = if path.is_empty() { PathBuf::from(name) } else { folder.join(path) };
+            assert!(top.join(&path).exists(), "{name}: there is no `{target}`");
+            let anchors = || document::anchors(&document::read(&path.to_string_lossy()));
+            let is_there = anchor.is_empty() || anchors().iter().any(|known| known == anchor);
+            assert!(is_there, "{name}: no heading is `{target}`");
+        }
     }
 }
 

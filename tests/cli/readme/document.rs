@@ -2,7 +2,7 @@
 //!
 //! A block whose info string has a path (```` ```procfile Procfile ````) is that file, a `sh` block
 //! without one is commands, one a line. In a table whose second column says what to type instead, every
-//! code span there that begins with `pm ` is a command too.
+//! code span there that begins with `pm ` is a command too, and so is the CMD of a Dockerfile.
 
 use std::fs;
 use std::path::Path;
@@ -64,7 +64,10 @@ fn files_beside(name: &str) -> Vec<(String, String)> {
 impl Section {
     fn add_block(&mut self, info: &str, block: &[&str]) {
         match info.split_once(' ') {
-            Some((_, path)) => self.files.push((path.to_owned(), block.join("\n") + "\n")),
+            Some((_, path)) => {
+                self.files.push((path.to_owned(), block.join("\n") + "\n"));
+                self.commands.extend(block.iter().filter_map(|line| container_command(line)));
+            }
             None if info == "sh" => self.commands.extend(commands(block)),
             None => assert!(
                 !block.iter().any(|line| line.starts_with("pm ")),
@@ -73,6 +76,12 @@ impl Section {
             ),
         }
     }
+}
+
+/// Returns what a line of a Dockerfile tells the container to run.
+fn container_command(line: &str) -> Option<String> {
+    let words: Vec<String> = serde_json::from_str(line.strip_prefix("CMD ")?).ok()?;
+    Some(words.join(" "))
 }
 
 /// Returns the commands of a block; one that ends in a backslash goes on in the next line.
@@ -109,6 +118,23 @@ fn spans_to_type(cells: &str) -> Vec<String> {
 /// Returns what stands between backticks.
 pub(crate) fn spans(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
+}
+
+/// Returns the targets of a document's links to files of this repository, and to its own headings.
+pub(crate) fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://"))
+}
+
+/// Returns the anchors that a page of this text has, by GitHub's rule: lower case, blanks as hyphens, and
+/// no other punctuation.
+pub(crate) fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let words = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        words.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
+    };
+    headings.map(anchor).collect()
 }
 
 #[test]

@@ -25,7 +25,7 @@ const IN_FOLDER: &[&str] = &["bin/rails", "bin/jobs", "node_modules/.bin/webpack
 
 /// What a section finds, where it does not bring its own.
 const FILES: &[(&str, &str)] = &[
-    ("Procfile", "web: node server.js\nworker: node worker.js\n"),
+    ("Procfile", "web: exec node server.js\nworker: node worker.js\n"),
     ("Procfile.dev", "web: node server.js\n"),
     (".env", "DATABASE_URL=postgres://localhost/shop\n"),
     (".env.local", "STRIPE_KEY=for-tests-only\n"),

@@ -77,6 +77,8 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("pm start --restart never", Stays, &["ready: node"]),
     ("pm attach --procfile Procfile.dev web", Until(CTRL_BRACKET, 0), &["ready: rails"]),
     ("pm attach web", Until(CTRL_BRACKET, 0), &["ready: node"]),
+    ("~/bin/foreman start", Stays, &["ready: node server.js"]),
+    ("pm run node migrate.js", Ends(0), &["done: node migrate.js"]),
     ("pm start worker", Ends(0), &[]),
     ("pm start worker.1", Ends(0), &[]),
     // docs/reference.md
