@@ -16,7 +16,7 @@ case " $* " in
 *" -e "*|*" -v "*|*" test "*|*migrate*|*createsuperuser*|*db:*) echo "done: ${0##*/} $*"; exit 0 ;;
 esac
 trap : HUP USR1
-echo "ready: ${0##*/} $* with PORT=$PORT"
+echo "ready: ${0##*/} $* with PORT=$PORT in ${PWD##*/}"
 while :; do read -r line; done
 "#;
 

@@ -1,5 +1,9 @@
 //! How each command of the documents is run, where that does not follow from the command itself.
 
+use Way::{Ends, NotRun, Stays, Until};
+
+use crate::sandbox::CTRL_C;
+
 /// How a command ends, and what is done to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -19,14 +23,10 @@ pub(crate) const ASKS_A_SESSION: &[&str] = &[r#"README.md, "Troubleshooting""#];
 /// A command, how it is run, and what must be seen of it.
 pub(crate) type Special = (&'static str, Way, &'static [&'static str]);
 
-use crate::sandbox::CTRL_C;
-use Way::{Ends, NotRun, Stays, Until};
-
 const BUILDS: Way = NotRun("builds for minutes; .ci/run does it");
 const WHOLE: Way = NotRun("runs this test among others");
 const SHARED: Way = NotRun("needs the project's shared folder, and minutes");
 const SYSTEM: Way = NotRun("changes the machine that it runs on");
-
 const EXAMPLE: Way = NotRun("tests/cli/node_cluster.rs asks the real server");
 /// Ctrl-].
 const CTRL_BRACKET: &str = "\x1d";
@@ -34,6 +34,7 @@ const CTRL_BRACKET: &str = "\x1d";
 /// Every command that needs a word more than its text, or that shows something worth a look.
 pub(crate) const SPECIAL: &[Special] = &[
     // README.md
+    ("cargo run --release -- start", NotRun("tests/cli/demo.rs runs it"), &[]),
     ("cargo install --path .", BUILDS, &[]),
     ("cargo bench", NotRun("measures for minutes"), &[]),
     ("bash ../shared/bench/peers.sh", SHARED, &[]),
@@ -47,7 +48,8 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("pm start web=4", Stays, &["web.4"]),
     ("pm start -p 3000", Stays, &["PORT=3000"]),
     ("pm start --daemon", Ends(0), &["runs in the background"]),
-    ("pm env web", Ends(0), &["DATABASE_URL"]),
+    ("pm env web", Ends(0), &["DATABASE_URL=", "# .env:1"]),
+    ("pm env web -e .env,.env.local", Ends(0), &["STRIPE_KEY=", "# .env.local:"]),
     ("pm run node -e 'console.log(process.env.DATABASE_URL)'", Ends(0), &["done: node -e"]),
     ("pm env --config", Ends(0), &["pm.toml"]),
     ("pm export systemd --print -a shop -u deploy -m web=3,worker=2", Ends(0), &["shop-web-3"]),
@@ -60,8 +62,9 @@ pub(crate) const SPECIAL: &[Special] = &[
         Ends(0),
         &["MEMORY_AVAILABLE=512", "WEB_CONCURRENCY=1", "JAVA_TOOL_OPTIONS=-Xmx460m"],
     ),
-    ("pm start -d services/api", Stays, &["worker.1"]),
-    ("pm start -f services/site/Procfile", Stays, &["ready: npm run dev"]),
+    ("pm start api", Stays, &["ready: node server.js with PORT=5000 in api"]),
+    ("pm start -d services/api", Stays, &["worker.1", "in api"]),
+    ("pm start -f services/site/Procfile", Stays, &["ready: npm run dev with PORT=5000 in site"]),
     ("pm start -x redis", Stays, &["ready: webpack", "ready: node api.js"]),
     ("pm start --restart never --exit-on first", Ends(0), &["done: npm test"]),
     ("pm run migrate", Ends(0), &["done: rails db:migrate"]),
