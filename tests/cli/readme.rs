@@ -128,25 +128,32 @@ fn run_section(section: &Section) {
     if is_given {
         Typed::new(&app, place, "pm start --daemon", &[]).end(0);
     }
-    let mut running: Vec<Typed> = Vec::new();
+    let mut running: Option<Typed> = None;
     for command in &section.commands {
         let (way, shows) = way_of(command);
         let start = || Typed::new(&app, place, command, shows);
         if command.starts_with("pm start") || way == Way::Stays {
-            running.drain(..).for_each(Typed::interrupt);
+            interrupt(&mut running);
         }
         match way {
             Way::Ends(code) => start().end(code),
             Way::Until(keys, code) => start().seen().type_keys(keys, code),
-            Way::Stays => running.push(start().seen()),
+            Way::Stays => running = Some(start().seen()),
             Way::NotRun(_) => {}
         }
     }
-    running.drain(..).for_each(Typed::interrupt);
+    interrupt(&mut running);
     if is_given {
         Typed::new(&app, place, "pm quit", &[]).end(0);
     }
     app.assert_nothing_left();
+}
+
+/// Ends the session that runs, if there is one.
+fn interrupt(running: &mut Option<Typed>) {
+    if let Some(session) = running.take() {
+        session.type_keys(CTRL_C, 0);
+    }
 }
 
 /// A command that was typed.
@@ -177,10 +184,6 @@ impl Typed {
             (all || !self.session.is_running()).then_some(())
         });
         self
-    }
-
-    fn interrupt(self) {
-        self.type_keys(CTRL_C, 0);
     }
 
     fn type_keys(self, keys: &str, code: i32) {
