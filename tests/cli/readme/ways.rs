@@ -66,7 +66,7 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("pm start -d services/api", Stays, &["worker.1", "in api"]),
     ("pm start -f services/site/Procfile", Stays, &["ready: npm run dev with PORT=5000 in site"]),
     ("pm start -x redis", Stays, &["ready: webpack", "ready: node api.js"]),
-    ("pm start --restart never --exit-on first", Ends(0), &["done: npm test"]),
+    ("pm start --exit-on first", Ends(0), &["done: npm test"]),
     ("pm run migrate", Ends(0), &["done: rails db:migrate"]),
     ("pm run bin/rails db:rollback", Ends(0), &["done: rails db:rollback"]),
     ("pm start -d services/api -p 3000 -t 10", Stays, &["PORT=3000"]),
