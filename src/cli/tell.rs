@@ -10,9 +10,9 @@ use crate::error::Error;
 /// Says what was passed over in the files.
 pub(crate) fn warnings<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
     for warning in warnings {
-        line(format_args!("warning: {warning}"));
+        line(harmless(&format!("warning: {warning}")));
         if let Some(hint) = &warning.hint {
-            line(format_args!("hint: {hint}"));
+            line(harmless(&format!("hint: {hint}")));
         }
     }
 }
@@ -35,17 +35,31 @@ pub(crate) fn in_one_line(error: &Error) -> String {
 
 /// Says why a command failed, with its causes and what to do.
 pub(crate) fn error(error: &Error) {
-    line(format_args!("error: {}", in_one_line(error)));
+    line(harmless(&format!("error: {}", in_one_line(error))));
     if let Some(hint) = error.hint() {
-        line(format_args!("hint: {hint}"));
+        line(harmless(&format!("hint: {hint}")));
     }
 }
 
 /// Says what a person should know though nothing is wrong.
 pub(crate) fn notices(texts: &[String]) {
     for text in texts {
-        line(format_args!("notice: {text}"));
+        line(harmless(&format!("notice: {text}")));
     }
+}
+
+/// Returns a text without what moves a terminal's cursor or changes its colours: what it quotes comes from
+/// files.
+fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            out.extend(c.escape_debug());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Writes a line.
