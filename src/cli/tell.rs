@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use crate::app::Warning;
+use crate::app::text::printable;
 use crate::error::Error;
 
 /// Says what was passed over in the files.
@@ -48,18 +49,10 @@ pub(crate) fn notices(texts: &[String]) {
     }
 }
 
-/// Returns a text without what moves a terminal's cursor or changes its colours: what it quotes comes from
-/// files.
+/// Returns a text that a terminal shows as it is: what it quotes comes from files. A message of several lines
+/// keeps them.
 fn harmless(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && !matches!(c, '\n' | '\t') {
-            out.extend(c.escape_debug());
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes a line.

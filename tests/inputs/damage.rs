@@ -93,17 +93,17 @@ fn hold<S: Strategy<Value = Vec<u8>>>(cases: u32, inputs: impl Fn(&str) -> S) {
 
 #[test]
 fn raw_bytes_hold() {
-    hold(2000, |_| proptest::collection::vec(any::<u8>(), 0..200));
+    hold(1000, |_| proptest::collection::vec(any::<u8>(), 0..200));
 }
 
 #[test]
 fn words_in_any_order_hold() {
-    hold(4000, |_| words());
+    hold(2000, |_| words());
 }
 
 #[test]
 fn inputs_of_the_corpus_hold_with_damage() {
-    hold(4000, |target| {
+    hold(2000, |target| {
         damaged(corpus::inputs(target).into_iter().map(|(_, bytes)| bytes).collect())
     });
 }

@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
+pub mod command;
 pub mod control_protocol;
+pub mod dot_foreman;
 pub mod env_file;
 pub mod formation;
 pub mod line_splitter;
@@ -18,8 +20,10 @@ mod text;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
+    ("command", command::holds),
     ("control_protocol", control_protocol::holds),
+    ("dot_foreman", dot_foreman::holds),
     ("env_file", env_file::holds),
     ("formation", formation::holds),
     ("line_splitter", line_splitter::holds),

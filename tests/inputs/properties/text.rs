@@ -1,6 +1,7 @@
 //! The lines of a file as its reader must count them, and what a finding about one must look like.
 
 use pm::app::warning::{LineError, Note};
+use pm::config::ConfigError;
 
 /// Returns the lines of a text that the reader took: no byte order mark, LF or CR LF between them.
 /// `None` where it is no UTF-8.
@@ -30,6 +31,18 @@ pub(super) fn error_is_sound(error: &LineError, bytes: &[u8]) {
     let count = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
     assert!((1..=count).contains(&error.line), "not one of {count} lines: {error:?}");
     is_one_line(&error.reason);
+}
+
+/// Holds that an error names a place in the text of a config file.
+pub(super) fn config_error_is_sound(error: &ConfigError, text: &str) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let line = error.line.checked_sub(1).and_then(|at| text.split('\n').nth(at));
+    let Some(line) = line else { panic!("beyond the end of the text: {error:?}") };
+    // The place behind the last character is where something is missing.
+    let columns = line.chars().count() + 1;
+    assert!((1..=columns).contains(&error.column), "outside of {line:?}: {error:?}");
+    is_one_line(&error.reason);
+    error.hint.as_deref().map(is_one_line);
 }
 
 /// Holds that a message says something, on one line.
