@@ -17,7 +17,7 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
 
-use super::procfs;
+use super::processes;
 use crate::app::Environment;
 use crate::error::Error;
 
@@ -102,7 +102,7 @@ fn is_ignored(signal: i32) -> bool {
 
 fn pass_on(signal: i32, pid: Pid, place: Place) {
     let Ok(signal) = Signal::try_from(signal) else { return };
-    if signal == Signal::SIGTSTP && procfs::is_orphaned(getpgrp()) {
+    if signal == Signal::SIGTSTP && processes::is_orphaned(getpgrp()) {
         // As the kernel does by default: no shell could ever resume pm.
         return;
     }

@@ -7,7 +7,7 @@ use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as Nix};
 use nix::unistd::getpgrp;
 use signal_hook::iterator::Signals;
 
-use super::procfs;
+use super::processes;
 use crate::app::Signal;
 
 /// What pm listens to. SIGALRM and the like keep their default, which is harmless or deadly
@@ -52,7 +52,7 @@ pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
                 libc::SIGWINCH => tell(Heard::Resized),
                 libc::SIGHUP if ignores_hangup => {}
                 // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
-                libc::SIGTSTP if procfs::is_orphaned(getpgrp()) => {}
+                libc::SIGTSTP if processes::is_orphaned(getpgrp()) => {}
                 signal => tell(Heard::Signal(Signal(signal))),
             }
         }
@@ -62,6 +62,7 @@ pub(crate) fn listen(tell: impl Fn(Heard) + Send + 'static) -> io::Result<()> {
 
 /// Returns whether SIGHUP was ignored.
 fn reset_dispositions() -> bool {
+    #[cfg(target_os = "linux")]
     reset_real_time_signals();
     let mut ignores_hangup = false;
     let keep = [Nix::SIGKILL, Nix::SIGSTOP, Nix::SIGPIPE, Nix::SIGSEGV, Nix::SIGBUS];
@@ -76,7 +77,9 @@ fn reset_dispositions() -> bool {
     ignores_hangup
 }
 
-/// nix cannot name these.
+/// nix cannot name these. macOS and OpenBSD have none; what the libc crate has of the other BSDs does not
+/// name them either.
+#[cfg(target_os = "linux")]
 fn reset_real_time_signals() {
     for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
         // SAFETY: the default disposition runs no code of ours.

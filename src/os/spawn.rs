@@ -87,10 +87,7 @@ impl Spawner {
                 let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
                 return Ok(Started { pid: Pid::from_raw(pid), output, terminal: None });
             };
-            let leader = pty::give_session(&mut command)?;
-            // The leader is found among the adopted when it has ended.
-            drop(command.spawn()?);
-            let (pid, session) = leader.command()?;
+            let (pid, session) = pty::spawn(&mut command)?;
             Ok(Started { pid, output, terminal: Some(Terminal { end, _session: session }) })
         };
         start().map_err(|error| {
