@@ -106,9 +106,12 @@ fn explain(error: &io::Error, folder: &Path) -> String {
             format!("cannot start in `{}`: not a folder", folder.display())
         }
         Ok(_) if error.raw_os_error() == Some(nix::libc::E2BIG) => {
-            format!(
-                "cannot start: {error}; one variable may have 128 KiB, all together and the command 2 MiB"
-            )
+            let limits = if cfg!(target_os = "linux") {
+                "one variable may have 128 KiB, all together and the command 2 MiB"
+            } else {
+                "`getconf ARG_MAX` says how many bytes all variables and the command may have"
+            };
+            format!("cannot start: {error}; {limits}")
         }
         Ok(_) if error.raw_os_error() == Some(nix::libc::EAGAIN) => {
             format!(

@@ -5,6 +5,7 @@ pub(in crate::os) mod affinity;
 pub(in crate::os) mod inherited;
 pub mod machine;
 pub(in crate::os) mod meter;
+pub(in crate::os) mod origin;
 mod proc_tree;
 pub(in crate::os) mod processes;
 pub(in crate::os) mod session;

@@ -153,6 +153,7 @@ mod tests {
         }
         let mut adopted = Adopted::default();
         assert!(adopted.has_member_of(leader));
+        assert!(has_member(&processes::all(), leader));
         adopted.refresh(|pid| pid == leader);
         assert!(adopted.has_member_of(leader));
         killpg(leader, Signal::SIGKILL).unwrap();
@@ -162,7 +163,9 @@ mod tests {
         adopted.refresh(|_| false);
         assert!(adopted.watch.lock().may_live.is_empty());
         child.wait().unwrap();
+        assert!(!has_member(&processes::all(), leader));
     }
+
     #[test]
     fn of_a_leader_that_ends_alone_nothing_is_left_before_long() {
         let mut child =
