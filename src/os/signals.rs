@@ -12,7 +12,7 @@ use nix::unistd::getpgrp;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
-use super::procfs;
+use super::processes;
 use crate::app::Signal;
 use crate::control::server::Door;
 
@@ -77,7 +77,11 @@ impl Signals {
     fn hear(mut self, mut door: Option<Door>, tell: &impl Fn(Heard)) {
         let mut is_shut = false;
         loop {
-            let knocks = wait(self.delivery.get_read(), door.as_ref().filter(|_| !is_shut));
+            let (open, limit) = match is_shut {
+                false => (door.as_ref(), PollTimeout::NONE),
+                true => (None, PollTimeout::from(A_MOMENT)),
+            };
+            let knocks = wait(self.delivery.get_read(), open, limit);
             for signal in self.delivery.pending() {
                 if let Some(heard) = heard(signal, self.ignores_hangup) {
                     tell(heard);
@@ -89,13 +93,12 @@ impl Signals {
     }
 }
 
-/// Waits for a signal or somebody at the door, and returns whether it was that; for a moment, where the door
-/// is shut.
-fn wait(signals: &UnixStream, door: Option<&Door>) -> bool {
+/// Waits for a signal or somebody at the door, and returns whether it was that.
+fn wait(signals: &UnixStream, door: Option<&Door>, limit: PollTimeout) -> bool {
     let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     fds.extend(door.map(|door| PollFd::new(door.as_fd(), PollFlags::POLLIN)));
     // A failure, such as an interruption, is as good as a signal: there is a look at both.
-    let ready = poll(&mut fds, if door.is_some() { PollTimeout::NONE } else { A_MOMENT.into() });
+    let ready = poll(&mut fds, limit);
     ready.is_ok() && fds.get(1).is_some_and(|door| door.any() == Some(true))
 }
 
@@ -107,13 +110,14 @@ fn heard(signal: i32, ignores_hangup: bool) -> Option<Heard> {
         libc::SIGWINCH => Some(Heard::Resized),
         libc::SIGHUP if ignores_hangup => None,
         // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
-        libc::SIGTSTP if procfs::is_orphaned(getpgrp()) => None,
+        libc::SIGTSTP if processes::is_orphaned(getpgrp()) => None,
         signal => Some(Heard::Signal(Signal(signal))),
     }
 }
 
 /// Returns whether SIGHUP was ignored.
 fn reset_dispositions() -> bool {
+    #[cfg(target_os = "linux")]
     reset_real_time_signals();
     let mut ignores_hangup = false;
     let keep = [Nix::SIGKILL, Nix::SIGSTOP, Nix::SIGPIPE, Nix::SIGSEGV, Nix::SIGBUS];
@@ -128,7 +132,9 @@ fn reset_dispositions() -> bool {
     ignores_hangup
 }
 
-/// nix cannot name these.
+/// nix cannot name these. macOS and OpenBSD have none; what the libc crate has of the other BSDs does not
+/// name them either.
+#[cfg(target_os = "linux")]
 fn reset_real_time_signals() {
     for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
         // SAFETY: the default disposition runs no code of ours.
