@@ -144,20 +144,24 @@ fn zsh_completes_a_word_that_is_typed() {
     if !has_program("zsh") {
         return;
     }
-    let app = app();
-    let script = script(&app, "zsh");
-    let rc = "PS1='ready> '\nautoload -U compinit\ncompinit -u -D\nsource ./completions\n";
-    let app = app.write("completions", script).write(".zshrc", rc);
-    let dir = app.dir();
-    let zsh = app.command("zsh", ["-i"]).env("TERM", "dumb").env("ZDOTDIR", dir);
-    let mut zsh = zsh.spawn_pty();
-    zsh.wait_for("ready> ");
-    zsh.type_keys("pm export sys\t");
-    zsh.wait_for("pm export systemd ");
-    zsh.type_keys("\u{15}pm start -x wor\t");
-    zsh.wait_for("pm start -x worker ");
-    zsh.type_keys("\u{15}exit\n");
-    zsh.wait();
+    // From the start-up file, and from a folder of completions as a package has it.
+    let sourced = "autoload -U compinit\ncompinit -u -D\nsource ./_pm\n";
+    let found = "fpath=($PWD $fpath)\nautoload -U compinit\ncompinit -u -D\n";
+    for rc in [sourced, found] {
+        let app = app();
+        let script = script(&app, "zsh");
+        let app = app.write("_pm", script).write(".zshrc", format!("{rc}PS1='ready> '\n"));
+        let dir = app.dir();
+        let zsh = app.command("zsh", ["-i"]).env("TERM", "dumb").env("ZDOTDIR", dir);
+        let mut zsh = zsh.spawn_pty();
+        zsh.wait_for("ready> ");
+        zsh.type_keys("pm export sys\t");
+        zsh.wait_for("pm export systemd ");
+        zsh.type_keys("\u{15}pm start -x wor\t");
+        zsh.wait_for("pm start -x worker ");
+        zsh.type_keys("\u{15}exit\n");
+        zsh.wait();
+    }
 }
 
 #[test]

@@ -49,8 +49,11 @@ fn groff_and_mandoc_have_nothing_to_complain_of() {
                 .stdout
                 .lines()
                 .chain(output.stderr.lines())
-                // A page has the version; a date would be that of the build.
-                .filter(|line| !line.contains("missing date"))
+                // A page has the version; a date would be that of the build. And clap_mangen's blank lines
+                // before a list of values are more than a purist needs.
+                .filter(|line| {
+                    !line.contains("missing date") && !line.contains("skipping paragraph macro")
+                })
                 .collect();
             assert!(said.is_empty(), "{program} {name}: {said:#?}");
         }

@@ -12,11 +12,11 @@ use std::ffi::OsString;
 use std::rc::Rc;
 
 use clap_complete::CompleteEnv;
-use clap_complete::env::{EnvCompleter, Fish, Shells, Zsh};
+use clap_complete::env::{EnvCompleter, Fish, Shells};
 
 use super::sources::Sources;
 use args::Shell;
-use shells::Bash;
+use shells::{Bash, Zsh};
 use typed::Typed;
 
 /// Names the shell that asks. One of pm's own: a `COMPLETE` of somebody else must not change what pm does.

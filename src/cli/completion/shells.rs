@@ -1,11 +1,13 @@
-//! How bash asks. clap's own script does not see that bash has cut `--procfile=sub/Pro` and `web=2` in
-//! pieces; this one puts them together, and gives bash back the piece that it asked for.
+//! How the shells ask, where clap's own script does not do.
+//!
+//! bash cuts `--procfile=sub/Pro` and `web=2` in pieces: pm's script puts them together, and gives bash back
+//! the piece that it asked for. zsh loads a script from its `fpath` at the first Tab: pm's answers that Tab.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
-use clap_complete::env::{Bash as Clap, EnvCompleter};
+use clap_complete::env::{self, EnvCompleter};
 
 /// bash, from 3.2.
 pub(super) struct Bash;
@@ -37,7 +39,42 @@ impl EnvCompleter for Bash {
         current_dir: Option<&Path>,
         buf: &mut dyn Write,
     ) -> io::Result<()> {
-        Clap.write_complete(cmd, args, current_dir, buf)
+        env::Bash.write_complete(cmd, args, current_dir, buf)
+    }
+}
+
+/// zsh, with `source <(pm completions zsh)` or as the file `_pm` of a folder of completions.
+pub(super) struct Zsh;
+
+impl EnvCompleter for Zsh {
+    fn name(&self) -> &'static str {
+        "zsh"
+    }
+
+    fn is(&self, name: &str) -> bool {
+        name == self.name()
+    }
+
+    fn write_registration(
+        &self,
+        var: &str,
+        name: &str,
+        bin: &str,
+        completer: &str,
+        buf: &mut dyn Write,
+    ) -> io::Result<()> {
+        env::Zsh.write_registration(var, name, bin, completer, buf)?;
+        buf.write_all(b"[[ $funcstack[1] != _pm ]] || _clap_dynamic_completer_pm\n")
+    }
+
+    fn write_complete(
+        &self,
+        cmd: &mut clap::Command,
+        args: Vec<OsString>,
+        current_dir: Option<&Path>,
+        buf: &mut dyn Write,
+    ) -> io::Result<()> {
+        env::Zsh.write_complete(cmd, args, current_dir, buf)
     }
 }
 
