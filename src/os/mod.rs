@@ -17,6 +17,7 @@ pub(crate) mod limits;
 pub mod machine;
 pub mod meter;
 pub(crate) mod notes;
+mod pow;
 pub(crate) mod proc_tree;
 pub(crate) mod procfs;
 pub(crate) mod pty;

@@ -53,6 +53,12 @@ fn kind(schema: &Value) -> String {
     if schema["enum"].is_array() {
         return words(&schema["enum"]).join(" | ");
     }
+    if let Some(word) = schema["const"].as_str() {
+        return word.to_owned();
+    }
+    if let Some(kinds) = schema["anyOf"].as_array() {
+        return kinds.iter().map(kind).collect::<Vec<_>>().join(" or ");
+    }
     match &schema["type"] {
         Value::String(name) if name == "array" => "array of strings".to_owned(),
         Value::String(name) if name == "object" => "table".to_owned(),
@@ -72,6 +78,7 @@ mod tests {
             r"\fBport\fR = \fIinteger\fR",
             r"\fBmemory\fR = \fIstring or number\fR",
             r"\fBcolor\fR = \fIalways | auto | never\fR",
+            r"\fBconcurrency\fR = \fIinteger or auto\fR",
             r"\fBstop\-signal\fR = ",
         ] {
             assert!(page.contains(line), "{line}\n{page}");
