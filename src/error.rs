@@ -235,6 +235,14 @@ pub enum Error {
     /// `pm check` found errors, and has already shown them.
     #[error("the check found errors")]
     CheckFailed,
+    /// The manual pages cannot be written to a folder.
+    #[error("cannot write the manual pages to `{}`", folder.display())]
+    ManualWrite {
+        /// The folder as it was named.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Writing the answer of a subcommand failed.
     #[error("cannot write to standard output")]
     Output {

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::completion::args::CompletionsArgs;
 use super::ctl::args as ctl;
+use super::manual::args::ManArgs;
 use crate::app::{ExitOn, Restart};
 use crate::config::settings::{Color, Pty};
 
@@ -63,6 +65,14 @@ pub enum Command {
     Reload(ctl::WholeArgs),
     /// End the running session
     Quit(ctl::WholeArgs),
+    /// Print the script that lets a shell complete pm's commands, options and process types
+    ///
+    /// Where the shell's start-up file has it: `source <(pm completions bash)` in ~/.bashrc, the same with
+    /// `zsh` in ~/.zshrc after compinit, and `pm completions fish | source` in ~/.config/fish/config.fish.
+    Completions(CompletionsArgs),
+    /// Print pm's manual page, or write all of them to a folder
+    #[command(hide = true)]
+    Man(ManArgs),
     /// Print the version
     #[command(hide = true)]
     Version,

@@ -2,11 +2,13 @@
 
 pub mod args;
 mod check;
+pub mod completion;
 pub mod ctl;
 mod daemon;
 mod env;
 mod export;
 mod given;
+pub mod manual;
 mod resolve;
 mod run;
 mod settled;
@@ -23,10 +25,17 @@ use clap::{CommandFactory, FromArgMatches};
 use crate::error::Error;
 use args::{Cli, Command, Tool};
 use given::Given;
+use manual::args::ManArgs;
 use sources::Sources;
 
 /// Runs pm with these arguments, says what went wrong, and returns the exit code.
 pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
+    if let Some(code) = completion::answer(&arguments, sources) {
+        return code;
+    }
+    if let Some(text) = version(&arguments) {
+        return code_of(answer(text.as_bytes()).map(|()| 0));
+    }
     let called_as = called_as(arguments.first());
     let parsed = command(sources)
         .try_get_matches_from(bare_color(arguments))
@@ -41,7 +50,12 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
     };
     // clap has made sure that there is a subcommand.
     let matches = matches.subcommand().map_or(&matches, |(_, of_subcommand)| of_subcommand);
-    match dispatch(&cli, called_as, Given::new(matches, sources)) {
+    code_of(dispatch(&cli, called_as, Given::new(matches, sources)))
+}
+
+/// Says what went wrong, and returns the exit code.
+fn code_of(result: Result<i32, Error>) -> u8 {
+    match result {
         // Exit codes are one byte: what does not fit is no success.
         Ok(code) => u8::try_from(code).unwrap_or(1),
         Err(error) => {
@@ -50,6 +64,19 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
             }
             error.exit_code()
         }
+    }
+}
+
+/// Returns the answer where the version is all that is asked for: scripts ask it often, and to make the whole
+/// grammar for it would be most of the time.
+fn version(arguments: &[OsString]) -> Option<&'static str> {
+    let [_, word] = arguments else { return None };
+    if word == "--version" || word == "-V" {
+        Some(concat!("pm ", env!("CARGO_PKG_VERSION"), "\n"))
+    } else if word == "version" {
+        Some(concat!(env!("CARGO_PKG_VERSION"), "\n"))
+    } else {
+        None
     }
 }
 
@@ -82,9 +109,21 @@ fn dispatch(cli: &Cli, called_as: Tool, given: Given<'_>) -> Result<i32, Error> 
         Command::Logs(args) => ctl::logs::logs(args, given.sources),
         Command::Reload(args) => ctl::reload(args, given.sources),
         Command::Quit(args) => ctl::quit(args, given.sources),
-        Command::Version => {
-            answer(format!("{}\n", env!("CARGO_PKG_VERSION")).as_bytes()).map(|()| 0)
-        }
+        Command::Completions(args) => answer(&completion::script(args.shell)).map(|()| 0),
+        Command::Man(args) => man(args, given.sources).map(|()| 0),
+        Command::Version => answer(concat!(env!("CARGO_PKG_VERSION"), "\n").as_bytes()).map(|()| 0),
+    }
+}
+
+/// `pm man`
+fn man(args: &ManArgs, sources: &Sources) -> Result<(), Error> {
+    // The grammar alone: a page says the same whatever is set where it is made.
+    let pages = manual::pages(Cli::command()).map_err(|source| Error::Output { source })?;
+    match (&args.folder, pages.first()) {
+        (None, None) => Ok(()),
+        (None, Some(page)) => answer(&page.text),
+        (Some(folder), _) => manual::write(&pages, &sources.cwd.join(folder))
+            .map_err(|source| Error::ManualWrite { folder: folder.clone(), source }),
     }
 }
 
@@ -137,6 +176,24 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_version_that_is_answered_at_once_is_the_one_that_clap_says() {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        for word in ["--version", "-V"] {
+            let clap = Cli::command().try_get_matches_from(["pm", word]).unwrap_err();
+            assert_eq!(version(&words(&["pm", word])), Some(clap.to_string().as_str()), "{word}");
+        }
+        assert_eq!(
+            version(&words(&["pm", "version"])),
+            Some(concat!(env!("CARGO_PKG_VERSION"), "\n"))
+        );
+        for others in
+            [&["pm"][..], &["pm", "start"], &["pm", "--version", "-V"], &["pm", "run", "-V"]]
+        {
+            assert_eq!(version(&words(others)), None, "{others:?}");
+        }
     }
 
     #[test]

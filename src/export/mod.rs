@@ -7,6 +7,7 @@
 pub(crate) mod bluepill;
 pub(crate) mod compose;
 pub(crate) mod daemon;
+pub(crate) mod diff;
 pub mod error;
 pub(crate) mod inittab;
 pub(crate) mod kubernetes;

@@ -8,10 +8,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use similar::TextDiff;
-
 use super::error::ExportError;
-use super::{File, Owner, marker};
+use super::{File, Owner, diff, marker};
 
 /// Service folders hold `log/run`, and nothing of an export lies deeper.
 const DEPTH: usize = 2;
@@ -86,8 +84,12 @@ impl<'a> Changes<'a> {
                 Some(_) => self.location.join(path).display().to_string(),
                 None => "/dev/null".to_owned(),
             };
-            let diff = TextDiff::from_lines(before.unwrap_or_default(), after.unwrap_or_default());
-            out.push_str(&diff.unified_diff().header(&name(before), &name(after)).to_string());
+            let names = (&*name(before), &*name(after));
+            out.push_str(&diff::unified(
+                before.unwrap_or_default(),
+                after.unwrap_or_default(),
+                names,
+            ));
         };
         for (file, before) in self.files.iter().zip(&self.before) {
             add(&file.path, before.as_deref(), Some(&file.contents));

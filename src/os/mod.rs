@@ -19,6 +19,7 @@ pub(crate) mod keyboard;
 pub(crate) mod limits;
 pub mod meter;
 pub(crate) mod notes;
+mod pow;
 pub(crate) mod processes;
 pub(crate) mod pty;
 pub(crate) mod restrict;

@@ -6,9 +6,24 @@ use std::path::PathBuf;
 use crate::sandbox::Sandbox;
 
 /// Every subcommand that a person sees; "" is pm itself.
-const COMMANDS: [&str; 16] = [
-    "", "start", "run", "check", "env", "schema", "export", "status", "restart", "stop", "scale",
-    "signal", "logs", "attach", "reload", "quit",
+const COMMANDS: [&str; 17] = [
+    "",
+    "start",
+    "run",
+    "check",
+    "env",
+    "schema",
+    "export",
+    "status",
+    "restart",
+    "stop",
+    "scale",
+    "signal",
+    "logs",
+    "attach",
+    "reload",
+    "quit",
+    "completions",
 ];
 
 #[test]

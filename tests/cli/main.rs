@@ -5,6 +5,7 @@
 
 mod attach;
 mod check;
+mod completions;
 mod config;
 mod control;
 mod daemon;
@@ -20,6 +21,7 @@ mod limits;
 mod lines;
 mod log;
 mod logs;
+mod manual;
 mod node_cluster;
 mod output;
 mod pty;

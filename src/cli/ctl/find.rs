@@ -20,7 +20,7 @@ pub(super) struct Session {
 }
 
 /// Returns the application's folder; .foreman can say it too, pm.toml cannot.
-fn root(target: &TargetArgs, sources: &Sources) -> Result<PathBuf, Error> {
+pub(in crate::cli) fn root(target: &TargetArgs, sources: &Sources) -> Result<PathBuf, Error> {
     let foreman = load::foreman(&sources.cwd)?.settings.session;
     let files = Files {
         procfile: target.procfile.clone().or(foreman.procfile.map(|procfile| procfile.value)),
@@ -30,9 +30,14 @@ fn root(target: &TargetArgs, sources: &Sources) -> Result<PathBuf, Error> {
     files.root(&sources.cwd)
 }
 
+/// Returns where sessions leave their sockets.
+pub(in crate::cli) fn folder(sources: &Sources) -> PathBuf {
+    place::folder(sources.var("XDG_RUNTIME_DIR").map(Path::new))
+}
+
 /// Returns every session of the root.
 pub(super) fn all(target: &TargetArgs, sources: &Sources) -> Result<Vec<Session>, Error> {
-    let folder = place::folder(sources.var("XDG_RUNTIME_DIR").map(Path::new));
+    let folder = folder(sources);
     let mut all = Vec::new();
     for found in sessions(&folder, &root(target, sources)?) {
         if target.session.is_none_or(|session| session == found.pid) {

@@ -2,7 +2,7 @@
 
 pub mod args;
 pub(crate) mod attach;
-mod find;
+pub(in crate::cli) mod find;
 pub(crate) mod logs;
 pub(crate) mod status;
 mod wait;

@@ -1,0 +1,214 @@
+//! What each argument can be, where clap cannot know it: names of the Procfile and of running instances,
+//! export formats, signals.
+
+use std::ffi::OsStr;
+
+use clap::builder::StyledStr;
+use clap_complete::engine::{
+    ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
+use nix::sys::signal::Signal;
+
+use super::typed::Typed;
+use crate::control::proto::{Report, State};
+use crate::export::FORMATS;
+
+/// One thing that an argument can be, and what is said about it.
+type Word = (String, Option<String>);
+/// Lists what an argument can be, from the line and from what is typed of the argument.
+type Offer = fn(&Typed, &str) -> Vec<Word>;
+
+/// The arguments, by subcommand and by their id in clap.
+const ARGUMENTS: &[(&[&str], &[&str], Offer)] = &[
+    (&["start"], &["types"], what_to_start),
+    (&["run"], &["command"], what_to_run),
+    (&["env"], &["process_type"], types),
+    (&["start", "env"], &["except", "quiet"], types),
+    (&["start", "env", "check", "export"], &["formation"], counts_and_all),
+    (
+        &["start", "env", "check", "export"],
+        &["memory", "heap", "concurrency", "nofile", "nice", "cpus"],
+        counts,
+    ),
+    (&["start", "env", "check", "export"], &["gc"], collectors),
+    (&["start", "env", "check", "export"], &["memory_action"], memory_actions),
+    (&["export"], &["format"], formats),
+    (&["status", "restart", "stop", "signal", "logs"], &["names"], names),
+    (&["attach"], &["name"], instances),
+    (&["scale"], &["counts"], counts),
+    (&["signal"], &["signal"], signals),
+    (
+        &["status", "restart", "stop", "scale", "signal", "logs", "attach", "reload", "quit"],
+        &["session"],
+        sessions,
+    ),
+];
+
+/// Gives the arguments of the command line what they can be.
+pub(super) fn attach(command: clap::Command, typed: &Typed) -> clap::Command {
+    // Options are offered where one is begun, or where there is nothing else.
+    let hides_options = typed.current().is_empty();
+    command.mut_subcommands(|subcommand| {
+        let name = subcommand.get_name().to_owned();
+        // `mut_arg` would change the order of the positionals.
+        let subcommand = subcommand.mut_args(|arg| {
+            let hidden = arg.is_hide_set() || (hides_options && !arg.is_positional());
+            match offer_of(&name, arg.get_id().as_str()) {
+                Some(offer) => arg.add(completer(typed, offer)),
+                None => arg,
+            }
+            .hide(hidden)
+        });
+        subcommand.disable_help_flag(hides_options)
+    })
+}
+
+fn offer_of(subcommand: &str, id: &str) -> Option<Offer> {
+    let is_it = |(subcommands, ids, _): &&(&[&str], &[&str], Offer)| {
+        subcommands.contains(&subcommand) && ids.contains(&id)
+    };
+    ARGUMENTS.iter().find(is_it).map(|(_, _, offer)| *offer)
+}
+
+fn completer(typed: &Typed, offer: Offer) -> ArgValueCompleter {
+    let typed = typed.clone();
+    ArgValueCompleter::new(move |current: &OsStr| {
+        let Some(current) = current.to_str() else { return Vec::new() };
+        // Of `web=2,wor`, the last is completed.
+        let before = current.rfind(',').map_or(0, |comma| comma + 1);
+        let (before, current) = current.split_at(before);
+        let words =
+            offer(&typed, current).into_iter().filter(|(word, _)| word.starts_with(current));
+        let candidate = |(word, help): Word| {
+            CompletionCandidate::new(format!("{before}{word}")).help(help.map(StyledStr::from))
+        };
+        words.map(candidate).collect()
+    })
+}
+
+/// Process types, and counts of them; and what a running session has stopped.
+fn what_to_start(typed: &Typed, current: &str) -> Vec<Word> {
+    let mut words = types(typed, current);
+    words.extend(counts(typed, current));
+    let reports = typed.reports();
+    let stopped = instances_of(&reports).filter(|(_, state)| match state {
+        State::Stopped | State::Done | State::Failed => true,
+        State::Waiting | State::Starting | State::Running | State::Stopping | State::BackingOff => {
+            false
+        }
+    });
+    words.extend(stopped.map(described));
+    words
+}
+
+/// A process type alone; behind a program, its arguments, which are files as likely as anything.
+fn what_to_run(typed: &Typed, current: &str) -> Vec<Word> {
+    if typed.count_of("command") <= 1 {
+        return types(typed, current);
+    }
+    let files = PathCompleter::any().complete(OsStr::new(current));
+    files.iter().map(|file| (file.get_value().to_string_lossy().into_owned(), None)).collect()
+}
+
+fn types(typed: &Typed, _current: &str) -> Vec<Word> {
+    typed.entries().into_iter().map(|entry| (entry.name, Some(entry.command))).collect()
+}
+
+fn counts(typed: &Typed, _current: &str) -> Vec<Word> {
+    let entries = typed.entries().into_iter();
+    entries.map(|entry| (format!("{}=", entry.name), Some(entry.command))).collect()
+}
+
+fn counts_and_all(typed: &Typed, current: &str) -> Vec<Word> {
+    let mut words = counts(typed, current);
+    words.push(("all=".to_owned(), None));
+    words
+}
+
+fn collectors(typed: &Typed, current: &str) -> Vec<Word> {
+    values(typed, current, &["size", "speed"])
+}
+
+fn memory_actions(typed: &Typed, current: &str) -> Vec<Word> {
+    values(typed, current, &["restart", "warn", "kill"])
+}
+
+/// A value for all process types or, behind `web=`, for one.
+fn values(typed: &Typed, current: &str, values: &[&str]) -> Vec<Word> {
+    let of = current.find('=').map_or("", |sign| &current[..=sign]);
+    let mut words: Vec<_> = values.iter().map(|value| (format!("{of}{value}"), None)).collect();
+    if of.is_empty() {
+        words.extend(counts(typed, current));
+    }
+    words
+}
+
+fn formats(_typed: &Typed, _current: &str) -> Vec<Word> {
+    FORMATS.iter().map(|format| (format.name.to_owned(), Some(format.when.to_owned()))).collect()
+}
+
+fn signals(_typed: &Typed, _current: &str) -> Vec<Word> {
+    let short = |signal: Signal| signal.as_str().trim_start_matches("SIG").to_owned();
+    Signal::iterator().map(|signal| (short(signal), None)).collect()
+}
+
+/// Instances that run and their types; where no session runs, the types of the Procfile.
+fn names(typed: &Typed, current: &str) -> Vec<Word> {
+    let reports = typed.reports();
+    if reports.is_empty() {
+        return types(typed, current);
+    }
+    let mut words: Vec<Word> = Vec::new();
+    for (name, _) in instances_of(&reports) {
+        let process_type = name.rsplit_once('.').map_or(name, |(process_type, _)| process_type);
+        if !words.iter().any(|(word, _)| word == process_type) {
+            words.push((process_type.to_owned(), None));
+        }
+    }
+    words.extend(instances_of(&reports).map(described));
+    words
+}
+
+fn instances(typed: &Typed, _current: &str) -> Vec<Word> {
+    instances_of(&typed.reports()).map(described).collect()
+}
+
+fn sessions(typed: &Typed, _current: &str) -> Vec<Word> {
+    let describe = |report: &Report| {
+        let names: Vec<_> =
+            report.instances.iter().map(|instance| instance.name.as_str()).collect();
+        (report.session.to_string(), Some(names.join(" ")))
+    };
+    typed.reports().iter().map(describe).collect()
+}
+
+fn instances_of(reports: &[Report]) -> impl Iterator<Item = (&str, State)> {
+    let instances = reports.iter().flat_map(|report| &report.instances);
+    instances.map(|instance| (instance.name.as_str(), instance.state))
+}
+
+fn described((name, state): (&str, State)) -> Word {
+    (name.to_owned(), Some(state.word().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    #[test]
+    fn every_argument_that_is_offered_something_is_one_of_the_command_line() {
+        let command = Cli::command();
+        for (subcommands, ids, _) in ARGUMENTS {
+            for subcommand in *subcommands {
+                let found = command.find_subcommand(subcommand).unwrap();
+                for id in *ids {
+                    let is_there = found.get_arguments().any(|arg| arg.get_id() == *id);
+                    assert!(is_there, "{subcommand}: {id}");
+                }
+            }
+        }
+    }
+}
