@@ -70,6 +70,10 @@ fn a_warning_is_said_once_until_it_has_been_below_again() {
     let said = w.lines(&["uses", "SIGTERM"]);
     let expected = ["3000", "13000", "23000"].map(|at| format!("{at} web.1 uses 101 of 100"));
     assert_eq!(said, expected);
+    // After a warning the rough figure is enough to show a fall.
+    let measured = w.lines(&["measure"]);
+    assert_eq!(measured[2..4], ["3000 measure web.1#1", "4000 measure ~web.1#1"]);
+    assert_eq!(measured[9..11], ["10000 measure ~web.1#1", "11000 measure web.1#1"]);
 }
 
 #[test]
