@@ -115,7 +115,10 @@ mod tests {
         }
         splitter.push(b"\n", |line| lines.push(line.len()));
         assert_eq!(lines, [(1 << 20) + 1]);
-        assert!(splitter.partial.capacity() <= KEEP, "a long line's memory is given back");
+        assert!(splitter.partial.capacity() <= 65_536, "a long line's memory is given back");
+        splitter.push(b"half a line", |_| {});
+        splitter.push(b"\n", |_| {});
+        assert_ne!(splitter.partial.capacity(), 0, "a short line's memory is used again");
     }
 
     proptest! {

@@ -170,6 +170,28 @@ fn nobody_starts_before_a_release_that_was_stopped_by_request() {
 }
 
 #[test]
+fn a_restart_that_the_end_of_the_session_overtakes_starts_nothing_again() {
+    let mut w = world(vec![row("web", on_failure(), Child::Deaf)]);
+    let web = w.instance("web.1");
+    let id = w.ask(Request::Restart(vec![web]));
+    w.at(1_000, Event::Signalled(Signal::INT));
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.lines(&["terminated"]), ["5001 web.1 terminated by SIGKILL"]);
+    assert_eq!(w.replies[&id], Reply::Failed(vec![(web, Failure::SessionEnds)]));
+}
+
+#[test]
+fn a_crash_whose_stop_was_asked_for_while_it_drained_ends_nothing() {
+    let child = Child::Leaky(50, Exit::Code(3));
+    let mut w = world(vec![row("web", never(), child), row("api", never(), Child::Forever)]);
+    let web = w.instance("web.1");
+    w.ask(Request::Stop(vec![web]));
+    assert_eq!(w.run(60_000), None);
+    assert_eq!(w.lines(&["exited"]), ["250 web.1 exited with code 3"]);
+    assert_eq!(doing(&w, "web.1"), Doing::Stopped);
+}
+
+#[test]
 fn a_reload_renews_what_is_different_and_nothing_else() {
     let names = ["web", "api", "job"];
     let mut w = world(names.map(|name| row(name, on_failure(), Child::Forever)).to_vec());
