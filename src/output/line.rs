@@ -43,9 +43,7 @@ impl LineSplitter {
             line(&bytes[start..=at]);
             start = at + 1;
         }
-        if start < bytes.len() {
-            self.keep(&bytes[start..], &mut line);
-        }
+        self.keep(&bytes[start..], &mut line);
     }
 
     /// Adds to the unfinished line, and breaks it where it gets longer than the limit.
@@ -103,6 +101,13 @@ mod tests {
         let (lines, rest) = lines_of(&[b"abcdefg", b"hij\nk"], 4);
         assert_eq!(lines, [&b"abcd\n"[..], b"efgh\n", b"ij\n"]);
         assert_eq!(rest, b"k");
+    }
+
+    #[test]
+    fn a_line_as_long_as_the_limit_stays_whole() {
+        let (lines, rest) = lines_of(&[b"ab", b"cd", b"\nef", b"gh"], 4);
+        assert_eq!(lines, [b"abcd\n"]);
+        assert_eq!(rest, b"efgh");
     }
 
     #[test]
