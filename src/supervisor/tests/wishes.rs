@@ -1,7 +1,10 @@
 //! Requests over the socket at moments that are not the usual ones: during a start, in back-off, before
 //! the first turn.
 
-use crate::app::{ExitOn, Signal};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::{App, ExitOn, Signal, Source, Stdio};
 use crate::supervisor::sim::{Child, Row, World, never, on_failure, release, row};
 use crate::supervisor::{Exit, Failure, Reply, Request, RequestId};
 
@@ -121,4 +124,30 @@ fn the_first_start_is_the_sessions_own_whoever_asks_for_it_meanwhile() {
     let web = w.instance("web.1");
     w.ask(Request::Start(vec![web]));
     assert_eq!(w.run(FOREVER), Some(1));
+}
+
+#[test]
+fn a_reload_renews_what_would_be_started_in_another_way_and_nothing_else() {
+    type Change = fn(&mut App);
+    let table: [(&str, bool, Change); 8] = [
+        ("command", true, |app| app.types[0].command.push('x')),
+        ("directory", true, |app| app.types[0].directory = Some("/srv".into())),
+        ("limits", true, |app| app.types[0].limits.open_files = Some(9)),
+        ("terminal", true, |app| app.types[0].stdio = Stdio::Terminal),
+        ("port", true, |app| app.base_port += 1),
+        ("variable", true, |app| app.environment.set("A", "1", Source::Caller)),
+        ("own variable", true, |app| app.types[0].environment.set("A", "1", Source::Caller)),
+        ("grace", false, |app| app.types[0].policy.grace = Duration::from_secs(9)),
+    ];
+    for (name, renews, change) in table {
+        let rows = vec![row("web", on_failure(), Child::Forever)];
+        let mut w = World::new(ExitOn::Failure, rows);
+        w.run(100);
+        let mut app = (**w.sup.app()).clone();
+        change(&mut app);
+        let asked = w.ask(Request::Reload { app: Arc::new(app), gone: vec![] });
+        w.run(1_000);
+        assert_eq!(w.lines(&["spawn"]).len(), if renews { 2 } else { 1 }, "{name}");
+        assert!(done(&w, &[asked]), "{name}");
+    }
 }
