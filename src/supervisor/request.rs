@@ -337,7 +337,8 @@ impl Supervisor {
             },
             (Hope::Down | Hope::Gone, Some(proc)) => match (proc.goal, proc.state) {
                 (_, State::Ended(Exit::Lost)) => Progress::Failed(Failure::Lost),
-                (Goal::Run | Goal::Renew, State::Ended(_)) if hope == Hope::Down => Progress::True,
+                // It had ended by itself, and stays what it is.
+                (Goal::Run | Goal::Renew, State::Ended(_)) => Progress::True,
                 (Goal::Run | Goal::Renew, _) if !ends => Progress::Failed(Failure::Overruled),
                 (_, state) if state.is_active() => Progress::Pending,
                 _ => Progress::True, // Nothing runs, and nothing will.

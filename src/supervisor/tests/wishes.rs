@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::app::{App, ExitOn, Signal, Source, Stdio};
 use crate::supervisor::sim::{Child, Row, World, never, on_failure, release, row};
-use crate::supervisor::{Exit, Failure, Reply, Request, RequestId};
+use crate::supervisor::{Doing, Exit, Failure, Reply, Request, RequestId};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -58,6 +58,33 @@ fn a_signal_reaches_who_runs_and_who_is_stopping() {
     let asked = w.ask(Request::Signal(vec![web, api], Signal::USR1));
     assert_eq!(w.lines(&["SIGUSR1"]), ["0 SIGUSR1 web.1#1", "0 SIGUSR1 api.1#1"]);
     assert!(done(&w, &[asked]));
+}
+
+#[test]
+fn a_stop_of_one_that_has_ended_by_itself_is_done_and_it_stays_what_it_is() {
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(10, Exit::Code(0))),
+        row("api", never(), Child::Forever),
+    ];
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.run(100);
+    let asked = w.ask(Request::Stop(vec![w.instance("web.1")]));
+    assert!(done(&w, &[asked]));
+    assert_eq!(w.sup.status(w.now)[0].doing, Doing::Ended(Exit::Code(0)));
+}
+
+#[test]
+fn who_asked_for_a_stop_that_not_even_a_kill_brings_is_told() {
+    let scale: fn(_) -> _ = |_| Request::Scale(vec![(0, 0)]);
+    for ask in [Request::Stop, scale] {
+        let rows = vec![row("web", never(), Child::Immortal), row("api", never(), Child::Forever)];
+        let mut w = World::new(ExitOn::Failure, rows);
+        w.run(100);
+        let web = w.instance("web.1");
+        let asked = w.ask(ask(vec![web]));
+        assert_eq!(w.run(60_000), None);
+        assert_eq!(w.replies[&asked], Reply::Failed(vec![(web, Failure::Lost)]));
+    }
 }
 
 /// A session of `web`, whose first life ends as said and whose next start fails, and of `api`.
