@@ -339,7 +339,7 @@ impl Supervisor {
                 (_, State::Ended(Exit::Lost)) => Progress::Failed(Failure::Lost),
                 // It had ended by itself, and stays what it is.
                 (Goal::Run | Goal::Renew, State::Ended(_)) => Progress::True,
-                (Goal::Run | Goal::Renew, _) if !ends => Progress::Failed(Failure::Overruled),
+                (Goal::Run | Goal::Renew, _) => Progress::Failed(Failure::Overruled),
                 (_, state) if state.is_active() => Progress::Pending,
                 _ => Progress::True, // Nothing runs, and nothing will.
             },

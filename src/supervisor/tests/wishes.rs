@@ -61,6 +61,19 @@ fn a_signal_reaches_who_runs_and_who_is_stopping() {
 }
 
 #[test]
+fn a_stop_is_answered_when_it_has_come_true_and_not_before() {
+    let scale: fn(_) -> _ = |_| Request::Scale(vec![(0, 0)]);
+    for ask in [Request::Stop, scale] {
+        let rows = vec![row("web", never(), Child::Deaf), row("api", never(), Child::Forever)];
+        let mut w = World::new(ExitOn::Failure, rows);
+        w.run(100);
+        w.ask(ask(vec![w.instance("web.1")]));
+        w.run(60_000);
+        assert_eq!(w.lines(&["sweep", "reply"]), ["5001 sweep web.1#1", "5001 reply 1 done"]);
+    }
+}
+
+#[test]
 fn a_stop_of_one_that_has_ended_by_itself_is_done_and_it_stays_what_it_is() {
     let rows = vec![
         row("web", never(), Child::ExitsAfter(10, Exit::Code(0))),
