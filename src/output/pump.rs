@@ -453,6 +453,26 @@ mod tests {
     }
 
     #[test]
+    fn pipes_that_are_open_at_a_time_are_told_apart() {
+        let (handle, mut reader, news) = pump(2);
+        let (first, mut to_first) = io::pipe().unwrap();
+        let (second, mut to_second) = io::pipe().unwrap();
+        handle.post(ToPump::Open(run_of(0), first.into()));
+        handle.post(ToPump::Open(run_of(1), second.into()));
+        flush(&handle);
+        to_first.write_all(b"a\n").unwrap();
+        drop(to_first);
+        assert_eq!(news.recv().unwrap(), FromPump::Closed(run_of(0)));
+        to_second.write_all(b"b\n").unwrap();
+        drop(to_second);
+        assert_eq!(news.recv().unwrap(), FromPump::Closed(run_of(1)));
+        end(handle);
+        let mut out = String::new();
+        reader.read_to_string(&mut out).unwrap();
+        assert_eq!(out, "0 | a\n1 | b\n");
+    }
+
+    #[test]
     fn no_child_inherits_the_wake_up() {
         let (handle, _reader, _news) = pump(0);
         let flags = fcntl(&*handle.wake, FcntlArg::F_GETFD).unwrap();

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{App, ExitOn, Signal, Source, Stdio};
+use crate::app::{App, ExitOn, InstanceId, Signal, Source, Stdio};
 use crate::supervisor::sim::{Child, Row, World, never, on_failure, release, row};
-use crate::supervisor::{Doing, Exit, Failure, Reply, Request, RequestId};
+use crate::supervisor::{Doing, Event, Exit, Failure, Reply, Request, RequestId};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -116,7 +116,7 @@ fn second_start_fails(first: Child) -> World {
 fn a_start_that_someone_asked_for_and_that_fails_does_not_end_the_session() {
     let crash = Child::ExitsAfter(10, Exit::Code(3));
     let clean = Child::ExitsAfter(10, Exit::Code(0));
-    type Ask = fn(Vec<crate::app::InstanceId>) -> Request;
+    type Ask = fn(Vec<InstanceId>) -> Request;
     // In back-off; stopped in back-off; ended for good.
     let table: [(Child, &[Ask]); 4] = [
         (crash, &[Request::Restart]),
@@ -147,7 +147,7 @@ fn a_further_instance_that_cannot_be_started_concerns_only_who_asked() {
     let other = w.ask(Request::Stop(vec![w.instance("job.1")]));
     let asked = w.ask(Request::Scale(vec![(0, 1)]));
     assert_eq!(w.run(60_000), None);
-    let web = crate::app::InstanceId { process_type: 0, number: 1 };
+    let web = InstanceId { process_type: 0, number: 1 };
     let failure = Failure::NotStarted("no such file".to_owned());
     assert_eq!(w.replies[&asked], Reply::Failed(vec![(web, failure)]));
     assert!(done(&w, &[other]), "who waits for something else is not told of it");
@@ -164,6 +164,34 @@ fn the_first_start_is_the_sessions_own_whoever_asks_for_it_meanwhile() {
     let web = w.instance("web.1");
     w.ask(Request::Start(vec![web]));
     assert_eq!(w.run(FOREVER), Some(1));
+}
+
+#[test]
+fn when_the_session_ends_every_wish_but_that_is_refused() {
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Deaf)]);
+    w.at(100, Event::Signalled(Signal::INT));
+    w.run(200);
+    let web = w.instance("web.1");
+    let app = Arc::clone(w.sup.app());
+    let third = InstanceId { number: 3, ..web };
+    let table = [
+        (Request::Start(vec![web]), web),
+        (Request::Restart(vec![web]), web),
+        (Request::Stop(vec![web]), web),
+        (Request::Signal(vec![web], Signal::USR1), web),
+        (Request::Scale(vec![(0, 3)]), third),
+        (Request::Scale(vec![(0, 0)]), web),
+        (Request::Reload { app, gone: vec![] }, web),
+    ];
+    for (request, id) in table {
+        let asked = w.ask(request.clone());
+        let refusal = Reply::Failed(vec![(id, Failure::SessionEnds)]);
+        assert_eq!(w.replies.get(&asked), Some(&refusal), "{request:?}");
+    }
+    let quit = w.ask(Request::Quit);
+    assert_eq!(w.replies.get(&quit), None);
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert!(done(&w, &[quit]));
 }
 
 #[test]
