@@ -12,15 +12,13 @@ pub(super) struct Fold {
 impl Fold {
     /// Appends the bytes without the CRs that stand before an LF.
     pub(super) fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
-        if self.held > 0 {
-            let more = bytes.iter().take_while(|byte| **byte == b'\r').count();
-            self.held += more;
-            bytes = &bytes[more..];
-            match bytes.first() {
-                None => return,
-                Some(b'\n') => self.held = 0,
-                Some(_) => self.end(out),
-            }
+        let more = bytes.iter().take_while(|byte| **byte == b'\r').count();
+        self.held += more;
+        bytes = &bytes[more..];
+        match bytes.first() {
+            None => return,
+            Some(b'\n') => self.held = 0,
+            Some(_) => self.end(out),
         }
         while let Some(at) = memchr(b'\r', bytes) {
             out.extend_from_slice(&bytes[..at]);

@@ -227,6 +227,80 @@ mod tests {
     }
 
     #[test]
+    fn one_that_does_not_follow_gets_what_is_kept_and_no_more() {
+        let mut archive = Archive::default();
+        archive.push(WEB, "web.1", 1, b"a\n");
+        let (once, log) = follower(&[], 10);
+        archive.subscribe(Follower { follows: false, ..once }, name_of);
+        archive.push(WEB, "web.1", 2, b"b\n");
+        assert_eq!(*log.lock().unwrap(), ["web.1 a"]);
+    }
+
+    #[test]
+    fn one_too_many_is_let_go_after_what_is_kept() {
+        let mut archive = Archive::default();
+        archive.push(WEB, "web.1", 1, b"a\n");
+        let logs: Vec<Log> = (0..=FOLLOWERS)
+            .map(|_| {
+                let (all, log) = follower(&[], 10);
+                archive.subscribe(all, name_of);
+                log
+            })
+            .collect();
+        archive.push(WEB, "web.1", 2, b"b\n");
+        let counts: Vec<usize> = logs.iter().map(|log| log.lock().unwrap().len()).collect();
+        assert_eq!(counts, [[2; FOLLOWERS].as_slice(), &[1]].concat());
+        assert_eq!(Arc::strong_count(&logs[FOLLOWERS]), 1, "its way is dropped");
+    }
+
+    #[test]
+    fn instances_share_the_memory() {
+        for (instances, kept) in [(1, 256 << 10), (64, 128 << 10), (4096, 16 << 10)] {
+            let mut archive = Archive::default();
+            (0..instances).for_each(|_| archive.expect());
+            for at in 0..10 {
+                archive.push(WEB, "web.1", at, &[b'x'; 64 << 10]);
+            }
+            let bytes: usize = archive.rings[&WEB].tail(9).iter().map(|it| it.bytes.len()).sum();
+            assert_eq!(bytes, kept, "{instances}");
+        }
+    }
+
+    #[test]
+    fn a_glance_is_the_last_twenty_lines_as_a_terminal_gets_them() {
+        let mut archive = Archive::default();
+        assert_eq!(archive.glance(WEB), b"");
+        archive.push(WEB, "web.1", 1, &b"old\n".repeat(30));
+        archive.push(WEB, "web.1", 2, b"new\n> ");
+        let expected = [&b"old\r\n".repeat(18)[..], b"new\r\n> "].concat();
+        assert_eq!(archive.glance(WEB), expected);
+    }
+
+    #[test]
+    fn a_name_that_is_forgotten_and_a_session_that_closes_leave_nothing_behind() {
+        let mut archive = Archive::default();
+        archive.push(WEB, "web.1", 1, b"a\n");
+        archive.push(JOB, "job.1", 1, b"b\n");
+        archive.forget(WEB);
+        let (all, log) = follower(&[], 10);
+        archive.subscribe(all, name_of);
+        archive.close();
+        archive.push(JOB, "job.1", 2, b"c\n");
+        assert_eq!(*log.lock().unwrap(), ["job.1 b"]);
+    }
+
+    #[test]
+    fn only_an_unfinished_last_line_is_ended() {
+        let mut archive = Archive::default();
+        let (all, log) = follower(&[], 10);
+        archive.subscribe(all, name_of);
+        archive.end(WEB, "web.1", 1);
+        archive.push(WEB, "web.1", 2, b"a\n");
+        archive.end(WEB, "web.1", 3);
+        assert_eq!(*log.lock().unwrap(), ["web.1 a"]);
+    }
+
+    #[test]
     fn only_what_is_asked_for_is_sent() {
         let mut archive = Archive::default();
         archive.push(WEB, "web.1", 1, b"a\nb\n");

@@ -54,6 +54,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_event_names_its_process_where_it_has_one_and_ends_with_its_text() {
+        let mut out = Vec::new();
+        let mut facts = Map::new();
+        facts.insert("code".into(), 3.into());
+        event("T", "exited", Some("web.1"), facts, "exited with code 3", &mut out);
+        event("T", "stopping", None, Map::new(), "stopping", &mut out);
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "{\"time\":\"T\",\"event\":\"exited\",\"process\":\"web.1\",\"code\":3,\"text\":\"exited with code 3\"}\n\
+             {\"time\":\"T\",\"event\":\"stopping\",\"text\":\"stopping\"}\n"
+        );
+    }
+
+    #[test]
     fn a_line_is_one_object_and_loses_no_byte() {
         let mut out = Vec::new();
         line("T", "web.1", b"a \"b\"", false, &mut out);

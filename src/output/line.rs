@@ -43,9 +43,7 @@ impl LineSplitter {
             line(&bytes[start..=at]);
             start = at + 1;
         }
-        if start < bytes.len() {
-            self.keep(&bytes[start..], &mut line);
-        }
+        self.keep(&bytes[start..], &mut line);
     }
 
     /// Adds to the unfinished line, and breaks it where it gets longer than the limit.
@@ -106,6 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn a_line_as_long_as_the_limit_stays_whole() {
+        let (lines, rest) = lines_of(&[b"ab", b"cd", b"\nef", b"gh"], 4);
+        assert_eq!(lines, [b"abcd\n"]);
+        assert_eq!(rest, b"efgh");
+    }
+
+    #[test]
     fn a_line_of_a_mebibyte_stays_whole() {
         let long = vec![b'x'; 1 << 20];
         let mut splitter = LineSplitter::default();
@@ -115,7 +120,10 @@ mod tests {
         }
         splitter.push(b"\n", |line| lines.push(line.len()));
         assert_eq!(lines, [(1 << 20) + 1]);
-        assert!(splitter.partial.capacity() <= KEEP, "a long line's memory is given back");
+        assert!(splitter.partial.capacity() <= 65_536, "a long line's memory is given back");
+        splitter.push(b"half a line", |_| {});
+        splitter.push(b"\n", |_| {});
+        assert_ne!(splitter.partial.capacity(), 0, "a short line's memory is used again");
     }
 
     proptest! {

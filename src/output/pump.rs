@@ -406,6 +406,156 @@ mod tests {
         assert!(grandchild.write_all(b"after").is_err(), "nobody reads a dropped run");
     }
 
+    /// Waits until the pump has seen and written everything before this.
+    fn flush(handle: &PumpHandle) {
+        let (done, is_done) = crossbeam_channel::bounded(1);
+        handle.post(ToPump::Flush(done));
+        handle.wake();
+        is_done.recv().unwrap();
+    }
+
+    /// Lets the pump end, so that its stdout does.
+    fn end(handle: PumpHandle) {
+        let knocker = handle.knocker.clone();
+        drop(handle);
+        knocker.knock();
+    }
+
+    #[test]
+    fn a_flush_is_answered_when_all_is_written_and_the_wake_up_is_taken() {
+        let (handle, mut reader, _news) = pump(1);
+        let text = "hello".to_owned();
+        let speaker = Speaker::Instance(run_of(0).instance);
+        handle.post(ToPump::Say(Say { speaker, event: "e", text, facts: Default::default() }));
+        flush(&handle);
+        assert_eq!(handle.progress(), "0 | hello\n".len() as u64);
+        #[cfg(all(target_os = "linux", not(pm_portable)))]
+        assert!(handle.knocker.is_taken(), "else the pump would never sleep");
+        end(handle);
+        let mut out = String::new();
+        reader.read_to_string(&mut out).unwrap();
+        assert_eq!(out, "0 | hello\n");
+    }
+
+    #[test]
+    fn pipes_that_are_open_at_a_time_are_told_apart() {
+        let (handle, mut reader, news) = pump(2);
+        let (first, mut to_first) = io::pipe().unwrap();
+        let (second, mut to_second) = io::pipe().unwrap();
+        handle.post(ToPump::Open(run_of(0), first.into()));
+        handle.post(ToPump::Open(run_of(1), second.into()));
+        flush(&handle);
+        to_first.write_all(b"a\n").unwrap();
+        drop(to_first);
+        assert_eq!(news.recv().unwrap(), FromPump::Closed(run_of(0)));
+        to_second.write_all(b"b\n").unwrap();
+        drop(to_second);
+        assert_eq!(news.recv().unwrap(), FromPump::Closed(run_of(1)));
+        end(handle);
+        let mut out = String::new();
+        reader.read_to_string(&mut out).unwrap();
+        assert_eq!(out, "0 | a\n1 | b\n");
+    }
+
+    #[test]
+    fn all_that_a_pipe_holds_is_shown_when_its_run_is_dropped_small_or_large() {
+        // The kernel gives small ones to a user who has very many.
+        for size in [4096, 256 << 10] {
+            let (handle, mut reader, _news) = pump(1);
+            let (pipe, mut writer) = io::pipe().unwrap();
+            let size = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(size)).unwrap();
+            let lines = b"line\n".repeat(usize::try_from(size).unwrap() / 5);
+            writer.write_all(&lines).unwrap();
+            handle.post(ToPump::Open(run_of(0), pipe.into()));
+            handle.post(ToPump::Drop(run_of(0)));
+            handle.wake();
+            let out = std::thread::spawn(move || {
+                let mut out = Vec::new();
+                reader.read_to_end(&mut out).unwrap();
+                out
+            });
+            flush(&handle);
+            end(handle);
+            let out = out.join().unwrap();
+            assert_eq!(out.split(|byte| *byte == b'\n').count() - 1, lines.len() / 5, "{size}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_is_shown_after_silence_and_not_before() {
+        let (handle, mut reader, _news) = pump(1);
+        let (pipe, mut asking) = io::pipe().unwrap();
+        handle.post(ToPump::Open(run_of(0), pipe.into()));
+        handle.wake();
+        let before = now();
+        asking.write_all(b"your name: ").unwrap();
+        let mut out = [0; 15];
+        reader.read_exact(&mut out).unwrap();
+        assert!(before.elapsed() >= SILENCE);
+        assert_eq!(&out, b"0 | your name: ");
+        asking.write_all(b"Ada\n").unwrap();
+        let mut out = [0; 4];
+        reader.read_exact(&mut out).unwrap();
+        assert_eq!(&out, b"Ada\n");
+    }
+
+    #[test]
+    fn a_watcher_sees_a_terminal_as_it_is_until_it_is_let_go() {
+        let (handle, mut reader, _news) = pump(1);
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let mut slave = std::fs::File::from(terminal.slave);
+        let (sent, seen) = crossbeam_channel::unbounded();
+        let watcher = |id| {
+            let sent = sent.clone();
+            let send = move |parts: &[Part<'_>]| {
+                for part in parts {
+                    let text = String::from_utf8_lossy(part.bytes).into_owned();
+                    sent.send((id, part.name.to_owned(), text)).unwrap();
+                }
+            };
+            ToPump::Watch(run_of(0), Watcher { id, send: Box::new(send) })
+        };
+        handle.post(ToPump::Open(run_of(0), terminal.master));
+        handle.post(watcher(1));
+        handle.post(watcher(2));
+        flush(&handle);
+        assert_eq!(seen.try_iter().count(), 2, "each sees first what is kept: nothing");
+        // A flush lets watchers go: these come after it.
+        handle.post(watcher(3));
+        handle.post(watcher(4));
+        handle.post(ToPump::Unsubscribe(4));
+        handle.wake();
+        slave.write_all(b"hello\n").unwrap();
+        let mut out = [0; 10];
+        reader.read_exact(&mut out).unwrap();
+        assert_eq!(&out, b"0 | hello\n");
+        let name = || "0".to_owned();
+        let expected = [(3, name(), String::new()), (4, name(), String::new())];
+        let (first, rest): (Vec<_>, Vec<_>) = seen.try_iter().partition(|it| it.2.is_empty());
+        assert_eq!(first, expected);
+        assert!(rest.iter().all(|it| it.0 == 3), "{rest:?}");
+        // A terminal gives what it holds in pieces of its own.
+        let pieces: Vec<&str> = rest.iter().map(|it| it.2.as_str()).collect();
+        assert_eq!(pieces.concat(), "hello\r\n");
+    }
+
+    #[test]
+    fn a_pump_that_fails_says_so() {
+        let (_, writer) = io::pipe().unwrap();
+        let (sender, news) = crossbeam_channel::unbounded();
+        let tell = move |news| match news {
+            FromPump::Closed(_) => std::panic::resume_unwind(Box::new("a bug")),
+            lost @ FromPump::OutputLost(..) => drop(sender.send(lost)),
+        };
+        let form = Form::Text(Look { color: false, timestamp: None, prefix: true, width: 1 });
+        let (handle, _) = Pump::start(form, TimeZone::UTC, Vec::new(), writer, tell).unwrap();
+        let (pipe, _) = io::pipe().unwrap();
+        handle.post(ToPump::Open(run_of(0), pipe.into()));
+        handle.wake();
+        let lost = FromPump::OutputLost(io::ErrorKind::Other, "the output thread failed".into());
+        assert_eq!(news.iter().last(), Some(lost));
+    }
+
     #[test]
     fn a_prompt_is_shown_although_more_pipes_are_loud_than_one_wait_reports() {
         let loud = u16::try_from(super::super::ready::READY).unwrap() + 16;

@@ -318,6 +318,33 @@ mod tests {
     }
 
     #[test]
+    fn the_thirteenth_type_has_the_first_colour_again() {
+        let mut renderer = Renderer::new(Look { color: true, timestamp: None, width: 1, ..look() });
+        let mut out = Vec::new();
+        for color in [0, 11, 12, 25] {
+            let label = renderer.label("w", Some(color));
+            renderer.piece(label, b"", End::Newline, &mut out);
+        }
+        let codes = [36, 91, 36, 33].map(|code| format!("\x1b[{code}mw | \x1b[0m\n"));
+        assert_eq!(String::from_utf8_lossy(&out), codes.concat());
+    }
+
+    #[test]
+    fn a_new_time_is_that_of_every_line_after_it() {
+        let mut renderer = Renderer::new(Look { width: 1, ..look() });
+        let (a, b) = (renderer.label("a", Some(0)), renderer.label("b", Some(1)));
+        let mut splitter = LineSplitter::default();
+        let mut out = Vec::new();
+        for time in ["1", "2", "2", "3"] {
+            renderer.set_time(time);
+            renderer.push(a, &mut splitter, b"x\n", &mut out);
+            renderer.piece(b, b"y", End::Newline, &mut out);
+        }
+        let expected = "1 a | x\n1 b | y\n2 a | x\n2 b | y\n2 a | x\n2 b | y\n3 a | x\n3 b | y\n";
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
     fn bytes_pass_unchanged() {
         let mut renderer = Renderer::new(Look { timestamp: None, width: 1, ..look() });
         let web = renderer.label("w", Some(0));

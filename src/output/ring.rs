@@ -136,8 +136,10 @@ mod tests {
         assert_eq!(text(&ring, 0), "");
         let pieces = ring.tail(2);
         assert_eq!(pieces[0], Piece { at: 1, bytes: b"tw".to_vec() });
+        ring.push(2, b"four\n");
+        assert_eq!(ring.tail(2), [Piece { at: 2, bytes: b"three\nfour\n".to_vec() }]);
         ring.push(3, b"name: ");
-        assert_eq!(text(&ring, 2), "three\nname: ");
+        assert_eq!(text(&ring, 2), "four\nname: ");
         assert!(ring.is_open());
     }
 

@@ -261,6 +261,157 @@ fn changes_within_a_second(format: &str) -> bool {
 mod tests {
     use super::*;
 
+    const WEB: InstanceId = InstanceId { process_type: 0, number: 1 };
+    const JOB: InstanceId = InstanceId { process_type: 1, number: 1 };
+    const NOBODY: InstanceId = InstanceId { process_type: 9, number: 1 };
+
+    fn voice(id: InstanceId, name: &str, quiet: bool) -> Voice {
+        Voice { id, name: name.to_owned(), quiet }
+    }
+
+    /// A screen of `web.1`, which is shown, and `job.1`, which is not.
+    fn screen(form: Form) -> Screen {
+        let voices = vec![voice(WEB, "web.1", false), voice(JOB, "job.1", true)];
+        Screen::new(form, TimeZone::UTC, voices)
+    }
+
+    fn text() -> Form {
+        let timestamp = None;
+        Form::Text(crate::output::Look { color: false, timestamp, prefix: true, width: 6 })
+    }
+
+    fn say(speaker: Speaker, text: &str) -> Say {
+        Say { speaker, event: "event", text: text.to_owned(), facts: serde_json::Map::new() }
+    }
+
+    /// Takes what waits to be written.
+    fn taken(screen: &mut Screen) -> String {
+        let text = String::from_utf8_lossy(screen.batch()).into_owned();
+        assert_eq!(screen.pending(), text.len());
+        screen.clear();
+        assert_eq!(screen.pending(), 0);
+        text
+    }
+
+    #[test]
+    fn an_instance_is_taken_in_once_and_known_by_its_name() {
+        for form in [text(), Form::Json] {
+            let mut screen = screen(form);
+            assert!(!screen.add(voice(WEB, "other", true)));
+            assert!(screen.add(voice(NOBODY, "new.1", false)));
+            assert_eq!(screen.name_of(WEB), Some("web.1"));
+            assert_eq!(screen.name_of(JOB), Some("job.1"));
+            assert_eq!(screen.name_of(NOBODY), Some("new.1"));
+        }
+        assert_eq!(screen(text()).name_of(NOBODY), None);
+    }
+
+    #[test]
+    fn what_a_pipe_leaves_unfinished_is_a_line_at_its_end() {
+        let mut screen = screen(text());
+        let mut splitter = LineSplitter::default();
+        let show = screen.show_of(WEB);
+        screen.push(show, &mut splitter, b"one\ntwo");
+        assert_eq!(taken(&mut screen), "web.1  | one\n");
+        screen.end(show, &mut splitter);
+        assert_eq!(taken(&mut screen), "web.1  | two\n");
+        screen.end(show, &mut splitter);
+        screen.prompt(show, &mut splitter);
+        assert_eq!(taken(&mut screen), "");
+    }
+
+    #[test]
+    fn a_prompt_is_ended_by_whoever_speaks_next_or_by_the_end_of_its_pipe() {
+        let mut screen = screen(text());
+        let mut splitter = LineSplitter::default();
+        let show = screen.show_of(WEB);
+        screen.push(show, &mut splitter, b"name: ");
+        screen.prompt(show, &mut splitter);
+        screen.say(say(Speaker::System, "stopping"));
+        screen.say(say(Speaker::Instance(JOB), "exited"));
+        screen.say(say(Speaker::Instance(NOBODY), "who"));
+        let expected = "web.1  | name: \nsystem | stopping\njob.1  | exited\nsystem | who\n";
+        assert_eq!(taken(&mut screen), expected);
+        screen.push(show, &mut splitter, b"again: ");
+        screen.prompt(show, &mut splitter);
+        screen.end(show, &mut splitter);
+        assert_eq!(taken(&mut screen), "web.1  | again: \n");
+    }
+
+    #[test]
+    fn nothing_that_a_quiet_instance_writes_is_shown() {
+        for form in [text(), Form::Json] {
+            let mut screen = screen(form);
+            for id in [JOB, NOBODY] {
+                let mut splitter = LineSplitter::default();
+                let show = screen.show_of(id);
+                screen.push(show, &mut splitter, b"one\ntwo");
+                screen.prompt(show, &mut splitter);
+                screen.end(show, &mut splitter);
+                assert_eq!(taken(&mut screen), "");
+            }
+        }
+    }
+
+    #[test]
+    fn json_marks_a_piece_of_a_line_and_names_who_speaks() {
+        let mut screen = screen(Form::Json);
+        let mut splitter = LineSplitter::default();
+        let show = screen.show_of(WEB);
+        screen.push(show, &mut splitter, b"one\nna");
+        screen.prompt(show, &mut splitter);
+        screen.push(show, &mut splitter, b"me");
+        screen.end(show, &mut splitter);
+        screen.end(show, &mut splitter);
+        screen.say(say(Speaker::Instance(JOB), "exited"));
+        screen.say(say(Speaker::System, "stopping"));
+        let expected = [
+            r#"{"time":"","process":"web.1","line":"one"}"#,
+            r#"{"time":"","process":"web.1","line":"na","partial":true}"#,
+            r#"{"time":"","process":"web.1","line":"me"}"#,
+            r#"{"time":"","event":"event","process":"job.1","text":"exited"}"#,
+            r#"{"time":"","event":"event","text":"stopping"}"#,
+        ];
+        assert_eq!(taken(&mut screen).lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_tick_sets_the_time_of_the_lines_and_of_the_pieces() {
+        let timestamp = Some("year %Y".to_owned());
+        let look = crate::output::Look { color: false, timestamp, prefix: true, width: 6 };
+        let mut screen = screen(Form::Text(look));
+        screen.tick();
+        screen.say(say(Speaker::System, "a"));
+        assert!(taken(&mut screen).starts_with("year 20"));
+        // 2020 in milliseconds; the clock of no machine that runs this is before it.
+        assert!(screen.millisecond() > 1_577_836_800_000);
+    }
+
+    #[test]
+    fn the_memory_of_a_long_batch_is_given_back_and_that_of_a_short_one_used_again() {
+        let mut screen = screen(text());
+        let mut splitter = LineSplitter::default();
+        let show = screen.show_of(WEB);
+        screen.push(show, &mut splitter, &[b'x'; 1 << 20]);
+        screen.end(show, &mut splitter);
+        screen.clear();
+        assert!((1..=512 << 10).contains(&screen.out.capacity()), "{}", screen.out.capacity());
+    }
+
+    #[test]
+    fn the_time_is_made_again_when_its_text_would_change() {
+        let clock = |format: &str| Clock::new(Some(format.to_owned()), TimeZone::UTC);
+        let mut seconds = clock("%H:%M:%S");
+        assert!(seconds.tick());
+        // Not all of these can be in different seconds.
+        assert!((0..3).any(|_| !seconds.tick()));
+        seconds.second = 0;
+        assert!(seconds.tick());
+        let mut fractions = clock("%.3f");
+        assert!((0..3).all(|_| fractions.tick()));
+        assert!(!Clock::new(None, TimeZone::UTC).tick());
+    }
+
     #[test]
     fn fractions_of_a_second_are_found_in_every_spelling() {
         for format in ["%f", "%3f", "%.3f", "%6N", "%N", "%T%.f", "%H:%M:%S,%3f"] {

@@ -98,6 +98,26 @@ mod tests {
     }
 
     #[test]
+    fn what_the_reader_has_taken_is_counted_and_nothing_after_the_loss() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let progress = Progress::default();
+        let mut writer = Writer::new(writer, progress.clone());
+        assert!(!writer.is_lost());
+        writer.write_all(b"abc").unwrap();
+        writer.write_all(b"").unwrap();
+        writer.write_all(b"de").unwrap();
+        assert_eq!(progress.bytes(), 5);
+        writer.lose();
+        assert!(writer.is_lost());
+        writer.write_all(b"f").unwrap();
+        assert_eq!(progress.bytes(), 5);
+        drop(writer);
+        let mut got = String::new();
+        reader.read_to_string(&mut got).unwrap();
+        assert_eq!(got, "abcde");
+    }
+
+    #[test]
     fn a_closed_reader_is_told_once_and_then_nothing_is_written() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);

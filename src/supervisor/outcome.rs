@@ -34,7 +34,7 @@ impl Supervisor {
             Next::Again => self.make_ready(id),
             Next::Nothing | Next::GaveUp { .. } => {
                 self.end_for_good(id, outcome);
-                if outcome.cause != Cause::Asked && goal == Goal::Run {
+                if goal == Goal::Run {
                     self.apply_exit_rule(id, outcome, now);
                 }
             }
@@ -51,13 +51,9 @@ impl Supervisor {
         let Outcome { exit, uptime, cause } = outcome;
         // One that even SIGKILL did not end still runs: a second beside it would be one too many.
         let still_runs = cause == Cause::OverBudget && exit == Exit::Lost;
-        if self.phase != Phase::Running
-            || cause == Cause::Asked
-            || role == Role::Release
-            || still_runs
-            // Whatever ends first ends the session: nothing ends and starts again.
-            || self.app.exit_on == ExitOn::First
-        {
+        // Whatever ends first ends the session: nothing ends and starts again.
+        let is_over = self.app.exit_on == ExitOn::First;
+        if role == Role::Release || still_runs || is_over {
             return Next::Nothing;
         }
         let proc = self.proc(id);

@@ -18,10 +18,10 @@ impl Supervisor {
                     self.out.push(Action::Note(id, Note::Killed { grace }));
                     self.kill(id, now);
                 }
-                State::Stopping { since, stage: Stage::Killed, leader, cause, .. } => {
-                    let exit = leader.unwrap_or(Exit::Lost);
-                    let outcome = Outcome { exit, uptime: now.since(since), cause };
-                    if exit == Exit::Lost && !self.verdict.lost.contains(&id) {
+                // A leader that had ended would be drained: this one did not even end when killed.
+                State::Stopping { since, stage: Stage::Killed, cause, .. } => {
+                    let outcome = Outcome { exit: Exit::Lost, uptime: now.since(since), cause };
+                    if !self.verdict.lost.contains(&id) {
                         self.verdict.lost.push(id);
                     }
                     self.finish_run(id, outcome, now);

@@ -95,8 +95,8 @@ pub(super) struct Waiter {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hope {
-    /// It is up, in this life or a later one.
-    Up { seq: u32 },
+    /// It is up, and is to stay so.
+    Up,
     /// It is down and stays so.
     Down,
     /// It is forgotten.
@@ -183,16 +183,17 @@ impl Supervisor {
     fn want_running(&mut self, id: InstanceId) -> Hope {
         let proc = self.proc(id);
         match proc.state {
+            // A restart that someone waits for ends with one that runs, too.
+            State::Up { .. } | State::Spawning if proc.goal == Goal::Renew => {}
             State::Up { .. } | State::Spawning => proc.goal = Goal::Run,
             State::Stopping { .. } | State::Draining { .. } => proc.goal = Goal::Renew,
             State::Idle | State::Backoff { .. } | State::Ended(_) => self.make_ready(id),
         }
-        Hope::Up { seq: 0 }
+        Hope::Up
     }
 
     fn want_renewed(&mut self, id: InstanceId) -> Hope {
         let proc = self.proc(id);
-        let seq = proc.seq + 1;
         match proc.state {
             State::Up { .. }
             | State::Spawning
@@ -200,7 +201,7 @@ impl Supervisor {
             | State::Draining { .. } => proc.goal = Goal::Renew,
             State::Idle | State::Backoff { .. } | State::Ended(_) => self.make_ready(id),
         }
-        Hope::Up { seq }
+        Hope::Up
     }
 
     fn want_stopped(&mut self, id: InstanceId) -> Hope {
@@ -254,7 +255,7 @@ impl Supervisor {
                 None => {
                     let seq = self.left.remove(&id).unwrap_or(0);
                     self.procs.insert(id, Proc { by_request: true, ..Proc::new(seq) });
-                    waiter.hopes.push((id, Hope::Up { seq: 0 }));
+                    waiter.hopes.push((id, Hope::Up));
                 }
             }
         }
@@ -324,10 +325,11 @@ impl Supervisor {
         let proc = self.procs.get(&id);
         match (hope, proc) {
             (Hope::Gone, None) => Progress::True,
-            (Hope::Up { .. } | Hope::Down, None) => Progress::Failed(Failure::Overruled),
-            (Hope::Up { .. }, Some(_)) if ends => Progress::Failed(Failure::SessionEnds),
-            (Hope::Up { seq }, Some(proc)) => match (proc.goal, proc.state) {
-                (Goal::Run, State::Up { .. }) if proc.seq >= seq => Progress::True,
+            (Hope::Up | Hope::Down, None) => Progress::Failed(Failure::Overruled),
+            (Hope::Up, Some(_)) if ends => Progress::Failed(Failure::SessionEnds),
+            (Hope::Up, Some(proc)) => match (proc.goal, proc.state) {
+                // One that is to be restarted has the goal to be renewed until it is.
+                (Goal::Run, State::Up { .. }) => Progress::True,
                 (_, State::Ended(Exit::Lost)) => Progress::Failed(Failure::Lost),
                 (Goal::Stop | Goal::Leave, _) => Progress::Failed(Failure::Overruled),
                 (_, State::Ended(exit)) => Progress::Failed(Failure::Ended(exit)),
@@ -335,8 +337,9 @@ impl Supervisor {
             },
             (Hope::Down | Hope::Gone, Some(proc)) => match (proc.goal, proc.state) {
                 (_, State::Ended(Exit::Lost)) => Progress::Failed(Failure::Lost),
-                (Goal::Run | Goal::Renew, State::Ended(_)) if hope == Hope::Down => Progress::True,
-                (Goal::Run | Goal::Renew, _) if !ends => Progress::Failed(Failure::Overruled),
+                // It had ended by itself, and stays what it is.
+                (Goal::Run | Goal::Renew, State::Ended(_)) => Progress::True,
+                (Goal::Run | Goal::Renew, _) => Progress::Failed(Failure::Overruled),
                 (_, state) if state.is_active() => Progress::Pending,
                 _ => Progress::True, // Nothing runs, and nothing will.
             },

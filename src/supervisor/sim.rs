@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::state::Phase;
 use super::{
     Action, Ask, Event, Exit, Group, Message, Moment, Next, Note, Patience, Reply, Request,
-    RequestId, Supervisor, Why,
+    RequestId, Sample, Supervisor, Why,
 };
 use crate::app::{
     App, Environment, ExitOn, InstanceId, Policy, ProcessType, Restart, Role, RunId, Signal,
@@ -489,7 +489,11 @@ impl World {
             Action::Sweep(run) => format!("sweep {}", run_name(run)),
             Action::StopStrays(signal) => format!("strays {signal}"),
             Action::Measure(samples) => {
-                let runs: Vec<_> = samples.iter().map(|sample| run_name(&sample.run)).collect();
+                let one = |sample: &Sample| {
+                    let mark = if sample.limit.is_some() { "" } else { "~" };
+                    format!("{mark}{}", run_name(&sample.run))
+                };
+                let runs: Vec<_> = samples.iter().map(one).collect();
                 format!("measure {}", runs.join(" "))
             }
             Action::Pause => "pause".to_owned(),

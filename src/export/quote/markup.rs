@@ -141,7 +141,8 @@ mod tests {
 
     /// Character data and references of XML 1.0 with its line-end handling (section 2.11).
     fn read_xml(text: &str) -> Option<String> {
-        if text.contains(['<', '>', '"', '\'', '\n', '\r', '\t']) {
+        let is_unfit = |c: char| c.is_control() || is_noncharacter(c) || "<>\"'".contains(c);
+        if text.contains(is_unfit) {
             return None;
         }
         let mut out = String::new();
@@ -179,7 +180,8 @@ mod tests {
                     3
                 }
                 '$' | '%' if rest[1..].starts_with('{') => return None,
-                '"' | '\n' => return None,
+                '"' => return None,
+                c if c.is_control() || is_noncharacter(c) => return None,
                 '\\' => match rest[1..].chars().next()? {
                     'n' => {
                         out.push('\n');
@@ -247,12 +249,64 @@ mod tests {
         Some(out)
     }
 
+    /// compose-go's `extractVarValue`: the quotes with the escape of their own kind, then in double
+    /// quotes `expandEscapes` and the template, where only `$$` is no variable.
+    fn read_compose_env(line: &str) -> Option<String> {
+        if let Some(rest) = line.strip_prefix('\'') {
+            let inner = rest.strip_suffix('\'')?;
+            return (!inner.contains(['\'', '\\'])).then(|| inner.to_owned());
+        }
+        let inner = line.strip_prefix('"')?.strip_suffix('"')?;
+        let mut out = String::new();
+        let mut chars = inner.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '"' | '$' => return None,
+                '\\' => match chars.next()? {
+                    'n' => out.push('\n'),
+                    'r' => out.push('\r'),
+                    't' => out.push('\t'),
+                    c @ ('\\' | '"' | '$') => out.push(c),
+                    _ => return None,
+                },
+                c => out.push(c),
+            }
+        }
+        Some(out)
+    }
+
+    #[test]
+    fn nothing_is_escaped_that_can_stand() {
+        assert_eq!(json("a'$<b> é\n"), r#""a'$<b> é\n""#);
+        assert_eq!(hcl("a$b%c{d} é"), r#""a$b%c{d} é""#);
+        assert_eq!(nomad_env("a$b%c d é"), Ok(r#""a$b%c d é""#.into()));
+        assert_eq!(compose_env_file("a \"b\" $c\n"), Ok("'a \"b\" $c\n'".into()));
+        assert_eq!(compose_env_file("it's $5\n"), Ok(r#""it's \$5\n""#.into()));
+    }
+
+    #[test]
+    fn what_xml_has_no_character_for_is_refused_and_hcl_escapes_it() {
+        for text in ["\u{1b}", "\u{b}", "\u{fdd0}", "\u{ffff}"] {
+            assert!(xml(text).is_err(), "{text:?}");
+        }
+        for (text, quoted) in [("\u{1b}", r#""\U0000001b""#), ("\u{ffff}", r#""\U0000ffff""#)] {
+            assert_eq!(hcl(text), quoted);
+        }
+    }
+
     proptest! {
         #[test]
         fn strings_arrive_byte_for_byte_or_are_refused(text in value()) {
             match xml(&text) {
                 Ok(quoted) => prop_assert_eq!(read_xml(&quoted), Some(text.clone())),
                 Err(_) => prop_assert!(text.contains(|c: char| c.is_control() || is_noncharacter(c))),
+            }
+            match compose_env_file(&text) {
+                Ok(line) => prop_assert_eq!(read_compose_env(&line), Some(text.clone()), "{}", line),
+                Err(_) => {
+                    let is_unfit = |c: char| c.is_ascii_control() && !"\n\r\t".contains(c);
+                    prop_assert!(text.contains(is_unfit) && text.contains(['\'', '\\']));
+                }
             }
             let quoted = json(&text);
             let unprintable = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
@@ -265,7 +319,10 @@ mod tests {
                     prop_assert_eq!(quoted.find("${").or(quoted.find("%{")), None);
                     prop_assert_eq!(read_nomad_env(&quoted), Some(text));
                 }
-                Err(_) => prop_assert!(text.contains(|c: char| c.is_ascii_control())),
+                Err(_) => {
+                    let is_unfit = |c: char| c.is_ascii_control() && !matches!(c, '\n' | '\t');
+                    prop_assert!(text.contains(is_unfit));
+                }
             }
         }
     }

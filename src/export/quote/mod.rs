@@ -36,3 +36,18 @@ fn replace(text: &str, table: &[(char, &str)]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_noncharacter;
+
+    #[test]
+    fn reserved_code_points_are_told_from_their_neighbours() {
+        for c in ['\u{fdd0}', '\u{fdef}', '\u{fffe}', '\u{ffff}', '\u{1fffe}', '\u{10ffff}'] {
+            assert!(is_noncharacter(c), "{c:?}");
+        }
+        for c in ['a', 'b', '\u{fdcf}', '\u{fdf0}', '\u{fffd}', '\u{10000}', '\u{1fffd}'] {
+            assert!(!is_noncharacter(c), "{c:?}");
+        }
+    }
+}

@@ -95,6 +95,13 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_escaped_that_can_stand() {
+        assert_eq!(export_line("A", "it's 5% é"), r"export A='it'\''s 5% é'");
+        let line = r#"A=$(printf -- 'it\047s 5%% é\012.'); export A="${A%.}""#;
+        assert_eq!(export_line("A", "it's 5% é\n"), line);
+    }
+
+    #[test]
     fn names_that_a_shell_cannot_export_are_told_apart() {
         for name in ["A", "_a1", "PATH"] {
             assert!(can_export(name), "{name}");

@@ -123,6 +123,20 @@ mod tests {
         Some(out)
     }
 
+    /// The one name that glob(7) matches, where there is only one.
+    fn read_glob(pattern: &str) -> Option<String> {
+        let mut out = String::new();
+        let mut chars = pattern.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '*' | '?' | '[' => return None,
+                '\\' => out.push(chars.next()?),
+                c => out.push(c),
+            }
+        }
+        Some(out)
+    }
+
     fn is_refused(text: &str) -> bool {
         text.contains(is_noncharacter)
     }
@@ -140,9 +154,11 @@ mod tests {
 
         #[test]
         fn paths_arrive_byte_for_byte_or_are_refused(text in value()) {
-            if let Ok(line) = path(&text) {
+            prop_assert_eq!(glob_path(&text).is_ok(), path(&text).is_ok());
+            if let (Ok(line), Ok(glob)) = (path(&text), glob_path(&text)) {
                 prop_assert!(!line.contains('\n') && !line.ends_with('\\'));
-                prop_assert_eq!(line.replace("%%", "%"), text);
+                prop_assert_eq!(line.replace("%%", "%"), text.clone());
+                prop_assert_eq!(read_glob(&glob.replace("%%", "%")), Some(text), "{}", glob);
             }
         }
     }

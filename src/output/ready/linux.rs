@@ -24,6 +24,12 @@ impl Knocker {
         // The counter is full after 2^64 - 1 knocks; the other is awake then anyway.
         let _ = self.0.write(1);
     }
+
+    /// Returns whether every knock has been taken; takes those that have not.
+    #[cfg(test)]
+    pub(in crate::output) fn is_taken(&self) -> bool {
+        self.0.read() == Err(nix::errno::Errno::EAGAIN)
+    }
 }
 
 /// What one wait has found.
@@ -108,4 +114,21 @@ impl Waiter {
 pub(in crate::output) fn pipe_holds(pipe: impl AsFd) -> usize {
     let size = fcntl(pipe, FcntlArg::F_GETPIPE_SZ).unwrap_or_default();
     usize::try_from(size).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::fcntl::FdFlag;
+
+    #[test]
+    fn no_child_inherits_what_is_waited_with() {
+        let (waiter, _knocker) = Waiter::new(std::io::stdout()).unwrap();
+        for flags in [
+            fcntl(&*waiter.knocks, FcntlArg::F_GETFD).unwrap(),
+            fcntl(&waiter.epoll.0, FcntlArg::F_GETFD).unwrap(),
+        ] {
+            assert_eq!(flags, FdFlag::FD_CLOEXEC.bits());
+        }
+    }
 }

@@ -192,23 +192,27 @@ fn what_a_crash_leaves_in_its_group_is_asked_to_stop_and_swept() {
 
 #[test]
 fn facts_about_an_older_life_change_nothing() {
-    let children = vec![Child::ExitsAfter(10, Exit::Code(1)), Child::Forever];
-    let web = Row { children, ..row("web", on_failure(), Child::Forever) };
-    let mut w = World::new(ExitOn::Failure, vec![web]);
-    w.run(600);
-    let run = w.past_run(0).unwrap();
-    let (exit, error) = (Exit::Code(1), String::new());
-    let facts = [
-        Event::Exited { run, exit, group: Group::Gone },
-        Event::OutputClosed { run },
-        Event::GroupGone { run },
-        Event::Spawned { run, pid: 1 },
-        Event::SpawnFailed { run, error },
-    ];
-    let before = format!("{:?}", w.sup);
-    for fact in facts {
-        assert_eq!(w.sup.handle(fact, w.now), []);
-        assert_eq!(format!("{:?}", w.sup), before);
+    // The second life is up at 600, or is being started.
+    for start_takes in [0, 90] {
+        let children = vec![Child::ExitsAfter(10, Exit::Code(1)), Child::Forever];
+        let web = Row { children, ..row("web", on_failure(), Child::Forever) };
+        let mut w = World::new(ExitOn::Failure, vec![web]);
+        w.start_takes = start_takes;
+        w.run(600);
+        let run = w.past_run(0).unwrap();
+        let (exit, error) = (Exit::Code(1), String::new());
+        let facts = [
+            Event::Exited { run, exit, group: Group::Gone },
+            Event::OutputClosed { run },
+            Event::GroupGone { run },
+            Event::Spawned { run, pid: 1 },
+            Event::SpawnFailed { run, error },
+        ];
+        let before = format!("{:?}", w.sup);
+        for fact in facts {
+            assert_eq!(w.sup.handle(fact, w.now), []);
+            assert_eq!(format!("{:?}", w.sup), before, "{start_takes}");
+        }
     }
 }
 

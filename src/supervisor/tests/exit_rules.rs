@@ -243,6 +243,7 @@ fn ends_have_the_codes_and_the_words_of_a_shell() {
         (Exit::Code(0), 0, "exited with code 0"),
         (Exit::Code(3), 3, "exited with code 3"),
         (Exit::Signal(Signal::TERM), 143, "terminated by SIGTERM"),
+        (Exit::OutOfMemory, 137, "killed by the kernel: out of memory"),
         (Exit::NotStarted, 1, "could not be started"),
         (Exit::Lost, 1, "did not end"),
     ];

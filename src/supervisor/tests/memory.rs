@@ -3,7 +3,7 @@
 use crate::app::{Budget, ExitOn, Policy, RunId, Signal};
 use crate::app::{MemoryAction, Size};
 use crate::supervisor::sim::{Child, World, never, on_failure, row};
-use crate::supervisor::{Event, Moment};
+use crate::supervisor::{Event, Exit, Group, Moment};
 
 const BUDGET: u64 = 100;
 
@@ -70,6 +70,10 @@ fn a_warning_is_said_once_until_it_has_been_below_again() {
     let said = w.lines(&["uses", "SIGTERM"]);
     let expected = ["3000", "13000", "23000"].map(|at| format!("{at} web.1 uses 101 of 100"));
     assert_eq!(said, expected);
+    // After a warning the rough figure is enough to show a fall.
+    let measured = w.lines(&["measure"]);
+    assert_eq!(measured[2..4], ["3000 measure web.1#1", "4000 measure ~web.1#1"]);
+    assert_eq!(measured[9..11], ["10000 measure ~web.1#1", "11000 measure web.1#1"]);
 }
 
 #[test]
@@ -126,6 +130,15 @@ fn it_counts_as_a_crash_until_max_restarts_and_then_ends_the_session() {
     let mut w = a_web(policy, Child::Forever, |_, _| 101);
     assert_eq!(w.run(60_000), Some(143));
     assert_eq!(w.lines(&["spawn"]).len(), 1);
+}
+
+#[test]
+fn a_clean_exit_of_one_that_was_stopped_for_memory_is_a_failure_all_the_same() {
+    let mut w = a_web(with(never(), MemoryAction::Restart), Child::Deaf, |_, _| 101);
+    let run = RunId { instance: w.instance("web.1"), seq: 1 };
+    w.at(3100, Event::Exited { run, exit: Exit::Code(0), group: Group::Gone });
+    assert_eq!(w.run(60_000), Some(1));
+    assert_eq!(w.sup.verdict().culprit.unwrap().instance, run.instance);
 }
 
 #[test]

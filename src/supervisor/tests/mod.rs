@@ -12,3 +12,4 @@ mod shutdown;
 mod stop;
 mod storm;
 mod strays;
+mod wishes;

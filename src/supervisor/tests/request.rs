@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::forks::reachable;
 use super::storm::{a_world, pick};
-use crate::app::{ExitOn, InstanceId, Signal};
+use crate::app::{ExitOn, InstanceId, RunId, Signal};
 use crate::supervisor::sim::{Child, Random, Row, World, always, never, on_failure, release, row};
-use crate::supervisor::{Ask, Doing, Event, Exit, Failure, Patience, Reply, Request, RequestId};
+use crate::supervisor::{
+    Action, Ask, Doing, Event, Exit, Failure, Group, Patience, Reply, Request, RequestId,
+};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -168,6 +170,28 @@ fn nobody_starts_before_a_release_that_was_stopped_by_request() {
 }
 
 #[test]
+fn a_restart_that_the_end_of_the_session_overtakes_starts_nothing_again() {
+    let mut w = world(vec![row("web", on_failure(), Child::Deaf)]);
+    let web = w.instance("web.1");
+    let id = w.ask(Request::Restart(vec![web]));
+    w.at(1_000, Event::Signalled(Signal::INT));
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.lines(&["terminated"]), ["5001 web.1 terminated by SIGKILL"]);
+    assert_eq!(w.replies[&id], Reply::Failed(vec![(web, Failure::SessionEnds)]));
+}
+
+#[test]
+fn a_crash_whose_stop_was_asked_for_while_it_drained_ends_nothing() {
+    let child = Child::Leaky(50, Exit::Code(3));
+    let mut w = world(vec![row("web", never(), child), row("api", never(), Child::Forever)]);
+    let web = w.instance("web.1");
+    w.ask(Request::Stop(vec![web]));
+    assert_eq!(w.run(60_000), None);
+    assert_eq!(w.lines(&["exited"]), ["250 web.1 exited with code 3"]);
+    assert_eq!(doing(&w, "web.1"), Doing::Stopped);
+}
+
+#[test]
 fn a_reload_renews_what_is_different_and_nothing_else() {
     let names = ["web", "api", "job"];
     let mut w = world(names.map(|name| row(name, on_failure(), Child::Forever)).to_vec());
@@ -191,8 +215,27 @@ fn an_answer_that_nobody_waits_for_is_at_once() {
     let ask = Ask { request: Request::Restart(vec![web]), patience: Patience::None };
     let _ = w.sup.clone().handle(Event::Requested(RequestId(9), ask.clone()), w.now);
     let actions = w.sup.handle(Event::Requested(RequestId(9), ask), w.now);
-    let reply = crate::supervisor::Action::Reply(RequestId(9), Reply::Done);
+    let reply = Action::Reply(RequestId(9), Reply::Done);
     assert!(actions.contains(&reply));
+}
+
+#[test]
+fn who_waits_no_more_gets_no_answer_and_the_others_get_theirs() {
+    let mut w = world(vec![row("web", on_failure(), Child::Deaf)]);
+    let web = w.instance("web.1");
+    let ask = |n| {
+        let ask = Ask { request: Request::Stop(vec![web]), patience: Patience::UntilTrue };
+        Event::Requested(RequestId(n), ask)
+    };
+    let mut actions = w.sup.handle(ask(1), w.now);
+    actions.extend(w.sup.handle(ask(2), w.now));
+    actions.extend(w.sup.handle(Event::Forgotten(RequestId(1)), w.now));
+    let run = RunId { instance: web, seq: 1 };
+    let exit = Exit::Code(0);
+    actions.extend(w.sup.handle(Event::OutputClosed { run }, w.now));
+    actions.extend(w.sup.handle(Event::Exited { run, exit, group: Group::Gone }, w.now));
+    let replies = actions.iter().filter(|action| matches!(action, Action::Reply(..)));
+    assert_eq!(replies.collect::<Vec<_>>(), [&Action::Reply(RequestId(2), Reply::Done)]);
 }
 
 fn some(ids: &[InstanceId], random: &mut Random) -> Vec<InstanceId> {

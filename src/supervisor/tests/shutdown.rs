@@ -2,7 +2,7 @@
 
 use crate::app::{ExitOn, Signal};
 use crate::supervisor::sim::{Child, Row, World, never, on_failure, row};
-use crate::supervisor::{Event, Exit};
+use crate::supervisor::{Event, Exit, Request};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -19,6 +19,19 @@ fn interrupt_terminate_and_hang_up_all_ask_for_the_end() {
         let said = format!("5 stopping: {signal}");
         assert_eq!(w.lines(&["stopping", "SIGTERM web"]), [&said, "5 SIGTERM web.1#1"]);
         assert_eq!(w.sup.verdict(), &Default::default());
+    }
+}
+
+#[test]
+fn who_asked_for_the_end_is_remembered_and_a_failure_has_not_asked() {
+    for (ask, was_asked) in [(Some(Request::Quit), true), (None, false)] {
+        let rows = vec![row("web", never(), Child::ExitsAfter(50, Exit::Code(3)))];
+        let mut w = World::new(ExitOn::Failure, rows);
+        w.run(10);
+        assert!(!w.sup.was_asked());
+        ask.map(|request| w.ask(request));
+        w.run(FOREVER);
+        assert_eq!(w.sup.was_asked(), was_asked);
     }
 }
 

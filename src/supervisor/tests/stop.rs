@@ -159,6 +159,18 @@ fn a_group_that_does_not_even_end_when_killed_is_left_after_the_drain() {
     assert_eq!(w.sup.verdict().lost, []);
 }
 
+#[test]
+fn one_that_ends_in_the_moment_in_which_its_grace_ends_is_not_killed() {
+    let rows = vec![row("web", on_failure(), Child::Deaf)];
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.at(100, Event::Signalled(Signal::TERM));
+    let run = RunId { instance: w.instance("web.1"), seq: 1 };
+    w.at(5100, Event::Exited { run, exit: Exit::Code(0), group: Group::Gone });
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.lines(&["killed", "SIGKILL web", "sweep"]), ["5300 sweep web.1#1"]);
+    assert_eq!(w.sup.verdict().killed, []);
+}
+
 /// A stop at 100 whose leader ends at 101 and whose group has ended by 200.
 fn group_gone_at_200() -> (World, RunId) {
     let rows = vec![row("web", on_failure(), Child::LeavesGroupDeaf)];

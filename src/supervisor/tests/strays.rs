@@ -41,6 +41,9 @@ const WAITED_FOR_AND_KILLED: [&str; 5] = [
 #[test]
 fn a_deaf_stray_is_killed_after_the_longest_grace() {
     let mut w = stopped(Child::DaemonisesDeaf);
+    // What happens meanwhile changes nothing, and is no reason to speak.
+    w.at(500, Event::Ticked);
+    w.at(3_000, Event::Signalled(Signal::USR1));
     assert_eq!(w.run(FOREVER), Some(0));
     assert_eq!(end_of(&w), WAITED_FOR_AND_KILLED);
     assert_eq!(w.now.0, Duration::from_millis(7002));
