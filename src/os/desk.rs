@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::halt;
 use super::meter::{Meter, Root};
 use crate::app::select::select;
 use crate::app::{App, InstanceId, Signal, reload};
@@ -283,11 +284,12 @@ fn report(core: &Supervisor, now: Moment) -> Report {
 fn measure_and_answer(report: Report, outbox: Outbox) {
     let bare = (report.clone(), outbox.clone());
     let thread = std::thread::Builder::new().name("status".into()).stack_size(256 << 10);
-    let started = thread.spawn(move || {
+    let measuring = move || {
         let mut report = report;
         measure(&mut report);
         outbox.answer(Body::Status(report));
-    });
+    };
+    let started = halt::keep_from(|| thread.spawn(measuring));
     if started.is_err() {
         let (report, outbox) = bare;
         outbox.answer(Body::Status(report));

@@ -11,6 +11,7 @@ pub(crate) mod daemon;
 pub(crate) mod desk;
 pub(crate) mod foreground;
 pub(crate) mod guard;
+pub(crate) mod halt;
 pub(crate) mod inherited;
 pub(crate) mod keyboard;
 pub(crate) mod limits;

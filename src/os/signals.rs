@@ -17,9 +17,9 @@ use crate::app::Signal;
 use crate::control::server::Door;
 
 /// What pm listens to. SIGALRM and the like keep their default, which is harmless or deadly
-/// by POSIX; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death. SIGXFSZ is heard
+/// by POSIX; SIGCONT is the business of [`super::halt`]; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death. SIGXFSZ is heard
 /// for the same end, and not ignored, since children would inherit that.
-const LISTENED: [i32; 11] = [
+const LISTENED: [i32; 10] = [
     libc::SIGINT,
     libc::SIGTERM,
     libc::SIGHUP,
@@ -27,7 +27,6 @@ const LISTENED: [i32; 11] = [
     libc::SIGUSR1,
     libc::SIGUSR2,
     libc::SIGTSTP,
-    libc::SIGCONT,
     libc::SIGCHLD,
     libc::SIGXFSZ,
     libc::SIGWINCH,
@@ -77,7 +76,9 @@ impl Signals {
     fn hear(mut self, mut door: Option<Door>, tell: &impl Fn(Heard)) {
         let mut is_shut = false;
         loop {
-            let knocks = wait(self.delivery.get_read(), door.as_ref().filter(|_| !is_shut));
+            let patience = if is_shut { A_MOMENT.into() } else { PollTimeout::NONE };
+            let open_door = door.as_ref().filter(|_| !is_shut);
+            let knocks = wait(self.delivery.get_read(), open_door, patience);
             for signal in self.delivery.pending() {
                 if let Some(heard) = heard(signal, self.ignores_hangup) {
                     tell(heard);
@@ -89,14 +90,12 @@ impl Signals {
     }
 }
 
-/// Waits for a signal or somebody at the door, and returns whether it was that; for a moment, where the door
-/// is shut.
-fn wait(signals: &UnixStream, door: Option<&Door>) -> bool {
+/// Waits for a signal or somebody at the door, and returns whether it was that.
+fn wait(signals: &UnixStream, door: Option<&Door>, patience: PollTimeout) -> bool {
     let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     fds.extend(door.map(|door| PollFd::new(door.as_fd(), PollFlags::POLLIN)));
     // A failure, such as an interruption, is as good as a signal: there is a look at both.
-    let ready = poll(&mut fds, if door.is_some() { PollTimeout::NONE } else { A_MOMENT.into() });
-    ready.is_ok() && fds.get(1).is_some_and(|door| door.any() == Some(true))
+    poll(&mut fds, patience).is_ok() && fds.get(1).is_some_and(|door| door.any() == Some(true))
 }
 
 fn heard(signal: i32, ignores_hangup: bool) -> Option<Heard> {

@@ -67,6 +67,9 @@ impl Shell {
                         }
                     }
                     Ok(Input::Pump(news)) => self.note_loss(&news),
+                    Ok(Input::Heard(Heard::Signal(Signal::TSTP))) => {
+                        self.clock.pause_during(|| self.halt.obey());
+                    }
                     Ok(Input::Heard(_) | Input::Client(_)) | Err(_) => {}
                 },
                 default(patience) => {
