@@ -27,6 +27,7 @@ use sources::Sources;
 
 /// Runs pm with these arguments, says what went wrong, and returns the exit code.
 pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
+    crate::os::signals::survive_size_limit();
     let called_as = called_as(arguments.first());
     let parsed = command(sources)
         .try_get_matches_from(bare_color(arguments))

@@ -96,6 +96,8 @@ struct Shell {
     output_error: Option<String>,
     /// The exit code for output that cannot be written, once that is so.
     lost: Option<i32>,
+    /// The output is the log of a session in the background.
+    launched: bool,
     halt: Halt,
     desk: Desk,
     server: Option<Server>,
@@ -158,6 +160,7 @@ impl Shell {
             woken: Moment::default(),
             output_error: None,
             lost: None,
+            launched: control.launched,
             halt,
             desk,
             server: None,
