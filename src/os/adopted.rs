@@ -26,6 +26,9 @@ impl Adopted {
         let children = procfs::children_of(Pid::this());
         let strangers = children.into_iter().filter(|pid| !is_ours(*pid));
         self.living = strangers.filter(|pid| !reap(*pid)).collect();
+        if !procfs::is_there() {
+            reap_unseen(is_ours);
+        }
         self.signal_new();
     }
 
@@ -65,6 +68,16 @@ impl Adopted {
     pub(crate) fn are_ended(&self) -> bool {
         self.ending.is_some() && self.living.is_empty()
     }
+}
+
+/// Reaps the dead where nobody can be seen. One that pm started, which is not to be reaped here, hides those
+/// behind it until it is swept.
+fn reap_unseen(is_ours: impl Fn(Pid) -> bool) {
+    let ended = || {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        waitid(Id::All, flags).ok()?.pid().filter(|pid| !is_ours(*pid))
+    };
+    while ended().is_some_and(reap) {}
 }
 
 /// Reaps a child that has ended. Returns false where it lives.

@@ -62,7 +62,10 @@ fn a_log_that_fills_up_says_so_at_its_end_and_the_session_ends_in_order() {
     let (before, last) = log.trim_end().rsplit_once('\n').expect("there are lines before");
     assert!(last.starts_with("error: cannot write this log: File too large"), "{last}");
     let whole = |(number, line): (u32, &str)| line.ends_with(&format!("web.1  | {number}"));
-    assert!(before.lines().skip(2).zip(1..).all(|(line, number)| whole((number, line))), "{before}");
+    assert!(
+        before.lines().skip(2).zip(1..).all(|(line, number)| whole((number, line))),
+        "{before}"
+    );
     assert!(log.len() <= 10_000 && log.len() > 9_000);
     assert!(refused(&app, "status").contains("no session runs in"));
 }
@@ -70,7 +73,8 @@ fn a_log_that_fills_up_says_so_at_its_end_and_the_session_ends_in_order() {
 #[test]
 fn a_session_whose_log_has_no_room_does_not_begin() {
     let app = app("web: echo started > started; exec cat\n");
-    let script = "mkdir disk; mount -t tmpfs -o size=8k tmpfs disk; head -c 8192 /dev/zero > disk/mine
+    let script =
+        "mkdir disk; mount -t tmpfs -o size=8k tmpfs disk; head -c 8192 /dev/zero > disk/mine
         \"$PM\" start --daemon --log disk/log";
     let Some(invocation) = with_mounts(&app, script) else { return };
     let output = invocation.run();

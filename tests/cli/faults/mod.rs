@@ -3,7 +3,11 @@
 use crate::sandbox::{End, Invocation, Sandbox, has, has_program};
 
 mod disk;
+mod killed;
+mod runtime_folder;
 mod stopped;
+mod streams;
+mod surroundings;
 
 /// Is about to run a shell script that may mount what it likes without anyone seeing it. `None`, said aloud,
 /// where that is not permitted. `$PM` is the program under test.
