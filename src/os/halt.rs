@@ -1,4 +1,4 @@
-//! Ctrl-Z: pm stops its instances, then itself; and a SIGCONT that comes meanwhile is not lost.
+//! Ctrl-Z: pm stops its instances (`pm run`: its command), then itself; and a SIGCONT that comes meanwhile is not lost.
 //!
 //! SIGTSTP is caught, so that the instances can be stopped first. Were pm to raise SIGSTOP then, a SIGCONT that
 //! came in between would be over, and pm stopped for ever. So SIGTSTP is raised again while it is blocked: from

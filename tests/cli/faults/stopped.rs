@@ -37,6 +37,24 @@ fn a_continue_that_follows_a_stop_at_once_always_wins() {
 }
 
 #[test]
+fn a_continue_that_follows_a_stop_at_once_wins_for_pm_run_too() {
+    let app = Sandbox::new();
+    let script = "trap 'echo got USR1' USR1; echo ready; while :; do sleep 0.02; done";
+    let mut session = app.pm(["run", "-c", script]).spawn();
+    session.wait_for("ready");
+    for times in 1..=20 {
+        for _ in 0..20 {
+            session.signal(Signal::SIGTSTP);
+            session.signal(Signal::SIGCONT);
+        }
+        session.signal(Signal::SIGUSR1);
+        session.wait_for_times("got USR1", times);
+    }
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(143));
+}
+
+#[test]
 fn a_stop_that_is_the_last_word_stops_pm_and_its_instances() {
     let app = Sandbox::with_procfile("web: echo ready; exec cat\n");
     let mut session = app.pm(["start", "-t", "60"]).spawn();
