@@ -58,6 +58,32 @@ fn a_folder_that_cannot_be_used_is_named_and_the_session_runs_without() {
 }
 
 #[test]
+fn a_session_without_a_socket_does_not_wake_up_for_it() {
+    let app = Sandbox::with_procfile("web: while :; do echo tick; sleep 0.1; done\n");
+    let app = app.write("pm", "");
+    let runtime = app.dir();
+    let app = app.env("XDG_RUNTIME_DIR", runtime);
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("will not find this session");
+    session.wait_for("| tick");
+    let tasks = fs::read_dir(format!("/proc/{}/task", session.pid())).expect("pm runs");
+    let mut statuses = tasks.map(|task| task.expect("pm runs").path().join("status"));
+    let status = statuses.find(|path| {
+        fs::read_to_string(path).is_ok_and(|text| text.starts_with("Name:\tsignals\n"))
+    });
+    let status = status.expect("a thread listens to signals");
+    let switches = || {
+        let text = fs::read_to_string(&status).expect("the thread runs");
+        text.lines().find(|line| line.starts_with("voluntary")).map(str::to_owned)
+    };
+    let before = switches();
+    session.wait_for_times("| tick", 6);
+    assert_eq!(switches(), before);
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
 fn nowhere_to_put_a_socket_is_said_and_the_session_runs_without() {
     // /tmp is hidden by a read-only one, in which the sandbox is shown again.
     let app = Sandbox::with_procfile(READY);
