@@ -119,7 +119,7 @@ pub enum Restart {
 /// Which end of an instance ends the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ExitOn {
-    /// The first end of any instance, with its code (foreman's rule)
+    /// The first end of any instance, with its code (foreman's rule); nothing is restarted
     First,
     /// An instance that has failed for good, with its code
     Failure,

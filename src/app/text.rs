@@ -32,6 +32,16 @@ pub(crate) fn visible(c: char) -> String {
     }
 }
 
+/// Returns what a message on one line may quote: control characters as escapes, so that a file cannot end the
+/// line, move the cursor of a terminal or change its colours.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\t' { out.extend(c.escape_debug()) } else { out.push(c) }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +68,14 @@ mod tests {
             [('/', "`/`"), ('é', "`é`"), ('"', "`\"`"), ('\u{200b}', "U+200B"), ('\t', "a blank")]
         {
             assert_eq!(visible(c), shown);
+        }
+    }
+
+    #[test]
+    fn control_characters_in_a_message_are_escapes() {
+        for (text, shown) in [("a\tb é", "a\tb é"), ("a\nb", r"a\nb"), ("\u{1b}[0m", r"\u{1b}[0m")]
+        {
+            assert_eq!(printable(text), shown);
         }
     }
 }

@@ -3,15 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::ArgMatches;
+
 use super::args::{StartArgs, Tool};
 use super::given::Given;
 use super::resolve::{self, Asked, Loaded, Plan, look};
 use super::settled::Settled;
+use super::sources::Sources;
 use super::{ctl, daemon, tell};
-use crate::app::{App, Stdio, Warning, formation, load};
+use crate::app::{Stdio, Warning, formation, load};
 use crate::control::place;
 use crate::error::Error;
-use crate::os::desk::Control;
+use crate::os::desk::{Control, Reread};
 use crate::output::Form;
 use crate::{os, resources};
 
@@ -21,8 +24,13 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
     if let Some(code) = ctl::start_in_session(args, sources)? {
         return Ok(code);
     }
-    let reread = reread(args.clone(), called_as, &given);
-    let (settled, plan) = read(args, called_as, given, |warnings| tell::warnings(warnings))?;
+    let again = (given.matches.clone(), given.sources.clone());
+    let mut said = Vec::new();
+    let say = |warnings: &[Warning]| {
+        tell::warnings(warnings);
+        said.extend(warnings.iter().map(tell::warning_in_one_line));
+    };
+    let (settled, plan) = read(args, called_as, given, say)?;
     let form = match args.json {
         true => Form::Json,
         false => look::text(&settled.session, &plan.app, sources)?,
@@ -32,21 +40,28 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
     }
     let zone = os::zone::local(sources.var("TZ").is_some());
     let folder = place::folder(sources.var("XDG_RUNTIME_DIR").map(Path::new));
+    let reread = reread(args.clone(), called_as, again, said);
     let control = Control { folder, launched: args.daemonised, reread };
     os::run::run(Arc::new(plan.app), form, zone, plan.notices, control)
 }
 
-/// Returns what reads the files again, as this start does.
+/// Returns what reads the files again, as this start does. What was `said` of them is not said again, until
+/// it was different in between.
 fn reread(
     args: StartArgs,
     called_as: Tool,
-    given: &Given<'_>,
-) -> Box<dyn FnMut() -> Result<App, String>> {
-    let (matches, sources) = (given.matches.clone(), given.sources.clone());
+    (matches, sources): (ArgMatches, Sources),
+    mut said: Vec<String>,
+) -> Reread {
     Box::new(move || {
-        // What is passed over was said at the start.
-        let plan = read(&args, called_as, Given::new(&matches, &sources), |_| {});
-        plan.map(|(_, plan)| plan.app).map_err(|error| tell::in_one_line(&error))
+        let mut warnings = Vec::new();
+        let say = |found: &[Warning]| {
+            warnings = found.iter().map(tell::warning_in_one_line).collect::<Vec<_>>();
+        };
+        let plan = read(&args, called_as, Given::new(&matches, &sources), say);
+        let new = warnings.iter().filter(|text| !said.contains(text)).cloned().collect();
+        said = warnings;
+        plan.map(|(_, plan)| (plan.app, new)).map_err(|error| tell::in_one_line(&error))
     })
 }
 

@@ -5,15 +5,24 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use crate::app::Warning;
+use crate::app::text::printable;
 use crate::error::Error;
 
 /// Says what was passed over in the files.
 pub(crate) fn warnings<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
     for warning in warnings {
-        line(format_args!("warning: {warning}"));
+        line(harmless(&format!("warning: {warning}")));
         if let Some(hint) = &warning.hint {
-            line(format_args!("hint: {hint}"));
+            line(harmless(&format!("hint: {hint}")));
         }
+    }
+}
+
+/// Returns what was passed over, and what to do.
+pub(crate) fn warning_in_one_line(warning: &Warning) -> String {
+    match &warning.hint {
+        Some(hint) => format!("{warning}; {hint}"),
+        None => warning.to_string(),
     }
 }
 
@@ -35,17 +44,23 @@ pub(crate) fn in_one_line(error: &Error) -> String {
 
 /// Says why a command failed, with its causes and what to do.
 pub(crate) fn error(error: &Error) {
-    line(format_args!("error: {}", in_one_line(error)));
+    line(harmless(&format!("error: {}", in_one_line(error))));
     if let Some(hint) = error.hint() {
-        line(format_args!("hint: {hint}"));
+        line(harmless(&format!("hint: {hint}")));
     }
 }
 
 /// Says what a person should know though nothing is wrong.
 pub(crate) fn notices(texts: &[String]) {
     for text in texts {
-        line(format_args!("notice: {text}"));
+        line(harmless(&format!("notice: {text}")));
     }
+}
+
+/// Returns a text that a terminal shows as it is: what it quotes comes from files. A message of several lines
+/// keeps them.
+fn harmless(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes a line.

@@ -12,6 +12,7 @@ use super::settings::{Color, Origin, Session, Setting, Settings, Switch};
 use super::value::{FromScalar, Scalar};
 use crate::app::Warning;
 use crate::app::nearest::nearest;
+use crate::app::text::printable;
 
 /// The options that count here, as foreman spells them.
 const KNOWN: [&str; 9] = [
@@ -184,14 +185,14 @@ fn setting<T>(value: T) -> Setting<T> {
 }
 
 impl Entry<'_> {
-    fn error(&self, reason: String) -> ConfigError {
+    fn error(&self, reason: &str) -> ConfigError {
         let at = self.value.referenced;
         let hint = None;
         ConfigError {
             path: self.path.to_owned(),
             line: number(at.line()),
             column: number(at.column()),
-            reason,
+            reason: printable(reason),
             hint,
         }
     }
@@ -201,7 +202,7 @@ impl Entry<'_> {
         match &self.value.value {
             Node::Nothing => Ok(None),
             Node::Scalar(scalar) => Ok(Some(scalar)),
-            Node::Other => Err(self.error(format!("`{}` takes a single value", self.key))),
+            Node::Other => Err(self.error(&format!("`{}` takes a single value", self.key))),
         }
     }
 
@@ -209,7 +210,7 @@ impl Entry<'_> {
         let Some(scalar) = self.scalar()? else { return Ok(None) };
         T::from_scalar(scalar)
             .map(|value| Some(setting(value)))
-            .map_err(|reason| self.error(reason))
+            .map_err(|reason| self.error(&reason))
     }
 
     fn path(&self) -> Result<Option<Setting<PathBuf>>, ConfigError> {
@@ -232,7 +233,7 @@ impl Entry<'_> {
         let port = text
             .trim()
             .parse()
-            .map_err(|_| self.error(format!("`{text}` is not a port number")))?;
+            .map_err(|_| self.error(&format!("`{text}` is not a port number")))?;
         Ok(Some(setting(port)))
     }
 
@@ -256,7 +257,7 @@ impl Entry<'_> {
         Warning {
             path: self.path.to_owned(),
             line: number(self.value.referenced.line()),
-            message: format!("unknown option `{}` is ignored", self.key),
+            message: format!("unknown option `{}` is ignored", printable(self.key)),
             hint,
         }
     }

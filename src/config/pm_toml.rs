@@ -17,6 +17,7 @@ use super::value::{Choice, Value};
 use super::{ConfigError, line_and_column};
 use crate::app::formation::{Count, Part};
 use crate::app::nearest::nearest;
+use crate::app::text::printable;
 use crate::app::{CpuLimit, MemoryAction, Nice, Size};
 use crate::app::{ExitOn, Restart, Signal};
 use crate::resources::Gc;
@@ -148,7 +149,7 @@ pub fn parse(text: &str, path: &Path) -> Result<PmToml, ConfigError> {
     let places = places.collect();
     if let Some((name, place)) = variable_with_equals(&file) {
         let (line, column) = place.map_or((1, 1), |at| line_and_column(text, at));
-        let reason = format!("`{name}` cannot be the name of a variable");
+        let reason = format!("`{}` cannot be the name of a variable", printable(&name));
         return Err(ConfigError { path: path.to_owned(), line, column, reason, hint: None });
     }
     Ok(PmToml { settings: file.settings(), places })
@@ -183,7 +184,7 @@ impl PmToml {
             path: path.to_owned(),
             line: *line,
             column: *column,
-            reason: format!("no process type `{name}` in the Procfile"),
+            reason: format!("no process type `{}` in the Procfile", printable(name)),
             hint: Some(hint),
         })
     }

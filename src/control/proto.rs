@@ -106,6 +106,11 @@ pub enum Body {
         /// Who, and why.
         failures: Vec<Failed>,
     },
+    /// Something in the files was passed over; the answer follows.
+    Warning {
+        /// What and where, for a person.
+        text: String,
+    },
     /// It was not even tried.
     Refused {
         /// Why.

@@ -86,12 +86,13 @@ impl Outbox {
 
     /// Sends an answer; never blocks.
     pub fn answer(&self, body: Body) {
-        self.send(proto::line(body), 0);
+        // A queue that is full belongs to a client that does not read.
+        let _ = self.send(proto::line(body), 0);
     }
 
     /// Sends bytes that are so many lines; never blocks. Where the queue is full they are lost, and the
-    /// client is told how many lines, at the place where they would have stood.
-    pub fn send(&self, bytes: Vec<u8>, lines: u64) {
+    /// client is told how many lines, at the place where they would have stood. Returns whether they go.
+    pub fn send(&self, bytes: Vec<u8>, lines: u64) -> bool {
         let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);
         let cost = bytes.len() + MESSAGE;
         let before = self.fill.bytes.fetch_add(cost, Ordering::AcqRel);
@@ -99,9 +100,20 @@ impl Outbox {
         if before == 0 || before + cost <= QUEUE {
             let _ = self.sender.send(Message::Bytes(bytes));
             *gap = None;
-            return;
+            return true;
         }
         self.fill.bytes.fetch_sub(cost, Ordering::AcqRel);
+        self.widen(&mut gap, lines);
+        false
+    }
+
+    /// Tells the client, in its turn, that so many lines are lost.
+    pub fn lose(&self, lines: u64) {
+        let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);
+        self.widen(&mut gap, lines);
+    }
+
+    fn widen(&self, gap: &mut Option<Arc<AtomicU64>>, lines: u64) {
         let add = |lost: u64| (lost != CLOSED).then_some(lost + lines);
         let is_open = |gap: &Arc<AtomicU64>| {
             gap.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()

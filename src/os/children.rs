@@ -49,6 +49,11 @@ impl Children {
         self.guard.add(pid)
     }
 
+    /// Returns how many runs there are that have not been swept.
+    pub(crate) fn count(&self) -> usize {
+        self.runs.len()
+    }
+
     /// Looks at every child, and tells what is new.
     pub(crate) fn look(&mut self, mut tell: impl FnMut(Event)) {
         let ended: Vec<(RunId, Exit)> = self

@@ -6,20 +6,24 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use super::deliver;
 use super::halt;
 use super::meter::{Meter, Root};
+use super::notes;
 use crate::app::select::select;
 use crate::app::{App, InstanceId, Signal, reload};
-use crate::control::proto::{self, Body, Failed, Instance, Names, Order, Report, State};
+use crate::control::proto::{Body, Failed, Instance, Names, Order, Report, State};
 use crate::control::server::{ClientId, Outbox};
-use crate::output::follow::SendParts;
-use crate::output::{Follower, Part, PumpHandle, ToPump};
+use crate::output::{Follower, PumpHandle, Speaker, ToPump};
 use crate::supervisor::{
     Ask, Doing, Event, Exit, Failure, Moment, Patience, Reply, Request, RequestId, Supervisor,
 };
 
-/// Reads the application's files again, by the options that the session was started with.
-type Reread = Box<dyn FnMut() -> Result<App, String>>;
+/// Reads the application's files again, by the options that the session was started with. Returns what is
+/// passed over in them, beside the application; the error is for a person.
+pub(crate) type Reread = Box<dyn FnMut() -> Result<(App, Vec<String>), String>>;
 
 /// What a session needs to be controlled.
 pub(crate) struct Control {
@@ -27,7 +31,7 @@ pub(crate) struct Control {
     pub(crate) folder: PathBuf,
     /// Who started pm waits until it can be asked (`pm start --daemon`).
     pub(crate) launched: bool,
-    /// Reads the files again; the error is for a person.
+    /// Reads the files again.
     pub(crate) reread: Reread,
 }
 
@@ -95,7 +99,7 @@ impl Desk {
             | Order::Quit { .. } => {}
         }
         let mut events = Vec::new();
-        match self.understand(order, core, &mut events) {
+        match self.understand(order, core, &outbox, &mut events) {
             Ok((request, patience)) => {
                 let id = RequestId(client.0);
                 self.waiting.insert(id, outbox);
@@ -129,10 +133,26 @@ impl Desk {
         });
     }
 
+    /// Reads the files again. What is passed over in them is said to who asked, and in the session.
+    fn read_again(&mut self, outbox: &Outbox) -> Result<App, Body> {
+        let (app, warnings) = (self.reread)().map_err(|reason| Body::Refused {
+            reason,
+            hint: Some("nothing was changed".to_owned()),
+        })?;
+        for text in warnings {
+            let said = format!("warning: {text}");
+            let say = notes::say(Speaker::System, "warning", said, Value::Null);
+            self.pump.post(ToPump::Say(say));
+            outbox.answer(Body::Warning { text });
+        }
+        Ok(app)
+    }
+
     fn understand(
         &mut self,
         order: Order,
         core: &Supervisor,
+        outbox: &Outbox,
         events: &mut Vec<Event>,
     ) -> Understood {
         match order {
@@ -148,7 +168,7 @@ impl Desk {
             }
             Order::Restart(Names { names, wait }) => {
                 let ids = chosen(&names, core)?;
-                let new = (self.reread)().map_err(unreadable)?;
+                let new = self.read_again(outbox)?;
                 let app = reload::with_environment_of(core.app(), &new);
                 events.push(Event::Reread(Arc::new(app)));
                 Ok((Request::Restart(ids), patience(wait)))
@@ -167,7 +187,7 @@ impl Desk {
                 Ok((Request::Signal(ids, Signal(signal)), Patience::UntilTrue))
             }
             Order::Reload { wait } => {
-                let new = (self.reread)().map_err(unreadable)?;
+                let new = self.read_again(outbox)?;
                 let reload::Fitted { app, gone } = reload::fit(core.app(), new);
                 Ok((Request::Reload { app: Arc::new(app), gone }, patience(wait)))
             }
@@ -183,31 +203,11 @@ fn follower(
     follows: bool,
     outbox: Outbox,
 ) -> Follower {
-    Follower { id: client.0, patterns, history, follows, send: sender(outbox) }
-}
-
-/// Returns the way to a client for parts of output.
-pub(super) fn sender(outbox: Outbox) -> SendParts {
-    let send = move |parts: &[Part<'_>]| {
-        let mut message = Vec::new();
-        let mut lines = 0;
-        for Part { name, at, bytes } in parts {
-            let (name, at, length) = ((*name).to_owned(), *at, bytes.len());
-            message.extend(proto::line(Body::Output { name, at, length }));
-            message.extend_from_slice(bytes);
-            lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
-        }
-        outbox.send(message, lines);
-    };
-    Box::new(send)
+    Follower { id: client.0, patterns, history, follows, send: deliver::whole_lines(outbox) }
 }
 
 fn patience(wait: bool) -> Patience {
     if wait { Patience::UntilTrue } else { Patience::None }
-}
-
-fn unreadable(reason: String) -> Body {
-    Body::Refused { reason, hint: Some("nothing was changed".to_owned()) }
 }
 
 fn no_type(name: &str, app: &App) -> Body {

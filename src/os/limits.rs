@@ -17,6 +17,8 @@ const BESIDE: rlim_t = 24;
 const PIPE: rlim_t = 1;
 /// Of one with a terminal: to read it, to type on it, and its session's life.
 const TERMINAL: rlim_t = 3;
+/// Room that is made at a time, when a session grows.
+const MORE: rlim_t = 64;
 
 /// The soft limit of open files that pm was started with, where it had to be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,19 @@ impl OpenFiles {
             .set(limits.raised)
             .map_err(|source| Error::Startup { what: "raise the limit of open files", source })?;
         Ok(limits)
+    }
+
+    /// Makes room for what runs and one more, where the session was scaled up; as far as the hard limit lets
+    /// it: beyond that, the starts fail that find no descriptor.
+    pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
+        let needed = instances as rlim_t * PIPE + terminals as rlim_t * (TERMINAL - PIPE) + BESIDE;
+        if needed <= self.raised {
+            return;
+        }
+        let wanted = Self { raised: (needed + MORE).min(self.hard), ..*self };
+        if wanted.set(wanted.raised).is_ok() {
+            *self = wanted;
+        }
     }
 
     /// Gives a command the limit that pm was started with: programs that use select(2) must not get more

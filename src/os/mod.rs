@@ -8,6 +8,7 @@ pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod daemon;
+mod deliver;
 pub(crate) mod desk;
 pub(crate) mod foreground;
 pub(crate) mod guard;

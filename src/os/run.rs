@@ -21,8 +21,8 @@ use super::limits::OpenFiles;
 use super::pty::Size;
 use super::signals::{Heard, Signals};
 use super::spawn::{Spawner, Terminal};
-use super::{adopted, daemon, inherited, keyboard, notes, procfs};
-use crate::app::{App, InstanceId, RunId, Signal};
+use super::{adopted, daemon, deliver, inherited, keyboard, notes, procfs};
+use crate::app::{App, InstanceId, RunId, Signal, Stdio};
 use crate::control::proto::{Body, Call, Order};
 use crate::control::server::{FromClient, Server};
 use crate::error::Error;
@@ -219,6 +219,11 @@ impl Shell {
 
     fn spawn(&mut self, run: RunId) {
         self.post(ToPump::Voice(voice(&self.app, run.instance)));
+        let terminals = match self.app.type_of(run.instance).stdio {
+            Stdio::Pipes => self.terminals.len(),
+            Stdio::Terminal => self.terminals.len() + 1,
+        };
+        self.spawner.make_room_for(self.children.count() + 1, terminals);
         let group = self.budgets.enter(&self.app, run);
         match self.spawner.start(&self.app, run.instance, group) {
             Ok(started) => {
@@ -336,7 +341,7 @@ impl Shell {
                         Size { rows, columns }.give(&keys);
                         outbox.answer(Body::Attached);
                         outbox.attach(keyboard::on(keys));
-                        let watcher = Watcher { id: client.0, send: desk::sender(outbox) };
+                        let watcher = Watcher { id: client.0, send: deliver::as_it_comes(outbox) };
                         self.pump.post(ToPump::Watch(run, watcher));
                         self.pump.wake();
                     }

@@ -46,6 +46,11 @@ impl Spawner {
         Self { stdin, open_files, mark }
     }
 
+    /// Makes room for so many instances, of which some have terminals.
+    pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
+        self.open_files.make_room_for(instances, terminals);
+    }
+
     /// Starts an instance as `/bin/sh -c COMMAND`, the command verbatim, in a process group of its own.
     /// stdout and stderr are one pipe, so that their order is kept. std resets the signal mask and
     /// SIGPIPE in the child, all descriptors but the three are close-on-exec, and std takes the fast

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::render::SYSTEM;
 use super::ring::Ring;
 use crate::app::{InstanceId, select};
 
@@ -99,6 +100,21 @@ impl Archive {
         }
     }
 
+    /// Keeps a line of pm's own about the instance, and passes it on.
+    pub(super) fn say(&mut self, id: InstanceId, name: &str, at: i64, text: &str) {
+        // It would stand in the middle of a line.
+        self.end(id, name, at);
+        self.push(id, name, at, format!("{text}\n").as_bytes());
+    }
+
+    /// Passes a line on that is about the session to those who follow all of it.
+    pub(super) fn announce(&self, at: i64, text: &str) {
+        for follower in self.followers.iter().filter(|follower| follower.patterns.is_empty()) {
+            let bytes = format!("{text}\n").into_bytes();
+            (follower.send)(&[Part { name: SYSTEM, at, bytes: &bytes }]);
+        }
+    }
+
     fn pass_on(&self, name: &str, at: i64, bytes: &[u8]) {
         for follower in self.followers.iter().filter(|follower| follower.wants(name)) {
             (follower.send)(&[Part { name, at, bytes }]);
@@ -190,6 +206,24 @@ mod tests {
         archive.unsubscribe(1);
         archive.push(JOB, "job.1", 5, b"e\n");
         assert_eq!(log.lock().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn what_pm_says_of_an_instance_is_kept_and_stands_on_lines_of_its_own() {
+        let mut archive = Archive::default();
+        archive.push(WEB, "web.1", 1, b"half");
+        archive.say(WEB, "web.1", 2, "exited with code 1");
+        archive.announce(2, "stopping");
+        let (all, log) = follower(&[], 10);
+        archive.subscribe(all, name_of);
+        archive.announce(3, "killing");
+        let (web, of_web) = follower(&["web"], 0);
+        archive.subscribe(web, name_of);
+        archive.announce(4, "ended");
+        let expected =
+            ["web.1 half", "web.1 \nexited with code 1", "system killing", "system ended"];
+        assert_eq!(*log.lock().unwrap(), expected);
+        assert!(of_web.lock().unwrap().is_empty());
     }
 
     #[test]

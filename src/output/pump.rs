@@ -201,7 +201,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                     }
                 }
                 Ok(ToPump::Forget(id)) => self.archive.forget(id),
-                Ok(ToPump::Say(say)) => self.screen.say(say),
+                Ok(ToPump::Say(say)) => self.say(say),
                 Ok(ToPump::Drop(run)) => self.drop_run(run),
                 Ok(ToPump::Flush(done)) => {
                     self.write();
@@ -219,6 +219,19 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         }
     }
 
+    /// Shows a line of pm's own. It stands in the log of the instance that it is about.
+    fn say(&mut self, say: Say) {
+        let at = self.screen.millisecond();
+        match say.speaker {
+            Speaker::Instance(id) => {
+                let name = self.screen.name_of(id).unwrap_or_default();
+                self.archive.say(id, name, at, &say.text);
+            }
+            Speaker::System => self.archive.announce(at, &say.text),
+        }
+        self.screen.say(say);
+    }
+
     fn open(&mut self, run: RunId, pipe: OwnedFd) {
         let key = self.next_key;
         let opened = fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
@@ -226,12 +239,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         if let Err(error) = opened {
             let text = format!("cannot read its output: {}", io::Error::from(error));
             let speaker = Speaker::Instance(run.instance);
-            self.screen.say(Say {
-                speaker,
-                event: "unreadable",
-                text,
-                facts: serde_json::Map::new(),
-            });
+            self.say(Say { speaker, event: "unreadable", text, facts: serde_json::Map::new() });
             (self.tell)(FromPump::Closed(run));
             return;
         }

@@ -369,6 +369,7 @@ mod tests {
             ("node a & nodejs b", CommandError::Several),
             ("node a; $WRAPPER node b", CommandError::Several),
             ("nice -5 node a & node b", CommandError::Several),
+            (r"node\", CommandError::NotNode),
             ("node 'x", CommandError::Unclear),
             ("node <<X\nnode\nX", CommandError::Unclear),
             ("case $1 in node) node x;; esac", CommandError::Unclear),

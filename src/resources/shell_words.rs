@@ -154,7 +154,9 @@ impl Scanner<'_> {
                     bare = false;
                     match self.bump() {
                         // A backslash at the end of a line joins the lines (XCU 2.2.1).
-                        Some('\n') | None => {}
+                        Some('\n') => {}
+                        // With nothing behind it, shells take it for itself.
+                        None => push(&mut text, "\\"),
                         Some(escaped) => push(&mut text, escaped.encode_utf8(&mut [0; 4])),
                     }
                 }

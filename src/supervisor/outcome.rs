@@ -55,6 +55,8 @@ impl Supervisor {
             || cause == Cause::Asked
             || role == Role::Release
             || still_runs
+            // Whatever ends first ends the session: nothing ends and starts again.
+            || self.app.exit_on == ExitOn::First
         {
             return Next::Nothing;
         }

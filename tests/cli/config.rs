@@ -203,3 +203,11 @@ fn the_schema_describes_every_key() {
     assert_eq!(schema["title"], "pm.toml");
     assert_eq!(output.code(), 0);
 }
+
+#[test]
+fn control_characters_of_a_file_do_not_reach_the_terminal_in_an_error() {
+    let app = app().write("pm.toml", "[defaults]\n\"\\u001b[31m\" = 1\n");
+    let output = app.pm(["start"]).run();
+    assert!(output.stderr.contains(r"unknown key `\u{1b}[31m`"), "{output:?}");
+    assert!(!output.stderr.contains('\u{1b}'), "{output:?}");
+}

@@ -263,6 +263,21 @@ fn a_reload_touches_only_what_is_different() {
 }
 
 #[test]
+fn what_is_new_and_passed_over_is_said_to_who_asked_and_in_the_session() {
+    let app = app(&format!("web: {READY}\n")).write(".env", "junk\nA=1\n");
+    let mut session = started(&app, &[], 1);
+    assert_eq!(pm(&app, "restart web").stderr, "", "it was said at the start");
+    let app = app.write(".env", "junk\nA=1\nmore junk\n");
+    let warned = pm(&app, "restart web").stderr;
+    assert!(warned.starts_with("warning: .env:3: "), "{warned}");
+    session.wait_for("| warning: .env:3: ");
+    assert_eq!(pm(&app, "reload").stderr, "", "it has been said");
+    done(&app, "quit");
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(session.stdout_so_far().matches("| warning").count(), 1);
+}
+
+#[test]
 fn a_session_whose_root_is_said_in_dot_foreman_is_found() {
     let app = app("").write("sub/Procfile", format!("web: {READY}\n"));
     let app = app.write(".foreman", "root: sub\n");

@@ -33,6 +33,17 @@ fn a_soft_limit_of_open_files_is_raised_for_pm_and_not_for_its_children() {
 }
 
 #[test]
+fn a_session_that_is_scaled_up_past_the_soft_limit_of_open_files_raises_it_too() {
+    let app = crate::control::app("web: echo ready $(ulimit -Sn); exec cat\n");
+    let mut session = app.sh(&format!("ulimit -Sn 64; exec {PM} start web=1")).spawn();
+    session.wait_for("| ready 64");
+    crate::control::done(&app, "scale web=100");
+    session.wait_for_times("| ready 64", 100);
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
 fn a_fork_that_fails_is_said_and_everything_started_is_stopped() {
     let is_root = nix::unistd::geteuid().is_root();
     if !has("root, to be another user", is_root)

@@ -21,6 +21,7 @@ mod logs;
 mod node_cluster;
 mod output;
 mod pty;
+mod readme;
 mod resources;
 mod restart;
 mod run;

@@ -57,6 +57,7 @@ pub(super) fn report(found: &Found) -> Result<Report, Error> {
         Some(Body::Refused { reason, hint }) => Err(Error::Refused { reason, hint }),
         Some(
             Body::Done
+            | Body::Warning { .. }
             | Body::Failed { .. }
             | Body::Output { .. }
             | Body::Lost { .. }

@@ -41,10 +41,14 @@ pub(crate) fn logs(args: &LogsArgs, sources: &Sources) -> Result<i32, Error> {
             Heard::Answer(Body::Refused { reason, hint }) => {
                 return Err(Error::Refused { reason, hint });
             }
-            Heard::Answer(Body::Done | Body::Failed { .. } | Body::Status(_) | Body::Attached)
-            | Heard::Nothing => {
-                continue;
-            }
+            Heard::Answer(
+                Body::Done
+                | Body::Failed { .. }
+                | Body::Status(_)
+                | Body::Attached
+                | Body::Warning { .. },
+            )
+            | Heard::Nothing => continue,
             Heard::End => {
                 let rest = log.end();
                 return shown(&rest).map(|_| 0);
@@ -114,7 +118,10 @@ impl Log {
         if !self.speakers.contains_key(name) {
             let process_type = name.rsplit_once('.').map_or(name, |(process_type, _)| process_type);
             let color = self.types.iter().position(|known| known == process_type);
-            let label = self.renderer.label(name, color.or(Some(self.types.len())));
+            let label = match name {
+                SYSTEM => self.system,
+                _ => self.renderer.label(name, color.or(Some(self.types.len()))),
+            };
             self.speakers.insert(name.to_owned(), (label, LineSplitter::default()));
         }
         let mut out = Vec::new();

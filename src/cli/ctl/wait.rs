@@ -6,7 +6,7 @@ use super::args::WaitArgs;
 use super::find;
 use crate::app::select;
 use crate::cli::sources::Sources;
-use crate::cli::tell::LiveLine;
+use crate::cli::tell::{self, LiveLine};
 use crate::control::client::{Connection, Heard};
 use crate::control::place::Found;
 use crate::control::proto::{Body, Order};
@@ -50,6 +50,10 @@ pub(super) fn until_true(
             )
             | Heard::End => {
                 return Err(fail(std::io::Error::other("it ended before it answered")));
+            }
+            Heard::Answer(Body::Warning { text }) => {
+                tell::note(&format!("warning: {text}"));
+                continue;
             }
             Heard::Nothing => {}
         }

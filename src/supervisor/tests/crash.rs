@@ -116,7 +116,7 @@ fn a_signal_that_pm_did_not_send_is_a_crash() {
 fn always_restarts_clean_exits_which_are_no_crashes_but_wait_longer_each_time() {
     let child = Child::ExitsAfter(10, Exit::Code(0));
     let policy = Policy { max_restarts: 1, ..always() };
-    let mut w = World::new(ExitOn::First, vec![row("web", policy, child)]);
+    let mut w = World::new(ExitOn::All, vec![row("web", policy, child)]);
     assert_eq!(w.run(5_000), None);
     w.assert(
         "0 spawn web.1#1

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::app::{ExitOn, Policy, Signal};
-use crate::supervisor::sim::{Child, Row, World, never, on_failure, row};
+use crate::supervisor::sim::{Child, Row, World, always, never, on_failure, row};
 use crate::supervisor::{Culprit, Event, Exit, Moment};
 
 const FOREVER: u64 = 1_000_000_000;
@@ -39,6 +39,21 @@ fn first_takes_a_clean_exit_too_and_blames_nobody() {
     assert_eq!(w.run(FOREVER), Some(0));
     assert!(w.trace().contains("50 stopping: web.1 ended\n50 SIGTERM api.1#1"));
     assert_eq!(w.sup.verdict().culprit, None);
+}
+
+#[test]
+fn first_is_the_first_end_whatever_would_be_restarted() {
+    for policy in [on_failure as fn() -> Policy, always] {
+        for exit in [Exit::Code(3), Exit::Code(0)] {
+            let rows = vec![
+                row("web", policy(), Child::ExitsAfter(50, exit)),
+                row("api", policy(), Child::Forever),
+            ];
+            let mut w = World::new(ExitOn::First, rows);
+            assert_eq!(w.run(FOREVER), Some(exit.code()));
+            assert_eq!(w.lines(&["spawn"]).len(), 2);
+        }
+    }
 }
 
 #[test]

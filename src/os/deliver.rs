@@ -1,0 +1,124 @@
+//! Output on its way from the pump to a client.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use crate::control::proto::{self, Body};
+use crate::control::server::Outbox;
+use crate::output::Part;
+use crate::output::follow::SendParts;
+
+/// Returns the way to a client for parts of output.
+pub(super) fn as_it_comes(outbox: Outbox) -> SendParts {
+    let send = move |parts: &[Part<'_>]| {
+        let mut message = Vec::new();
+        let mut lines = 0;
+        for part in parts {
+            lines += append(&mut message, *part);
+        }
+        // The client is told of what is lost.
+        let _ = outbox.send(message, lines);
+    };
+    Box::new(send)
+}
+
+/// As [`as_it_comes`], for a client that is shown lines: after a loss, the rest of a line whose beginning was
+/// lost is lost too.
+pub(super) fn whole_lines(outbox: Outbox) -> SendParts {
+    let torn = RefCell::new(HashSet::new());
+    let send = move |parts: &[Part<'_>]| {
+        let mut torn = torn.borrow_mut();
+        let mut message = Vec::new();
+        let mut lines = 0;
+        for Part { name, at, bytes } in parts {
+            let mut bytes = *bytes;
+            if torn.contains(*name) {
+                let Some(end) = memchr::memchr(b'\n', bytes) else { continue };
+                torn.remove(*name);
+                outbox.lose(1);
+                bytes = &bytes[end + 1..];
+            }
+            lines += append(&mut message, Part { name, at: *at, bytes });
+        }
+        if !message.is_empty() && !outbox.send(message, lines) {
+            for Part { name, bytes, .. } in parts {
+                match bytes.ends_with(b"\n") {
+                    true => torn.remove(*name),
+                    false => torn.insert((*name).to_owned()),
+                };
+            }
+        }
+    };
+    Box::new(send)
+}
+
+/// Appends what carries a part to a client, and returns its number of lines.
+fn append(message: &mut Vec<u8>, Part { name, at, bytes }: Part<'_>) -> u64 {
+    if !bytes.is_empty() {
+        message.extend(proto::line(Body::Output {
+            name: name.to_owned(),
+            at,
+            length: bytes.len(),
+        }));
+        message.extend_from_slice(bytes);
+    }
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::client::{Connection, Heard};
+    use crate::control::place;
+    use crate::control::proto::Order;
+    use crate::control::server::{FromClient, Server};
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+    use std::path::Path;
+
+    /// Returns a client and the way to it.
+    fn client(folder: &Path) -> (Connection, Outbox, Server) {
+        let root = Path::new("/srv/app");
+        let (sender, asked) = crossbeam_channel::unbounded();
+        let (server, mut door) =
+            Server::open(folder, root, move |news| drop(sender.send(news))).unwrap();
+        let socket = place::sessions(folder, root)[0].socket.clone();
+        let connection = Connection::open(&socket, Order::Status).unwrap();
+        poll(&mut [PollFd::new(door.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
+        door.admit().unwrap();
+        let Ok(FromClient::Asked(_, _, outbox)) = asked.recv() else { panic!("no request") };
+        (connection, outbox, server)
+    }
+
+    #[test]
+    fn after_a_loss_the_rest_of_a_line_is_not_taken_for_a_line() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (mut connection, outbox, _server) = client(&scratch.path().join("pm"));
+        let send = whole_lines(outbox);
+        let bytes = [&b"end\n"[..], &vec![b'x'; 256 << 10], b"\nbegin "].concat();
+        let part = Part { name: "web.1", at: 0, bytes: &bytes };
+        for _ in 0..100 {
+            send(&[part]);
+        }
+        let (resumed, has_resumed) = crossbeam_channel::bounded::<()>(1);
+        let reader = std::thread::spawn(move || {
+            loop {
+                while let Heard::Answer(Body::Output { length, .. }) =
+                    connection.wait(None).unwrap()
+                {
+                    connection.bytes(length).unwrap();
+                }
+                // That was a loss.
+                if let Heard::Answer(Body::Output { length, .. }) = connection.wait(None).unwrap() {
+                    drop(resumed);
+                    return connection.bytes(length).unwrap();
+                }
+            }
+        });
+        while has_resumed.try_recv() == Err(crossbeam_channel::TryRecvError::Empty) {
+            send(&[part]);
+        }
+        drop(send);
+        assert!(reader.join().unwrap().starts_with(b"xxx"));
+    }
+}

@@ -1,0 +1,31 @@
+//! .foreman: read, or refused with a place inside the text.
+
+use pm::config::foreman::parse;
+
+use super::path;
+use super::text::{config_error_is_sound, is_one_line};
+
+/// What must hold of every text that is read as a .foreman.
+pub fn holds(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let read = parse(text, path());
+    assert_eq!(
+        format!("{read:?}"),
+        format!("{:?}", parse(text, path())),
+        "the same text is read in the same way"
+    );
+    match read {
+        // A line of YAML may end with a CR, too.
+        Err(error) => {
+            config_error_is_sound(&error, &text.replace("\r\n", "\n").replace('\r', "\n"));
+        }
+        Ok(read) => {
+            for warning in read.warnings {
+                let count = text.split(['\n', '\r']).count();
+                assert!((1..=count).contains(&warning.line), "beyond the text: {warning:?}");
+                is_one_line(&warning.message);
+                warning.hint.as_deref().map(is_one_line);
+            }
+        }
+    }
+}
