@@ -26,7 +26,7 @@ impl Adopted {
         let children = procfs::children_of(Pid::this());
         let strangers = children.into_iter().filter(|pid| !is_ours(*pid));
         self.living = strangers.filter(|pid| !reap(*pid)).collect();
-        if !procfs::is_there() {
+        if self.living.is_empty() && !procfs::is_there() {
             reap_unseen(is_ours);
         }
         self.signal_new();

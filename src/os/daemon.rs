@@ -53,7 +53,10 @@ pub(crate) fn launch(arguments: &[OsString], folder: &Path, log: File) -> io::Re
 pub(crate) fn look_for_room(log: &File) -> io::Result<()> {
     let system = nix::sys::statvfs::fstatvfs(log)?;
     // One without blocks, such as that of a device, is never full.
-    if system.blocks() > 0 && system.blocks_available() == 0 {
+    // Some are kept for root.
+    let is_root = nix::unistd::geteuid().is_root();
+    let free = if is_root { system.blocks_free() } else { system.blocks_available() };
+    if system.blocks() > 0 && free == 0 {
         return Err(io::ErrorKind::StorageFull.into());
     }
     Ok(())
