@@ -2,6 +2,7 @@
 //! files of a session; what a request means is the supervisor's, and what it does the shell's.
 
 pub mod client;
+mod peer;
 pub mod place;
 pub mod proto;
 pub mod server;

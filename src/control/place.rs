@@ -5,14 +5,16 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::mem::offset_of;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::libc::sockaddr_un;
 use nix::unistd::geteuid;
 
-/// What `sun_path` holds (unix(7)), its end included.
-const PATH_LIMIT: usize = 108;
+/// What `sun_path` holds, its end included: 108 bytes on Linux, 104 on macOS and the BSDs.
+const PATH_LIMIT: usize = size_of::<sockaddr_un>() - offset_of!(sockaddr_un, sun_path);
 /// The longest name in the folder: 16 hexadecimal digits, a pid of up to 10, and the rest.
 const NAME_LIMIT: usize = "0123456789abcdef-2147483647.sock".len();
 

@@ -16,9 +16,9 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
-use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::geteuid;
 
+use super::peer;
 use super::place::Place;
 use super::proto::{self, Body, Call, LINE_LIMIT, Order, Typed};
 
@@ -246,8 +246,7 @@ fn is_passing(error: &io::Error) -> bool {
 
 /// The folder keeps strangers out already; this holds also where its mode was changed.
 fn may_speak(stream: &UnixStream) -> bool {
-    let uid = getsockopt(stream, sockopt::PeerCredentials).map(|peer| peer.uid());
-    uid.is_ok_and(|uid| uid == geteuid().as_raw() || uid == 0)
+    peer::uid(stream).is_ok_and(|uid| uid == geteuid().as_raw() || uid == 0)
 }
 
 /// Reads one request, and then waits for the client to go.

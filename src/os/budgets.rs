@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
 
 use nix::unistd::Pid;
 
 use super::cgroup::{Group, Limits, Subtree, Unavailable};
 use super::meter::{Meter, Root};
+pub(crate) use super::system::subtree::find as find_subtree;
 use crate::app::{App, Budget, ProcessType, RunId, Signal};
 use crate::app::{CpuLimit, MemoryAction};
 use crate::supervisor::{Event, Exit, Sample};
@@ -40,13 +40,6 @@ fn limits(process_type: &ProcessType) -> Option<Limits> {
     let is_time = |limit: &CpuLimit| matches!(limit, CpuLimit::Time { .. });
     let cpus = process_type.limits.cpus.filter(is_time);
     (memory.is_some() || cpus.is_some()).then_some(Limits { memory, cpus })
-}
-
-/// Looks for a subtree that is delegated to this process.
-pub(crate) fn find_subtree() -> Result<Subtree, Unavailable> {
-    let own = fs::read_to_string("/proc/self/cgroup").map_err(|_| Unavailable::NoCgroup2)?;
-    let pid = Pid::this().as_raw();
-    Subtree::find(Path::new("/sys/fs/cgroup"), &own, |member| member == pid)
 }
 
 impl Budgets {

@@ -5,13 +5,12 @@
 
 use std::collections::HashMap;
 
-use nix::libc;
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use super::adopted::Adopted;
 use super::guard::Guard;
+use super::wait;
 use crate::app::{RunId, Signal as SignalNumber};
 use crate::supervisor::{Event, Exit, Group};
 
@@ -60,7 +59,7 @@ impl Children {
             .runs
             .iter()
             .filter(|(_, child)| child.life == Life::Running)
-            .filter_map(|(run, child)| Some((*run, peek(child.pid)?)))
+            .filter_map(|(run, child)| Some((*run, wait::peek(child.pid)?)))
             .collect();
         // After the peek: a dead leader's orphans are pm's children by then.
         self.refresh_adopted();
@@ -106,9 +105,7 @@ impl Children {
         let pid = child.pid;
         // ESRCH cannot be: the leader is there, dead or alive.
         let _ = killpg(pid, Signal::SIGKILL);
-        if waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG)
-            != Ok(WaitStatus::StillAlive)
-        {
+        if wait::reap(pid) {
             self.guard.remove(pid);
             self.runs.remove(&run);
         }
@@ -136,29 +133,6 @@ impl Children {
     /// Ends the guard: nothing is left to guard.
     pub(crate) fn dismiss_guard(self) {
         self.guard.dismiss();
-    }
-}
-
-/// Returns how a process ended, and leaves it a zombie; `None` where it runs. Not nix's `waitid`, which
-/// fails on a real-time signal.
-fn peek(pid: Pid) -> Option<Exit> {
-    let id = libc::id_t::try_from(pid.as_raw()).ok()?;
-    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: all zeroes is a valid siginfo_t, and waitid writes no more than one. Its pid and status
-    // are read where the call has filled them.
-    #[expect(unsafe_code, reason = "nix cannot name every signal")]
-    let (pid, code, status) = unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        if libc::waitid(libc::P_PID, id, &raw mut info, flags) != 0 {
-            // ECHILD: someone else reaped it, and its end is not known.
-            return Some(Exit::Lost);
-        }
-        (info.si_pid(), info.si_code, info.si_status())
-    };
-    match code {
-        _ if pid == 0 => None,
-        libc::CLD_EXITED => Some(Exit::Code(status)),
-        _ => Some(Exit::Signal(SignalNumber(status))),
     }
 }
 

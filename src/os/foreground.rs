@@ -15,10 +15,10 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::low_level::siginfo::Cause;
 
 use super::halt::Halt;
-use super::procfs;
+use super::processes;
+use super::system::origin::is_of_terminal;
 use crate::app::Environment;
 use crate::error::Error;
 
@@ -69,7 +69,7 @@ pub(crate) fn run(order: &Order) -> Result<i32, Error> {
             return Ok(code(status));
         }
         for origin in signals.wait() {
-            let is_keyboard = place == Place::Shared && origin.cause == Cause::Kernel;
+            let is_keyboard = place == Place::Shared && is_of_terminal(&origin);
             match origin.signal {
                 libc::SIGCHLD => {}
                 _ if is_keyboard => {}
@@ -104,7 +104,7 @@ fn is_ignored(signal: i32) -> bool {
 
 fn pass_on(signal: i32, pid: Pid, place: Place, halt: Option<&Halt>) {
     let Ok(signal) = Signal::try_from(signal) else { return };
-    if signal == Signal::SIGTSTP && procfs::is_orphaned(getpgrp()) {
+    if signal == Signal::SIGTSTP && processes::is_orphaned(getpgrp()) {
         // As the kernel does by default: no shell could ever resume pm.
         return;
     }

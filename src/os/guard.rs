@@ -16,8 +16,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::{ForkResult, Pid};
 
 use super::clock::Clock;
-use super::procfs;
+use super::processes::{self, Stat, is_marked};
 use super::roster::Roster;
+use super::system::title;
 use crate::supervisor::Moment;
 
 /// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
@@ -38,8 +39,7 @@ pub(crate) struct Mark {
 impl Mark {
     /// Returns the mark of the pipe that becomes every instance's stdin.
     pub(crate) fn of(stdin: &OwnedFd) -> io::Result<Self> {
-        let stat = nix::sys::stat::fstat(stdin)?;
-        Ok(Self { device: stat.st_dev, inode: stat.st_ino })
+        Ok(Self::of_file(&std::fs::File::from(stdin.try_clone()?).metadata()?))
     }
 
     /// Returns the variable that stands for the pipe.
@@ -47,8 +47,9 @@ impl Mark {
         ("PM_GUARDED", format!("{}.{}", self.device, self.inode))
     }
 
-    fn is_of(self, metadata: &std::fs::Metadata) -> bool {
-        (metadata.dev(), metadata.ino()) == (self.device, self.inode)
+    /// Returns the mark that any open file would be.
+    pub(crate) fn of_file(metadata: &std::fs::Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
@@ -143,9 +144,7 @@ fn settle_in() {
     // Errors below leave the guard as it was, which is still a guard.
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
-    let name = c"procfile-guard";
-    let _ = nix::sys::prctl::set_name(name);
-    procfs::set_command_line(name.to_bytes());
+    title::set(c"procfile-guard");
     for signal in
         [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE]
     {
@@ -219,31 +218,18 @@ impl Left {
 /// their first three descriptors or carry its variable, those `known` from an earlier look, and the descendants of all
 /// these. Zombies do not count: nobody may be there to reap them (a container without an init).
 fn look(groups: &[Pid], mark: Mark, known: &[Pid]) -> Left {
-    let all = procfs::all();
-    let holds = |pid: Pid| {
-        (0..3).any(|fd| {
-            let meta = std::fs::metadata(format!("/proc/{pid}/fd/{fd}"));
-            meta.is_ok_and(|meta| mark.is_of(&meta))
-        })
-    };
-    let (key, value) = mark.variable();
-    let variable = format!("{key}={value}").into_bytes();
-    let carries = |pid: Pid| {
-        let all = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        all.split(|byte| *byte == 0).any(|one| one == variable)
-    };
+    let all = processes::all();
     let me = Pid::this();
     let living: Vec<_> = all.iter().filter(|s| s.pid != me && !s.is_zombie).collect();
-    let is_inside = |stat: &procfs::Stat| groups.contains(&stat.group);
-    let is_ours = |stat: &procfs::Stat| {
-        is_inside(stat) || known.contains(&stat.pid) || holds(stat.pid) || carries(stat.pid)
-    };
-    let (mut found, mut others): (Vec<&procfs::Stat>, Vec<&procfs::Stat>) =
+    let is_inside = |stat: &Stat| groups.contains(&stat.group);
+    let is_ours =
+        |stat: &Stat| is_inside(stat) || known.contains(&stat.pid) || is_marked(stat.pid, mark);
+    let (mut found, mut others): (Vec<&Stat>, Vec<&Stat>) =
         living.into_iter().partition(|s| is_ours(s));
     let mut at = 0;
     while at < found.len() {
         let parent = found[at].pid;
-        let (children, rest): (Vec<&procfs::Stat>, Vec<&procfs::Stat>) =
+        let (children, rest): (Vec<&Stat>, Vec<&Stat>) =
             others.into_iter().partition(|s| s.parent == parent);
         found.extend(children);
         others = rest;

@@ -4,28 +4,28 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::app::{App, Stdio};
 use crate::error::Error;
 
 /// Descriptors that pm has open beside one pipe an instance: the standard three, epoll, the wake-up,
 /// signals, the guard, the shared stdin, and those of one start in progress.
-const BESIDE: rlim_t = 24;
+const BESIDE: u64 = 24;
 
 /// Of an instance with pipes: what it writes.
-const PIPE: rlim_t = 1;
+const PIPE: u64 = 1;
 /// Of one with a terminal: to read it, to type on it, and its session's life.
-const TERMINAL: rlim_t = 3;
+const TERMINAL: u64 = 3;
 /// Room that is made at a time, when a session grows.
-const MORE: rlim_t = 64;
+const MORE: u64 = 64;
 
 /// The soft limit of open files that pm was started with, where it had to be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenFiles {
-    soft: rlim_t,
-    raised: rlim_t,
-    hard: rlim_t,
+    soft: u64,
+    raised: u64,
+    hard: u64,
 }
 
 impl OpenFiles {
@@ -36,11 +36,9 @@ impl OpenFiles {
             Stdio::Pipes => PIPE,
             Stdio::Terminal => TERMINAL,
         });
-        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| Error::Startup {
-            what: "read the limit of open files",
-            source: error.into(),
-        })?;
-        let needed = descriptors.sum::<rlim_t>() + BESIDE;
+        let (soft, hard) = open_files()
+            .map_err(|source| Error::Startup { what: "read the limit of open files", source })?;
+        let needed = descriptors.sum::<u64>() + BESIDE;
         if needed > hard {
             return Err(Error::OpenFiles { instances, needed, limit: hard });
         }
@@ -54,7 +52,7 @@ impl OpenFiles {
     /// Makes room for what runs and one more, where the session was scaled up; as far as the hard limit lets
     /// it: beyond that, the starts fail that find no descriptor.
     pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
-        let needed = instances as rlim_t * PIPE + terminals as rlim_t * (TERMINAL - PIPE) + BESIDE;
+        let needed = instances as u64 * PIPE + terminals as u64 * (TERMINAL - PIPE) + BESIDE;
         if needed <= self.raised {
             return;
         }
@@ -78,7 +76,23 @@ impl OpenFiles {
         }
     }
 
-    fn set(&self, soft: rlim_t) -> io::Result<()> {
-        Ok(setrlimit(Resource::RLIMIT_NOFILE, soft, self.hard)?)
+    fn set(&self, soft: u64) -> io::Result<()> {
+        limit_open_files(soft, self.hard)
     }
+}
+
+/// Returns the soft and the hard limit of open files.
+pub(super) fn open_files() -> io::Result<(u64, u64)> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok((converted(soft)?, converted(hard)?))
+}
+
+/// Sets the limits of open files of the calling process. Async-signal-safe.
+pub(super) fn limit_open_files(soft: u64, hard: u64) -> io::Result<()> {
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, converted(soft)?, converted(hard)?)?)
+}
+
+/// Limits have a sign on FreeBSD.
+fn converted<From, To: TryFrom<From>>(limit: From) -> io::Result<To> {
+    limit.try_into().map_err(|_| io::ErrorKind::InvalidInput.into())
 }

@@ -1,7 +1,10 @@
 //! The imperative shell: signals, processes, timers. It does what the supervisor decides and tells
 //! it what happened; it is the only part that knows process ids and reads the clock.
+//!
+//! What only Linux has is in `linux`, and for each module there is one of the same name and functions in
+//! `portable`, for macOS and the BSDs (docs/portability.md says what is lost there). One of the two is
+//! compiled: `--cfg pm_portable` takes the second on Linux too, where its tests can run.
 
-pub(crate) mod adopted;
 pub(crate) mod attach;
 pub(crate) mod budgets;
 pub mod cgroup;
@@ -13,18 +16,29 @@ pub(crate) mod desk;
 pub(crate) mod foreground;
 pub(crate) mod guard;
 pub(crate) mod halt;
-pub(crate) mod inherited;
 pub(crate) mod keyboard;
 pub(crate) mod limits;
-pub mod machine;
 pub mod meter;
 pub(crate) mod notes;
-pub(crate) mod proc_tree;
-pub(crate) mod procfs;
+pub(crate) mod processes;
 pub(crate) mod pty;
 pub(crate) mod restrict;
 pub(crate) mod roster;
 pub(crate) mod run;
 pub(crate) mod signals;
 pub(crate) mod spawn;
+pub(crate) mod wait;
 pub(crate) mod zone;
+
+#[cfg(all(target_os = "linux", not(pm_portable)))]
+mod linux;
+#[cfg(all(target_os = "linux", not(pm_portable)))]
+use linux as system;
+
+#[cfg(not(all(target_os = "linux", not(pm_portable))))]
+mod portable;
+#[cfg(not(all(target_os = "linux", not(pm_portable))))]
+use portable as system;
+
+pub use system::machine;
+use system::{adopted, inherited};

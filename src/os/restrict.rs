@@ -7,37 +7,35 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::libc;
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::Pid;
 
+use super::limits;
+use super::system::affinity::Cpus;
 use crate::app::CpuLimit;
 use crate::app::Limits;
 
-/// Holds the command to `limits`, and puts it into the cgroup whose `cgroup.procs` is `group`.
+/// Holds the command to what is `wanted`, and puts it into the cgroup whose `cgroup.procs` is `group`.
 ///
 /// # Errors
 /// A CPU number that this system cannot name, or more open files than the hard limit.
 pub(crate) fn restrict(
     command: &mut Command,
-    limits: &Limits,
+    wanted: &Limits,
     group: Option<File>,
 ) -> io::Result<()> {
-    if let Some(most) = limits.open_files {
-        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if let Some(most) = wanted.open_files {
+        let (_, hard) = limits::open_files()?;
         if most > hard {
             let text = format!("`--nofile {most}` is over the hard limit of {hard}");
             return Err(io::Error::other(text));
         }
-        before_exec(command, move || Ok(setrlimit(Resource::RLIMIT_NOFILE, most, most)?));
+        before_exec(command, move || limits::limit_open_files(most, most));
     }
-    if let Some(nice) = limits.nice {
+    if let Some(nice) = wanted.nice {
         before_exec(command, move || set_nice(nice.get().into()));
     }
-    if let Some(CpuLimit::Numbers { first, last }) = limits.cpus {
-        let cpus = cpu_set(first, last)?;
-        // Pid 0 is the caller.
-        before_exec(command, move || Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?));
+    if let Some(CpuLimit::Numbers { first, last }) = wanted.cpus {
+        let cpus = Cpus::of(first, last)?;
+        before_exec(command, move || cpus.hold());
     }
     if let Some(mut group) = group {
         // `0` is the writer itself.
@@ -69,14 +67,4 @@ fn set_nice(nice: i32) -> io::Result<()> {
     #[expect(unsafe_code, reason = "nix has no setpriority")]
     let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-fn cpu_set(first: u16, last: u16) -> io::Result<CpuSet> {
-    let mut cpus = CpuSet::new();
-    for number in first..=last {
-        cpus.set(number.into()).map_err(|_| {
-            io::Error::other(format!("there is no CPU {number} on any system (`--cpus`)"))
-        })?;
-    }
-    Ok(cpus)
 }

@@ -21,7 +21,7 @@ use super::limits::OpenFiles;
 use super::pty::Size;
 use super::signals::{Heard, Signals};
 use super::spawn::{Spawner, Terminal};
-use super::{adopted, daemon, deliver, inherited, keyboard, notes, procfs};
+use super::{adopted, daemon, deliver, inherited, keyboard, notes, processes};
 use crate::app::{App, InstanceId, RunId, Signal, Stdio};
 use crate::control::proto::{Body, Call, Order};
 use crate::control::server::{FromClient, Server};
@@ -50,7 +50,7 @@ pub(crate) fn run(
     control: Control,
 ) -> Result<i32, Error> {
     let mut shell = Shell::open(app.clone(), form, zone, control)?;
-    let first = first.into_iter().chain(shell.warning.take()).chain(procfs::missing());
+    let first = first.into_iter().chain(shell.warning.take()).chain(processes::missing());
     for text in first {
         shell.say(notes::say(Speaker::System, "notice", text, serde_json::Value::Null));
     }

@@ -14,7 +14,7 @@ use nix::unistd::getpgrp;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
-use super::procfs;
+use super::processes;
 use crate::app::Signal;
 use crate::control::server::Door;
 
@@ -78,9 +78,11 @@ impl Signals {
     fn hear(mut self, mut door: Option<Door>, tell: &impl Fn(Heard)) {
         let mut is_shut = false;
         loop {
-            let patience = if is_shut { A_MOMENT.into() } else { PollTimeout::NONE };
-            let open_door = door.as_ref().filter(|_| !is_shut);
-            let knocks = wait(self.delivery.get_read(), open_door, patience);
+            let (open, limit) = match is_shut {
+                false => (door.as_ref(), PollTimeout::NONE),
+                true => (None, PollTimeout::from(A_MOMENT)),
+            };
+            let knocks = wait(self.delivery.get_read(), open, limit);
             for signal in self.delivery.pending() {
                 if let Some(heard) = heard(signal, self.ignores_hangup) {
                     tell(heard);
@@ -93,11 +95,12 @@ impl Signals {
 }
 
 /// Waits for a signal or somebody at the door, and returns whether it was that.
-fn wait(signals: &UnixStream, door: Option<&Door>, patience: PollTimeout) -> bool {
+fn wait(signals: &UnixStream, door: Option<&Door>, limit: PollTimeout) -> bool {
     let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     fds.extend(door.map(|door| PollFd::new(door.as_fd(), PollFlags::POLLIN)));
     // A failure, such as an interruption, is as good as a signal: there is a look at both.
-    poll(&mut fds, patience).is_ok() && fds.get(1).is_some_and(|door| door.any() == Some(true))
+    let ready = poll(&mut fds, limit);
+    ready.is_ok() && fds.get(1).is_some_and(|door| door.any() == Some(true))
 }
 
 fn heard(signal: i32, ignores_hangup: bool) -> Option<Heard> {
@@ -108,7 +111,7 @@ fn heard(signal: i32, ignores_hangup: bool) -> Option<Heard> {
         libc::SIGWINCH => Some(Heard::Resized),
         libc::SIGHUP if ignores_hangup => None,
         // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
-        libc::SIGTSTP if procfs::is_orphaned(getpgrp()) => None,
+        libc::SIGTSTP if processes::is_orphaned(getpgrp()) => None,
         signal => Some(Heard::Signal(Signal(signal))),
     }
 }
@@ -132,6 +135,7 @@ pub(crate) fn survive_size_limit() {
 
 /// Returns whether SIGHUP was ignored.
 fn reset_dispositions() -> bool {
+    #[cfg(target_os = "linux")]
     reset_real_time_signals();
     let mut ignores_hangup = false;
     let keep = [Nix::SIGKILL, Nix::SIGSTOP, Nix::SIGPIPE, Nix::SIGSEGV, Nix::SIGBUS];
@@ -146,7 +150,9 @@ fn reset_dispositions() -> bool {
     ignores_hangup
 }
 
-/// nix cannot name these.
+/// nix cannot name these. macOS and OpenBSD have none; what the libc crate has of the other BSDs does not
+/// name them either.
+#[cfg(target_os = "linux")]
 fn reset_real_time_signals() {
     for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
         // SAFETY: the default disposition runs no code of ours.

@@ -92,10 +92,7 @@ impl Spawner {
                 let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
                 return Ok(Started { pid: Pid::from_raw(pid), output, terminal: None });
             };
-            let leader = pty::give_session(&mut command)?;
-            // The leader is found among the adopted when it has ended.
-            drop(command.spawn()?);
-            let (pid, session) = leader.command()?;
+            let (pid, session) = pty::spawn(&mut command)?;
             Ok(Started { pid, output, terminal: Some(Terminal { end, _session: session }) })
         };
         start().map_err(|error| {
@@ -114,9 +111,12 @@ fn explain(error: &io::Error, folder: &Path) -> String {
             format!("cannot start in `{}`: not a folder", folder.display())
         }
         Ok(_) if error.raw_os_error() == Some(nix::libc::E2BIG) => {
-            format!(
-                "cannot start: {error}; one variable may have 128 KiB, all together and the command 2 MiB"
-            )
+            let limits = if cfg!(target_os = "linux") {
+                "one variable may have 128 KiB, all together and the command 2 MiB"
+            } else {
+                "`getconf ARG_MAX` says how many bytes all variables and the command may have"
+            };
+            format!("cannot start: {error}; {limits}")
         }
         Ok(_) if error.raw_os_error() == Some(nix::libc::EAGAIN) => {
             format!(

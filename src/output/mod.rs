@@ -9,6 +9,7 @@ pub mod json;
 pub mod line;
 mod message;
 pub mod pump;
+mod ready;
 pub mod render;
 pub mod ring;
 mod screen;

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,14 +12,13 @@ use crossbeam_channel::{Receiver, Sender};
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::isatty;
 
 use super::fold::Fold;
 use super::follow::{Archive, Part, Watcher};
 use super::line::LineSplitter;
 use super::message::{FromPump, Say, Speaker, ToPump};
+use super::ready::{Key, Knocker, Ready, Waiter, pipe_holds};
 use super::render::Form;
 use super::screen::{Screen, Show, Voice};
 use super::writer::{Progress, Writer};
@@ -34,17 +32,12 @@ const BATCH: usize = 256 << 10;
 const SILENCE: Duration = Duration::from_millis(100);
 /// A terminal holds at most 64 KiB (Linux, tty_buffer.c) and gives 4 KiB a read.
 const TERMINAL_READS: usize = 17;
-/// How many ready pipes one wait reports.
-const READY: usize = 64;
-/// Keys of the two descriptors that are no pipe of a child.
-const WAKE: u64 = u64::MAX;
-const STDOUT: u64 = u64::MAX - 1;
 
 /// How the other threads reach the pump.
 #[derive(Clone, Debug)]
 pub struct PumpHandle {
     sender: Sender<ToPump>,
-    wake: Arc<EventFd>,
+    knocker: Knocker,
     progress: Progress,
 }
 
@@ -58,8 +51,7 @@ impl PumpHandle {
 
     /// Lets the pump see what was posted. One wake-up for many messages: each costs a context switch.
     pub fn wake(&self) {
-        // The counter is full after 2^64 - 1 wake-ups; the pump is awake then anyway.
-        let _ = self.wake.write(1);
+        self.knocker.knock();
     }
 
     /// Returns how many bytes the reader of stdout has taken.
@@ -82,8 +74,7 @@ struct Source {
 
 /// The pump's state; it lives on its own thread.
 pub struct Pump<F: Fn(FromPump), W> {
-    epoll: Epoll,
-    wake: Arc<EventFd>,
+    waiter: Waiter,
     inbox: Receiver<ToPump>,
     tell: F,
     sources: HashMap<u64, Source>,
@@ -105,19 +96,14 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         stdout: W,
         tell: F,
     ) -> io::Result<(PumpHandle, JoinHandle<()>)> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
-        epoll.add(&*wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
-        // Reports a reader that goes away while nothing is written. Files have no such thing (EPERM).
-        let _ = epoll.add(&stdout, EpollEvent::new(EpollFlags::empty(), STDOUT));
+        let (waiter, knocker) = Waiter::new(&stdout)?;
         let (sender, inbox) = crossbeam_channel::unbounded();
         let progress = Progress::default();
-        let handle = PumpHandle { sender, wake: wake.clone(), progress: progress.clone() };
+        let handle = PumpHandle { sender, knocker, progress: progress.clone() };
         let mut archive = Archive::default();
         voices.iter().for_each(|_| archive.expect());
         let pump = Self {
-            epoll,
-            wake,
+            waiter,
             inbox,
             tell,
             sources: HashMap::new(),
@@ -135,32 +121,31 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     }
 
     fn run(mut self) {
-        let mut events = [EpollEvent::empty(); READY];
+        let mut ready = Ready::new();
         loop {
-            let ready = match self.epoll.wait(&mut events, self.timeout()) {
-                Ok(ready) => ready,
+            let sources = self.sources.iter().map(|(key, source)| (*key, source.pipe.as_fd()));
+            match self.waiter.wait(&mut ready, self.timeout(), self.writer.fd(), sources) {
+                Ok(()) => {}
                 Err(Errno::EINTR) => continue,
                 Err(error) => {
                     (self.tell)(FromPump::OutputLost(io::ErrorKind::Other, error.to_string()));
                     return;
                 }
-            };
+            }
             self.screen.tick();
-            let events = &events[..ready];
-            if events.iter().any(|event| event.data() == WAKE) {
-                // Before the messages are taken, so that none that comes meanwhile goes unnoticed. An
-                // error is a wake-up that was taken already.
-                let _ = self.wake.read();
+            if ready.keys().any(|key| key == Key::Knock) {
+                // Before the messages are taken, so that none that comes meanwhile goes unnoticed.
+                self.waiter.open_door();
             }
             // Before any pipe: what was said before a signal stands before what came of it.
             if !self.listen() {
                 return;
             }
-            for event in events {
-                match event.data() {
-                    WAKE => {}
-                    STDOUT => self.stdout_event(event.events()),
-                    key => self.read(key),
+            for key in ready.keys() {
+                match key {
+                    Key::Knock => {}
+                    Key::Stdout => self.lose_stdout(),
+                    Key::Source(key) => self.read(key),
                 }
                 if self.screen.pending() >= BATCH {
                     self.write();
@@ -172,12 +157,11 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     }
 
     /// Returns how long the next wait may take: until the next unfinished line has been silent enough.
-    fn timeout(&self) -> EpollTimeout {
+    fn timeout(&self) -> Option<Duration> {
         let oldest = self.sources.values().filter_map(|source| source.waiting_since).min();
-        let Some(oldest) = oldest else { return EpollTimeout::NONE };
-        let left = SILENCE.saturating_sub(oldest.elapsed());
+        let left = SILENCE.saturating_sub(oldest?.elapsed());
         // Rounded up, so that the wait does not end just before it is due.
-        EpollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(EpollTimeout::ZERO)
+        Some(left + Duration::from_micros(999))
     }
 
     /// Takes every message. Returns false when all handles are gone.
@@ -235,7 +219,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     fn open(&mut self, run: RunId, pipe: OwnedFd) {
         let key = self.next_key;
         let opened = fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-            .and_then(|_| self.epoll.add(&pipe, EpollEvent::new(EpollFlags::EPOLLIN, key)));
+            .and_then(|_| self.waiter.add(key, &pipe));
         if let Err(error) = opened {
             let text = format!("cannot read its output: {}", io::Error::from(error));
             let speaker = Speaker::Instance(run.instance);
@@ -302,7 +286,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             let name = self.screen.name_of(id).unwrap_or_default();
             self.archive.end(id, name, self.screen.millisecond());
             self.keys.remove(&source.run);
-            // The descriptor leaves epoll by being closed.
+            // It is waited for no more, being closed.
             drop(source.pipe);
             (self.tell)(FromPump::Closed(source.run));
         }
@@ -314,10 +298,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let Some(&key) = self.keys.get(&run) else { return };
         let reads = self.sources.get(&key).map_or(0, |source| match source.terminal {
             Some(_) => TERMINAL_READS,
-            None => {
-                let size = fcntl(&source.pipe, FcntlArg::F_GETPIPE_SZ).unwrap_or_default();
-                usize::try_from(size).unwrap_or(READ) / READ + 1
-            }
+            None => pipe_holds(&source.pipe) / READ + 1,
         });
         for _ in 0..reads {
             self.read(key);
@@ -329,7 +310,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     }
 
     /// Shows the unfinished lines that have been silent. A pipe that has something after all is read
-    /// instead: a wait reports no more than [`READY`] pipes, and a slow reader of stdout may have held
+    /// instead: a wait reports no more than [`super::ready::READY`] pipes, and a slow reader of stdout may have held
     /// the pump up.
     fn show_prompts(&mut self) {
         let is_due = |since: Instant| since.elapsed() >= SILENCE;
@@ -353,18 +334,13 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         self.screen.clear();
     }
 
-    fn stdout_event(&mut self, events: EpollFlags) {
-        // A pipe without a reader is an error, a socket without one a hang-up; both are always reported.
-        if !events.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP) {
-            return;
-        }
+    fn lose_stdout(&mut self) {
         if !self.writer.is_lost() {
             self.writer.lose();
             let kind = io::ErrorKind::BrokenPipe;
             (self.tell)(FromPump::OutputLost(kind, kind.to_string()));
         }
-        // Reported without end otherwise. It was registered, or there would be no event of it.
-        let _ = self.epoll.delete(self.writer.fd());
+        self.waiter.forget_stdout(self.writer.fd());
     }
 }
 
@@ -432,7 +408,7 @@ mod tests {
 
     #[test]
     fn a_prompt_is_shown_although_more_pipes_are_loud_than_one_wait_reports() {
-        let loud = u16::try_from(READY).unwrap() + 16;
+        let loud = u16::try_from(super::super::ready::READY).unwrap() + 16;
         let (handle, mut reader, _news) = pump(loud + 1);
         let mut writers = Vec::new();
         for t in 0..loud {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 
-use crate::sandbox::{End, Sandbox, Session, eventually, state_of, status};
+use crate::sandbox::{End, Sandbox, Session, eventually, has, state_of, status};
 
 /// SPEC.md section 5.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
@@ -21,6 +21,9 @@ fn kill_pm(app: &Sandbox, session: &mut Session) {
 
 #[test]
 fn the_guard_is_not_found_by_pms_name() {
+    if !has("name of its own for the guard", !cfg!(pm_portable)) {
+        return;
+    }
     let app = Sandbox::with_procfile("web: exec sleep 60\n");
     let mut session = app.pm(["start"]).spawn();
     session.wait_for("started with pid");

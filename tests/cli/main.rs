@@ -1,4 +1,7 @@
-//! Integration tests: the built binary, as a user runs it.
+//! Integration tests: the built binary, as a user runs it. They see processes by Linux's own means, also
+//! where pm is built without them (`--cfg pm_portable`).
+
+#![cfg(target_os = "linux")]
 
 mod attach;
 mod check;

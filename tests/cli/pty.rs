@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::sandbox::{CTRL_C, End, Sandbox, has_program, status};
+use crate::sandbox::{CTRL_C, End, Sandbox, has, has_program, status};
 
 /// Says what it writes to.
 const WHAT: &str =
@@ -54,6 +54,9 @@ fn it_has_a_session_of_its_own_and_its_keys_are_not_pms() {
 
 #[test]
 fn what_a_shell_runs_is_asked_to_stop_and_not_hung_up_on_when_the_shell_ends_first() {
+    if !has("session leader beside the command", !cfg!(pm_portable)) {
+        return;
+    }
     let app = Sandbox::with_procfile(
         "web: sh -c 'trap \"echo hangup\" HUP; trap \"sleep 0.2; echo done; exit 0\" TERM; \
          echo ready; while :; do read -r _; done'; true\n",
@@ -99,6 +102,9 @@ fn it_has_the_size_of_pms_terminal_and_hears_of_a_change() {
 
 #[test]
 fn what_leaves_the_group_or_the_session_of_a_terminal_is_found() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
     let app = Sandbox::with_procfile(
         "web: setsid sh -c 'trap \"\" HUP; exec sleep 1000' & set -m; sleep 1001 & echo ready; exec cat\n",
     );

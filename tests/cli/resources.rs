@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 
 use crate::log::{printed_by, said_by};
 use crate::sandbox::http::{free_port, get};
-use crate::sandbox::{End, Output, Sandbox, has_program};
+use crate::sandbox::{End, Output, Sandbox, has, has_program};
 
 /// Asks `web.1` of the node cluster, started with these arguments, what it was given.
 fn config_of(app: &Sandbox, args: &[&str]) -> serde_json::Value {
@@ -127,6 +127,9 @@ fn v8s_flags_are_put_into_the_command_or_refused_never_guessed() {
 
 #[test]
 fn limits_of_files_niceness_and_cpus_hold_for_the_whole_instance() {
+    if !has("way to hold a process to CPUs", !cfg!(pm_portable)) {
+        return;
+    }
     let script = "ulimit -n; ulimit -Hn; nice; grep Cpus_allowed_list /proc/self/status";
     let app = Sandbox::with_procfile(&format!("a: {script}\nb: {script}\n"));
     let output = app.pm(["start", "--nofile", "a=123", "--nice", "a=7", "--cpus", "a=0-0"]).run();

@@ -29,6 +29,9 @@ fn start(app: &Sandbox) -> (Session, Pid) {
 
 #[test]
 fn a_daemon_is_asked_to_stop_at_the_end_of_the_session() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
     let app = app_with_daemon(
         "cd \"$HOME\"; trap 'echo stopped > log; exit' TERM; echo $$ > up; while :; do sleep 0.05; done\n",
     );
@@ -49,6 +52,9 @@ fn a_daemon_is_asked_to_stop_at_the_end_of_the_session() {
 
 #[test]
 fn a_stubborn_daemon_and_its_stubborn_child_are_killed_and_that_is_said() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
     let app = app_with_daemon(
         "cd \"$HOME\"; trap '' TERM; sh -c 'echo $$ > child; exec sleep 1000' & echo $$ > up; wait; sleep 1000\n",
     );
@@ -64,6 +70,9 @@ fn a_stubborn_daemon_and_its_stubborn_child_are_killed_and_that_is_said() {
 
 #[test]
 fn a_second_request_kills_a_stubborn_daemon() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
     let app =
         app_with_daemon("cd \"$HOME\"; trap '' TERM; echo $$ > up; while :; do sleep 1000; done\n");
     let mut session = app.pm(["start", "-t", "60"]).spawn();
@@ -80,6 +89,9 @@ fn a_second_request_kills_a_stubborn_daemon() {
 
 #[test]
 fn a_daemon_that_ends_by_itself_is_reaped_while_the_session_goes_on() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
     let app = app_with_daemon("echo $$ > \"$HOME/up\"\n");
     let (mut session, daemon) = start(&app);
     eventually("no zombie", || state_of(daemon).is_none().then_some(()));
@@ -90,6 +102,9 @@ fn a_daemon_that_ends_by_itself_is_reaped_while_the_session_goes_on() {
 
 #[test]
 fn as_pid_1_pm_reaps_strangers_and_ends_all() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
     if !has_program("unshare") {
         return;
     }

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::sandbox::{CTRL_C, CTRL_Z, End, PM, Sandbox, Session, eventually, state_of};
+use crate::sandbox::{CTRL_C, CTRL_Z, End, PM, Sandbox, Session, eventually, has, state_of};
 use crate::stop::LOGGER;
 
 /// Waits until all these are stopped by a signal, or none is.
@@ -27,6 +27,9 @@ fn start_in_a_shell(app: &Sandbox) -> Session {
 
 #[test]
 fn ctrl_c_reaches_each_child_once() {
+    if !has("session leader beside the command", !cfg!(pm_portable)) {
+        return;
+    }
     let app = Sandbox::with_procfile("a: exec sh logger.sh\nb: sh logger.sh; true\n")
         .write("logger.sh", LOGGER);
     let mut session = app.pm(["start", "--color", "never", "-t", "60"]).spawn_pty();

@@ -56,12 +56,16 @@ pub(crate) fn state_of(pid: Pid) -> Option<char> {
 }
 
 impl Session {
-    /// Returns the pid of pm's guard: the child that has its own name.
+    /// Returns the pid of pm's guard: the child that has its own name, or where it cannot have one, the one
+    /// that leads a session under pm's.
     #[track_caller]
     pub(crate) fn guard(&self) -> Pid {
         eventually("the guard", || {
-            let is_guard = |pid| status(pid, "Name").is_some_and(|name| name == "procfile-guard");
-            self.descendants().into_iter().map(|process| process.pid).find(|pid| is_guard(*pid))
+            let name = if cfg!(pm_portable) { "pm" } else { "procfile-guard" };
+            let is = |pid, field, value: &str| status(pid, field).is_some_and(|is| is == value);
+            let is_guard =
+                |pid: &Pid| is(*pid, "Name", name) && is(*pid, "NSsid", &pid.to_string());
+            self.descendants().into_iter().map(|process| process.pid).find(is_guard)
         })
     }
 

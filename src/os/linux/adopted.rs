@@ -2,12 +2,13 @@
 //! pm's child, however it made itself a daemon; and as PID 1 pm gets strangers the same way.
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, getpgid};
 
-use super::procfs;
+use super::processes;
+use crate::os::wait::reap;
 
-/// Makes pm the parent of every orphan below it. Not on all systems: elsewhere only groups are known.
+/// Makes pm the parent of every orphan below it.
 pub(crate) fn become_subreaper() -> nix::Result<()> {
     nix::sys::prctl::set_child_subreaper(true)
 }
@@ -23,17 +24,17 @@ pub(crate) struct Adopted {
 impl Adopted {
     /// Looks again: reaps the dead, keeps the living. `is_ours` tells the children that pm started.
     pub(crate) fn refresh(&mut self, is_ours: impl Fn(Pid) -> bool) {
-        let children = procfs::children_of(Pid::this());
+        let children = processes::children_of(Pid::this());
         let strangers = children.into_iter().filter(|pid| !is_ours(*pid));
         self.living = strangers.filter(|pid| !reap(*pid)).collect();
-        if self.living.is_empty() && !procfs::is_there() {
+        if self.living.is_empty() && !processes::is_there() {
             reap_unseen(is_ours);
         }
         self.signal_new();
     }
 
     /// Returns whether a living one belongs to this group.
-    pub(crate) fn has_member_of(&self, group: Pid) -> bool {
+    pub(crate) fn has_member_of(&mut self, group: Pid) -> bool {
         self.living.iter().any(|pid| getpgid(Some(*pid)) == Ok(group))
     }
 
@@ -78,13 +79,4 @@ fn reap_unseen(is_ours: impl Fn(Pid) -> bool) {
         waitid(Id::All, flags).ok()?.pid().filter(|pid| !is_ours(*pid))
     };
     while ended().is_some_and(reap) {}
-}
-
-/// Reaps a child that has ended. Returns false where it lives.
-fn reap(pid: Pid) -> bool {
-    match waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
-        Ok(WaitStatus::StillAlive) => false,
-        // ECHILD: not a child any more.
-        Ok(_) | Err(_) => true,
-    }
 }

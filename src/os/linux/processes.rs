@@ -1,9 +1,11 @@
-//! What /proc says about processes. Where there is no /proc, nothing is found, and its callers fall
+//! What /proc says about processes. Where it is not mounted, nothing is found, and its callers fall
 //! back to process groups alone.
 
 use std::fs;
 
 use nix::unistd::Pid;
+
+use crate::os::guard::Mark;
 
 /// One process, from /proc/PID/stat (proc_pid_stat(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,13 @@ pub(crate) struct Stat {
     pub(crate) is_zombie: bool,
     /// CPU time of it and of those it has waited for, in ticks.
     pub(crate) cpu_ticks: u64,
+}
+
+impl Stat {
+    /// Returns its session; `None` where that cannot be seen.
+    pub(crate) fn session(&self) -> Option<Pid> {
+        Some(self.session)
+    }
 }
 
 /// Reads the fields of a stat line. The name may hold blanks and parentheses: the last `)` ends it.
@@ -59,15 +68,20 @@ pub(crate) fn all() -> Vec<Stat> {
     pids.filter_map(|pid| parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)).collect()
 }
 
-/// Returns whether a process group is orphaned (POSIX): none of its members has a parent in another
-/// group of its session, which could resume it when it is stopped. False where that cannot be seen.
-pub(crate) fn is_orphaned(group: Pid) -> bool {
-    let all = all();
-    let has_keeper = |member: &Stat| {
-        let parent = all.iter().find(|stat| stat.pid == member.parent);
-        parent.is_some_and(|parent| parent.group != group && parent.session == member.session)
+/// Returns whether a process has the pipe of the mark as one of its first three descriptors, or carries its
+/// variable.
+pub(crate) fn is_marked(pid: Pid, mark: Mark) -> bool {
+    let holds = (0..3).any(|fd| {
+        let meta = fs::metadata(format!("/proc/{pid}/fd/{fd}"));
+        meta.is_ok_and(|meta| Mark::of_file(&meta) == mark)
+    });
+    let carries = || {
+        let (key, value) = mark.variable();
+        let variable = format!("{key}={value}").into_bytes();
+        let all = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        all.split(|byte| *byte == 0).any(|one| one == variable)
     };
-    !all.is_empty() && !all.iter().filter(|stat| stat.group == group).any(has_keeper)
+    holds || carries()
 }
 
 /// Returns the children of this process, adopted ones too, dead ones too. The kernel's own list where
@@ -82,33 +96,6 @@ pub(crate) fn children_of(parent: Pid) -> Vec<Pid> {
             all().into_iter().filter(|stat| stat.parent == parent).map(|stat| stat.pid).collect()
         }
     }
-}
-
-/// Overwrites what `ps` shows as this process's arguments, so that `pkill -9 -f 'pm start'` finds pm and
-/// not its guard. Only before there is a second thread.
-pub(crate) fn set_command_line(name: &[u8]) {
-    let Ok(stat) = fs::read("/proc/self/stat") else { return };
-    let Some((start, length)) = arguments(&stat) else { return };
-    let copied = name.len().min(length.saturating_sub(1));
-    let start = std::ptr::with_exposed_provenance_mut::<u8>(start);
-    // SAFETY: the kernel says that the arguments of this process lie there, on its own writable stack. No
-    // other thread is there to read them, and no Rust code of this process holds a reference: std copies
-    // the arguments that it hands out.
-    #[expect(unsafe_code, reason = "the arguments have no other handle")]
-    unsafe {
-        std::ptr::write_bytes(start, 0, length);
-        std::ptr::copy_nonoverlapping(name.as_ptr(), start, copied);
-    }
-}
-
-/// Returns where the arguments lie and how long they are: fields 48 and 49 of the stat line.
-fn arguments(stat: &[u8]) -> Option<(usize, usize)> {
-    let rest = std::str::from_utf8(stat.get(memchr::memrchr(b')', stat)? + 2..)?).ok()?;
-    // The first field here is the third of the line.
-    let mut fields = rest.split_ascii_whitespace().skip(48 - 3);
-    let start: usize = fields.next()?.parse().ok()?;
-    let end: usize = fields.next()?.parse().ok()?;
-    (start != 0 && end > start).then(|| (start, end - start))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use super::procfs::{self, Stat};
+use super::processes::{self, Stat};
 
 /// A reader of /proc that uses one buffer for everything.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Proc {
 
     /// Reads `/proc/PID/stat`; `None` where the process is gone.
     pub(crate) fn stat(&mut self, pid: i32) -> Option<Stat> {
-        procfs::parse(self.read(pid, "stat").ok()?)
+        processes::parse(self.read(pid, "stat").ok()?)
     }
 
     /// Returns the processes of each leader, itself first; a leader that is gone has none.
@@ -121,13 +121,13 @@ pub(super) mod tests {
 
     /// Whether the fake /proc has `children` files.
     #[derive(Clone, Copy, PartialEq)]
-    pub(in crate::os) enum Kernel {
+    pub(in crate::os::linux) enum Kernel {
         WithChildren,
         WithoutChildren,
     }
 
     /// Writes the files of a process with two threads; the second one has the children.
-    pub(in crate::os) fn process(
+    pub(in crate::os::linux) fn process(
         proc: &Path,
         kernel: Kernel,
         pid: i32,

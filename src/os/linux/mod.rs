@@ -1,0 +1,13 @@
+//! What only Linux has. Every module here has its match in `portable`.
+
+pub(in crate::os) mod adopted;
+pub(in crate::os) mod affinity;
+pub(in crate::os) mod inherited;
+pub mod machine;
+pub(in crate::os) mod meter;
+pub(in crate::os) mod origin;
+mod proc_tree;
+pub(in crate::os) mod processes;
+pub(in crate::os) mod session;
+pub(in crate::os) mod subtree;
+pub(in crate::os) mod title;

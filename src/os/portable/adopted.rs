@@ -1,0 +1,182 @@
+//! What is left of a group whose leader has ended. Nobody becomes pm's child but what it starts, so its end
+//! is no signal: a thread looks until nothing is left, and then lets pm look.
+//!
+//! What has left its group as well cannot be found here, and there are no strays to end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::os::processes::{self, Stat};
+
+/// Between the first two looks of the thread; each pause is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// The longest of these.
+const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+
+/// Orphans go to PID 1: there is no such thing as a subreaper.
+pub(crate) fn become_subreaper() -> nix::Result<()> {
+    Ok(())
+}
+
+/// The groups that may outlive their leaders.
+#[derive(Debug, Default)]
+pub(crate) struct Adopted {
+    watch: Arc<Watch>,
+    is_ending: bool,
+}
+
+/// What the thread is asked, and its answers.
+#[derive(Debug, Default)]
+struct Watch {
+    groups: Mutex<Groups>,
+    grown: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Groups {
+    /// Whether each may have a living member.
+    may_live: HashMap<Pid, bool>,
+    has_thread: bool,
+}
+
+impl Adopted {
+    /// Forgets the groups of runs that are over. `is_ours` tells the children that pm started.
+    pub(crate) fn refresh(&mut self, is_ours: impl Fn(Pid) -> bool) {
+        self.watch.lock().may_live.retain(|leader, _| is_ours(*leader));
+    }
+
+    /// Returns whether a living one belongs to this group, whose leader has ended. It may, until `ps` was
+    /// asked, for which nobody waits here.
+    pub(crate) fn has_member_of(&mut self, group: Pid) -> bool {
+        let mut groups = self.watch.lock();
+        if let Some(may_live) = groups.may_live.get(&group) {
+            return *may_live;
+        }
+        if !groups.has_thread {
+            let watch = Arc::clone(&self.watch);
+            let thread = std::thread::Builder::new().name("groups".into()).stack_size(256 << 10);
+            groups.has_thread = thread.spawn(move || watch.run()).is_ok();
+        }
+        // Without a thread nobody would tell of its end: it is swept at once.
+        let is_watched = groups.has_thread;
+        groups.may_live.insert(group, is_watched);
+        self.watch.grown.notify_one();
+        is_watched
+    }
+
+    /// Returns every stray as a person knows it: none can be seen.
+    pub(crate) fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Ends every stray.
+    pub(crate) fn end_with(&mut self, _signal: Signal) {
+        self.is_ending = true;
+    }
+
+    /// Returns whether strays were to end and none is left.
+    pub(crate) fn are_ended(&self) -> bool {
+        self.is_ending
+    }
+}
+
+impl Watch {
+    fn lock(&self) -> MutexGuard<'_, Groups> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks until every group is gone. One look is for all of them.
+    fn run(&self) {
+        let mut pause = FIRST_PAUSE;
+        let mut groups = self.lock();
+        loop {
+            // A group that comes while `ps` looks was perhaps not there yet when it began.
+            let living = groups.may_live.iter().filter(|(_, may_live)| **may_live);
+            let asked: Vec<Pid> = living.map(|(group, _)| *group).collect();
+            if asked.is_empty() {
+                groups.has_thread = false;
+                return;
+            }
+            drop(groups);
+            let all = processes::all();
+            let is_gone = |group: &Pid| !has_member(&all, *group);
+            let gone: Vec<Pid> = asked.into_iter().filter(is_gone).collect();
+            groups = self.lock();
+            for group in &gone {
+                groups.may_live.entry(*group).and_modify(|may_live| *may_live = false);
+            }
+            if !gone.is_empty() {
+                // As if it had been pm's child.
+                let _ = kill(Pid::this(), Signal::SIGCHLD);
+            }
+            if groups.may_live.values().any(|may_live| *may_live) {
+                let woken = self.grown.wait_timeout(groups, pause);
+                let (held, waited) = woken.unwrap_or_else(PoisonError::into_inner);
+                groups = held;
+                pause = if waited.timed_out() { LONGEST_PAUSE.min(pause * 2) } else { FIRST_PAUSE };
+            }
+        }
+    }
+}
+
+/// Whether someone of the group lives; the leader that waits to be reaped does not count.
+fn has_member(all: &[Stat], group: Pid) -> bool {
+    all.iter().any(|stat| stat.group == group && !stat.is_zombie)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    use nix::sys::signal::killpg;
+
+    use super::*;
+    use crate::os::wait;
+
+    #[test]
+    fn a_group_outlives_its_leader_until_its_last_member_is_gone() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "sleep 1000 & echo ready"]).process_group(0).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let leader = Pid::from_raw(child.id().cast_signed());
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        while wait::peek(leader).is_none() {
+            let _ = nix::poll::poll(&mut [], 20_u8);
+        }
+        let mut adopted = Adopted::default();
+        assert!(adopted.has_member_of(leader));
+        assert!(has_member(&processes::all(), leader));
+        adopted.refresh(|pid| pid == leader);
+        assert!(adopted.has_member_of(leader));
+        killpg(leader, Signal::SIGKILL).unwrap();
+        while adopted.has_member_of(leader) {
+            let _ = nix::poll::poll(&mut [], 20_u8);
+        }
+        adopted.refresh(|_| false);
+        assert!(adopted.watch.lock().may_live.is_empty());
+        child.wait().unwrap();
+        assert!(!has_member(&processes::all(), leader));
+    }
+
+    #[test]
+    fn of_a_leader_that_ends_alone_nothing_is_left_before_long() {
+        let mut child =
+            Command::new("/bin/sh").args(["-c", "true"]).process_group(0).spawn().unwrap();
+        let leader = Pid::from_raw(child.id().cast_signed());
+        while wait::peek(leader).is_none() {}
+        let mut adopted = Adopted::default();
+        assert!(adopted.has_member_of(leader), "nobody waits for `ps`");
+        while adopted.has_member_of(leader) {
+            let _ = nix::poll::poll(&mut [], 20_u8);
+        }
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,42 @@
+//! What pm's caller left open for pm: its own business, never the children's.
+
+use nix::libc;
+
+use crate::os::limits;
+
+/// Numbers from here on are not looked at: a limit may be without end, and callers open from below.
+const MOST: u64 = 1 << 16;
+
+/// Marks every descriptor but the standard three close-on-exec, one by one: no call that every system has
+/// does it at once, and FreeBSD's folder /dev/fd need not show more than those three.
+pub(crate) fn keep_from_children() {
+    let most = limits::open_files().map_or(MOST, |(_, hard)| hard.min(MOST));
+    for fd in 3..i32::try_from(most).unwrap_or(i32::MAX) {
+        // SAFETY: the call sets a flag and touches no memory; a number that is not open is an error without
+        // effect.
+        #[expect(unsafe_code, reason = "the descriptor has no owner in this program")]
+        let _ = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+    use super::*;
+
+    #[test]
+    fn a_descriptor_of_the_caller_does_not_reach_a_child() {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        fcntl(&reader, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+        let file = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
+        let reaches = || Command::new("test").arg("-e").arg(&file).status().unwrap().success();
+        assert!(reaches());
+        keep_from_children();
+        assert!(!reaches());
+    }
+}

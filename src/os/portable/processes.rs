@@ -1,0 +1,127 @@
+//! What `ps` says about processes, in the options that POSIX gives it.
+//!
+//! A look costs some 10 ms of CPU time, and its end is a SIGCHLD of pm's own: nothing may look at every one.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::unistd::{Pid, getsid};
+
+use crate::os::guard::Mark;
+
+/// macOS, the BSDs and Linux all have it there. Not by PATH, which is the application's.
+const PS: &str = "/bin/ps";
+/// The columns, without their headings: [`parse`] reads them.
+const COLUMNS: [&str; 12] =
+    ["-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "stat=", "-o", "rss=", "-o", "time="];
+
+/// One process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) pid: Pid,
+    pub(crate) parent: Pid,
+    pub(crate) group: Pid,
+    /// It has ended and waits to be reaped.
+    pub(crate) is_zombie: bool,
+    /// Memory that is resident, in bytes.
+    pub(crate) resident: u64,
+    /// Its own CPU time, without that of children it has waited for.
+    pub(crate) cpu: Duration,
+}
+
+impl Stat {
+    /// Returns its session; `None` where that cannot be seen: OpenBSD tells only of its own.
+    pub(crate) fn session(&self) -> Option<Pid> {
+        getsid(Some(self.pid)).ok()
+    }
+}
+
+/// Returns what pm cannot do here for want of a view on processes. What these systems do not tell is in
+/// docs/portability.md, and nothing to be said at each start.
+pub(crate) fn missing() -> Option<String> {
+    None
+}
+
+/// Returns every process that can be seen; none where `ps` fails.
+pub(crate) fn all() -> Vec<Stat> {
+    let mut ps = Command::new(PS);
+    ps.arg("-A").args(COLUMNS).env_clear().env("LC_ALL", "C").process_group(0);
+    let Ok(output) = ps.stdin(Stdio::null()).stderr(Stdio::null()).output() else {
+        return Vec::new();
+    };
+    if !output.status.success() {
+        return Vec::new();
+    }
+    String::from_utf8_lossy(&output.stdout).lines().filter_map(parse).collect()
+}
+
+fn parse(line: &str) -> Option<Stat> {
+    let mut fields = line.split_ascii_whitespace();
+    let mut pid = || Some(Pid::from_raw(fields.next()?.parse().ok()?));
+    let (pid, parent, group) = (pid()?, pid()?, pid()?);
+    let is_zombie = fields.next()?.starts_with('Z');
+    let kib: u64 = fields.next()?.parse().ok()?;
+    // A zombie has none on some systems.
+    let cpu = fields.next().and_then(duration).unwrap_or_default();
+    Some(Stat { pid, parent, group, is_zombie, resident: kib.saturating_mul(1024), cpu })
+}
+
+/// Reads `[[days-]hours:]minutes:seconds[.hundredths]`.
+fn duration(text: &str) -> Option<Duration> {
+    let (days, rest) = text.split_once('-').unwrap_or(("0", text));
+    let (whole, hundredths) = rest.split_once('.').unwrap_or((rest, "0"));
+    let seconds = whole
+        .split(':')
+        .try_fold(0_u64, |sum, part| sum.checked_mul(60)?.checked_add(part.parse().ok()?))?;
+    let days: u64 = days.parse().ok()?;
+    let seconds = days.checked_mul(24 * 3600)?.checked_add(seconds)?;
+    let hundredths: u64 = hundredths.parse().ok()?;
+    Some(Duration::from_secs(seconds) + Duration::from_millis(hundredths.min(99) * 10))
+}
+
+/// Nobody can be known by the mark: no call of POSIX tells what another process has open or its variables.
+pub(crate) fn is_marked(_pid: Pid, _mark: Mark) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_every_system_is_read() {
+        let table = [
+            // Linux, FreeBSD, OpenBSD and NetBSD, macOS.
+            ("   42       7    40 Ss    1024 00:01:02", false, 1024, 62_000),
+            ("   42    7   40 S+   1024 1-02:00:00", false, 1024, 93_600_000),
+            ("42 7 40 Ss 1024  0:01.25", false, 1024, 1_250),
+            ("42 7 40 Z 0 0:00.00", true, 0, 0),
+            ("42 7 40 Z 0", true, 0, 0),
+            ("42 7 40 ?Es 0 -", false, 0, 0),
+        ];
+        for (line, is_zombie, kib, ms) in table {
+            let pid = Pid::from_raw;
+            let expected = Stat {
+                pid: pid(42),
+                parent: pid(7),
+                group: pid(40),
+                is_zombie,
+                resident: kib << 10,
+                cpu: Duration::from_millis(ms),
+            };
+            assert_eq!(parse(line), Some(expected), "{line}");
+        }
+        for line in ["", "42 7", "PID PPID PGID STAT RSS TIME", "42 7 40 S big 0:00"] {
+            assert_eq!(parse(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn this_process_and_its_session_are_found() {
+        let me = all().into_iter().find(|stat| stat.pid == Pid::this()).unwrap();
+        assert_eq!((me.parent, me.group), (Pid::parent(), nix::unistd::getpgrp()));
+        assert!(!me.is_zombie && me.resident > 1 << 20, "{me:?}");
+        assert_eq!(me.session(), getsid(None).ok());
+    }
+}

@@ -1,0 +1,28 @@
+//! Waits until a pipe has something, stdout has lost its reader, or another thread knocks. epoll(7) on
+//! Linux; elsewhere poll(2), to which every descriptor is named again at each wait.
+
+#[cfg(all(target_os = "linux", not(pm_portable)))]
+mod linux;
+#[cfg(all(target_os = "linux", not(pm_portable)))]
+use linux as system;
+
+#[cfg(not(all(target_os = "linux", not(pm_portable))))]
+mod portable;
+#[cfg(not(all(target_os = "linux", not(pm_portable))))]
+use portable as system;
+
+pub(super) use system::{Knocker, Ready, Waiter, pipe_holds};
+
+/// How many ready descriptors one wait reports.
+pub(super) const READY: usize = 64;
+
+/// Which descriptor it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Another thread has knocked.
+    Knock,
+    /// stdout has lost its reader.
+    Stdout,
+    /// A pipe or terminal has something, or its writers are all gone.
+    Source(u64),
+}

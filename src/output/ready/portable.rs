@@ -1,0 +1,111 @@
+//! The wait with poll(2), whose cost grows with the number of pipes.
+
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::{Key, READY};
+
+/// What the largest pipe of these systems holds (FreeBSD and macOS: 64 KiB; OpenBSD and NetBSD: 16 KiB).
+const LARGEST_PIPE: usize = 64 << 10;
+
+/// Ends a wait from another thread.
+#[derive(Clone, Debug)]
+pub(in crate::output) struct Knocker(Arc<PipeWriter>);
+
+impl Knocker {
+    /// Ends the wait, or the next one.
+    pub(in crate::output) fn knock(&self) {
+        // A full pipe has knocks enough.
+        let _ = nix::unistd::write(&*self.0, &[1]);
+    }
+}
+
+/// What one wait has found.
+pub(in crate::output) struct Ready(Vec<Key>);
+
+impl Ready {
+    /// Makes room for it.
+    pub(in crate::output) fn new() -> Self {
+        Self(Vec::with_capacity(READY))
+    }
+
+    /// Returns what is ready.
+    pub(in crate::output) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.0.iter().copied()
+    }
+}
+
+/// What is always waited for.
+pub(in crate::output) struct Waiter {
+    knocks: PipeReader,
+    has_reader: bool,
+}
+
+impl Waiter {
+    /// Makes one that waits for knocks, and for the loss of the reader of `stdout`.
+    pub(in crate::output) fn new(_stdout: impl AsFd) -> io::Result<(Self, Knocker)> {
+        let (knocks, writer) = io::pipe()?;
+        fcntl(&knocks, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok((Self { knocks, has_reader: true }, Knocker(Arc::new(writer))))
+    }
+
+    /// Nothing to prepare: each wait is told of every source.
+    pub(in crate::output) fn add(&self, _key: u64, _source: impl AsFd) -> nix::Result<()> {
+        Ok(())
+    }
+
+    /// Waits for the loss of stdout's reader no more: it is reported without end otherwise.
+    pub(in crate::output) fn forget_stdout(&mut self, _stdout: impl AsFd) {
+        self.has_reader = false;
+    }
+
+    /// Waits for one of the `sources`, at most for `limit`.
+    pub(in crate::output) fn wait<'fd>(
+        &self,
+        ready: &mut Ready,
+        limit: Option<Duration>,
+        stdout: impl AsFd,
+        sources: impl Iterator<Item = (u64, BorrowedFd<'fd>)>,
+    ) -> nix::Result<()> {
+        ready.0.clear();
+        let mut keys = vec![Key::Knock];
+        let mut fds = vec![PollFd::new(self.knocks.as_fd(), PollFlags::POLLIN)];
+        if self.has_reader {
+            keys.push(Key::Stdout);
+            fds.push(PollFd::new(stdout.as_fd(), PollFlags::empty()));
+        }
+        for (key, source) in sources {
+            keys.push(Key::Source(key));
+            fds.push(PollFd::new(source, PollFlags::POLLIN));
+        }
+        let timeout = limit.map_or(PollTimeout::NONE, |limit| {
+            PollTimeout::try_from(limit).unwrap_or(PollTimeout::ZERO)
+        });
+        poll(&mut fds, timeout)?;
+        let lost = PollFlags::POLLERR | PollFlags::POLLHUP;
+        let is_ready = |key: Key, fd: &PollFd<'_>| match key {
+            Key::Stdout => fd.revents().is_some_and(|events| events.intersects(lost)),
+            Key::Knock | Key::Source(_) => fd.any().unwrap_or(true),
+        };
+        let found = keys.into_iter().zip(&fds).filter(|(key, fd)| is_ready(*key, fd));
+        ready.0.extend(found.map(|(key, _)| key));
+        Ok(())
+    }
+
+    /// Takes the knocks so far.
+    pub(in crate::output) fn open_door(&self) {
+        let mut taken = [0; 64];
+        while nix::unistd::read(&self.knocks, &mut taken).is_ok_and(|count| count == taken.len()) {}
+    }
+}
+
+/// Returns how many bytes a pipe can hold; these systems do not tell of one.
+pub(in crate::output) fn pipe_holds(_pipe: impl AsFd) -> usize {
+    LARGEST_PIPE
+}
