@@ -11,6 +11,9 @@ use crate::sandbox::{End, PM, Sandbox, eventually, has, has_program, zombies_of}
 
 #[test]
 fn without_proc_it_says_what_it_cannot_do_and_reaps_all_the_same() {
+    if !has("use for /proc", !cfg!(pm_portable)) {
+        return;
+    }
     let app = Sandbox::with_procfile(
         "web: for i in 1 2 3 4 5; do (setsid true &); done; echo ready; exec cat\ncrash: exit 3\n",
     );
