@@ -25,6 +25,7 @@ pub(crate) fn start(args: &StartArgs, root: &Path, sources: &Sources) -> Result<
     let mut options = File::options();
     let open = options.read(true).append(true).create(true).mode(0o600).open(&path);
     let mut log = open.map_err(fail)?;
+    daemon::look_for_room(&log).map_err(fail)?;
     let before = log.seek(SeekFrom::End(0)).map_err(fail)?;
     let mut arguments: Vec<_> = std::env::args_os().collect();
     // Behind the word `start`.

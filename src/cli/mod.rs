@@ -30,6 +30,7 @@ use sources::Sources;
 
 /// Runs pm with these arguments, says what went wrong, and returns the exit code.
 pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
+    crate::os::signals::survive_size_limit();
     if let Some(code) = completion::answer(&arguments, sources) {
         return code;
     }

@@ -114,7 +114,7 @@ impl Outbox {
     }
 
     fn widen(&self, gap: &mut Option<Arc<AtomicU64>>, lines: u64) {
-        let add = |lost: u64| (lost != CLOSED).then_some(lost + lines);
+        let add = |lost: u64| (lost != CLOSED).then(|| lost + lines);
         let is_open = |gap: &Arc<AtomicU64>| {
             gap.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
         };
@@ -433,6 +433,23 @@ mod tests {
         stream.write_all(b"{\"pm\":2}\n").unwrap();
         assert!(answers(stream)[0].contains("speaks version 1"));
         assert!(it.asked.try_recv().is_err());
+    }
+
+    #[test]
+    fn what_is_lost_after_a_gap_was_told_is_another_gap() {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let (keyboard, _) = crossbeam_channel::bounded(1);
+        let outbox = Outbox { sender, fill: Arc::default(), keyboard };
+        let told = || match receiver.try_recv() {
+            Ok(Message::Gap(gap)) => gap.swap(CLOSED, Ordering::AcqRel),
+            other => panic!("no gap: {other:?}"),
+        };
+        outbox.lose(1);
+        outbox.lose(2);
+        assert_eq!(told(), 3);
+        outbox.lose(4);
+        assert_eq!(told(), 4);
+        assert!(receiver.is_empty());
     }
 
     #[test]

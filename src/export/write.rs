@@ -218,15 +218,20 @@ fn head(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Files under their temporary names; those that were not renamed are removed again.
+/// Files under their temporary names; those that were not renamed are removed again, with the folders that
+/// were made for them.
 #[derive(Debug, Default)]
 struct Temporary {
     pairs: Vec<(PathBuf, PathBuf)>,
+    /// Folders that were made for them, the outer before the inner.
+    folders: Vec<PathBuf>,
 }
 
 impl Temporary {
     fn write(&mut self, path: &Path, file: &File, chown: Chown) -> io::Result<()> {
         if let Some(folder) = path.parent() {
+            let new: Vec<_> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+            self.folders.extend(new.into_iter().rev().map(Path::to_owned));
             fs::create_dir_all(folder)?;
         }
         let mut name = std::ffi::OsString::from(".");
@@ -262,6 +267,10 @@ impl Drop for Temporary {
         for (temporary, _) in &self.pairs {
             // The failure that led here is the one that is told.
             let _ = fs::remove_file(temporary);
+        }
+        for folder in self.folders.iter().rev() {
+            // One that holds a file stays, and all of them do after a success.
+            let _ = fs::remove_dir(folder);
         }
     }
 }
@@ -337,15 +346,16 @@ mod tests {
     fn a_failed_write_leaves_the_folder_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("b"), "a file where a folder is needed").unwrap();
-        let files = [ours("a.service"), ours("b/run")];
+        let files = [ours("a.service"), ours("new/log/run"), ours("b/run")];
         let changes = Changes {
             location: folder.path(),
             files: &files,
-            before: vec![None, None],
+            before: vec![None, None, None],
             stale: vec![],
         };
         assert!(changes.apply(Chown::Keep).is_err());
         assert_eq!(names(folder.path()), ["b"]);
+        assert!(!folder.path().join("new").exists());
     }
 
     #[test]

@@ -4,8 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::supervisor::Moment;
 
-/// Time since pm started, minus the time that it was stopped by Ctrl-Z: so that grace and back-off
-/// need no code for it.
+/// Later than this, pm did not just come late to a deadline: it was stopped (SIGSTOP) or got no CPU.
+const LATE: Duration = Duration::from_millis(100);
+/// What pm has after that, until it acts on the deadline: to hear what happened meanwhile.
+const CATCH_UP: Duration = Duration::from_millis(50);
+
+/// Time since pm started, minus the time that it was stopped, by Ctrl-Z or by force: so that grace and
+/// back-off need no code for it.
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,
@@ -27,6 +32,18 @@ impl Clock {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
         let since_start = self.paused.saturating_add(moment.0);
         self.start.checked_add(since_start).unwrap_or_else(|| self.start + YEAR)
+    }
+
+    /// Looks whether pm, which wanted to wake up at `due` at the latest, was kept from running until much
+    /// later. That time is left out then, and `due` is still to come: who ended in time meanwhile is not
+    /// to be killed for pm's own absence.
+    pub(crate) fn overslept(&mut self, due: Moment) -> bool {
+        let late = self.now().since(due);
+        let is_late = late > LATE;
+        if is_late {
+            self.paused += late + CATCH_UP;
+        }
+        is_late
     }
 
     /// Runs something that stops the process, and leaves its time out.

@@ -3,14 +3,16 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What is written for "it can be asked now".
 const READY: &[u8] = b"1";
+/// So far back the end of a whole line is looked for, in bytes.
+const LONGEST_LINE: u64 = 64 << 10;
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,38 @@ pub(crate) fn launch(arguments: &[OsString], folder: &Path, log: File) -> io::Re
         Ok(()) => Ok(Launched::Runs(child.id())),
         Err(_) => child.wait().map(|_| Launched::Ended),
     }
+}
+
+/// Looks whether the file system of the log has room for it.
+pub(crate) fn look_for_room(log: &File) -> io::Result<()> {
+    let system = nix::sys::statvfs::fstatvfs(log)?;
+    // One without blocks, such as that of a device, is never full.
+    // Some are kept for root.
+    let is_root = nix::unistd::geteuid().is_root();
+    let free = if is_root { system.blocks_free() } else { system.blocks_available() };
+    if system.blocks() > 0 && free == 0 {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    Ok(())
+}
+
+/// Writes the last words of a session into its log, which is its standard error and has no room: the last
+/// lines make room for it. Nothing can be done where that fails.
+pub(crate) fn last_words(text: &str) -> io::Result<()> {
+    let mut log = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let metadata = log.metadata()?;
+    let room = text.len() as u64;
+    if !metadata.is_file() || metadata.len() < room {
+        return Ok(());
+    }
+    let cut = metadata.len() - room;
+    let from = cut.saturating_sub(LONGEST_LINE);
+    let mut before = Vec::new();
+    log.seek(SeekFrom::Start(from))?;
+    Read::by_ref(&mut log).take(cut - from).read_to_end(&mut before)?;
+    let line = memchr::memrchr(b'\n', &before).map_or(cut, |at| from + at as u64 + 1);
+    log.set_len(line)?;
+    log.write_all(text.as_bytes())
 }
 
 /// Tells who launched this session that it can be asked, and lets the pipe go.

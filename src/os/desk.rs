@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::deliver;
+use super::halt;
 use super::meter::{Meter, Root};
 use super::notes;
 use crate::app::select::select;
@@ -283,11 +284,12 @@ fn report(core: &Supervisor, now: Moment) -> Report {
 fn measure_and_answer(report: Report, outbox: Outbox) {
     let bare = (report.clone(), outbox.clone());
     let thread = std::thread::Builder::new().name("status".into()).stack_size(256 << 10);
-    let started = thread.spawn(move || {
+    let measuring = move || {
         let mut report = report;
         measure(&mut report);
         outbox.answer(Body::Status(report));
-    });
+    };
+    let started = halt::keep_from(|| thread.spawn(measuring));
     if started.is_err() {
         let (report, outbox) = bare;
         outbox.answer(Body::Status(report));

@@ -16,6 +16,7 @@ use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 
+use super::halt::Halt;
 use super::processes;
 use super::system::origin::is_of_terminal;
 use crate::app::Environment;
@@ -51,9 +52,10 @@ pub(crate) fn run(order: &Order) -> Result<i32, Error> {
         libc::SIGUSR2,
     ];
     if place == Place::Own {
-        listened.extend([libc::SIGTSTP, libc::SIGCONT]);
+        listened.push(libc::SIGTSTP);
     }
     listened.retain(|signal| !is_ignored(*signal));
+    let halt = listened.contains(&libc::SIGTSTP).then(Halt::listen).transpose().map_err(fail)?;
     // Before the start: an end right after it must be heard.
     let mut signals = SignalsInfo::<WithOrigin>::new(listened).map_err(fail)?;
     let mut child = start(order, place)?;
@@ -71,7 +73,7 @@ pub(crate) fn run(order: &Order) -> Result<i32, Error> {
             match origin.signal {
                 libc::SIGCHLD => {}
                 _ if is_keyboard => {}
-                signal => pass_on(signal, pid, place),
+                signal => pass_on(signal, pid, place, halt.as_ref()),
             }
         }
     }
@@ -100,19 +102,21 @@ fn is_ignored(signal: i32) -> bool {
     signal != libc::SIGCHLD && result == 0 && before.sa_sigaction == libc::SIG_IGN
 }
 
-fn pass_on(signal: i32, pid: Pid, place: Place) {
+fn pass_on(signal: i32, pid: Pid, place: Place, halt: Option<&Halt>) {
     let Ok(signal) = Signal::try_from(signal) else { return };
     if signal == Signal::SIGTSTP && processes::is_orphaned(getpgrp()) {
         // As the kernel does by default: no shell could ever resume pm.
         return;
     }
     // ESRCH: it has just ended, which the loop sees next.
-    let _ = match place {
-        Place::Shared => kill(pid, signal),
-        Place::Own => killpg(pid, signal),
+    let send = |signal| match place {
+        Place::Shared => drop(kill(pid, signal)),
+        Place::Own => drop(killpg(pid, signal)),
     };
-    if signal == Signal::SIGTSTP {
-        let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+    send(signal);
+    if let Some(halt) = halt.filter(|_| signal == Signal::SIGTSTP) {
+        halt.obey();
+        send(Signal::SIGCONT);
     }
 }
 

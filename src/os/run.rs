@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use jiff::tz::TimeZone;
-use nix::sys::signal::{Signal as Nix, raise};
 
 use super::budgets::Budgets;
 use super::children::Children;
 use super::clock::Clock;
 use super::desk::{self, Control, Desk};
 use super::guard::{Guard, Mark};
+use super::halt::{self, Halt};
 use super::limits::OpenFiles;
 use super::pty::Size;
 use super::signals::{Heard, Signals};
 use super::spawn::{Spawner, Terminal};
-use super::{adopted, daemon, deliver, inherited, keyboard, notes};
+use super::{adopted, daemon, deliver, inherited, keyboard, notes, processes};
 use crate::app::{App, InstanceId, RunId, Signal, Stdio};
 use crate::control::proto::{Body, Call, Order};
 use crate::control::server::{FromClient, Server};
@@ -50,7 +50,7 @@ pub(crate) fn run(
     control: Control,
 ) -> Result<i32, Error> {
     let mut shell = Shell::open(app.clone(), form, zone, control)?;
-    let first = first.into_iter().chain(shell.warning.take());
+    let first = first.into_iter().chain(shell.warning.take()).chain(processes::missing());
     for text in first {
         shell.say(notes::say(Speaker::System, "notice", text, serde_json::Value::Null));
     }
@@ -96,6 +96,9 @@ struct Shell {
     output_error: Option<String>,
     /// The exit code for output that cannot be written, once that is so.
     lost: Option<i32>,
+    /// The output is the log of a session in the background.
+    launched: bool,
+    halt: Halt,
     desk: Desk,
     server: Option<Server>,
     /// Keeps the instances' stdin from ending.
@@ -119,21 +122,23 @@ impl Shell {
         adopted::become_subreaper().map_err(|error| fail("become a subreaper")(error.into()))?;
         let (sender, inputs) = crossbeam_channel::unbounded();
         let signals = Signals::catch().map_err(fail("listen to signals"))?;
+        let halt = Halt::listen().map_err(fail("listen to signals"))?;
         let (pumped, clients) = (sender.clone(), sender.clone());
         // A message to a session that is over is nobody's.
         let tell = move |news| drop(pumped.send(Input::Pump(news)));
         let stdout = std::os::fd::AsFd::as_fd(&io::stdout())
             .try_clone_to_owned()
             .map_err(fail("open standard output"))?;
-        let (pump, _thread) = Pump::start(form, zone, voices(&app), stdout, tell)
-            .map_err(fail("start the output thread"))?;
+        let (pump, _thread) =
+            halt::keep_from(|| Pump::start(form, zone, voices(&app), stdout, tell))
+                .map_err(fail("start the output thread"))?;
         let tell = move |news| drop(clients.send(Input::Client(news)));
         let (opened, door) = match Server::open(&control.folder, &app.root, tell) {
             Ok((server, door)) => (Ok(server), Some(door)),
             Err(error) => (Err(error), None),
         };
-        signals
-            .listen(door, move |heard| drop(sender.send(Input::Heard(heard))))
+        let tell = move |heard| drop(sender.send(Input::Heard(heard)));
+        halt::keep_from(|| signals.listen(door, tell))
             .map_err(fail("start the thread for signals"))?;
         if control.launched {
             daemon::tell_ready().map_err(fail("let standard input go"))?;
@@ -155,6 +160,8 @@ impl Shell {
             woken: Moment::default(),
             output_error: None,
             lost: None,
+            launched: control.launched,
+            halt,
             desk,
             server: None,
             _endless: endless_fd.into(),
@@ -198,10 +205,7 @@ impl Shell {
                 self.children.stop_strays(signal, |event| queue.push_back(event));
             }
             Action::Measure(samples) => self.queue.extend(self.budgets.measure(&samples)),
-            Action::Pause => self.clock.pause_during(|| {
-                // It cannot fail: the signal exists.
-                let _ = raise(Nix::SIGSTOP);
-            }),
+            Action::Pause => self.clock.pause_during(|| self.halt.obey()),
             Action::Reply(id, reply) => self.desk.reply(id, reply, &self.app),
             Action::Forget(id) => self.post(ToPump::Forget(id)),
             Action::Note(id, note) => self.say(notes::note(id, &note)),
@@ -293,6 +297,10 @@ impl Shell {
     fn next(&mut self, core: &Supervisor) -> Event {
         let deadline = core.next_deadline();
         loop {
+            // It may have been stopped before it came to wait.
+            if let Some(at) = deadline {
+                self.clock.overslept(at);
+            }
             if let Ok(input) = self.inputs.try_recv() {
                 if let Some(event) = self.take(input, core) {
                     return event;
@@ -306,12 +314,14 @@ impl Shell {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => self.inputs.recv_deadline(self.clock.instant_of(at)),
             };
+            let overslept = deadline.is_some_and(|at| self.clock.overslept(at));
             match input {
                 Ok(input) => {
                     if let Some(event) = self.take(input, core) {
                         return event;
                     }
                 }
+                Err(RecvTimeoutError::Timeout) if overslept => {}
                 Err(RecvTimeoutError::Timeout) => return Event::Ticked,
                 // Both threads are gone, which only a bug can do: end in order.
                 Err(RecvTimeoutError::Disconnected) => return Event::Signalled(Signal::TERM),

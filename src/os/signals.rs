@@ -7,7 +7,9 @@ use std::os::unix::net::UnixStream;
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as Nix};
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal as Nix, sigaction,
+};
 use nix::unistd::getpgrp;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
@@ -17,9 +19,9 @@ use crate::app::Signal;
 use crate::control::server::Door;
 
 /// What pm listens to. SIGALRM and the like keep their default, which is harmless or deadly
-/// by POSIX; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death. SIGXFSZ is heard
+/// by POSIX; SIGCONT is the business of [`super::halt`]; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death. SIGXFSZ is heard
 /// for the same end, and not ignored, since children would inherit that.
-const LISTENED: [i32; 11] = [
+const LISTENED: [i32; 10] = [
     libc::SIGINT,
     libc::SIGTERM,
     libc::SIGHUP,
@@ -27,7 +29,6 @@ const LISTENED: [i32; 11] = [
     libc::SIGUSR1,
     libc::SIGUSR2,
     libc::SIGTSTP,
-    libc::SIGCONT,
     libc::SIGCHLD,
     libc::SIGXFSZ,
     libc::SIGWINCH,
@@ -113,6 +114,23 @@ fn heard(signal: i32, ignores_hangup: bool) -> Option<Heard> {
         libc::SIGTSTP if processes::is_orphaned(getpgrp()) => None,
         signal => Some(Heard::Signal(Signal(signal))),
     }
+}
+
+/// Lets a write over the limit of a file's size (`ulimit -f`) fail with an error, where it would kill pm. It
+/// is caught and not ignored: children would inherit that. What the caller ignores stays so.
+pub(crate) fn survive_size_limit() {
+    extern "C" fn nothing(_: i32) {}
+    let action = |handler| SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler does nothing, and the other one was in force before.
+    #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+    // It cannot fail: the signal exists.
+    let _ = unsafe {
+        sigaction(Nix::SIGXFSZ, &action(SigHandler::Handler(nothing))).map(|before| {
+            if matches!(before.handler(), SigHandler::SigIgn) {
+                let _ = sigaction(Nix::SIGXFSZ, &before);
+            }
+        })
+    };
 }
 
 /// Returns whether SIGHUP was ignored.

@@ -99,7 +99,12 @@ impl Screen {
 
     /// Reads the wall clock for the lines that follow.
     pub(super) fn tick(&mut self) {
-        if self.clock.tick()
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the time of a line is when the pump read it"
+        )]
+        let now = Timestamp::now();
+        if self.clock.set(now)
             && let Medium::Text(renderer) = &mut self.medium
         {
             renderer.set_time(&self.clock.text);
@@ -229,12 +234,7 @@ impl Clock {
     }
 
     /// Returns whether the text may have changed.
-    fn tick(&mut self) -> bool {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the time of a line is when the pump read it"
-        )]
-        let now = Timestamp::now();
+    fn set(&mut self, now: Timestamp) -> bool {
         self.millisecond = now.as_millisecond();
         let Some(format) = &self.format else { return false };
         if now.as_second() == self.second && !self.fractions {
@@ -399,17 +399,30 @@ mod tests {
     }
 
     #[test]
-    fn the_time_is_made_again_when_its_text_would_change() {
-        let clock = |format: &str| Clock::new(Some(format.to_owned()), TimeZone::UTC);
-        let mut seconds = clock("%H:%M:%S");
-        assert!(seconds.tick());
-        // Not all of these can be in different seconds.
-        assert!((0..3).any(|_| !seconds.tick()));
-        seconds.second = 0;
-        assert!(seconds.tick());
-        let mut fractions = clock("%.3f");
-        assert!((0..3).all(|_| fractions.tick()));
-        assert!(!Clock::new(None, TimeZone::UTC).tick());
+    fn the_time_is_made_again_at_each_look_only_where_it_shows_fractions() {
+        let now = Timestamp::new(5, 0).unwrap();
+        for (format, again) in [(Some("%T"), false), (Some("%.3f"), true), (None, false)] {
+            let mut clock = Clock::new(format.map(str::to_owned), TimeZone::UTC);
+            assert_eq!(clock.set(now), format.is_some());
+            assert_eq!(clock.set(now), again, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_or_forth_is_followed() {
+        let mut clock = Clock::new(Some("%Y %H:%M:%S".to_owned()), TimeZone::UTC);
+        for (second, text, is_new) in [
+            (0, "1970 00:00:00", true),
+            (0, "1970 00:00:00", false),
+            (86_399, "1970 23:59:59", true),
+            (1, "1970 00:00:01", true),
+            (253_402_207_200, "9999 22:00:00", true),
+            (-1, "1969 23:59:59", true),
+        ] {
+            let now = Timestamp::new(second, 0).unwrap();
+            assert_eq!((clock.set(now), clock.text.as_str()), (is_new, text), "{second}");
+            assert_eq!(clock.millisecond, second * 1000);
+        }
     }
 
     #[test]

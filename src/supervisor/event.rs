@@ -126,7 +126,7 @@ pub enum Action {
     StopStrays(Signal),
     /// Measure the memory of these runs; answer with [`Event::Measured`] for each that can be.
     Measure(Vec<Sample>),
-    /// Stop pm itself until it is continued (Ctrl-Z).
+    /// Stop pm itself until it is continued (Ctrl-Z); what follows is for then.
     Pause,
     /// Say something about an instance.
     Note(InstanceId, Note),

@@ -201,7 +201,10 @@ impl Supervisor {
         };
         let release_pending = self.has_release && self.procs.iter().any(is_pending);
         let may_start = |id: &InstanceId| !release_pending || role(id) == Role::Release;
-        let is_ready = |proc: &Proc| proc.state == State::Idle && proc.goal == Goal::Run;
+        // Not before the last life's output is shown: where nobody reads pm's, one pipe after the other
+        // would wait unread.
+        let is_ready =
+            |proc: &Proc| proc.state == State::Idle && proc.goal == Goal::Run && !proc.output_open;
         let mut ready = self.procs.iter().filter(|(_, proc)| is_ready(proc));
         let next = ready.find(|(id, _)| may_start(id)).map(|(id, _)| *id);
         if let Some(id) = next {

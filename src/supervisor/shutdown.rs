@@ -14,6 +14,8 @@ impl Supervisor {
             Signal::TSTP => {
                 self.forward(signal);
                 self.out.push(Action::Pause);
+                // It is over by now, or has not come about: they go on in either case.
+                self.forward(Signal::CONT);
             }
             _ => self.forward(signal),
         }

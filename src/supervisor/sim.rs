@@ -154,6 +154,8 @@ pub(super) struct World {
     pub(super) now: Moment,
     /// How long a start takes to be answered, in milliseconds.
     pub(super) start_takes: u64,
+    /// Somebody reads what is shown.
+    pub(super) has_reader: bool,
     /// What a run uses at a time, in bytes.
     pub(super) memory: fn(RunId, Moment) -> u64,
     rows: Vec<Row>,
@@ -200,6 +202,7 @@ impl World {
             sup: Supervisor::new(Arc::clone(&app)),
             now: Moment::default(),
             start_takes: 0,
+            has_reader: true,
             memory: |_, _| 0,
             rows,
             app,
@@ -306,7 +309,7 @@ impl World {
                 life.leader = Some(exit);
                 let has_members = life.has_members;
                 if !has_members && !matches!(life.child, Child::Leaky(..)) {
-                    self.soon(0, Happening::Fact(Event::OutputClosed { run }));
+                    self.shown(run);
                 }
                 let group = if has_members { Group::Left } else { Group::Gone };
                 Some(Event::Exited { run, exit, group })
@@ -315,7 +318,7 @@ impl World {
                 let life = self.lives.get_mut(&run).filter(|life| life.has_members)?;
                 life.has_members = false;
                 life.leader?;
-                self.soon(0, Happening::Fact(Event::OutputClosed { run }));
+                self.shown(run);
                 Some(Event::GroupGone { run })
             }
             Happening::StraysEnd => self.strays.is_empty().then_some(Event::StraysGone),
@@ -332,6 +335,7 @@ impl World {
             Action::Sweep(run) => {
                 let life = self.lives.remove(&run);
                 assert!(life.is_some(), "swept a run that is not live\n{}", self.trace());
+                self.shown(run);
                 self.past.insert(run);
                 self.sweeps += 1;
             }
@@ -361,6 +365,13 @@ impl World {
                 assert!(!lives, "forgot one that lives\n{}", self.trace());
             }
             Action::Pause | Action::Note(..) | Action::Say(_) => {}
+        }
+    }
+
+    /// Everything that a run has written is shown, unless nobody reads. To be told twice is nothing.
+    fn shown(&mut self, run: RunId) {
+        if self.has_reader {
+            self.soon(0, Happening::Fact(Event::OutputClosed { run }));
         }
     }
 

@@ -12,6 +12,7 @@ mod daemon;
 mod demo;
 mod env_command;
 mod export;
+mod faults;
 mod files;
 mod group;
 mod guard;

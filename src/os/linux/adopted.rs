@@ -2,6 +2,7 @@
 //! pm's child, however it made itself a daemon; and as PID 1 pm gets strangers the same way.
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, getpgid};
 
 use super::processes;
@@ -26,6 +27,9 @@ impl Adopted {
         let children = processes::children_of(Pid::this());
         let strangers = children.into_iter().filter(|pid| !is_ours(*pid));
         self.living = strangers.filter(|pid| !reap(*pid)).collect();
+        if self.living.is_empty() && !processes::is_there() {
+            reap_unseen(is_ours);
+        }
         self.signal_new();
     }
 
@@ -65,4 +69,14 @@ impl Adopted {
     pub(crate) fn are_ended(&self) -> bool {
         self.ending.is_some() && self.living.is_empty()
     }
+}
+
+/// Reaps the dead where nobody can be seen. One that pm started, which is not to be reaped here, hides those
+/// behind it until it is swept.
+fn reap_unseen(is_ours: impl Fn(Pid) -> bool) {
+    let ended = || {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        waitid(Id::All, flags).ok()?.pid().filter(|pid| !is_ours(*pid))
+    };
+    while ended().is_some_and(reap) {}
 }

@@ -49,6 +49,18 @@ pub(crate) fn parse(line: &[u8]) -> Option<Stat> {
     })
 }
 
+/// Returns what pm cannot do here, where there is no /proc.
+pub(crate) fn missing() -> Option<String> {
+    let text = "there is no /proc: what leaves its process group (setsid, a daemon) is not found when the \
+                session ends, and no memory is measured";
+    (!is_there()).then(|| text.to_owned())
+}
+
+/// Returns whether processes can be seen at all.
+pub(crate) fn is_there() -> bool {
+    fs::metadata("/proc/self/stat").is_ok()
+}
+
 /// Returns every process that can be seen.
 pub(crate) fn all() -> Vec<Stat> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };

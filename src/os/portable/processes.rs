@@ -37,6 +37,12 @@ impl Stat {
     }
 }
 
+/// Returns what pm cannot do here for want of a view on processes. What these systems do not tell is in
+/// docs/portability.md, and nothing to be said at each start.
+pub(crate) fn missing() -> Option<String> {
+    None
+}
+
 /// Returns every process that can be seen; none where `ps` fails.
 pub(crate) fn all() -> Vec<Stat> {
     let mut ps = Command::new(PS);

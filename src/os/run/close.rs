@@ -5,13 +5,29 @@ use std::time::Duration;
 
 use super::{Input, Shell};
 use crate::app::Signal;
-use crate::os::notes;
 use crate::os::signals::Heard;
+use crate::os::{daemon, notes};
 use crate::output::{FromPump, ToPump};
 use crate::supervisor::Supervisor;
 
 /// How long pm waits at its end for a reader of stdout that takes nothing at all.
 const STALLED_READER: Duration = Duration::from_secs(5);
+
+/// Says why output was lost. A full or closed stderr leaves nobody to tell; where it is the log of a session
+/// in the background, that is the only place where anybody will look.
+fn tell_loss(error: &str, launched: bool) {
+    if !launched {
+        let _ = writeln!(io::stderr(), "error: cannot write to standard output: {error}");
+        return;
+    }
+    let text = format!(
+        "error: cannot write this log: {error}; lines are lost here, and the session has ended\n"
+    );
+    // Behind a line that may have been cut.
+    if write!(io::stderr(), "\n{text}").is_err() {
+        let _ = daemon::last_words(&text);
+    }
+}
 
 impl Shell {
     /// Remembers why and with what exit code the output was lost, if that is the news.
@@ -38,8 +54,7 @@ impl Shell {
             server.close();
         }
         if let Some(error) = self.output_error {
-            // A full or closed stderr leaves nobody to tell.
-            let _ = writeln!(io::stderr(), "error: cannot write to standard output: {error}");
+            tell_loss(&error, self.launched);
         }
         // A stop that was asked for is a success, and a failure keeps its own code.
         if code == 0 && !core.was_asked() { self.lost.unwrap_or(0) } else { code }
@@ -67,6 +82,9 @@ impl Shell {
                         }
                     }
                     Ok(Input::Pump(news)) => self.note_loss(&news),
+                    Ok(Input::Heard(Heard::Signal(Signal::TSTP))) => {
+                        self.clock.pause_during(|| self.halt.obey());
+                    }
                     Ok(Input::Heard(_) | Input::Client(_)) | Err(_) => {}
                 },
                 default(patience) => {

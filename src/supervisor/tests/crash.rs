@@ -1,6 +1,6 @@
 //! What follows the end of an instance: wait, new start, or none.
 
-use crate::app::{ExitOn, Policy};
+use crate::app::{ExitOn, Policy, Signal};
 use crate::supervisor::sim::{Child, Row, World, always, never, on_failure, row};
 use crate::supervisor::{Event, Exit, Group};
 
@@ -50,6 +50,25 @@ fn the_wait_grows_to_thirty_seconds_and_no_further() {
     let waits: Vec<_> = w.lines(&["again"]).iter().map(|line| wait_of(line)).take(9).collect();
     assert_eq!(waits, ["500ms", "1s", "2s", "4s", "8s", "16s", "30s", "30s", "30s"]);
     assert!(w.lines(&["again"])[40].contains("again in 30s"));
+}
+
+#[test]
+fn a_restart_waits_until_the_output_of_the_life_before_is_shown_and_a_stop_does_not() {
+    let child = Child::ExitsAfter(10, Exit::Code(0));
+    let mut w = World::new(ExitOn::Failure, vec![row("web", always(), child)]);
+    w.has_reader = false;
+    assert_eq!(w.run(1_000_000), None);
+    let before = "0 spawn web.1#1
+        210 sweep web.1#1
+        210 web.1 exited with code 0; again in 500ms (0/5)";
+    w.assert(before);
+    let mut stopped = w.clone();
+    stopped.deliver(Event::Signalled(Signal::INT));
+    assert_eq!(stopped.run(FOREVER), Some(0));
+    let run = w.past_run(0).unwrap();
+    w.at(1_000_000, Event::OutputClosed { run });
+    assert_eq!(w.run(1_000_005), None);
+    w.assert(&format!("{before}\n1000000 spawn web.1#2"));
 }
 
 fn wait_of(line: &str) -> String {

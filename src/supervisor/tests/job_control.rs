@@ -5,11 +5,10 @@ use crate::supervisor::sim::{Child, Row, World, on_failure, row};
 use crate::supervisor::{Event, Exit};
 
 #[test]
-fn ctrl_z_stops_the_groups_and_then_pm_and_continue_goes_to_the_groups() {
+fn ctrl_z_stops_the_groups_and_then_pm_and_after_that_the_groups_go_on() {
     let rows = vec![Row { count: 2, ..row("web", on_failure(), Child::Forever) }];
     let mut w = World::new(ExitOn::Failure, rows);
     w.at(10, Event::Signalled(Signal::TSTP));
-    w.at(20, Event::Signalled(Signal::CONT));
     assert_eq!(w.run(1_000), None);
     w.assert(
         "0 spawn web.1#1
@@ -17,8 +16,8 @@ fn ctrl_z_stops_the_groups_and_then_pm_and_continue_goes_to_the_groups() {
         10 SIGTSTP web.1#1
         10 SIGTSTP web.2#1
         10 pause
-        20 SIGCONT web.1#1
-        20 SIGCONT web.2#1",
+        10 SIGCONT web.1#1
+        10 SIGCONT web.2#1",
     );
 }
 
@@ -27,7 +26,6 @@ fn ctrl_z_during_a_stop_reaches_who_is_stopping() {
     let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Deaf)]);
     w.at(10, Event::Signalled(Signal::INT));
     w.at(20, Event::Signalled(Signal::TSTP));
-    w.at(30, Event::Signalled(Signal::CONT));
     assert_eq!(w.run(900), None);
     w.assert(
         "0 spawn web.1#1
@@ -35,7 +33,7 @@ fn ctrl_z_during_a_stop_reaches_who_is_stopping() {
         10 SIGTERM web.1#1
         20 SIGTSTP web.1#1
         20 pause
-        30 SIGCONT web.1#1",
+        20 SIGCONT web.1#1",
     );
 }
 
@@ -62,6 +60,7 @@ fn ctrl_z_during_a_start_stops_what_was_just_started() {
     w.assert(
         "0 spawn web.1#1
         0 SIGTSTP web.1#1
-        0 pause",
+        0 pause
+        0 SIGCONT web.1#1",
     );
 }

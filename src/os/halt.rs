@@ -1,0 +1,86 @@
+//! Ctrl-Z: pm stops its instances (`pm run`: its command), then itself; and a SIGCONT that comes meanwhile is not lost.
+//!
+//! SIGTSTP is caught, so that the instances can be stopped first. Were pm to raise SIGSTOP then, a SIGCONT that
+//! came in between would be over, and pm stopped for ever. So SIGTSTP is raised again while it is blocked: from
+//! then on SIGCONT takes it away, by the kernel's own rule (signal(7)). What came before is known for certain,
+//! because one thread alone handles both signals, in their order.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::libc;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+
+const NO: usize = 0;
+const YES: usize = 1;
+
+/// Whether the last of SIGTSTP and SIGCONT was SIGTSTP.
+#[derive(Debug)]
+pub(crate) struct Halt {
+    wanted: Arc<AtomicUsize>,
+}
+
+impl Halt {
+    /// Begins to listen to both, on this thread. Others must be started with [`keep_from`].
+    pub(crate) fn listen() -> io::Result<Self> {
+        let wanted = Arc::new(AtomicUsize::new(NO));
+        signal_hook::flag::register_usize(libc::SIGTSTP, Arc::clone(&wanted), YES)?;
+        signal_hook::flag::register_usize(libc::SIGCONT, Arc::clone(&wanted), NO)?;
+        // The handler of one must not run in the middle of the other's.
+        for signal in [Signal::SIGTSTP, Signal::SIGCONT] {
+            if let Some(action) = dispose(signal, SigHandler::SigDfl) {
+                restore(signal, SigAction::new(action.handler(), action.flags(), both()));
+            }
+        }
+        Ok(Self { wanted })
+    }
+
+    /// Stops this process as SIGTSTP does by default, and returns when it goes on; at once where SIGCONT has
+    /// come since, or where no shell could resume it.
+    pub(crate) fn obey(&self) {
+        let stop = SigSet::from(Signal::SIGTSTP);
+        // No call here can fail: the signal exists.
+        let _ = stop.thread_block();
+        let before = dispose(Signal::SIGTSTP, SigHandler::SigDfl);
+        // A SIGCONT that came before has been handled when this returns, and a later one takes it away.
+        let _ = raise(Signal::SIGTSTP);
+        if self.wanted.load(Ordering::SeqCst) == NO {
+            // This takes it away too.
+            dispose(Signal::SIGTSTP, SigHandler::SigIgn);
+        }
+        let _ = stop.thread_unblock();
+        if let Some(action) = before {
+            restore(Signal::SIGTSTP, action);
+        }
+    }
+}
+
+/// Starts threads that leave SIGTSTP and SIGCONT to this one.
+pub(crate) fn keep_from<T>(start: impl FnOnce() -> T) -> T {
+    // Neither can fail: the signals exist.
+    let _ = both().thread_block();
+    let started = start();
+    let _ = both().thread_unblock();
+    started
+}
+
+fn both() -> SigSet {
+    SigSet::from_iter([Signal::SIGTSTP, Signal::SIGCONT])
+}
+
+/// Returns what was in force before.
+fn dispose(signal: Signal, handler: SigHandler) -> Option<SigAction> {
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the default and none run no code of ours.
+    #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+    unsafe {
+        sigaction(signal, &action).ok()
+    }
+}
+
+fn restore(signal: Signal, action: SigAction) {
+    // SAFETY: this handler was in force before.
+    #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+    let _ = unsafe { sigaction(signal, &action) };
+}
