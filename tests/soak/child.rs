@@ -144,7 +144,9 @@ impl Child {
 
     fn die_by(&mut self, signal: &str) -> ! {
         self.tell_end(&format!("signal {signal}"));
-        let kill = format!("kill -s {signal} {}", std::process::id());
+        // Twice: the first SIGSEGV or SIGBUS only takes the handler of Rust's runtime away.
+        let me = std::process::id();
+        let kill = format!("kill -s {signal} {me}; kill -s {signal} {me}");
         let _ = Command::new("/bin/sh").args(["-c", &kill]).status();
         pause(5000);
         exit(93)
