@@ -15,6 +15,7 @@ mod deliver;
 pub(crate) mod desk;
 pub(crate) mod foreground;
 pub(crate) mod guard;
+pub(crate) mod heap;
 pub(crate) mod keyboard;
 pub(crate) mod limits;
 pub mod meter;

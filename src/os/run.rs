@@ -21,7 +21,7 @@ use super::limits::OpenFiles;
 use super::pty::Size;
 use super::signals::{Heard, Signals};
 use super::spawn::{Spawner, Terminal};
-use super::{adopted, daemon, deliver, inherited, keyboard, notes};
+use super::{adopted, daemon, deliver, heap, inherited, keyboard, notes};
 use crate::app::{App, InstanceId, RunId, Signal, Stdio};
 use crate::control::proto::{Body, Call, Order};
 use crate::control::server::{FromClient, Server};
@@ -105,6 +105,7 @@ struct Shell {
 impl Shell {
     fn open(app: Arc<App>, form: Form, zone: TimeZone, control: Control) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
+        heap::give_back_what_is_freed();
         inherited::keep_from_children();
         let open_files = OpenFiles::make_room(&app)?;
         let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;

@@ -211,7 +211,10 @@ fn next_run(instance: &str) -> u64 {
         let entry = format!("double {instance} {run} {pid}\n");
         let _ = appended(&variable("SOAK_JOURNAL")).write_all(entry.as_bytes());
     }
-    if fs::write(&path, format!("{run} {}", std::process::id())).is_err() {
+    // Whole or not at all: it may be killed at any time.
+    let new = format!("{path}.new");
+    let written = fs::write(&new, format!("{run} {}", std::process::id()));
+    if written.and_then(|()| fs::rename(&new, &path)).is_err() {
         exit(97);
     }
     run

@@ -282,6 +282,8 @@ def main():
     options.instances = options.instances or (40 if options.short else 200)
     options.pm = os.path.abspath(options.pm)
     print(f'soak: {options.instances} instances, {options.seconds:.0f} s, seed {options.seed}, {options.pm}', flush=True)
+    # What was started is ended then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     soak = Soak(options)
     try:
         soak.run()
