@@ -89,20 +89,21 @@ impl Supervisor {
     }
 
     fn finish_drained(&mut self, now: Moment) {
-        let has_no_leader = |state: State| {
-            matches!(state, State::Draining { .. } | State::Stopping { leader: Some(_), .. })
+        // No more than can be finished: in a stop of a thousand, hundreds drain at each event.
+        let is_ready = |proc: &Proc| match proc.state {
+            State::Draining { .. } => !proc.output_open && proc.group == Group::Gone,
+            State::Stopping { leader, .. } => leader.is_some() && proc.group == Group::Gone,
+            State::Idle
+            | State::Spawning
+            | State::Up { .. }
+            | State::Backoff { .. }
+            | State::Ended(_) => false,
         };
-        for id in self.ids_in(has_no_leader) {
+        for id in self.ids_of(is_ready) {
             let proc = self.proc(id);
             match proc.state {
-                State::Draining { outcome, .. }
-                    if !proc.output_open && proc.group == Group::Gone =>
-                {
-                    self.finish_run(id, outcome, now);
-                }
-                State::Stopping { since, leader: Some(exit), cause, .. }
-                    if proc.group == Group::Gone =>
-                {
+                State::Draining { outcome, .. } => self.finish_run(id, outcome, now),
+                State::Stopping { since, leader: Some(exit), cause, .. } => {
                     let outcome = Outcome { exit, uptime: now.since(since), cause };
                     if proc.output_open {
                         proc.state = State::Draining { outcome, until: now + DRAIN };
@@ -110,17 +111,26 @@ impl Supervisor {
                         self.finish_run(id, outcome, now);
                     }
                 }
-                // Everything else waits for an event or a deadline.
-                _ => {}
+                State::Stopping { leader: None, .. }
+                | State::Idle
+                | State::Spawning
+                | State::Up { .. }
+                | State::Backoff { .. }
+                | State::Ended(_) => unreachable!("these are not ready"),
             }
         }
     }
 
     fn stop_unwanted(&mut self, now: Moment) {
         let ends = self.phase != Phase::Running;
-        let is_unwanted = |proc: &Proc| {
-            (ends || proc.goal != Goal::Run) && !matches!(proc.state, State::Ended(_))
+        let kills = self.phase == Phase::Killing;
+        // No more than can be moved: in a stop of a thousand, hundreds are on their way at each event.
+        let can_move = |state: State| match state {
+            State::Up { .. } | State::Backoff { .. } => true,
+            State::Stopping { stage, .. } => kills && stage == Stage::Asked,
+            State::Idle | State::Spawning | State::Draining { .. } | State::Ended(_) => false,
         };
+        let is_unwanted = |proc: &Proc| (ends || proc.goal != Goal::Run) && can_move(proc.state);
         let mut ids = self.ids_of(is_unwanted);
         // Of those that are scaled away, the highest number goes first.
         if !ends {
