@@ -292,7 +292,6 @@ impl Shell {
 
     /// Returns the next event: a signal, then a queued answer, then whatever comes before the deadline.
     fn next(&mut self, core: &Supervisor) -> Event {
-        let deadline = core.next_deadline();
         loop {
             if let Ok(input) = self.inputs.try_recv() {
                 if let Some(event) = self.take(input, core) {
@@ -300,10 +299,11 @@ impl Shell {
                 }
                 continue;
             }
+            self.look_at_children();
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
-            let input = match deadline {
+            let input = match core.next_deadline() {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => self.inputs.recv_deadline(self.clock.instant_of(at)),
             };
@@ -316,6 +316,17 @@ impl Shell {
                 Err(RecvTimeoutError::Timeout) => return Event::Ticked,
                 // Both threads are gone, which only a bug can do: end in order.
                 Err(RecvTimeoutError::Disconnected) => return Event::Signalled(Signal::TERM),
+            }
+        }
+    }
+
+    fn look_at_children(&mut self) {
+        let is_due = self.children.is_due(self.clock.now(), self.queue.len());
+        if is_due {
+            let (queue, budgets) = (&mut self.queue, &self.budgets);
+            self.children.look(|event| queue.push_back(budgets.name(event)));
+            if self.children.guard_has_just_ended() {
+                self.say_unguarded();
             }
         }
     }
@@ -357,11 +368,7 @@ impl Shell {
                 None
             }
             Input::Heard(Heard::Child) => {
-                let (queue, budgets) = (&mut self.queue, &self.budgets);
-                self.children.look(|event| queue.push_back(budgets.name(event)));
-                if self.children.guard_has_just_ended() {
-                    self.say_unguarded();
-                }
+                self.children.hear();
                 None
             }
             Input::Pump(FromPump::Closed(run)) => {
