@@ -146,7 +146,7 @@ impl Child {
         self.tell_end(&format!("signal {signal}"));
         // Twice: the first SIGSEGV or SIGBUS only takes the handler of Rust's runtime away.
         let me = std::process::id();
-        let kill = format!("kill -s {signal} {me}; kill -s {signal} {me}");
+        let kill = format!("kill -s {signal} {me}; sleep 0.5; kill -s {signal} {me}");
         let _ = Command::new("/bin/sh").args(["-c", &kill]).status();
         pause(5000);
         exit(93)
