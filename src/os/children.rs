@@ -4,6 +4,7 @@
 //! it is there, its process group id cannot become anyone else's.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -12,7 +13,11 @@ use super::adopted::Adopted;
 use super::guard::Guard;
 use super::wait;
 use crate::app::{RunId, Signal as SignalNumber};
-use crate::supervisor::{Event, Exit, Group};
+use crate::supervisor::{Event, Exit, Group, Moment};
+
+/// How long the news of an end may wait for company while other events wait too. Each look goes through
+/// all children, and in a stop of a thousand most ends come together.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
@@ -35,11 +40,31 @@ pub(crate) struct Children {
     runs: HashMap<RunId, Child>,
     adopted: Adopted,
     guard: Guard,
+    news: News,
+}
+
+/// Whether some child has changed since the last look, and when that was.
+#[derive(Clone, Copy, Debug, Default)]
+struct News {
+    is_there: bool,
+    looked: Moment,
+}
+
+impl News {
+    /// Returns once whether it is time to look.
+    fn is_due(&mut self, now: Moment, waiting_events: usize) -> bool {
+        let is_due = self.is_there && (waiting_events == 0 || now.since(self.looked) >= LOOK_EVERY);
+        if is_due {
+            *self = Self { is_there: false, looked: now };
+        }
+        is_due
+    }
 }
 
 impl Children {
     pub(crate) fn new(guard: Guard) -> Self {
-        Self { runs: HashMap::new(), adopted: Adopted::default(), guard }
+        let (adopted, news) = (Adopted::default(), News::default());
+        Self { runs: HashMap::new(), adopted, guard, news }
     }
 
     /// Takes a started run. Returns false where the guard has no room for its group.
@@ -51,6 +76,17 @@ impl Children {
     /// Returns how many runs there are that have not been swept.
     pub(crate) fn count(&self) -> usize {
         self.runs.len()
+    }
+
+    /// Takes the news that some child has changed.
+    pub(crate) fn hear(&mut self) {
+        self.news.is_there = true;
+    }
+
+    /// Returns once after news whether it is time for [`Self::look`]: at once where no events wait, and
+    /// now and then in a long row of them.
+    pub(crate) fn is_due(&mut self, now: Moment, waiting_events: usize) -> bool {
+        self.news.is_due(now, waiting_events)
     }
 
     /// Looks at every child, and tells what is new.
@@ -143,5 +179,25 @@ fn send(group: Pid, signal: SignalNumber) {
     let _ = killpg(group, number);
     if matches!(number, Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGHUP) {
         let _ = killpg(group, Signal::SIGCONT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_is_looked_at_once_and_at_once_unless_events_wait() {
+        let at = |ms| Moment(Duration::from_millis(ms));
+        let mut news = News::default();
+        assert!(!news.is_due(at(1000), 0));
+        news.is_there = true;
+        assert!(news.is_due(at(1000), 7));
+        assert!(!news.is_due(at(1000), 0));
+        news.is_there = true;
+        assert!(!news.is_due(at(1004), 7));
+        assert!(news.is_due(at(1005), 7));
+        news.is_there = true;
+        assert!(news.is_due(at(1005), 0));
     }
 }

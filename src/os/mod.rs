@@ -16,6 +16,7 @@ pub(crate) mod desk;
 pub(crate) mod foreground;
 pub(crate) mod guard;
 pub(crate) mod halt;
+pub(crate) mod heap;
 pub(crate) mod keyboard;
 pub(crate) mod limits;
 pub mod meter;

@@ -1,5 +1,6 @@
 //! The loop of a session: an event to the supervisor, its orders carried out, the next event.
 
+mod attach;
 mod close;
 
 use std::collections::{HashMap, VecDeque};
@@ -14,19 +15,19 @@ use jiff::tz::TimeZone;
 use super::budgets::Budgets;
 use super::children::Children;
 use super::clock::Clock;
-use super::desk::{self, Control, Desk};
+use super::desk::{Control, Desk};
 use super::guard::{Guard, Mark};
 use super::halt::{self, Halt};
 use super::limits::OpenFiles;
 use super::pty::Size;
 use super::signals::{Heard, Signals};
 use super::spawn::{Spawner, Terminal};
-use super::{adopted, daemon, deliver, inherited, keyboard, notes, processes};
+use super::{adopted, daemon, heap, inherited, notes, processes};
 use crate::app::{App, InstanceId, RunId, Signal, Stdio};
-use crate::control::proto::{Body, Call, Order};
+use crate::control::proto::{Call, Order};
 use crate::control::server::{FromClient, Server};
 use crate::error::Error;
-use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice, Watcher};
+use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
 use crate::supervisor::{Action, Event, Moment, Supervisor};
 
 /// How long messages to the pump may wait for company.
@@ -108,6 +109,7 @@ struct Shell {
 impl Shell {
     fn open(app: Arc<App>, form: Form, zone: TimeZone, control: Control) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
+        heap::give_back_what_is_freed();
         inherited::keep_from_children();
         let open_files = OpenFiles::make_room(&app)?;
         let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;
@@ -241,32 +243,6 @@ impl Shell {
         }
     }
 
-    /// Returns the terminal of the one instance that is named.
-    fn terminal_of(&self, name: &str, core: &Supervisor) -> Result<(RunId, OwnedFd), Body> {
-        let refused = |reason, hint: &str| Body::Refused { reason, hint: Some(hint.to_owned()) };
-        let ids = desk::chosen(&[name.to_owned()], core)?;
-        let [id] = ids[..] else {
-            return Err(refused(format!("`{name}` is not one instance"), "write `web.1`"));
-        };
-        let (run, terminal) =
-            self.terminals.iter().find(|(run, _)| run.instance == id).ok_or_else(|| {
-                let name = self.app.name_of(id);
-                let hint = "a running instance has one with `pm start --pty always`";
-                refused(format!("`{name}` has no terminal"), hint)
-            })?;
-        let end = terminal
-            .end
-            .try_clone()
-            .map_err(|error| refused(format!("cannot attach: {error}"), "close other clients"))?;
-        Ok((*run, end))
-    }
-
-    /// Gives every terminal the size of pm's own.
-    fn resize(&self) {
-        let size = Size::of_stdout();
-        self.terminals.values().for_each(|terminal| size.give(&terminal.end));
-    }
-
     fn say_unguarded(&mut self) {
         let text = "the guard process is gone: if pm is killed by SIGKILL, what it started stays"
             .to_owned();
@@ -307,6 +283,7 @@ impl Shell {
                 }
                 continue;
             }
+            self.look_at_children();
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
@@ -329,6 +306,17 @@ impl Shell {
         }
     }
 
+    fn look_at_children(&mut self) {
+        let is_due = self.children.is_due(self.clock.now(), self.queue.len());
+        if is_due {
+            let (queue, budgets) = (&mut self.queue, &self.budgets);
+            self.children.look(|event| queue.push_back(budgets.name(event)));
+            if self.children.guard_has_just_ended() {
+                self.say_unguarded();
+            }
+        }
+    }
+
     fn take(&mut self, input: Input, core: &Supervisor) -> Option<Event> {
         match input {
             Input::Client(FromClient::Asked(
@@ -336,17 +324,7 @@ impl Shell {
                 Call { order: Order::Attach { name, rows, columns }, .. },
                 outbox,
             )) => {
-                match self.terminal_of(&name, core) {
-                    Ok((run, keys)) => {
-                        Size { rows, columns }.give(&keys);
-                        outbox.answer(Body::Attached);
-                        outbox.attach(keyboard::on(keys));
-                        let watcher = Watcher { id: client.0, send: deliver::as_it_comes(outbox) };
-                        self.pump.post(ToPump::Watch(run, watcher));
-                        self.pump.wake();
-                    }
-                    Err(body) => outbox.answer(body),
-                }
+                self.attach(client, &name, Size { rows, columns }, outbox, core);
                 None
             }
             Input::Client(FromClient::Asked(client, call, outbox)) => {
@@ -366,11 +344,7 @@ impl Shell {
                 None
             }
             Input::Heard(Heard::Child) => {
-                let (queue, budgets) = (&mut self.queue, &self.budgets);
-                self.children.look(|event| queue.push_back(budgets.name(event)));
-                if self.children.guard_has_just_ended() {
-                    self.say_unguarded();
-                }
+                self.children.hear();
                 None
             }
             Input::Pump(FromPump::Closed(run)) => {

@@ -7,6 +7,24 @@ use super::{
 };
 use crate::app::Role;
 
+/// What one pass over all instances finds for the steps of a reconcile. Of a thousand instances few are in
+/// motion, and a pass for each step would be most of what an event costs.
+#[derive(Clone, Copy, Debug)]
+struct Survey {
+    /// Some run can be finished.
+    has_drained: bool,
+    /// Something that should not run can be moved towards that.
+    has_unwanted: bool,
+    /// Someone who was scaled away runs no more.
+    has_left: bool,
+    /// Some start is ordered and not yet answered.
+    is_starting: bool,
+    /// Something waits to be started.
+    has_ready: bool,
+    /// Nothing runs, and nothing will.
+    is_settled: bool,
+}
+
 impl Supervisor {
     /// Acts on every deadline that has passed.
     pub(super) fn expire(&mut self, now: Moment) {
@@ -78,31 +96,58 @@ impl Supervisor {
         }
     }
 
-    /// Moves each instance one step from what it does to what is wanted.
+    /// Moves each instance one step from what it does to what is wanted. Each step sees what those before
+    /// it did.
     pub(super) fn reconcile(&mut self, now: Moment) {
-        self.finish_drained(now);
-        self.stop_unwanted(now);
-        self.forget_left();
-        self.start_wanted();
-        self.close_when_settled(now);
+        let mut survey = self.survey();
+        if survey.has_drained {
+            self.finish_drained(now);
+            survey = self.survey();
+        }
+        if survey.has_unwanted {
+            self.stop_unwanted(now);
+            survey = self.survey();
+        }
+        if survey.has_left {
+            self.forget_left();
+            survey = self.survey();
+        }
+        if survey.has_ready && !survey.is_starting {
+            // What is ready keeps a session from being settled, started or not.
+            self.start_wanted();
+        }
+        if survey.is_settled {
+            self.close_when_settled(now);
+        }
         self.watch_memory(now);
     }
 
-    fn finish_drained(&mut self, now: Moment) {
-        let has_no_leader = |state: State| {
-            matches!(state, State::Draining { .. } | State::Stopping { leader: Some(_), .. })
+    fn survey(&self) -> Survey {
+        let mut survey = Survey {
+            has_drained: false,
+            has_unwanted: false,
+            has_left: false,
+            is_starting: false,
+            has_ready: false,
+            is_settled: true,
         };
-        for id in self.ids_in(has_no_leader) {
+        for proc in self.procs.values() {
+            survey.has_drained |= has_drained(proc);
+            survey.has_unwanted |= self.is_unwanted(proc);
+            survey.has_left |= has_left(proc);
+            survey.is_starting |= proc.state == State::Spawning;
+            survey.has_ready |= is_ready(proc);
+            survey.is_settled &= self.is_settled(proc);
+        }
+        survey
+    }
+
+    fn finish_drained(&mut self, now: Moment) {
+        for id in self.ids_of(has_drained) {
             let proc = self.proc(id);
             match proc.state {
-                State::Draining { outcome, .. }
-                    if !proc.output_open && proc.group == Group::Gone =>
-                {
-                    self.finish_run(id, outcome, now);
-                }
-                State::Stopping { since, leader: Some(exit), cause, .. }
-                    if proc.group == Group::Gone =>
-                {
+                State::Draining { outcome, .. } => self.finish_run(id, outcome, now),
+                State::Stopping { since, leader: Some(exit), cause, .. } => {
                     let outcome = Outcome { exit, uptime: now.since(since), cause };
                     if proc.output_open {
                         proc.state = State::Draining { outcome, until: now + DRAIN };
@@ -110,20 +155,20 @@ impl Supervisor {
                         self.finish_run(id, outcome, now);
                     }
                 }
-                // Everything else waits for an event or a deadline.
-                _ => {}
+                State::Stopping { leader: None, .. }
+                | State::Idle
+                | State::Spawning
+                | State::Up { .. }
+                | State::Backoff { .. }
+                | State::Ended(_) => unreachable!("these have not drained"),
             }
         }
     }
 
     fn stop_unwanted(&mut self, now: Moment) {
-        let ends = self.phase != Phase::Running;
-        let is_unwanted = |proc: &Proc| {
-            (ends || proc.goal != Goal::Run) && !matches!(proc.state, State::Ended(_))
-        };
-        let mut ids = self.ids_of(is_unwanted);
+        let mut ids = self.ids_of(|proc| self.is_unwanted(proc));
         // Of those that are scaled away, the highest number goes first.
-        if !ends {
+        if self.phase == Phase::Running {
             ids.reverse();
         }
         for id in ids {
@@ -149,9 +194,18 @@ impl Supervisor {
         }
     }
 
+    /// Returns whether it should not run, and can be moved towards that now.
+    fn is_unwanted(&self, proc: &Proc) -> bool {
+        let can_move = match proc.state {
+            State::Up { .. } | State::Backoff { .. } => true,
+            State::Stopping { stage, .. } => self.phase == Phase::Killing && stage == Stage::Asked,
+            State::Idle | State::Spawning | State::Draining { .. } | State::Ended(_) => false,
+        };
+        can_move && (self.phase != Phase::Running || proc.goal != Goal::Run)
+    }
+
     /// Forgets who was scaled away and runs no more.
     fn forget_left(&mut self) {
-        let has_left = |proc: &Proc| proc.goal == Goal::Leave && !proc.state.is_active();
         for id in self.ids_of(has_left) {
             let Proc { seq, state, .. } = *self.proc(id);
             if state == State::Ended(Exit::Lost) {
@@ -188,9 +242,7 @@ impl Supervisor {
     /// Orders the next start. One at a time: the answer to it brings the next, so that a signal or a
     /// line of output is never kept waiting by a long row of starts.
     fn start_wanted(&mut self) {
-        if self.phase != Phase::Running
-            || self.procs.values().any(|proc| proc.state == State::Spawning)
-        {
+        if self.phase != Phase::Running {
             return;
         }
         let role = |id: &InstanceId| self.app.type_of(*id).policy.role;
@@ -201,10 +253,6 @@ impl Supervisor {
         };
         let release_pending = self.has_release && self.procs.iter().any(is_pending);
         let may_start = |id: &InstanceId| !release_pending || role(id) == Role::Release;
-        // Not before the last life's output is shown: where nobody reads pm's, one pipe after the other
-        // would wait unread.
-        let is_ready =
-            |proc: &Proc| proc.state == State::Idle && proc.goal == Goal::Run && !proc.output_open;
         let mut ready = self.procs.iter().filter(|(_, proc)| is_ready(proc));
         let next = ready.find(|(id, _)| may_start(id)).map(|(id, _)| *id);
         if let Some(id) = next {
@@ -219,8 +267,21 @@ impl Supervisor {
 
     /// When no instance is left to run, goes on to what may have left the groups.
     fn close_when_settled(&mut self, now: Moment) {
+        match self.phase {
+            // Scaled down to nothing, it waits to be scaled up.
+            Phase::Running if self.procs.is_empty() && !self.left.is_empty() => {}
+            Phase::Running | Phase::Stopping { .. } => {
+                self.stop_strays(Stage::Asked, now);
+            }
+            Phase::Killing => self.stop_strays(Stage::Killed, now),
+            Phase::Strays { .. } | Phase::Over => {}
+        }
+    }
+
+    /// Returns whether it does not run and will not by itself.
+    fn is_settled(&self, proc: &Proc) -> bool {
         let running = self.phase == Phase::Running;
-        let settled = self.procs.values().all(|proc| match proc.state {
+        match proc.state {
             // As long as one is stopped by request, the session goes on: it may be started again.
             State::Ended(_) => !running || proc.goal == Goal::Run,
             State::Idle => !running,
@@ -229,19 +290,30 @@ impl Supervisor {
             | State::Stopping { .. }
             | State::Draining { .. }
             | State::Backoff { .. } => false,
-        });
-        match self.phase {
-            // Scaled down to nothing, it waits to be scaled up.
-            Phase::Running if self.procs.is_empty() && !self.left.is_empty() => {}
-            Phase::Running | Phase::Stopping { .. } if settled => {
-                self.stop_strays(Stage::Asked, now);
-            }
-            Phase::Killing if settled => self.stop_strays(Stage::Killed, now),
-            Phase::Running
-            | Phase::Stopping { .. }
-            | Phase::Killing
-            | Phase::Strays { .. }
-            | Phase::Over => {}
         }
     }
+}
+
+/// Returns whether its run can be finished: all has ended that had to.
+fn has_drained(proc: &Proc) -> bool {
+    match proc.state {
+        State::Draining { .. } => !proc.output_open && proc.group == Group::Gone,
+        State::Stopping { leader, .. } => leader.is_some() && proc.group == Group::Gone,
+        State::Idle
+        | State::Spawning
+        | State::Up { .. }
+        | State::Backoff { .. }
+        | State::Ended(_) => false,
+    }
+}
+
+/// Returns whether it was scaled away and runs no more.
+fn has_left(proc: &Proc) -> bool {
+    proc.goal == Goal::Leave && !proc.state.is_active()
+}
+
+/// Returns whether it waits to be started. Not before its last life's output is shown: where nobody reads pm's,
+/// one pipe after the other would wait unread.
+fn is_ready(proc: &Proc) -> bool {
+    proc.state == State::Idle && proc.goal == Goal::Run && !proc.output_open
 }

@@ -56,7 +56,7 @@ pub(crate) fn states(app: &Sandbox) -> String {
     rows.map(|words| words.join(" ")).collect::<Vec<_>>().join(", ")
 }
 
-fn sockets(app: &Sandbox) -> Vec<PathBuf> {
+pub(crate) fn sockets(app: &Sandbox) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(app.path("pm")) else { return Vec::new() };
     let paths = entries.map(|entry| entry.expect("the folder can be read").path());
     paths.filter(|path| path.extension().is_some_and(|it| it == "sock")).collect()

@@ -1,9 +1,13 @@
 //! `pm logs`: what the session keeps of its output, and what comes.
 
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
 use nix::sys::signal::Signal;
 
-use crate::control::{app, done, refused, started};
-use crate::sandbox::{End, PM, eventually};
+use crate::control::{app, done, refused, sockets, started};
+use crate::sandbox::{End, PM, Session, eventually, status};
 
 /// Writes a line at each SIGUSR1.
 const COUNTER: &str = "n=0; trap 'n=$((n+1)); echo \"$PS line $n\"' USR1; echo ready; \
@@ -102,4 +106,39 @@ fn a_reader_that_has_enough_is_no_failure() {
     let _session = started(&app, &[], 1);
     let output = app.sh(&format!("{PM} logs | head -n 1")).run();
     assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+}
+
+/// The memory that pm shares with no other process, in KiB.
+fn private_memory(session: &Session) -> u64 {
+    let path = format!("/proc/{}/smaps_rollup", session.pid());
+    let rollup = fs::read_to_string(path).expect("Linux tells the memory of a process");
+    let numbers = rollup.lines().filter_map(|line| {
+        line.strip_prefix("Private_")?.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    numbers.sum()
+}
+
+#[test]
+fn what_waits_for_followers_that_hang_is_given_back_when_they_go() {
+    let app = app("web: yes 0123456789012345678901234567890123456789 | head -n 6000; echo ready; \
+        exec cat\n");
+    let session = started(&app, &["web=32"], 32);
+    let threads = || status(session.pid(), "Threads");
+    let (at_first, memory) = (threads(), private_memory(&session));
+    let socket = sockets(&app).pop().expect("a session has a socket");
+    let follow = || {
+        let mut stream = UnixStream::connect(&socket).expect("it listens");
+        let order = b"{\"pm\":1,\"do\":\"logs\",\"names\":[],\"lines\":2000,\"follow\":true}\n";
+        stream.write_all(order).expect("it reads");
+        // With the first byte, all that is kept waits for this one.
+        stream.read_exact(&mut [0]).expect("it answers");
+        stream
+    };
+    let hanging: Vec<_> = (0..12).map(|_| follow()).collect();
+    drop(hanging);
+    // The pump lets them go after their threads have ended.
+    eventually("the memory from before, but for 8 MiB", || {
+        let are_gone = threads() == at_first;
+        (are_gone && private_memory(&session) < memory + (8 << 10)).then_some(())
+    });
 }

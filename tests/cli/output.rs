@@ -100,7 +100,11 @@ fn colour_is_on_for_a_terminal_unless_no_color_says_otherwise() {
 
 #[test]
 fn each_type_has_foremans_colour_and_pm_its_own() {
-    let app = Sandbox::with_procfile("web: echo a\nworker: echo b; exit 1\n");
+    // The end of worker ends the session: not before web has spoken.
+    let app = Sandbox::with_procfile(
+        "web: echo a; touch said\n\
+         worker: until test -e said; do sleep 0.02; done; echo b; exit 1\n",
+    );
     let output = app.pm(["start", "-c", "--no-timestamp", "--max-restarts=0"]).run();
     assert!(output.stdout.contains("\x1b[36mweb.1    | \x1b[0ma\n"), "{output:?}");
     assert!(output.stdout.contains("\x1b[33mworker.1 | \x1b[0mb\n"), "{output:?}");
