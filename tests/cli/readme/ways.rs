@@ -37,6 +37,11 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("cargo run --release -- start", NotRun("tests/cli/demo.rs runs it"), &[]),
     ("cargo install --path .", BUILDS, &[]),
     ("cargo bench", NotRun("measures for minutes"), &[]),
+    (
+        "source <(pm completions bash)",
+        NotRun("only bash reads it; tests/cli/completion.rs has one"),
+        &[],
+    ),
     ("bash ../shared/bench/peers.sh", SHARED, &[]),
     (
         "PM=target/release/pm python3 ../shared/battery/battery.py --tool pm --tool foreman --tool honcho --tool nf",
@@ -108,8 +113,9 @@ pub(crate) const SPECIAL: &[Special] = &[
         &[],
     ),
     ("fuzz/run", NotRun("runs for minutes"), &[]),
-    ("cargo mutants", NotRun("runs for hours"), &[]),
-    ("python3 tests/soak/run.py", NotRun("runs for minutes"), &[]),
+    ("cargo mutants --jobs 2", NotRun("runs for hours"), &[]),
+    ("python3 tests/soak/run.py", NotRun("runs for minutes; .ci/run does a short one"), &[]),
+    ("python3 tests/soak/thousand.py", SHARED, &[]),
     // examples
     ("npm ci", NotRun("needs the network; .ci/run does it"), &[]),
     ("curl -d 'hello' http://127.0.0.1:5000/jobs", EXAMPLE, &[]),
