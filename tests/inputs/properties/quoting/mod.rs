@@ -51,13 +51,15 @@ pub fn statement_of(name: &str, value: &str) -> Option<String> {
     statement(context, &context.place.text(value))
 }
 
-/// The export may put `exec` before a simple command, and drop blanks round it.
+/// The export may put `exec` before a simple command, `exec env` where the command begins with variables, and
+/// drop blanks round it.
 fn is_command(read: &str, command: &str) -> bool {
-    let command_and_exec = |(at, _): (usize, &str)| {
-        let (before, after) = (&read[..at], &read[at + "exec ".len()..]);
-        command.trim().strip_prefix(before) == Some(after)
+    let is_command_without = |word: &str| {
+        read.match_indices(word).any(|(at, _)| {
+            command.trim().strip_prefix(&read[..at]) == Some(&read[at + word.len()..])
+        })
     };
-    read == command || read.match_indices("exec ").any(command_and_exec)
+    read == command || is_command_without("exec ") || is_command_without("exec env ")
 }
 
 /// What stands before and behind the statement in the file.
