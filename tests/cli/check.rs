@@ -1,11 +1,15 @@
 //! `pm check`: findings with their place, exit codes, JSON.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, http};
+
+/// An application whose ports nobody has.
+fn app(procfile: &str, types: u16) -> Sandbox {
+    Sandbox::with_procfile(procfile).env("PORT", http::free_port(100 * types).to_string())
+}
 
 #[test]
 fn a_sound_application_is_said_to_be_valid_as_foreman_says_it() {
-    let app =
-        Sandbox::with_procfile("web: sleep 1\nworker: sh -c 'sleep 2'\n").write(".env", "A=1\n");
+    let app = app("web: sleep 1\nworker: sh -c 'sleep 2'\n", 2).write(".env", "A=1\n");
     let output = app.pm(["check"]).run();
     assert_eq!(
         (output.stdout.as_str(), output.stderr.as_str()),
@@ -77,7 +81,7 @@ fn errors_fail_and_say_where() {
 
 #[test]
 fn findings_are_one_json_object_each_and_a_summary() {
-    let app = Sandbox::with_procfile("web: sleep 1\njunk\n");
+    let app = app("web: sleep 1\njunk\n", 1);
     let output = app.pm(["check", "--json"]).run();
     let objects: Vec<serde_json::Value> =
         output.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

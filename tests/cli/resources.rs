@@ -199,5 +199,5 @@ fn check_warns_of_budgets_that_the_machine_does_not_have() {
     );
     assert_eq!(output.code(), 0);
     let output = app.pm(["check", "--memory", "web=1M"]).run();
-    assert!(!output.stderr.contains("warning"), "{output:?}");
+    assert!(!output.stderr.contains("warning[memory]"), "{output:?}");
 }
