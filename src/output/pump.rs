@@ -88,7 +88,8 @@ pub struct Pump<F: Fn(FromPump), W> {
 }
 
 impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
-    /// Starts the pump on its own thread; `zone` is that of the times it shows. It ends at the first wake-up without a handle that could post.
+    /// Starts the pump on its own thread; `zone` is that of the times it shows. It ends at the first wake-up
+    /// without a handle that could post.
     pub fn start(
         form: Form,
         zone: TimeZone,
@@ -310,8 +311,8 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     }
 
     /// Shows the unfinished lines that have been silent. A pipe that has something after all is read
-    /// instead: a wait reports no more than [`super::ready::READY`] pipes, and a slow reader of stdout may have held
-    /// the pump up.
+    /// instead: a wait reports no more than [`super::ready::READY`] pipes, and a slow reader of stdout may
+    /// have held the pump up.
     fn show_prompts(&mut self) {
         let is_due = |since: Instant| since.elapsed() >= SILENCE;
         let due =
