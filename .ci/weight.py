@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The weight of the release program: `.ci/weight.py target/release/pm` fails where it is larger than 6 MiB,
-where it loads a shared library that it can do without, or where `pm --version` takes more than twice as long
-as /bin/true (CPU time, median of runs in turns)."""
+"""The weight of the release program: `.ci/weight.py target/release/pm` fails where it is larger than 6 MiB, or
+where it loads a shared library that it can do without. It says what `pm --version` costs beside /bin/true
+(median of runs in turns; the goal is twice as much); a timing fails nothing."""
 
 import os
 import statistics
@@ -10,7 +10,6 @@ import sys
 import time
 
 LIMIT_BYTES = 6 << 20
-LIMIT_RATIO = 2.0
 ROUNDS = 1000
 LIBRARIES = ("linux-vdso.", "libc.", "libgcc_s.", "ld-linux")
 
@@ -51,8 +50,6 @@ def main():
         sys.exit("weight: the program is larger than 6 MiB")
     if others:
         sys.exit(f"weight: the program loads {' '.join(others)}")
-    if ratio > LIMIT_RATIO:
-        sys.exit("weight: `pm --version` takes more than twice as long as true")
 
 
 if __name__ == "__main__":

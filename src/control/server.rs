@@ -338,7 +338,11 @@ fn write(mut stream: UnixStream, from: &Receiver<Message>, fill: &Fill) {
             match part {
                 Message::Bytes(bytes) => {
                     fill.bytes.fetch_sub(bytes.len() + MESSAGE, Ordering::AcqRel);
-                    batch.extend(bytes);
+                    // All that is kept of the output may come as one: it is not copied.
+                    match batch.is_empty() {
+                        true => batch = bytes,
+                        false => batch.extend(bytes),
+                    }
                 }
                 Message::Gap(gap) => {
                     let lines = gap.swap(CLOSED, Ordering::AcqRel);

@@ -59,7 +59,10 @@ fn is_command(read: &str, command: &str) -> bool {
             command.trim().strip_prefix(&read[..at]) == Some(&read[at + word.len()..])
         })
     };
-    read == command || is_command_without("exec ") || is_command_without("exec env ")
+    read == command
+        || read == command.trim()
+        || is_command_without("exec ")
+        || is_command_without("exec env ")
 }
 
 /// What stands before and behind the statement in the file.
