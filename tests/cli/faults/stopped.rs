@@ -1,6 +1,7 @@
 //! pm is stopped and goes on: by signals that race each other, and by force.
 
 use std::fs;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -161,4 +162,30 @@ fn one_thread_alone_hears_what_stops_pm_and_what_lets_it_go_on() {
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
     assert_eq!(follower.wait(), End::Code(0));
+}
+
+#[test]
+fn the_last_lines_wait_for_a_reader_as_long_as_ever_after_pm_was_stopped_by_force() {
+    let app = Sandbox::with_procfile("web: seq 30000; exec cat\n");
+    let (mut reader, writer) = io::pipe().expect("a pipe can be made");
+    let mut session = app.pm(["start", "-t", "60"]).stdout_to(writer).spawn();
+    let seq = eventually("a writer", || session.running("seq").pop());
+    eventually("a writer that waits", || (state_of(seq) == Some('S')).then_some(()));
+    session.signal(Signal::SIGTERM);
+    eventually("nobody but the guard", || (session.descendants().len() == 1).then_some(()));
+    // pm waits for a reader, and for no more than five seconds.
+    kill(session.pid(), Signal::SIGSTOP).expect("pm runs");
+    let watch = Stopwatch::start();
+    eventually("more time than that", || {
+        (watch.elapsed() > Duration::from_millis(5500)).then_some(())
+    });
+    let text = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned())
+    });
+    session.signal(Signal::SIGCONT);
+    assert_eq!(session.wait_for_end(), End::Code(0));
+    let text = text.join().expect("it does not panic").expect("a pipe can be read");
+    assert!(text.ends_with("terminated by SIGTERM\n"), "{text}");
+    assert!(!session.stderr_so_far().contains("takes nothing"), "{}", session.stderr_so_far());
 }
