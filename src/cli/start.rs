@@ -58,10 +58,12 @@ fn reread(
         let say = |found: &[Warning]| {
             warnings = found.iter().map(tell::warning_in_one_line).collect::<Vec<_>>();
         };
-        let plan = read(&args, called_as, Given::new(&matches, &sources), say);
+        // Where an error follows it is all that is said.
+        let (_, plan) = read(&args, called_as, Given::new(&matches, &sources), say)
+            .map_err(|error| tell::in_one_line(&error))?;
         let new = warnings.iter().filter(|text| !said.contains(text)).cloned().collect();
         said = warnings;
-        plan.map(|(_, plan)| (plan.app, new)).map_err(|error| tell::in_one_line(&error))
+        Ok((plan.app, new))
     })
 }
 
@@ -98,4 +100,51 @@ pub(crate) fn read(
     resolve::check_ports(&plan.app)?;
     plan.notices.splice(..0, procfile.notice);
     Ok((settled, plan))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::FromArgMatches;
+
+    use super::super::args::{Cli, Command};
+    use super::*;
+
+    /// Returns what reads the files of a folder again, of which nothing was said yet.
+    fn rereading(folder: &Path) -> Reread {
+        let matches =
+            super::super::command(&sources(folder)).try_get_matches_from(["pm", "start"]).unwrap();
+        let Command::Start(args) = Cli::from_arg_matches(&matches).unwrap().command else {
+            panic!("`pm start` is that command")
+        };
+        let matches = matches.subcommand().unwrap().1.clone();
+        reread(args, Tool::Pm, (matches, sources(folder)), Vec::new())
+    }
+
+    fn sources(folder: &Path) -> Sources {
+        Sources {
+            env: Vec::new(),
+            cwd: folder.to_owned(),
+            stdout_is_terminal: false,
+            stderr_is_terminal: false,
+        }
+    }
+
+    #[test]
+    fn what_is_passed_over_is_said_once_and_again_where_an_error_stood_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name, text| fs::write(folder.path().join(name), text).unwrap();
+        write("Procfile", "web: true\n");
+        write(".env", "A=1\n");
+        let mut reread = rereading(folder.path());
+        let mut said = || reread().map(|(_, warnings)| warnings.len());
+        assert_eq!(said(), Ok(0));
+        write(".env", "not a line\n");
+        write("Procfile", "# nothing\n");
+        assert!(said().is_err());
+        write("Procfile", "web: true\n");
+        assert_eq!(said(), Ok(1));
+        assert_eq!(said(), Ok(0));
+    }
 }

@@ -24,6 +24,8 @@ use super::proto::{self, Body, Call, LINE_LIMIT, Order, Typed};
 
 /// As many may be connected at a time.
 const CLIENTS: usize = 64;
+/// What all of these have open at most: the connection, its writer's copy, and the terminal that one is attached to.
+pub const DESCRIPTORS: u64 = 3 * CLIENTS as u64;
 /// What waits for one client at most, in bytes; a single message may be longer.
 const QUEUE: usize = 4 << 20;
 /// What a message costs besides its bytes.

@@ -15,11 +15,13 @@ const CATCH_UP: Duration = Duration::from_millis(50);
 pub(crate) struct Clock {
     start: Instant,
     paused: Duration,
+    /// The latest deadline that was put off.
+    put_off: Moment,
 }
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self { start: read(), paused: Duration::ZERO }
+        Self { start: read(), paused: Duration::ZERO, put_off: Moment::default() }
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -36,12 +38,14 @@ impl Clock {
 
     /// Looks whether pm, which wanted to wake up at `due` at the latest, was kept from running until much
     /// later. That time is left out then, and `due` is still to come: who ended in time meanwhile is not
-    /// to be killed for pm's own absence.
+    /// to be killed for pm's own absence. Once for each deadline: where pm comes late every time (a container
+    /// whose share of the CPU is used up), no kill would ever come otherwise.
     pub(crate) fn overslept(&mut self, due: Moment) -> bool {
         let late = self.now().since(due);
-        let is_late = late > LATE;
+        let is_late = late > LATE && due > self.put_off;
         if is_late {
             self.paused += late + CATCH_UP;
+            self.put_off = due;
         }
         is_late
     }
@@ -57,4 +61,38 @@ impl Clock {
 #[expect(clippy::disallowed_methods, reason = "the one reader of the monotonic clock")]
 fn read() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lets time pass in which pm does not run.
+    fn lose(clock: &mut Clock, time: Duration) {
+        clock.start -= time;
+    }
+
+    #[test]
+    fn a_deadline_that_was_slept_through_is_still_to_come() {
+        let mut clock = Clock::start();
+        let due = clock.now() + Duration::from_secs(1);
+        lose(&mut clock, Duration::from_secs(9));
+        assert!(clock.overslept(due));
+        assert!(clock.now() < due);
+        let later = due + Duration::from_secs(1);
+        lose(&mut clock, Duration::from_secs(9));
+        assert!(clock.overslept(later));
+        assert!((due..later).contains(&clock.now()));
+    }
+
+    #[test]
+    fn a_deadline_is_put_off_once_however_late_pm_comes_every_time() {
+        let mut clock = Clock::start();
+        let due = clock.now() + Duration::from_secs(1);
+        lose(&mut clock, Duration::from_secs(9));
+        assert!(clock.overslept(due));
+        lose(&mut clock, Duration::from_secs(9));
+        assert!(!clock.overslept(due));
+        assert!(clock.now() > due);
+    }
 }

@@ -52,10 +52,10 @@ pub(crate) fn launch(arguments: &[OsString], folder: &Path, log: File) -> io::Re
 /// Looks whether the file system of the log has room for it.
 pub(crate) fn look_for_room(log: &File) -> io::Result<()> {
     let system = nix::sys::statvfs::fstatvfs(log)?;
-    // One without blocks, such as that of a device, is never full.
     // Some are kept for root.
     let is_root = nix::unistd::geteuid().is_root();
     let free = if is_root { system.blocks_free() } else { system.blocks_available() };
+    // One without blocks, such as that of a device, is never full.
     if system.blocks() > 0 && free == 0 {
         return Err(io::ErrorKind::StorageFull.into());
     }

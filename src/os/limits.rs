@@ -7,6 +7,7 @@ use std::process::Command;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::app::{App, Stdio};
+use crate::control::server;
 use crate::error::Error;
 
 /// Descriptors that pm has open beside one pipe an instance: the standard three, epoll, the wake-up,
@@ -19,6 +20,9 @@ const PIPE: u64 = 1;
 const TERMINAL: u64 = 3;
 /// Room that is made at a time, when a session grows.
 const MORE: u64 = 64;
+/// What clients may take beside, as far as the hard limit lets them: a restart must find a descriptor, however many
+/// follow the log.
+const OF_CLIENTS: u64 = server::DESCRIPTORS;
 
 /// The soft limit of open files that pm was started with, where it had to be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,7 @@ impl OpenFiles {
         if needed > hard {
             return Err(Error::OpenFiles { instances, needed, limit: hard });
         }
-        let limits = Self { soft, raised: soft.max(needed), hard };
+        let limits = Self { soft, raised: soft.max((needed + OF_CLIENTS).min(hard)), hard };
         limits
             .set(limits.raised)
             .map_err(|source| Error::Startup { what: "raise the limit of open files", source })?;
@@ -52,8 +56,9 @@ impl OpenFiles {
     /// Makes room for what runs and one more, where the session was scaled up; as far as the hard limit lets
     /// it: beyond that, the starts fail that find no descriptor.
     pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
-        let needed = instances as u64 * PIPE + terminals as u64 * (TERMINAL - PIPE) + BESIDE;
-        if needed <= self.raised {
+        let runs = instances as u64 * PIPE + terminals as u64 * (TERMINAL - PIPE);
+        let needed = runs + BESIDE + OF_CLIENTS;
+        if needed <= self.raised || self.raised == self.hard {
             return;
         }
         let wanted = Self { raised: (needed + MORE).min(self.hard), ..*self };

@@ -19,8 +19,9 @@ use crate::app::Signal;
 use crate::control::server::Door;
 
 /// What pm listens to. SIGALRM and the like keep their default, which is harmless or deadly
-/// by POSIX; SIGCONT is the business of [`super::halt`]; SIGPIPE is ignored by Rust, so that a closed reader is an error and no death. SIGXFSZ is heard
-/// for the same end, and not ignored, since children would inherit that.
+/// by POSIX; SIGCONT is the business of [`super::halt`]; SIGPIPE is ignored by Rust, so that a closed reader
+/// is an error and no death. SIGXFSZ is heard for the same end, and not ignored, since children would
+/// inherit that.
 const LISTENED: [i32; 10] = [
     libc::SIGINT,
     libc::SIGTERM,

@@ -88,7 +88,8 @@ pub struct Pump<F: Fn(FromPump), W> {
 }
 
 impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
-    /// Starts the pump on its own thread; `zone` is that of the times it shows. It ends at the first wake-up without a handle that could post.
+    /// Starts the pump on its own thread; `zone` is that of the times it shows. It ends at the first wake-up
+    /// without a handle that could post.
     pub fn start(
         form: Form,
         zone: TimeZone,
@@ -310,8 +311,8 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     }
 
     /// Shows the unfinished lines that have been silent. A pipe that has something after all is read
-    /// instead: a wait reports no more than [`super::ready::READY`] pipes, and a slow reader of stdout may have held
-    /// the pump up.
+    /// instead: a wait reports no more than [`super::ready::READY`] pipes, and a slow reader of stdout may
+    /// have held the pump up.
     fn show_prompts(&mut self) {
         let is_due = |since: Instant| since.elapsed() >= SILENCE;
         let due =
@@ -319,6 +320,10 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let due: Vec<u64> = due.map(|(key, _)| *key).collect();
         for key in due {
             self.read(key);
+            // All the pipes together may hold more than is to be kept here.
+            if self.screen.pending() >= BATCH {
+                self.write();
+            }
             let Some(source) = self.sources.get_mut(&key) else { continue };
             if source.waiting_since.is_some_and(is_due) {
                 self.screen.prompt(source.show, &mut source.splitter);
@@ -371,15 +376,18 @@ mod tests {
         RunId { instance: InstanceId { process_type, number: 1 }, seq: 1 }
     }
 
+    fn voices(types: u16) -> Vec<Voice> {
+        let voice = |t| Voice { id: run_of(t).instance, name: t.to_string(), quiet: false };
+        (0..types).map(voice).collect()
+    }
+
     /// Starts a pump for so many types of one instance each, named by their number.
     fn pump(types: u16) -> (PumpHandle, io::PipeReader, Receiver<FromPump>) {
-        let voice = |t| Voice { id: run_of(t).instance, name: t.to_string(), quiet: false };
         let (reader, writer) = io::pipe().unwrap();
         let (sender, news) = crossbeam_channel::unbounded();
         let form = Form::Text(Look { color: false, timestamp: None, prefix: true, width: 1 });
-        let voices = (0..types).map(voice).collect();
         let (handle, _) =
-            Pump::start(form, TimeZone::UTC, voices, writer, move |n| drop(sender.send(n)))
+            Pump::start(form, TimeZone::UTC, voices(types), writer, move |n| drop(sender.send(n)))
                 .unwrap();
         (handle, reader, news)
     }
@@ -457,6 +465,7 @@ mod tests {
         assert_eq!(out, "0 | a\n1 | b\n");
     }
 
+    #[cfg(all(target_os = "linux", not(pm_portable)))]
     #[test]
     fn all_that_a_pipe_holds_is_shown_when_its_run_is_dropped_small_or_large() {
         // The kernel gives small ones to a user who has very many.
@@ -497,6 +506,42 @@ mod tests {
         let mut out = [0; 4];
         reader.read_exact(&mut out).unwrap();
         assert_eq!(&out, b"Ada\n");
+    }
+
+    #[test]
+    fn pipes_that_filled_while_stdout_was_slow_are_not_all_taken_before_something_is_written() {
+        let nowhere = std::fs::File::options().write(true).open("/dev/null").unwrap();
+        let (waiter, _knocker) = Waiter::new(&nowhere).unwrap();
+        let progress = Progress::default();
+        let form = Form::Text(Look { color: false, timestamp: None, prefix: true, width: 1 });
+        let mut pump = Pump {
+            waiter,
+            inbox: crossbeam_channel::unbounded().1,
+            tell: |_| {},
+            sources: HashMap::new(),
+            keys: HashMap::new(),
+            next_key: 0,
+            screen: Screen::new(form, TimeZone::UTC, voices(32)),
+            archive: Archive::default(),
+            writer: Writer::new(nowhere, progress.clone()),
+            buffer: vec![0; READ].into_boxed_slice(),
+            folded: Vec::new(),
+        };
+        let mut writers = Vec::new();
+        for t in 0..32 {
+            let (pipe, mut writer) = io::pipe().unwrap();
+            // Full.
+            fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+            while writer.write(&[b"x".repeat(4095), b"\n".to_vec()].concat()).is_ok() {}
+            pump.open(run_of(t), pipe.into());
+            writers.push(writer);
+        }
+        let long_ago = now().checked_sub(2 * SILENCE);
+        pump.sources.values_mut().for_each(|source| source.waiting_since = long_ago);
+        pump.show_prompts();
+        let taken = progress.bytes() + pump.screen.pending() as u64;
+        assert!(taken > BATCH as u64, "the pipes held {taken}");
+        assert!(pump.screen.pending() < BATCH);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use nix::sys::resource::Resource;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 
 use crate::sandbox::{End, PM, Sandbox, eventually, has, has_program};
 
@@ -115,6 +115,22 @@ fn a_full_start_and_a_stop_leave_no_descriptor_behind() {
     let before = eventually("descriptors", || Some(count()).filter(|count| *count > 0));
     session.wait_for("restart 3 of 20");
     assert_eq!(count(), before);
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
+fn followers_take_no_descriptor_that_a_restart_needs() {
+    let app = crate::control::app("web: echo ready; exec cat\n");
+    let mut session = app.sh(&format!("ulimit -Sn 32; exec {PM} start web=8")).spawn();
+    session.wait_for_times("| ready", 8);
+    let followers: Vec<_> = (0..8).map(|_| app.pm(["logs", "-f"]).spawn()).collect();
+    for follower in &followers {
+        follower.wait_for_times("| ready", 8);
+    }
+    let one = session.running("cat").pop().expect("they run");
+    kill(one, Signal::SIGKILL).expect("it runs");
+    session.wait_for_times("| ready", 9);
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
 }

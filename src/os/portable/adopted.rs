@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::os::halt;
 use crate::os::processes::{self, Stat};
 
 /// Between the first two looks of the thread; each pause is twice as long as the one before.
@@ -59,7 +60,8 @@ impl Adopted {
         if !groups.has_thread {
             let watch = Arc::clone(&self.watch);
             let thread = std::thread::Builder::new().name("groups".into()).stack_size(256 << 10);
-            groups.has_thread = thread.spawn(move || watch.run()).is_ok();
+            let started = halt::keep_from(|| thread.spawn(move || watch.run()));
+            groups.has_thread = started.is_ok();
         }
         // Without a thread nobody would tell of its end: it is swept at once.
         let is_watched = groups.has_thread;

@@ -88,6 +88,10 @@ impl Shell {
                     Ok(Input::Heard(_) | Input::Client(_)) | Err(_) => {}
                 },
                 default(patience) => {
+                    // A reader that was stopped with pm has not had its time.
+                    if self.clock.overslept(seen.1 + STALLED_READER) {
+                        continue;
+                    }
                     let written = self.pump.progress();
                     if written == seen.0 {
                         self.output_error =

@@ -133,6 +133,22 @@ fn it_counts_as_a_crash_until_max_restarts_and_then_ends_the_session() {
 }
 
 #[test]
+fn under_first_a_stop_for_memory_is_the_first_end() {
+    for action in [MemoryAction::Restart, MemoryAction::Kill] {
+        let rows = vec![
+            row("web", with(on_failure(), action), Child::Forever),
+            row("api", on_failure(), Child::Forever),
+        ];
+        let mut w = World::new(ExitOn::First, rows);
+        w.memory = |_, _| 101;
+        let code = if action == MemoryAction::Kill { 137 } else { 143 };
+        assert_eq!(w.run(60_000), Some(code));
+        assert_eq!(w.lines(&["spawn"]).len(), 2);
+        assert_eq!(w.sup.verdict().culprit.unwrap().instance, w.instance("web.1"));
+    }
+}
+
+#[test]
 fn a_clean_exit_of_one_that_was_stopped_for_memory_is_a_failure_all_the_same() {
     let mut w = a_web(with(never(), MemoryAction::Restart), Child::Deaf, |_, _| 101);
     let run = RunId { instance: w.instance("web.1"), seq: 1 };

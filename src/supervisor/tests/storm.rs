@@ -63,6 +63,7 @@ pub(super) fn a_world(random: &mut Random) -> World {
     // Budgets are 1 or 2 bytes: some runs stay over them, some change.
     w.memory = |run, now| u64::from(run.seq) + now.0.as_secs() / 7 % 3;
     w.start_takes = pick(random, &[0, 0, 1, 30]);
+    w.has_reader = random.below(4) > 0;
     w
 }
 

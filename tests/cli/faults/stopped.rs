@@ -1,5 +1,7 @@
 //! pm is stopped and goes on: by signals that race each other, and by force.
 
+use std::fs;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -130,4 +132,60 @@ fn who_ended_in_time_is_not_killed_for_the_time_that_pm_was_stopped_by_force() {
     assert_eq!(output.matches("exited with code 0").count(), 1, "{output}");
     assert!(!output.contains("did not stop") && !output.contains("kill"), "{output}");
     app.assert_nothing_left();
+}
+
+#[test]
+fn one_thread_alone_hears_what_stops_pm_and_what_lets_it_go_on() {
+    // A helper that hears nothing outlives its leader.
+    let app =
+        Sandbox::with_procfile("web: (trap '' TERM; echo ready; exec sleep 1000) & read nothing\n");
+    let mut session = app.pm(["start", "-t", "60"]).spawn();
+    session.wait_for("| ready");
+    let mut follower = app.pm(["logs", "-f"]).spawn();
+    follower.wait_for("ready");
+    session.signal(Signal::SIGTERM);
+    session.wait_for("waiting for web.1");
+    let tasks = fs::read_dir(format!("/proc/{}/task", session.pid())).expect("pm runs");
+    let statuses = tasks.map(|task| {
+        let path = task.expect("pm runs").path().join("status");
+        fs::read_to_string(path).expect("the thread runs")
+    });
+    let hears = |status: &String| {
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t"));
+        let blocked = u64::from_str_radix(blocked.expect("Linux says it"), 16).expect("a number");
+        [Signal::SIGTSTP, Signal::SIGCONT].iter().any(|it| blocked >> (*it as i32 - 1) & 1 == 0)
+    };
+    let (hearing, deaf): (Vec<_>, Vec<_>) = statuses.partition(hears);
+    // Those for output, for signals, and two for the follower.
+    assert!(deaf.len() >= 4, "{deaf:?}");
+    assert_eq!(hearing.len(), 1, "{hearing:?}");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(follower.wait(), End::Code(0));
+}
+
+#[test]
+fn the_last_lines_wait_for_a_reader_as_long_as_ever_after_pm_was_stopped_by_force() {
+    let app = Sandbox::with_procfile("web: seq 30000; exec cat\n");
+    let (mut reader, writer) = io::pipe().expect("a pipe can be made");
+    let mut session = app.pm(["start", "-t", "60"]).stdout_to(writer).spawn();
+    let seq = eventually("a writer", || session.running("seq").pop());
+    eventually("a writer that waits", || (state_of(seq) == Some('S')).then_some(()));
+    session.signal(Signal::SIGTERM);
+    eventually("nobody but the guard", || (session.descendants().len() == 1).then_some(()));
+    // pm waits for a reader, and for no more than five seconds.
+    kill(session.pid(), Signal::SIGSTOP).expect("pm runs");
+    let watch = Stopwatch::start();
+    eventually("more time than that", || {
+        (watch.elapsed() > Duration::from_millis(5500)).then_some(())
+    });
+    let text = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned())
+    });
+    session.signal(Signal::SIGCONT);
+    assert_eq!(session.wait_for_end(), End::Code(0));
+    let text = text.join().expect("it does not panic").expect("a pipe can be read");
+    assert!(text.ends_with("terminated by SIGTERM\n"), "{text}");
+    assert!(!session.stderr_so_far().contains("takes nothing"), "{}", session.stderr_so_far());
 }
