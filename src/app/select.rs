@@ -10,6 +10,19 @@ pub struct Unknown {
     pub pattern: String,
     /// The nearest name that there is.
     pub nearest: Option<String>,
+    /// The process types that there are.
+    pub types: Vec<String>,
+}
+
+impl Unknown {
+    /// Returns what could have been meant: the nearest name, else all process types.
+    pub fn hint(&self) -> Option<String> {
+        match &self.nearest {
+            Some(nearest) => Some(format!("did you mean `{nearest}`?")),
+            None if self.types.is_empty() => None,
+            None => Some(format!("it has: {}", self.types.join(", "))),
+        }
+    }
 }
 
 /// Returns the positions of the names (`web.1`, `web.2`, …) that the patterns fit, each once, in the order
@@ -29,9 +42,11 @@ pub fn select(patterns: &[String], names: &[String]) -> Result<Vec<usize>, Unkno
         }
         if !found {
             let types = names.iter().filter_map(|name| name.rsplit_once('.')).map(|(name, _)| name);
-            let known = types.chain(names.iter().map(String::as_str));
+            let known = types.clone().chain(names.iter().map(String::as_str));
             let nearest = nearest(pattern, known).map(str::to_owned);
-            return Err(Unknown { pattern: pattern.clone(), nearest });
+            let mut types: Vec<_> = types.map(str::to_owned).collect();
+            types.dedup();
+            return Err(Unknown { pattern: pattern.clone(), nearest, types });
         }
     }
     Ok((0..names.len()).filter(|at| chosen[*at]).collect())
@@ -100,9 +115,17 @@ mod tests {
     fn a_name_that_fits_nothing_is_an_error_with_the_nearest() {
         let error = chosen(&["web", "wrker"]).unwrap_err();
         assert_eq!(error.to_string(), "no instance `wrker` in this session");
-        assert_eq!(error.nearest.as_deref(), Some("worker"));
+        assert_eq!(error.hint().as_deref(), Some("did you mean `worker`?"));
         assert!(chosen(&["web.3"]).is_err());
         assert!(chosen(&["we"]).is_err());
         assert!(chosen(&[""]).is_err());
+    }
+
+    #[test]
+    fn a_name_that_is_near_to_none_is_an_error_with_all_types() {
+        let hint = chosen(&["postgres"]).unwrap_err().hint();
+        assert_eq!(hint.as_deref(), Some("it has: web, worker, my-web"));
+        let error = select(&["web".to_owned()], &[]).unwrap_err();
+        assert_eq!(error.hint(), None);
     }
 }

@@ -53,7 +53,7 @@ impl Budgets {
             .find(|process_type| matches!(process_type.limits.cpus, Some(CpuLimit::Time { .. })));
         let notice = match (&subtree, timed) {
             (Some(Err(reason)), Some(process_type)) => Some(format!(
-                "the CPU time of {} is not limited: {reason}; a range such as `--cpus 0-1` is",
+                "the CPU time of {} is not limited: {reason}; a range such as `--cpus 0-1` needs no cgroup",
                 process_type.name
             )),
             (Some(Ok(_) | Err(_)) | None, _) => None,

@@ -227,10 +227,7 @@ pub(super) fn chosen(patterns: &[String], core: &Supervisor) -> Result<Vec<Insta
     let names: Vec<String> = ids.iter().map(|id| core.app().name_of(*id)).collect();
     match select(patterns, &names) {
         Ok(chosen) => Ok(chosen.into_iter().map(|at| ids[at]).collect()),
-        Err(unknown) => Err(Body::Refused {
-            reason: unknown.to_string(),
-            hint: unknown.nearest.map(|nearest| format!("did you mean `{nearest}`?")),
-        }),
+        Err(unknown) => Err(Body::Refused { reason: unknown.to_string(), hint: unknown.hint() }),
     }
 }
 

@@ -135,6 +135,9 @@ fn bash_completes_a_word_that_is_typed() {
     bash.wait_for("pm export --user-units systemd ");
     bash.type_keys("--procfile=sub/Pro\t");
     bash.wait_for("--procfile=sub/Procfile ");
+    // Nothing is left to add to it, and it is no whole word.
+    bash.type_keys("\u{15}pm start web=\t3");
+    bash.wait_for("pm start web=3");
     bash.type_keys("\u{15}exit\n");
     bash.wait();
 }

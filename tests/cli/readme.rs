@@ -25,6 +25,8 @@ const DOCUMENTS: &[&str] = &[
     "docs/reference.md",
     "docs/resources.md",
     "docs/export.md",
+    "docs/packaging.md",
+    "docs/portability.md",
     "examples/node-cluster/README.md",
     "examples/webpack/README.md",
     "examples/leak/README.md",

@@ -18,13 +18,15 @@ _pm() {
             words+=("$piece")
         fi
     done
-    local candidate
+    local candidate goes_on=
     COMPREPLY=()
     while IFS= read -r candidate || [[ -n $candidate ]]; do
         COMPREPLY+=("${candidate#"$kept"}")
+        # Of `web=` nothing is left to give back, and a blank would end the word.
+        case $candidate in *[=/,]) goes_on=yes ;; esac
     done < <(_CLAP_IFS=$'\n' _CLAP_COMPLETE_INDEX=$((${#words[@]} - 1)) \
         PM_COMPLETE=bash pm -- "${words[@]}" 2>/dev/null)
-    case ${COMPREPLY[*]-} in *[=/,]) compopt -o nospace 2>/dev/null ;; esac
+    [[ -z $goes_on ]] || compopt -o nospace 2>/dev/null
 }
 complete -o bashdefault -o default -o nosort -F _pm pm 2>/dev/null ||
     complete -o bashdefault -o default -F _pm pm

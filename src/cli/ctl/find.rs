@@ -120,8 +120,6 @@ pub(super) fn chosen(report: &Report, patterns: &[String]) -> Result<Vec<usize>,
         return Ok((0..report.instances.len()).collect());
     }
     let names: Vec<_> = report.instances.iter().map(|instance| instance.name.clone()).collect();
-    select::select(patterns, &names).map_err(|unknown| Error::Refused {
-        reason: unknown.to_string(),
-        hint: unknown.nearest.map(|nearest| format!("did you mean `{nearest}`?")),
-    })
+    select::select(patterns, &names)
+        .map_err(|unknown| Error::Refused { reason: unknown.to_string(), hint: unknown.hint() })
 }

@@ -24,6 +24,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("pm-check", include_str!("check.roff")),
     ("pm-export", include_str!("export.roff")),
     ("pm-logs", include_str!("logs.roff")),
+    ("pm-attach", include_str!("attach.roff")),
     ("pm-scale", include_str!("scale.roff")),
 ];
 
@@ -72,11 +73,12 @@ fn page(command: &clap::Command, variables: &str) -> io::Result<Page> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
     // Its own sections say it better.
     let command = command.clone().after_help(None::<&str>).after_long_help(None::<&str>);
+    let mut usage = command.clone();
     let has_subcommands = command.get_subcommands().any(|subcommand| !subcommand.is_hide_set());
     let man = Man::new(command);
     let mut text = title(&name, 1).into_bytes();
     man.render_name_section(&mut text)?;
-    man.render_synopsis_section(&mut text)?;
+    text.extend(synopsis(&name, &mut usage).into_bytes());
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
     if has_subcommands {
@@ -95,6 +97,17 @@ fn page(command: &clap::Command, variables: &str) -> io::Result<Page> {
         name: format!("{name}.1"),
         text: finished(&String::from_utf8_lossy(&text)).into_bytes(),
     })
+}
+
+/// The line of `--help`: it says which words may be repeated, and no option twice.
+fn synopsis(name: &str, command: &mut clap::Command) -> String {
+    let usage = command.render_usage().to_string();
+    let words = name.replacen('-', " ", 1);
+    let rest = usage.trim_start_matches("Usage: ").trim_start_matches(words.as_str()).to_owned();
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text([bold(words), roman(rest)]);
+    roff.to_roff()
 }
 
 /// Puts the parts of a page together. What is not ASCII is written as roff names it, since not every roff

@@ -39,7 +39,7 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("cargo bench", NotRun("measures for minutes"), &[]),
     (
         "source <(pm completions bash)",
-        NotRun("only bash reads it; tests/cli/completion.rs has one"),
+        NotRun("only bash reads it; tests/cli/completions.rs has one"),
         &[],
     ),
     ("bash ../shared/bench/peers.sh", SHARED, &[]),
@@ -96,6 +96,11 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("pm attach web.1", Until(CTRL_BRACKET, 0), &["ready: node"]),
     // docs/export.md
     ("systemctl daemon-reload && systemctl enable --now shop.target", SYSTEM, &[]),
+    // docs/packaging.md
+    ("cargo install --locked cargo-deb", NotRun("needs the network; .ci/run does it"), &[]),
+    ("cargo build --release --locked", BUILDS, &[]),
+    (".ci/dist target/release/pm", BUILDS, &[]),
+    ("cargo deb --no-build", BUILDS, &[]),
     // CONTRIBUTING.md
     ("cargo build", WHOLE, &[]),
     ("cargo run -- start", NotRun("tests/cli/demo.rs runs it"), &[]),
