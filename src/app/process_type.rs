@@ -49,6 +49,25 @@ pub struct ProcessType {
     pub policy: Policy,
 }
 
+#[cfg(test)]
+impl ProcessType {
+    /// Returns one instance of a command, with nothing else said about it.
+    pub(crate) fn of(name: &str, command: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            command: command.to_owned(),
+            line: 1,
+            count: 1,
+            environment: Environment::default(),
+            directory: None,
+            quiet: false,
+            limits: Limits::default(),
+            stdio: Stdio::default(),
+            policy: Policy::default(),
+        }
+    }
+}
+
 /// What an instance reads from and writes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stdio {

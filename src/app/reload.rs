@@ -45,21 +45,10 @@ pub fn with_environment_of(old: &App, new: &App) -> App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{Environment, ExitOn, Policy, ProcessType, Source};
+    use crate::app::{Environment, ExitOn, ProcessType, Source};
 
     fn app(types: &[(&str, &str)]) -> App {
-        let types = types.iter().map(|(name, command)| ProcessType {
-            name: (*name).to_owned(),
-            command: (*command).to_owned(),
-            line: 1,
-            count: 1,
-            environment: Environment::default(),
-            directory: None,
-            quiet: false,
-            limits: crate::app::Limits::default(),
-            stdio: crate::app::Stdio::default(),
-            policy: Policy::default(),
-        });
+        let types = types.iter().map(|(name, command)| ProcessType::of(name, command));
         App {
             root: "/".into(),
             types: types.collect(),

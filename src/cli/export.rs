@@ -1,8 +1,10 @@
 //! `pm export`
 
+pub(crate) mod args;
+
 use std::path::{Path, PathBuf};
 
-use super::args::{ExportArgs, Tool};
+use super::args::Tool;
 use super::given::Given;
 use super::resolve::{self, Asked, Loaded};
 use super::settled::Settled;
@@ -17,6 +19,7 @@ use crate::export::{
     self, ExportError, Feature, File, Format, Hardening, Image, Inittab, Options, Release, Scope,
     Values,
 };
+use args::ExportArgs;
 
 /// Writes the application in another supervisor's format, or shows what would be written.
 pub(crate) fn export(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Result<(), Error> {

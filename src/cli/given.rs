@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use super::args::{ExportArgs, FileArgs, OutputArgs, ResourceArgs, SessionArgs};
+use super::args::{FileArgs, OutputArgs, ResourceArgs, SessionArgs};
+use super::export::args::ExportArgs;
 use super::sources::Sources;
 use crate::app::formation::{self, Count};
 use crate::app::load::Set;

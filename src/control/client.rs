@@ -37,9 +37,7 @@ impl Connection {
     pub fn open(socket: &Path, order: Order) -> io::Result<Self> {
         let mut stream = UnixStream::connect(socket)?;
         stream.set_write_timeout(Some(PROMPT))?;
-        let mut line = serde_json::to_vec(&Call { pm: VERSION, order })?;
-        line.push(b'\n');
-        stream.write_all(&line)?;
+        give(&mut stream, order)?;
         Ok(Self { reader: BufReader::new(stream), line: Vec::new() })
     }
 
@@ -63,9 +61,7 @@ impl Connection {
             Err(error) => Err(error),
         }
     }
-}
 
-impl Connection {
     /// Reads the bytes that follow a line.
     ///
     /// # Errors
@@ -75,6 +71,16 @@ impl Connection {
         (&mut self.reader).take(length as u64).read_to_end(&mut bytes)?;
         if bytes.len() < length { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
     }
+}
+
+/// Gives an order on a new connection.
+///
+/// # Errors
+/// The connection breaks.
+pub fn give(stream: &mut UnixStream, order: Order) -> io::Result<()> {
+    let mut line = serde_json::to_vec(&Call { pm: VERSION, order })?;
+    line.push(b'\n');
+    stream.write_all(&line)
 }
 
 /// Gives an order whose answer comes at once. `None` where it does not.

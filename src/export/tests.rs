@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::app::{
-    Budget, Environment, ExitOn, Limits, MemoryAction, Policy, ProcessType, Restart, Role, Signal,
-    Size, Source,
+    Budget, Environment, ExitOn, MemoryAction, ProcessType, Restart, Role, Signal, Size, Source,
 };
 
 fn app(root: &str, types: Vec<ProcessType>, variables: &[(&str, &str)]) -> App {
@@ -23,18 +22,7 @@ fn app(root: &str, types: Vec<ProcessType>, variables: &[(&str, &str)]) -> App {
 }
 
 fn process(name: &str, command: &str, count: u16) -> ProcessType {
-    ProcessType {
-        name: name.into(),
-        command: command.into(),
-        line: 1,
-        count,
-        environment: Environment::default(),
-        directory: None,
-        quiet: false,
-        limits: Limits::default(),
-        stdio: crate::app::Stdio::default(),
-        policy: Policy::default(),
-    }
+    ProcessType { count, ..ProcessType::of(name, command) }
 }
 
 fn options(app: &str) -> Options {

@@ -13,7 +13,8 @@ use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 use super::pty::Size;
 use crate::app::Signal;
-use crate::control::proto::{self, Answer, Body, Call, Order, VERSION};
+use crate::control::client;
+use crate::control::proto::{self, Answer, Body, Order};
 use crate::error::Error;
 
 /// Ctrl-], as in telnet(1): no program needs it.
@@ -43,10 +44,7 @@ pub(crate) fn attach(socket: &Path, name: &str, begin: impl FnOnce()) -> Result<
     let mut stream = UnixStream::connect(socket).map_err(fail)?;
     let size = Size::of_stdout();
     let order = Order::Attach { name: name.to_owned(), rows: size.rows, columns: size.columns };
-    let mut line =
-        serde_json::to_vec(&Call { pm: VERSION, order }).map_err(|error| fail(error.into()))?;
-    line.push(b'\n');
-    stream.write_all(&line).map_err(fail)?;
+    client::give(&mut stream, order).map_err(fail)?;
     let mut incoming = Incoming::default();
     loop {
         match incoming.next().map_err(fail)? {

@@ -148,18 +148,8 @@ mod tests {
 
     fn an_app(action: MemoryAction) -> App {
         let budget = Size::from_mib(100).map(|size| Budget { size, action });
-        let web = ProcessType {
-            name: "web".to_owned(),
-            command: String::new(),
-            line: 1,
-            count: 1,
-            environment: Environment::default(),
-            directory: None,
-            quiet: false,
-            limits: crate::app::Limits::default(),
-            stdio: crate::app::Stdio::default(),
-            policy: Policy { budget, ..Policy::default() },
-        };
+        let policy = Policy { budget, ..Policy::default() };
+        let web = ProcessType { policy, ..ProcessType::of("web", "") };
         App {
             root: "/".into(),
             types: vec![web],

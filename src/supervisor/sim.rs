@@ -180,16 +180,9 @@ fn ms(n: u64) -> Duration {
 impl World {
     pub(super) fn new(exit_on: ExitOn, rows: Vec<Row>) -> Self {
         let types = rows.iter().map(|row| ProcessType {
-            name: row.name.to_owned(),
-            command: String::new(),
-            line: 1,
             count: row.count,
-            environment: Environment::default(),
-            directory: None,
-            quiet: false,
-            limits: crate::app::Limits::default(),
-            stdio: crate::app::Stdio::default(),
             policy: row.policy.clone(),
+            ..ProcessType::of(row.name, "")
         });
         let app = Arc::new(App {
             root: PathBuf::from("/"),

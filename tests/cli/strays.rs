@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::sandbox::{
-    End, PM, Sandbox, Session, eventually, has, has_program, state_of, zombies_of,
+    End, PM, Sandbox, Session, eventually, has, pid_namespace, state_of, zombies_of,
 };
 
 /// Becomes a daemon by the book: a new session, a second fork, no descriptor of its caller.
@@ -105,14 +105,7 @@ fn as_pid_1_pm_reaps_strangers_and_ends_all() {
     if !has("subreaper", !cfg!(pm_portable)) {
         return;
     }
-    if !has_program("unshare") {
-        return;
-    }
-    let unshare = ["--pid", "--fork", "--mount-proc"];
-    let permitted = Sandbox::new().command("unshare", unshare.iter().chain(&["true"])).run();
-    if !has("right to make a PID namespace", permitted.end == End::Code(0)) {
-        return;
-    }
+    let Some(unshare) = pid_namespace() else { return };
     let forks = "i=0; while [ $i -lt 20 ]; do (setsid true &); i=$((i+1)); done\n\
                  setsid sleep 1000 & echo done; exec cat\n";
     let app = Sandbox::with_procfile("web: sh forks.sh\n").write("forks.sh", forks);

@@ -40,23 +40,13 @@ pub fn over(types: &[ProcessType], machine: Size) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::app::MemoryAction;
-    use crate::app::{Budget, Environment, Limits, Policy};
+    use crate::app::{Budget, Policy};
 
     fn a_type(name: &str, count: u16, mib: Option<u64>) -> ProcessType {
         let budget = mib.and_then(Size::from_mib);
         let budget = budget.map(|size| Budget { size, action: MemoryAction::Restart });
-        ProcessType {
-            name: name.to_owned(),
-            command: String::new(),
-            line: 1,
-            count,
-            environment: Environment::default(),
-            directory: None,
-            quiet: false,
-            limits: Limits::default(),
-            stdio: crate::app::Stdio::default(),
-            policy: Policy { budget, ..Policy::default() },
-        }
+        let policy = Policy { budget, ..Policy::default() };
+        ProcessType { count, policy, ..ProcessType::of(name, "") }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::control::{done, states};
 use crate::faults::with_mounts;
-use crate::sandbox::{End, PM, Sandbox, eventually, has, has_program, zombies_of};
+use crate::sandbox::{End, PM, Sandbox, eventually, has, has_program, pid_namespace, zombies_of};
 
 #[test]
 fn without_proc_it_says_what_it_cannot_do_and_reaps_all_the_same() {
@@ -158,14 +158,7 @@ fn another_user_has_sessions_of_their_own() {
 
 #[test]
 fn as_pid_1_it_ends_with_the_code_of_the_instance_and_heeds_signals() {
-    if !has_program("unshare") {
-        return;
-    }
-    let unshare = ["--pid", "--fork", "--mount-proc"];
-    let permitted = Sandbox::new().command("unshare", unshare.iter().chain(&["true"])).run();
-    if !has("right to make a PID namespace", permitted.end == End::Code(0)) {
-        return;
-    }
+    let Some(unshare) = pid_namespace() else { return };
     let app = Sandbox::with_procfile("web: echo I have $PPID; exit 7\n");
     let words = unshare.iter().chain(&[PM, "start", "--restart", "never"]);
     let output = app.command("unshare", words).run();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollTimeout, poll};
 use nix::unistd::Pid;
 
-use super::{LIMIT, Session};
+use super::{End, LIMIT, Sandbox, Session};
 
 /// Between two looks at what tells no one that it has changed.
 const LOOK_MS: u8 = 5;
@@ -93,6 +93,16 @@ pub(crate) fn has(what: &str, is_there: bool) -> bool {
 pub(crate) fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     has(name, std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
+}
+
+/// Returns unshare(1)'s options for a PID namespace, where one may be made.
+pub(crate) fn pid_namespace() -> Option<[&'static str; 3]> {
+    let unshare = ["--pid", "--fork", "--mount-proc"];
+    let permits = || {
+        let end = Sandbox::new().command("unshare", unshare.iter().chain(&["true"])).run().end;
+        has("right to make a PID namespace", end == End::Code(0))
+    };
+    (has_program("unshare") && permits()).then_some(unshare)
 }
 
 /// libtest names each thread after its test.

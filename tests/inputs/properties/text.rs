@@ -1,7 +1,16 @@
 //! The lines of a file as its reader must count them, and what a finding about one must look like.
 
+use std::fmt::Debug;
+
 use pm::app::warning::{LineError, Note};
 use pm::config::ConfigError;
+
+/// Reads twice, holds that both came out the same, and returns the first.
+pub(super) fn read_in_the_same_way<T: Debug>(read: impl Fn() -> T) -> T {
+    let first = read();
+    assert_eq!(format!("{first:?}"), format!("{:?}", read()), "the same is read in the same way");
+    first
+}
 
 /// Returns the lines of a text that the reader took: no byte order mark, LF or CR LF between them.
 /// `None` where it is no UTF-8.
