@@ -12,6 +12,7 @@ use super::sources::Sources;
 use super::{answer, tell};
 use crate::app::{App, Role, Stdio, load};
 use crate::error::Error;
+use crate::export::folder::Folder;
 use crate::export::notices::{Account, notices};
 use crate::export::verify::{Verdict, verify};
 use crate::export::write::{Changes, Chown};
@@ -48,7 +49,14 @@ pub(crate) fn export(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Re
         }
         Target::Folder(folder) | Target::File(folder, _) => folder,
     };
-    let changes = Changes::plan(&location, &options.app, format.name, &files)?;
+    let folder = if args.dry_run {
+        Folder::look(&location)
+    } else {
+        let shown = location.display();
+        let waiting = format!("another export writes to `{shown}`: waiting until it is done");
+        Folder::hold(&location, || tell::notices(std::slice::from_ref(&waiting)))?
+    };
+    let changes = Changes::plan(&folder, &options.app, format, &files)?;
     // Only what happens is worth a notice: a refusal stands alone.
     tell::notices(&notices);
     if args.dry_run {
@@ -65,6 +73,8 @@ pub(crate) fn export(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Re
     for path in changes.removed() {
         said.push_str(&format!("removed {}\n", location.join(path).display()));
     }
+    let unsure: Vec<String> = changes.unsure().iter().map(|path| left(&location, path)).collect();
+    tell::notices(&unsure);
     if said.is_empty() {
         said.push_str("nothing has changed\n");
     }
@@ -218,6 +228,15 @@ fn has_release(app: &App) -> bool {
 fn account(name: &str) -> Option<(u32, u32)> {
     let user = nix::unistd::User::from_name(name).ok().flatten()?;
     Some((user.uid.as_raw(), user.gid.as_raw()))
+}
+
+/// Says that a file stays which an earlier pm may have written.
+fn left(location: &Path, path: &Path) -> String {
+    let path = location.join(path);
+    format!(
+        "`{}` has the marker of an earlier pm and is not part of this export: remove it if you do not want it",
+        path.display()
+    )
 }
 
 fn verdict(verdict: Verdict) -> String {

@@ -16,6 +16,7 @@ pub(crate) const FORMAT: Format = Format {
     when: "Ruby servers that are supervised by bluepill",
     install: "`bluepill load DIR/APP.pill` as root",
     templates: &[("app.pill.j2", include_str!("templates/bluepill/app.pill.j2"))],
+    paths: &["APP.env", "APP-TYPE.env", "APP.pill"],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
@@ -79,12 +80,8 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         }
     }
     let own = json!({ "processes": processes, "log": config::ruby(&format!("{}/bluepill.log", services.log)) });
-    let contents = templates.render("app.pill.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(File {
-        path: format!("{}.pill", options.app).into(),
-        contents,
-        mode,
-        owner: Owner::Exporter,
-    });
+    let path = format!("{}.pill", options.app);
+    let contents = templates.render("app.pill.j2", &path, &context(options, &services, own))?;
+    files.push(File { path: path.into(), contents, mode, owner: Owner::Exporter });
     Ok(files)
 }

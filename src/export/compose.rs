@@ -19,6 +19,7 @@ pub(crate) const FORMAT: Format = Format {
     when: "docker on one machine, from an image or the root's Dockerfile",
     install: "`docker compose -f DIR/compose.yaml up -d`",
     templates: &[("compose.yaml.j2", include_str!("templates/compose/compose.yaml.j2"))],
+    paths: &["APP.env", "APP-TYPE.env", "compose.yaml"],
     runs: Runs::Containers { without_image: "`APP:latest` is assumed" },
     has_user_scope: false,
     has_sandbox: false,
@@ -65,7 +66,7 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         "services": Value::from(all),
     });
     let contents =
-        templates.render("compose.yaml.j2", &context(&FORMAT, options, &services, own))?;
+        templates.render("compose.yaml.j2", "compose.yaml", &context(options, &services, own))?;
     files.push(File { path: "compose.yaml".into(), contents, mode, owner: Owner::Exporter });
     Ok(files)
 }

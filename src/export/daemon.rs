@@ -17,6 +17,7 @@ pub(crate) const FORMAT: Format = Format {
         ("type.conf.j2", include_str!("templates/daemon/type.conf.j2")),
         ("instance.conf.j2", include_str!("templates/daemon/instance.conf.j2")),
     ],
+    paths: &["APP.env", "APP-TYPE.env", "APP.conf", "APP-TYPE.conf", "APP-TYPE-N.conf"],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,

@@ -179,7 +179,10 @@ impl ExportError {
                 "seconds between TERM and KILL are set with `--timeout`".into()
             }
             Self::TemplateFolder { .. } => "`-T` names a folder that holds templates".into(),
-            Self::NoMarker { .. } => "begin it with a comment that holds `{{ marker }}`".into(),
+            Self::NoMarker { .. } => {
+                "let one of its first five lines be a comment that holds `{{ marker }}` and nothing else"
+                    .into()
+            }
             Self::Foreign { .. } => {
                 "move it away, or export to another folder or under another `--app`".into()
             }

@@ -20,6 +20,7 @@ pub(crate) const FORMAT: Format = Format {
         ("inittab.j2", include_str!("templates/inittab/inittab.j2")),
         ("instance.sh.j2", include_str!("templates/inittab/instance.sh.j2")),
     ],
+    paths: &["APP.env", "APP-TYPE.env", "APP.inittab", "APP-TYPE-N.sh"],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
@@ -63,13 +64,16 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         let action = if service.policy.restart == Restart::Never { "once" } else { "respawn" };
         lines.push(json!({ "id": id(&options.app, at)?, "action": action, "process": process, "raw": raw(service) }));
     }
-    let text = templates
-        .render("inittab.j2", &context(&FORMAT, options, &services, json!({ "lines": lines })))?;
     let (path, mode) = match &options.inittab {
-        Inittab::File(name) => (name.into(), 0o644),
-        Inittab::Lines => (format!("{}.inittab", options.app).into(), 0o600),
+        Inittab::File(name) => (name.clone(), 0o644),
+        Inittab::Lines => (format!("{}.inittab", options.app), 0o600),
     };
-    files.push(File { path, contents: text, mode, owner: Owner::Exporter });
+    let text = templates.render(
+        "inittab.j2",
+        &path,
+        &context(options, &services, json!({ "lines": lines })),
+    )?;
+    files.push(File { path: path.into(), contents: text, mode, owner: Owner::Exporter });
     Ok(files)
 }
 
@@ -93,14 +97,10 @@ fn instance_script(
     own["log_folder"] = sh::word(&services.log).into();
     own["log"] =
         sh::word(&format!("{}/{}-{}.log", services.log, service.name, instance.number)).into();
-    let contents = templates.render("instance.sh.j2", &context(&FORMAT, options, services, own))?;
+    let path = format!("{}.sh", instance.unit);
+    let contents = templates.render("instance.sh.j2", &path, &context(options, services, own))?;
     let mode = script::mode(options, service, 0o700, 0o755);
-    Ok(File {
-        path: format!("{}.sh", instance.unit).into(),
-        contents,
-        mode,
-        owner: Owner::Exporter,
-    })
+    Ok(File { path: path.into(), contents, mode, owner: Owner::Exporter })
 }
 
 /// Returns everything in one process field, as short as can be. init gives a field with such characters to

@@ -22,6 +22,7 @@ pub(crate) const FORMAT: Format = Format {
         ("app.yaml.j2", include_str!("templates/kubernetes/app.yaml.j2")),
         ("secrets.yaml.j2", include_str!("templates/kubernetes/secrets.yaml.j2")),
     ],
+    paths: &["APP.yaml", "APP-secret.yaml"],
     runs: Runs::Containers { without_image: "`APP:latest` is assumed" },
     has_user_scope: false,
     has_sandbox: false,
@@ -73,15 +74,20 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         workload["secret"] = secret.map(|name| markup::json(&name)).into();
         workloads.push(workload);
     }
+    let path = format!("{}.yaml", options.app);
+    let secrets_path = match options.values {
+        Values::Inline => path.clone(),
+        Values::EnvFile => format!("{}-secret.yaml", options.app),
+    };
     let own = json!({ "app_label": markup::json(&dns_label(&options.app)), "secrets": secrets });
     let secrets_text =
-        templates.render("secrets.yaml.j2", &context(&FORMAT, options, &services, own))?;
+        templates.render("secrets.yaml.j2", &secrets_path, &context(options, &services, own))?;
     let own = json!({
         "app_label": markup::json(&dns_label(&options.app)),
         "image": markup::json(&image(options)),
         "workloads": workloads,
     });
-    let app_text = templates.render("app.yaml.j2", &context(&FORMAT, options, &services, own))?;
+    let app_text = templates.render("app.yaml.j2", &path, &context(options, &services, own))?;
 
     let file = |name: String, contents: String, mode: u32| File {
         path: name.into(),
@@ -89,16 +95,14 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         mode,
         owner: Owner::Exporter,
     };
-    let path = format!("{}.yaml", options.app);
     if secrets.is_empty() {
         return Ok(vec![file(path, app_text, 0o644)]);
     }
     Ok(match options.values {
         Values::Inline => vec![file(path, format!("{secrets_text}---\n{app_text}"), 0o600)],
-        Values::EnvFile => vec![
-            file(format!("{}-secret.yaml", options.app), secrets_text, 0o600),
-            file(path, app_text, 0o644),
-        ],
+        Values::EnvFile => {
+            vec![file(secrets_path, secrets_text, 0o600), file(path, app_text, 0o644)]
+        }
     })
 }
 

@@ -17,6 +17,7 @@ pub(crate) const FORMAT: Format = Format {
     install: "make the folder LOG, copy the files to /Library/LaunchDaemons (`--user-units`: ~/Library/LaunchAgents), \
               then `launchctl bootstrap system FILE` for each (`gui/$UID` for agents)",
     templates: &[("instance.plist.j2", include_str!("templates/launchd/instance.plist.j2"))],
+    paths: &["APP.env", "APP-TYPE.env", "APP-TYPE-N.plist"],
     runs: Runs::Programs,
     has_user_scope: true,
     has_sandbox: false,
@@ -47,11 +48,11 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     for service in &services.running {
         for instance in &service.instances {
             let own = instance_context(options, &services, service, instance)?;
-            let contents = templates
-                .render("instance.plist.j2", &context(&FORMAT, options, &services, own))?;
+            let path = format!("{}.plist", instance.unit);
+            let contents =
+                templates.render("instance.plist.j2", &path, &context(options, &services, own))?;
             let mode = script::mode(options, service, 0o600, 0o644);
-            let path = format!("{}.plist", instance.unit).into();
-            files.push(File { path, contents, mode, owner: Owner::Exporter });
+            files.push(File { path: path.into(), contents, mode, owner: Owner::Exporter });
         }
     }
     Ok(files)

@@ -9,6 +9,7 @@ pub(crate) mod compose;
 pub(crate) mod daemon;
 pub(crate) mod diff;
 pub mod error;
+pub mod folder;
 pub(crate) mod inittab;
 pub(crate) mod kubernetes;
 pub(crate) mod launchd;
@@ -17,6 +18,7 @@ pub(crate) mod names;
 pub(crate) mod nomad;
 pub mod notices;
 pub mod overrides;
+pub(crate) mod paths;
 pub(crate) mod quadlet;
 pub(crate) mod quote;
 pub(crate) mod runit;
@@ -28,6 +30,7 @@ pub(crate) mod smf;
 pub(crate) mod supervisord;
 pub(crate) mod systemd;
 pub(crate) mod template;
+pub(crate) mod temporary;
 pub(crate) mod upstart;
 pub mod verify;
 pub mod write;
@@ -36,7 +39,7 @@ pub mod write;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::App;
 use crate::app::nearest::nearest;
@@ -166,6 +169,9 @@ pub struct Format {
     pub install: &'static str,
     /// Its templates: file name and text.
     pub templates: &'static [(&'static str, &'static str)],
+    /// What it can write: paths below the export's folder, with `APP`, `TYPE` and `N` for the application, a
+    /// process type and the number of an instance.
+    pub paths: &'static [&'static str],
     /// What it runs: programs of this machine, or a container image.
     pub runs: Runs,
     /// It can write for a person's own service manager ([`Scope::User`]).
@@ -247,9 +253,23 @@ pub fn render(format: &Format, app: &App, options: &Options) -> Result<Vec<File>
         if files[..at].iter().any(|other| other.path == file.path) {
             return Err(ExportError::SameFile { path: file.path.clone() }.into());
         }
-        if !marker::can_do_without(&file.path) && marker::read(&file.contents).is_none() {
+        if !has_marker(file, &files) {
             return Err(ExportError::NoMarker { path: file.path.clone() }.into());
         }
     }
     Ok(files)
+}
+
+/// Returns whether a file, or for one in which no comment fits the `run` beside it, says that it is pm's.
+fn has_marker(file: &File, files: &[File]) -> bool {
+    let names = |contents: &str, path: &Path| {
+        let marker = marker::read(contents);
+        marker.filter(|marker| marker.file.as_deref().map(Path::new) == Some(path))
+    };
+    let beside = || {
+        let run = files.iter().find(|other| other.path == file.path.with_file_name("run"))?;
+        let marker = names(&run.contents, &run.path)?;
+        Some(marker.beside.iter().any(|name| file.path.ends_with(name)))
+    };
+    names(&file.contents, &file.path).is_some() || beside() == Some(true)
 }

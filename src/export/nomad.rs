@@ -20,6 +20,7 @@ pub(crate) const FORMAT: Format = Format {
     when: "a Nomad cluster: docker with `--image`, else raw_exec in the root",
     install: "`nomad job run DIR/APP.nomad.hcl`",
     templates: &[("app.nomad.hcl.j2", include_str!("templates/nomad/app.nomad.hcl.j2"))],
+    paths: &["APP.env", "APP-TYPE.env", "APP.nomad.hcl"],
     runs: Runs::Containers {
         without_image: "raw_exec runs the commands in the root, on each client",
     },
@@ -57,14 +58,10 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         groups.push(group(options, &services, service)?);
     }
     let own = json!({ "image": container(options).then(|| markup::hcl(&image(options))), "groups": groups });
+    let path = format!("{}.nomad.hcl", options.app);
     let contents =
-        templates.render("app.nomad.hcl.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(File {
-        path: format!("{}.nomad.hcl", options.app).into(),
-        contents,
-        mode,
-        owner: Owner::Exporter,
-    });
+        templates.render("app.nomad.hcl.j2", &path, &context(options, &services, own))?;
+    files.push(File { path: path.into(), contents, mode, owner: Owner::Exporter });
     Ok(files)
 }
 

@@ -24,6 +24,7 @@ pub(crate) const FORMAT: Format = Format {
         ("app.target.j2", include_str!("templates/quadlet/app.target.j2")),
         ("instance.container.j2", include_str!("templates/quadlet/instance.container.j2")),
     ],
+    paths: &["APP.env", "APP-TYPE.env", "APP.target", "APP-TYPE-N.container"],
     runs: Runs::Containers { without_image: "`localhost/APP:latest` is assumed" },
     has_user_scope: true,
     has_sandbox: false,
@@ -50,21 +51,20 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     let wanted_by =
         if options.scope == Scope::System { "multi-user.target" } else { "default.target" };
     let own = json!({ "wants": members.join(" "), "wanted_by": wanted_by });
-    let contents = templates.render("app.target.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(File {
-        path: format!("{}.target", options.app).into(),
-        contents,
-        mode: 0o644,
-        owner: Owner::Exporter,
-    });
+    let path = format!("{}.target", options.app);
+    let contents = templates.render("app.target.j2", &path, &context(options, &services, own))?;
+    files.push(File { path: path.into(), contents, mode: 0o644, owner: Owner::Exporter });
     for service in &services.running {
         for instance in &service.instances {
             let own = instance_context(options, &services, service, instance)?;
-            let contents = templates
-                .render("instance.container.j2", &context(&FORMAT, options, &services, own))?;
+            let path = format!("{}.container", instance.unit);
+            let contents = templates.render(
+                "instance.container.j2",
+                &path,
+                &context(options, &services, own),
+            )?;
             let mode = script::mode(options, service, 0o600, 0o644);
-            let path = format!("{}.container", instance.unit).into();
-            files.push(File { path, contents, mode, owner: Owner::Exporter });
+            files.push(File { path: path.into(), contents, mode, owner: Owner::Exporter });
         }
     }
     Ok(files)

@@ -5,7 +5,7 @@ use super::script::{self, Account, Lines, sh_env_files};
 use super::services::Services;
 use super::simple_command::short_name;
 use super::template::{Templates, context};
-use super::{Feature, File, Format, Options, Owner, Runs};
+use super::{ExportError, Feature, File, Format, Options, Owner, Runs};
 use crate::app::{App, Restart, Signal};
 use crate::error::Error;
 
@@ -19,6 +19,14 @@ pub(crate) const FORMAT: Format = Format {
         ("log-run.j2", include_str!("templates/runit/log-run.j2")),
         ("finish.j2", include_str!("templates/runit/finish.j2")),
         ("control-t.j2", include_str!("templates/runit/control-t.j2")),
+    ],
+    paths: &[
+        "APP.env",
+        "APP-TYPE.env",
+        "APP-TYPE-N/run",
+        "APP-TYPE-N/log/run",
+        "APP-TYPE-N/finish",
+        "APP-TYPE-N/control/t",
     ],
     runs: Runs::Programs,
     has_user_scope: false,
@@ -35,10 +43,6 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     for service in &services.running {
         let policy = service.policy;
         for instance in &service.instances {
-            let mut add = |name: &str, contents: String, mode: u32| {
-                let path = format!("{}/{name}", instance.unit).into();
-                files.push(File { path, contents, mode, owner: Owner::Exporter });
-            };
             let environment = script::environment(
                 &FORMAT,
                 options,
@@ -53,18 +57,20 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
             own["log"] = sh::word(&log).into();
             own["stop_signal"] = short_name(policy.stop_signal).into();
             own["restart"] = service.restart_word().into();
-            let own = context(&FORMAT, options, &services, own);
-            add(
-                "run",
-                templates.render("run.j2", &own)?,
-                script::mode(options, service, 0o700, 0o755),
-            );
-            add("log/run", templates.render("log-run.j2", &own)?, 0o755);
+            let own = context(options, &services, own);
+            let mut add = |name: &str, template: &str, mode: u32| -> Result<(), ExportError> {
+                let path = format!("{}/{name}", instance.unit);
+                let contents = templates.render(template, &path, &own)?;
+                files.push(File { path: path.into(), contents, mode, owner: Owner::Exporter });
+                Ok(())
+            };
+            add("run", "run.j2", script::mode(options, service, 0o700, 0o755))?;
+            add("log/run", "log-run.j2", 0o755)?;
             if policy.restart != Restart::Always {
-                add("finish", templates.render("finish.j2", &own)?, 0o755);
+                add("finish", "finish.j2", 0o755)?;
             }
             if policy.stop_signal != Signal::TERM {
-                add("control/t", templates.render("control-t.j2", &own)?, 0o755);
+                add("control/t", "control-t.j2", 0o755)?;
             }
         }
     }

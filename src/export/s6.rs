@@ -18,6 +18,15 @@ pub(crate) const FORMAT: Format = Format {
         ("log-run.j2", include_str!("templates/s6/log-run.j2")),
         ("finish.j2", include_str!("templates/s6/finish.j2")),
     ],
+    paths: &[
+        "APP.env",
+        "APP-TYPE.env",
+        "APP-TYPE-N/run",
+        "APP-TYPE-N/log/run",
+        "APP-TYPE-N/finish",
+        "APP-TYPE-N/timeout-kill",
+        "APP-TYPE-N/down-signal",
+    ],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
@@ -33,10 +42,6 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     for service in &services.running {
         let policy = service.policy;
         for instance in &service.instances {
-            let mut add = |name: &str, contents: String, mode: u32| {
-                let path = format!("{}/{name}", instance.unit).into();
-                files.push(File { path, contents, mode, owner: Owner::Exporter });
-            };
             let environment = script::environment(
                 &FORMAT,
                 options,
@@ -50,19 +55,30 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
             own["log"] =
                 sh::word(&format!("{}/{}-{}", services.log, service.name, instance.number)).into();
             own["restart"] = service.restart_word().into();
-            let own = context(&FORMAT, options, &services, own);
-            add(
-                "run",
-                templates.render("run.j2", &own)?,
-                script::mode(options, service, 0o700, 0o755),
-            );
-            add("log/run", templates.render("log-run.j2", &own)?, 0o755);
-            add("timeout-kill", format!("{}\n", service.stop_seconds() * 1000), 0o644);
+            let own = context(options, &services, own);
+            // No comment fits into these: the marker of `run` names them.
+            let mut bare = vec![("timeout-kill", format!("{}\n", service.stop_seconds() * 1000))];
             if policy.stop_signal != Signal::TERM {
-                add("down-signal", format!("{}\n", policy.stop_signal), 0o644);
+                bare.push(("down-signal", format!("{}\n", policy.stop_signal)));
             }
+            let names: Vec<&str> = bare.iter().map(|(name, _)| *name).collect();
+            let path = |name: &str| format!("{}/{name}", instance.unit);
+            let mut add = |path: String, contents: String, mode: u32| {
+                files.push(File { path: path.into(), contents, mode, owner: Owner::Exporter });
+            };
+            let run = templates.render_beside("run.j2", &path("run"), &names, &own)?;
+            add(path("run"), run, script::mode(options, service, 0o700, 0o755));
+            let mut scripts = vec![("log/run", "log-run.j2")];
             if policy.restart != Restart::Always {
-                add("finish", templates.render("finish.j2", &own)?, 0o755);
+                scripts.push(("finish", "finish.j2"));
+            }
+            for (name, template) in scripts {
+                let path = path(name);
+                let contents = templates.render(template, &path, &own)?;
+                add(path, contents, 0o755);
+            }
+            for (name, contents) in bare {
+                add(path(name), contents, 0o644);
             }
         }
     }

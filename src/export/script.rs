@@ -132,12 +132,13 @@ pub(crate) fn env_files(
         return Ok(files);
     }
     for service in services.running.iter().chain(&services.release) {
-        let path = env_file_name(options, services, service).into();
-        if service.variables.is_empty() || files.iter().any(|file| file.path == path) {
+        let path = env_file_name(options, services, service);
+        if service.variables.is_empty() || files.iter().any(|file| file.path == *path) {
             continue;
         }
-        let contents = format!("# {}\n{}", marker::text(format.name, &options.app), body(service)?);
-        files.push(File { path, contents, mode: 0o600, owner });
+        let marker = marker::text(format.name, &options.app, &path, &[]);
+        let contents = format!("# {marker}\n{}", body(service)?);
+        files.push(File { path: path.into(), contents, mode: 0o600, owner });
     }
     Ok(files)
 }

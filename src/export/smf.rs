@@ -16,6 +16,7 @@ pub(crate) const FORMAT: Format = Format {
     when: "SmartOS, OmniOS and other illumos systems, Solaris",
     install: "`svccfg import DIR/APP.xml`; `svcs 'APP/*'` shows the instances",
     templates: &[("app.xml.j2", include_str!("templates/smf/app.xml.j2"))],
+    paths: &["APP.env", "APP-TYPE.env", "APP.xml"],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
@@ -54,13 +55,9 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         types.push(json!({ "name": service.name, "instances": instances, "raw": raw(service) }));
     }
     let own = json!({ "types": Value::from(types) });
-    let contents = templates.render("app.xml.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(File {
-        path: format!("{}.xml", options.app).into(),
-        contents,
-        mode,
-        owner: Owner::Exporter,
-    });
+    let path = format!("{}.xml", options.app);
+    let contents = templates.render("app.xml.j2", &path, &context(options, &services, own))?;
+    files.push(File { path: path.into(), contents, mode, owner: Owner::Exporter });
     Ok(files)
 }
 

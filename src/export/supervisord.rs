@@ -20,6 +20,7 @@ pub(crate) const FORMAT: Format = Format {
         ("app.conf.j2", include_str!("templates/supervisord/app.conf.j2")),
         ("program.sh.j2", include_str!("templates/supervisord/program.sh.j2")),
     ],
+    paths: &["APP.env", "APP-TYPE.env", "APP.conf", "APP-TYPE-N.sh"],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
@@ -45,9 +46,9 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
                 (Lines::Free, Account::Unset),
             )?;
             let own = script::context(&environment, service, instance, service.command.for_group());
-            let contents =
-                templates.render("program.sh.j2", &context(&FORMAT, options, &services, own))?;
             let path = format!("{}.sh", instance.unit);
+            let contents =
+                templates.render("program.sh.j2", &path, &context(options, &services, own))?;
             let script = format!("{}/{path}", services.location);
             let log = format!("{}/{}-{}.log", services.log, service.name, instance.number);
             files.push(File { path: path.into(), contents, mode: 0o700, owner: Owner::User });
@@ -69,12 +70,8 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
     }
     let names: Vec<&str> = programs.iter().filter_map(|program| program["unit"].as_str()).collect();
     let own = json!({ "members": names.join(","), "programs": Value::from(programs.clone()) });
-    let contents = templates.render("app.conf.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(File {
-        path: format!("{}.conf", options.app).into(),
-        contents,
-        mode: 0o644,
-        owner: Owner::Exporter,
-    });
+    let path = format!("{}.conf", options.app);
+    let contents = templates.render("app.conf.j2", &path, &context(options, &services, own))?;
+    files.push(File { path: path.into(), contents, mode: 0o644, owner: Owner::Exporter });
     Ok(files)
 }

@@ -23,6 +23,14 @@ pub(crate) const FORMAT: Format = Format {
         ("type.target.j2", include_str!("templates/systemd/type.target.j2")),
         ("service.j2", include_str!("templates/systemd/service.j2")),
     ],
+    paths: &[
+        "APP.env",
+        "APP-TYPE.env",
+        "APP.target",
+        "APP-TYPE.target",
+        "APP-TYPE.service",
+        "APP-TYPE-N.service",
+    ],
     runs: Runs::Programs,
     has_user_scope: true,
     has_sandbox: true,
@@ -58,8 +66,9 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         Scope::User => "default.target",
     };
     let own = json!({ "wants": members.join(" "), "wanted_by": install });
-    let text = templates.render("app.target.j2", &context(&FORMAT, options, &services, own))?;
-    files.push(unit(format!("{name}.target"), text, 0o644));
+    let path = format!("{name}.target");
+    let text = templates.render("app.target.j2", &path, &context(options, &services, own))?;
+    files.push(unit(path, text, 0o644));
 
     for service in &services.running {
         let target = format!("{name}-{}.target", service.name);
@@ -67,7 +76,7 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
             service.instances.iter().map(|instance| format!("{}.service", instance.unit)).collect();
         let own = json!({ "type": service.name, "wants": members.join(" ") });
         let text =
-            templates.render("type.target.j2", &context(&FORMAT, options, &services, own))?;
+            templates.render("type.target.j2", &target, &context(options, &services, own))?;
         files.push(unit(target.clone(), text, 0o644));
         for instance in &service.instances {
             let own = service_context(
@@ -77,9 +86,9 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
                 instance,
                 (&target, release.as_deref()),
             )?;
-            let text =
-                templates.render("service.j2", &context(&FORMAT, options, &services, own))?;
-            files.push(unit(format!("{}.service", instance.unit), text, mode(options, service)));
+            let path = format!("{}.service", instance.unit);
+            let text = templates.render("service.j2", &path, &context(options, &services, own))?;
+            files.push(unit(path, text, mode(options, service)));
         }
     }
     if let (Some(service), Some(path)) = (&services.release, release)
@@ -88,7 +97,7 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
         let target = format!("{name}.target");
         let mut own = service_context(options, &services, service, instance, (&target, None))?;
         own["oneshot"] = Value::Bool(true);
-        let text = templates.render("service.j2", &context(&FORMAT, options, &services, own))?;
+        let text = templates.render("service.j2", &path, &context(options, &services, own))?;
         files.push(unit(path, text, mode(options, service)));
     }
     Ok(files)

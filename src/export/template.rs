@@ -16,6 +16,7 @@ use super::{Format, Options, marker};
 /// The templates of one export.
 pub(crate) struct Templates<'a> {
     format: &'static Format,
+    app: &'a str,
     engine: Environment<'a>,
 }
 
@@ -41,13 +42,31 @@ impl<'a> Templates<'a> {
             let text = options.templates.get(name).map_or(text, String::as_str);
             engine.add_template(name, text).map_err(|source| fail(name, source))?;
         }
-        Ok(Self { format, engine })
+        Ok(Self { format, app: &options.app, engine })
     }
 
-    /// Renders a template of the format.
-    pub(crate) fn render(&self, name: &str, context: &Value) -> Result<String, ExportError> {
+    /// Renders a template of the format to what `path`, below the export's folder, holds.
+    pub(crate) fn render(
+        &self,
+        name: &str,
+        path: &str,
+        context: &Value,
+    ) -> Result<String, ExportError> {
+        self.render_beside(name, path, &[], context)
+    }
+
+    /// As [`Self::render`], for a file whose marker answers for files beside it.
+    pub(crate) fn render_beside(
+        &self,
+        name: &str,
+        path: &str,
+        beside: &[&str],
+        context: &Value,
+    ) -> Result<String, ExportError> {
+        let mut context = context.clone();
+        context["marker"] = marker::text(self.format.name, self.app, path, beside).into();
         let template = self.engine.get_template(name);
-        let text = template.and_then(|template| template.render(Serde(context)));
+        let text = template.and_then(|template| template.render(Serde(&context)));
         text.map_err(|source| ExportError::Template {
             format: self.format.name,
             name: name.to_owned(),
@@ -57,14 +76,8 @@ impl<'a> Templates<'a> {
 }
 
 /// Returns what every template of a service gets, beside the format's own values.
-pub(crate) fn context(
-    format: &Format,
-    options: &Options,
-    services: &Services<'_>,
-    own: Value,
-) -> Value {
+pub(crate) fn context(options: &Options, services: &Services<'_>, own: Value) -> Value {
     let mut all = json!({
-        "marker": marker::text(format.name, &options.app),
         "app": options.app,
         "user": options.user,
         "raw": {

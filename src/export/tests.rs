@@ -217,7 +217,7 @@ fn a_template_of_ones_own_replaces_one_file() {
     options.templates.insert("service.j2".into(), own.into());
     let files = render(&systemd::FORMAT, &app, &options).unwrap();
     let unit = files.iter().find(|file| file.path == Path::new("cluster-web-1.service")).unwrap();
-    let expected = "# pm export: app=cluster format=systemd\n[Service]\n\
+    let expected = "# pm export: app=cluster format=systemd file=cluster-web-1.service\n[Service]\n\
                     ExecStart=\"exec node --max-http-header-size=16384 server.js\"\nX=/srv/cluster\n";
     assert_eq!(unit.contents, expected);
     assert!(
@@ -274,7 +274,7 @@ fn an_inittab_for_standard_output_holds_whole_lines() {
     let app = app("/srv/a", vec![process("web", "./a $PORT", 1)], &[("A", "it's")]);
     let options = Options { inittab: Inittab::Lines, ..options("a") };
     let files = render(&inittab::FORMAT, &app, &options).unwrap();
-    let expected = r#"# pm export: app=a format=inittab
+    let expected = r#"# pm export: app=a format=inittab file=a.inittab
 AM01:2345:respawn:setpriv --reuid deploy --regid "$(id -g deploy)" --init-groups env 'A=it'\''s' PORT=5000 PS=web.1 sh -c 'cd '\''/srv/a'\'' && exec ./a $PORT' >>'/var/log/a/web-1.log' 2>&1
 "#;
     assert_eq!((files.len(), files[0].contents.as_str()), (1, expected));
@@ -285,6 +285,72 @@ fn a_variable_that_no_shell_exports_goes_through_env() {
     let app = app("/srv/a", vec![process("web", "./a", 1)], &[("spring.url", "it's")]);
     let files = render(&runit::FORMAT, &app, &options("a")).unwrap();
     assert!(files[0].contents.contains(r"/usr/bin/env 'spring.url=it'\''s' /bin/sh -c 'exec ./a'"));
+}
+
+#[test]
+fn every_file_has_a_path_of_its_formats_list() {
+    for (_, case) in APPS {
+        let (app, with) = case();
+        for format in FORMATS {
+            for values in [Values::Inline, Values::EnvFile] {
+                // Some values have no place in some env files.
+                let files = render(format, &app, &Options { values, ..with.clone() });
+                for file in files.unwrap_or_default() {
+                    let path = file.path.to_str().unwrap();
+                    assert!(paths::can_be(format, &with.app, path), "{} {path}", format.name);
+                    let (folder, _) = path.split_once('/').unwrap_or_default();
+                    let is_folder = paths::can_be_folder(format, &with.app, folder);
+                    assert_eq!(is_folder, !folder.is_empty(), "{} {path}", format.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_format_removes_its_own_stale_files_and_no_copy_of_them() {
+    use super::folder::Folder;
+    use super::write::{Changes, Chown};
+    for format in FORMATS {
+        let dir = tempfile::tempdir().unwrap();
+        let here = dir.path();
+        let export = |web: u16, values: Values| {
+            let (mut app, with) = cluster();
+            app.types[0].count = web;
+            app.types.truncate(usize::from(web));
+            let files = render(format, &app, &Options { values, ..with }).unwrap();
+            let folder = Folder::hold(here, || panic!("nobody else exports")).unwrap();
+            let changes = Changes::plan(&folder, "cluster", format, &files).unwrap();
+            changes.apply(Chown::Keep).unwrap();
+            let written: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+            (written, changes.removed().to_vec())
+        };
+        let (mut all, _) = export(2, Values::EnvFile);
+        let mut copies = Vec::new();
+        for path in &all {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            for copy in [
+                format!("{name}.bak"),
+                format!("{name}~"),
+                format!("my-copy.{name}"),
+                format!("cluster-copy-9.{}", name.split_once('.').unwrap_or_default().1),
+                "NOTES.md".to_owned(),
+            ] {
+                let copy = path.with_file_name(copy);
+                let text = std::fs::read(here.join(path)).unwrap();
+                std::fs::write(here.join(&copy), &text).unwrap();
+                copies.push((copy, text));
+            }
+        }
+        let (wanted, removed) = export(1, Values::Inline);
+        all.retain(|path| !wanted.contains(path));
+        all.sort();
+        assert!(!all.is_empty(), "{}", format.name);
+        assert_eq!(removed, all, "{}", format.name);
+        for (copy, _) in copies.iter().rev() {
+            assert!(here.join(copy).exists(), "{} {}", format.name, copy.display());
+        }
+    }
 }
 
 #[test]

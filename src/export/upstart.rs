@@ -20,6 +20,7 @@ pub(crate) const FORMAT: Format = Format {
         ("type.conf.j2", include_str!("templates/upstart/type.conf.j2")),
         ("instance.conf.j2", include_str!("templates/upstart/instance.conf.j2")),
     ],
+    paths: &["APP.env", "APP-TYPE.env", "APP.conf", "APP-TYPE.conf", "APP-TYPE-N.conf"],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
@@ -59,14 +60,17 @@ pub(crate) fn render(
     // Upstart's jobs run as the user, except for the daemon format's, which start-stop-daemon changes later.
     let mut files = sh_env_files(format, options, &services, Owner::User)?;
     let folders = json!({ "log": sh::word(&services.log), "run": sh::word(&services.run) });
-    let text = templates.render("app.conf.j2", &context(format, options, &services, folders))?;
-    files.push(job(format!("{name}.conf"), text, 0o644));
+    let path = format!("{name}.conf");
+    let text = templates.render("app.conf.j2", &path, &context(options, &services, folders))?;
+    files.push(job(path, text, 0o644));
     for service in &services.running {
+        let path = format!("{name}-{}.conf", service.name);
         let text = templates.render(
             "type.conf.j2",
-            &context(format, options, &services, json!({ "type": service.name })),
+            &path,
+            &context(options, &services, json!({ "type": service.name })),
         )?;
-        files.push(job(format!("{name}-{}.conf", service.name), text, 0o644));
+        files.push(job(path, text, 0o644));
         for instance in &service.instances {
             let mut own = own(options, &services, service, instance)?;
             own["type"] = service.name.into();
@@ -78,13 +82,10 @@ pub(crate) fn render(
                 .then(|| service.policy.stop_signal.to_string());
             own["stop_signal"] = signal.into();
             own["raw"] = raw(service);
+            let path = format!("{}.conf", instance.unit);
             let text =
-                templates.render("instance.conf.j2", &context(format, options, &services, own))?;
-            files.push(job(
-                format!("{}.conf", instance.unit),
-                text,
-                script::mode(options, service, 0o600, 0o644),
-            ));
+                templates.render("instance.conf.j2", &path, &context(options, &services, own))?;
+            files.push(job(path, text, script::mode(options, service, 0o600, 0o644)));
         }
     }
     Ok(files)

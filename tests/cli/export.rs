@@ -68,6 +68,63 @@ fn a_strangers_file_in_the_way_stops_everything_before_a_file_is_written() {
 }
 
 #[test]
+fn copies_and_notes_with_the_marker_in_them_stay() {
+    let app = shop();
+    let export = ["export", "systemd", "out", "-m", "web=2"];
+    assert_eq!(app.pm(export.iter().chain(&SHOP)).run().code(), 0);
+    let unit = app.read("out/shop-web-2.service").expect("it is there");
+    let app = app
+        .write("out/my-copy.service", &unit)
+        .write("out/shop-web-2.service.bak", &unit)
+        .write("out/NOTES.md", format!("Notes\n{unit}"));
+    let output = app.pm(["export", "systemd", "out", "-m", "web=1"].iter().chain(&SHOP)).run();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    let removed: Vec<_> =
+        output.stdout.lines().filter(|line| line.starts_with("removed ")).collect();
+    let path = app.path("out/shop-web-2.service");
+    assert_eq!(removed, [format!("removed {}", path.display())]);
+    assert!(!path.exists());
+    for kept in ["my-copy.service", "shop-web-2.service.bak", "NOTES.md"] {
+        assert!(app.path(&format!("out/{kept}")).exists(), "{kept}");
+    }
+}
+
+#[test]
+fn the_unit_of_a_renamed_type_goes_and_one_of_an_earlier_pm_is_told() {
+    let app = shop();
+    let export = || app.pm(["export", "systemd", "out"].iter().chain(&SHOP)).run();
+    assert_eq!(export().code(), 0);
+    fs::write(app.path("Procfile"), "www: ./serve\n").expect("it is written");
+    let old = "# pm export: app=shop format=systemd\n[Unit]\n";
+    fs::write(app.path("out/shop-db-1.service"), old).expect("it is written");
+    let output = export();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    assert_eq!(
+        files(&app, "out"),
+        ["shop-db-1.service", "shop-www-1.service", "shop-www.target", "shop.target"]
+    );
+    let removed = format!("removed {}\n", app.path("out/shop-web-1.service").display());
+    assert!(output.stdout.contains(&removed), "{}", output.stdout);
+    let told = "shop-db-1.service` has the marker of an earlier pm";
+    assert!(output.stderr.contains(told), "{}", output.stderr);
+}
+
+#[test]
+fn exports_at_the_same_time_all_succeed_and_leave_no_temporary_file() {
+    let types: String = (0..60).map(|number| format!("p{number}: ./serve\n")).collect();
+    let app = Sandbox::with_procfile(&types);
+    std::thread::scope(|scope| {
+        let one = || app.pm(["export", "systemd", "out"].iter().chain(&SHOP)).run();
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+        for export in all {
+            let output = export.join().expect("it does not panic");
+            assert_eq!(output.code(), 0, "{}", output.stderr);
+        }
+    });
+    assert_eq!(files(&app, "out").len(), 121);
+}
+
+#[test]
 fn values_can_stand_in_a_file_of_their_own() {
     let app = shop();
     app.pm(["export", "systemd", "out", "--env-file"].iter().chain(&SHOP)).run();

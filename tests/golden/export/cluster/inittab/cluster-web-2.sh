@@ -1,5 +1,5 @@
 #!/bin/sh
-# pm export: app=cluster format=inittab
+# pm export: app=cluster format=inittab file=cluster-web-2.sh
 mkdir -p '/var/log/cluster'
 exec >>'/var/log/cluster/web-2.log' 2>&1
 cd '/srv/cluster' || exit 1

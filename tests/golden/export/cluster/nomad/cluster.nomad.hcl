@@ -1,4 +1,4 @@
-# pm export: app=cluster format=nomad
+# pm export: app=cluster format=nomad file=cluster.nomad.hcl
 job "cluster" {
   type = "service"
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# pm export: app=cluster format=supervisord
+# pm export: app=cluster format=supervisord file=cluster-web-1.sh
 cd '/srv/cluster' || exit 1
 HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
 export NODE_ENV='production'

@@ -1,5 +1,5 @@
 #!/bin/sh
-# pm export: app=compound format=inittab
+# pm export: app=compound format=inittab file=compound-Clock_1-1.sh
 mkdir -p '/var/log/compound'
 exec >>'/var/log/compound/Clock_1-1.log' 2>&1
 cd '/srv/compound' || exit 1

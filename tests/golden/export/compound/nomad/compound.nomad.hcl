@@ -1,4 +1,4 @@
-# pm export: app=compound format=nomad
+# pm export: app=compound format=nomad file=compound.nomad.hcl
 job "compound" {
   type = "service"
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# pm export: app=compound format=supervisord
+# pm export: app=compound format=supervisord file=compound-web-1.sh
 cd '/srv/compound' || exit 1
 HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
 . '/srv/export/compound.env'

@@ -1,5 +1,5 @@
 #!/bin/sh
-# pm export: app=quoting format=inittab
+# pm export: app=quoting format=inittab file=quoting-web-1.sh
 mkdir -p '/var/log/quoting'
 exec >>'/var/log/quoting/web-1.log' 2>&1
 cd '/srv/my app 100% $x' || exit 1

@@ -1,4 +1,4 @@
-# pm export: app=quoting format=nomad
+# pm export: app=quoting format=nomad file=quoting.nomad.hcl
 job "quoting" {
   type = "service"
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# pm export: app=quoting format=supervisord
+# pm export: app=quoting format=supervisord file=quoting-web-1.sh
 cd '/srv/my app 100% $x' || exit 1
 HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
 export BRACES='{{ x }} ${A} %{B} $$ $(id) `id`'
