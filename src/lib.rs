@@ -53,3 +53,7 @@ pub mod os;
 pub mod output;
 pub mod resources;
 pub mod supervisor;
+
+#[cfg(test)]
+#[path = "../tests/cli/sandbox/skipped.rs"]
+mod skipped;

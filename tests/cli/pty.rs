@@ -72,10 +72,16 @@ fn what_a_shell_runs_is_asked_to_stop_and_not_hung_up_on_when_the_shell_ends_fir
 
 #[test]
 fn it_has_the_controlling_terminal_and_the_foreground() {
-    let app = Sandbox::with_procfile("web: echo said > /dev/tty; ps -o stat= -p $$\n");
+    let stat = "read -r pid name state parent group session tty foreground rest </proc/$$/stat";
+    let app = Sandbox::with_procfile(&format!(
+        "web: echo said > /dev/tty; {stat}; echo \"in $group of $foreground\"\n"
+    ));
     let output = app.pm(["start", "--pty", "always", "--no-prefix"]).run();
     assert!(output.stdout.contains("said\n"), "{output:#?}");
-    assert!(output.stdout.contains('+'), "{output:#?}");
+    let line = output.stdout.lines().find_map(|line| line.strip_prefix("in "));
+    let (group, foreground) =
+        line.and_then(|line| line.split_once(" of ")).expect("the shell says where it is");
+    assert_eq!(group, foreground, "{output:#?}");
 }
 
 #[test]

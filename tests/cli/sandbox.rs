@@ -20,12 +20,14 @@ pub(crate) mod http;
 mod invocation;
 mod processes;
 mod session;
+mod skipped;
 mod system;
 
 pub(crate) use invocation::{Invocation, Output};
 pub(crate) use processes::{Process, descendants, zombies_of};
 pub(crate) use session::{CTRL_C, CTRL_Z, End, Session};
-pub(crate) use system::{Stopwatch, eventually, has, has_program, pid_namespace, state_of, status};
+pub(crate) use skipped::{has, has_program};
+pub(crate) use system::{Stopwatch, eventually, pid_namespace, state_of, status};
 
 /// No wait is longer: what has not happened by then does not happen on a loaded machine either.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);

@@ -51,15 +51,10 @@ fn children_begin_with_default_signals_whatever_pm_was_started_with() {
     let app = Sandbox::with_procfile("web: exec grep ^Sig...: /proc/self/status\n");
     // 35 is a real-time signal; what Rust's runtime keeps for itself is there too.
     let ignored = "HUP INT QUIT USR1 USR2 TERM PIPE CHLD TSTP TTIN TTOU ALRM 35 64";
-    let blocked = "import signal, os, sys
-signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
-os.execv(sys.argv[1], sys.argv[1:])";
     let pm = crate::sandbox::PM;
-    let mut invocations = vec![app.sh(&format!("trap '' {ignored}; exec {pm} start"))];
-    if crate::sandbox::has_program("python3") {
-        invocations.push(app.command("python3", ["-c", blocked, pm, "start"]));
-    }
-    for invocation in invocations {
+    let ignoring = app.sh(&format!("trap '' {ignored}; exec {pm} start"));
+    let blocking = app.pm(["start"]).blocking_signals();
+    for invocation in [ignoring, blocking] {
         let output = invocation.run();
         for field in ["SigBlk:", "SigIgn:"] {
             let (_, rest) = output.stdout.split_once(field).expect("grep shows the field");

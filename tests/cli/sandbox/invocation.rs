@@ -12,7 +12,7 @@ use std::sync::Arc;
 use nix::fcntl::{OFlag, open};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigHandler, Signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal};
 use nix::sys::stat::Mode;
 
 use super::Folder;
@@ -102,6 +102,17 @@ impl Invocation {
         // SAFETY: between fork and exec only setrlimit is called, which is async-signal-safe.
         unsafe {
             self.command.pre_exec(lower);
+        }
+        self
+    }
+
+    /// Blocks every signal of the program, as some callers do.
+    pub(crate) fn blocking_signals(mut self) -> Self {
+        let block = || SigSet::all().thread_block().map_err(io::Error::from);
+        #[expect(unsafe_code, reason = "std has no way to set a child's signal mask")]
+        // SAFETY: between fork and exec only sigprocmask is called, which is async-signal-safe.
+        unsafe {
+            self.command.pre_exec(block);
         }
         self
     }

@@ -1,13 +1,12 @@
-//! What the system says of a process, and what a test needs of the system.
+//! What the system says of a process, and waits for what no event tells.
 
 use std::fs;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollTimeout, poll};
 use nix::unistd::Pid;
 
-use super::{End, LIMIT, Sandbox, Session};
+use super::{End, LIMIT, Sandbox, Session, has, has_program};
 
 /// Between two looks at what tells no one that it has changed.
 const LOOK_MS: u8 = 5;
@@ -76,25 +75,6 @@ impl Session {
     }
 }
 
-/// Returns whether the system has what a test needs. Where it has not, that is said aloud, and fails
-/// the test under PM_TEST_REQUIRE_ALL=1.
-#[track_caller]
-pub(crate) fn has(what: &str, is_there: bool) -> bool {
-    if !is_there {
-        let required = std::env::var("PM_TEST_REQUIRE_ALL").is_ok_and(|value| value == "1");
-        assert!(!required, "PM_TEST_REQUIRE_ALL is set, and there is no {what}");
-        // Past libtest, which would swallow it.
-        let _ = writeln!(std::io::stderr(), "SKIPPED for want of {what}: {:?}", thread_name());
-    }
-    is_there
-}
-
-/// Returns whether a program is on PATH.
-pub(crate) fn has_program(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    has(name, std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
-}
-
 /// Returns unshare(1)'s options for a PID namespace, where one may be made.
 pub(crate) fn pid_namespace() -> Option<[&'static str; 3]> {
     let unshare = ["--pid", "--fork", "--mount-proc"];
@@ -103,9 +83,4 @@ pub(crate) fn pid_namespace() -> Option<[&'static str; 3]> {
         has("right to make a PID namespace", end == End::Code(0))
     };
     (has_program("unshare") && permits()).then_some(unshare)
-}
-
-/// libtest names each thread after its test.
-fn thread_name() -> String {
-    std::thread::current().name().unwrap_or("a test").to_owned()
 }
