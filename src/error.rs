@@ -1,9 +1,11 @@
 //! Every failure that a user can see: what, where, and what to do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::formation::FormationError;
+use crate::app::load::Instead;
+use crate::app::ports;
 use crate::config::ConfigError;
 use crate::export::ExportError;
 use crate::resources::budget::BudgetError;
@@ -32,6 +34,14 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// There is no Procfile, but something else that a person may mean.
+    #[error("cannot read the Procfile `{}`: there is none{}", path.display(), beside(instead))]
+    ProcfileMissing {
+        /// The Procfile.
+        path: PathBuf,
+        /// What there is.
+        instead: Instead,
     },
     /// The Procfile has no entry.
     #[error("no processes defined in `{}`", path.display())]
@@ -119,6 +129,14 @@ pub enum Error {
         value: String,
         /// Where it was set.
         origin: String,
+    },
+    /// `-p` or PM_PORT is something that is no port.
+    #[error("`{value}` of {option} is not a port number")]
+    PortOption {
+        /// The value.
+        value: String,
+        /// Where it was given, as a message names it.
+        option: &'static str,
     },
     /// An instance's PORT would be over 65535.
     #[error("`{instance}` would get port {port}, over 65535")]
@@ -251,6 +269,22 @@ pub enum Error {
     },
 }
 
+fn beside(instead: &Instead) -> String {
+    match instead {
+        Instead::Procfile(path) => format!(", but there is `{}`", path.display()),
+        Instead::Package { path, .. } => {
+            format!(", and `{}` has no script `start`", path.display())
+        }
+    }
+}
+
+/// Returns a path as it is typed in a shell.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./+,:@%".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 fn waiting_for(names: &[String]) -> String {
     match names {
         [] => String::new(),
@@ -260,9 +294,10 @@ fn waiting_for(names: &[String]) -> String {
 
 impl Error {
     /// Returns the exit code: 1 for errors in files and arguments that clap cannot judge; 126 and 127
-    /// as POSIX says for a command that cannot be executed or found. Usage errors (2) are clap's.
+    /// as POSIX says for a command that cannot be executed or found. Most usage errors (2) are clap's.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::PortOption { .. } => 2,
             Self::CommandNotFound { .. } => 127,
             Self::CommandNotExecutable { .. } => 126,
             // As for a filter that dies of SIGPIPE.
@@ -285,6 +320,13 @@ impl Error {
         let hint = match self {
             Self::ProcfileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "make a Procfile with lines such as `web: node server.js`, or name one with `-f`".into()
+            }
+            Self::ProcfileMissing { instead: Instead::Procfile(path), .. } => {
+                format!("name it with `-f {}`", word(path))
+            }
+            Self::ProcfileMissing { instead: Instead::Package { script, .. }, .. } => {
+                let script = script.as_deref().unwrap_or("NAME");
+                format!("make a Procfile with a line such as `web: npm run {script}`, or name one with `-f`")
             }
             Self::ProcfileEmpty { .. } => "write one process type a line: `web: node server.js`".into(),
             Self::EnvFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
@@ -317,7 +359,10 @@ impl Error {
             Self::Budget { source: BudgetError::WebMemory(size), .. } => size.hint().into(),
             Self::V8Flags { source, .. } => source.hint().into(),
             Self::NotAnAssignment { .. } => "write `--set KEY=VALUE`".into(),
-            Self::PortValue { .. } => "PORT is the base of all ports: a number from 0 to 65535".into(),
+            Self::PortValue { .. } => {
+                format!("{}; PORT is the base of all ports", ports::HINT)
+            }
+            Self::PortOption { .. } => format!("{}: `-p 3000`", ports::HINT),
             Self::PortRange { .. } => "choose a lower base with `-p`".into(),
             Self::OpenFiles { .. } => "raise the limit with `ulimit -n`, or ask for fewer instances".into(),
             Self::CommandNotFound { .. } => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::env_file::{self, Assignment};
 use super::environment::{Environment, Source};
+use super::npm::{self, Start};
 use super::procfile::{self, Entry};
 use super::text;
 use super::warning::{Note, Warning};
@@ -114,8 +115,9 @@ impl LoadedProcfile {
     }
 }
 
-/// Reads the Procfile. Where none was named and the root has none but has a package.json, its one
-/// process type is `web: npm start`, as in node-foreman, and the notice says so.
+/// Reads the Procfile. Where none was named and the root has none, but a package.json that `npm start` can
+/// run, its one process type is `web: npm start`, as in node-foreman, and the notice says so. A Procfile.dev
+/// is more than that: nobody who has one means `npm start`.
 ///
 /// # Errors
 /// The root or the file cannot be used, or a line of it stops everything.
@@ -124,11 +126,23 @@ pub fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Error> {
     let path = files.procfile.clone().unwrap_or_else(|| files.root_as_typed().join("Procfile"));
     let bytes = match fs::read(cwd.join(&path)) {
         Ok(bytes) => bytes,
-        Err(source) if source.kind() == io::ErrorKind::NotFound && files.procfile.is_none() => {
-            if root.join("package.json").is_file() {
-                return Ok(npm_start(files.root_as_typed().join("package.json")));
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            let other = path.with_file_name("Procfile.dev");
+            if other != path && cwd.join(&other).is_file() {
+                return Err(Error::ProcfileMissing { path, instead: Instead::Procfile(other) });
             }
-            return Err(Error::ProcfileRead { path, source });
+            if files.procfile.is_some() {
+                return Err(Error::ProcfileRead { path, source });
+            }
+            let package = files.root_as_typed().join("package.json");
+            return match npm::start(&root) {
+                Start::Can => Ok(npm_start(package)),
+                Start::NoPackage => Err(Error::ProcfileRead { path, source }),
+                Start::NoScript { script } => {
+                    let instead = Instead::Package { path: package, script };
+                    Err(Error::ProcfileMissing { path, instead })
+                }
+            };
         }
         Err(source) => return Err(Error::ProcfileRead { path, source }),
     };
@@ -140,6 +154,20 @@ pub fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Error> {
     let read = procfile::parse(&bytes).map_err(refusal)?;
     let text = text::decode(&bytes).map_err(refusal)?;
     Ok(LoadedProcfile { path, text, entries: read.entries, notes: read.notes, notice: None })
+}
+
+/// What there is where a Procfile is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// A Procfile of another name, as it would be typed.
+    Procfile(PathBuf),
+    /// A package.json that `npm start` cannot run.
+    Package {
+        /// The package.json, as it would be typed.
+        path: PathBuf,
+        /// The script of it that starts the application, by its name.
+        script: Option<String>,
+    },
 }
 
 fn npm_start(path: PathBuf) -> LoadedProcfile {
@@ -334,8 +362,8 @@ mod tests {
     use super::procfile as procfile_of;
 
     #[test]
-    fn a_package_json_stands_in_for_a_procfile_that_was_not_named() {
-        let sandbox = Sandbox::new(&[("package.json", "{}")]);
+    fn a_package_json_that_npm_can_start_stands_in_for_a_procfile_that_was_not_named() {
+        let sandbox = Sandbox::new(&[("package.json", r#"{"scripts": {"start": "node ."}}"#)]);
         let loaded = procfile(&Files::default(), sandbox.cwd()).unwrap();
         assert_eq!(loaded.entries[0].command, "npm start");
         assert_eq!(
@@ -344,6 +372,51 @@ mod tests {
         );
         let named = Files { procfile: Some("Procfile".into()), ..Files::default() };
         assert!(matches!(procfile(&named, sandbox.cwd()), Err(Error::ProcfileRead { .. })));
+        let sandbox = Sandbox::new(&[("app/package.json", r#"{"scripts": {"dev": "vite"}}"#)]);
+        let error =
+            procfile(&Files { root: Some("app".into()), ..Files::default() }, sandbox.cwd());
+        let error = error.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read the Procfile `app/Procfile`: there is none, and `app/package.json` has no script \
+             `start`"
+        );
+        let hint = "make a Procfile with a line such as `web: npm run dev`, or name one with `-f`";
+        assert_eq!(error.hint().as_deref(), Some(hint));
+    }
+
+    #[test]
+    fn a_procfile_dev_is_named_as_it_is_typed_from_here() {
+        let with_start = r#"{"scripts": {"start": "node ."}}"#;
+        let sandbox = Sandbox::new(&[
+            ("Procfile.dev", "web: a\n"),
+            ("package.json", with_start),
+            ("app/Procfile.dev", "web: a\n"),
+            ("my app/it's/Procfile.dev", "web: a\n"),
+        ]);
+        let absolute = sandbox.cwd().join("app").display().to_string();
+        let table = [
+            (None, None, "-f Procfile.dev"),
+            (None, Some("."), "-f ./Procfile.dev"),
+            (None, Some("app"), "-f app/Procfile.dev"),
+            (None, Some("app/"), "-f app/Procfile.dev"),
+            (None, Some(absolute.as_str()), &format!("-f {absolute}/Procfile.dev")),
+            (None, Some("my app/it's"), r"-f 'my app/it'\''s/Procfile.dev'"),
+            (Some("app/Procfile"), None, "-f app/Procfile.dev"),
+            (Some("Procfile"), Some("app"), "-f Procfile.dev"),
+        ];
+        for (procfile, root, expected) in table {
+            let files = Files {
+                procfile: procfile.map(PathBuf::from),
+                root: root.map(PathBuf::from),
+                ..Files::default()
+            };
+            let error = procfile_of(&files, sandbox.cwd()).unwrap_err();
+            assert_eq!(error.hint(), Some(format!("name it with `{expected}`")), "{error}");
+        }
+        let missing = Files { procfile: Some("nope/Procfile.dev".into()), ..Files::default() };
+        let error = procfile_of(&missing, sandbox.cwd()).unwrap_err();
+        assert!(matches!(error, Error::Root { .. }), "{error}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod limits;
 pub mod lint;
 pub mod load;
 pub(crate) mod nearest;
+mod npm;
 pub(crate) mod ports;
 pub mod process_type;
 pub mod procfile;

@@ -11,6 +11,7 @@ use super::export::args::ExportArgs;
 use super::sources::Sources;
 use crate::app::formation::{self, Count};
 use crate::app::load::Set;
+use crate::app::ports;
 use crate::app::{CpuLimit, Nice, Size};
 use crate::config::settings::{Session, Setting, Switch};
 use crate::config::{Origin, Settings, TypeSettings, choice};
@@ -70,9 +71,15 @@ impl<'a> Given<'a> {
     pub(crate) fn layout(
         mut self,
         formation: Option<&String>,
-        port: Option<u16>,
+        port: Option<&String>,
     ) -> Result<Self, Error> {
         let formation = formation.map(|text| formation::parse(text)).transpose()?;
+        let is_variable = self.layer("port").1 == Origin::Variable;
+        let port = port.map(|text| {
+            let option = if is_variable { "PM_PORT" } else { "`-p`" };
+            ports::parse(text).ok_or_else(|| Error::PortOption { value: text.clone(), option })
+        });
+        let port = port.transpose()?;
         self.session("formation", formation, |session| &mut session.formation);
         self.session("port", port, |session| &mut session.port);
         Ok(self)
@@ -80,7 +87,7 @@ impl<'a> Given<'a> {
 
     /// Takes every option of a session.
     pub(crate) fn all(self, args: &SessionArgs) -> Result<Self, Error> {
-        let given = self.files(&args.files)?.layout(args.formation.as_ref(), args.port)?;
+        let given = self.files(&args.files)?.layout(args.formation.as_ref(), args.port.as_ref())?;
         let mut given = given.resources(&args.resources)?.output(&args.output);
         given.session("except", some(&args.except), |session| &mut session.except);
         given.session("timeout", args.timeout, |session| &mut session.timeout);
@@ -95,7 +102,7 @@ impl<'a> Given<'a> {
     /// Takes every option of `pm export` that a session has too.
     pub(crate) fn export(self, args: &ExportArgs) -> Result<Self, Error> {
         let given = self.config(args.config.config.as_ref()).files(&args.files)?;
-        let given = given.layout(args.formation.as_ref(), args.port)?;
+        let given = given.layout(args.formation.as_ref(), args.port.as_ref())?;
         let mut given = given.resources(&args.resources)?;
         given.session("timeout", args.timeout, |session| &mut session.timeout);
         given.switch("release", args.release, Switch::On, |session| &mut session.release);

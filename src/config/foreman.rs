@@ -12,6 +12,7 @@ use super::settings::{Color, Origin, Session, Setting, Settings, Switch};
 use super::value::{FromScalar, Scalar};
 use crate::app::Warning;
 use crate::app::nearest::nearest;
+use crate::app::ports;
 use crate::app::text::printable;
 
 /// The options that count here, as foreman spells them.
@@ -230,10 +231,13 @@ impl Entry<'_> {
     fn port(&self) -> Result<Option<Setting<u16>>, ConfigError> {
         let Some(scalar) = self.scalar()? else { return Ok(None) };
         let text = scalar.to_string();
-        let port = text
-            .trim()
-            .parse()
-            .map_err(|_| self.error(&format!("`{text}` is not a port number")))?;
+        let Some(port) = ports::parse(&text) else {
+            let hint = Some(ports::HINT.to_owned());
+            return Err(ConfigError {
+                hint,
+                ..self.error(&format!("`{text}` is not a port number"))
+            });
+        };
         Ok(Some(setting(port)))
     }
 
@@ -320,6 +324,7 @@ mod tests {
         let table = [
             ("root: .\nport: high", ".foreman:2:7: `high` is not a port number"),
             ("port: 70000", ".foreman:1:7: `70000` is not a port number"),
+            ("port: 0", ".foreman:1:7: `0` is not a port number"),
             ("port: [1]", ".foreman:1:7: `port` takes a single value"),
             ("timeout: soon", ".foreman:1:10: `soon` is not a number of seconds"),
             ("formation: web=x", ".foreman:1:12: count `x` of `web` is not a number"),

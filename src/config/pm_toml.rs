@@ -13,10 +13,11 @@ use toml::Spanned;
 use super::settings::{
     Color, Origin, Pty, Session, Setting, Settings, Switch, TypeSettings, Variables,
 };
-use super::value::{Choice, Value};
+use super::value::{Choice, NO_PORT, Port, Value};
 use super::{ConfigError, line_and_column};
 use crate::app::formation::{Count, Part};
 use crate::app::nearest::nearest;
+use crate::app::ports;
 use crate::app::text::printable;
 use crate::app::{CpuLimit, MemoryAction, Nice, Size};
 use crate::app::{ExitOn, Restart, Signal};
@@ -49,7 +50,7 @@ struct Defaults {
     /// How many of each: `all=1,web=2`; types that are not listed run 0 times unless `all=N`.
     formation: Option<Value<Vec<Part>>>,
     /// Port of the first type's first instance.
-    port: Option<u16>,
+    port: Option<Value<Port>>,
     /// Seconds between the stop signal and SIGKILL.
     timeout: Option<Value<Duration>>,
     /// When to colour.
@@ -195,6 +196,7 @@ fn config_error(error: &toml::de::Error, text: &str, path: &Path) -> ConfigError
     let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
     let message = error.message().lines().next().unwrap_or("not TOML");
     let (reason, hint) = match unknown_key(message) {
+        None if message.ends_with(NO_PORT) => (message.to_owned(), Some(ports::HINT.to_owned())),
         None => (message.to_owned(), None),
         Some((key, known)) => {
             let hint = match nearest(key, known.iter().copied()) {
@@ -288,7 +290,7 @@ impl Defaults {
             env: self.env.map(from_file),
             set: variables(self.set),
             formation: plain(self.formation),
-            port: self.port.map(from_file),
+            port: self.port.map(|Value(Port(port))| from_file(port)),
             timeout: plain(self.timeout),
             color: choice(self.color),
             timestamp: switch(self.timestamp),
@@ -444,7 +446,11 @@ mod tests {
             ("[process.web]\nenv = { A = \"\\u0000\" }", "pm.toml:2:13: a value cannot hold a NUL"),
             (
                 "[defaults]\nport = 70000",
-                "pm.toml:2:8: invalid value: integer `70000`, expected u16",
+                "pm.toml:2:8: `70000` is not a port number\nhint: a port is a number from 1 to 65535",
+            ),
+            (
+                "[defaults]\nport = 0",
+                "pm.toml:2:8: `0` is not a port number\nhint: a port is a number from 1 to 65535",
             ),
             ("[process.web]\nnice = 20", "pm.toml:2:8: `20` is not a niceness from -20 to 19"),
         ];

@@ -10,6 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::app::Signal;
 use crate::app::formation::{self, Count, Part};
+use crate::app::ports;
 use crate::app::{CpuLimit, Nice, Size};
 
 /// A single value as the file has it.
@@ -226,6 +227,24 @@ impl FromScalar for CpuLimit {
 
     fn schema() -> Schema {
         json_schema!({ "type": ["string", "number"], "exclusiveMinimum": 0 })
+    }
+}
+
+/// The port of the first instance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Port(pub(super) u16);
+
+/// How the reason for a number that is no port ends.
+pub(super) const NO_PORT: &str = "is not a port number";
+
+impl FromScalar for Port {
+    fn from_scalar(scalar: &Scalar) -> Result<Self, String> {
+        let text = scalar.to_string();
+        ports::parse(&text).map(Self).ok_or_else(|| format!("`{text}` {NO_PORT}"))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": u16::MAX })
     }
 }
 

@@ -16,8 +16,9 @@ fn without_a_procfile_the_error_says_what_to_write() {
 
 #[test]
 fn a_package_json_stands_in_for_a_procfile_and_a_notice_says_so() {
-    let app =
-        Sandbox::new().write("package.json", "{}").write("bin/npm", "#!/bin/sh\necho npm \"$@\"\n");
+    let app = Sandbox::new()
+        .write("package.json", r#"{"scripts": {"start": "node ."}}"#)
+        .write("bin/npm", "#!/bin/sh\necho npm \"$@\"\n");
     let script = format!(
         "chmod +x bin/npm; PATH=$PWD/bin:$PATH exec {} start --no-timestamp",
         crate::sandbox::PM
@@ -30,6 +31,46 @@ fn a_package_json_stands_in_for_a_procfile_and_a_notice_says_so() {
     assert_eq!(printed_by(&output.stdout, "web.1"), ["npm start"], "{output:?}");
     let named = app.pm(["start", "-f", "Procfile"]).run();
     assert!(named.stderr.starts_with("error: cannot read the Procfile `Procfile`"), "{named:?}");
+}
+
+#[test]
+fn a_procfile_dev_is_no_procfile_and_the_error_says_how_to_name_it() {
+    let app = Sandbox::new()
+        .write("app/Procfile.dev", "web: touch ran; echo up\n")
+        .write("app/package.json", r#"{"scripts": {"start": "touch ran"}}"#);
+    for command in [&["start"][..], &["env"], &["export", "compose", "out"]] {
+        let output = app.pm(command.iter().chain(&["-d", "app"])).run();
+        assert_eq!(
+            output.stderr,
+            "error: cannot read the Procfile `app/Procfile`: there is none, but there is `app/Procfile.dev`\n\
+             hint: name it with `-f app/Procfile.dev`\n",
+            "{command:?}"
+        );
+        assert_eq!((output.code(), app.read("app/ran")), (1, None), "{command:?}");
+    }
+    let checked = app.pm(["check", "-d", "app"]).run();
+    assert!(checked.stderr.contains("`-f app/Procfile.dev`"), "{checked:?}");
+    assert_eq!(checked.code(), 1);
+    // A word that is no program may be one of its entries.
+    let ran = app.pm(["run", "-d", "app", "web"]).run();
+    assert!(ran.stderr.contains("`-f app/Procfile.dev`"), "{ran:?}");
+    assert_eq!(app.pm(["run", "-d", "app", "true"]).run().code(), 0);
+    let output = app.pm(["start", "-f", "app/Procfile.dev"]).run();
+    assert_eq!(printed_by(&output.stdout, "web.1"), ["up"], "{output:?}");
+}
+
+#[test]
+fn without_a_start_script_npm_start_is_not_offered() {
+    let app = Sandbox::new().write("package.json", r#"{"scripts": {"dev": "vite"}}"#);
+    let output = app.pm(["start"]).run();
+    assert_eq!(
+        output.stderr,
+        "error: cannot read the Procfile `Procfile`: there is none, and `package.json` has no script `start`\n\
+         hint: make a Procfile with a line such as `web: npm run dev`, or name one with `-f`\n"
+    );
+    assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
+    let ran = app.pm(["run", "nosuchprogram"]).run();
+    assert!(ran.stderr.starts_with("error: `nosuchprogram` was not found"), "{ran:?}");
 }
 
 #[test]

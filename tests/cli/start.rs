@@ -89,7 +89,7 @@ fn ports_follow_foremans_rule_and_the_nearest_base() {
         (&[], Some("7000"), Some("6000"), 7000),
         (&["--set", "PORT=8000"], Some("7000"), Some("6000"), 8000),
         (&["-p", "9000", "--set", "PORT=8000"], Some("7000"), Some("6000"), 9000),
-        (&["--port=0"], None, None, 0),
+        (&["--port=1"], None, None, 1),
         (&["-p", "65435"], None, None, 65435),
     ];
     for (args, in_file, in_environment, base) in table {
@@ -128,6 +128,37 @@ fn a_port_that_is_none_is_named_with_its_place_and_nothing_starts() {
     let stderr = &output.stderr;
     assert!(stderr.starts_with("error: PORT `-1` of the environment is not"), "{stderr}");
     assert_eq!((output.code(), app.read("ran")), (1, None));
+    assert!(stderr.contains("\nhint: a port is a number from 1 to 65535"), "{stderr}");
+}
+
+#[test]
+fn a_port_that_is_none_is_a_usage_error_that_says_what_a_port_is() {
+    let app = Sandbox::with_procfile(THREE_TYPES);
+    let hint = "\nhint: a port is a number from 1 to 65535: `-p 3000`\n";
+    for value in ["70000", "0", "-1", "http", ""] {
+        let of_flag = app.pm(["start", "-p", value]).run();
+        assert_eq!(of_flag.stderr, format!("error: `{value}` of `-p` is not a port number{hint}"));
+        assert_eq!((of_flag.code(), app.read("ran")), (2, None), "{value}");
+    }
+    for command in [&["start"][..], &["check"], &["env"], &["export", "compose", "out"]] {
+        let output = app.pm(command).env("PM_PORT", "70000").run();
+        let said = output.stdout + &output.stderr;
+        assert!(said.contains("`70000` of PM_PORT is not a port number"), "{command:?}: {said}");
+        assert!(said.contains("a port is a number from 1 to 65535"), "{command:?}: {said}");
+    }
+    for (file, text, place) in [
+        (".env", "A=1\nPORT=0\n", "PORT `0` at .env:2"),
+        (".foreman", "port: 70000\n", ".foreman:1:7: `70000`"),
+        ("pm.toml", "[defaults]\nport = 0\n", "pm.toml:2:8: `0`"),
+    ] {
+        let app = Sandbox::with_procfile(THREE_TYPES).write(file, text);
+        let output = app.pm(["start"]).run();
+        let expected = format!(
+            "error: {place} is not a port number\nhint: a port is a number from 1 to 65535"
+        );
+        assert!(output.stderr.starts_with(&expected), "{output:?}");
+        assert_eq!((output.code(), app.read("ran")), (1, None));
+    }
 }
 
 #[test]

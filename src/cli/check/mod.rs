@@ -66,7 +66,8 @@ fn check(
 ) -> Result<LoadedProcfile, Error> {
     let sources = given.sources;
     let given = given.config(args.config.config.as_ref()).files(&args.files)?;
-    let given = given.layout(args.formation.as_ref(), args.port)?.resources(&args.resources)?;
+    let given =
+        given.layout(args.formation.as_ref(), args.port.as_ref())?.resources(&args.resources)?;
     let settled = Settled::read(given)?;
     findings.extend(settled.warnings.iter().map(|warning| Finding {
         severity: Severity::Warning,
@@ -170,7 +171,9 @@ fn as_finding(error: &Error, cwd: &Path) -> Finding {
             ("config", path, place(cwd, path, *line, Some(*column)), reason.clone())
         }
         Error::ConfigRead { path, .. } => ("config-read", path, None, said),
-        Error::ProcfileRead { path, .. } => ("procfile-read", path, None, said),
+        Error::ProcfileRead { path, .. } | Error::ProcfileMissing { path, .. } => {
+            ("procfile-read", path, None, said)
+        }
         Error::EnvFileRead { path, .. } => ("env-file-read", path, None, said),
         Error::Root { path, .. } => ("root", path, None, said),
         Error::ProcfileEmpty { path } => ("no-processes", path, None, said),

@@ -37,8 +37,8 @@ pub struct ExportArgs {
     #[arg(short = 'm', long, value_name = "all=1,web=2", env = "PM_FORMATION")]
     pub formation: Option<String>,
     /// Port of the first type's first instance [default: PORT, else 5000]
-    #[arg(short = 'p', long, value_name = "N", env = "PM_PORT")]
-    pub port: Option<u16>,
+    #[arg(short = 'p', long, value_name = "N", env = "PM_PORT", allow_negative_numbers = true)]
+    pub port: Option<String>,
     /// Seconds between the stop signal and SIGKILL [default: 5]
     #[arg(long, value_name = "SECONDS", env = "PM_TIMEOUT", value_parser = seconds)]
     pub timeout: Option<std::time::Duration>,

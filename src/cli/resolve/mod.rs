@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::args::Tool;
 use super::settled::Settled;
 use crate::app::formation::{self, FormationError, Part, Wish};
+use crate::app::ports;
 use crate::app::procfile::Entry;
 use crate::app::{App, Environment, ExitOn, Role, Source, Stdio};
 use crate::config::settings::Switch;
@@ -159,7 +160,7 @@ pub(crate) fn base_port(option: Option<u16>, environment: &Environment) -> Resul
         return Ok(BASE_PORT);
     };
     let text = value.text.to_string_lossy();
-    text.trim().parse().map_err(|_| Error::PortValue {
+    ports::parse(&text).ok_or_else(|| Error::PortValue {
         value: text.clone().into_owned(),
         origin: match &value.source {
             Source::EnvFile { path, line } => format!("at {}:{line}", path.display()),
