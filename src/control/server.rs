@@ -20,7 +20,7 @@ use nix::unistd::geteuid;
 
 use super::peer;
 use super::place::Place;
-use super::proto::{self, Body, Call, LINE_LIMIT, Order, Typed};
+use super::proto::{self, Body, Call, LINE_LIMIT, Order};
 
 /// As many may be connected at a time.
 const CLIENTS: usize = 64;
@@ -59,8 +59,9 @@ pub struct Outbox {
     keyboard: Sender<Keyboard>,
 }
 
-/// Takes what an attached client types. It may wait for a moment; an error ends the connection.
-pub struct Keyboard(pub Box<dyn FnMut(Typed<'_>) -> io::Result<()> + Send>);
+/// Takes what an attached client types from its connection, and returns when the client has left or sends
+/// what nobody understands.
+pub struct Keyboard(pub Box<dyn FnOnce(&UnixStream) + Send>);
 
 #[derive(Debug)]
 enum Message {
@@ -271,9 +272,8 @@ fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
             let attaches = matches!(call.order, Order::Attach { .. });
             tell(FromClient::Asked(id, call, outbox));
             // It is dropped where the answer is no.
-            if attaches && let Ok(keyboard) = keyboards.recv() {
-                // Its end is the client's.
-                let _ = take_keys(&stream, keyboard);
+            if attaches && let Ok(Keyboard(take)) = keyboards.recv() {
+                take(&stream);
             }
             // Anything more than the end is none of this protocol.
             while (&stream)
@@ -315,17 +315,6 @@ fn first_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
             }
             None => line.extend_from_slice(bytes),
         }
-    }
-}
-
-fn take_keys(mut stream: &UnixStream, Keyboard(mut take): Keyboard) -> io::Result<()> {
-    let mut head = [0; proto::FRAME_HEAD];
-    let mut bytes = Vec::new();
-    loop {
-        stream.read_exact(&mut head)?;
-        bytes.resize(proto::length_of(head), 0);
-        stream.read_exact(&mut bytes)?;
-        take(proto::typed(head, &bytes).ok_or(ErrorKind::InvalidData)?)?;
     }
 }
 

@@ -1,20 +1,26 @@
 //! The client's side of `pm attach`: pm's own terminal in raw mode, tied to that of an instance. The
 //! terminal gets its mode back however this ends.
 
+mod incoming;
+mod outgoing;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
+use self::incoming::{Incoming, Part};
+use self::outgoing::Outgoing;
 use super::pty::Size;
 use crate::app::Signal;
 use crate::control::client;
-use crate::control::proto::{self, Answer, Body, Order};
+use crate::control::proto::{Body, Order};
 use crate::error::Error;
 
 /// Ctrl-], as in telnet(1): no program needs it.
@@ -27,11 +33,16 @@ const NORMAL: &[u8] = b"\x1b[?1049l";
 /// Shows the cursor, and ends colours and bracketed paste.
 const CALM: &[u8] = b"\x1b[?25h\x1b[?2004l\x1b[0m";
 
+/// How long a client that detaches waits for the session to take the rest of what was typed.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// Says that a key was not taken, as a terminal does whose input is full.
+const BELL: &[u8] = b"\x07";
+
 /// Why it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The user left.
-    Detached,
+    /// The user left. So many bytes that were typed did not get to the instance, which does not read.
+    Detached { unsent: usize },
     /// The instance's run, or its session, is over.
     Over,
     /// pm got this signal.
@@ -58,36 +69,38 @@ pub(crate) fn attach(socket: &Path, name: &str, begin: impl FnOnce()) -> Result<
         }
     }
     let signals = Signals::listen().map_err(fail)?;
-    // It may have changed before anyone listened.
-    let Size { rows, columns } = Size::of_stdout();
-    sent(&mut stream, &proto::size(rows, columns)).map_err(fail)?;
+    stream.set_nonblocking(true).map_err(fail)?;
     let raw = Raw::enter().map_err(fail)?;
     begin();
-    let ended = tie(&mut stream, &mut incoming, &signals);
+    let ended = tie(&stream, &mut incoming, &signals);
     drop(raw);
     ended.map_err(fail)
 }
 
-fn tie(stream: &mut UnixStream, incoming: &mut Incoming, signals: &Signals) -> io::Result<Ended> {
+fn tie(stream: &UnixStream, incoming: &mut Incoming, signals: &Signals) -> io::Result<Ended> {
     let stdin = io::stdin();
     let mut keys = [0_u8; 4096];
     let mut screen = Screen { is_alternate: false };
+    let mut outgoing = Outgoing::default();
+    // It may have changed before anyone listened.
+    outgoing.resize(Size::of_stdout());
     let ended = loop {
         while let Some(part) = incoming.next()? {
             if let Part::Bytes(bytes) = part {
                 screen.show(&bytes)?;
             }
         }
-        let (terminal, session, ending, resized) = wait(&stdin, stream, signals)?;
+        if !outgoing.send(stream)? {
+            break Ended::Over;
+        }
+        let (terminal, session, ending, resized) =
+            wait(&stdin, stream, signals, outgoing.is_waiting())?;
         if ending {
-            break signals.first().map_or(Ended::Detached, Ended::Signal);
+            break signals.first().map_or(Ended::Detached { unsent: 0 }, Ended::Signal);
         }
         if resized {
             signals.forget_resize();
-            let Size { rows, columns } = Size::of_stdout();
-            if !sent(stream, &proto::size(rows, columns))? {
-                break Ended::Over;
-            }
+            outgoing.resize(Size::of_stdout());
         }
         if session && !incoming.read(stream)? {
             break Ended::Over;
@@ -99,12 +112,11 @@ fn tie(stream: &mut UnixStream, incoming: &mut Incoming, signals: &Signals) -> i
             };
             let typed = &keys[..count];
             let end = memchr::memchr(DETACH, typed);
-            let typed = &typed[..end.unwrap_or(count)];
-            if !typed.is_empty() && !sent(stream, &proto::keys(typed))? {
-                break Ended::Over;
+            if !outgoing.type_on(&typed[..end.unwrap_or(count)]) {
+                screen.show(BELL)?;
             }
             if end.is_some() || count == 0 {
-                break Ended::Detached;
+                break Ended::Detached { unsent: send_the_rest(stream, &mut outgoing)? };
             }
         }
     };
@@ -112,23 +124,18 @@ fn tie(stream: &mut UnixStream, incoming: &mut Incoming, signals: &Signals) -> i
     Ok(ended)
 }
 
-/// Sends to the session. Returns false where it is gone.
-fn sent(stream: &mut UnixStream, bytes: &[u8]) -> io::Result<bool> {
-    match stream.write_all(bytes) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 /// Waits, and returns which have something: the terminal, the session, an ending signal, a new size.
 fn wait(
     stdin: &io::Stdin,
     stream: &UnixStream,
     signals: &Signals,
+    has_keys: bool,
 ) -> io::Result<(bool, bool, bool, bool)> {
     let one = |fd| PollFd::new(fd, PollFlags::POLLIN);
-    let mut fds = vec![one(stdin.as_fd()), one(stream.as_fd()), one(signals.resized.as_fd())];
+    let mut session = PollFlags::POLLIN;
+    session.set(PollFlags::POLLOUT, has_keys);
+    let session = PollFd::new(stream.as_fd(), session);
+    let mut fds = vec![one(stdin.as_fd()), session, one(signals.resized.as_fd())];
     fds.extend(signals.ending.iter().map(|(_, pipe)| one(pipe.as_fd())));
     match poll(&mut fds, PollTimeout::NONE) {
         Ok(_) | Err(Errno::EINTR) => {}
@@ -140,51 +147,24 @@ fn wait(
     Ok((terminal, session, has.any(|it| it), resized))
 }
 
-/// What the session sends: lines, and bytes behind some of them.
-#[derive(Debug, Default)]
-struct Incoming {
-    buffer: Vec<u8>,
-    /// Bytes that a line has announced.
-    announced: Option<usize>,
-}
-
-enum Part {
-    Said(Body),
-    Bytes(Vec<u8>),
-}
-
-impl Incoming {
-    /// Reads once. Returns false at the end.
-    fn read(&mut self, stream: &mut UnixStream) -> io::Result<bool> {
-        let mut chunk = [0_u8; 16 << 10];
-        match stream.read(&mut chunk) {
-            Ok(count) => {
-                self.buffer.extend_from_slice(&chunk[..count]);
-                Ok(count > 0)
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(false),
-            Err(error) => Err(error),
+/// Gives the session a moment to take what was typed before the user left. Returns how many bytes it did
+/// not take.
+fn send_the_rest(stream: &UnixStream, outgoing: &mut Outgoing) -> io::Result<usize> {
+    let until = now() + FAREWELL;
+    while outgoing.send(stream)? && outgoing.is_waiting() {
+        let left = until.saturating_duration_since(now());
+        let patience = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+        if left.is_zero() || poll(&mut fds, patience) == Ok(0) {
+            break;
         }
     }
+    Ok(outgoing.unsent())
+}
 
-    /// Returns the next whole part that has been read.
-    fn next(&mut self) -> io::Result<Option<Part>> {
-        if let Some(length) = self.announced {
-            if self.buffer.len() < length {
-                return Ok(None);
-            }
-            self.announced = None;
-            return Ok(Some(Part::Bytes(self.buffer.drain(..length).collect())));
-        }
-        let Some(end) = memchr::memchr(b'\n', &self.buffer) else { return Ok(None) };
-        let line: Vec<u8> = self.buffer.drain(..=end).collect();
-        let body = serde_json::from_slice::<Answer>(&line)?.body;
-        if let Body::Output { length, .. } = body {
-            self.announced = Some(length);
-        }
-        Ok(Some(Part::Said(body)))
-    }
+#[expect(clippy::disallowed_methods, reason = "a farewell has a limit in real time")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// What the instance has made of the screen.

@@ -1,42 +1,178 @@
-//! What an attached client types, put into the terminal of a run.
+//! What an attached client types, on its way to the terminal of a run.
+//!
+//! Nothing is thrown away for a program that reads slowly: what its terminal does not take waits in the
+//! [`Console`], and what that does not take waits with the client.
 
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::console::Console;
 use super::pty::Size;
-use crate::control::proto::Typed;
-use crate::control::server::Keyboard;
+use crate::control::proto::{self, Typed};
+use crate::control::server::{ClientId, Keyboard};
 
-/// A program that reads nothing for so many milliseconds loses what is typed.
-const PATIENCE: u16 = 1000;
+/// One read of what a client sends.
+const READ: usize = 16 << 10;
 
-/// Returns a keyboard on this terminal.
-pub(crate) fn on(terminal: OwnedFd) -> Keyboard {
-    Keyboard(Box::new(move |typed| match typed {
-        Typed::Keys(keys) => type_on(&terminal, keys),
-        Typed::Size { rows, columns } => {
-            Size { rows, columns }.give(&terminal);
-            Ok(())
-        }
+/// Returns the client's keyboard on this terminal.
+pub(crate) fn on(console: Arc<Console>, client: ClientId) -> Keyboard {
+    Keyboard(Box::new(move |stream| {
+        // Its end is the client's.
+        let _ = take(stream, &console, client);
+        console.finish();
     }))
 }
 
-fn type_on(terminal: &OwnedFd, mut keys: &[u8]) -> io::Result<()> {
-    while !keys.is_empty() {
-        match nix::unistd::write(terminal, keys) {
-            Ok(count) => keys = &keys[count..],
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => {
-                let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLOUT)];
-                if poll(&mut fds, PATIENCE) == Ok(0) {
-                    return Ok(());
-                }
+/// Takes what the client sends until it leaves.
+fn take(mut stream: &UnixStream, console: &Console, client: ClientId) -> io::Result<()> {
+    let mut frames = Vec::new();
+    let mut chunk = vec![0; READ];
+    loop {
+        let Ready { says_something, takes_keys } = wait(stream, console)?;
+        if takes_keys {
+            console.flush()?;
+        }
+        if says_something {
+            match stream.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(count) => frames.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error.into()),
+            let used = each(&frames, |typed| match typed {
+                Typed::Keys(keys) => console.type_on(keys),
+                Typed::Size { rows, columns } => {
+                    console.show(client, Size { rows, columns });
+                    Ok(())
+                }
+            })?;
+            frames.drain(..used);
         }
     }
-    Ok(())
+}
+
+/// Hands over every frame that is whole. Returns how many bytes these were.
+fn each(bytes: &[u8], mut take: impl FnMut(Typed<'_>) -> io::Result<()>) -> io::Result<usize> {
+    let mut used = 0;
+    while let Some((head, rest)) = bytes[used..].split_first_chunk() {
+        let length = proto::length_of(*head);
+        let Some(body) = rest.get(..length) else { break };
+        take(proto::typed(*head, body).ok_or(ErrorKind::InvalidData)?)?;
+        used += head.len() + length;
+    }
+    Ok(used)
+}
+
+struct Ready {
+    says_something: bool,
+    takes_keys: bool,
+}
+
+/// Waits for the client, unless too much waits for the terminal, and for the terminal, where anything does.
+fn wait(stream: &UnixStream, console: &Console) -> io::Result<Ready> {
+    let is_full = console.is_full();
+    // A hang-up is always told.
+    let of_client = if is_full { PollFlags::empty() } else { PollFlags::POLLIN };
+    let mut fds = vec![PollFd::new(stream.as_fd(), of_client)];
+    if console.waiting() > 0 {
+        fds.push(PollFd::new(console.as_fd(), PollFlags::POLLOUT));
+    }
+    match poll(&mut fds, PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let says_something = fds[0].any().unwrap_or(false);
+    let takes_keys = fds.get(1).is_some_and(|fd| fd.any().unwrap_or(false));
+    if says_something && is_full {
+        // It left, and what it still had to say has no room.
+        return Err(ErrorKind::BrokenPipe.into());
+    }
+    Ok(Ready { says_something, takes_keys })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::thread;
+
+    use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+
+    use super::*;
+    use crate::os::pty;
+
+    /// Returns a terminal that passes on what it gets, the end that the program has, and a client's end of
+    /// its connection.
+    fn terminal() -> (Arc<Console>, std::fs::File, UnixStream, thread::JoinHandle<()>) {
+        let (master, slave) = pty::open_pair().unwrap();
+        let mut modes = tcgetattr(&slave).unwrap();
+        cfmakeraw(&mut modes);
+        tcsetattr(&slave, SetArg::TCSANOW, &modes).unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let console = Arc::new(Console::new(master).unwrap());
+        let Keyboard(take) = on(Arc::clone(&console), ClientId(1));
+        let taking = thread::spawn(move || take(&ours));
+        (console, slave.into(), theirs, taking)
+    }
+
+    #[test]
+    fn a_program_that_reads_late_gets_all_that_was_typed_also_by_one_who_left() {
+        let (_console, mut program, mut client, taking) = terminal();
+        let typed: Vec<u8> = (0..400_000_u32).map(|n| b'a' + (n % 23) as u8).collect();
+        client.write_all(&proto::keys(&typed)).unwrap();
+        drop(client);
+        // The client's thread ends, although nothing was read.
+        taking.join().unwrap();
+        let mut read = vec![0; typed.len()];
+        program.read_exact(&mut read).unwrap();
+        assert!(read == typed, "it is not what was typed");
+    }
+
+    #[test]
+    fn what_a_program_never_reads_is_bounded_and_ends_with_its_terminal() {
+        let (console, program, mut client, taking) = terminal();
+        client.set_nonblocking(true).unwrap();
+        let frame = proto::keys(&[b'x'; 4096]);
+        let mut sent = 0;
+        let is_stuck = |client: &UnixStream| {
+            let mut fds = [PollFd::new(client.as_fd(), PollFlags::POLLOUT)];
+            poll(&mut fds, 300_u16) == Ok(0)
+        };
+        while !(console.is_full() && is_stuck(&client)) {
+            while let Ok(count) = client.write(&frame[sent % frame.len()..]) {
+                sent += count;
+            }
+            assert!(sent < 8 << 20, "{sent} bytes were taken");
+        }
+        drop(client);
+        taking.join().unwrap();
+        let waiting = console.waiting();
+        assert!(waiting > 1 << 19, "{waiting} bytes wait for the program");
+        drop(program);
+        while Arc::strong_count(&console) > 1 {
+            thread::yield_now();
+        }
+        assert_eq!(console.waiting(), 0);
+    }
+
+    #[test]
+    fn frames_are_taken_whole_however_they_come() {
+        let bytes = [proto::size(3, 4), proto::keys(b"ab"), proto::keys(b"")].concat();
+        let mut all = Vec::new();
+        let mut kept = Vec::new();
+        for byte in &bytes {
+            kept.push(*byte);
+            let used = each(&kept, |typed| {
+                all.push(format!("{typed:?}"));
+                Ok(())
+            });
+            kept.drain(..used.unwrap());
+        }
+        assert_eq!(all, ["Size { rows: 3, columns: 4 }", "Keys([97, 98])",]);
+        assert!(each(&[9, 0, 0], |_| Ok(())).is_err());
+    }
 }

@@ -16,8 +16,8 @@ const BESIDE: u64 = 24;
 
 /// Of an instance with pipes: what it writes.
 const PIPE: u64 = 1;
-/// Of one with a terminal: to read it, to type on it, and its session's life.
-const TERMINAL: u64 = 3;
+/// Of one with a terminal: to read it, to type on it, to keep it open, and its session's life.
+const TERMINAL: u64 = 4;
 /// Room that is made at a time, when a session grows.
 const MORE: u64 = 64;
 /// What clients may take beside, as far as the hard limit lets them: a restart must find a descriptor, however many

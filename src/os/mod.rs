@@ -10,6 +10,7 @@ pub(crate) mod budgets;
 pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
+mod console;
 pub(crate) mod daemon;
 mod deliver;
 pub(crate) mod desk;
@@ -29,6 +30,7 @@ pub(crate) mod roster;
 pub(crate) mod run;
 pub(crate) mod signals;
 pub(crate) mod spawn;
+mod viewers;
 pub(crate) mod wait;
 pub(crate) mod zone;
 

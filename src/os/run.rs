@@ -59,6 +59,9 @@ pub(crate) fn run(
     let mut event = Event::Began;
     loop {
         let now = shell.clock.now();
+        if let Event::Exited { run, .. } = event {
+            shell.release(run);
+        }
         let actions = core.handle(event, now);
         if !Arc::ptr_eq(&shell.app, core.app()) {
             shell.app = Arc::clone(core.app());
@@ -334,8 +337,7 @@ impl Shell {
             }
             Input::Client(FromClient::Gone(client)) => {
                 self.queue.extend(self.desk.forget(client));
-                // It may have been attached, and its terminal another size.
-                self.resize();
+                self.let_go(client);
                 None
             }
             Input::Heard(Heard::Signal(signal)) => Some(Event::Signalled(signal)),

@@ -6,9 +6,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use nix::unistd::Pid;
 
+use super::console::Console;
 use super::guard::Mark;
 use super::limits::OpenFiles;
 use super::pty::{self, Life};
@@ -27,7 +29,10 @@ pub(crate) struct Started {
 #[derive(Debug)]
 pub(crate) struct Terminal {
     /// pm's end of it, for sizes and keys.
-    pub(crate) end: OwnedFd,
+    pub(crate) console: Arc<Console>,
+    /// The run's end, while it runs: a terminal that nobody has open is at its end, and a program that has
+    /// closed it may open it again (/dev/tty).
+    pub(crate) held: Option<OwnedFd>,
     _session: Life,
 }
 
@@ -79,21 +84,24 @@ impl Spawner {
                     let (master, slave) = pty::open_pair()?;
                     let (key, value) = self.mark.variable();
                     command.env(key, value);
-                    let end = master.try_clone()?;
-                    (master, slave.try_clone()?, slave, Some(end))
+                    let ends = (master.try_clone()?, slave.try_clone()?);
+                    (master, slave.try_clone()?, slave, Some(ends))
                 }
             };
             command.stdin(Stdio::from(stdin));
             command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
             self.open_files.hand_down(&mut command);
             restrict::restrict(&mut command, &process_type.limits, group)?;
-            let Some(end) = terminal else {
+            let Some((end, held)) = terminal else {
                 let child = command.spawn()?;
                 let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
                 return Ok(Started { pid: Pid::from_raw(pid), output, terminal: None });
             };
+            // Before the start: a failure must leave no child.
+            let console = Arc::new(Console::new(end)?);
             let (pid, session) = pty::spawn(&mut command)?;
-            Ok(Started { pid, output, terminal: Some(Terminal { end, _session: session }) })
+            let terminal = Terminal { console, held: Some(held), _session: session };
+            Ok(Started { pid, output, terminal: Some(terminal) })
         };
         start().map_err(|error| {
             restrict::explain(&error, &process_type.limits)

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::control::{app, done, refused, started};
-use crate::sandbox::{CTRL_C, End, PM, Sandbox, Session, has_program};
+use crate::sandbox::{CTRL_C, End, PM, Sandbox, Session, eventually, has_program};
 
 const DETACH: &str = "\x1d";
 
@@ -103,6 +103,92 @@ fn it_has_the_size_of_the_client_while_it_is_attached() {
     client.wait_for("40 132");
     client.type_keys(DETACH);
     session.wait_for("24 80");
+}
+
+#[test]
+fn nobody_but_its_own_clients_resizes_an_attached_terminal() {
+    let app = app("web: trap 'stty size' WINCH; echo ready; while :; do read -r _; done\n");
+    let session = app.pm(["start", "-t", "60"]).spawn_pty();
+    session.wait_for("ready");
+    let mut client = attached(&app, "web");
+    client.resize(41, 123);
+    client.wait_for("41 123");
+    session.resize(33, 111);
+    // Each is a client that goes; the answer to one comes after the end of those before.
+    for _ in 0..3 {
+        done(&app, "status");
+    }
+    client.resize(42, 124);
+    client.wait_for("42 124");
+    let seen = client.stdout_so_far();
+    let seen = &seen[seen.find("41 123").expect("it was waited for")..];
+    assert!(!seen.contains("33 111") && !seen.contains("24 80"), "{seen}");
+    client.type_keys(DETACH);
+    assert_eq!(client.wait(), End::Code(0));
+    session.wait_for("33 111");
+}
+
+#[test]
+fn two_clients_share_what_both_can_show() {
+    let app = app("web: trap 'stty size' WINCH; echo ready; while :; do read -r _; done\n");
+    let session = started(&app, &["--pty", "always"], 1);
+    let (one, mut two) = (attached(&app, "web"), attached(&app, "web"));
+    two.resize(40, 200);
+    one.resize(50, 100);
+    one.wait_for("40 100");
+    two.wait_for("40 100");
+    two.type_keys(DETACH);
+    assert_eq!(two.wait(), End::Code(0));
+    one.wait_for("50 100");
+    one.type_keys(DETACH);
+    session.wait_for("24 80");
+}
+
+#[test]
+fn a_paste_that_nobody_reads_does_not_keep_the_user_from_detaching() {
+    let app = app("web: echo ready; exec sleep 1000\n");
+    let session = started(&app, &["--pty", "always"], 1);
+    for _ in 0..2 {
+        let mut client = attached(&app, "web");
+        client.type_keys(&("x".repeat(63) + "\n").repeat(4 << 10));
+        client.type_keys(DETACH);
+        client.wait_for("detached from web.1");
+        assert_eq!(client.wait(), End::Code(0));
+    }
+    // More than waits for a program anywhere: what is lost is told.
+    let mut client = attached(&app, "web");
+    client.type_keys(&("x".repeat(63) + "\n").repeat(40 << 10));
+    client.type_keys(DETACH);
+    client.wait_for("bytes that were typed are lost");
+    assert_eq!(client.wait(), End::Code(0));
+    assert!(session.is_running());
+}
+
+#[test]
+fn what_is_typed_is_read_by_a_slow_program_also_after_the_user_has_left() {
+    let app = app("web: stty raw -echo; echo ready; until test -e go; do sleep 0.02; done; \
+        head -c 300000 | wc -c; exec cat\n");
+    let session = started(&app, &["--pty", "always"], 1);
+    let mut client = attached(&app, "web");
+    client.type_keys(&"x".repeat(300_000));
+    client.type_keys(DETACH);
+    assert_eq!(client.wait(), End::Code(0));
+    let _app = app.write("go", "");
+    session.wait_for("| 300000");
+}
+
+#[test]
+fn an_instance_that_has_closed_its_terminal_for_a_while_has_not_ended() {
+    let app = app("web: echo ready; exec </dev/null >/dev/null 2>&1; touch closed; \
+        until test -e go; do sleep 0.02; done; echo later >/dev/tty; exec sleep 1000\n");
+    let _session = started(&app, &["--pty", "always"], 1);
+    eventually("its closed terminal", || app.read("closed"));
+    let mut client = attached(&app, "web");
+    let _app = app.write("go", "");
+    client.wait_for("later");
+    client.type_keys(DETACH);
+    client.wait_for("detached from web.1");
+    assert_eq!(client.wait(), End::Code(0));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::sandbox::{CTRL_C, End, Sandbox, has, has_program, status};
+use crate::sandbox::{CTRL_C, End, Sandbox, eventually, has, has_program, status};
 
 /// Says what it writes to.
 const WHAT: &str =
@@ -35,6 +35,34 @@ fn lines_end_as_on_a_pipe_and_none_is_lost_at_the_end() {
     assert!(!output.stdout.contains('\r'), "a CR is left");
     let end = format!("{expected}no newline\nexited with code 0\n");
     assert!(output.stdout.ends_with(&end), "{}", &output.stdout[output.stdout.len() - 300..]);
+}
+
+#[test]
+fn output_after_a_while_without_anyone_on_the_terminal_is_shown() {
+    let app = Sandbox::with_procfile(
+        "web: exec </dev/null >/dev/null 2>&1; touch closed; until test -e go; do sleep 0.02; done; \
+         echo later >/dev/tty; head -c 300000 /dev/zero | tr '\\0' x >/dev/tty; touch written; \
+         until test -e end; do sleep 0.02; done; echo last >/dev/tty; exit 3\n",
+    );
+    let mut session = app.pm(["start", "--pty", "always", "--exit-on", "first"]).spawn();
+    eventually("its closed terminal", || app.read("closed"));
+    let app = app.write("go", "");
+    session.wait_for("| later\n");
+    eventually("the end of a write that fills the terminal", || app.read("written"));
+    let app = app.write("end", "");
+    assert_eq!(session.wait(), End::Code(3));
+    let output = session.stdout_so_far();
+    assert!(output.contains("xlast\n"), "{}", &output[output.len() - 300..]);
+    app.assert_nothing_left();
+}
+
+#[test]
+fn the_last_line_of_many_that_end_at_once_is_shown() {
+    let app = Sandbox::with_procfile("web: printf \"last of $PS\"\n");
+    let output = app.pm(["start", "--pty", "always", "web=40"]).run();
+    for number in 1..=40 {
+        assert!(output.stdout.contains(&format!("| last of web.{number}\n")), "{output:#?}");
+    }
 }
 
 #[test]

@@ -32,7 +32,10 @@ pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error>
     // In raw mode a line feed goes straight down.
     let begin = || tell::note(&format!("attached to {name}; Ctrl-] detaches\r"));
     match attach::attach(&session.found.socket, name, begin)? {
-        Ended::Detached => tell::note(&format!("detached from {name}")),
+        Ended::Detached { unsent: 0 } => tell::note(&format!("detached from {name}")),
+        Ended::Detached { unsent } => tell::note(&format!(
+            "detached from {name}, which does not read: the last {unsent} bytes that were typed are lost"
+        )),
         Ended::Over => tell::note(&format!("{name} has ended")),
         Ended::Signal(signal) => return Ok(128 + signal.0),
     }

@@ -1,11 +1,12 @@
 //! Clients on the terminals of instances, and the size of these.
 
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use super::Shell;
 use crate::app::RunId;
 use crate::control::proto::Body;
 use crate::control::server::{ClientId, Outbox};
+use crate::os::console::Console;
 use crate::os::pty::Size;
 use crate::os::{deliver, desk, keyboard};
 use crate::output::{ToPump, Watcher};
@@ -22,10 +23,10 @@ impl Shell {
         core: &Supervisor,
     ) {
         match self.terminal_of(name, core) {
-            Ok((run, keys)) => {
-                size.give(&keys);
+            Ok((run, console)) => {
+                console.show(client, size);
                 outbox.answer(Body::Attached);
-                outbox.attach(keyboard::on(keys));
+                outbox.attach(keyboard::on(console, client));
                 let watcher = Watcher { id: client.0, send: deliver::as_it_comes(outbox) };
                 self.pump.post(ToPump::Watch(run, watcher));
                 self.pump.wake();
@@ -35,7 +36,7 @@ impl Shell {
     }
 
     /// Returns the terminal of the one instance that is named.
-    fn terminal_of(&self, name: &str, core: &Supervisor) -> Result<(RunId, OwnedFd), Body> {
+    fn terminal_of(&self, name: &str, core: &Supervisor) -> Result<(RunId, Arc<Console>), Body> {
         let refused = |reason, hint: &str| Body::Refused { reason, hint: Some(hint.to_owned()) };
         let ids = desk::chosen(&[name.to_owned()], core)?;
         let [id] = ids[..] else {
@@ -47,16 +48,23 @@ impl Shell {
                 let hint = "a running instance has one with `pm start --pty always`";
                 refused(format!("`{name}` has no terminal"), hint)
             })?;
-        let end = terminal
-            .end
-            .try_clone()
-            .map_err(|error| refused(format!("cannot attach: {error}"), "close other clients"))?;
-        Ok((*run, end))
+        Ok((*run, Arc::clone(&terminal.console)))
     }
 
-    /// Gives every terminal the size of pm's own.
+    /// Gives every terminal the size of pm's own, but those that a client looks at.
     pub(super) fn resize(&self) {
-        let size = Size::of_stdout();
-        self.terminals.values().for_each(|terminal| size.give(&terminal.end));
+        self.terminals.values().for_each(|terminal| terminal.console.resize());
+    }
+
+    /// Takes the news that a client is gone, which may have been attached.
+    pub(super) fn let_go(&self, client: ClientId) {
+        self.terminals.values().for_each(|terminal| terminal.console.leave(client));
+    }
+
+    /// Ends pm's own hold on the terminal of a run that has ended: what it still holds is then read to its end.
+    pub(super) fn release(&mut self, run: RunId) {
+        if let Some(terminal) = self.terminals.get_mut(&run) {
+            terminal.held = None;
+        }
     }
 }

@@ -1,0 +1,55 @@
+//! What the session sends to an attached client: lines, and bytes behind some of them.
+
+use std::io::{self, ErrorKind, Read};
+
+use crate::control::proto::{Answer, Body};
+
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    buffer: Vec<u8>,
+    /// Bytes that a line has announced.
+    announced: Option<usize>,
+}
+
+/// One piece of it.
+#[derive(Debug)]
+pub(super) enum Part {
+    Said(Body),
+    Bytes(Vec<u8>),
+}
+
+impl Incoming {
+    /// Reads once. Returns false at the end.
+    pub(super) fn read(&mut self, mut stream: impl Read) -> io::Result<bool> {
+        let mut chunk = [0_u8; 16 << 10];
+        match stream.read(&mut chunk) {
+            Ok(count) => {
+                self.buffer.extend_from_slice(&chunk[..count]);
+                Ok(count > 0)
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::Interrupted | ErrorKind::WouldBlock => Ok(true),
+                ErrorKind::ConnectionReset => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Returns the next whole part that has been read.
+    pub(super) fn next(&mut self) -> io::Result<Option<Part>> {
+        if let Some(length) = self.announced {
+            if self.buffer.len() < length {
+                return Ok(None);
+            }
+            self.announced = None;
+            return Ok(Some(Part::Bytes(self.buffer.drain(..length).collect())));
+        }
+        let Some(end) = memchr::memchr(b'\n', &self.buffer) else { return Ok(None) };
+        let line: Vec<u8> = self.buffer.drain(..=end).collect();
+        let body = serde_json::from_slice::<Answer>(&line)?.body;
+        if let Body::Output { length, .. } = body {
+            self.announced = Some(length);
+        }
+        Ok(Some(Part::Said(body)))
+    }
+}

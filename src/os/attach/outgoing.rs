@@ -1,0 +1,132 @@
+//! What the user types, on its way to the session.
+//!
+//! The keyboard is read whatever the program does, so that the key that detaches is always seen. What the
+//! session does not take at present waits here.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Write};
+
+use crate::control::proto;
+use crate::os::pty::Size;
+
+/// As many bytes wait at most. Beyond that the keyboard is dead, and says so with a bell.
+const WAITING: usize = 16 << 20;
+/// One frame of keys: what a terminal takes of a line.
+const FRAME: usize = 4 << 10;
+
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    /// A frame, of which some may be gone already.
+    frame: VecDeque<u8>,
+    /// It goes before keys: it is no use to a later screen.
+    size: Option<Size>,
+    keys: VecDeque<u8>,
+    lost: usize,
+}
+
+impl Outgoing {
+    /// Takes what was typed. Returns false where there is no room for it.
+    pub(super) fn type_on(&mut self, keys: &[u8]) -> bool {
+        let has_room = self.keys.len() + keys.len() <= WAITING;
+        if has_room {
+            self.keys.extend(keys);
+        } else {
+            self.lost += keys.len();
+        }
+        has_room
+    }
+
+    /// Takes the size of the terminal.
+    pub(super) fn resize(&mut self, size: Size) {
+        self.size = Some(size);
+    }
+
+    /// Returns whether anything waits.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.frame.is_empty() || self.size.is_some() || !self.keys.is_empty()
+    }
+
+    /// Returns how many of the typed bytes did not get away, more or less: a frame has a head.
+    pub(super) fn unsent(&self) -> usize {
+        self.frame.len() + self.keys.len() + self.lost
+    }
+
+    /// Sends what a stream that does not block takes. Returns false where the session is gone.
+    pub(super) fn send(&mut self, mut stream: impl Write) -> io::Result<bool> {
+        while self.fill() {
+            match stream.write(self.frame.as_slices().0) {
+                Ok(count) => drop(self.frame.drain(..count)),
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::WouldBlock => return Ok(true),
+                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => return Ok(false),
+                    _ => return Err(error),
+                },
+            }
+        }
+        Ok(true)
+    }
+
+    /// Makes the next frame where the last one is sent. Returns whether there is one.
+    fn fill(&mut self) -> bool {
+        if self.frame.is_empty() {
+            if let Some(Size { rows, columns }) = self.size.take() {
+                self.frame.extend(proto::size(rows, columns));
+            } else if !self.keys.is_empty() {
+                let keys: Vec<u8> = self.keys.drain(..self.keys.len().min(FRAME)).collect();
+                self.frame.extend(proto::keys(&keys));
+            }
+        }
+        !self.frame.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes, and then no more at present.
+    struct Slow {
+        taken: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room);
+            self.room -= count;
+            self.taken.extend_from_slice(&bytes[..count]);
+            if count == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_session_that_takes_little_at_a_time_gets_all_in_whole_frames() {
+        let (mut outgoing, mut slow) = (Outgoing::default(), Slow { taken: Vec::new(), room: 5 });
+        let typed = vec![b'x'; FRAME + 1];
+        assert!(outgoing.type_on(&typed));
+        assert!(outgoing.send(&mut slow).unwrap());
+        assert_eq!(outgoing.unsent(), FRAME + 4 - 5);
+        // A size stands behind the frame that has begun, and before what was typed behind that.
+        outgoing.resize(Size { rows: 3, columns: 4 });
+        while outgoing.is_waiting() {
+            slow.room = 7;
+            assert!(outgoing.send(&mut slow).unwrap());
+        }
+        let frames = [proto::keys(&typed[..FRAME]), proto::size(3, 4), proto::keys(b"x")];
+        assert!(slow.taken == frames.concat());
+        assert_eq!(outgoing.unsent(), 0);
+    }
+
+    #[test]
+    fn what_has_no_room_is_counted() {
+        let mut outgoing = Outgoing::default();
+        assert!(outgoing.type_on(&vec![b'x'; WAITING]));
+        assert!(!outgoing.type_on(b"abc"));
+        assert_eq!(outgoing.unsent(), WAITING + 3);
+    }
+}
