@@ -22,7 +22,7 @@ pub mod warning;
 pub use environment::{Environment, Source};
 pub use id::{InstanceId, RunId};
 pub use limits::{Budget, CpuLimit, Limits, MemoryAction, Nice};
-pub use process_type::{App, ExitOn, Policy, ProcessType, Restart, Role, Stdio};
+pub use process_type::{App, ExitOn, Policy, ProcessType, Reach, Restart, Role, Stdio};
 pub use signal::Signal;
 pub use size::Size;
 pub use warning::Warning;

@@ -87,6 +87,8 @@ pub struct Policy {
     pub max_restarts: u32,
     /// What asks it to end.
     pub stop_signal: Signal,
+    /// Whom that goes to first.
+    pub stop_signal_to: Reach,
     /// Time between the stop signal and SIGKILL.
     pub grace: Duration,
     /// When it runs.
@@ -108,11 +110,21 @@ impl Default for Policy {
             restart: Restart::OnFailure,
             max_restarts: 5,
             stop_signal: Signal::TERM,
+            stop_signal_to: Reach::Program,
             grace: Duration::from_secs(5),
             role: Role::Service,
             budget: None,
         }
     }
+}
+
+/// Whom of an instance a signal goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Reach {
+    /// The program, and not what it has started; where a shell leads, what the shell has started itself, too
+    Program,
+    /// Every process of its group
+    Group,
 }
 
 /// When a process type runs.

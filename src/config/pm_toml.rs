@@ -20,7 +20,7 @@ use crate::app::nearest::nearest;
 use crate::app::ports;
 use crate::app::text::printable;
 use crate::app::{CpuLimit, MemoryAction, Nice, Size};
-use crate::app::{ExitOn, Restart, Signal};
+use crate::app::{ExitOn, Reach, Restart, Signal};
 use crate::resources::Gc;
 
 /// Settings of a Procfile application for pm. Flags and PM_* variables win over them.
@@ -83,6 +83,8 @@ struct Defaults {
     max_restarts: Option<u32>,
     /// The signal that asks an instance to end.
     stop_signal: Option<Value<Signal>>,
+    /// Whom it goes to first; what is left of the group gets it when these have ended.
+    stop_signal_to: Option<Choice<Reach>>,
     /// When an instance gets a terminal.
     pty: Option<Choice<Pty>>,
     /// Most open files of one process.
@@ -113,6 +115,8 @@ struct Process {
     max_restarts: Option<u32>,
     /// The signal that asks an instance to end.
     stop_signal: Option<Value<Signal>>,
+    /// Whom it goes to first; what is left of the group gets it when these have ended.
+    stop_signal_to: Option<Choice<Reach>>,
     /// Seconds between the stop signal and SIGKILL.
     stop_timeout: Option<Value<Duration>>,
     /// When an instance gets a terminal.
@@ -310,6 +314,7 @@ impl Defaults {
             restart: choice(self.restart),
             max_restarts: self.max_restarts.map(from_file),
             stop_signal: plain(self.stop_signal),
+            stop_signal_to: choice(self.stop_signal_to),
             stop_timeout: None,
             pty: choice(self.pty),
             nofile: self.nofile.map(from_file),
@@ -333,6 +338,7 @@ impl Process {
             restart: choice(self.restart),
             max_restarts: self.max_restarts.map(from_file),
             stop_signal: plain(self.stop_signal),
+            stop_signal_to: choice(self.stop_signal_to),
             stop_timeout: plain(self.stop_timeout),
             pty: choice(self.pty),
             nofile: self.nofile.map(from_file),
@@ -373,7 +379,7 @@ mod tests {
 
     #[test]
     fn values_are_read_in_every_spelling() {
-        let table: [(&str, &[&str]); 13] = [
+        let table: [(&str, &[&str]); 14] = [
             ("", &[]),
             ("\u{feff}[defaults]\nport = 3000", &["port=3000"]),
             (
@@ -387,6 +393,10 @@ mod tests {
                 &["web.stop-signal=SIGINT", "web.stop-timeout=1.5"],
             ),
             ("[process.web]\nstop-signal = 3", &["web.stop-signal=SIGQUIT"]),
+            (
+                "[defaults]\nstop-signal-to = \"group\"\n[process.web]\nstop-signal-to = \"program\"",
+                &["all.stop-signal-to=group", "web.stop-signal-to=program"],
+            ),
             ("[process.\"a-b\"]\ncpus = 1.5", &["a-b.cpus=1.5"]),
             ("[process.web]\ncpus = \"0-3\"\nnice = -5", &["web.nice=-5", "web.cpus=0-3"]),
             ("[process.web.env]\nA = 1\nB = true\nC = \"x\"", &["web.env=A,B,C"]),
@@ -416,7 +426,7 @@ mod tests {
             (
                 "[process.web]\nwatch = true",
                 "pm.toml:2:1: unknown key `watch`\nhint: the keys here are: concurrency, memory, memory-action, heap, gc, \
-                 restart, max-restarts, stop-signal, stop-timeout, pty, nofile, nice, cpus, env, directory",
+                 restart, max-restarts, stop-signal, stop-signal-to, stop-timeout, pty, nofile, nice, cpus, env, directory",
             ),
             (
                 "[default]\nport = 1",
@@ -434,6 +444,10 @@ mod tests {
                 "pm.toml:2:15: `-1` is neither a number of instances nor `auto`",
             ),
             ("[process.web]\nstop-signal = \"NOPE\"", "pm.toml:2:15: there is no signal `NOPE`"),
+            (
+                "[process.web]\nstop-signal-to = \"all\"",
+                "pm.toml:2:18: `all` is not one of `program`, `group`",
+            ),
             ("[process.web]\nstop-timeout = -1", "pm.toml:2:16: `-1` is not a number of seconds"),
             (
                 "[defaults]\nformation = \"web=x\"",

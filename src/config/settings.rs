@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::value::word;
 use crate::app::formation::{Count, Part};
 use crate::app::{CpuLimit, MemoryAction, Nice, Size};
-use crate::app::{ExitOn, Restart, Signal};
+use crate::app::{ExitOn, Reach, Restart, Signal};
 use crate::resources::{Gc, PerType};
 
 /// The layer that a value comes from; the first wins.
@@ -119,6 +119,7 @@ pub struct TypeSettings {
     pub restart: Option<Setting<Restart>>,
     pub max_restarts: Option<Setting<u32>>,
     pub stop_signal: Option<Setting<Signal>>,
+    pub stop_signal_to: Option<Setting<Reach>>,
     pub stop_timeout: Option<Setting<Duration>>,
     pub pty: Option<Setting<Pty>>,
     pub nofile: Option<Setting<u64>>,
@@ -176,6 +177,7 @@ impl TypeSettings {
             restart: self.restart.or(under.restart),
             max_restarts: self.max_restarts.or(under.max_restarts),
             stop_signal: self.stop_signal.or(under.stop_signal),
+            stop_signal_to: self.stop_signal_to.or(under.stop_signal_to),
             stop_timeout: self.stop_timeout.or(under.stop_timeout),
             pty: self.pty.or(under.pty),
             nofile: self.nofile.or(under.nofile),
@@ -338,6 +340,7 @@ impl TypeSettings {
             line("restart", self.restart.as_ref(), |&restart| word(restart)),
             line("max-restarts", self.max_restarts.as_ref(), u32::to_string),
             line("stop-signal", self.stop_signal.as_ref(), Signal::to_string),
+            line("stop-signal-to", self.stop_signal_to.as_ref(), |&whom| word(whom)),
             line("stop-timeout", self.stop_timeout.as_ref(), seconds),
             line("pty", self.pty.as_ref(), |&pty| word(pty)),
             line("nofile", self.nofile.as_ref(), u64::to_string),

@@ -10,7 +10,7 @@ use super::simple_command::ShellCommand;
 use super::template::{Templates, context, raw};
 use super::verify::{Checker, Select};
 use super::{ExportError, File, Format, Hardening, Options, Owner, Runs, Scope, Values};
-use crate::app::{App, Restart};
+use crate::app::{App, Reach, Restart};
 use crate::error::Error;
 
 pub(crate) const FORMAT: Format = Format {
@@ -155,9 +155,9 @@ fn service_context(
         environment.push(carry(&FORMAT, name, systemd::word(&format!("{name}={value}")))?);
     }
     let command = systemd::exec_word(service.command.for_group());
-    let kill_mode = match service.command {
-        ShellCommand::Exec(_) => "mixed",
-        ShellCommand::Compound(_) => "control-group",
+    let kill_mode = match (&service.command, service.policy.stop_signal_to) {
+        (ShellCommand::Exec(_), Reach::Program) => "mixed",
+        (ShellCommand::Exec(_), Reach::Group) | (ShellCommand::Compound(_), _) => "control-group",
     };
     let restart = restart(service.policy.restart);
     Ok(json!({

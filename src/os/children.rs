@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::adopted::Adopted;
 use super::guard::Guard;
+use super::program::Programs;
 use super::wait;
-use crate::app::{RunId, Signal as SignalNumber};
+use crate::app::{Reach, RunId, Signal as SignalNumber};
 use crate::supervisor::{Event, Exit, Group, Moment};
 
 /// How long the news of an end may wait for company while other events wait too. Each look goes through
@@ -32,6 +33,8 @@ enum Life {
 struct Child {
     pid: Pid,
     life: Life,
+    /// What got the first wave of a stop beside the leader; `None` where nobody waits for the end of that.
+    asked: Option<Vec<Pid>>,
 }
 
 /// The table of runs and processes.
@@ -40,6 +43,7 @@ pub(crate) struct Children {
     runs: HashMap<RunId, Child>,
     adopted: Adopted,
     guard: Guard,
+    programs: Programs,
     news: News,
 }
 
@@ -63,13 +67,13 @@ impl News {
 
 impl Children {
     pub(crate) fn new(guard: Guard) -> Self {
-        let (adopted, news) = (Adopted::default(), News::default());
-        Self { runs: HashMap::new(), adopted, guard, news }
+        let (adopted, programs, news) = (Adopted::default(), Programs::new(), News::default());
+        Self { runs: HashMap::new(), adopted, guard, programs, news }
     }
 
     /// Takes a started run. Returns false where the guard has no room for its group.
     pub(crate) fn add(&mut self, run: RunId, pid: Pid) -> bool {
-        self.runs.insert(run, Child { pid, life: Life::Running });
+        self.runs.insert(run, Child { pid, life: Life::Running, asked: None });
         self.guard.add(pid)
     }
 
@@ -110,9 +114,15 @@ impl Children {
             tell(Event::Exited { run, exit, group });
         }
         for (run, child) in &mut self.runs {
-            if child.life == Life::GroupLeft && !self.adopted.has_member_of(child.pid) {
+            if child.life != Life::GroupLeft {
+                continue;
+            }
+            if !self.adopted.has_member_of(child.pid) {
                 child.life = Life::Gone;
                 tell(Event::GroupGone { run: *run });
+            } else if child.asked.take_if(|asked| !self.adopted.has_any(child.pid, asked)).is_some()
+            {
+                tell(Event::ProgramEnded { run: *run });
             }
         }
         if self.adopted.are_ended() {
@@ -127,10 +137,37 @@ impl Children {
         self.adopted.refresh(|pid| pid == guard || ours.contains(&pid));
     }
 
-    /// Signals the whole group of a run that has not been swept.
-    pub(crate) fn signal(&self, run: RunId, signal: SignalNumber) {
-        if let Some(child) = self.runs.get(&run) {
-            send(child.pid, signal);
+    /// Signals the group of a run that has not been swept, or its program alone.
+    pub(crate) fn signal(&mut self, run: RunId, signal: SignalNumber, reach: Reach) {
+        let (Some(child), Ok(number)) = (self.runs.get_mut(&run), Signal::try_from(signal.0))
+        else {
+            return;
+        };
+        let leader = child.pid;
+        // Where nobody can be seen, all get it at once, as after the end of the leader.
+        let of_program = match (reach, child.life) {
+            (Reach::Program, Life::Running) => self.programs.beside_leader(leader),
+            (Reach::Program, Life::GroupLeft | Life::Gone) | (Reach::Group, _) => None,
+        };
+        match &of_program {
+            None => {
+                // ESRCH cannot be while the leader is not reaped; EPERM: all of them changed their user.
+                let _ = killpg(leader, number);
+            }
+            // A shell first: it is not to go on to its next command when the one before has ended.
+            Some(others) => {
+                for pid in [&leader].into_iter().chain(others) {
+                    // They were seen just now, and an id is not given to another so soon.
+                    let _ = kill(*pid, number);
+                }
+            }
+        }
+        if reach == Reach::Program {
+            child.asked = of_program;
+        }
+        // A stopped process hears a polite signal only when it goes on.
+        if matches!(number, Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGHUP) {
+            let _ = killpg(leader, Signal::SIGCONT);
         }
     }
 
@@ -169,16 +206,6 @@ impl Children {
     /// Ends the guard: nothing is left to guard.
     pub(crate) fn dismiss_guard(self) {
         self.guard.dismiss();
-    }
-}
-
-/// Signals a group. SIGCONT after a stop signal of the polite kind: a stopped process hears nothing else.
-fn send(group: Pid, signal: SignalNumber) {
-    let Ok(number) = Signal::try_from(signal.0) else { return };
-    // ESRCH cannot be while the leader is not reaped; EPERM: all of them changed their user.
-    let _ = killpg(group, number);
-    if matches!(number, Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGHUP) {
-        let _ = killpg(group, Signal::SIGCONT);
     }
 }
 

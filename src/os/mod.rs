@@ -24,6 +24,7 @@ pub mod meter;
 pub(crate) mod notes;
 mod pow;
 pub(crate) mod processes;
+mod program;
 pub(crate) mod pty;
 pub(crate) mod restrict;
 pub(crate) mod roster;

@@ -195,10 +195,10 @@ impl Shell {
                 }
             }
             // Alone in its session, a group is orphaned: SIGTSTP would do nothing to it (POSIX).
-            Action::Signal(run, Signal::TSTP) if self.terminals.contains_key(&run) => {
-                self.children.signal(run, Signal(nix::libc::SIGSTOP));
+            Action::Signal(run, Signal::TSTP, reach) if self.terminals.contains_key(&run) => {
+                self.children.signal(run, Signal(nix::libc::SIGSTOP), reach);
             }
-            Action::Signal(run, signal) => self.children.signal(run, signal),
+            Action::Signal(run, signal, reach) => self.children.signal(run, signal, reach),
             Action::Sweep(run) => {
                 self.children.sweep(run);
                 self.terminals.remove(&run);

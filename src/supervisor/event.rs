@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Moment;
 use super::request::{Ask, Reply, RequestId};
-use crate::app::{App, Budget, InstanceId, RunId, Signal, Size};
+use crate::app::{App, Budget, InstanceId, Reach, RunId, Signal, Size};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,12 @@ pub enum Event {
         /// The memory of all its processes.
         bytes: u64,
     },
+    /// Of those that got a signal to the program alone, none is left; others of its group still run. Told once,
+    /// and after the end of the leader.
+    ProgramEnded {
+        /// Which run.
+        run: RunId,
+    },
     /// No descendant outside of the groups is left.
     StraysGone,
     /// pm itself got a signal.
@@ -117,8 +123,8 @@ pub enum Action {
     Spawn(RunId),
     /// Begin to show what a run writes.
     Read(RunId),
-    /// Send a signal to the whole group of a run.
-    Signal(RunId, Signal),
+    /// Send a signal to processes of a run. For [`Reach::Program`] the answer is [`Event::ProgramEnded`].
+    Signal(RunId, Signal, Reach),
     /// Kill what is left of the group, reap the leader, and show the rest of what it wrote.
     Sweep(RunId),
     /// Send a signal to every descendant outside of the groups; answer with [`Event::StraysGone`]

@@ -25,7 +25,7 @@ use std::ops::Add;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{App, InstanceId, Policy, Role, RunId, Signal};
+use crate::app::{App, InstanceId, Policy, Reach, Role, RunId, Signal};
 
 pub use event::{Action, Culprit, Event, Exit, Group, Message, Next, Note, Sample, Verdict, Why};
 use memory::Watch;
@@ -99,6 +99,8 @@ struct Proc {
     /// Starts after the first.
     restarts: u32,
     output_open: bool,
+    /// Its program was asked to end, the rest of its group not yet.
+    rest_waits: bool,
     group: Group,
     /// What is known of its memory.
     watch: Watch,
@@ -119,6 +121,7 @@ impl Proc {
             streak: 0,
             restarts: 0,
             output_open: false,
+            rest_waits: false,
             group: Group::Gone,
             watch: Watch::default(),
         }
@@ -217,6 +220,7 @@ impl Supervisor {
             Event::GroupGone { run } if self.is_current(run) => {
                 self.proc(run.instance).group = Group::Gone;
             }
+            Event::ProgramEnded { run } if self.is_current(run) => self.program_ended(run),
             Event::OutputClosed { run } if self.is_current(run) => {
                 self.proc(run.instance).output_open = false;
             }
@@ -228,6 +232,7 @@ impl Supervisor {
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
             | Event::GroupGone { .. }
+            | Event::ProgramEnded { .. }
             | Event::Measured { .. }
             | Event::OutputClosed { .. } => {}
         }
@@ -241,6 +246,7 @@ impl Supervisor {
         proc.state = State::Up { since: now };
         proc.watch = Watch::default();
         proc.output_open = true;
+        proc.rest_waits = false;
         proc.by_request = false;
         proc.pid = Some(pid);
         proc.group = Group::Left;
@@ -282,7 +288,7 @@ impl Supervisor {
                 proc.state = State::Draining { outcome, until };
                 proc.group = group;
                 if group == Group::Left {
-                    self.out.push(Action::Signal(run, stop_signal));
+                    self.out.push(Action::Signal(run, stop_signal, Reach::Group));
                 }
             }
             State::Stopping { since, stage: Stage::Asked, until, leader: None, cause }
@@ -304,6 +310,16 @@ impl Supervisor {
             | State::Draining { .. }
             | State::Backoff { .. }
             | State::Ended(_) => {}
+        }
+    }
+
+    /// The second wave of a stop: what the program has left of its group is asked to end.
+    fn program_ended(&mut self, run: RunId) {
+        let stop_signal = self.policy(run.instance).stop_signal;
+        let proc = self.proc(run.instance);
+        let is_asked = matches!(proc.state, State::Stopping { stage: Stage::Asked, .. });
+        if is_asked && mem::take(&mut proc.rest_waits) {
+            self.out.push(Action::Signal(run, stop_signal, Reach::Group));
         }
     }
 

@@ -5,7 +5,7 @@ use super::state::{Cause, Goal, Outcome, Phase, Stage, State};
 use super::{
     ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Proc, Signal, Supervisor,
 };
-use crate::app::Role;
+use crate::app::{Reach, Role};
 
 /// What one pass over all instances finds for the steps of a reconcile. Of a thousand instances few are in
 /// motion, and a pass for each step would be most of what an event costs.
@@ -232,7 +232,7 @@ impl Supervisor {
                 State::Draining { outcome, until: now + DRAIN }
             }
         };
-        self.out.push(Action::Signal(run, Signal::KILL));
+        self.out.push(Action::Signal(run, Signal::KILL, Reach::Group));
         // The verdict is on the end of the session, not on a kill for memory long before.
         if self.phase != Phase::Running {
             self.verdict.killed.push(id);

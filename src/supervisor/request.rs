@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::event::{Action, Exit};
 use super::state::{Goal, Phase, State};
 use super::{Moment, Proc, Supervisor};
-use crate::app::{App, InstanceId, ProcessType, Signal};
+use crate::app::{App, InstanceId, ProcessType, Reach, Signal};
 
 /// Names a request, so that its answer finds who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -150,7 +150,8 @@ impl Supervisor {
                 for id in ids {
                     match self.procs.get(&id).map(|proc| proc.state) {
                         Some(State::Up { .. } | State::Stopping { .. }) => {
-                            self.out.push(Action::Signal(self.run_of(id), signal));
+                            let run = self.run_of(id);
+                            self.out.push(Action::Signal(run, signal, Reach::Group));
                         }
                         _ => waiter.failures.push((id, Failure::NotRunning)), // It has no group.
                     }

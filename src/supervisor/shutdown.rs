@@ -3,6 +3,7 @@
 use super::event::{Action, Message, Why};
 use super::state::{Phase, Stage, State};
 use super::{ANNOUNCE_AFTER, KILL_LIMIT, Moment, SAME_REQUEST, Signal, Supervisor};
+use crate::app::Reach;
 
 impl Supervisor {
     /// pm got a signal: the end, a pause, or something for the application.
@@ -27,7 +28,7 @@ impl Supervisor {
             matches!(state, State::Spawning | State::Up { .. } | State::Stopping { .. })
         };
         for id in self.ids_in(runs) {
-            self.out.push(Action::Signal(self.run_of(id), signal));
+            self.out.push(Action::Signal(self.run_of(id), signal, Reach::Group));
         }
     }
 

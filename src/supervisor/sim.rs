@@ -12,7 +12,7 @@ use super::{
     RequestId, Sample, Supervisor, Why,
 };
 use crate::app::{
-    App, Environment, ExitOn, InstanceId, Policy, ProcessType, Restart, Role, RunId, Signal,
+    App, Environment, ExitOn, InstanceId, Policy, ProcessType, Reach, Restart, Role, RunId, Signal,
 };
 
 /// How a fake child behaves. Times are milliseconds; an end by a signal takes one.
@@ -30,7 +30,14 @@ pub(super) enum Child {
     Missing,
     /// Ends by itself; a grandchild outside of the group keeps its pipe open.
     Leaky(u64, Exit),
-    /// Ends at once when asked to stop; the rest of its group takes so much longer.
+    /// When asked to stop, ends its workers in its own way and then itself, so much later. These end at once
+    /// when they are asked.
+    Master(u64),
+    /// A shell that ends at once when asked to stop; what it has started itself takes so long.
+    Shell(u64),
+    /// The same, and what it has started leaves a worker in the group, which takes so long when it is asked.
+    ShellOfMaster(u64, u64),
+    /// Ends at once when asked to stop; the rest of its group takes so much longer when it is asked.
     LeavesGroup(u64),
     /// Ends at once when asked to stop; the rest of its group ends only when killed.
     LeavesGroupDeaf,
@@ -68,6 +75,9 @@ impl Child {
             | Self::Deaf
             | Self::Immortal
             | Self::Missing
+            | Self::Master(_)
+            | Self::Shell(_)
+            | Self::ShellOfMaster(..)
             | Self::LeavesGroup(_)
             | Self::LeavesGroupDeaf
             | Self::LeavesGroupImmortal
@@ -77,10 +87,18 @@ impl Child {
         }
     }
 
+    /// Returns whether it is a shell that has started something itself.
+    fn has_job(self) -> bool {
+        matches!(self, Self::Shell(_) | Self::ShellOfMaster(..))
+    }
+
+    /// Returns whether others than its program are in its group.
     fn has_members(self) -> bool {
         matches!(
             self,
-            Self::LeavesGroup(_)
+            Self::Master(_)
+                | Self::ShellOfMaster(..)
+                | Self::LeavesGroup(_)
                 | Self::LeavesGroupDeaf
                 | Self::LeavesGroupImmortal
                 | Self::LeavesJob(..)
@@ -133,6 +151,7 @@ enum Happening {
     Fact(Event),
     Starts(RunId),
     LeaderEnds(RunId, Exit),
+    JobEnds(RunId),
     GroupEnds(RunId),
     StraysEnd,
 }
@@ -142,9 +161,20 @@ enum Happening {
 struct Life {
     child: Child,
     leader: Option<Exit>,
+    /// What a shell has started itself runs.
+    has_job: bool,
     has_members: bool,
-    polite: u32,
+    /// How often its program was asked to end.
+    asked: u32,
+    /// How often the rest of its group was.
+    rest_asked: u32,
     killed: bool,
+}
+
+impl Life {
+    fn program_runs(&self) -> bool {
+        self.leader.is_none() || self.has_job
+    }
 }
 
 /// Clock, children and trace around a supervisor. `Clone`, so that a test can fork all of it.
@@ -300,22 +330,49 @@ impl World {
             Happening::LeaderEnds(run, exit) => {
                 let life = self.lives.get_mut(&run).filter(|life| life.leader.is_none())?;
                 life.leader = Some(exit);
-                let has_members = life.has_members;
-                if !has_members && !matches!(life.child, Child::Leaky(..)) {
+                let is_left = life.has_job || life.has_members;
+                if !is_left && !matches!(life.child, Child::Leaky(..)) {
                     self.shown(run);
                 }
-                let group = if has_members { Group::Left } else { Group::Gone };
+                if is_left {
+                    self.tell_if_program_has_ended(run);
+                }
+                let group = if is_left { Group::Left } else { Group::Gone };
                 Some(Event::Exited { run, exit, group })
+            }
+            Happening::JobEnds(run) => {
+                let life = self.lives.get_mut(&run).filter(|life| life.has_job)?;
+                life.has_job = false;
+                if life.has_members {
+                    self.tell_if_program_has_ended(run);
+                    return None;
+                }
+                self.group_gone(run)
             }
             Happening::GroupEnds(run) => {
                 let life = self.lives.get_mut(&run).filter(|life| life.has_members)?;
                 life.has_members = false;
-                life.leader?;
-                self.shown(run);
-                Some(Event::GroupGone { run })
+                if life.has_job {
+                    return None;
+                }
+                self.group_gone(run)
             }
             Happening::StraysEnd => self.strays.is_empty().then_some(Event::StraysGone),
         }
+    }
+
+    /// The first wave of a stop is over, and others than the program are left.
+    fn tell_if_program_has_ended(&mut self, run: RunId) {
+        let life = &self.lives[&run];
+        if !life.program_runs() && life.asked > 0 && life.rest_asked == 0 {
+            self.soon(0, Happening::Fact(Event::ProgramEnded { run }));
+        }
+    }
+
+    fn group_gone(&mut self, run: RunId) -> Option<Event> {
+        self.lives[&run].leader?;
+        self.shown(run);
+        Some(Event::GroupGone { run })
     }
 
     fn perform(&mut self, action: Action, forwarded: Option<Signal>) {
@@ -324,7 +381,7 @@ impl World {
         match action {
             Action::Spawn(run) => self.spawn(run),
             Action::Read(run) => assert!(self.lives.contains_key(&run), "{}", self.trace()),
-            Action::Signal(run, signal) => self.signal(run, signal, forwarded),
+            Action::Signal(run, signal, reach) => self.signal(run, signal, reach, forwarded),
             Action::Sweep(run) => {
                 let life = self.lives.remove(&run);
                 assert!(life.is_some(), "swept a run that is not live\n{}", self.trace());
@@ -380,8 +437,9 @@ impl World {
             let error = "no such file".to_owned();
             return self.soon(self.start_takes, Happening::Fact(Event::SpawnFailed { run, error }));
         }
-        let has_members = child.has_members();
-        let life = Life { child, leader: None, has_members, polite: 0, killed: false };
+        let (has_job, has_members) = (child.has_job(), child.has_members());
+        let (leader, asked, rest_asked, killed) = (None, 0, 0, false);
+        let life = Life { child, leader, has_job, has_members, asked, rest_asked, killed };
         self.lives.insert(run, life);
         self.soon(self.start_takes, Happening::Starts(run));
     }
@@ -391,8 +449,12 @@ impl World {
         children[(run.seq as usize - 1).min(children.len() - 1)]
     }
 
-    fn signal(&mut self, run: RunId, signal: Signal, forwarded: Option<Signal>) {
-        let stop_signal = self.app.type_of(run.instance).policy.stop_signal;
+    fn stop_signal_of(&self, run: RunId) -> Signal {
+        self.app.type_of(run.instance).policy.stop_signal
+    }
+
+    fn signal(&mut self, run: RunId, signal: Signal, reach: Reach, forwarded: Option<Signal>) {
+        let stop_signal = self.stop_signal_of(run);
         if let Child::Missing = self.child_of(run) {
             return; // The shell has no process for it, and does nothing.
         }
@@ -400,32 +462,53 @@ impl World {
         let text = self.trace();
         let life = self.lives.get_mut(&run).unwrap();
         let polite = signal == stop_signal && forwarded != Some(signal);
+        let (child, leader) = (life.child, life.leader);
+        let to_rest = reach == Reach::Group;
         if polite {
-            life.polite += 1;
-            assert_eq!(life.polite, 1, "asked to stop twice\n{text}");
             assert!(!life.killed, "asked after it was killed\n{text}");
+            life.rest_asked += u32::from(to_rest);
+            if to_rest && life.asked > 0 {
+                assert!(!life.program_runs(), "the second wave before the first is over\n{text}");
+            } else {
+                life.asked += 1;
+            }
+            assert!(life.asked <= 1 && life.rest_asked <= 1, "asked to stop twice\n{text}");
         }
         if signal == Signal::KILL {
-            assert!(!life.killed, "killed twice\n{text}");
+            assert!(!life.killed && to_rest, "killed twice, or in part\n{text}");
             life.killed = true;
         }
         let fatal = polite || signal == Signal::KILL;
-        let leader_ends = match life.child {
-            Child::Immortal => false,
-            Child::Deaf => signal == Signal::KILL,
-            _ => fatal, // Every other leader obeys.
-        };
-        let members_end = match life.child {
-            Child::LeavesGroupImmortal => None,
-            Child::LeavesGroup(more) if polite => Some(1 + more),
-            Child::LeavesGroupDeaf | Child::LeavesDeafJob(..) if polite => None,
-            _ => fatal.then_some(1), // Every other obeys at once.
-        };
-        if leader_ends {
-            self.soon(1, Happening::LeaderEnds(run, Exit::Signal(signal)));
+        if !fatal {
+            return;
         }
+        let leader_ends = match child {
+            Child::Immortal => None,
+            Child::Deaf => (signal == Signal::KILL).then_some(1),
+            Child::Master(drain) if polite => Some(1 + drain),
+            _ => Some(1), // Every other leader obeys at once.
+        };
+        let job_ends = match child {
+            Child::Shell(drain) | Child::ShellOfMaster(drain, _) if polite => Some(1 + drain),
+            _ => Some(1),
+        };
+        let members_end = match child {
+            Child::LeavesGroupImmortal => None,
+            Child::Master(drain) if polite && !to_rest => Some(1 + drain),
+            _ if polite && !to_rest => None, // They were not asked.
+            Child::LeavesGroup(more) | Child::ShellOfMaster(_, more) if polite => Some(1 + more),
+            Child::LeavesGroupDeaf | Child::LeavesDeafJob(..) if polite => None,
+            _ => Some(1), // Every other obeys at once.
+        };
+        // A master has ended its workers before it ends.
         if let Some(delay) = members_end {
             self.soon(delay, Happening::GroupEnds(run));
+        }
+        if let Some(delay) = leader_ends.filter(|_| leader.is_none()) {
+            self.soon(delay, Happening::LeaderEnds(run, Exit::Signal(signal)));
+        }
+        if let Some(delay) = job_ends {
+            self.soon(delay, Happening::JobEnds(run));
         }
     }
 
@@ -489,7 +572,10 @@ impl World {
         match action {
             Action::Spawn(run) => format!("spawn {}", run_name(run)),
             Action::Read(run) => format!("read {}", run_name(run)),
-            Action::Signal(run, signal) => format!("{signal} {}", run_name(run)),
+            Action::Signal(run, signal, Reach::Group) if *signal == self.stop_signal_of(*run) => {
+                format!("{signal} {} group", run_name(run))
+            }
+            Action::Signal(run, signal, _) => format!("{signal} {}", run_name(run)),
             Action::Sweep(run) => format!("sweep {}", run_name(run)),
             Action::StopStrays(signal) => format!("strays {signal}"),
             Action::Measure(samples) => {

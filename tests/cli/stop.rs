@@ -109,6 +109,74 @@ fn a_shell_that_ends_at_once_leaves_its_program_time_to_end_cleanly() {
     }
 }
 
+/// A program that lets its worker finish when it is told, and ends after it. The worker says which signals it
+/// gets.
+const MASTER: &str = "\
+sh worker.sh & worker=$!
+trap 'echo master got TERM; touch asked; wait $worker; echo master ends; exit 0' TERM
+while :; do read -r _; done
+";
+const WORKER: &str = "\
+trap 'echo worker got TERM' TERM
+echo ready
+until test -e asked; do sleep 0.1; done
+sleep 0.2
+echo worker done
+";
+
+#[test]
+fn workers_are_left_to_their_program_unless_the_signal_is_to_go_to_the_group() {
+    for (to, of_worker) in [("program", 0), ("group", 1)] {
+        let app = Sandbox::with_procfile("web: :; sh master.sh; :\n")
+            .write("master.sh", MASTER)
+            .write("worker.sh", WORKER)
+            .write("pm.toml", format!("[process.web]\nstop-signal-to = '{to}'\n"));
+        let mut session = app.pm(["start", "-t", "60"]).spawn();
+        session.wait_for("| ready");
+        session.signal(Signal::SIGTERM);
+        assert_eq!(session.wait(), End::Code(0));
+        let output = session.stdout_so_far();
+        assert_eq!(count(&output, "master got TERM"), 1, "{to}: {output}");
+        assert_eq!(count(&output, "worker got TERM"), of_worker, "{to}: {output}");
+        assert!(output.contains("worker done") && output.contains("master ends"), "{to}: {output}");
+        app.assert_nothing_left();
+    }
+}
+
+#[test]
+fn each_job_of_a_shell_gets_the_signal_once_also_one_that_outlives_the_others() {
+    let short = "trap 'echo short got TERM; touch ended; exit 0' TERM; echo ready; while :; do sleep 0.1; done\n";
+    let long = "trap 'echo long got TERM' TERM; echo ready; until test -e ended; do sleep 0.1; done; sleep 0.3\n";
+    let app = Sandbox::with_procfile("web: sh short.sh & sh long.sh & wait\n")
+        .write("short.sh", short)
+        .write("long.sh", long);
+    let mut session = app.pm(["start", "-t", "60"]).spawn();
+    session.wait_for_times("| ready", 2);
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    let output = session.stdout_so_far();
+    assert_eq!(count(&output, "short got TERM"), 1, "{output}");
+    assert_eq!(count(&output, "long got TERM"), 1, "{output}");
+    assert!(!output.contains("kill"), "{output}");
+    app.assert_nothing_left();
+}
+
+#[test]
+fn the_child_of_a_wrapper_that_ends_at_once_gets_the_signal_once_and_time() {
+    let program = "trap 'echo got TERM; sleep 0.3; echo all is written; exit 0' TERM; echo ready; while :; do read -r _; done\n";
+    let app = Sandbox::with_procfile("web: :; sh wrapper.sh; :\n")
+        .write("wrapper.sh", "sh program.sh\n:\n")
+        .write("program.sh", program);
+    let mut session = app.pm(["start", "-t", "60"]).spawn();
+    session.wait_for("| ready");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    let output = session.stdout_so_far();
+    assert_eq!(count(&output, "got TERM"), 1, "{output}");
+    assert!(output.contains("all is written") && !output.contains("kill"), "{output}");
+    app.assert_nothing_left();
+}
+
 #[test]
 fn a_grandchild_that_ignores_term_is_killed_after_the_grace() {
     let app = Sandbox::with_procfile("web: sh stubborn.sh; true\n").write("stubborn.sh", STUBBORN);

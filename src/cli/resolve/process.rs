@@ -80,6 +80,7 @@ fn policy(own: &TypeSettings, role: Role, rules: Tool) -> Policy {
         restart: own.restart.as_ref().map_or(restart, |restart| restart.value),
         max_restarts: own.max_restarts.as_ref().map_or(default.max_restarts, |most| most.value),
         stop_signal: own.stop_signal.as_ref().map_or(default.stop_signal, |signal| signal.value),
+        stop_signal_to: own.stop_signal_to.as_ref().map_or(default.stop_signal_to, |to| to.value),
         grace: own.stop_timeout.as_ref().map_or(default.grace, |timeout| timeout.value),
         role,
         budget: own.memory.as_ref().map(|memory| Budget { size: memory.value, action }),

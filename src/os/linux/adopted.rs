@@ -38,6 +38,11 @@ impl Adopted {
         self.living.iter().any(|pid| getpgid(Some(*pid)) == Ok(group))
     }
 
+    /// Returns whether one of these lives, which were in a group whose leader has ended.
+    pub(crate) fn has_any(&mut self, _group: Pid, some: &[Pid]) -> bool {
+        some.iter().any(|pid| self.living.contains(pid))
+    }
+
     /// Returns every living one as a person knows it: its name and process id.
     pub(crate) fn names(&self) -> Vec<String> {
         let name = |pid: &Pid| {

@@ -8,6 +8,7 @@ pub(in crate::os) mod meter;
 pub(in crate::os) mod origin;
 mod proc_tree;
 pub(in crate::os) mod processes;
+pub(in crate::os) mod program;
 pub(in crate::os) mod session;
 pub(in crate::os) mod subtree;
 pub(in crate::os) mod title;

@@ -41,13 +41,17 @@ struct Watch {
 struct Groups {
     /// Whether each may have a living member.
     may_live: HashMap<Pid, bool>,
+    /// Of some groups, members that somebody waits for the end of.
+    awaited: HashMap<Pid, Vec<Pid>>,
     has_thread: bool,
 }
 
 impl Adopted {
     /// Forgets the groups of runs that are over. `is_ours` tells the children that pm started.
     pub(crate) fn refresh(&mut self, is_ours: impl Fn(Pid) -> bool) {
-        self.watch.lock().may_live.retain(|leader, _| is_ours(*leader));
+        let mut groups = self.watch.lock();
+        groups.may_live.retain(|leader, _| is_ours(*leader));
+        groups.awaited.retain(|leader, _| is_ours(*leader));
     }
 
     /// Returns whether a living one belongs to this group, whose leader has ended. It may, until `ps` was
@@ -68,6 +72,14 @@ impl Adopted {
         groups.may_live.insert(group, is_watched);
         self.watch.grown.notify_one();
         is_watched
+    }
+
+    /// Returns whether one of these may live, which were in a group whose leader has ended. That is asked of
+    /// [`Self::has_member_of`] before.
+    pub(crate) fn has_any(&mut self, group: Pid, some: &[Pid]) -> bool {
+        let mut groups = self.watch.lock();
+        let left = groups.awaited.entry(group).or_insert_with(|| some.to_vec());
+        !left.is_empty()
     }
 
     /// Returns every stray as a person knows it: none can be seen.
@@ -111,7 +123,13 @@ impl Watch {
             for group in &gone {
                 groups.may_live.entry(*group).and_modify(|may_live| *may_live = false);
             }
-            if !gone.is_empty() {
+            let mut is_news = !gone.is_empty();
+            for left in groups.awaited.values_mut() {
+                let before = left.len();
+                left.retain(|pid| all.iter().any(|stat| stat.pid == *pid && !stat.is_zombie));
+                is_news |= left.is_empty() && before > 0;
+            }
+            if is_news {
                 // As if it had been pm's child.
                 let _ = kill(Pid::this(), Signal::SIGCHLD);
             }
@@ -166,6 +184,29 @@ mod tests {
         assert!(adopted.watch.lock().may_live.is_empty());
         child.wait().unwrap();
         assert!(!has_member(&processes::all(), leader));
+    }
+
+    #[test]
+    fn of_some_members_the_end_is_seen_while_others_live() {
+        let mut command = Command::new("/bin/sh");
+        let script = "sleep 1000 & echo $!; sleep 1000 & echo $!";
+        command.args(["-c", script]).process_group(0).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let leader = Pid::from_raw(child.id().cast_signed());
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(2);
+        let pids: Vec<_> = lines.map(|pid| Pid::from_raw(pid.unwrap().parse().unwrap())).collect();
+        while wait::peek(leader).is_none() {
+            let _ = nix::poll::poll(&mut [], 20_u8);
+        }
+        let mut adopted = Adopted::default();
+        assert!(adopted.has_member_of(leader) && adopted.has_any(leader, &pids[..1]));
+        kill(pids[0], Signal::SIGKILL).unwrap();
+        while adopted.has_any(leader, &pids[..1]) {
+            let _ = nix::poll::poll(&mut [], 20_u8);
+        }
+        assert!(adopted.has_member_of(leader));
+        killpg(leader, Signal::SIGKILL).unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

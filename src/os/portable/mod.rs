@@ -8,6 +8,7 @@ pub mod machine;
 pub(in crate::os) mod meter;
 pub(in crate::os) mod origin;
 pub(in crate::os) mod processes;
+pub(in crate::os) mod program;
 pub(in crate::os) mod session;
 pub(in crate::os) mod subtree;
 pub(in crate::os) mod title;

@@ -15,6 +15,9 @@ const PS: &str = "/bin/ps";
 /// The columns, without their headings: [`parse`] reads them.
 const COLUMNS: [&str; 12] =
     ["-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "stat=", "-o", "rss=", "-o", "time="];
+/// The columns that [`parse_named`] reads.
+const NAMES: [&str; 10] =
+    ["-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "comm=", "-o", "args="];
 
 /// One process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,15 +48,20 @@ pub(crate) fn missing() -> Option<String> {
 
 /// Returns every process that can be seen; none where `ps` fails.
 pub(crate) fn all() -> Vec<Stat> {
+    ps(&COLUMNS).iter().filter_map(|line| parse(line)).collect()
+}
+
+/// Returns the lines of `ps` on every process.
+fn ps(columns: &[&str]) -> Vec<String> {
     let mut ps = Command::new(PS);
-    ps.arg("-A").args(COLUMNS).env_clear().env("LC_ALL", "C").process_group(0);
+    ps.arg("-A").args(columns).env_clear().env("LC_ALL", "C").process_group(0);
     let Ok(output) = ps.stdin(Stdio::null()).stderr(Stdio::null()).output() else {
         return Vec::new();
     };
     if !output.status.success() {
         return Vec::new();
     }
-    String::from_utf8_lossy(&output.stdout).lines().filter_map(parse).collect()
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 
 fn parse(line: &str) -> Option<Stat> {
@@ -78,6 +86,43 @@ fn duration(text: &str) -> Option<Duration> {
     let seconds = days.checked_mul(24 * 3600)?.checked_add(seconds)?;
     let hundredths: u64 = hundredths.parse().ok()?;
     Some(Duration::from_secs(seconds) + Duration::from_millis(hundredths.min(99) * 10))
+}
+
+/// One process, and what it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) pid: Pid,
+    pub(crate) parent: Pid,
+    pub(crate) group: Pid,
+    /// Its executable, as a name or a path.
+    pub(crate) name: String,
+    /// What it was started with, blanks between the words.
+    pub(crate) arguments: String,
+}
+
+impl Named {
+    /// Returns what it was started with, as far as that can be told apart.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.arguments.split_ascii_whitespace()
+    }
+}
+
+/// Returns every process that can be seen, with its name; none where `ps` fails.
+pub(crate) fn all_named() -> Vec<Named> {
+    ps(&NAMES).iter().filter_map(|line| parse_named(line)).collect()
+}
+
+fn parse_named(line: &str) -> Option<Named> {
+    let mut rest = line;
+    let mut word = || {
+        let (word, after) = rest.trim_start().split_once(char::is_whitespace)?;
+        rest = after;
+        Some(word)
+    };
+    let mut pid = || Some(Pid::from_raw(word()?.parse().ok()?));
+    let (pid, parent, group) = (pid()?, pid()?, pid()?);
+    let name = word()?.to_owned();
+    Some(Named { pid, parent, group, name, arguments: rest.trim().to_owned() })
 }
 
 /// Nobody can be known by the mark: no call of POSIX tells what another process has open or its variables.
@@ -115,6 +160,18 @@ mod tests {
         for line in ["", "42 7", "PID PPID PGID STAT RSS TIME", "42 7 40 S big 0:00"] {
             assert_eq!(parse(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn the_name_of_a_process_is_read_with_its_words() {
+        let pid = Pid::from_raw;
+        let line = "   42    7   40 /bin/sh          /bin/sh -c a  b ";
+        let one = parse_named(line).unwrap();
+        assert_eq!((one.pid, one.parent, one.group), (pid(42), pid(7), pid(40)));
+        assert_eq!((one.name.as_str(), one.arguments.as_str()), ("/bin/sh", "/bin/sh -c a  b"));
+        assert_eq!(one.words().collect::<Vec<_>>(), ["/bin/sh", "-c", "a", "b"]);
+        assert_eq!(parse_named("42 7"), None);
+        assert!(all_named().iter().any(|one| one.pid == Pid::this()));
     }
 
     #[test]

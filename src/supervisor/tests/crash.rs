@@ -194,7 +194,7 @@ fn what_a_crash_leaves_in_its_group_is_asked_to_stop_and_swept() {
     w.run(400);
     w.assert(
         "0 spawn web.1#1
-        10 SIGTERM web.1#1
+        10 SIGTERM web.1#1 group
         11 sweep web.1#1
         11 web.1 exited with code 1; again in 500ms (1/5)",
     );
@@ -203,7 +203,7 @@ fn what_a_crash_leaves_in_its_group_is_asked_to_stop_and_swept() {
     w.run(400);
     w.assert(
         "0 spawn web.1#1
-        10 SIGTERM web.1#1
+        10 SIGTERM web.1#1 group
         210 sweep web.1#1
         210 web.1 exited with code 1; again in 500ms (1/5)",
     );

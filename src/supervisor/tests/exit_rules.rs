@@ -88,7 +88,7 @@ fn failure_ends_all_with_the_code_of_the_first_that_failed_for_good() {
         "0 spawn web.1#1
         0 spawn api.1#1
         0 spawn job.1#1
-        69 SIGTERM job.1#1
+        69 SIGTERM job.1#1 group
         70 sweep api.1#1
         70 api.1 terminated by SIGKILL
         70 stopping: api.1 ended

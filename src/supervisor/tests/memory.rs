@@ -163,7 +163,8 @@ fn a_stop_while_it_is_stopped_for_memory_restarts_nothing() {
     let mut w = a_web(policy, Child::LeavesGroup(1000), the_first_leaks);
     w.at(3500, Event::Signalled(Signal::INT));
     assert_eq!(w.run(60_000), Some(0));
-    assert_eq!(w.lines(&["SIGTERM web", "spawn"]), ["0 spawn web.1#1", "3000 SIGTERM web.1#1"]);
+    let expected = ["0 spawn web.1#1", "3000 SIGTERM web.1#1", "3001 SIGTERM web.1#1 group"];
+    assert_eq!(w.lines(&["SIGTERM web", "spawn"]), expected);
 }
 
 #[test]

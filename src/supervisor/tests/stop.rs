@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::app::{ExitOn, Policy, RunId, Signal};
+use crate::app::{Budget, ExitOn, MemoryAction, Policy, Reach, RunId, Signal, Size};
 use crate::supervisor::sim::{Child, Row, World, on_failure, row};
-use crate::supervisor::{Event, Exit, Group};
+use crate::supervisor::{Event, Exit, Group, Request};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -67,10 +67,11 @@ fn the_rest_of_a_group_may_use_the_grace_after_its_leader() {
         "0 spawn web.1#1
         100 stopping: SIGTERM
         100 SIGTERM web.1#1
+        101 SIGTERM web.1#1 group
         1100 waiting 4s on web.1
-        3101 sweep web.1#1
-        3101 web.1 terminated by SIGTERM
-        3101 strays SIGTERM",
+        3102 sweep web.1#1
+        3102 web.1 terminated by SIGTERM
+        3102 strays SIGTERM",
     );
 }
 
@@ -81,6 +82,7 @@ fn the_rest_of_a_group_is_killed_after_the_grace() {
         "0 spawn web.1#1
         100 stopping: SIGTERM
         100 SIGTERM web.1#1
+        101 SIGTERM web.1#1 group
         1100 waiting 4s on web.1
         5100 web.1 killed after 5s
         5100 SIGKILL web.1#1
@@ -142,7 +144,7 @@ fn a_crash_that_drains_when_the_stop_begins_is_not_asked_again_nor_restarted() {
     let rows = vec![row("web", on_failure(), Child::LeavesDeafJob(10, Exit::Code(1)))];
     stopped_at(100, rows).assert(
         "0 spawn web.1#1
-        10 SIGTERM web.1#1
+        10 SIGTERM web.1#1 group
         100 stopping: SIGTERM
         210 sweep web.1#1
         210 web.1 exited with code 1
@@ -153,7 +155,12 @@ fn a_crash_that_drains_when_the_stop_begins_is_not_asked_again_nor_restarted() {
 #[test]
 fn a_group_that_does_not_even_end_when_killed_is_left_after_the_drain() {
     let w = stopped_at(100, vec![row("web", on_failure(), Child::LeavesGroupImmortal)]);
-    let expected = ["100 SIGTERM web.1#1", "5100 SIGKILL web.1#1", "5300 sweep web.1#1"];
+    let expected = [
+        "100 SIGTERM web.1#1",
+        "101 SIGTERM web.1#1 group",
+        "5100 SIGKILL web.1#1",
+        "5300 sweep web.1#1",
+    ];
     assert_eq!(w.lines(&["SIGTERM web.1#1", "SIGKILL", "sweep"]), expected);
     assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
     assert_eq!(w.sup.verdict().lost, []);
@@ -205,7 +212,98 @@ fn the_end_of_a_leader_counts_once_while_its_group_lives() {
         let run = RunId { instance: w.instance("web.1"), seq: 1 };
         w.at(200, Event::Exited { run, exit: Exit::Code(9), group });
         assert_eq!(w.run(FOREVER), Some(0));
-        let expected = ["601 sweep web.1#1", "601 web.1 terminated by SIGTERM"];
+        let expected = ["602 sweep web.1#1", "602 web.1 terminated by SIGTERM"];
         assert_eq!(w.lines(&["sweep", "terminated"]), expected, "{group:?}");
     }
+}
+
+#[test]
+fn workers_are_left_to_their_master_while_it_drains() {
+    stopped_at(100, vec![row("web", on_failure(), Child::Master(2000))]).assert(
+        "0 spawn web.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1
+        1100 waiting 4s on web.1
+        2101 sweep web.1#1
+        2101 web.1 terminated by SIGTERM
+        2101 strays SIGTERM",
+    );
+}
+
+#[test]
+fn what_a_shell_has_started_gets_no_second_signal_when_the_shell_has_ended() {
+    stopped_at(100, vec![row("web", on_failure(), Child::Shell(500))]).assert(
+        "0 spawn web.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1
+        601 sweep web.1#1
+        601 web.1 terminated by SIGTERM
+        601 strays SIGTERM",
+    );
+}
+
+#[test]
+fn the_second_wave_waits_for_all_of_the_first_and_the_kill_is_counted_from_the_start() {
+    let rows = vec![
+        row("web", on_failure(), Child::ShellOfMaster(500, 700)),
+        row("api", on_failure(), Child::ShellOfMaster(4000, 7000)),
+    ];
+    stopped_at(100, rows).assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1
+        100 SIGTERM api.1#1
+        601 SIGTERM web.1#1 group
+        1100 waiting 4s on web.1 api.1
+        1302 sweep web.1#1
+        1302 web.1 terminated by SIGTERM
+        4101 SIGTERM api.1#1 group
+        5100 api.1 killed after 5s
+        5100 SIGKILL api.1#1
+        5101 sweep api.1#1
+        5101 api.1 terminated by SIGTERM
+        5101 strays SIGTERM",
+    );
+}
+
+#[test]
+fn the_first_wave_goes_to_the_whole_group_where_that_is_asked_for() {
+    let policy = Policy { stop_signal_to: Reach::Group, ..on_failure() };
+    let row_of = |child| row("web", policy.clone(), child);
+    stopped_at(100, vec![row_of(Child::LeavesGroup(500))]).assert(
+        "0 spawn web.1#1
+        100 stopping: SIGTERM
+        100 SIGTERM web.1#1 group
+        601 sweep web.1#1
+        601 web.1 terminated by SIGTERM
+        601 strays SIGTERM",
+    );
+}
+
+#[test]
+fn a_second_request_kills_all_in_the_middle_of_the_first_wave() {
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Master(3000))]);
+    w.at(100, Event::Signalled(Signal::INT));
+    w.at(300, Event::Signalled(Signal::INT));
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.lines(&["web.1#1"])[3..], ["300 SIGKILL web.1#1", "301 sweep web.1#1"]);
+}
+
+#[test]
+fn a_restart_and_a_budget_stop_in_two_waves() {
+    let rows = vec![row("web", on_failure(), Child::LeavesGroup(500))];
+    let mut w = World::new(ExitOn::Failure, rows.clone());
+    w.run(100);
+    w.ask(Request::Restart(vec![w.instance("web.1")]));
+    w.run(1000);
+    let second = ["0 SIGTERM web.1#1", "1 SIGTERM web.1#1 group", "502 spawn web.1#2"];
+    assert_eq!(w.lines(&["SIGTERM web", "spawn web.1#2"]), second);
+    let size = Size::from_bytes(1).unwrap();
+    let budget = Some(Budget { size, action: MemoryAction::Restart });
+    let policy = Policy { budget, ..on_failure() };
+    let mut w = World::new(ExitOn::Failure, vec![row("web", policy, Child::LeavesGroup(500))]);
+    w.memory = |_, _| 2;
+    w.run(3400);
+    assert_eq!(w.lines(&["SIGTERM"]), ["3000 SIGTERM web.1#1", "3001 SIGTERM web.1#1 group"]);
 }

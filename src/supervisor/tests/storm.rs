@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::app::{Budget, ExitOn, Policy, Restart, Role, RunId, Signal};
+use crate::app::{Budget, ExitOn, Policy, Reach, Restart, Role, RunId, Signal};
 use crate::app::{MemoryAction, Size};
 use crate::supervisor::sim::{Child, Random, Row, World};
 use crate::supervisor::{Event, Exit, Group};
@@ -31,6 +31,9 @@ pub(super) fn child(random: &mut Random) -> Child {
         13 => Child::DaemonisesDeaf,
         14 => Child::DaemonisesImmortal,
         15 if random.below(3) == 0 => Child::Missing,
+        16 => Child::Master(random.below(7000)),
+        17 if after % 2 == 0 => Child::Shell(random.below(7000)),
+        17 => Child::ShellOfMaster(random.below(4000), random.below(4000)),
         _ => Child::Forever,
     }
 }
@@ -47,6 +50,7 @@ fn a_row(random: &mut Random, name: &'static str) -> Row {
         restart: pick(random, &[Restart::Never, Restart::OnFailure, Restart::Always]),
         max_restarts: u32::try_from(random.below(4)).unwrap(),
         stop_signal: pick(random, &[Signal::TERM, Signal::INT, Signal::HUP]),
+        stop_signal_to: pick(random, &[Reach::Program, Reach::Program, Reach::Group]),
         grace: Duration::from_millis(pick(random, &[0, 1, 200, 1000, 5000, 12_000])),
         role: if is_release { Role::Release } else { Role::Service },
         budget: a_budget(random),
@@ -76,7 +80,8 @@ fn an_event(random: &mut Random, w: &World) -> Event {
         (0, _) => Event::Signalled(pick(random, &[Signal::INT, Signal::TERM, Signal::HUP])),
         (1..=3, _) => Event::Signalled(pick(random, &signals)),
         (4, Some(run)) => Event::OutputClosed { run },
-        (5, Some(run)) => Event::GroupGone { run },
+        (5, Some(run)) if nth % 2 == 0 => Event::GroupGone { run },
+        (5, Some(run)) => Event::ProgramEnded { run },
         (6, Some(run)) => Event::Exited { run, exit: exit(random), group: Group::Left },
         (9, Some(run)) => Event::Measured { run, bytes: 9 },
         (7, Some(RunId { instance, .. })) => {

@@ -1,0 +1,129 @@
+//! Who the program of an instance is, as /proc has it.
+
+use std::fs;
+
+use nix::unistd::{Pid, getpgid};
+
+use super::processes;
+use crate::os::program::is_shell;
+
+/// Finds the programs of instances.
+#[derive(Debug)]
+pub(crate) struct Programs;
+
+impl Programs {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    /// Returns what belongs to the program of a group beside its living leader: where that is a shell, what
+    /// the shell has started itself and has not left the group. `None` where nobody can be seen.
+    #[expect(clippy::unused_self, reason = "other systems remember what they have seen")]
+    pub(crate) fn beside_leader(&mut self, leader: Pid) -> Option<Vec<Pid>> {
+        let words = words(leader)?;
+        if !leads_as_shell(leader, &words) {
+            return Some(Vec::new());
+        }
+        let (mut found, mut shells) = (Vec::new(), vec![leader]);
+        while let Some(shell) = shells.pop() {
+            let children = processes::children_of(shell);
+            for child in children.into_iter().filter(|pid| getpgid(Some(*pid)) == Ok(leader)) {
+                // `(a; b)` is the same shell, forked, and has executed nothing.
+                if self::words(child).is_some_and(|own| !own.is_empty() && own == words) {
+                    shells.push(child);
+                }
+                found.push(child);
+            }
+        }
+        Some(found)
+    }
+}
+
+/// Returns what a process was started with, each word with a NUL behind it: nothing for one that has ended;
+/// `None` where it cannot be seen.
+fn words(pid: Pid) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/cmdline")).ok()
+}
+
+fn leads_as_shell(pid: Pid, words: &[u8]) -> bool {
+    // Of a process of another user, only the name that it has for itself can be read.
+    let executable = fs::read_link(format!("/proc/{pid}/exe")).map_or_else(
+        |_| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default(),
+        |path| path.to_string_lossy().into_owned(),
+    );
+    let words = String::from_utf8_lossy(words);
+    is_shell(executable.trim_end_matches('\n'), words.split('\0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command, Stdio};
+
+    use nix::sys::signal::{Signal, killpg};
+
+    use super::*;
+
+    /// Starts a command that leads a group, and returns it when it has said `count` lines.
+    fn start(command: &[&str], count: usize) -> (Child, Vec<String>) {
+        let mut child = Command::new(command[0])
+            .args(&command[1..])
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        (child, lines.take(count).map(Result::unwrap).collect())
+    }
+
+    fn end(mut child: Child) {
+        killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).unwrap();
+        child.wait().unwrap();
+    }
+
+    fn beside(child: &Child) -> Vec<String> {
+        let leader = Pid::from_raw(child.id().cast_signed());
+        let mut all: Vec<_> = Programs.beside_leader(leader).unwrap();
+        all.sort_unstable();
+        all.iter().map(Pid::to_string).collect()
+    }
+
+    /// Says its process id, starts a worker that says so too, and waits.
+    const MASTER: &str = "exec env sh -c 'echo $$; sh -c \"echo worker; exec sleep 1000\" & wait'";
+
+    #[test]
+    fn of_a_shell_it_is_what_that_has_started_itself_and_not_the_workers() {
+        let script = format!("({MASTER}) & sleep 1000 & echo $!; wait");
+        let (child, mut lines) = start(&["/bin/sh", "-c", &script], 3);
+        lines.retain(|line| line != "worker");
+        lines.sort_by_key(|line| line.parse::<i32>().unwrap());
+        assert_eq!(beside(&child), lines);
+        end(child);
+    }
+
+    #[test]
+    fn a_subshell_is_still_the_shell() {
+        let script = format!("(:; (:; {MASTER} & wait); :); :");
+        let (child, mut lines) = start(&["/bin/sh", "-c", &script], 2);
+        lines.retain(|line| line != "worker");
+        let found = beside(&child);
+        assert!(found.contains(&lines[0]), "{found:?} {lines:?}");
+        let is_worker =
+            |pid: &String| fs::read(format!("/proc/{pid}/cmdline")).unwrap() == b"sleep\x001000\0";
+        assert!(!found.iter().any(is_worker), "{found:?}");
+        end(child);
+    }
+
+    #[test]
+    fn of_any_other_program_it_is_the_leader_alone() {
+        let script = "import os, sys\nif os.fork() == 0: os.execvp('cat', ['cat'])\nprint(1, flush=True)\nsys.stdin.read()";
+        if Command::new("python3").arg("-c").arg("").status().is_err() {
+            return;
+        }
+        let (child, _) = start(&["python3", "-c", script], 1);
+        assert_eq!(beside(&child), Vec::<String>::new());
+        end(child);
+    }
+}

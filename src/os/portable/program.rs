@@ -1,0 +1,96 @@
+//! Who the program of an instance is, as `ps` has it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use super::processes::{self, Named};
+use crate::os::clock::Clock;
+use crate::os::program::is_shell;
+use crate::supervisor::Moment;
+
+/// How long one look is good for: in a stop of a thousand, each would cost some 10 ms.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Finds the programs of instances.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    clock: Clock,
+    last: Option<(Moment, HashMap<Pid, Vec<Named>>)>,
+}
+
+impl Programs {
+    pub(crate) fn new() -> Self {
+        Self { clock: Clock::start(), last: None }
+    }
+
+    /// Returns what belongs to the program of a group beside its living leader: where that is a shell, what
+    /// the shell has started itself and has not left the group. `None` where nobody can be seen.
+    pub(crate) fn beside_leader(&mut self, leader: Pid) -> Option<Vec<Pid>> {
+        let now = self.clock.now();
+        if self.last.as_ref().is_none_or(|(at, _)| now.since(*at) >= LOOK_EVERY) {
+            let mut groups: HashMap<Pid, Vec<Named>> = HashMap::new();
+            for one in processes::all_named() {
+                groups.entry(one.group).or_default().push(one);
+            }
+            // Seen from here on: `ps` takes its time.
+            self.last = Some((self.clock.now(), groups));
+        }
+        let (_, groups) = self.last.as_ref()?;
+        beside(groups.get(&leader)?, leader)
+    }
+}
+
+fn beside(group: &[Named], leader: Pid) -> Option<Vec<Pid>> {
+    let first = group.iter().find(|one| one.pid == leader)?;
+    if !is_shell(&first.name, first.words()) {
+        return Some(Vec::new());
+    }
+    let (mut found, mut shells) = (Vec::new(), vec![leader]);
+    while let Some(shell) = shells.pop() {
+        for child in group.iter().filter(|one| one.parent == shell) {
+            // `(a; b)` is the same shell, forked, and has executed nothing.
+            if child.arguments == first.arguments {
+                shells.push(child.pid);
+            }
+            found.push(child.pid);
+        }
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: i32, parent: i32, name: &str, arguments: &str) -> Named {
+        let number = Pid::from_raw;
+        Named {
+            pid: number(pid),
+            parent: number(parent),
+            group: number(20),
+            name: name.to_owned(),
+            arguments: arguments.to_owned(),
+        }
+    }
+
+    #[test]
+    fn of_a_shell_it_is_what_that_has_started_itself_and_not_the_workers() {
+        let shell = "/bin/sh -c (a); b";
+        let group = [
+            process(20, 10, "/bin/sh", shell),
+            process(21, 20, "sh", shell),
+            process(22, 21, "a", "a"),
+            process(23, 22, "a", "a: worker"),
+            process(24, 20, "b", "b"),
+        ];
+        let pids = |leader: i32| {
+            let found = beside(&group, Pid::from_raw(leader))?;
+            Some(found.into_iter().map(Pid::as_raw).collect::<Vec<_>>())
+        };
+        assert_eq!(pids(20), Some(vec![21, 24, 22]));
+        assert_eq!(pids(22), Some(vec![]));
+        assert_eq!(pids(30), None);
+    }
+}
