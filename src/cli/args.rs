@@ -35,6 +35,9 @@ pub enum Command {
     /// Check the Procfile and the env files
     Check(CheckArgs),
     /// Show the environment that an instance would get
+    ///
+    /// First what the application sets (the env files, pm.toml, `--set`, pm itself), each with where it comes
+    /// from; then how many variables it inherits from the environment, and with `--all` which.
     Env(EnvArgs),
     /// Print the JSON schema of pm.toml
     Schema,
@@ -304,12 +307,14 @@ pub struct EnvArgs {
     /// Show the values
     #[arg(long)]
     pub show: bool,
+    /// Show what is inherited from the environment, too
+    #[arg(long)]
+    pub all: bool,
     /// Show each setting and where it comes from: flag, PM_ variable, pm.toml or .foreman
-    #[arg(long = "config", id = "show_config")]
-    pub show_config: bool,
-    /// Read this pm.toml [default: pm.toml in the root, if it is there]
-    #[arg(long, value_name = "FILE", env = "PM_CONFIG")]
-    pub config_file: Option<PathBuf>,
+    #[arg(long, conflicts_with_all = ["show", "all"])]
+    pub settings: bool,
+    #[command(flatten)]
+    pub config: ConfigArgs,
     #[command(flatten)]
     pub session: SessionArgs,
 }

@@ -1,6 +1,8 @@
 //! `pm env`
 
+use std::ffi::OsStr;
 use std::fmt::Write;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use super::args::EnvArgs;
@@ -13,10 +15,15 @@ use crate::app::{Environment, InstanceId, Source, load};
 use crate::config::settings::Line;
 use crate::error::Error;
 
+/// What is said to who asks `pm env --config` for the settings.
+pub(super) const CONFIG_HINT: &str =
+    "`--config` names a pm.toml; `pm env --settings` shows each setting and where it comes from";
+
 /// Prints the environment that the first instance of a type would get, and where each value comes from.
 pub(crate) fn env(args: &EnvArgs, given: Given<'_>) -> Result<(), Error> {
     let sources = given.sources;
-    let settled = Settled::read(given.config(args.config_file.as_ref()).all(&args.session)?)?;
+    let given = given.config(args.config.config.as_ref()).all(&args.session)?;
+    let settled = Settled::read(given).map_err(|error| no_such_config(error, args))?;
     let files = &settled.files;
     let procfile = load::procfile(files, &sources.cwd)?;
     let loaded = load::environment(files, &sources.cwd, sources.environment())?;
@@ -26,7 +33,7 @@ pub(crate) fn env(args: &EnvArgs, given: Given<'_>) -> Result<(), Error> {
     let names = procfile.names();
     settled.check_names(&names)?;
     let at = args.process_type.as_deref().map(|name| position(&names, name)).transpose()?;
-    if args.show_config {
+    if args.settings {
         let shown = at.map_or(names.clone(), |at| vec![names[at]]);
         return answer(settings(&settled, &shown).as_bytes());
     }
@@ -37,7 +44,23 @@ pub(crate) fn env(args: &EnvArgs, given: Given<'_>) -> Result<(), Error> {
     let app = resolve::one_of(&settled, loaded, at)?;
     resolve::check_ports(&app)?;
     let process_type = u16::try_from(at).unwrap_or(u16::MAX);
-    answer(&listing(&app.environment_of(InstanceId { process_type, number: 1 }), args.show))
+    let environment = app.environment_of(InstanceId { process_type, number: 1 });
+    answer(&listing(&environment, args.show, args.all))
+}
+
+/// Says how to see the settings, where a word behind `--config` names no file: it once showed them.
+fn no_such_config(error: Error, args: &EnvArgs) -> Error {
+    match (error, &args.config.config) {
+        (Error::ConfigRead { path, source }, Some(config))
+            if path == *config && source.kind() == io::ErrorKind::NotFound =>
+        {
+            Error::Refused {
+                reason: format!("cannot read `{}`: {source}", path.display()),
+                hint: Some(CONFIG_HINT.to_owned()),
+            }
+        }
+        (error, _) => error,
+    }
 }
 
 /// Writes one setting a line: those of the session, then those of each process type, and behind a `#` the
@@ -58,14 +81,70 @@ fn settings(settled: &Settled, names: &[&str]) -> String {
     out
 }
 
-/// Writes one variable a line: its name and value, and behind a `#` where it comes from.
-fn listing(environment: &Environment, show: bool) -> Vec<u8> {
+/// Variables that say where a process runs and for whom, and are no secret; so are those that begin with
+/// `LC_` or `XDG_`.
+const PLAIN: [&str; 26] = [
+    "_",
+    "COLORTERM",
+    "COLUMNS",
+    "DISPLAY",
+    "EDITOR",
+    "HOME",
+    "HOSTNAME",
+    "LANG",
+    "LANGUAGE",
+    "LINES",
+    "LOGNAME",
+    "MAIL",
+    "NO_COLOR",
+    "OLDPWD",
+    "PAGER",
+    "PATH",
+    "PWD",
+    "SHELL",
+    "SHLVL",
+    "TERM",
+    "TERM_PROGRAM",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "VISUAL",
+    "WAYLAND_DISPLAY",
+];
+
+/// Returns whether the value is shown to whoever looks over a shoulder.
+fn is_plain(key: &OsStr, source: &Source) -> bool {
+    let name = key.to_string_lossy();
+    matches!(source, Source::Pm(_))
+        || PLAIN.contains(&&*name)
+        || name.starts_with("LC_")
+        || name.starts_with("XDG_")
+}
+
+/// Returns where a kind of source stands in the list: the inherited last.
+fn rank(source: &Source) -> u8 {
+    match source {
+        Source::EnvFile { .. } => 0,
+        Source::Config(_) => 1,
+        Source::Set => 2,
+        Source::Pm(_) | Source::Appended(_) => 3,
+        Source::Caller => 4,
+    }
+}
+
+/// Writes one variable a line: its name and value, and behind a `#` where it comes from. What the application
+/// sets is first, by source and name; what it inherits is counted, or with `all` follows.
+fn listing(environment: &Environment, show: bool, all: bool) -> Vec<u8> {
     let mut out = Vec::new();
-    for (key, value) in environment.iter() {
+    let mut variables: Vec<_> = environment.iter().collect();
+    // It keeps the order of the names.
+    variables.sort_by_key(|(_, value)| rank(&value.source));
+    let own = variables.iter().take_while(|(_, value)| value.source != Source::Caller).count();
+    let inherited = variables.len() - own;
+    for (key, value) in &variables[..if all { variables.len() } else { own }] {
         out.extend_from_slice(key.as_bytes());
         out.push(b'=');
-        let is_ours = matches!(value.source, Source::Pm(_));
-        if show || is_ours {
+        if show || is_plain(key, &value.source) {
             // One line a variable, whatever is in the value.
             out.extend_from_slice(
                 value.text.to_string_lossy().escape_debug().to_string().as_bytes(),
@@ -73,24 +152,35 @@ fn listing(environment: &Environment, show: bool) -> Vec<u8> {
         } else if !value.text.is_empty() {
             out.extend_from_slice(b"****");
         }
-        let mut origin = String::new();
-        // Writing to a String cannot fail.
-        let _ = match &value.source {
-            Source::Caller => write!(origin, "environment"),
-            Source::EnvFile { path, line } => write!(origin, "{}:{line}", path.display()),
-            Source::Set => write!(origin, "--set"),
-            Source::Config(place) => write!(origin, "{place}"),
-            Source::Pm(rule) => write!(origin, "pm: {rule}"),
-            Source::Appended(rule) => write!(origin, "pm: {rule}, after your own"),
-        };
-        out.extend_from_slice(format!("  # {origin}\n").as_bytes());
+        out.extend_from_slice(format!("  # {}\n", origin(&value.source)).as_bytes());
+    }
+    if !all && inherited > 0 {
+        let said =
+            format!("# and {inherited} inherited from the environment (`--all` shows them)\n");
+        out.extend_from_slice(said.as_bytes());
     }
     out
+}
+
+/// Says where a value comes from.
+fn origin(source: &Source) -> String {
+    match source {
+        Source::Caller => "environment".to_owned(),
+        Source::EnvFile { path, line } => format!("{}:{line}", path.display()),
+        Source::Set => "--set".to_owned(),
+        Source::Config(place) => place.clone(),
+        Source::Pm(rule) => format!("pm: {rule}"),
+        Source::Appended(rule) => format!("pm: {rule}, after your own"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn text(environment: &Environment, show: bool, all: bool) -> String {
+        String::from_utf8_lossy(&listing(environment, show, all)).into_owned()
+    }
 
     #[test]
     fn values_are_masked_unless_shown_and_each_says_where_it_comes_from() {
@@ -98,15 +188,41 @@ mod tests {
         let path = std::sync::Arc::new(".env".into());
         environment.set("KEY", "se\ncret", Source::EnvFile { path, line: 3 });
         environment.set("PORT", "5000", Source::Pm("instance"));
-        environment.set("EMPTY", "", Source::Caller);
-        let text = |show| String::from_utf8_lossy(&listing(&environment, show)).into_owned();
+        environment.set("EMPTY", "", Source::Set);
         assert_eq!(
-            text(false),
-            "EMPTY=  # environment\nKEY=****  # .env:3\nPORT=5000  # pm: instance\n"
+            text(&environment, false, false),
+            "KEY=****  # .env:3\nEMPTY=  # --set\nPORT=5000  # pm: instance\n"
         );
         assert_eq!(
-            text(true),
-            "EMPTY=  # environment\nKEY=se\\ncret  # .env:3\nPORT=5000  # pm: instance\n"
+            text(&environment, true, false),
+            "KEY=se\\ncret  # .env:3\nEMPTY=  # --set\nPORT=5000  # pm: instance\n"
+        );
+    }
+
+    #[test]
+    fn what_the_application_sets_is_first_and_what_it_inherits_is_counted() {
+        let mut environment = Environment::default();
+        let path = std::sync::Arc::new(".env".into());
+        for (key, text) in [("A_TOKEN", "secret"), ("HOME", "/home/u"), ("LC_ALL", "C")] {
+            environment.set(key, text, Source::Caller);
+        }
+        environment.set("Z", "z", Source::EnvFile { path, line: 1 });
+        environment.set("NODE_OPTIONS", "x", Source::Appended("heap"));
+        environment.set("B", "b", Source::Config("pm.toml [defaults.env]".to_owned()));
+        environment.set("PORT", "5000", Source::Pm("instance"));
+        environment.set("C", "c", Source::Set);
+        let own = "Z=****  # .env:1\nB=****  # pm.toml [defaults.env]\nC=****  # --set\n\
+                   NODE_OPTIONS=****  # pm: heap, after your own\nPORT=5000  # pm: instance\n";
+        assert_eq!(
+            text(&environment, false, false),
+            format!("{own}# and 3 inherited from the environment (`--all` shows them)\n")
+        );
+        assert_eq!(
+            text(&environment, false, true),
+            format!(
+                "{own}A_TOKEN=****  # environment\nHOME=/home/u  # environment\n\
+                 LC_ALL=C  # environment\n"
+            )
         );
     }
 }

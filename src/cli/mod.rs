@@ -20,6 +20,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::builder::Resettable;
+use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::error::Error;
@@ -46,12 +47,23 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
         Err(error) => {
             // Nothing can be said where stderr is closed.
             let _ = error.print();
+            if lacks_config(&error) {
+                tell::note(&format!("hint: {}", env::CONFIG_HINT));
+            }
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
     // clap has made sure that there is a subcommand.
     let matches = matches.subcommand().map_or(&matches, |(_, of_subcommand)| of_subcommand);
     code_of(dispatch(&cli, called_as, Given::new(matches, sources)))
+}
+
+/// Returns whether `--config` stands without a file.
+fn lacks_config(error: &clap::Error) -> bool {
+    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    error.kind() == ErrorKind::InvalidValue
+        && error.get(ContextKind::InvalidValue).is_some_and(|value| value.to_string().is_empty())
+        && argument.is_some_and(|argument| argument.starts_with("--config "))
 }
 
 /// Says what went wrong, and returns the exit code.

@@ -93,7 +93,7 @@ fn files_of(session: &Session, layers: &Layers, outer: Files, pm_toml: &Path) ->
             key: key.clone(),
             value: value.clone(),
             source: match set.origin {
-                Origin::PmToml => Source::Config(format!("{} [defaults.set]", pm_toml.display())),
+                Origin::PmToml => Source::Config(format!("{} [defaults.env]", pm_toml.display())),
                 Origin::Flag | Origin::Variable | Origin::Foreman => Source::Set,
             },
         })

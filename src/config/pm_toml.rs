@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::settings::{
     Color, Origin, Pty, Session, Setting, Settings, Switch, TypeSettings, Variables,
 };
-use super::value::{Choice, NO_PORT, Port, Value};
+use super::value::{Choice, NO_PORT, NO_TABLE, Port, Table, Value};
 use super::{ConfigError, line_and_column};
 use crate::app::formation::{Count, Part};
 use crate::app::nearest::nearest;
@@ -44,9 +44,10 @@ struct Defaults {
     /// The Procfile, from the root.
     procfile: Option<PathBuf>,
     /// Env files to read instead of .env; the later wins.
-    env: Option<Vec<PathBuf>>,
-    /// Variables over the env files and the environment.
-    set: Option<BTreeMap<String, Value<String>>>,
+    env_files: Option<Vec<PathBuf>>,
+    /// Variables of every process type, over the env files and the environment.
+    #[serde(alias = "set")]
+    env: Option<Table>,
     /// How many of each: `all=1,web=2`; types that are not listed run 0 times unless `all=N`.
     formation: Option<Value<Vec<Part>>>,
     /// Port of the first type's first instance.
@@ -128,7 +129,7 @@ struct Process {
     /// CPUs of one instance: a number such as `1.5`, or a range such as `0-3`.
     cpus: Option<Value<CpuLimit>>,
     /// Variables of this type alone.
-    env: Option<BTreeMap<String, Value<String>>>,
+    env: Option<Table>,
     /// The folder that its command runs in, from the root.
     directory: Option<PathBuf>,
 }
@@ -162,15 +163,15 @@ pub fn parse(text: &str, path: &Path) -> Result<PmToml, ConfigError> {
 
 /// Returns a name that no environment can hold, and where its table begins.
 fn variable_with_equals(file: &File) -> Option<(String, Option<usize>)> {
-    let wrong = |vars: &Option<BTreeMap<String, Value<String>>>| {
-        let names = vars.as_ref()?.keys();
+    let wrong = |vars: &Option<Table>| {
+        let names = vars.as_ref()?.0.keys();
         names.into_iter().find(|name| name.is_empty() || name.contains(['=', '\0'])).cloned()
     };
     let of_types = file
         .process
         .iter()
         .filter_map(|(name, own)| Some((wrong(&own.env)?, Some(name.span().start))));
-    wrong(&file.defaults.set).map(|name| (name, None)).into_iter().chain(of_types).next()
+    wrong(&file.defaults.env).map(|name| (name, None)).into_iter().chain(of_types).next()
 }
 
 impl PmToml {
@@ -201,6 +202,11 @@ fn config_error(error: &toml::de::Error, text: &str, path: &Path) -> ConfigError
     let message = error.message().lines().next().unwrap_or("not TOML");
     let (reason, hint) = match unknown_key(message) {
         None if message.ends_with(NO_PORT) => (message.to_owned(), Some(ports::HINT.to_owned())),
+        None if message == NO_TABLE => {
+            let hint =
+                "env files are `env-files`, in [defaults]: `env-files = [\".env\"]`".to_owned();
+            (message.to_owned(), Some(hint))
+        }
         None => (message.to_owned(), None),
         Some((key, known)) => {
             let hint = match nearest(key, known.iter().copied()) {
@@ -273,8 +279,10 @@ fn switch(value: Option<bool>) -> Option<Setting<Switch>> {
     value.map(|is_on| from_file(if is_on { Switch::On } else { Switch::Off }))
 }
 
-fn variables(value: Option<BTreeMap<String, Value<String>>>) -> Option<Setting<Variables>> {
-    value.map(|vars| from_file(vars.into_iter().map(|(name, Value(text))| (name, text)).collect()))
+fn variables(value: Option<Table>) -> Option<Setting<Variables>> {
+    value.map(|Table(vars)| {
+        from_file(vars.into_iter().map(|(name, Value(text))| (name, text)).collect())
+    })
 }
 
 impl File {
@@ -291,8 +299,8 @@ impl Defaults {
         let session = Session {
             procfile: self.procfile.map(from_file),
             root: None,
-            env: self.env.map(from_file),
-            set: variables(self.set),
+            env: self.env_files.map(from_file),
+            set: variables(self.env),
             formation: plain(self.formation),
             port: self.port.map(|Value(Port(port))| from_file(port)),
             timeout: plain(self.timeout),
@@ -379,7 +387,7 @@ mod tests {
 
     #[test]
     fn values_are_read_in_every_spelling() {
-        let table: [(&str, &[&str]); 14] = [
+        let table: [(&str, &[&str]); 16] = [
             ("", &[]),
             ("\u{feff}[defaults]\nport = 3000", &["port=3000"]),
             (
@@ -400,7 +408,9 @@ mod tests {
             ("[process.\"a-b\"]\ncpus = 1.5", &["a-b.cpus=1.5"]),
             ("[process.web]\ncpus = \"0-3\"\nnice = -5", &["web.nice=-5", "web.cpus=0-3"]),
             ("[process.web.env]\nA = 1\nB = true\nC = \"x\"", &["web.env=A,B,C"]),
-            ("[defaults]\nenv = []\ntimestamp = false", &["env=", "timestamp=off"]),
+            ("[defaults]\nenv-files = []\ntimestamp = false", &["env-files=", "timestamp=off"]),
+            ("[defaults]\nenv-files = [\".env\"]\nenv = { A = 1 }", &["env-files=.env", "set=A"]),
+            ("[defaults]\nset = { A = 1, B = true }", &["set=A,B"]),
             ("[defaults]\nformation = \"all=1,web=auto\"", &["formation=all=1,web=auto"]),
             (
                 "[defaults]\nmemory = \"1G\"\n[process]\nweb = { gc = \"size\" }",
@@ -452,6 +462,16 @@ mod tests {
             (
                 "[defaults]\nformation = \"web=x\"",
                 "pm.toml:2:13: count `x` of `web` is not a number",
+            ),
+            (
+                "[defaults]\nenv = [\".env\", \"dev.env\"]",
+                "pm.toml:2:7: `env` is a table of variables: `env = { NAME = \"value\" }`\n\
+                 hint: env files are `env-files`, in [defaults]: `env-files = [\".env\"]`",
+            ),
+            (
+                "[process.web]\nenv = \"dev.env\"",
+                "pm.toml:2:7: `env` is a table of variables: `env = { NAME = \"value\" }`\n\
+                 hint: env files are `env-files`, in [defaults]: `env-files = [\".env\"]`",
             ),
             (
                 "[process.web]\nenv = { \"A=B\" = 1 }",

@@ -1,5 +1,5 @@
 //! Settings in layers: flags over PM_* variables over pm.toml over .foreman. Each value remembers
-//! its layer, for `pm env --config`.
+//! its layer, for `pm env --settings`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -256,7 +256,7 @@ impl Layers {
     }
 }
 
-/// A line of `pm env --config`.
+/// A line of `pm env --settings`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The name of the option.
@@ -310,7 +310,7 @@ impl Session {
         let all = [
             line("procfile", self.procfile.as_ref(), path),
             line("root", self.root.as_ref(), path),
-            line("env", self.env.as_ref(), |files| paths(files)),
+            line("env-files", self.env.as_ref(), |files| paths(files)),
             line("set", self.set.as_ref(), names),
             line("formation", self.formation.as_ref(), |formation| parts(formation)),
             line("port", self.port.as_ref(), u16::to_string),

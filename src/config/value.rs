@@ -1,12 +1,13 @@
 //! Values of config files: what a number or a word means for each kind of setting, said once for
 //! the reader and for the JSON schema.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::app::Signal;
 use crate::app::formation::{self, Count, Part};
@@ -103,6 +104,59 @@ impl<T: FromScalar> JsonSchema for Value<T> {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         T::schema()
+    }
+}
+
+/// Names and values of variables.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table(pub(super) BTreeMap<String, Value<String>>);
+
+/// Why something else is no [`Table`]; `env` was once a list of files.
+pub(super) const NO_TABLE: &str = "`env` is a table of variables: `env = { NAME = \"value\" }`";
+
+struct TableVisitor;
+
+impl<'de> Visitor<'de> for TableVisitor {
+    type Value = Table;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of variables")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Table, A::Error> {
+        let mut variables = BTreeMap::new();
+        while let Some((name, value)) = access.next_entry()? {
+            variables.insert(name, value);
+        }
+        Ok(Table(variables))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Table, A::Error> {
+        Err(de::Error::custom(NO_TABLE))
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Table, E> {
+        Err(de::Error::custom(NO_TABLE))
+    }
+}
+
+impl<'de> Deserialize<'de> for Table {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TableVisitor)
+    }
+}
+
+impl JsonSchema for Table {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Table".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        BTreeMap::<String, Value<String>>::json_schema(generator)
     }
 }
 

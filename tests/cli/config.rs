@@ -13,7 +13,7 @@ fn flags_win_over_variables_over_pm_toml_over_foreman() {
         .write(".foreman", "port: 1000\ntimeout: 1\nprocfile: Procfile\n")
         .write("pm.toml", "[defaults]\nport = 2000\ntimeout = 2\nmax-restarts = 2\n");
     let shown = |args: &[&str], variable: &str| {
-        let args = ["env", "web", "--config"].iter().chain(args);
+        let args = ["env", "web", "--settings"].iter().chain(args);
         app.pm(args).env("PM_MAX_RESTARTS", variable).env("PM_MEMORY", "web=1G,all=2G").run().stdout
     };
     assert_eq!(
@@ -41,7 +41,7 @@ fn flags_win_over_variables_over_pm_toml_over_foreman() {
 fn what_pm_toml_says_of_a_session_and_of_its_types_holds() {
     let app = app().write("other/x", "").write(
         "pm.toml",
-        "[defaults]\nport = 7000\nset = { A = \"set\" }\nexit-on = \"all\"\ntimestamp = false\n\
+        "[defaults]\nport = 7000\nenv = { A = \"set\" }\nexit-on = \"all\"\ntimestamp = false\n\
          [process.web]\nconcurrency = 2\nrestart = \"never\"\ndirectory = \"other\"\n\
          env = { B = 'own value' }\n[process.worker]\nconcurrency = 0\n",
     );
@@ -85,7 +85,7 @@ fn a_named_pm_toml_must_be_there_and_its_files_are_from_the_root() {
     let app = Sandbox::new()
         .write("app/Procfile.dev", "web: echo $A\n")
         .write("app/dev.env", "A=dev\n")
-        .write("my.toml", "[defaults]\nprocfile = \"Procfile.dev\"\nenv = [\"dev.env\"]\n");
+        .write("my.toml", "[defaults]\nprocfile = \"Procfile.dev\"\nenv-files = [\"dev.env\"]\n");
     let output = app.pm(["start", "-d", "app", "--config", "my.toml"]).run();
     assert_eq!(printed_by(&output.stdout, "web.1"), ["dev"], "{output:?}");
     let output = app.pm(["env", "-d", "app"]).env("PM_CONFIG", "my.toml").run();

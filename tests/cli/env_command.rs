@@ -4,7 +4,7 @@ use crate::sandbox::Sandbox;
 
 fn app() -> Sandbox {
     Sandbox::with_procfile("web: true\nworker: true\n")
-        .write(".env", "# demo\nSECRET=hunter2\nEMPTY=\nLINES=\"a\\nb\"\n")
+        .write(".env", "# demo\nSECRET=hunter2\nEMPTY=\nTEXT=\"a\\nb\"\n")
         .write("more", "MORE=x\nSECRET=other\n")
         .env("CALLER", "mine")
 }
@@ -14,28 +14,54 @@ fn values_are_masked_and_each_says_where_it_comes_from() {
     let output = app().pm(["env", "--set", "GIVEN=1"]).run();
     assert_eq!(
         output.stdout,
-        "CALLER=****  # environment\n\
-         EMPTY=  # .env:3\n\
-         FOREMAN_WORKER_NAME=web.1  # pm: instance\n\
+        "EMPTY=  # .env:3\n\
+         SECRET=****  # .env:2\n\
+         TEXT=****  # .env:4\n\
          GIVEN=****  # --set\n\
-         HOME=****  # environment\n\
+         FOREMAN_WORKER_NAME=web.1  # pm: instance\n\
          HONCHO_PROCESS_NAME=web.1  # pm: instance\n\
-         LANG=****  # environment\n\
-         LINES=****  # .env:4\n\
-         PATH=****  # environment\n\
          PORT=5000  # pm: instance\n\
          PS=web.1  # pm: instance\n\
-         SECRET=****  # .env:2\n"
+         # and 4 inherited from the environment (`--all` shows them)\n"
     );
     assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+    let whole = app().pm(["env", "--all"]).run().stdout;
+    let (_, inherited) = whole.split_once("PS=web.1  # pm: instance\n").expect("it is listed");
+    let names: Vec<_> = inherited.lines().filter_map(|line| line.split('=').next()).collect();
+    assert_eq!(names, ["CALLER", "HOME", "LANG", "PATH"]);
+    assert!(inherited.starts_with("CALLER=****  # environment\nHOME=/"), "{inherited}");
+}
+
+#[test]
+fn the_settings_are_shown_by_a_name_of_their_own_and_the_old_one_says_which() {
+    let app = app().write("pm.toml", "[defaults]\nport = 7000\n");
+    let output = app.pm(["env", "--settings"]).run();
+    assert_eq!(output.stdout, "port = 7000  # pm.toml\n", "{output:?}");
+    let named = app.write("other.toml", "[defaults]\nport = 8000\n");
+    let output = named.pm(["env", "--settings", "--config", "other.toml"]).run();
+    assert_eq!(output.stdout, "port = 8000  # pm.toml\n", "{output:?}");
+    for (old, code) in [
+        (&["env", "--config"][..], 2),
+        (&["env", "web", "--config"], 2),
+        (&["env", "--config", "web"], 1),
+    ] {
+        let output = named.pm(old).run();
+        let hint = "hint: `--config` names a pm.toml; `pm env --settings` shows";
+        assert!(output.stderr.contains(hint), "{output:?}");
+        assert_eq!((output.code(), output.stdout.as_str()), (code, ""), "{old:?}");
+    }
+    let output = named.pm(["env", "--config-file", "other.toml"]).run();
+    assert!(output.stderr.contains("'--config'"), "{output:?}");
+    assert_eq!(output.code(), 2);
 }
 
 #[test]
 fn show_prints_the_values_one_line_each() {
-    let output = app().pm(["env", "worker", "--show", "-p", "7000", "-e", ".env,more"]).run();
+    let output =
+        app().pm(["env", "worker", "--show", "--all", "-p", "7000", "-e", ".env,more"]).run();
     for line in [
         "CALLER=mine  # environment",
-        "LINES=a\\nb  # .env:4",
+        "TEXT=a\\nb  # .env:4",
         "SECRET=other  # more:2",
         "MORE=x  # more:1",
         "PORT=7100  # pm: instance",
@@ -48,7 +74,7 @@ fn show_prints_the_values_one_line_each() {
 #[test]
 fn it_shows_what_an_instance_gets() {
     let app = Sandbox::with_procfile("web: env\n").write(".env", "A=1\nB='x y'\nPORT=6000\n");
-    let shown = app.pm(["env", "--show"]).run().stdout;
+    let shown = app.pm(["env", "--show", "--all"]).run().stdout;
     let run = app.pm(["start", "--no-prefix"]).run().stdout;
     for line in shown.lines() {
         let assignment = line.split("  # ").next().expect("a line has a first part");

@@ -56,7 +56,7 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("pm env web", Ends(0), &["DATABASE_URL=", "# .env:1"]),
     ("pm env web -e .env,.env.local", Ends(0), &["STRIPE_KEY=", "# .env.local:"]),
     ("pm run node -e 'console.log(process.env.DATABASE_URL)'", Ends(0), &["done: node -e"]),
-    ("pm env --config", Ends(0), &["pm.toml"]),
+    ("pm env --settings", Ends(0), &["pm.toml"]),
     ("pm export systemd --print -a shop -u deploy -m web=3,worker=2", Ends(0), &["shop-web-3"]),
     ("bin/dev", Stays, &["ready: rails server -p 3000", "jobs.1"]),
     ("pm start --release", Stays, &["done: python manage.py migrate", "ready: celery"]),
