@@ -5,7 +5,7 @@ use memchr::memchr;
 /// Past this, a line is broken rather than memory spent: 16 MiB.
 pub const LINE_LIMIT: usize = 16 << 20;
 /// What a buffer may keep allocated between lines; a longer one is given back.
-const KEEP: usize = 64 << 10;
+pub(super) const KEEP: usize = 64 << 10;
 
 /// Keeps the unfinished line between two reads.
 #[derive(Debug)]
@@ -66,6 +66,16 @@ impl LineSplitter {
     /// Returns the unfinished line; empty where there is none.
     pub fn partial(&self) -> &[u8] {
         &self.partial
+    }
+
+    /// Takes the unfinished line away.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.partial)
+    }
+
+    /// Puts an unfinished line where there is none.
+    pub(super) fn put(&mut self, unfinished: Vec<u8>) {
+        self.partial = unfinished;
     }
 
     /// Forgets the unfinished line, which has been shown.

@@ -16,7 +16,7 @@ use nix::unistd::isatty;
 
 use super::fold::Fold;
 use super::follow::{Archive, Part, Watcher};
-use super::line::LineSplitter;
+use super::lines::Lines;
 use super::message::{FromPump, Say, Speaker, ToPump};
 use super::ready::{Key, Knocker, Ready, Waiter, pipe_holds};
 use super::render::Form;
@@ -64,7 +64,7 @@ struct Source {
     run: RunId,
     pipe: OwnedFd,
     show: Show,
-    splitter: LineSplitter,
+    lines: Lines,
     /// It is a terminal, which ends lines in its own way.
     terminal: Option<Fold>,
     watchers: Vec<Watcher>,
@@ -98,6 +98,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         tell: F,
     ) -> io::Result<(PumpHandle, JoinHandle<()>)> {
         let (waiter, knocker) = Waiter::new(&stdout)?;
+        let is_terminal = isatty(&stdout).unwrap_or(false);
         let (sender, inbox) = crossbeam_channel::unbounded();
         let progress = Progress::default();
         let handle = PumpHandle { sender, knocker, progress: progress.clone() };
@@ -110,7 +111,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             sources: HashMap::new(),
             keys: HashMap::new(),
             next_key: 0,
-            screen: Screen::new(form, zone, voices),
+            screen: Screen::new(form, zone, voices, is_terminal),
             archive,
             writer: Writer::new(stdout, progress),
             buffer: vec![0; READ].into_boxed_slice(),
@@ -231,9 +232,9 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         self.next_key += 1;
         let show = self.screen.show_of(run.instance);
         let terminal = isatty(&pipe).unwrap_or(false).then(Fold::default);
-        let splitter = LineSplitter::default();
+        let lines = self.screen.lines_of(terminal.is_some());
         let watchers = Vec::new();
-        let source = Source { run, pipe, show, splitter, terminal, watchers, waiting_since: None };
+        let source = Source { run, pipe, show, lines, terminal, watchers, waiting_since: None };
         self.sources.insert(key, source);
         self.keys.insert(run, key);
     }
@@ -266,12 +267,11 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                     fold.push(bytes, &mut self.folded);
                     bytes = &self.folded;
                 }
-                self.screen.push(source.show, &mut source.splitter, bytes);
+                self.screen.push(source.show, &mut source.lines, bytes);
                 let id = source.run.instance;
                 let name = self.screen.name_of(id).unwrap_or_default();
                 self.archive.push(id, name, self.screen.millisecond(), bytes);
-                let unfinished = !source.splitter.partial().is_empty();
-                source.waiting_since = unfinished.then(now);
+                source.waiting_since = source.lines.is_waiting().then(now);
             }
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             // Nothing else can be read from it: the same as its end.
@@ -282,7 +282,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     /// The pipe ended: the unfinished line is a line.
     fn close(&mut self, key: u64) {
         if let Some(mut source) = self.sources.remove(&key) {
-            self.screen.end(source.show, &mut source.splitter);
+            self.screen.end(source.show, &mut source.lines);
             let id = source.run.instance;
             let name = self.screen.name_of(id).unwrap_or_default();
             self.archive.end(id, name, self.screen.millisecond());
@@ -326,7 +326,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             }
             let Some(source) = self.sources.get_mut(&key) else { continue };
             if source.waiting_since.is_some_and(is_due) {
-                self.screen.prompt(source.show, &mut source.splitter);
+                self.screen.prompt(source.show, &mut source.lines);
                 source.waiting_since = None;
             }
         }
@@ -521,7 +521,7 @@ mod tests {
             sources: HashMap::new(),
             keys: HashMap::new(),
             next_key: 0,
-            screen: Screen::new(form, TimeZone::UTC, voices(32)),
+            screen: Screen::new(form, TimeZone::UTC, voices(32), false),
             archive: Archive::default(),
             writer: Writer::new(nowhere, progress.clone()),
             buffer: vec![0; READ].into_boxed_slice(),

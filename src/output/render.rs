@@ -2,7 +2,9 @@
 
 use owo_colors::{AnsiColors, DynColor};
 
+use super::filter::Piece;
 use super::line::LineSplitter;
+use super::lines::Lines;
 
 /// The name that pm's own lines stand under.
 pub const SYSTEM: &str = "system";
@@ -114,6 +116,8 @@ impl Renderer {
             if self.look.color {
                 let color =
                     color.map_or(AnsiColors::BrightWhite, |index| COLORS[index % COLORS.len()]);
+                // What the line before has left on is none of this one's.
+                before.extend_from_slice(RESET);
                 before.extend_from_slice(foreground(color).as_bytes());
             }
             after.extend_from_slice(format!("{name:<0$} | ", self.look.width).as_bytes());
@@ -194,6 +198,26 @@ impl Renderer {
         }
     }
 
+    /// Appends what the next bytes of a speaker show.
+    #[inline]
+    pub fn show(&mut self, id: LabelId, lines: &mut Lines, bytes: &[u8], out: &mut Vec<u8>) {
+        match lines.plain(bytes) {
+            Some(splitter) => self.push(id, splitter, bytes, out),
+            None => lines.push(bytes, |piece| self.put(id, piece, out)),
+        }
+    }
+
+    /// Appends what a speaker's output shows.
+    pub fn put(&mut self, id: LabelId, piece: Piece<'_>, out: &mut Vec<u8>) {
+        match piece {
+            Piece::Line(bytes) => self.piece(id, bytes, End::Newline, out),
+            Piece::Part(bytes) => self.piece(id, bytes, End::Silence, out),
+            Piece::Over if self.is_open(id) => self.piece(id, b"", End::Newline, out),
+            // Someone else has spoken since, and so ended it.
+            Piece::Over => {}
+        }
+    }
+
     /// Returns whether the cursor stands behind an unfinished line of this speaker.
     pub fn is_open(&self, id: LabelId) -> bool {
         self.open == Some(id)
@@ -258,7 +282,7 @@ mod tests {
         );
         assert_eq!(
             out,
-            "\x1b[36m12:00:01 web.1    | \x1b[0ma\n\x1b[33m12:00:01 worker.1 | \x1b[0mb\n\x1b[97m12:00:01 system   | \x1b[0mc\n"
+            "\x1b[0m\x1b[36m12:00:01 web.1    | \x1b[0ma\n\x1b[0m\x1b[33m12:00:01 worker.1 | \x1b[0mb\n\x1b[0m\x1b[97m12:00:01 system   | \x1b[0mc\n"
         );
     }
 
@@ -325,7 +349,7 @@ mod tests {
             let label = renderer.label("w", Some(color));
             renderer.piece(label, b"", End::Newline, &mut out);
         }
-        let codes = [36, 91, 36, 33].map(|code| format!("\x1b[{code}mw | \x1b[0m\n"));
+        let codes = [36, 91, 36, 33].map(|code| format!("\x1b[0m\x1b[{code}mw | \x1b[0m\n"));
         assert_eq!(String::from_utf8_lossy(&out), codes.concat());
     }
 

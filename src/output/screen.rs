@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use jiff::{Timestamp, tz::TimeZone};
 
+use super::filter::Piece;
 use super::json;
-use super::line::LineSplitter;
+use super::lines::Lines;
 use super::message::{Say, Speaker};
 use super::render::{End, Form, LabelId, Renderer, SYSTEM};
 use crate::app::InstanceId;
@@ -44,11 +45,13 @@ pub(super) struct Screen {
     /// Names by label.
     names: Vec<String>,
     system: LabelId,
+    is_terminal: bool,
     out: Vec<u8>,
 }
 
 impl Screen {
-    pub(super) fn new(form: Form, zone: TimeZone, voices: Vec<Voice>) -> Self {
+    /// `is_terminal`: what is shown is seen there.
+    pub(super) fn new(form: Form, zone: TimeZone, voices: Vec<Voice>, is_terminal: bool) -> Self {
         let (mut renderer, clock, medium_is_json) = match form {
             Form::Text(look) => {
                 let clock = Clock::new(look.timestamp.clone().filter(|_| look.prefix), zone);
@@ -64,7 +67,8 @@ impl Screen {
         let names = vec![SYSTEM.to_owned()];
         let medium = if medium_is_json { Medium::Json } else { Medium::Text(renderer) };
         let labels = HashMap::new();
-        let mut screen = Self { medium, clock, labels, names, system, out: Vec::new() };
+        let out = Vec::new();
+        let mut screen = Self { medium, clock, labels, names, system, is_terminal, out };
         for voice in voices {
             let _ = screen.add(voice);
         }
@@ -118,56 +122,49 @@ impl Screen {
         }
     }
 
+    /// Returns what makes lines of a run's output: on a terminal, and from one, it may not draw over others.
+    pub(super) fn lines_of(&self, from_terminal: bool) -> Lines {
+        if self.is_terminal || from_terminal { Lines::filtered() } else { Lines::unchanged() }
+    }
+
     /// Shows the lines that these bytes finish.
     #[inline]
-    pub(super) fn push(&mut self, show: Show, splitter: &mut LineSplitter, bytes: &[u8]) {
+    pub(super) fn push(&mut self, show: Show, lines: &mut Lines, bytes: &[u8]) {
         let Show::As(label) = show else { return };
         match &mut self.medium {
-            Medium::Text(renderer) => renderer.push(label, splitter, bytes, &mut self.out),
-            Medium::Json => {
-                let (time, name, out) =
-                    (&self.clock.text, &self.names[label.index()], &mut self.out);
-                splitter.push(bytes, |line| {
-                    let line = line.strip_suffix(b"\n").unwrap_or(line);
-                    json::line(time, name, line, false, out);
-                });
-            }
+            Medium::Text(renderer) => renderer.show(label, lines, bytes, &mut self.out),
+            Medium::Json => lines.push(bytes, |piece| self.put(label, piece)),
         }
     }
 
-    /// Shows an unfinished line that has been silent.
-    pub(super) fn prompt(&mut self, show: Show, splitter: &mut LineSplitter) {
-        if !splitter.partial().is_empty() {
-            self.piece(show, splitter.partial(), End::Silence);
-            splitter.clear();
+    /// Shows what waits and has been silent.
+    pub(super) fn prompt(&mut self, show: Show, lines: &mut Lines) {
+        if let Show::As(label) = show {
+            lines.silence(|piece| self.put(label, piece));
         }
     }
 
     /// Shows what is left when a pipe ends.
-    pub(super) fn end(&mut self, show: Show, splitter: &mut LineSplitter) {
-        let open = match (show, &self.medium) {
-            (Show::As(label), Medium::Text(renderer)) => renderer.is_open(label),
-            (Show::As(_) | Show::Nothing, Medium::Text(_) | Medium::Json) => false,
-        };
-        if open || !splitter.partial().is_empty() {
-            self.piece(show, splitter.partial(), End::Newline);
-            splitter.clear();
+    pub(super) fn end(&mut self, show: Show, lines: &mut Lines) {
+        let Show::As(label) = show else { return };
+        lines.end(|piece| self.put(label, piece));
+        if let Medium::Text(renderer) = &mut self.medium {
+            renderer.put(label, Piece::Over, &mut self.out);
         }
     }
 
-    fn piece(&mut self, show: Show, bytes: &[u8], end: End) {
-        let Show::As(label) = show else { return };
+    fn put(&mut self, label: LabelId, piece: Piece<'_>) {
         match &mut self.medium {
-            Medium::Text(renderer) => renderer.piece(label, bytes, end, &mut self.out),
+            Medium::Text(renderer) => renderer.put(label, piece, &mut self.out),
             Medium::Json => {
-                let partial = end == End::Silence;
-                json::line(
-                    &self.clock.text,
-                    &self.names[label.index()],
-                    bytes,
-                    partial,
-                    &mut self.out,
-                );
+                let (bytes, is_partial) = match piece {
+                    Piece::Line(bytes) => (bytes, false),
+                    Piece::Part(bytes) => (bytes, true),
+                    // What follows is no more of it.
+                    Piece::Over => (&b""[..], false),
+                };
+                let (time, name) = (&self.clock.text, &self.names[label.index()]);
+                json::line(time, name, bytes, is_partial, &mut self.out);
             }
         }
     }
@@ -272,7 +269,7 @@ mod tests {
     /// A screen of `web.1`, which is shown, and `job.1`, which is not.
     fn screen(form: Form) -> Screen {
         let voices = vec![voice(WEB, "web.1", false), voice(JOB, "job.1", true)];
-        Screen::new(form, TimeZone::UTC, voices)
+        Screen::new(form, TimeZone::UTC, voices, false)
     }
 
     fn text() -> Form {
@@ -309,32 +306,32 @@ mod tests {
     #[test]
     fn what_a_pipe_leaves_unfinished_is_a_line_at_its_end() {
         let mut screen = screen(text());
-        let mut splitter = LineSplitter::default();
+        let mut lines = Lines::unchanged();
         let show = screen.show_of(WEB);
-        screen.push(show, &mut splitter, b"one\ntwo");
+        screen.push(show, &mut lines, b"one\ntwo");
         assert_eq!(taken(&mut screen), "web.1  | one\n");
-        screen.end(show, &mut splitter);
+        screen.end(show, &mut lines);
         assert_eq!(taken(&mut screen), "web.1  | two\n");
-        screen.end(show, &mut splitter);
-        screen.prompt(show, &mut splitter);
+        screen.end(show, &mut lines);
+        screen.prompt(show, &mut lines);
         assert_eq!(taken(&mut screen), "");
     }
 
     #[test]
     fn a_prompt_is_ended_by_whoever_speaks_next_or_by_the_end_of_its_pipe() {
         let mut screen = screen(text());
-        let mut splitter = LineSplitter::default();
+        let mut lines = Lines::unchanged();
         let show = screen.show_of(WEB);
-        screen.push(show, &mut splitter, b"name: ");
-        screen.prompt(show, &mut splitter);
+        screen.push(show, &mut lines, b"name: ");
+        screen.prompt(show, &mut lines);
         screen.say(say(Speaker::System, "stopping"));
         screen.say(say(Speaker::Instance(JOB), "exited"));
         screen.say(say(Speaker::Instance(NOBODY), "who"));
         let expected = "web.1  | name: \nsystem | stopping\njob.1  | exited\nsystem | who\n";
         assert_eq!(taken(&mut screen), expected);
-        screen.push(show, &mut splitter, b"again: ");
-        screen.prompt(show, &mut splitter);
-        screen.end(show, &mut splitter);
+        screen.push(show, &mut lines, b"again: ");
+        screen.prompt(show, &mut lines);
+        screen.end(show, &mut lines);
         assert_eq!(taken(&mut screen), "web.1  | again: \n");
     }
 
@@ -343,11 +340,11 @@ mod tests {
         for form in [text(), Form::Json] {
             let mut screen = screen(form);
             for id in [JOB, NOBODY] {
-                let mut splitter = LineSplitter::default();
+                let mut lines = Lines::unchanged();
                 let show = screen.show_of(id);
-                screen.push(show, &mut splitter, b"one\ntwo");
-                screen.prompt(show, &mut splitter);
-                screen.end(show, &mut splitter);
+                screen.push(show, &mut lines, b"one\ntwo");
+                screen.prompt(show, &mut lines);
+                screen.end(show, &mut lines);
                 assert_eq!(taken(&mut screen), "");
             }
         }
@@ -356,13 +353,13 @@ mod tests {
     #[test]
     fn json_marks_a_piece_of_a_line_and_names_who_speaks() {
         let mut screen = screen(Form::Json);
-        let mut splitter = LineSplitter::default();
+        let mut lines = Lines::unchanged();
         let show = screen.show_of(WEB);
-        screen.push(show, &mut splitter, b"one\nna");
-        screen.prompt(show, &mut splitter);
-        screen.push(show, &mut splitter, b"me");
-        screen.end(show, &mut splitter);
-        screen.end(show, &mut splitter);
+        screen.push(show, &mut lines, b"one\nna");
+        screen.prompt(show, &mut lines);
+        screen.push(show, &mut lines, b"me");
+        screen.end(show, &mut lines);
+        screen.end(show, &mut lines);
         screen.say(say(Speaker::Instance(JOB), "exited"));
         screen.say(say(Speaker::System, "stopping"));
         let expected = [
@@ -390,10 +387,10 @@ mod tests {
     #[test]
     fn the_memory_of_a_long_batch_is_given_back_and_that_of_a_short_one_used_again() {
         let mut screen = screen(text());
-        let mut splitter = LineSplitter::default();
+        let mut lines = Lines::unchanged();
         let show = screen.show_of(WEB);
-        screen.push(show, &mut splitter, &[b'x'; 1 << 20]);
-        screen.end(show, &mut splitter);
+        screen.push(show, &mut lines, &[b'x'; 1 << 20]);
+        screen.end(show, &mut lines);
         screen.clear();
         assert!((1..=512 << 10).contains(&screen.out.capacity()), "{}", screen.out.capacity());
     }

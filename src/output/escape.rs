@@ -1,0 +1,329 @@
+//! Takes bytes apart as a terminal does (ECMA-48; vt100.net/emu/dec_ansi_parser): text, controls and escape
+//! sequences, whatever pieces they come in.
+//!
+//! Why not the `vte` crate: it gives characters, so that invalid UTF-8 is lost, it keeps an OSC without an
+//! end for ever, and a line feed does not end one. Here text stays the slice that it came in.
+
+use super::line::LINE_LIMIT;
+
+/// A sequence longer than this is not passed on: no colour is, and no link that a terminal takes.
+const KEPT: usize = 8 << 10;
+/// Past this, a string without an end was never meant as one, and what follows is text.
+const STRING_LIMIT: usize = LINE_LIMIT / 16;
+
+/// What bytes mean to a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token<'a> {
+    /// Bytes that are shown; also tabs, and what no terminal moves for: NUL, BEL, DEL.
+    Text(&'a [u8]),
+    /// Any other byte below a space.
+    Control(u8),
+    /// What stands behind `ESC [`, with the letter that ends it.
+    Csi(&'a [u8]),
+    /// What stands between `ESC ]` and its end.
+    Osc { payload: &'a [u8], end: &'static [u8] },
+    /// Any other sequence, and one that is broken or too long.
+    Other,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ground,
+    /// Behind 0xC2: what follows may make it one of U+0080 to U+009F, the C1 controls.
+    Lead,
+    /// Behind ESC.
+    Escape,
+    Csi,
+    /// In an OSC (true), or in a DCS, SOS, PM or APC.
+    String(bool),
+    /// In a string, behind ESC: a backslash ends it.
+    StringEscape(bool),
+    /// In a string, behind 0xC2: U+009C ends it.
+    StringLead(bool),
+}
+
+/// Remembers an unfinished sequence between two reads.
+#[derive(Debug)]
+pub(super) struct Parser {
+    state: State,
+    /// The sequence without its introducer, as much as is kept.
+    held: Vec<u8>,
+    /// How long the sequence is.
+    length: usize,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self { state: State::Ground, held: Vec::new(), length: 0 }
+    }
+}
+
+/// Returns whether a byte is none of text by itself: 0xC2 may begin a C1 control.
+fn is_special(byte: u8) -> bool {
+    (byte < b' ' && !matches!(byte, b'\t' | 0 | 7)) || byte == 0xc2
+}
+
+/// Returns whether bytes hold nothing but text and line feeds. It is written so that the compiler makes it
+/// look at many bytes at once.
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let chunk_is_plain = |chunk: &[u8]| {
+        let mut special = false;
+        for byte in chunk {
+            special |= ((*byte < b' ') & (*byte != b'\n') & (*byte != b'\t')) | (*byte == 0xc2);
+        }
+        !special
+    };
+    bytes.chunks(256).all(chunk_is_plain)
+}
+
+impl Parser {
+    /// Returns whether no sequence is unfinished.
+    pub(super) fn is_idle(&self) -> bool {
+        self.state == State::Ground
+    }
+
+    /// Takes the next bytes, and gives what they mean to `take`.
+    pub(super) fn push(&mut self, mut bytes: &[u8], mut take: impl FnMut(Token<'_>)) {
+        while !bytes.is_empty() {
+            if self.state == State::Ground {
+                bytes = self.ground(bytes, &mut take);
+            } else if self.step(bytes[0], &mut take) {
+                bytes = &bytes[1..];
+            }
+        }
+    }
+
+    /// Gives what was kept back: half a character.
+    pub(super) fn end(&mut self, mut take: impl FnMut(Token<'_>)) {
+        if self.state == State::Lead {
+            take(Token::Text(b"\xc2"));
+        }
+        self.state = State::Ground;
+    }
+
+    /// Takes text up to the next control, and that.
+    fn ground<'a>(&mut self, bytes: &'a [u8], take: &mut impl FnMut(Token<'_>)) -> &'a [u8] {
+        let mut end = 0;
+        let special = loop {
+            let next = bytes[end..].iter().position(|byte| is_special(*byte));
+            let Some(at) = next.map(|at| end + at) else { break None };
+            end = at;
+            match (bytes[at], bytes.get(at + 1)) {
+                // Half of an ordinary character.
+                (0xc2, Some(next)) if !(0x80..=0x9f).contains(next) => end += 1,
+                (byte, _) => break Some(byte),
+            }
+        };
+        let Some(special) = special else {
+            take(Token::Text(bytes));
+            return &[];
+        };
+        if end > 0 {
+            take(Token::Text(&bytes[..end]));
+        }
+        match special {
+            0xc2 => self.state = State::Lead,
+            0x1b => self.begin(State::Escape),
+            control => take(Token::Control(control)),
+        }
+        &bytes[end + 1..]
+    }
+
+    fn begin(&mut self, state: State) {
+        self.state = state;
+        self.held.clear();
+        self.length = 0;
+    }
+
+    fn keep(&mut self, byte: u8) {
+        self.length += 1;
+        if self.length <= KEPT {
+            self.held.push(byte);
+        }
+    }
+
+    /// Ends a sequence that is nothing.
+    fn abandon(&mut self, take: &mut impl FnMut(Token<'_>)) -> bool {
+        self.state = State::Ground;
+        take(Token::Other);
+        false
+    }
+
+    /// Takes a byte that does not stand in text. Returns false where it belongs to what follows.
+    fn step(&mut self, byte: u8, take: &mut impl FnMut(Token<'_>)) -> bool {
+        match (self.state, byte) {
+            (State::Ground, _) => return false,
+            (State::Lead, 0x80..=0x9f) => self.c1(byte, take),
+            (State::Lead, _) => {
+                self.state = State::Ground;
+                take(Token::Text(b"\xc2"));
+                return false;
+            }
+            (State::Escape | State::Csi, 0x1b) => {
+                take(Token::Other);
+                self.begin(State::Escape);
+            }
+            (State::Escape | State::Csi, 0..0x20 | 0x80..) => return self.abandon(take),
+            (State::Escape | State::Csi, 0x7f) => {}
+            (State::Escape, b'[' | b']' | b'P' | b'X' | b'^' | b'_' | b'k') if self.length == 0 => {
+                self.begin(match byte {
+                    b'[' => State::Csi,
+                    // `ESC k` is how screen(1) and tmux(1) set a title.
+                    _ => State::String(byte == b']'),
+                });
+            }
+            (State::Escape, 0x20..=0x2f) => self.keep(byte),
+            (State::Escape, _) => return !self.abandon(take),
+            (State::Csi, _) => {
+                self.keep(byte);
+                if byte >= 0x40 {
+                    self.state = State::Ground;
+                    let is_whole = self.length <= KEPT;
+                    take(if is_whole { Token::Csi(&self.held) } else { Token::Other });
+                }
+            }
+            (State::String(true), 0x07) => self.end_string(true, b"\x07", take),
+            (State::String(false), 0x07) => self.keep(byte),
+            (State::String(is_osc), 0x1b) => self.state = State::StringEscape(is_osc),
+            (State::String(is_osc), 0xc2) => self.state = State::StringLead(is_osc),
+            // A string has no controls, and a line feed least of all: it was without an end.
+            (State::String(_), 0..0x20) => return self.abandon(take),
+            (State::String(_), _) if self.length >= STRING_LIMIT => return self.abandon(take),
+            (State::String(_), _) => self.keep(byte),
+            (State::StringEscape(is_osc), b'\\') => self.end_string(is_osc, b"\x1b\\", take),
+            (State::StringEscape(_), _) => {
+                take(Token::Other);
+                self.begin(State::Escape);
+                return false;
+            }
+            (State::StringLead(is_osc), 0x9c) => self.end_string(is_osc, b"\x1b\\", take),
+            (State::StringLead(_), 0x80..=0x9f) => {
+                take(Token::Other);
+                self.c1(byte, take);
+            }
+            (State::StringLead(is_osc), _) => {
+                self.keep(0xc2);
+                self.state = State::String(is_osc);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn c1(&mut self, byte: u8, take: &mut impl FnMut(Token<'_>)) {
+        match byte {
+            0x9b => self.begin(State::Csi),
+            0x9d => self.begin(State::String(true)),
+            0x90 | 0x98 | 0x9e | 0x9f => self.begin(State::String(false)),
+            _ => {
+                self.state = State::Ground;
+                take(Token::Other);
+            }
+        }
+    }
+
+    fn end_string(&mut self, is_osc: bool, end: &'static [u8], take: &mut impl FnMut(Token<'_>)) {
+        self.state = State::Ground;
+        let is_whole = is_osc && self.length <= KEPT;
+        take(if is_whole { Token::Osc { payload: &self.held, end } } else { Token::Other });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(pieces: &[&[u8]]) -> Vec<String> {
+        let (mut parser, mut tokens) = (Parser::default(), Vec::new());
+        for piece in pieces {
+            parser.push(piece, |token| tokens.push(shown(token)));
+        }
+        parser.end(|token| tokens.push(shown(token)));
+        tokens
+    }
+
+    fn shown(token: Token<'_>) -> String {
+        match token {
+            Token::Text(text) => format!("text {}", text.escape_ascii()),
+            Token::Control(byte) => format!("control {byte:#x}"),
+            Token::Csi(sequence) => format!("csi {}", sequence.escape_ascii()),
+            Token::Osc { payload, end } => {
+                format!("osc {} {}", payload.escape_ascii(), end.escape_ascii())
+            }
+            Token::Other => "other".to_owned(),
+        }
+    }
+
+    #[test]
+    fn bytes_are_taken_apart_as_a_terminal_does() {
+        let table: [(&[u8], &[&str]); 24] = [
+            (b"a\tb\0\x07\x7f", &["text a\\tb\\x00\\x07\\x7f"]),
+            (b"a\nb\r\x08", &["text a", "control 0xa", "text b", "control 0xd", "control 0x8"]),
+            (b"\x1b[1;31mx", &["csi 1;31m", "text x"]),
+            (b"\x1b[>4;2m\x1b[0 q", &["csi >4;2m", "csi 0 q"]),
+            (
+                b"\x1b]0;t\x07x\x1b]8;;u\x1b\\y",
+                &["osc 0;t \\x07", "text x", "osc 8;;u \\x1b\\\\", "text y"],
+            ),
+            (b"\x1b(0x\x1bcx\x1b#8x", &["other", "text x", "other", "text x", "other", "text x"]),
+            (b"\x1bP+q\x07\x1b\\x\x1b_G\x1b\\y", &["other", "text x", "other", "text y"]),
+            (b"\x1bktitle\x1b\\x", &["other", "text x"]),
+            // What has no end is ended by a line feed, and by what begins another.
+            (b"\x1b]0;t\nx", &["other", "control 0xa", "text x"]),
+            (b"\x1b]0;t\rx", &["other", "control 0xd", "text x"]),
+            (b"\x1b]0;t\x1b[1mx", &["other", "csi 1m", "text x"]),
+            (b"\x1b[12\nx", &["other", "control 0xa", "text x"]),
+            (b"\x1b[1\x1b[2mx", &["other", "csi 2m", "text x"]),
+            (b"\x1b\x1b[2mx", &["other", "csi 2m", "text x"]),
+            (b"\x1b[1\xc3\xa9", &["other", "text \\xc3\\xa9"]),
+            (b"\x1b(\x18x", &["other", "control 0x18", "text x"]),
+            // C1 controls are characters, and so two bytes; a single byte is invalid UTF-8, and stays.
+            (b"\xc2\x9b2Jx", &["csi 2J", "text x"]),
+            (b"a\xc2\x85b", &["text a", "other", "text b"]),
+            (b"\xc2\x9d0;t\xc2\x9cx", &["osc 0;t \\x1b\\\\", "text x"]),
+            (b"\xc2\x90q\xc2\x9b1mx", &["other", "csi 1m", "text x"]),
+            (b"\x9b2J \xc2\xa9 \xe2\x9b\x84", &["text \\x9b2J \\xc2\\xa9 \\xe2\\x9b\\x84"]),
+            (b"\x1b]8;;\xc2\xa9\x07", &["osc 8;;\\xc2\\xa9 \\x07"]),
+            (b"x\xc2", &["text x", "text \\xc2"]),
+            (b"\xc2\xc2\x85", &["text \\xc2", "other"]),
+        ];
+        for (bytes, expected) in table {
+            assert_eq!(tokens(&[bytes]), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_sequence_in_pieces_is_the_same_sequence() {
+        let whole: &[u8] =
+            b"\x1b[1;31m\x1b]8;;http://a/\x1b\\\x1b(0\xc2\x9b2J\x1bPq\xc2\x9c\x1b]0;t\x07";
+        let bytes: Vec<&[u8]> = whole.chunks(1).collect();
+        assert_eq!(tokens(&bytes), tokens(&[whole]));
+    }
+
+    #[test]
+    fn a_string_without_an_end_is_bounded_and_so_is_what_is_kept_of_a_sequence() {
+        let endless = [b"\x1b]0;", &b"x".repeat(STRING_LIMIT)[..], b"shown"].concat();
+        let mut parser = Parser::default();
+        let mut text = Vec::new();
+        parser.push(&endless, |token| {
+            if let Token::Text(bytes) = token {
+                text.extend_from_slice(bytes);
+            }
+        });
+        assert!(text.ends_with(b"xshown"), "{}", text.len());
+        assert!(parser.held.capacity() <= 2 * KEPT, "{}", parser.held.capacity());
+        let long = |length| [b"\x1b[", &b"1".repeat(length)[..], b"m"].concat();
+        assert_ne!(tokens(&[&long(KEPT - 1)]), ["other"]);
+        assert_eq!(tokens(&[&long(KEPT)]), ["other"]);
+    }
+
+    #[test]
+    fn plain_bytes_are_told_from_those_that_are_to_be_taken_apart() {
+        for byte in 0..=u8::MAX {
+            let is_text = !is_special(byte) && !matches!(byte, 0 | 7);
+            let mut bytes = vec![b'x'; 600];
+            bytes[599] = byte;
+            assert_eq!(is_plain(&bytes), is_text || byte == b'\n', "{byte:#x}");
+        }
+    }
+}

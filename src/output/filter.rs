@@ -1,0 +1,665 @@
+//! What of a program's output makes sense in a line, where it may not draw over the others: text, colours,
+//! links and tabs. A carriage return begins the line again; every line ends without colour.
+
+use super::escape::{Parser, Token, is_plain};
+use super::line::{KEEP, LINE_LIMIT};
+use super::style::Style;
+
+/// What is to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A line, or the rest of one, without its newline.
+    Line(&'a [u8]),
+    /// A part of a line that may go on.
+    Part(&'a [u8]),
+    /// The line that a part was shown of does not go on: it was begun again.
+    Over,
+}
+
+/// Takes the screen control out of a run's output, and makes lines of it.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    parser: Parser,
+    line: Line,
+}
+
+impl Filter {
+    /// Returns whether these bytes are lines as they are. They are then to be split; `splitter` has what is
+    /// unfinished.
+    #[inline]
+    pub(super) fn passes(&mut self, bytes: &[u8]) -> bool {
+        // Empty lines may be there to push away what a program then draws over.
+        let passes = self.parser.is_idle()
+            && self.line.is_idle()
+            && is_plain(bytes)
+            && !bytes.ends_with(b"\n\n")
+            && bytes != b"\n";
+        if passes && self.line.is_shown && memchr::memchr(b'\n', bytes).is_some() {
+            self.line.is_shown = false;
+        }
+        passes
+    }
+
+    /// Takes the next bytes behind `unfinished`, and gives what they show. Returns what is unfinished now,
+    /// where it may be split with what comes.
+    pub(super) fn push(
+        &mut self,
+        unfinished: Vec<u8>,
+        bytes: &[u8],
+        show: &mut impl FnMut(Piece<'_>),
+    ) -> Vec<u8> {
+        let Self { parser, line } = self;
+        line.resume(unfinished);
+        parser.push(bytes, |token| line.take(token, show));
+        match parser.is_idle() {
+            true => line.hand_over(),
+            false => Vec::new(),
+        }
+    }
+
+    /// Returns whether something waits to be shown.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.line.blanks > 0 || self.line.is_worth_it()
+    }
+
+    /// Shows what waits: nothing came for a while.
+    pub(super) fn silence(&mut self, show: &mut impl FnMut(Piece<'_>)) {
+        let line = &mut self.line;
+        line.flush_blanks(show);
+        if line.is_worth_it() {
+            let at = (line.has_returned, line.is_erased);
+            line.finish(show, |bytes| Piece::Part(bytes));
+            (line.has_returned, line.is_erased) = at;
+            line.is_shown = true;
+        }
+    }
+
+    /// Notes that a part of the unfinished line was shown that the splitter had.
+    pub(super) fn note_part(&mut self) {
+        self.line.is_shown = true;
+    }
+
+    /// Shows what is left at the end.
+    pub(super) fn end(&mut self, show: &mut impl FnMut(Piece<'_>)) {
+        let Self { parser, line } = self;
+        parser.end(|token| line.take(token, show));
+        line.flush_blanks(show);
+        if line.is_worth_it() {
+            line.finish(show, |bytes| Piece::Line(bytes));
+        }
+    }
+}
+
+/// What can be seen of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Sight {
+    #[default]
+    Nothing,
+    Blank,
+    Text,
+}
+
+/// The line that is being made.
+#[derive(Debug)]
+struct Line {
+    /// Behind its bytes `style` is in force on the terminal; where there are none, nothing is.
+    bytes: Vec<u8>,
+    style: Style,
+    sight: Sight,
+    /// A carriage return takes effect with the next character.
+    has_returned: bool,
+    /// All of it was erased, which a terminal shows when the line is begun again.
+    is_erased: bool,
+    /// Something was taken out: where nothing is left, there was no line.
+    has_drawn: bool,
+    /// A part of it was shown.
+    is_shown: bool,
+    /// Its text ends with 0xC2. What was taken out behind that must not make a C1 control of it.
+    has_lead: bool,
+    /// Empty lines before it that are not shown yet.
+    blanks: usize,
+    limit: usize,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            style: Style::default(),
+            sight: Sight::Nothing,
+            has_returned: false,
+            is_erased: false,
+            has_drawn: false,
+            is_shown: false,
+            has_lead: false,
+            blanks: 0,
+            limit: LINE_LIMIT,
+        }
+    }
+}
+
+impl Line {
+    /// Returns whether lines that are plain need nothing of it.
+    fn is_idle(&self) -> bool {
+        self.bytes.is_empty() && self.may_be_split()
+    }
+
+    fn may_be_split(&self) -> bool {
+        !(self.style.is_open() || self.has_returned || self.has_drawn || self.has_lead)
+            && self.blanks == 0
+    }
+
+    fn resume(&mut self, unfinished: Vec<u8>) {
+        if !unfinished.is_empty() {
+            self.bytes = unfinished;
+            self.sight = sight_of(&self.bytes);
+        }
+    }
+
+    fn hand_over(&mut self) -> Vec<u8> {
+        // Anything else could not be told from text when it comes back.
+        if self.sight == Sight::Text && self.may_be_split() {
+            self.sight = Sight::Nothing;
+            return std::mem::take(&mut self.bytes);
+        }
+        Vec::new()
+    }
+
+    fn take(&mut self, token: Token<'_>, show: &mut impl FnMut(Piece<'_>)) {
+        match token {
+            Token::Text(text) => self.text(text, show),
+            Token::Control(b'\n') => self.newline(show),
+            Token::Control(b'\r') => self.carriage_return(show),
+            Token::Csi(sequence) => self.csi(sequence, show),
+            Token::Osc { payload, end } if payload.starts_with(b"8;") => {
+                if !self.is_set_anyway() {
+                    self.put(&[b"\x1b]", payload, end].concat(), show);
+                }
+                self.style.link(payload);
+            }
+            Token::Control(_) | Token::Osc { .. } | Token::Other => self.has_drawn = true,
+        }
+    }
+
+    fn text(&mut self, mut text: &[u8], show: &mut impl FnMut(Piece<'_>)) {
+        if std::mem::replace(&mut self.has_lead, text.ends_with(b"\xc2")) {
+            let end = text.iter().position(|byte| !(0x80..=0x9f).contains(byte));
+            text = &text[end.unwrap_or(text.len())..];
+        }
+        if self.has_returned {
+            self.begin_again(show);
+        }
+        self.is_erased = false;
+        self.flush_blanks(show);
+        self.put(text, show);
+        self.sight = self.sight.max(sight_of(text));
+    }
+
+    fn csi(&mut self, sequence: &[u8], show: &mut impl FnMut(Piece<'_>)) {
+        let Some((last, parameters)) = sequence.split_last() else { return };
+        // Others end with the same letter: `CSI > 4 m` changes what keys send.
+        let is_sgr = *last == b'm' && !parameters.iter().any(|byte| !matches!(byte, b'0'..=b';'));
+        if is_sgr {
+            if !self.is_set_anyway() {
+                self.put(&[b"\x1b[", sequence].concat(), show);
+            }
+            self.style.set(parameters);
+            return;
+        }
+        self.has_drawn = true;
+        match (parameters, last) {
+            // To the first column.
+            (b"" | b"0" | b"1", b'G' | b'`') => self.carriage_return(show),
+            (b"" | b"0" | b"2", b'K' | b'J') if self.has_returned => self.begin_again(show),
+            (b"2", b'K' | b'J') => self.is_erased = true,
+            _ => {}
+        }
+        // It moves to another line, away from those that it has pushed the screen up with.
+        if self.sight == Sight::Nothing && b"AFHJdf".contains(last) {
+            self.blanks = 0;
+        }
+    }
+
+    fn carriage_return(&mut self, show: &mut impl FnMut(Piece<'_>)) {
+        match self.is_erased {
+            true => self.begin_again(show),
+            false => self.has_returned = true,
+        }
+    }
+
+    /// Forgets the line, but for what was shown of it.
+    fn begin_again(&mut self, show: &mut impl FnMut(Piece<'_>)) {
+        if std::mem::take(&mut self.is_shown) {
+            show(Piece::Over);
+        }
+        self.clear();
+        self.has_drawn = true;
+    }
+
+    fn newline(&mut self, show: &mut impl FnMut(Piece<'_>)) {
+        let is_own = !self.has_drawn && (self.is_shown || !self.bytes.is_empty());
+        if self.is_worth_it() || is_own {
+            self.flush_blanks(show);
+            self.finish(show, |bytes| Piece::Line(bytes));
+        } else if self.is_shown {
+            show(Piece::Over);
+        } else if !self.has_drawn {
+            self.blanks += 1;
+        }
+        self.clear();
+        (self.has_drawn, self.is_shown, self.has_lead) = (false, false, false);
+    }
+
+    /// Returns whether there is something to see.
+    fn is_worth_it(&self) -> bool {
+        match self.sight {
+            Sight::Nothing => false,
+            Sight::Blank => !self.has_drawn,
+            Sight::Text => true,
+        }
+    }
+
+    fn flush_blanks(&mut self, show: &mut impl FnMut(Piece<'_>)) {
+        for _ in 0..std::mem::take(&mut self.blanks) {
+            show(Piece::Line(b""));
+        }
+    }
+
+    /// Shows the bytes, without colour at their end.
+    fn finish(
+        &mut self,
+        show: &mut impl FnMut(Piece<'_>),
+        piece: impl for<'a> Fn(&'a [u8]) -> Piece<'a>,
+    ) {
+        if !self.bytes.is_empty() {
+            self.style.close(&mut self.bytes);
+        }
+        show(piece(&self.bytes));
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEEP);
+        self.sight = Sight::Nothing;
+        (self.has_returned, self.is_erased) = (false, false);
+    }
+
+    /// Returns whether what is in force is set with the next text, so that a change of it needs no bytes.
+    fn is_set_anyway(&self) -> bool {
+        self.bytes.is_empty() && self.style.is_open()
+    }
+
+    /// Adds to the line, and breaks it where it gets longer than the limit.
+    fn put(&mut self, mut bytes: &[u8], show: &mut impl FnMut(Piece<'_>)) {
+        loop {
+            if self.is_set_anyway() {
+                self.style.open(&mut self.bytes);
+            }
+            let room = self.limit.saturating_sub(self.bytes.len());
+            if bytes.len() <= room {
+                break;
+            }
+            // A sequence stays whole, and something of a text is put in any case.
+            let room = if bytes.starts_with(b"\x1b") { 0 } else { room.max(1) };
+            self.bytes.extend_from_slice(&bytes[..room]);
+            bytes = &bytes[room..];
+            self.finish(show, |bytes| Piece::Line(bytes));
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
+fn sight_of(text: &[u8]) -> Sight {
+    match text.iter().any(|byte| !matches!(byte, b' ' | b'\t')) {
+        true => Sight::Text,
+        false if text.is_empty() => Sight::Nothing,
+        false => Sight::Blank,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Lines;
+    use proptest::prelude::*;
+
+    /// A pause of the program.
+    const PAUSE: &[u8] = b"(pause)";
+
+    /// Returns what is shown: lines, parts with `…` behind them, and `(over)`.
+    fn shown(pieces: &[&[u8]]) -> Vec<String> {
+        let (mut lines, mut out) = (Lines::filtered(), Vec::new());
+        let mut show = |piece: Piece<'_>| {
+            out.push(match piece {
+                Piece::Line(bytes) => bytes.escape_ascii().to_string(),
+                Piece::Part(bytes) => format!("{}…", bytes.escape_ascii()),
+                Piece::Over => "(over)".to_owned(),
+            });
+        };
+        for piece in pieces {
+            match *piece {
+                PAUSE => lines.silence(&mut show),
+                bytes => lines.push(bytes, &mut show),
+            }
+        }
+        lines.end(&mut show);
+        out
+    }
+
+    #[test]
+    fn text_colours_links_and_tabs_pass_and_nothing_else_does() {
+        let same = [
+            "plain\\ttext\\x00\\x07\\x7f",
+            "\\x1b[1;31mred\\x1b[0m \\x1b[38;5;208mx\\x1b[m \\x1b[38;2;1;2;3;4my\\x1b[0m",
+            "\\x1b[91;48:5:17mq\\x1b[0m",
+            "\\x1b]8;;http://a/\\x1b\\\\link\\x1b]8;;\\x1b\\\\ \\x1b]8;id=1;http://b/\\x07two\\x1b]8;;\\x07",
+            "\\xff\\x9b2J \\xe2\\x9b\\x84 \\xc2\\xa9 \\xc2",
+            "\\x1b[0mnothing was on",
+        ];
+        // What is taken out does not make one control of two bytes.
+        assert_eq!(shown(&[b"a\xc2\x1b[K\x9b2J\n", b"\xc2\r\x9b2J\n"]), ["a\\xc22J", "2J"]);
+        let gone: [&[u8]; 34] = [
+            b"\x1b[3A",
+            b"\x1b[H",
+            b"\x1b[5;7H",
+            b"\x1b[20G",
+            b"\x1b[2J",
+            b"\x1b[2K",
+            b"\x1b[4L",
+            b"\x1b[2;9r",
+            b"\x1b[?1049h",
+            b"\x1b[?25l",
+            b"\x1b[?1000;1006h",
+            b"\x1b]0;TITLE\x07",
+            b"\x1b]2;TITLE\x1b\\",
+            b"\x1b[c",
+            b"\x1b[6n",
+            b"\x1b]11;?\x07",
+            b"\x1bP+q544e\x1b\\",
+            b"\x1bc",
+            b"\x1b7",
+            b"\x1b(0",
+            b"\x0e",
+            b"\x0f",
+            b"\x08",
+            b"\x0b",
+            b"\x0c",
+            b"\x05",
+            b"\xc2\x9b2J",
+            b"\xc2\x85",
+            b"\xc2\x9d0;TITLE\xc2\x9c",
+            b"\x1b[>4;2m",
+            b"\x1b[?4m",
+            b"\x1b]52;c;eA==\x07",
+            b"\x1bkTITLE\x1b\\",
+            b"\x1b[1$}",
+        ];
+        for line in same {
+            let bytes = unescaped(line);
+            assert_eq!(shown(&[&bytes, b"\n"]), [line]);
+        }
+        for sequence in gone {
+            let line = [b"a", sequence, b"b\n"].concat();
+            assert_eq!(shown(&[&line]), ["ab"], "{}", sequence.escape_ascii());
+            let line = [sequence, b"<text>\n"].concat();
+            assert_eq!(shown(&[&line]), ["<text>"], "{}", sequence.escape_ascii());
+        }
+    }
+
+    fn unescaped(text: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut rest = text.as_bytes();
+        while let Some((first, behind)) = rest.split_first() {
+            let (byte, length) = match (first, behind) {
+                (b'\\', [b'x', hex @ ..]) => {
+                    let hex = std::str::from_utf8(&hex[..2]).unwrap();
+                    (u8::from_str_radix(hex, 16).unwrap(), 4)
+                }
+                (b'\\', [b't', ..]) => (b'\t', 2),
+                (b'\\', _) => (b'\\', 2),
+                (byte, _) => (*byte, 1),
+            };
+            bytes.push(byte);
+            rest = &rest[length..];
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_carriage_return_begins_the_line_again() {
+        let table: [(&[&[u8]], &[&str]); 17] = [
+            (&[b" 10%\r 20%\r100%\nafter\n"], &["100%", "after"]),
+            (&[b"\r 10%", b"\r100%", b"\n"], &["100%"]),
+            (&[b"10%\r", b"20%\r\n"], &["20%"]),
+            (&[b"a\r\r\nb\n"], &["a", "b"]),
+            (&[b"a\r\x1b[32m\x1b[0m\n"], &["a\\x1b[32m\\x1b[0m"]),
+            // A colour that was set in what is gone is in force all the same.
+            (&[b"\x1b[31m10%\r20%\x1b[0m\n"], &["\\x1b[31m20%\\x1b[0m"]),
+            // Erased before it is begun again, as most do it; Node's libraries go to column 1.
+            (&[b"10%\r\x1b[K\n"], &[]),
+            (&[b"10%\r\x1b[Kdone\n"], &["done"]),
+            (&[b"10%\x1b[2K\rdone\n"], &["done"]),
+            (&[b"10%\x1b[2K\r\n"], &[]),
+            (&[b"\x1b[1G\x1b[0K|\x1b[1G\x1b[0K/\x1b[1G\x1b[0Kdone\n"], &["done"]),
+            (&[b"10%\r   \r\n"], &[]),
+            // Nothing is lost where the line does not begin again.
+            (&[b"10%\x1b[2K\n"], &["10%"]),
+            (&[b"10%\x1b[K!\n"], &["10%!"]),
+            // At the end, and at a pause.
+            (&[b"10%\r20%"], &["20%"]),
+            (&[b"10%\r"], &["10%"]),
+            (&[b"10%\r\x1b[K"], &[]),
+        ];
+        for (pieces, expected) in table {
+            assert_eq!(shown(pieces), expected, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_shown_in_a_pause_goes_on_or_is_over() {
+        let table: [(&[&[u8]], &[&str]); 13] = [
+            (&[b"name: ", PAUSE, b"Ada\nnext\n"], &["name: …", "Ada", "next"]),
+            (
+                &[b"\r10%", PAUSE, b"\r20%", b"\r30%", PAUSE, b"\n"],
+                &["10%…", "(over)", "30%…", "(over)"],
+            ),
+            (&[b"10%\r", PAUSE, b"20%\r\n"], &["10%…", "(over)", "20%"]),
+            (&[b"10%\r", PAUSE, b"\n"], &["10%…", ""]),
+            (&[b"10%", PAUSE, b"\r\x1b[K", b"done\n"], &["10%…", "(over)", "done"]),
+            (&[b"10%", PAUSE, PAUSE], &["10%…"]),
+            (&[b"a\n\n", PAUSE, b"b\n"], &["a", "", "b"]),
+            (&[b"a\n\n", b"b\n"], &["a", "", "b"]),
+            (&[b"a\n\n\n"], &["a", "", ""]),
+            (
+                &[b"\x1b[31mred? ", PAUSE, b"yes\x1b[0m\n"],
+                &["\\x1b[31mred? \\x1b[0m…", "\\x1b[31myes\\x1b[0m"],
+            ),
+            // Nothing to be seen is nothing to be shown.
+            (&[b"\x1b[?25l\x1b[1m", PAUSE, b"x"], &["\\x1b[1mx\\x1b[0m"]),
+            (&[b"> \x1b[", PAUSE, b"6nx"], &["> …", "x"]),
+            (&[b"a\nname: ", PAUSE, b"Ada\n", b"\rb\n"], &["a", "name: …", "Ada", "b"]),
+        ];
+        for (pieces, expected) in table {
+            assert_eq!(shown(pieces), expected, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_empty_only_without_its_drawing_was_none() {
+        let table: [(&[u8], &[&str]); 9] = [
+            (b"a\n\nb\n", &["a", "", "b"]),
+            (b"\x1b[2K\n\x1b[?25l\na\n", &["a"]),
+            (b"\x1b[0m\n", &["\\x1b[0m"]),
+            (b" \t\n", &[" \\t"]),
+            (b"\x1b[2J\x1b[H \n", &[]),
+            (b"\x1b]0;title\x07\n", &[]),
+            // The screen is pushed up before it is erased, as Vite does it.
+            (b"a\n\n\n\n\x1b[1;1H\x1b[0J\n  VITE ready\n\n", &["a", "  VITE ready", ""]),
+            (b"\n\n\x1b[32mok\x1b[0m\n", &["", "", "\\x1b[32mok\\x1b[0m"]),
+            (b"\x1b[31m\n\nred\n", &["\\x1b[31m\\x1b[0m", "", "\\x1b[31mred\\x1b[0m"]),
+        ];
+        for (bytes, expected) in table {
+            assert_eq!(shown(&[bytes]), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_is_on_at_a_lines_end_is_off_there_and_on_again_in_the_next() {
+        let table: [(&[u8], &[&str]); 7] = [
+            (
+                b"\x1b[1;31mone\ntwo\nthree\x1b[0m\nfour\n",
+                &[
+                    "\\x1b[1;31mone\\x1b[0m",
+                    "\\x1b[1;31mtwo\\x1b[0m",
+                    "\\x1b[1;31mthree\\x1b[0m",
+                    "four",
+                ],
+            ),
+            // Most programs end their colour behind the newline.
+            (b"\x1b[31mred\n\x1b[0mplain\n", &["\\x1b[31mred\\x1b[0m", "plain"]),
+            (
+                b"\x1b[31mred\n\x1b[32mgreen\n\x1b[m",
+                &["\\x1b[31mred\\x1b[0m", "\\x1b[32mgreen\\x1b[0m"],
+            ),
+            (b"\x1b[1mbold\n\x1b[31mboth\n", &["\\x1b[1mbold\\x1b[0m", "\\x1b[1;31mboth\\x1b[0m"]),
+            (
+                b"\x1b]8;;u\x07a\nb\x1b]8;;\x07\nc\n",
+                &["\\x1b]8;;u\\x07a\\x1b]8;;\\x1b\\\\", "\\x1b]8;;u\\x1b\\\\b\\x1b]8;;\\x07", "c"],
+            ),
+            (b"\x1b[31mred", &["\\x1b[31mred\\x1b[0m"]),
+            (b"\x1b[99mwho knows\nplain\n", &["\\x1b[99mwho knows\\x1b[0m", "plain"]),
+        ];
+        for (bytes, expected) in table {
+            assert_eq!(shown(&[bytes]), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_sequence_without_an_end_takes_no_other_line() {
+        for sequence in
+            ["\x1b]0;title", "\x1bPq", "\x1b[12", "\x1b]8;;http://a/", "\x1b_x", "\x1b("]
+        {
+            let bytes = format!("before\n{sequence}\nbehind\n");
+            assert_eq!(shown(&[bytes.as_bytes()]), ["before", "behind"], "{sequence:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_past_the_limit_is_broken_with_its_colour() {
+        let mut line = Line { limit: 12, ..Line::default() };
+        let (mut parser, mut out) = (Parser::default(), Vec::new());
+        parser.push(b"\x1b[31mabcdefgh\x1b[0mi\n", |token| {
+            line.take(token, &mut |piece| {
+                let Piece::Line(bytes) = piece else { panic!("{piece:?}") };
+                out.push(bytes.escape_ascii().to_string());
+            });
+        });
+        let red = |text| format!("\\x1b[31m{text}\\x1b[0m");
+        assert_eq!(out, [red("abcdefg"), format!("{}i", red("h"))]);
+    }
+
+    #[test]
+    fn the_memory_of_a_long_line_is_given_back_and_plain_lines_are_only_split() {
+        let mut lines = Lines::filtered();
+        let mut sizes = Vec::new();
+        let mut show = |piece: Piece<'_>| {
+            if let Piece::Line(bytes) = piece {
+                sizes.push(bytes.len());
+            }
+        };
+        lines.push(b"\x1b[1mbold\x1b[0m ", &mut show);
+        for _ in 0..20 {
+            lines.push(&[b'x'; 1 << 20], &mut show);
+        }
+        lines.push(b"\nshort\n", &mut show);
+        assert_eq!(sizes, [LINE_LIMIT, (4 << 20) + 13, 5]);
+        assert!(lines.plain(b"plain\n").is_some());
+        assert!(lines.plain(b"\x1b[1m").is_none());
+        assert!(lines.plain(b"plain\n\n").is_none());
+    }
+
+    /// Takes out what may stand in a line by rules of its own, and returns the rest.
+    fn without_colours_and_links(mut line: &[u8]) -> Vec<u8> {
+        let mut rest = Vec::new();
+        while let Some((first, behind)) = line.split_first() {
+            let is_sgr = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b';' | b':');
+            let end = match behind {
+                [b'[', parameters @ ..] if *first == 0x1b => {
+                    let length = parameters.iter().take_while(|byte| is_sgr(byte)).count();
+                    (parameters.get(length) == Some(&b'm')).then_some(length + 3)
+                }
+                [b']', b'8', b';', link @ ..] if *first == 0x1b => {
+                    let length = link.iter().take_while(|byte| **byte >= b' ').count();
+                    match &link[length..] {
+                        [0x07, ..] => Some(length + 5),
+                        [0x1b, b'\\', ..] => Some(length + 6),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            };
+            match end {
+                Some(end) => line = &line[end..],
+                None => {
+                    rest.push(*first);
+                    line = behind;
+                }
+            }
+        }
+        rest
+    }
+
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![
+            4 => proptest::sample::select(&b"\x1b[]\\;:0138mKGHP\r\n\n\x07\x08\xc2\x9b\x9c\x9d"[..]),
+            2 => proptest::sample::select(&b"abc "[..]),
+            1 => any::<u8>(),
+        ];
+        proptest::collection::vec(byte, 0..120)
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_draws_and_none_leaves_anything_on(bytes in stream()) {
+            let mut lines = Lines::filtered();
+            let mut out: Vec<Vec<u8>> = Vec::new();
+            let mut show = |piece: Piece<'_>| {
+                if let Piece::Line(bytes) | Piece::Part(bytes) = piece {
+                    out.push(bytes.to_vec());
+                }
+            };
+            let (a, b) = bytes.split_at(bytes.len() / 2);
+            lines.push(a, &mut show);
+            lines.silence(&mut show);
+            lines.push(b, &mut show);
+            lines.end(&mut show);
+            for line in out {
+                let rest = without_colours_and_links(&line);
+                let draws = |pair: &[u8]| pair[0] == 0xc2 && (0x80..=0x9f).contains(&pair[1]);
+                prop_assert!(!rest.windows(2).any(draws), "{}", line.escape_ascii());
+                let is_control = |byte: &u8| *byte < b' ' && !matches!(*byte, b'\t' | 0 | 7);
+                prop_assert!(!rest.iter().any(is_control), "{}", line.escape_ascii());
+                let mut style = Style::default();
+                Parser::default().push(&line, |token| match token {
+                    Token::Csi(sequence) => style.set(&sequence[..sequence.len() - 1]),
+                    Token::Osc { payload, .. } => style.link(payload),
+                    Token::Text(_) | Token::Control(_) | Token::Other => {}
+                });
+                prop_assert!(!style.is_open(), "{}", line.escape_ascii());
+            }
+        }
+
+        #[test]
+        fn any_split_of_the_same_bytes_shows_the_same(
+            bytes in stream(),
+            cuts in proptest::collection::vec(0_usize..120, 0..6),
+        ) {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
+            prop_assert_eq!(shown(&pieces), shown(&[&bytes]));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The output of a run on its way to lines: as it is, or without screen control.
+
+use super::filter::{Filter, Piece};
+use super::line::LineSplitter;
+
+/// Makes lines of what a run writes.
+#[derive(Debug, Default)]
+pub struct Lines {
+    splitter: LineSplitter,
+    filter: Option<Box<Filter>>,
+}
+
+impl Lines {
+    /// Makes lines of the bytes as they are.
+    pub fn unchanged() -> Self {
+        Self::default()
+    }
+
+    /// Makes lines that draw over no others.
+    pub fn filtered() -> Self {
+        Self { filter: Some(Box::default()), ..Self::default() }
+    }
+
+    /// Returns what splits these bytes, where that is all that they need.
+    #[inline]
+    pub(super) fn plain(&mut self, bytes: &[u8]) -> Option<&mut LineSplitter> {
+        match &mut self.filter {
+            None => Some(&mut self.splitter),
+            Some(filter) => filter.passes(bytes).then_some(&mut self.splitter),
+        }
+    }
+
+    /// Takes the next bytes, and gives what they show.
+    pub fn push(&mut self, bytes: &[u8], mut show: impl FnMut(Piece<'_>)) {
+        if let Some(splitter) = self.plain(bytes) {
+            splitter.push(bytes, |line| {
+                show(Piece::Line(line.strip_suffix(b"\n").unwrap_or(line)));
+            });
+        } else if let Some(filter) = &mut self.filter {
+            let unfinished = filter.push(self.splitter.take(), bytes, &mut show);
+            self.splitter.put(unfinished);
+        }
+    }
+
+    /// Returns whether something waits for its end, or for silence.
+    pub fn is_waiting(&self) -> bool {
+        !self.splitter.partial().is_empty()
+            || self.filter.as_ref().is_some_and(|filter| filter.is_waiting())
+    }
+
+    /// Shows what waits: nothing came for a while.
+    pub fn silence(&mut self, mut show: impl FnMut(Piece<'_>)) {
+        let has_partial = !self.splitter.partial().is_empty();
+        if has_partial {
+            show(Piece::Part(self.splitter.partial()));
+            self.splitter.clear();
+        }
+        if let Some(filter) = &mut self.filter {
+            match has_partial {
+                true => filter.note_part(),
+                false => filter.silence(&mut show),
+            }
+        }
+    }
+
+    /// Shows what is left at the end.
+    pub fn end(&mut self, mut show: impl FnMut(Piece<'_>)) {
+        if !self.splitter.partial().is_empty() {
+            show(Piece::Line(self.splitter.partial()));
+            self.splitter.clear();
+        } else if let Some(filter) = &mut self.filter {
+            filter.end(&mut show);
+        }
+    }
+}
