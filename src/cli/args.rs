@@ -168,7 +168,8 @@ pub struct SessionArgs {
     pub release: bool,
     /// Give each instance a terminal of its own [default: auto, when pm writes to a terminal]
     ///
-    /// So it keeps its colours, and does not hold its output back; `pm attach` types on it.
+    /// So it keeps its colours, and does not hold its output back; `pm attach` types on it. Its lines are shown
+    /// without what would draw over others: cursor movement, erasing, titles, modes.
     #[arg(long, value_name = "WHEN", env = "PM_PTY", value_enum)]
     pub pty: Option<Pty>,
     /// Behave as this tool: `foreman` is `--restart never --exit-on first`, `release` not special

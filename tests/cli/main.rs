@@ -33,6 +33,7 @@ mod run;
 mod sandbox;
 mod sandbox_itself;
 mod scale;
+mod screen;
 mod signals;
 mod start;
 mod stop;

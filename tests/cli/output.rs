@@ -75,7 +75,11 @@ fn colour_is_decided_by_option_then_environment_then_terminal() {
         let output = pm.run();
         let line = output.stdout.lines().find(|line| line.ends_with("hello"));
         let line = line.unwrap_or_else(|| panic!("{args:?}: {output:?}"));
-        assert_eq!(line.starts_with("\x1b[36m"), colored, "{args:?} {variables:?}: {line:?}");
+        assert_eq!(
+            line.starts_with("\x1b[0m\x1b[36m"),
+            colored,
+            "{args:?} {variables:?}: {line:?}"
+        );
         assert_eq!(line.ends_with(" | \x1b[0mhello"), colored, "{args:?} {variables:?}: {line:?}");
     }
 }

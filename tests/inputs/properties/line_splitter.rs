@@ -1,8 +1,8 @@
 //! Output: the bytes that come are the bytes that are shown, whatever pieces they come in.
 
-use pm::output::Look;
 use pm::output::line::LineSplitter;
 use pm::output::render::{End, LabelId, Renderer};
+use pm::output::{Lines, Look, Piece};
 
 /// What must hold of every stream of bytes. The first five bytes say how it comes: its longest piece, and
 /// the seed of the pieces, of who writes each, and of the silences between them.
@@ -20,6 +20,8 @@ pub fn holds(bytes: &[u8]) {
     pieces_make_the_same_lines(&pieces, stream, longest);
     one_speaker_is_shown_byte_for_byte(&pieces, stream, &mut dice);
     speakers_never_share_a_line(&pieces, &mut dice);
+    pieces_show_the_same_without_screen_control(&pieces, stream);
+    nothing_draws(&pieces, &mut dice);
 }
 
 /// A small generator, so that the bytes of an input say everything.
@@ -151,4 +153,46 @@ fn speakers_never_share_a_line(pieces: &[&[u8]], dice: &mut Dice) {
         written.retain(|byte| *byte != b'\n');
     }
     assert_eq!(heard, written);
+}
+
+/// Returns what is shown without screen control, and with `pause` told where the program is silent.
+fn filtered(pieces: &[&[u8]], mut pause: impl FnMut() -> bool) -> Vec<Vec<u8>> {
+    let mut lines = Lines::filtered();
+    let mut out = Vec::new();
+    let mut show = |piece: Piece<'_>| match piece {
+        Piece::Line(bytes) | Piece::Part(bytes) => out.push(bytes.to_vec()),
+        Piece::Over => {}
+    };
+    for piece in pieces {
+        lines.push(piece, &mut show);
+        if pause() {
+            lines.silence(&mut show);
+        }
+    }
+    lines.end(&mut show);
+    out
+}
+
+fn pieces_show_the_same_without_screen_control(pieces: &[&[u8]], stream: &[u8]) {
+    assert_eq!(filtered(pieces, || false), filtered(&[stream], || false));
+    let is_plain = |byte: &u8| matches!(byte, b'\n' | b'\t' | b' '..=0x7f);
+    if stream.iter().all(is_plain) {
+        let mut lines: Vec<&[u8]> = stream.split(|byte| *byte == b'\n').collect();
+        lines.pop_if(|line| line.is_empty());
+        assert_eq!(filtered(pieces, || false), lines, "plain lines are shown as they are");
+    }
+}
+
+/// No line that is shown moves the cursor: of the bytes below a space only those of colours and links are there.
+fn nothing_draws(pieces: &[&[u8]], dice: &mut Dice) {
+    for line in filtered(pieces, || dice.below(4) == 0) {
+        let controls = line.iter().filter(|byte| **byte < b' ' && !matches!(**byte, 0 | 7 | b'\t'));
+        assert!(controls.copied().all(|byte| byte == 0x1b), "{}", line.escape_ascii());
+        for sequence in line.split(|byte| *byte == 0x1b).skip(1) {
+            let end = sequence.iter().position(|byte| !matches!(byte, b'0'..=b';' | b'['));
+            let is_sgr = sequence.starts_with(b"[") && end.map(|at| sequence[at]) == Some(b'm');
+            let is_link = sequence.starts_with(b"]8;") || sequence.starts_with(b"\\");
+            assert!(is_sgr || is_link, "{}", line.escape_ascii());
+        }
+    }
 }
