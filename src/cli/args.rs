@@ -19,7 +19,13 @@ use crate::config::settings::{Color, Pty};
 /// Every process type of the Procfile runs with as many instances as asked, each with its port and
 /// environment; their output is merged line by line; crashes are restarted; nothing is left behind.
 #[derive(Debug, Parser)]
-#[command(name = "pm", version, max_term_width = 100, disable_help_subcommand = false)]
+#[command(
+    name = "pm",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = false,
+    args_override_self = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

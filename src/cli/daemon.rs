@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::args::StartArgs;
 use super::sources::Sources;
-use super::{answer, tell};
+use super::{answer, before, tell};
 use crate::error::Error;
 use crate::os::daemon::{self, Launched};
 
@@ -27,7 +27,7 @@ pub(crate) fn start(args: &StartArgs, root: &Path, sources: &Sources) -> Result<
     let mut log = open.map_err(fail)?;
     daemon::look_for_room(&log).map_err(fail)?;
     let before = log.seek(SeekFrom::End(0)).map_err(fail)?;
-    let mut arguments: Vec<_> = std::env::args_os().collect();
+    let mut arguments = before::behind(std::env::args_os().collect());
     // Behind the word `start`.
     arguments.insert(arguments.len().min(2), "--daemonised".into());
     let launch = |source| Error::Startup { what: "start a session in the background", source };

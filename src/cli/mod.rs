@@ -1,6 +1,7 @@
 //! Turns what was typed into what happens: one function a subcommand.
 
 pub mod args;
+mod before;
 mod check;
 pub mod completion;
 pub mod ctl;
@@ -39,7 +40,17 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
         return code_of(answer(text.as_bytes()).map(|()| 0));
     }
     let called_as = called_as(arguments.first());
-    let parsed = command(sources)
+    let arguments = before::behind(arguments);
+    let is_command =
+        |word: &&OsString| !word.as_encoded_bytes().starts_with(b"-") && *word != "help";
+    let grammar = match arguments.get(1).filter(is_command) {
+        Some(_) => command(sources),
+        // What stands before the command is wrong there, or is asked for.
+        None => before::shown(command(sources)),
+    };
+    let stands_before =
+        arguments.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let parsed = grammar
         .try_get_matches_from(bare_color(arguments))
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match parsed {
@@ -47,6 +58,9 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
         Err(error) => {
             // Nothing can be said where stderr is closed.
             let _ = error.print();
+            if stands_before && error.kind() == ErrorKind::UnknownArgument {
+                tell::note(&format!("hint: {}", before::HINT));
+            }
             if lacks_config(&error) {
                 tell::note(&format!("hint: {}", env::CONFIG_HINT));
             }
@@ -131,7 +145,8 @@ fn dispatch(cli: &Cli, called_as: Tool, given: Given<'_>) -> Result<i32, Error> 
 /// `pm man`
 fn man(args: &ManArgs, sources: &Sources) -> Result<(), Error> {
     // The grammar alone: a page says the same whatever is set where it is made.
-    let pages = manual::pages(Cli::command()).map_err(|source| Error::Output { source })?;
+    let pages =
+        manual::pages(before::shown(Cli::command())).map_err(|source| Error::Output { source })?;
     match (&args.folder, pages.first()) {
         (None, None) => Ok(()),
         (None, Some(page)) => answer(&page.text),

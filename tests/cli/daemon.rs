@@ -19,7 +19,7 @@ fn session(app: &Sandbox) -> Pid {
 #[test]
 fn it_returns_when_the_session_can_be_asked_and_quit_ends_it() {
     let app = app("web: echo \"ready $COLOR\"; exec cat\n").write(".env", "COLOR=red\n");
-    let said = done(&app, "start --daemon -p 7000");
+    let said = done(&app, "-p 7000 start --daemon");
     let pid = session(&app);
     let log = app.path("pm.log");
     assert_eq!(

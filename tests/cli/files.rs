@@ -267,3 +267,54 @@ fn a_full_stderr_is_no_panic() {
         format!("{PM} start nope 2>/dev/full; echo $?; {PM} run true 2>/dev/full; echo $?");
     assert_eq!(app.sh(&script).run().stdout, "1\n0\n");
 }
+
+#[test]
+fn options_of_the_application_stand_before_the_command_as_well_as_behind_it() {
+    let app = Sandbox::new()
+        .write("app/Procfile", "web: echo web $PORT $A\nworker: echo worker $PORT $A\n")
+        .write("app/Procfile.dev", "web: echo dev $PORT $A\n")
+        .write("app/.env", "A=default\n")
+        .write("x.env", "A=x\n")
+        .write("y.env", "B=y\n")
+        .write("x.toml", "[defaults]\nport = 6000\n");
+    let printed = |args: &str| {
+        let output = app.pm(args.split(' ')).run();
+        assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{args}");
+        printed_by(&output.stdout, "web.1").join("\n")
+    };
+    assert_eq!(printed("-d app -p 3000 start web=2"), "web 3000 default");
+    assert_eq!(printed("-f app/Procfile.dev -d app -m web=1 start"), "dev 5000 default");
+    assert_eq!(printed("-dapp --env=x.env --config x.toml start web"), "web 6000 x");
+    // Behind wins.
+    assert_eq!(printed("-d nowhere -p 3000 start -d app --port=4000 web"), "web 4000 default");
+    assert_eq!(printed("-d app --set A=before start --set A=behind web"), "web 5000 behind");
+    let output =
+        app.pm(["-e", "x.env", "run", "-e", "y.env", "sh", "-c", "echo $A $B $1", "-e", "z"]).run();
+    assert_eq!(
+        output.stdout, "x y z\n",
+        "lists add up, and the command's words are its own: {output:?}"
+    );
+    let output = app.pm(["-d", "app", "--set", "A=b", "check"]).run();
+    assert_eq!(output.stdout, "valid procfile detected (web, worker)\n", "{output:?}");
+    let output = app.pm(["-d", "app", "-e", "x.env", "env", "--show"]).run();
+    assert!(output.stdout.starts_with("A=x  # x.env:1\n"), "{output:?}");
+    let output = app.pm(["-f", "app/Procfile", "status"]).run();
+    assert!(output.stderr.starts_with("error: no session runs in `"), "{output:?}");
+    assert!(output.stderr.contains("/app`"), "{output:?}");
+}
+
+#[test]
+fn another_option_before_the_command_is_refused_and_the_hint_says_where_it_stands() {
+    let app = Sandbox::with_procfile("web: touch ran\n");
+    for args in [&["-t", "1", "start"][..], &["-f", "Procfile", "--json", "start"]] {
+        let output = app.pm(args).run();
+        assert!(output.stderr.contains("\nhint: before the command stand -f, -d,"), "{output:?}");
+        assert_eq!((output.code(), app.read("ran")), (2, None), "{args:?}");
+    }
+    let output = app.pm(["-p", "3000"]).run();
+    assert!(output.stderr.contains("requires a subcommand"), "{output:?}");
+    let output = app.pm(["-p", "70000", "start"]).run();
+    assert!(output.stderr.starts_with("error: `70000` of `-p` is not a port number"), "{output:?}");
+    let output = app.pm(["-p", "3000", "status"]).run();
+    assert!(output.stderr.contains("unexpected argument '--port'"), "{output:?}");
+}

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use clap_complete::CompleteEnv;
 use clap_complete::env::{EnvCompleter, Fish, Shells};
 
+use super::before;
 use super::sources::Sources;
 use args::Shell;
 use shells::{Bash, Zsh};
@@ -29,11 +30,12 @@ const PROGRAM: &str = "pm";
 pub(super) fn answer(arguments: &[OsString], sources: &Sources) -> Option<u8> {
     sources.var(VARIABLE)?;
     let typed = Typed::new(arguments, sources);
-    let asked = CompleteEnv::with_factory(|| offer::attach(super::command(sources), &typed))
-        .var(VARIABLE)
-        .shells(Shells(&[&Bash, &Zsh, &Fish]))
-        .completer(PROGRAM)
-        .try_complete(arguments.iter().cloned(), Some(&sources.cwd));
+    let asked =
+        CompleteEnv::with_factory(|| offer::attach(before::shown(super::command(sources)), &typed))
+            .var(VARIABLE)
+            .shells(Shells(&[&Bash, &Zsh, &Fish]))
+            .completer(PROGRAM)
+            .try_complete(arguments.iter().cloned(), Some(&sources.cwd));
     Some(match asked {
         Ok(_) => 0,
         Err(error) => {

@@ -48,17 +48,20 @@ const ARGUMENTS: &[(&[&str], &[&str], Offer)] = &[
 pub(super) fn attach(command: clap::Command, typed: &Typed) -> clap::Command {
     // Options are offered where one is begun, or where there is nothing else.
     let hides_options = typed.current().is_empty();
+    let argument = |command: &str, arg: clap::Arg| {
+        let hidden = arg.is_hide_set() || (hides_options && !arg.is_positional());
+        match offer_of(command, arg.get_id().as_str()) {
+            Some(offer) => arg.add(completer(typed, offer)),
+            None => arg,
+        }
+        .hide(hidden)
+    };
+    // What stands before the command is the application's, as in `pm start`.
+    let command = command.mut_args(|arg| argument("start", arg));
     command.mut_subcommands(|subcommand| {
         let name = subcommand.get_name().to_owned();
         // `mut_arg` would change the order of the positionals.
-        let subcommand = subcommand.mut_args(|arg| {
-            let hidden = arg.is_hide_set() || (hides_options && !arg.is_positional());
-            match offer_of(&name, arg.get_id().as_str()) {
-                Some(offer) => arg.add(completer(typed, offer)),
-                None => arg,
-            }
-            .hide(hidden)
-        });
+        let subcommand = subcommand.mut_args(|arg| argument(&name, arg));
         subcommand.disable_help_flag(hides_options)
     })
 }

@@ -10,6 +10,7 @@ use clap::ArgMatches;
 
 use crate::app::load::{self, Files};
 use crate::app::procfile::Entry;
+use crate::cli::before;
 use crate::cli::ctl::args::TargetArgs;
 use crate::cli::ctl::find;
 use crate::cli::sources::Sources;
@@ -80,7 +81,7 @@ impl Typed {
 
     /// Reads the line as pm would, as far as it can be read.
     fn matches(&self) -> ArgMatches {
-        let command = crate::cli::command(&self.sources).ignore_errors(true);
+        let command = before::shown(crate::cli::command(&self.sources)).ignore_errors(true);
         command.try_get_matches_from(&self.words).unwrap_or_default()
     }
 
@@ -88,8 +89,8 @@ impl Typed {
     fn target(&self) -> TargetArgs {
         let matches = self.matches();
         let said = |id| {
-            let (_, matches) = matches.subcommand()?;
-            matches.try_get_one::<PathBuf>(id).ok()?.cloned()
+            let of = |matches: &ArgMatches| matches.try_get_one::<PathBuf>(id).ok()?.cloned();
+            matches.subcommand().and_then(|(_, behind)| of(behind)).or_else(|| of(&matches))
         };
         let foreman = config::load::foreman(&self.sources.cwd).unwrap_or_default().settings.session;
         TargetArgs {

@@ -52,6 +52,8 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("pm check", Ends(0), &["valid procfile detected (web"]),
     ("pm start web=4", Stays, &["web.4"]),
     ("pm start -p 3000", Stays, &["PORT=3000"]),
+    ("pm -p 3000 start", Stays, &["PORT=3000"]),
+    ("pm -e .env,.env.local start", Stays, &["ready: node"]),
     ("pm start --daemon", Ends(0), &["runs in the background"]),
     ("pm env web", Ends(0), &["DATABASE_URL=", "# .env:1"]),
     ("pm env web -e .env,.env.local", Ends(0), &["STRIPE_KEY=", "# .env.local:"]),
