@@ -166,7 +166,9 @@ pub struct SessionArgs {
     /// The wait is 0.5 s, doubled each time to at most 30 s. 10 s of uptime forget earlier crashes.
     #[arg(long, value_name = "N", env = "PM_MAX_RESTARTS")]
     pub max_restarts: Option<u32>,
-    /// Which end of an instance ends the session [default: failure]
+    /// Which end of an instance ends the session [default: failure; all, when pm writes to a terminal]
+    ///
+    /// There who sees a failure may repair it and `pm restart` that instance, while the others go on.
     #[arg(long, value_name = "WHICH", env = "PM_EXIT_ON", value_enum)]
     pub exit_on: Option<ExitOn>,
     /// Run the one-shot type `release` first, alone; the others start when it has exited 0

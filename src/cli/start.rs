@@ -92,7 +92,7 @@ pub(crate) fn read(
     }
     let rules = args.session.behave_as.unwrap_or(called_as);
     let cpus = resources::cpus::available;
-    let auto = match sources.stdout_is_terminal {
+    let auto = match sources.stdout_is_terminal && !args.daemon {
         true => Stdio::Terminal,
         false => Stdio::Pipes,
     };

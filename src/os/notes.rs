@@ -10,14 +10,18 @@ use crate::output::{Say, Speaker};
 use crate::supervisor::{Exit, Message, Next, Note, Verdict, Why};
 
 /// Says something about an instance, under its own name as foreman does.
-pub(crate) fn note(id: InstanceId, note: &Note) -> Say {
+pub(crate) fn note(app: &App, id: InstanceId, note: &Note) -> Say {
     let speaker = Speaker::Instance(id);
     match note {
         Note::Started { pid } => {
             say(speaker, "started", format!("started with pid {pid}"), json!({ "pid": pid }))
         }
-        Note::CannotStart { error } => {
-            say(speaker, "cannot-start", error.clone(), json!({ "error": error }))
+        Note::CannotStart { error, stays_failed } => {
+            let text = match stays_failed {
+                true => format!("{error}; {}", not_before(app, id)),
+                false => error.clone(),
+            };
+            say(speaker, "cannot-start", text, json!({ "error": error }))
         }
         Note::OverBudget { used, budget } => {
             let size = budget.size;
@@ -35,10 +39,20 @@ pub(crate) fn note(id: InstanceId, note: &Note) -> Say {
             let text = format!("did not stop within {}, killed", short(*grace));
             say(speaker, "killed", text, json!({ "after": grace.as_secs_f64() }))
         }
-        Note::Ended { exit, next } => {
+        Note::Ended { exit, next, stays_failed } => {
             let mut facts = exit_facts(*exit);
+            let last = match stays_failed {
+                true => not_before(app, id),
+                false => "not started again".to_owned(),
+            };
             let text = match next {
+                Next::Nothing if *stays_failed => format!("{exit}; {last}"),
                 Next::Nothing => exit.to_string(),
+                Next::CannotRun => {
+                    let reason = why_it_cannot_run(*exit);
+                    facts["reason"] = reason.into();
+                    format!("{reason} (exit {}); {last}", exit.code())
+                }
                 Next::Again => format!("{exit}; starts again, as asked"),
                 Next::Restart { crash: 0, delay, .. } => {
                     facts["restart_in"] = delay.as_secs_f64().into();
@@ -52,12 +66,26 @@ pub(crate) fn note(id: InstanceId, note: &Note) -> Say {
                 Next::GaveUp { crashes } => {
                     facts["gave_up_after"] = (*crashes).into();
                     match crashes {
-                        0 | 1 => format!("{exit}; not started again"),
-                        _ => format!("{exit}; crashed {crashes} times in a row, not started again"),
+                        0 | 1 => format!("{exit}; {last}"),
+                        _ => format!("{exit}; crashed {crashes} times in a row, {last}"),
                     }
                 }
             };
             say(speaker, "ended", text, facts)
+        }
+    }
+}
+
+fn not_before(app: &App, id: InstanceId) -> String {
+    format!("not started again until `pm restart {}`", app.name_of(id))
+}
+
+/// The line that the shell has written before says which command.
+fn why_it_cannot_run(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Code(126) => "command cannot be executed",
+        Exit::Code(_) | Exit::Signal(_) | Exit::OutOfMemory | Exit::NotStarted | Exit::Lost => {
+            "command not found"
         }
     }
 }
@@ -192,7 +220,7 @@ pub(crate) fn short(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::Signal;
+    use crate::app::{Environment, ExitOn, ProcessType, Signal};
 
     #[test]
     fn durations_read_as_people_say_them() {
@@ -212,25 +240,64 @@ mod tests {
 
     #[test]
     fn an_end_says_why_how_often_and_how_long_it_waits() {
-        let id = InstanceId { process_type: 0, number: 1 };
-        let text = |exit, next| note(id, &Note::Ended { exit, next }).text;
         let delay = Duration::from_millis(500);
+        let table = [
+            (
+                Exit::Code(3),
+                Next::Restart { crash: 1, limit: 5, delay },
+                "exited with code 3; restart 1 of 5 in 0.5s",
+            ),
+            (Exit::Signal(Signal(11)), Next::Nothing, "terminated by SIGSEGV"),
+            (
+                Exit::Code(1),
+                Next::GaveUp { crashes: 6 },
+                "exited with code 1; crashed 6 times in a row, not started again",
+            ),
+            (Exit::Code(1), Next::GaveUp { crashes: 1 }, "exited with code 1; not started again"),
+            (
+                Exit::Code(0),
+                Next::Restart { crash: 0, limit: 5, delay },
+                "exited with code 0; starts again in 0.5s",
+            ),
+            (Exit::Code(127), Next::CannotRun, "command not found (exit 127); not started again"),
+            (
+                Exit::Code(126),
+                Next::CannotRun,
+                "command cannot be executed (exit 126); not started again",
+            ),
+        ];
+        for (exit, next, text) in table {
+            assert_eq!(said(&Note::Ended { exit, next, stays_failed: false }), text);
+        }
+    }
+
+    #[test]
+    fn a_failure_that_the_session_goes_on_without_says_how_to_start_it_again() {
+        let hint = "not started again until `pm restart web.2`";
+        let ended = |exit, next| said(&Note::Ended { exit, next, stays_failed: true });
+        for (next, text) in [
+            (Next::Nothing, "exited with code 3; "),
+            (Next::GaveUp { crashes: 1 }, "exited with code 3; "),
+            (Next::GaveUp { crashes: 6 }, "exited with code 3; crashed 6 times in a row, "),
+        ] {
+            assert_eq!(ended(Exit::Code(3), next), format!("{text}{hint}"));
+        }
         assert_eq!(
-            text(Exit::Code(3), Next::Restart { crash: 1, limit: 5, delay }),
-            "exited with code 3; restart 1 of 5 in 0.5s"
+            ended(Exit::Code(127), Next::CannotRun),
+            format!("command not found (exit 127); {hint}")
         );
-        assert_eq!(text(Exit::Signal(Signal(11)), Next::Nothing), "terminated by SIGSEGV");
-        assert_eq!(
-            text(Exit::Code(1), Next::GaveUp { crashes: 6 }),
-            "exited with code 1; crashed 6 times in a row, not started again"
-        );
-        assert_eq!(
-            text(Exit::Code(1), Next::GaveUp { crashes: 1 }),
-            "exited with code 1; not started again"
-        );
-        assert_eq!(
-            text(Exit::Code(0), Next::Restart { crash: 0, limit: 5, delay }),
-            "exited with code 0; starts again in 0.5s"
-        );
+        let note = Note::CannotStart { error: "no folder `x`".to_owned(), stays_failed: true };
+        assert_eq!(said(&note), format!("no folder `x`; {hint}"));
+    }
+
+    fn said(note: &Note) -> String {
+        let app = App {
+            root: "/".into(),
+            types: vec![ProcessType { count: 2, ..ProcessType::of("web", "") }],
+            environment: Environment::default(),
+            base_port: 5000,
+            exit_on: ExitOn::All,
+        };
+        super::note(&app, InstanceId { process_type: 0, number: 2 }, note).text
     }
 }

@@ -213,7 +213,7 @@ impl Shell {
             Action::Pause => self.clock.pause_during(|| self.halt.obey()),
             Action::Reply(id, reply) => self.desk.reply(id, reply, &self.app),
             Action::Forget(id) => self.post(ToPump::Forget(id)),
-            Action::Note(id, note) => self.say(notes::note(id, &note)),
+            Action::Note(id, note) => self.say(notes::note(&self.app, id, &note)),
             Action::Say(message) => {
                 self.say(notes::message(&self.app, &message, || self.children.strays()));
                 // What is said stands before what comes of it: the answers of children to a signal.

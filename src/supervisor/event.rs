@@ -165,6 +165,8 @@ pub enum Note {
     CannotStart {
         /// Why.
         error: String,
+        /// The session goes on without it, and someone may start it again.
+        stays_failed: bool,
     },
     /// It ended.
     Ended {
@@ -172,6 +174,8 @@ pub enum Note {
         exit: Exit,
         /// What follows.
         next: Next,
+        /// It has failed for good; the session goes on without it, and someone may start it again.
+        stays_failed: bool,
     },
     /// It has used more than its memory budget for three samples in a row.
     OverBudget {
@@ -203,6 +207,8 @@ pub enum Next {
     },
     /// A new start at once, because someone asked for it.
     Again,
+    /// No new start: its command cannot be run, and would not be at another try either.
+    CannotRun,
     /// No new start: it crashed too often.
     GaveUp {
         /// How many crashes in a row.

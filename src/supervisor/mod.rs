@@ -41,6 +41,8 @@ pub const DRAIN: Duration = Duration::from_millis(200);
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Longest wait before a restart.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// What ends with 126 or 127 sooner than this has not run: its shell could not execute or find its command.
+pub const CANNOT_RUN: Duration = Duration::from_secs(1);
 /// Uptime after which earlier crashes are forgotten.
 pub const BACKOFF_RESET: Duration = Duration::from_secs(10);
 /// How long a killed process may take to end before pm leaves it: only one in an uninterruptible
@@ -143,6 +145,8 @@ pub struct Supervisor {
     asked: Option<Moment>,
     code: Option<i32>,
     verdict: Verdict,
+    /// Who has failed for good in a session that goes on, with the code that each would end it with.
+    failures: Vec<(Culprit, i32)>,
     /// When the next sample of memory is due, while something is to be measured.
     measure_at: Option<Moment>,
     out: Vec<Action>,
@@ -163,6 +167,7 @@ impl Supervisor {
             asked: None,
             code: None,
             verdict: Verdict::default(),
+            failures: Vec::new(),
             measure_at: None,
             out: Vec::new(),
         }
@@ -260,7 +265,10 @@ impl Supervisor {
             return;
         }
         let is_asked_for = proc.by_request;
-        self.out.push(Action::Note(id, Note::CannotStart { error: error.clone() }));
+        let outcome =
+            Outcome { exit: Exit::NotStarted, uptime: Duration::ZERO, cause: Cause::Itself };
+        let stays_failed = !is_asked_for && self.stays_failed(id, outcome);
+        self.out.push(Action::Note(id, Note::CannotStart { error: error.clone(), stays_failed }));
         self.fail_waiters(id, &Failure::NotStarted(error));
         if is_asked_for && self.phase == Phase::Running {
             let proc = self.proc(id);
@@ -271,10 +279,8 @@ impl Supervisor {
             };
             return;
         }
-        let outcome =
-            Outcome { exit: Exit::NotStarted, uptime: Duration::ZERO, cause: Cause::Itself };
         self.end_for_good(id, outcome);
-        self.end_session_with(id, outcome, now);
+        self.apply_exit_rule(id, outcome, now);
     }
 
     fn exited(&mut self, id: InstanceId, exit: Exit, group: Group, now: Moment) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::event::{Action, Culprit, Exit, Next, Note, Why};
 use super::state::{Cause, Goal, Outcome, Phase, State};
-use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Supervisor};
+use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Proc, Supervisor};
 use crate::app::{ExitOn, Restart, Role};
 
 impl Supervisor {
@@ -24,7 +24,12 @@ impl Supervisor {
             Goal::Stop | Goal::Leave => Next::Nothing,
         };
         self.proc(id).pid = None;
-        self.out.push(Action::Note(id, Note::Ended { exit: outcome.exit, next }));
+        let is_final = match next {
+            Next::Nothing | Next::CannotRun | Next::GaveUp { .. } => goal == Goal::Run,
+            Next::Again | Next::Restart { .. } => false,
+        };
+        let stays_failed = is_final && self.stays_failed(id, outcome);
+        self.out.push(Action::Note(id, Note::Ended { exit: outcome.exit, next, stays_failed }));
         match next {
             Next::Restart { delay, .. } => {
                 let proc = self.proc(id);
@@ -32,9 +37,9 @@ impl Supervisor {
                 proc.state = State::Backoff { until: now + delay };
             }
             Next::Again => self.make_ready(id),
-            Next::Nothing | Next::GaveUp { .. } => {
+            Next::Nothing | Next::CannotRun | Next::GaveUp { .. } => {
                 self.end_for_good(id, outcome);
-                if goal == Goal::Run {
+                if is_final {
                     self.apply_exit_rule(id, outcome, now);
                 }
             }
@@ -49,6 +54,9 @@ impl Supervisor {
         let policy = self.policy(id);
         let (restart, limit, role) = (policy.restart, policy.max_restarts, policy.role);
         let Outcome { exit, uptime, cause } = outcome;
+        if outcome.could_not_run() {
+            return Next::CannotRun;
+        }
         // One that even SIGKILL did not end still runs: a second beside it would be one too many.
         let still_runs = cause == Cause::OverBudget && exit == Exit::Lost;
         // Whatever ends first ends the session: nothing ends and starts again.
@@ -79,7 +87,15 @@ impl Supervisor {
         Next::Restart { crash, limit, delay }
     }
 
-    fn apply_exit_rule(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
+    /// Returns whether an end leaves the instance failed in a session that goes on without it.
+    pub(super) fn stays_failed(&self, id: InstanceId, outcome: Outcome) -> bool {
+        let goes_on = |(other, proc): (&InstanceId, &Proc)| *other != id && !self.is_settled(proc);
+        let is_service = self.policy(id).role == Role::Service;
+        let is_left = self.phase == Phase::Running && self.app.exit_on == ExitOn::All;
+        is_left && is_service && outcome.is_crash() && self.procs.iter().any(goes_on)
+    }
+
+    pub(super) fn apply_exit_rule(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
         let is_release = self.policy(id).role == Role::Release;
         match self.app.exit_on {
             _ if is_release => {
@@ -91,20 +107,25 @@ impl Supervisor {
             ExitOn::Failure if outcome.is_crash() => self.end_session_with(id, outcome, now),
             ExitOn::Failure => {}
             ExitOn::All if outcome.is_crash() && self.phase == Phase::Running => {
-                if self.code.is_none() {
-                    self.blame(id, outcome, now);
-                }
-                self.code.get_or_insert(outcome.code());
+                self.failures.push((self.culprit(id, outcome, now), outcome.code()));
             }
             ExitOn::All => {}
         }
     }
 
+    /// All have ended: the first that had failed by then, and was not started again, decides.
+    pub(super) fn end_with_first_failure(&mut self) {
+        if let Some((culprit, code)) = self.failures.first() {
+            self.verdict.culprit = Some(*culprit);
+            self.code = Some(*code);
+        }
+    }
+
     /// Ends the session because of one instance, with its code.
-    pub(super) fn end_session_with(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
+    fn end_session_with(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
         if self.phase == Phase::Running {
             if outcome.is_crash() {
-                self.blame(id, outcome, now);
+                self.verdict.culprit = Some(self.culprit(id, outcome, now));
             }
             let others = self.procs.values().any(|proc| proc.state.is_active());
             let code = outcome.code();
@@ -117,10 +138,10 @@ impl Supervisor {
         }
     }
 
-    fn blame(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
+    fn culprit(&self, id: InstanceId, outcome: Outcome, now: Moment) -> Culprit {
         let Outcome { exit, uptime, .. } = outcome;
-        let restarts = self.proc(id).restarts;
-        self.verdict.culprit = Some(Culprit { instance: id, exit, uptime, restarts, at: now });
+        let restarts = self.procs.get(&id).map_or(0, |proc| proc.restarts);
+        Culprit { instance: id, exit, uptime, restarts, at: now }
     }
 }
 

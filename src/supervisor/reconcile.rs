@@ -270,16 +270,18 @@ impl Supervisor {
         match self.phase {
             // Scaled down to nothing, it waits to be scaled up.
             Phase::Running if self.procs.is_empty() && !self.left.is_empty() => {}
-            Phase::Running | Phase::Stopping { .. } => {
+            Phase::Running => {
+                self.end_with_first_failure();
                 self.stop_strays(Stage::Asked, now);
             }
+            Phase::Stopping { .. } => self.stop_strays(Stage::Asked, now),
             Phase::Killing => self.stop_strays(Stage::Killed, now),
             Phase::Strays { .. } | Phase::Over => {}
         }
     }
 
     /// Returns whether it does not run and will not by itself.
-    fn is_settled(&self, proc: &Proc) -> bool {
+    pub(super) fn is_settled(&self, proc: &Proc) -> bool {
         let running = self.phase == Phase::Running;
         match proc.state {
             // As long as one is stopped by request, the session goes on: it may be started again.

@@ -222,6 +222,7 @@ impl Supervisor {
 
     /// Lets an instance that does not run be started next, as though it had never crashed.
     pub(super) fn make_ready(&mut self, id: InstanceId) {
+        self.failures.retain(|(culprit, _)| culprit.instance != id);
         let proc = self.proc(id);
         // One that waits for its first turn is still the session's own start.
         if proc.state != State::Idle || proc.goal != Goal::Run {

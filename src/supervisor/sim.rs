@@ -297,7 +297,10 @@ impl World {
             Event::Signalled(Signal::INT | Signal::TERM | Signal::HUP) | Event::OutputLost(_) => {
                 true
             }
-            Event::SpawnFailed { run, .. } => !self.sup.procs[&run.instance].by_request,
+            Event::SpawnFailed { run, .. } => {
+                let goes_on = self.app.exit_on == ExitOn::All;
+                !goes_on && !self.sup.procs[&run.instance].by_request
+            }
             _ => false, // Nothing else ends a session for certain.
         };
         self.stop_began |= asks;
@@ -617,14 +620,20 @@ impl World {
 fn describe_note(note: &Note) -> String {
     match note {
         Note::Started { pid } => format!("started {pid}"),
-        Note::CannotStart { error } => format!("cannot start: {error}"),
-        Note::Ended { exit, next: Next::Nothing } => format!("{exit}"),
-        Note::Ended { exit, next: Next::Again } => format!("{exit}; again"),
-        Note::Ended { exit, next: Next::Restart { crash, limit, delay } } => {
-            format!("{exit}; again in {delay:?} ({crash}/{limit})")
+        Note::CannotStart { error, stays_failed } => {
+            format!("cannot start: {error}{}", if *stays_failed { "; stays failed" } else { "" })
         }
-        Note::Ended { exit, next: Next::GaveUp { crashes } } => {
-            format!("{exit}; gave up at {crashes}")
+        Note::Ended { exit, next, stays_failed } => {
+            let next = match next {
+                Next::Nothing => String::new(),
+                Next::Again => "; again".to_owned(),
+                Next::Restart { crash, limit, delay } => {
+                    format!("; again in {delay:?} ({crash}/{limit})")
+                }
+                Next::CannotRun => "; cannot run".to_owned(),
+                Next::GaveUp { crashes } => format!("; gave up at {crashes}"),
+            };
+            format!("{exit}{next}{}", if *stays_failed { "; stays failed" } else { "" })
         }
         Note::OverBudget { used, budget } => format!("uses {used} of {}", budget.size.bytes()),
         Note::Killed { grace } => format!("killed after {grace:?}"),

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::Moment;
 use super::event::Exit;
+use super::{CANNOT_RUN, Moment};
 
 /// What an instance is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,12 @@ impl Outcome {
     /// Returns whether it is one of the ends that count in a row.
     pub(super) fn is_crash(self) -> bool {
         self.cause == Cause::OverBudget || !self.exit.is_success()
+    }
+
+    /// Returns whether its command was not there or could not be executed, as a shell says it.
+    pub(super) fn could_not_run(self) -> bool {
+        let is_early = self.uptime < CANNOT_RUN && self.cause == Cause::Itself;
+        is_early && matches!(self.exit, Exit::Code(126 | 127))
     }
 
     /// Returns the exit code of a session that ends with it: not 0 after a crash.

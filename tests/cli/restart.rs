@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::log::{objects, printed_by, said_by, started};
-use crate::sandbox::{End, Output, Sandbox};
+use crate::sandbox::{End, Output, Sandbox, eventually};
 
 fn time(object: &Value) -> Timestamp {
     let time = object["time"].as_str().expect("every object has a time");
@@ -205,11 +205,61 @@ fn a_stop_during_the_wait_for_a_restart_is_immediate() {
 }
 
 #[test]
-fn a_command_that_is_not_there_says_so_in_the_shells_words() {
-    let app = Sandbox::with_procfile("web: no-such-program\n");
-    let output = app.pm(["start", "--max-restarts=0"]).run();
+fn a_command_that_cannot_be_run_is_final_and_says_why_beside_the_shells_words() {
+    let app = Sandbox::with_procfile("web: no-such-program\nother: exec sleep 1000\n");
+    let output = app.pm(["start", "--restart=always"]).run();
     let said = said_by(&output.stdout, "web.1");
     assert!(said[1].ends_with("no-such-program: not found"), "{output:?}");
-    assert_eq!(said[2], "exited with code 127; not started again");
+    assert_eq!(said[2..], ["command not found (exit 127); not started again"]);
     assert_eq!(output.code(), 127);
+    let app = Sandbox::with_procfile("web: ./plain\n").write("plain", "");
+    let output = app.pm(["start"]).run();
+    let said = said_by(&output.stdout, "web.1");
+    assert_eq!(said[2..], ["command cannot be executed (exit 126); not started again"]);
+    assert_eq!(output.code(), 126);
+    app.assert_nothing_left();
+}
+
+/// `web` fails until there is a file `repaired`; `job` ends well.
+const BROKEN: &str = "web: test -e repaired || exit 127; touch runs; exec sleep 1000\n\
+                      job: until test -e go; do sleep 0.05; done\n";
+
+#[test]
+fn on_a_terminal_a_failure_stays_the_others_go_on_and_it_can_be_restarted() {
+    let app = Sandbox::with_procfile(BROKEN);
+    let mut session = app.pm(["start", "--color=never"]).spawn_pty();
+    session.wait_for("command not found (exit 127); not started again until `pm restart web.1`");
+    let app = app.write("repaired", "");
+    assert_eq!(app.pm(["restart", "web.1"]).run().code(), 0);
+    eventually("the repaired one", || app.read("runs"));
+    let app = app.write("go", "");
+    session.wait_for("job.1  | exited with code 0");
+    assert!(session.is_running(), "it counts again: {}", session.stdout_so_far());
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    app.assert_nothing_left();
+    // Left as it is, its code is the session's when the last has ended.
+    let app = Sandbox::with_procfile(BROKEN).write("go", "");
+    let mut session = app.pm(["start"]).spawn_pty();
+    assert_eq!(session.wait(), End::Code(127));
+}
+
+#[test]
+fn on_a_terminal_too_the_rule_that_is_named_counts() {
+    let ends: [(&[&str], &str); 4] = [
+        (&["--exit-on=failure"], ""),
+        (&["--as=foreman"], ""),
+        (&[], "[defaults]\nexit-on = 'failure'\n"),
+        (&[], ""),
+    ];
+    for (options, config) in ends {
+        let mut app = Sandbox::with_procfile(BROKEN).write("pm.toml", config);
+        if options.is_empty() && config.is_empty() {
+            app = app.env("PM_EXIT_ON", "failure");
+        }
+        let mut session = app.pm(["start"].iter().chain(options)).spawn_pty();
+        assert_eq!(session.wait(), End::Code(127), "{options:?} {config}");
+        assert!(!session.stdout_so_far().contains("pm restart"), "{options:?} {config}");
+        app.assert_nothing_left();
+    }
 }

@@ -45,7 +45,8 @@ pub(crate) struct Asked {
     pub(crate) rules: Tool,
     /// Says what `auto` means.
     pub(crate) cpus: fn() -> u16,
-    /// What an instance has for input and output where `--pty` says `auto`, or nothing.
+    /// What an instance has for input and output where `--pty` says `auto`, or nothing: a terminal where pm's
+    /// own output is one.
     pub(crate) auto: Stdio,
 }
 
@@ -142,9 +143,11 @@ fn app(
     });
     let types = types.collect::<Result<_, _>>()?;
     let exit_on = session.exit_on.as_ref().map_or(
-        match rules {
-            Tool::Foreman => ExitOn::First,
-            Tool::Pm => ExitOn::Failure,
+        match (rules, auto) {
+            (Tool::Foreman, _) => ExitOn::First,
+            // Who sees a failure there may repair it and restart that one.
+            (Tool::Pm, Stdio::Terminal) => ExitOn::All,
+            (Tool::Pm, Stdio::Pipes) => ExitOn::Failure,
         },
         |exit_on| exit_on.value,
     );

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::app::{ExitOn, Policy, Signal};
 use crate::supervisor::sim::{Child, Row, World, always, never, on_failure, row};
-use crate::supervisor::{Culprit, Event, Exit, Moment};
+use crate::supervisor::{Culprit, Event, Exit, Moment, Reply, Request};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -117,7 +117,7 @@ fn all_ends_when_all_have_ended_with_the_first_code_that_is_not_zero() {
         50 sweep web.1#1
         50 web.1 exited with code 0
         60 sweep api.1#1
-        60 api.1 terminated by SIGHUP
+        60 api.1 terminated by SIGHUP; stays failed
         70 sweep job.1#1
         70 job.1 exited with code 2
         70 strays SIGTERM",
@@ -147,22 +147,112 @@ fn an_asked_stop_ends_with_zero_even_where_an_instance_had_failed_under_all() {
 }
 
 #[test]
-fn the_code_and_the_culprit_of_a_failed_start_belong_together_under_all() {
-    let rows = vec![
-        row("web", never(), Child::ExitsAfter(0, Exit::Code(3))),
-        Row {
-            children: vec![Child::ExitsAfter(0, Exit::Code(1)), Child::Missing],
-            ..row("api", on_failure(), Child::Missing)
-        },
-    ];
-    for with_other in [true, false] {
-        let mut rows = rows.clone();
-        if with_other {
-            rows.push(row("job", never(), Child::Forever));
-        }
+fn the_code_and_the_culprit_belong_together_under_all_also_of_a_failed_start() {
+    let missing = row("api", on_failure(), Child::Missing);
+    let crash = |after| row("web", never(), Child::ExitsAfter(after, Exit::Code(3)));
+    let late = Row {
+        children: vec![Child::ExitsAfter(50, Exit::Code(1)), Child::Missing],
+        ..missing.clone()
+    };
+    for (rows, code, culprit) in [
+        (vec![missing, crash(50)], 1, "api.1"),
+        (vec![late.clone(), crash(100)], 3, "web.1"),
+        (vec![late, crash(900)], 1, "api.1"),
+    ] {
         let mut w = World::new(ExitOn::All, rows);
-        assert_eq!(w.run(FOREVER), Some(1), "{with_other}");
+        assert_eq!(w.run(FOREVER), Some(code));
+        assert_eq!(w.sup.verdict().culprit.unwrap().instance, w.instance(culprit));
+    }
+}
+
+#[test]
+fn under_all_a_failed_one_stays_failed_and_says_so_while_the_others_go_on() {
+    let gives_up = Policy { max_restarts: 1, ..on_failure() };
+    let rows = vec![
+        row("web", never(), Child::ExitsAfter(50, Exit::Code(3))),
+        row("api", on_failure(), Child::Missing),
+        row("job", gives_up, Child::ExitsAfter(10, Exit::Code(4))),
+        row("good", on_failure(), Child::ExitsAfter(9000, Exit::Code(0))),
+    ];
+    let mut w = World::new(ExitOn::All, rows);
+    assert_eq!(w.run(FOREVER), Some(1));
+    w.assert(
+        "0 spawn web.1#1
+        0 spawn api.1#1
+        0 api.1 cannot start: no such file; stays failed
+        0 spawn job.1#1
+        0 spawn good.1#1
+        10 sweep job.1#1
+        10 job.1 exited with code 4; again in 500ms (1/1)
+        50 sweep web.1#1
+        50 web.1 exited with code 3; stays failed
+        510 spawn job.1#2
+        520 sweep job.1#2
+        520 job.1 exited with code 4; gave up at 2; stays failed
+        9000 sweep good.1#1
+        9000 good.1 exited with code 0
+        9000 strays SIGTERM",
+    );
+}
+
+#[test]
+fn the_last_to_fail_does_not_say_how_to_start_it_in_a_session_that_ends() {
+    let rows = vec![row("web", never(), Child::ExitsAfter(50, Exit::Code(3)))];
+    for exit_on in [ExitOn::First, ExitOn::Failure, ExitOn::All] {
+        let mut w = World::new(exit_on, rows.clone());
+        assert_eq!(w.run(FOREVER), Some(3));
+        assert_eq!(w.lines(&["exited"]), ["50 web.1 exited with code 3"]);
+    }
+}
+
+#[test]
+fn a_failure_that_was_repaired_and_started_again_is_none_at_the_end() {
+    for then in [Exit::Code(0), Exit::Code(7)] {
+        let rows = vec![
+            Row {
+                children: vec![
+                    Child::ExitsAfter(50, Exit::Code(127)),
+                    Child::ExitsAfter(5000, then),
+                ],
+                ..row("web", never(), Child::Missing)
+            },
+            row("api", never(), Child::ExitsAfter(60, Exit::Code(5))),
+            row("job", never(), Child::ExitsAfter(9000, Exit::Code(0))),
+        ];
+        let mut w = World::new(ExitOn::All, rows);
+        w.run(100);
+        let id = w.ask(Request::Restart(vec![w.instance("web.1")]));
+        w.run(200);
+        assert_eq!(w.replies.get(&id), Some(&Reply::Done));
+        assert_eq!(w.run(FOREVER), Some(5));
         assert_eq!(w.sup.verdict().culprit.unwrap().instance, w.instance("api.1"));
+    }
+}
+
+#[test]
+fn what_cannot_be_run_is_final_under_every_policy_and_rule() {
+    for code in [126, 127] {
+        for policy in [never, on_failure, always] {
+            let child = Child::ExitsAfter(999, Exit::Code(code));
+            let rows = vec![row("web", policy(), child)];
+            for exit_on in [ExitOn::First, ExitOn::Failure, ExitOn::All] {
+                let mut w = World::new(exit_on, rows.clone());
+                assert_eq!(w.run(FOREVER), Some(code));
+                let said = format!("999 web.1 exited with code {code}; cannot run");
+                assert_eq!(w.lines(&["exited", "#2"]), [said]);
+            }
+        }
+    }
+}
+
+#[test]
+fn from_the_second_second_on_its_codes_are_those_of_a_crash() {
+    for (after, code) in [(1000, 127), (1000, 126), (10, 125), (10, 128)] {
+        let child = Child::ExitsAfter(after, Exit::Code(code));
+        let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), child)]);
+        assert_eq!(w.run(1100), None);
+        let said = format!("{after} web.1 exited with code {code}; again in 500ms (1/5)");
+        assert_eq!(w.lines(&["exited"])[0], said);
     }
 }
 
@@ -173,7 +263,7 @@ fn a_failed_start_ends_the_session_with_one_and_stops_the_rest() {
         row("api", on_failure(), Child::Missing),
         row("job", on_failure(), Child::Forever),
     ];
-    for exit_on in [ExitOn::First, ExitOn::Failure, ExitOn::All] {
+    for exit_on in [ExitOn::First, ExitOn::Failure] {
         let mut w = World::new(exit_on, rows.clone());
         assert_eq!(w.run(FOREVER), Some(1));
         w.assert(
