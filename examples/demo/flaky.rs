@@ -1,4 +1,4 @@
-//! Works for FLAKY_SECONDS, then says a last line and exits with code 1, so that a restart is seen.
+//! Works for FLAKY_SECONDS, then crashes on purpose with code 1, so that a restart is seen; it says so before.
 
 use std::env;
 use std::io::{self, Write};
@@ -15,8 +15,12 @@ fn main() -> ExitCode {
         eprintln!("FLAKY_SECONDS `{seconds}` is not a number of seconds");
         return ExitCode::FAILURE;
     };
+    let notice = format!("this program crashes on purpose in {left} s: pm restarts it");
+    // A reader that has gone away ends the program, without a panic.
+    if writeln!(io::stdout(), "{notice}").is_err() {
+        return ExitCode::SUCCESS;
+    }
     while left > 0 {
-        // A reader that has gone away ends the program, without a panic.
         if writeln!(io::stdout(), "all is well for {left} s more").is_err() {
             return ExitCode::SUCCESS;
         }
@@ -24,6 +28,6 @@ fn main() -> ExitCode {
         thread::sleep(Duration::from_secs(beat));
         left -= beat;
     }
-    eprintln!("out of luck: exiting with code 1");
+    eprintln!("crashing on purpose: exiting with code 1");
     ExitCode::FAILURE
 }
