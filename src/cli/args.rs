@@ -4,13 +4,13 @@
 
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::completion::args::CompletionsArgs;
 use super::ctl::args as ctl;
 use super::export::args::{self as export, ExportArgs};
 use super::manual::args::ManArgs;
+use super::switch::Switch;
 use crate::app::{ExitOn, Restart};
 use crate::config::settings::{Color, Pty};
 
@@ -124,10 +124,10 @@ pub struct StartArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// One JSON object a line, for output lines and events
-    #[arg(long, env = "PM_JSON", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "PM_JSON", value_parser = Switch)]
     pub json: bool,
     /// Start the session in the background; `pm quit` ends it
-    #[arg(long, env = "PM_DAEMON", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "PM_DAEMON", value_parser = Switch)]
     pub daemon: bool,
     /// With `--daemon`: append its output to this file [default: pm.log in the root]
     #[arg(long, value_name = "FILE", env = "PM_LOG_FILE")]
@@ -172,7 +172,7 @@ pub struct SessionArgs {
     #[arg(long, value_name = "WHICH", env = "PM_EXIT_ON", value_enum)]
     pub exit_on: Option<ExitOn>,
     /// Run the one-shot type `release` first, alone; the others start when it has exited 0
-    #[arg(long, env = "PM_RELEASE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "PM_RELEASE", value_parser = Switch)]
     pub release: bool,
     /// Give each instance a terminal of its own [default: auto, when pm writes to a terminal]
     ///
@@ -240,13 +240,13 @@ pub struct OutputArgs {
     )]
     pub color: Option<Color>,
     /// No time before each line
-    #[arg(long, env = "PM_NO_TIMESTAMP", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "PM_NO_TIMESTAMP", value_parser = Switch)]
     pub no_timestamp: bool,
     /// Form of the time, as in strftime(3) [default: %H:%M:%S]
     #[arg(long, value_name = "FORMAT", env = "PM_TIMESTAMP_FORMAT")]
     pub timestamp_format: Option<String>,
     /// Lines alone, without time and name
-    #[arg(long, env = "PM_NO_PREFIX", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "PM_NO_PREFIX", value_parser = Switch)]
     pub no_prefix: bool,
     /// Run these types without printing their output
     #[arg(short = 'q', long, value_name = "TYPE,..", env = "PM_QUIET", value_delimiter = ',')]
@@ -296,10 +296,10 @@ pub struct CheckArgs {
     #[arg(short = 'p', long, value_name = "N", env = "PM_PORT", allow_negative_numbers = true)]
     pub port: Option<String>,
     /// Exit 1 on warnings too
-    #[arg(long, env = "PM_STRICT", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "PM_STRICT", value_parser = Switch)]
     pub strict: bool,
     /// One JSON object a finding
-    #[arg(long, env = "PM_JSON", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "PM_JSON", value_parser = Switch)]
     pub json: bool,
     #[command(flatten)]
     pub resources: ResourceArgs,

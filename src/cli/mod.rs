@@ -15,6 +15,7 @@ mod run;
 mod settled;
 pub mod sources;
 mod start;
+mod switch;
 mod tell;
 
 use std::ffi::{OsStr, OsString};

@@ -344,14 +344,19 @@ fn every_long_option_can_be_set_in_the_environment() {
     assert_eq!(printed_by(&flag.stdout, "web.1"), ["3000"], "an option wins");
     let output = app.pm(["start"]).env("PM_PORT", "x").run();
     assert_eq!((output.code(), output.stdout.as_str()), (2, ""));
+    let output = app.pm(["start"]).env("PM_JSON", "maybe").run();
+    assert_eq!((output.code(), output.stdout.as_str()), (2, ""));
+    let said = "error: `PM_JSON` is `maybe`, which is neither true nor false\nhint: ";
+    assert!(output.stderr.starts_with(said), "{}", output.stderr);
 }
 
 #[test]
 fn an_option_set_to_nothing_in_the_environment_is_not_set() {
     let mut app = Sandbox::with_procfile("web: echo $PORT\n");
-    for key in
-        ["PROCFILE", "ROOT", "ENV", "SET", "EXCEPT", "PORT", "TIMEOUT", "COLOR", "JSON", "AS"]
-    {
+    for key in [
+        "PROCFILE", "ROOT", "ENV", "SET", "EXCEPT", "PORT", "TIMEOUT", "COLOR", "JSON", "RELEASE",
+        "AS",
+    ] {
         app = app.env(format!("PM_{key}"), "");
     }
     let output = app.pm(["start"]).run();

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::app::Restart;
 use crate::cli::args::{ConfigArgs, FileArgs, ResourceArgs, seconds};
+use crate::cli::switch::Switch;
 
 /// `pm export`
 #[derive(Debug, Args)]
@@ -46,7 +47,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "WHEN", env = "PM_RESTART", value_enum)]
     pub restart: Option<Restart>,
     /// Let the one-shot type `release` run first, where the format can say so
-    #[arg(long, env = "PM_RELEASE")]
+    #[arg(long, env = "PM_RELEASE", value_parser = Switch)]
     pub release: bool,
     /// Replace built-in templates by those in this folder, file by file
     ///
@@ -57,13 +58,13 @@ pub struct ExportArgs {
     #[arg(long, value_name = "NAME", env = "PM_IMAGE")]
     pub image: Option<String>,
     /// Keep values in a file of their own, readable by its owner alone, out of the units
-    #[arg(long, env = "PM_ENV_FILE")]
+    #[arg(long, env = "PM_ENV_FILE", value_parser = Switch)]
     pub env_file: bool,
     /// Write for a person's own service manager (systemctl --user, LaunchAgents)
-    #[arg(long, env = "PM_USER_UNITS", conflicts_with = "user")]
+    #[arg(long, env = "PM_USER_UNITS", value_parser = Switch, conflicts_with = "user")]
     pub user_units: bool,
     /// Close services in with systemd's sandbox options
-    #[arg(long, env = "PM_HARDEN")]
+    #[arg(long, env = "PM_HARDEN", value_parser = Switch)]
     pub harden: bool,
     /// Show what would change as a diff, values included, and write nothing
     #[arg(long, conflicts_with_all = ["print", "verify"])]
