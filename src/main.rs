@@ -6,6 +6,9 @@ use std::process::ExitCode;
 use pm::cli::sources::Sources;
 
 fn main() -> ExitCode {
+    if pm::os::has_served_as_guard(std::env::args_os().next().as_deref()) {
+        return ExitCode::SUCCESS;
+    }
     match Sources::of_this_process() {
         Ok(sources) => ExitCode::from(pm::cli::main(std::env::args_os().collect(), &sources)),
         Err(error) => {

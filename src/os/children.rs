@@ -4,14 +4,16 @@
 //! it is there, its process group id cannot become anyone else's.
 
 use std::collections::HashMap;
+use std::io;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::adopted::Adopted;
-use super::guard::Guard;
+use super::guard::{self, Guard};
 use super::program::Programs;
+use super::roster::{Pipes, Place};
 use super::wait;
 use crate::app::{Reach, RunId, Signal as SignalNumber};
 use crate::supervisor::{Event, Exit, Group, Moment};
@@ -35,6 +37,10 @@ struct Child {
     life: Life,
     /// What got the first wave of a stop beside the leader; `None` where nobody waits for the end of that.
     asked: Option<Vec<Pid>>,
+    /// Its place with the guard.
+    place: Option<Place>,
+    /// Keeps its stdin from ending.
+    _stdin: Option<io::PipeWriter>,
 }
 
 /// The table of runs and processes.
@@ -44,6 +50,8 @@ pub(crate) struct Children {
     adopted: Adopted,
     guard: Guard,
     programs: Programs,
+    /// The place with the guard of the run that is being started.
+    starting: Option<Place>,
     news: News,
 }
 
@@ -68,13 +76,31 @@ impl News {
 impl Children {
     pub(crate) fn new(guard: Guard) -> Self {
         let (adopted, programs, news) = (Adopted::default(), Programs::new(), News::default());
-        Self { runs: HashMap::new(), adopted, guard, programs, news }
+        Self { runs: HashMap::new(), adopted, guard, programs, starting: None, news }
     }
 
-    /// Takes a started run. Returns false where the guard has no room for its group.
-    pub(crate) fn add(&mut self, run: RunId, pid: Pid) -> bool {
-        self.runs.insert(run, Child { pid, life: Life::Running, asked: None });
-        self.guard.add(pid)
+    /// Takes the pipes of a run that is about to start: were pm killed now, the guard would know it by these.
+    pub(crate) fn expect(&mut self, pipes: Pipes) {
+        self.starting = self.guard.enter(pipes);
+    }
+
+    /// Takes the run that was started, and what keeps its stdin open. Returns false where the guard has no room
+    /// for it.
+    pub(crate) fn add(&mut self, run: RunId, pid: Pid, stdin: Option<io::PipeWriter>) -> bool {
+        let place = self.starting.take();
+        if let Some(place) = place {
+            self.guard.begin(place, pid);
+        }
+        let child = Child { pid, life: Life::Running, asked: None, place, _stdin: stdin };
+        self.runs.insert(run, child);
+        place.is_some()
+    }
+
+    /// Takes the news that the run could not be started.
+    pub(crate) fn expect_no_more(&mut self) {
+        if let Some(place) = self.starting.take() {
+            self.guard.end(place);
+        }
     }
 
     /// Returns how many runs there are that have not been swept.
@@ -134,7 +160,7 @@ impl Children {
         let guard = self.guard.pid();
         let ours: std::collections::HashSet<Pid> =
             self.runs.values().map(|child| child.pid).collect();
-        self.adopted.refresh(|pid| pid == guard || ours.contains(&pid));
+        self.adopted.refresh(|pid| Some(pid) == guard || ours.contains(&pid));
     }
 
     /// Signals the group of a run that has not been swept, or its program alone.
@@ -179,7 +205,9 @@ impl Children {
         // ESRCH cannot be: the leader is there, dead or alive.
         let _ = killpg(pid, Signal::SIGKILL);
         if wait::reap(pid) {
-            self.guard.remove(pid);
+            if let Some(place) = child.place {
+                self.guard.end(place);
+            }
             self.runs.remove(&run);
         }
     }
@@ -198,9 +226,14 @@ impl Children {
         self.adopted.names()
     }
 
-    /// Returns true once when the guard has ended.
-    pub(crate) fn guard_has_just_ended(&mut self) -> bool {
-        self.guard.has_just_ended()
+    /// Looks after the guard, and returns what is new.
+    pub(crate) fn tend_guard(&mut self, now: Moment) -> Option<guard::News> {
+        self.guard.tend(now)
+    }
+
+    /// Returns when the guard must be looked after, where no child tells it.
+    pub(crate) fn guard_due(&self) -> Option<Moment> {
+        self.guard.due()
     }
 
     /// Ends the guard: nothing is left to guard.

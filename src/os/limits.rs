@@ -11,11 +11,11 @@ use crate::control::server;
 use crate::error::Error;
 
 /// Descriptors that pm has open beside one pipe an instance: the standard three, epoll, the wake-up,
-/// signals, the guard, the shared stdin, and those of one start in progress.
+/// signals, the guard and its roster, and those of one start in progress.
 const BESIDE: u64 = 24;
 
-/// Of an instance with pipes: what it writes.
-const PIPE: u64 = 1;
+/// Of an instance with pipes: what it writes, and the other end of its stdin.
+const PIPE: u64 = 2;
 /// Of one with a terminal: to read it, to type on it, to keep it open, and its session's life.
 const TERMINAL: u64 = 4;
 /// Room that is made at a time, when a session grows.

@@ -46,4 +46,10 @@ mod portable;
 use portable as system;
 
 pub use system::machine;
+
+/// Serves as the guard of a session where this process was started as one, and returns then. `name` is what it
+/// was started as. To be asked before anything else.
+pub fn has_served_as_guard(name: Option<&std::ffi::OsStr>) -> bool {
+    guard::serve(name)
+}
 use system::{adopted, inherited};

@@ -1,61 +1,182 @@
-//! The process groups of a session, in memory that pm and its guard share: pm writes, and the guard
-//! reads when pm is dead. No message, so no wake-up; and whatever instant pm is killed at, it is whole.
+//! The runs of a session, in memory that pm and its guard share: pm writes, and the guard reads when pm is
+//! dead. No message, so no wake-up; and whatever instant pm is killed at, it is whole.
+//!
+//! A run is entered before its process is started, by the pipes that it will have: a process that pm had no
+//! time to write down is known by these. They stay when the run has ended, until their place is needed: what
+//! left the group of an ended run holds them still.
 
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+use nix::sys::stat::fstat;
 use nix::unistd::Pid;
 
-/// How many groups it holds. Pages that are never written cost nothing.
-const SLOTS: usize = 1 << 16;
-/// A slot without a group: no group has this number.
-const FREE: i32 = 0;
+use super::system::shared_memory;
 
-/// The shared table. It lives as long as the process.
-#[derive(Clone, Copy, Debug)]
+/// How many runs it holds. Pages that are never written cost nothing.
+const SLOTS: usize = 1 << 16;
+/// So many ended runs keep their places.
+const REMEMBERED: usize = 1024;
+const LENGTH: usize = SLOTS * size_of::<Slot>();
+/// In place of a group's number: nothing was ever here.
+const UNUSED: i32 = 0;
+/// The run is being started; its group is not known yet.
+const STARTING: i32 = -1;
+/// The run has ended.
+const ENDED: i32 = -2;
+
+/// The pipes of a run, by the numbers of their inodes. A run with a terminal has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pipes {
+    pub(crate) stdin: u64,
+    pub(crate) output: u64,
+}
+
+impl Pipes {
+    /// Returns the pipes that these are ends of.
+    pub(crate) fn of(stdin: impl AsFd, output: impl AsFd) -> io::Result<Self> {
+        Ok(Self { stdin: inode(stdin)?, output: inode(output)? })
+    }
+}
+
+#[expect(clippy::useless_conversion, reason = "st_ino has 32 bits on some systems")]
+fn inode(fd: impl AsFd) -> io::Result<u64> {
+    Ok(fstat(fd)?.st_ino.into())
+}
+
+/// What everything that pm started is known by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// Pipes that only instances read from.
+    pub(crate) stdins: HashSet<u64>,
+    /// Pipes that only instances write to.
+    pub(crate) outputs: HashSet<u64>,
+    /// A line of the environment: where the standard three are a terminal.
+    pub(crate) variable: Vec<u8>,
+}
+
+/// One run. All zeroes is an unused one.
+#[derive(Debug)]
+#[repr(C)]
+struct Slot {
+    group: AtomicI32,
+    stdin: AtomicU64,
+    output: AtomicU64,
+}
+
+/// The place of a run in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(usize);
+
+/// The shared table. The memory lives as long as the process.
+#[derive(Debug)]
 pub(crate) struct Roster {
-    slots: &'static [AtomicI32],
+    memory: OwnedFd,
+    slots: &'static [Slot],
+    /// How many places have been used so far.
+    used: usize,
+    /// Those of ended runs, the oldest first.
+    ended: VecDeque<usize>,
 }
 
 impl Roster {
     /// Makes an empty one, which a fork shares.
     pub(crate) fn new() -> io::Result<Self> {
-        let Some(length) = NonZeroUsize::new(SLOTS * size_of::<AtomicI32>()) else {
-            unreachable!("the table has slots")
+        Self::map(shared_memory::create(LENGTH)?)
+    }
+
+    /// Returns the one in this memory, which another process has made.
+    pub(crate) fn map(memory: OwnedFd) -> io::Result<Self> {
+        let held = std::fs::File::from(memory.try_clone()?).metadata()?.size();
+        let Some(length) = NonZeroUsize::new(LENGTH).filter(|_| held == LENGTH as u64) else {
+            return Err(io::ErrorKind::InvalidInput.into());
         };
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing. It is zeroed, page
-        // aligned and never unmapped, and AtomicI32 has the size and alignment of i32, for which zero is
-        // valid; so the slice is valid for the rest of the process.
+        // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing. The memory has this
+        // length, nobody truncates it, and it is never unmapped; it began as zeroes, which is a valid Slot,
+        // and only atomic fields of Slots have been written since. So the slice is valid for the rest of
+        // the process.
         #[expect(unsafe_code, reason = "shared memory has no safe form")]
         let slots = unsafe {
-            let memory = mmap_anonymous(None, length, protection, MapFlags::MAP_SHARED)?;
-            std::slice::from_raw_parts(memory.as_ptr().cast::<AtomicI32>(), SLOTS)
+            let memory = mmap(None, length, protection, MapFlags::MAP_SHARED, &memory, 0)?;
+            std::slice::from_raw_parts(memory.as_ptr().cast::<Slot>(), SLOTS)
         };
-        Ok(Self { slots })
+        Ok(Self { memory, slots, used: 0, ended: VecDeque::new() })
     }
 
-    /// Adds a group. Returns false where there is no room.
-    pub(crate) fn add(&self, group: Pid) -> bool {
-        let free = self.slots.iter().find(|slot| slot.load(Ordering::Relaxed) == FREE);
-        free.inspect(|slot| slot.store(group.as_raw(), Ordering::Release)).is_some()
+    /// Returns the memory, for another process to map.
+    pub(crate) fn memory(&self) -> BorrowedFd<'_> {
+        self.memory.as_fd()
     }
 
-    /// Removes a group.
-    pub(crate) fn remove(&self, group: Pid) {
-        if let Some(slot) =
-            self.slots.iter().find(|slot| slot.load(Ordering::Relaxed) == group.as_raw())
-        {
-            slot.store(FREE, Ordering::Release);
-        }
+    /// Returns the variable that stands for the pipes in a run with a terminal. No other session has the
+    /// same while this one runs.
+    pub(crate) fn variable(&self) -> io::Result<(&'static str, String)> {
+        Ok(("PM_GUARDED", inode(&self.memory)?.to_string()))
+    }
+
+    /// Enters a run that is about to start. Returns `None` where there is no room.
+    pub(crate) fn enter(&mut self, pipes: Pipes) -> Option<Place> {
+        let is_old = self.ended.len() >= REMEMBERED || self.used == SLOTS;
+        let place = if is_old { self.ended.pop_front() } else { None };
+        let place = match place {
+            Some(place) => place,
+            None if self.used < SLOTS => {
+                self.used += 1;
+                self.used - 1
+            }
+            None => return None,
+        };
+        let slot = &self.slots[place];
+        slot.stdin.store(pipes.stdin, Ordering::Relaxed);
+        slot.output.store(pipes.output, Ordering::Relaxed);
+        slot.group.store(STARTING, Ordering::Release);
+        Some(Place(place))
+    }
+
+    /// Adds the group of an entered run.
+    pub(crate) fn begin(&self, place: Place, group: Pid) {
+        self.slots[place.0].group.store(group.as_raw(), Ordering::Release);
+    }
+
+    /// Removes the group of a run, which has ended or was never started.
+    pub(crate) fn end(&mut self, place: Place) {
+        self.slots[place.0].group.store(ENDED, Ordering::Release);
+        self.ended.push_back(place.0);
+    }
+
+    /// Returns whether no run is entered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.used == self.ended.len()
     }
 
     /// Returns every group.
     pub(crate) fn groups(&self) -> Vec<Pid> {
-        let all = self.slots.iter().map(|slot| slot.load(Ordering::Acquire));
-        all.filter(|group| *group != FREE).map(Pid::from_raw).collect()
+        let all = self.slots.iter().map(|slot| slot.group.load(Ordering::Acquire));
+        all.filter(|group| *group > UNUSED).map(Pid::from_raw).collect()
+    }
+
+    /// Returns what processes of these runs are known by.
+    pub(crate) fn marks(&self) -> Marks {
+        let mut marks = Marks::default();
+        for slot in self.slots {
+            if slot.group.load(Ordering::Acquire) != UNUSED {
+                marks.stdins.insert(slot.stdin.load(Ordering::Relaxed));
+                marks.outputs.insert(slot.output.load(Ordering::Relaxed));
+            }
+        }
+        // Of those with a terminal: no pipe has this number.
+        let no = Pipes::default();
+        let has_terminals = marks.stdins.remove(&no.stdin) | marks.outputs.remove(&no.output);
+        if let (true, Ok((key, value))) = (has_terminals, self.variable()) {
+            marks.variable = format!("{key}={value}").into_bytes();
+        }
+        marks
     }
 }
 
@@ -63,14 +184,61 @@ impl Roster {
 mod tests {
     use super::*;
 
+    fn pipes(number: u64) -> Pipes {
+        Pipes { stdin: number, output: number + 1 }
+    }
+
     #[test]
-    fn groups_come_and_go_and_their_slots_are_used_again() {
-        let roster = Roster::new().unwrap();
-        let pid = Pid::from_raw;
-        assert!(roster.add(pid(10)) && roster.add(pid(11)) && roster.add(pid(12)));
-        roster.remove(pid(11));
-        assert_eq!(roster.groups(), [pid(10), pid(12)]);
-        assert!(roster.add(pid(13)));
-        assert_eq!(roster.groups(), [pid(10), pid(13), pid(12)]);
+    fn a_run_is_known_by_its_pipes_from_before_its_start_until_after_its_end() {
+        let mut roster = Roster::new().unwrap();
+        let known = |roster: &Roster| {
+            let marks = roster.marks();
+            (marks.stdins.contains(&10), marks.outputs.contains(&11), marks.stdins.contains(&11))
+        };
+        assert_eq!(known(&roster), (false, false, false));
+        let place = roster.enter(pipes(10)).unwrap();
+        assert_eq!((known(&roster), roster.groups()), ((true, true, false), vec![]));
+        assert!(!roster.is_empty());
+        roster.begin(place, Pid::from_raw(7));
+        assert_eq!(
+            (known(&roster), roster.groups()),
+            ((true, true, false), vec![Pid::from_raw(7)])
+        );
+        roster.end(place);
+        assert_eq!((known(&roster), roster.groups()), ((true, true, false), vec![]));
+        assert!(roster.is_empty());
+    }
+
+    #[test]
+    fn the_places_of_long_ended_runs_are_used_again() {
+        let mut roster = Roster::new().unwrap();
+        for number in 1..=(SLOTS as u64 * 2) {
+            let place = roster.enter(pipes(number * 2)).unwrap();
+            roster.end(place);
+        }
+        assert_eq!(roster.marks().stdins.len(), REMEMBERED);
+        assert!(roster.marks().stdins.contains(&(SLOTS as u64 * 4)));
+    }
+
+    #[test]
+    fn a_full_table_takes_no_more_until_a_run_ends() {
+        let mut roster = Roster::new().unwrap();
+        let places: Vec<_> = (0..SLOTS).filter_map(|_| roster.enter(pipes(2))).collect();
+        assert_eq!((places.len(), roster.enter(pipes(2))), (SLOTS, None));
+        roster.end(places[5]);
+        assert_eq!(roster.enter(pipes(2)), Some(places[5]));
+    }
+
+    #[test]
+    fn another_process_sees_the_same_table_through_its_memory() {
+        let mut roster = Roster::new().unwrap();
+        let other = Roster::map(roster.memory().try_clone_to_owned().unwrap()).unwrap();
+        let place = roster.enter(Pipes::default()).unwrap();
+        roster.begin(place, Pid::from_raw(9));
+        assert_eq!(other.groups(), [Pid::from_raw(9)]);
+        let (key, value) = roster.variable().unwrap();
+        let variable = format!("{key}={value}").into_bytes();
+        assert_eq!(other.marks(), Marks { variable, ..Marks::default() });
+        assert!(Roster::map(tempfile::tempfile().unwrap().into()).is_err());
     }
 }

@@ -16,7 +16,7 @@ use super::budgets::Budgets;
 use super::children::Children;
 use super::clock::Clock;
 use super::desk::{Control, Desk};
-use super::guard::{Guard, Mark};
+use super::guard::{self, Guard};
 use super::halt::{self, Halt};
 use super::limits::OpenFiles;
 use super::pty::Size;
@@ -105,8 +105,6 @@ struct Shell {
     halt: Halt,
     desk: Desk,
     server: Option<Server>,
-    /// Keeps the instances' stdin from ending.
-    _endless: io::PipeWriter,
 }
 
 impl Shell {
@@ -115,15 +113,11 @@ impl Shell {
         heap::give_back_what_is_freed();
         inherited::keep_from_children();
         let open_files = OpenFiles::make_room(&app)?;
-        let (stdin, endless) = io::pipe().map_err(fail("make a pipe"))?;
-        let stdin = stdin.into();
-        let endless_fd = OwnedFd::from(endless);
-        let mark = Mark::of(&stdin).map_err(fail("look at a pipe"))?;
         // Before the guard, which is to be in pm's own group.
         let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the fork must find one.
-        let guard = Guard::start(&stdin, &[&stdin, &endless_fd])
-            .map_err(fail("start the guard process"))?;
+        let guard = Guard::start().map_err(fail("start the guard process"))?;
+        let guarded = guard.variable().map_err(fail("look at the guard's memory"))?;
         adopted::become_subreaper().map_err(|error| fail("become a subreaper")(error.into()))?;
         let (sender, inputs) = crossbeam_channel::unbounded();
         let signals = Signals::catch().map_err(fail("listen to signals"))?;
@@ -154,7 +148,7 @@ impl Shell {
             clock: Clock::start(),
             inputs,
             queue: VecDeque::new(),
-            spawner: Spawner::new(stdin, open_files, mark),
+            spawner: Spawner::new(open_files, guarded),
             terminals: HashMap::new(),
             children: Children::new(guard),
             budgets,
@@ -169,7 +163,6 @@ impl Shell {
             halt,
             desk,
             server: None,
-            _endless: endless_fd.into(),
         };
         match opened {
             Ok(server) => Ok(Self { server: Some(server), ..shell }),
@@ -230,11 +223,13 @@ impl Shell {
         };
         self.spawner.make_room_for(self.children.count() + 1, terminals);
         let group = self.budgets.enter(&self.app, run);
-        match self.spawner.start(&self.app, run.instance, group) {
+        let children = &mut self.children;
+        let announce = |pipes| children.expect(pipes);
+        match self.spawner.start(&self.app, run.instance, group, announce) {
             Ok(started) => {
                 self.budgets.started(run, started.pid);
-                if !self.children.add(run, started.pid) {
-                    self.say_unguarded();
+                if !self.children.add(run, started.pid, started.stdin) {
+                    self.say_unguarded("the guard process has no room for more instances");
                 }
                 if let Some(terminal) = started.terminal {
                     self.terminals.insert(run, terminal);
@@ -242,15 +237,30 @@ impl Shell {
                 self.unread.push((run, started.output));
                 self.queue.push_back(Event::Spawned { run, pid: started.pid.as_raw() });
             }
-            Err(error) => self.queue.push_back(Event::SpawnFailed { run, error }),
+            Err(error) => {
+                self.children.expect_no_more();
+                self.queue.push_back(Event::SpawnFailed { run, error });
+            }
         }
     }
 
-    fn say_unguarded(&mut self) {
-        let text = "the guard process is gone: if pm is killed by SIGKILL, what it started stays"
-            .to_owned();
+    fn say_unguarded(&mut self, why: &str) {
+        let text = format!("{why}: if pm is killed by SIGKILL, what it started stays");
         self.say(notes::say(Speaker::System, "unguarded", text, serde_json::Value::Null));
         self.pump.wake();
+    }
+
+    fn say_of_guard(&mut self, news: &guard::News) {
+        match news {
+            guard::News::Replaced => {
+                let text = "the guard process was killed; another has taken its place".to_owned();
+                self.say(notes::say(Speaker::System, "guarded", text, serde_json::Value::Null));
+                self.pump.wake();
+            }
+            guard::News::Missing(error) => self.say_unguarded(&format!(
+                "the guard process was killed, and no other can be started ({error})"
+            )),
+        }
     }
 
     /// Lets the pump see what was posted: at once before this thread waits, and now and then in a long
@@ -290,7 +300,8 @@ impl Shell {
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
-            let input = match deadline {
+            let until = deadline.into_iter().chain(self.children.guard_due()).min();
+            let input = match until {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => self.inputs.recv_deadline(self.clock.instant_of(at)),
             };
@@ -302,6 +313,8 @@ impl Shell {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) if overslept => {}
+                // It was the guard's time.
+                Err(RecvTimeoutError::Timeout) if until != deadline => {}
                 Err(RecvTimeoutError::Timeout) => return Event::Ticked,
                 // Both threads are gone, which only a bug can do: end in order.
                 Err(RecvTimeoutError::Disconnected) => return Event::Signalled(Signal::TERM),
@@ -310,13 +323,15 @@ impl Shell {
     }
 
     fn look_at_children(&mut self) {
-        let is_due = self.children.is_due(self.clock.now(), self.queue.len());
+        let now = self.clock.now();
+        let is_due = self.children.is_due(now, self.queue.len());
         if is_due {
             let (queue, budgets) = (&mut self.queue, &self.budgets);
             self.children.look(|event| queue.push_back(budgets.name(event)));
-            if self.children.guard_has_just_ended() {
-                self.say_unguarded();
-            }
+        }
+        let is_guards_time = is_due || self.children.guard_due().is_some_and(|at| at <= now);
+        if let Some(news) = is_guards_time.then(|| self.children.tend_guard(now)).flatten() {
+            self.say_of_guard(&news);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use nix::unistd::Pid;
 
 use super::console::Console;
-use super::guard::Mark;
 use super::limits::OpenFiles;
 use super::pty::{self, Life};
 use super::restrict;
+use super::roster::Pipes;
 use crate::app::{self, App, InstanceId};
 
 /// A started run: its process and the pipe that it writes to.
@@ -22,6 +22,8 @@ use crate::app::{self, App, InstanceId};
 pub(crate) struct Started {
     pub(crate) pid: Pid,
     pub(crate) output: OwnedFd,
+    /// The other end of its stdin, where that is a pipe: it ends when this is dropped.
+    pub(crate) stdin: Option<io::PipeWriter>,
     pub(crate) terminal: Option<Terminal>,
 }
 
@@ -39,16 +41,14 @@ pub(crate) struct Terminal {
 /// What every start needs.
 #[derive(Debug)]
 pub(crate) struct Spawner {
-    /// The pipe that never ends.
-    stdin: OwnedFd,
     open_files: OpenFiles,
-    /// What the guard knows those by that have no part in the pipe.
-    mark: Mark,
+    /// By which the guard knows those that have a terminal.
+    guarded: (&'static str, String),
 }
 
 impl Spawner {
-    pub(crate) fn new(stdin: OwnedFd, open_files: OpenFiles, mark: Mark) -> Self {
-        Self { stdin, open_files, mark }
+    pub(crate) fn new(open_files: OpenFiles, guarded: (&'static str, String)) -> Self {
+        Self { open_files, guarded }
     }
 
     /// Makes room for so many instances, of which some have terminals.
@@ -57,7 +57,8 @@ impl Spawner {
     }
 
     /// Starts an instance as `/bin/sh -c COMMAND`, the command verbatim, in a process group of its own.
-    /// stdout and stderr are one pipe, so that their order is kept. std resets the signal mask and
+    /// stdout and stderr are one pipe, so that their order is kept; stdin is a pipe that nothing is written to.
+    /// `announce` is told of both before the start. std resets the signal mask and
     /// SIGPIPE in the child, all descriptors but the three are close-on-exec, and std takes the fast
     /// path (posix_spawn) where nothing forbids it. With a terminal it has a session, too. `group` is the
     /// `cgroup.procs` of its cgroup. The error is for a person.
@@ -66,6 +67,7 @@ impl Spawner {
         app: &App,
         id: InstanceId,
         group: Option<File>,
+        announce: impl FnOnce(Pipes),
     ) -> Result<Started, String> {
         let process_type = app.type_of(id);
         let folder = process_type.directory.as_deref().unwrap_or(&app.root);
@@ -73,19 +75,21 @@ impl Spawner {
             let mut command = Command::new("/bin/sh");
             command.arg("-c").arg(&process_type.command).current_dir(folder).env_clear();
             command.envs(app.environment_of(id).iter().map(|(key, value)| (key, &value.text)));
-            let (output, stdin, writer, terminal) = match process_type.stdio {
+            let (output, stdin, writer, kept, terminal) = match process_type.stdio {
                 app::Stdio::Pipes => {
                     command.process_group(0);
                     let (output, writer) = io::pipe()?;
-                    let stdin = self.stdin.as_fd().try_clone_to_owned()?;
-                    (output.into(), stdin, OwnedFd::from(writer), None)
+                    let (stdin, kept) = io::pipe()?;
+                    announce(Pipes::of(&stdin, &writer)?);
+                    (output.into(), OwnedFd::from(stdin), OwnedFd::from(writer), Some(kept), None)
                 }
                 app::Stdio::Terminal => {
                     let (master, slave) = pty::open_pair()?;
-                    let (key, value) = self.mark.variable();
+                    let (key, value) = &self.guarded;
                     command.env(key, value);
+                    announce(Pipes::default());
                     let ends = (master.try_clone()?, slave.try_clone()?);
-                    (master, slave.try_clone()?, slave, Some(ends))
+                    (master, slave.try_clone()?, slave, None, Some(ends))
                 }
             };
             command.stdin(Stdio::from(stdin));
@@ -95,13 +99,14 @@ impl Spawner {
             let Some((end, held)) = terminal else {
                 let child = command.spawn()?;
                 let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-                return Ok(Started { pid: Pid::from_raw(pid), output, terminal: None });
+                let pid = Pid::from_raw(pid);
+                return Ok(Started { pid, output, stdin: kept, terminal: None });
             };
             // Before the start: a failure must leave no child.
             let console = Arc::new(Console::new(end)?);
             let (pid, session) = pty::spawn(&mut command)?;
             let terminal = Terminal { console, held: Some(held), _session: session };
-            Ok(Started { pid, output, terminal: Some(terminal) })
+            Ok(Started { pid, output, stdin: None, terminal: Some(terminal) })
         };
         start().map_err(|error| {
             restrict::explain(&error, &process_type.limits)

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::sandbox::{End, Sandbox, eventually, status};
+use crate::sandbox::{End, Sandbox, eventually, has_program, status};
 use crate::stop::LOGGER;
 
 fn count(text: &str, part: &str) -> usize {
@@ -79,6 +79,40 @@ fn children_have_three_descriptors_whatever_pm_was_started_with() {
     // 3 is the folder that ls reads.
     assert_eq!(shown, ["0", "1", "2", "3"], "{}", output.stdout);
     assert!(!output.stdout.contains("leaked"), "{}", output.stdout);
+}
+
+#[test]
+fn stdin_of_each_instance_is_a_pipe_that_no_other_has() {
+    let app =
+        Sandbox::with_procfile("web: readlink /proc/self/fd/0\nother: readlink /proc/self/fd/0\n");
+    let output = app.pm(["start", "-m", "web=3,other=2"]).run();
+    let lines = output.stdout.lines().filter_map(|line| line.split_once("| pipe:["));
+    let pipes: std::collections::HashSet<_> = lines.map(|(_, pipe)| pipe).collect();
+    assert_eq!(pipes.len(), 5, "{output:#?}");
+}
+
+#[test]
+fn an_instance_that_makes_its_stdin_non_blocking_disturbs_no_other() {
+    if !has_program("python3") {
+        return;
+    }
+    let script =
+        "import os, time; os.set_blocking(0, False); print(\"set\", flush=True); time.sleep(1000)";
+    let app = Sandbox::with_procfile(&format!(
+        "odd: python3 -c '{script}'\nweb: until test -e go; do sleep 0.01; done; echo reading; exec cat\n"
+    ));
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("| set");
+    let _app = app.write("go", "");
+    session.wait_for("| reading");
+    eventually("a reader that is blocked", || {
+        let asleep =
+            |pid: nix::unistd::Pid| status(pid, "State").is_some_and(|s| s.starts_with('S'));
+        session.running("cat").into_iter().any(asleep).then_some(())
+    });
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    assert!(!session.stdout_so_far().contains("exited"), "{}", session.stdout_so_far());
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //! back to process groups alone.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use nix::unistd::Pid;
 
-use crate::os::guard::Mark;
+use crate::os::roster::Marks;
 
 /// One process, from /proc/PID/stat (proc_pid_stat(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,20 +70,33 @@ pub(crate) fn all() -> Vec<Stat> {
     pids.filter_map(|pid| parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)).collect()
 }
 
-/// Returns whether a process has the pipe of the mark as one of its first three descriptors, or carries its
-/// variable.
-pub(crate) fn is_marked(pid: Pid, mark: Mark) -> bool {
+/// Returns whether a process is known by the marks: one of its first three descriptors reads a run's stdin or
+/// writes to a run's output, or its environment has the variable. The ends matter: who looks on at the other
+/// end of a pipe (`cat </proc/PID/fd/1`) was not started by pm.
+pub(crate) fn is_marked(pid: Pid, marks: &Marks) -> bool {
     let holds = (0..3).any(|fd| {
-        let meta = fs::metadata(format!("/proc/{pid}/fd/{fd}"));
-        meta.is_ok_and(|meta| Mark::of_file(&meta) == mark)
+        let path = format!("/proc/{pid}/fd/{fd}");
+        let Some(inode) = fs::read_link(&path).ok().as_deref().and_then(pipe) else {
+            return false;
+        };
+        let is_either = marks.stdins.contains(&inode) || marks.outputs.contains(&inode);
+        // The mode of the link is that of the descriptor (proc_pid_fd(5)).
+        let mode = is_either.then(|| fs::symlink_metadata(&path).ok()).flatten();
+        mode.map(|meta| meta.mode()).is_some_and(|mode| {
+            (marks.stdins.contains(&inode) && mode & 0o400 != 0)
+                || (marks.outputs.contains(&inode) && mode & 0o200 != 0)
+        })
     });
     let carries = || {
-        let (key, value) = mark.variable();
-        let variable = format!("{key}={value}").into_bytes();
         let all = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        all.split(|byte| *byte == 0).any(|one| one == variable)
+        all.split(|byte| *byte == 0).any(|one| one == marks.variable)
     };
-    holds || carries()
+    holds || (!marks.variable.is_empty() && carries())
+}
+
+/// Returns the number in `pipe:[number]`.
+fn pipe(link: &Path) -> Option<u64> {
+    link.to_str()?.strip_prefix("pipe:[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// Returns the children of this process, adopted ones too, dead ones too. The kernel's own list where

@@ -3,6 +3,7 @@
 
 pub(in crate::os) mod adopted;
 pub(in crate::os) mod affinity;
+pub(in crate::os) mod executable;
 pub(in crate::os) mod inherited;
 pub mod machine;
 pub(in crate::os) mod meter;
@@ -10,5 +11,6 @@ pub(in crate::os) mod origin;
 pub(in crate::os) mod processes;
 pub(in crate::os) mod program;
 pub(in crate::os) mod session;
+pub(in crate::os) mod shared_memory;
 pub(in crate::os) mod subtree;
 pub(in crate::os) mod title;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::{Pid, getsid};
 
-use crate::os::guard::Mark;
+use crate::os::roster::Marks;
 
 /// macOS, the BSDs and Linux all have it there. Not by PATH, which is the application's.
 const PS: &str = "/bin/ps";
@@ -125,8 +125,8 @@ fn parse_named(line: &str) -> Option<Named> {
     Some(Named { pid, parent, group, name, arguments: rest.trim().to_owned() })
 }
 
-/// Nobody can be known by the mark: no call of POSIX tells what another process has open or its variables.
-pub(crate) fn is_marked(_pid: Pid, _mark: Mark) -> bool {
+/// Nobody can be known by the marks: no call of POSIX tells what another process has open or its variables.
+pub(crate) fn is_marked(_pid: Pid, _marks: &Marks) -> bool {
     false
 }
 

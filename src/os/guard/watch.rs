@@ -1,0 +1,206 @@
+//! The guard's life: it waits for pm's end, and ends what pm has left.
+
+use std::io::Read;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, Signal, kill, killpg};
+use nix::unistd::{Pid, getpgrp};
+
+use crate::os::clock::Clock;
+use crate::os::processes::{self, is_marked};
+use crate::os::roster::{Marks, Roster};
+use crate::os::system::title;
+use crate::supervisor::Moment;
+
+/// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
+const POLITE: Duration = Duration::from_millis(1000);
+/// How often the guard looks whether all have ended: every so many milliseconds.
+const LOOK: u16 = 25;
+
+/// Waits for a word of pm, and ends everything where pm ends without one. The guard has its own session, so
+/// that no key of the terminal reaches it.
+///
+/// A process that pm is just starting holds pm's end of the pipe until it executes its program. So when the
+/// pipe ends, everything has its group and its pipes.
+pub(super) fn watch(mut lifeline: impl Read, roster: &Roster) {
+    let group_of_pm = getpgrp();
+    settle_in();
+    let mut word = [0_u8; 1];
+    match lifeline.read_exact(&mut word) {
+        Ok(()) => {}
+        Err(_) => end_all(roster, group_of_pm),
+    }
+}
+
+fn settle_in() {
+    // Errors below leave the guard as it was, which is still a guard.
+    let _ = nix::unistd::setsid();
+    let _ = nix::unistd::chdir("/");
+    title::set(super::NAME);
+    for signal in
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE]
+    {
+        // SAFETY: ignoring a signal runs no code.
+        #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
+        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigIgn) };
+    }
+    // stdin, stdout and stderr stay open in nobody's name: a reader of pm's output must see its end.
+    if let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
+        let _ = nix::unistd::dup2_stdin(&null);
+        let _ = nix::unistd::dup2_stdout(&null);
+        let _ = nix::unistd::dup2_stderr(&null);
+    }
+}
+
+/// Asks every group and everything outside of them to end, each once, then kills.
+fn end_all(roster: &Roster, group_of_pm: Pid) {
+    let clock = Clock::start();
+    let mut hunt = Hunt { groups: roster.groups(), known: Vec::new(), marks: roster.marks() };
+    let (mut told_groups, mut told) = (Vec::new(), Vec::new());
+    loop {
+        // Before anyone is told: the end of a parent hides where its children came from.
+        let left = hunt.look(group_of_pm);
+        if left.is_nothing() || clock.now() >= Moment(POLITE) {
+            break;
+        }
+        for group in &hunt.groups {
+            if !told_groups.contains(group) {
+                told_groups.push(*group);
+                signal_group(*group, Signal::SIGTERM);
+                // A stopped process hears SIGTERM only when it goes on.
+                signal_group(*group, Signal::SIGCONT);
+            }
+        }
+        for pid in left.outside {
+            if !told.contains(&pid) {
+                told.push(pid);
+                signal_one(pid, Signal::SIGTERM);
+                signal_one(pid, Signal::SIGCONT);
+            }
+        }
+        pause(LOOK);
+    }
+    // Twice: what was forked while the first went round is found by the second.
+    for _ in 0..2 {
+        let left = hunt.look(group_of_pm);
+        for pid in left.outside {
+            signal_one(pid, Signal::SIGKILL);
+        }
+        for group in &hunt.groups {
+            signal_group(*group, Signal::SIGKILL);
+        }
+    }
+}
+
+fn signal_group(group: Pid, signal: Signal) {
+    // ESRCH: it is gone, which is what is wanted.
+    let _ = killpg(group, signal);
+}
+
+fn signal_one(pid: Pid, signal: Signal) {
+    // ESRCH: it is gone, which is what is wanted.
+    let _ = kill(pid, signal);
+}
+
+/// Lets time pass: pm is dead, and the end of processes that are not the guard's children is no event.
+fn pause(milliseconds: u16) {
+    // Nothing is waited for but the time; an early end looks sooner.
+    let _ = nix::poll::poll(&mut [], milliseconds);
+}
+
+/// What is to end, as far as it is known.
+#[derive(Debug)]
+struct Hunt {
+    groups: Vec<Pid>,
+    /// Processes outside of the groups.
+    known: Vec<Pid>,
+    marks: Marks,
+}
+
+/// Who still runs.
+#[derive(Debug, PartialEq, Eq)]
+struct Left {
+    is_in_groups: bool,
+    outside: Vec<Pid>,
+}
+
+impl Left {
+    fn is_nothing(&self) -> bool {
+        !self.is_in_groups && self.outside.is_empty()
+    }
+}
+
+/// A living process, as one look has it.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    pid: Pid,
+    parent: Pid,
+    group: Pid,
+    is_marked: bool,
+}
+
+impl Hunt {
+    /// Looks for everything that is to end. Zombies do not count: nobody may be there to reap them (a
+    /// container without an init).
+    fn look(&mut self, group_of_pm: Pid) -> Left {
+        let all = processes::all();
+        if all.is_empty() {
+            let is_there = |group: &Pid| killpg(*group, None) != Err(Errno::ESRCH);
+            let is_in_groups = self.groups.iter().any(is_there);
+            return Left { is_in_groups, outside: Vec::new() };
+        }
+        let me = Pid::this();
+        let living = all.iter().filter(|stat| stat.pid != me && !stat.is_zombie);
+        let seen = living.map(|stat| Seen {
+            pid: stat.pid,
+            parent: stat.parent,
+            group: stat.group,
+            is_marked: is_marked(stat.pid, &self.marks),
+        });
+        self.sort_out(&seen.collect::<Vec<_>>(), group_of_pm)
+    }
+
+    /// Finds members of the groups, and outside of them those that are marked or were found before, the
+    /// descendants of all these, and the groups that such a one leads or that have no leader any more. A
+    /// group that a stranger leads, and that of pm itself, is left alone: a run's pipe can be passed on to a
+    /// process that somebody else has started.
+    fn sort_out(&mut self, living: &[Seen], group_of_pm: Pid) -> Left {
+        let mut found: Vec<Seen> = Vec::new();
+        let mut others = living.to_vec();
+        loop {
+            let is_new = |one: &Seen| {
+                one.is_marked
+                    || self.groups.contains(&one.group)
+                    || self.known.contains(&one.pid)
+                    || found.iter().any(|parent| parent.pid == one.parent)
+            };
+            let (new, rest): (Vec<Seen>, Vec<Seen>) = others.into_iter().partition(is_new);
+            if new.is_empty() {
+                break;
+            }
+            others = rest;
+            found.extend(new);
+            for one in &found {
+                let is_stranger = |leader: &Seen| leader.pid == one.group;
+                let is_ours = one.group != group_of_pm && !others.iter().any(is_stranger);
+                if is_ours && !self.groups.contains(&one.group) {
+                    self.groups.push(one.group);
+                }
+            }
+        }
+        let is_inside = |one: &&Seen| self.groups.contains(&one.group);
+        let is_in_groups = found.iter().any(|one| is_inside(&one));
+        let outside: Vec<Pid> =
+            found.iter().filter(|one| !is_inside(one)).map(|one| one.pid).collect();
+        for pid in &outside {
+            if !self.known.contains(pid) {
+                self.known.push(*pid);
+            }
+        }
+        Left { is_in_groups, outside }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! pm's own program.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Returns its path, where it was when pm was started.
+pub(crate) fn path() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
