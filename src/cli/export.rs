@@ -59,6 +59,8 @@ pub(crate) fn export(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Re
     let changes = Changes::plan(&folder, &options.app, format, &files)?;
     // Only what happens is worth a notice: a refusal stands alone.
     tell::notices(&notices);
+    let unsure: Vec<String> = changes.unsure().iter().map(|path| left(&location, path)).collect();
+    tell::notices(&unsure);
     if args.dry_run {
         return answer(changes.diff()?.as_bytes());
     }
@@ -73,8 +75,6 @@ pub(crate) fn export(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Re
     for path in changes.removed() {
         said.push_str(&format!("removed {}\n", location.join(path).display()));
     }
-    let unsure: Vec<String> = changes.unsure().iter().map(|path| left(&location, path)).collect();
-    tell::notices(&unsure);
     if said.is_empty() {
         said.push_str("nothing has changed\n");
     }

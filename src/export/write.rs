@@ -5,6 +5,8 @@
 //! files whose marker names them and whose path the format can make, and temporary files of an export that
 //! was killed.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -58,13 +60,18 @@ impl<'a> Changes<'a> {
         for file in files {
             changes.before.push(read_own(location, &file.path, app)?);
         }
+        // A file system may not tell `Web` from `web`.
+        let without_case = |path: &Path| path.as_os_str().to_ascii_lowercase();
+        let mut wanted: HashMap<OsString, Vec<&Path>> = HashMap::new();
+        for file in files {
+            wanted.entry(without_case(&file.path)).or_default().push(&file.path);
+        }
         let is_wanted = |path: &Path| {
-            files.iter().any(|file| {
-                // A file system may not tell `Web` from `web`.
-                file.path == path
-                    || file.path.as_os_str().eq_ignore_ascii_case(path.as_os_str())
-                        && is_same(&location.join(&file.path), &location.join(path))
-            })
+            let alike = wanted.get(&without_case(path));
+            alike
+                .into_iter()
+                .flatten()
+                .any(|file| *file == path || is_same(&location.join(file), &location.join(path)))
         };
         visit(location, app, format, &mut |path| {
             if let Some(target) = temporary::target(path) {
