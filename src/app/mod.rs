@@ -14,6 +14,7 @@ pub mod process_type;
 pub mod procfile;
 pub mod reload;
 pub mod select;
+pub mod shell;
 pub mod signal;
 pub mod size;
 pub(crate) mod text;

@@ -13,7 +13,7 @@ use super::{
     tell,
 };
 use crate::app::load::Instead;
-use crate::app::{Environment, InstanceId, load};
+use crate::app::{Environment, InstanceId, load, shell};
 use crate::error::Error;
 use crate::os::foreground::{self, Order};
 
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &RunArgs, given: Given<'_>) -> Result<i32, Error> {
     // clap wants one word at least.
     let Some((first, rest)) = args.command.split_first() else { return Ok(0) };
     if args.shell {
-        return foreground::run(&shell(first, rest, &sources.cwd, environment));
+        return foreground::run(&of_shell(first, rest, &sources.cwd, environment));
     }
     let mut broken = None;
     if rest.is_empty() {
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &RunArgs, given: Given<'_>) -> Result<i32, Error> {
     }
 }
 
-fn shell(command: &OsStr, rest: &[OsString], folder: &Path, environment: Environment) -> Order {
+fn of_shell(command: &OsStr, rest: &[OsString], folder: &Path, environment: Environment) -> Order {
     let mut arguments: Vec<OsString> = vec!["-c".into(), command.to_owned(), "sh".into()];
     arguments.extend_from_slice(rest);
     Order { program: "/bin/sh".into(), arguments, folder: folder.to_owned(), environment }
@@ -89,7 +89,8 @@ fn entry(
     let loaded = Loaded { root, entries: procfile.entries, environment: environment.clone() };
     let app = resolve::one_of(settled, loaded, at)?;
     let id = InstanceId { process_type: u16::try_from(at).unwrap_or(u16::MAX), number: 1 };
-    let command = OsString::from(&app.type_of(id).command);
+    let environment = app.environment_of(id);
+    let script = shell::script(&app.type_of(id).command, &environment).into_owned();
     let folder = app.type_of(id).directory.as_deref().unwrap_or(&app.root);
-    Ok(Some(shell(&command, &[], folder, app.environment_of(id))))
+    Ok(Some(of_shell(OsStr::new(&script), &[], folder, environment)))
 }

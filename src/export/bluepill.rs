@@ -59,8 +59,7 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
             set("PORT", &instance.port);
             set("PS", &instance.name);
             let log = format!("{}/{}-{}.log", services.log, service.name, instance.number);
-            let signal =
-                super::simple_command::short_name(service.policy.stop_signal).to_lowercase();
+            let signal = crate::app::shell::short_name(service.policy.stop_signal).to_lowercase();
             processes.push(json!({
                 "name": config::ruby(&format!("{}-{}", service.name, instance.number)),
                 "group": config::ruby(service.name),

@@ -7,10 +7,10 @@ use super::names::distinct;
 use super::quote::{markup, sh};
 use super::script;
 use super::services::{Service, Services, carry_variable};
-use super::simple_command::ShellCommand;
 use super::template::{Templates, context, raw};
 use super::verify::{Checker, Select};
 use super::{ExportError, Feature, File, Format, Image, Options, Owner, Runs, Values};
+use crate::app::shell::ShellCommand;
 use crate::app::{App, Restart, Role, Signal};
 use crate::error::Error;
 
@@ -156,7 +156,7 @@ fn service_context(
 fn env_file(service: &Service<'_>) -> Result<String, ExportError> {
     let mut body = String::new();
     for variable in &service.variables {
-        if !sh::is_identifier(&variable.name) {
+        if !crate::app::shell::is_name(&variable.name) {
             return Err(ExportError::VariableName {
                 format: FORMAT.name,
                 name: variable.name.clone(),

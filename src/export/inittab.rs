@@ -6,9 +6,9 @@ use serde_json::json;
 use super::quote::sh;
 use super::script::{self, Account, Lines, sh_env_files};
 use super::services::{Instance, Service, Services, carry, carry_variable};
-use super::simple_command::ShellCommand;
 use super::template::{Templates, context, raw};
 use super::{ExportError, Feature, File, Format, Inittab, Options, Owner, Runs, Values};
+use crate::app::shell::ShellCommand;
 use crate::app::{App, Restart};
 use crate::error::Error;
 

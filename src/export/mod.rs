@@ -25,7 +25,6 @@ pub(crate) mod runit;
 pub(crate) mod s6;
 pub(crate) mod script;
 pub(crate) mod services;
-pub(crate) mod simple_command;
 pub(crate) mod smf;
 pub(crate) mod supervisord;
 pub(crate) mod systemd;

@@ -74,7 +74,7 @@ fn value_lines(service: &Service<'_>) -> Result<(Vec<String>, String), ExportErr
     let mut lines = Vec::new();
     let mut shell = String::new();
     for variable in &service.variables {
-        if !sh::is_identifier(&variable.name) {
+        if !crate::app::shell::is_name(&variable.name) {
             return Err(ExportError::VariableName {
                 format: FORMAT.name,
                 name: variable.name.clone(),

@@ -3,9 +3,9 @@
 use super::quote::sh;
 use super::script::{self, Account, Lines, sh_env_files};
 use super::services::Services;
-use super::simple_command::short_name;
 use super::template::{Templates, context};
 use super::{ExportError, Feature, File, Format, Options, Owner, Runs};
+use crate::app::shell::short_name;
 use crate::app::{App, Restart, Signal};
 use crate::error::Error;
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::error::ExportError;
 use super::quote::Quoted;
-use super::simple_command::{ShellCommand, shell_command};
 use super::{Format, Options, Release};
+use crate::app::shell::{ShellCommand, shell_command};
 use crate::app::{App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Source};
 use crate::error::Error;
 

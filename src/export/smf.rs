@@ -97,7 +97,7 @@ fn instance_context(
         "command": xml(&format!("the command of {}", service.name), &method)?,
         "folder": xml("the folder", &service.folder.replace('%', "%%"))?,
         "environment": environment,
-        "stop_signal": super::simple_command::short_name(service.policy.stop_signal),
+        "stop_signal": crate::app::shell::short_name(service.policy.stop_signal),
         "stop_seconds": service.stop_seconds(),
     }))
 }

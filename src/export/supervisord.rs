@@ -62,7 +62,7 @@ fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
                     Restart::OnFailure => "unexpected",
                     Restart::Always => "true",
                 },
-                "stop_signal": super::simple_command::short_name(service.policy.stop_signal),
+                "stop_signal": crate::app::shell::short_name(service.policy.stop_signal),
                 "stop_seconds": service.stop_seconds(),
                 "raw": raw(service),
             }));

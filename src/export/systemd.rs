@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::quote::{sh, systemd};
+use super::quote::systemd;
 use super::script::{env_file_name, env_files};
 use super::services::{Instance, Service, Services, carry, carry_variable};
-use super::simple_command::ShellCommand;
 use super::template::{Templates, context, raw};
 use super::verify::{Checker, Select};
 use super::{ExportError, File, Format, Hardening, Options, Owner, Runs, Scope, Values};
+use crate::app::shell::ShellCommand;
 use crate::app::{App, Reach, Restart};
 use crate::error::Error;
 
@@ -119,7 +119,7 @@ fn env_file(service: &Service<'_>) -> Result<String, ExportError> {
 
 /// systemd passes over assignments to other names with a warning (`env_name_is_valid`).
 fn check_name(name: &str) -> Result<(), ExportError> {
-    if sh::is_identifier(name) {
+    if crate::app::shell::is_name(name) {
         return Ok(());
     }
     Err(ExportError::VariableName { format: FORMAT.name, name: name.to_owned() })

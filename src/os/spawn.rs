@@ -56,7 +56,8 @@ impl Spawner {
         self.open_files.make_room_for(instances, terminals);
     }
 
-    /// Starts an instance as `/bin/sh -c COMMAND`, the command verbatim, in a process group of its own.
+    /// Starts an instance as `/bin/sh -c COMMAND` in a process group of its own; [`app::shell::script`] says
+    /// what the shell gets, so that the process is the program itself where one simple command runs it.
     /// stdout and stderr are one pipe, so that their order is kept; stdin is a pipe that nothing is written to.
     /// `announce` is told of both before the start. std resets the signal mask and
     /// SIGPIPE in the child, all descriptors but the three are close-on-exec, and std takes the fast
@@ -72,9 +73,11 @@ impl Spawner {
         let process_type = app.type_of(id);
         let folder = process_type.directory.as_deref().unwrap_or(&app.root);
         let start = move || -> io::Result<Started> {
+            let environment = app.environment_of(id);
+            let script = app::shell::script(&process_type.command, &environment);
             let mut command = Command::new("/bin/sh");
-            command.arg("-c").arg(&process_type.command).current_dir(folder).env_clear();
-            command.envs(app.environment_of(id).iter().map(|(key, value)| (key, &value.text)));
+            command.arg("-c").arg(script.as_ref()).current_dir(folder).env_clear();
+            command.envs(environment.iter().map(|(key, value)| (key, &value.text)));
             let (output, stdin, writer, kept, terminal) = match process_type.stdio {
                 app::Stdio::Pipes => {
                     command.process_group(0);

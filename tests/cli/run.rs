@@ -23,6 +23,14 @@ fn a_type_runs_its_entry_in_the_root_with_its_environment() {
 }
 
 #[test]
+fn the_program_of_a_simple_entry_is_run_without_a_shell_before_it() {
+    let app = Sandbox::with_procfile("job: A=1 sh -c 'echo $PPID'\n");
+    let mut session = app.pm(["run", "job"]).spawn();
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(session.stdout_so_far(), format!("{}\n", session.pid()));
+}
+
+#[test]
 fn a_program_runs_in_the_current_folder_with_the_applications_environment() {
     let app = Sandbox::with_procfile("web: false\n").write(".env", "A=file\n").write("sub/x", "");
     let shown = ["run", "-d", "..", "--set", "B=set", "sh", "-c", "pwd; echo $A $B"];

@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 
+use crate::control::{app, done, started, states};
 use crate::sandbox::{End, Sandbox, eventually, has_program, status};
 use crate::stop::LOGGER;
 
@@ -29,6 +30,23 @@ fn usr1_and_usr2_are_passed_on_once_winch_is_harmless_and_quit_stops() {
         assert_eq!(count(&output, &word), 1, "{name}: {output}");
     }
     assert_eq!(count(&output, "web.1   | got "), 3, "{output}");
+}
+
+#[test]
+fn the_program_of_a_simple_command_has_the_pid_of_the_status_and_gets_the_signal() {
+    let app = app("web: A=\"$PORT\" sh logger.sh 2>&1 # the program\n")
+        .write("logger.sh", format!("echo \"pid $$ of $A\"\n{LOGGER}"));
+    let mut session = started(&app, &["-p", "7000"], 1);
+    let status = done(&app, "status --json");
+    let json: serde_json::Value = serde_json::from_str(&status).expect("it is JSON");
+    let pid = &json["instances"][0]["pid"];
+    assert!(session.stdout_so_far().contains(&format!("pid {pid} of 7000")), "{status}");
+    done(&app, "signal HUP web");
+    session.wait_for("got HUP");
+    assert_eq!(states(&app), "web.1 running");
+    done(&app, "quit");
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(count(&session.stdout_so_far(), "| ready"), 1);
 }
 
 #[test]

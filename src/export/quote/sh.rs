@@ -1,6 +1,7 @@
 //! Words of a POSIX shell (XCU section 2.2).
 
 use super::{Quoted, Refusal};
+use crate::app::shell::is_name;
 
 /// Returns `text` as one word of `sh`: single quotes, which keep every byte, newlines included.
 pub(crate) fn word(text: &str) -> String {
@@ -51,14 +52,7 @@ pub(crate) fn can_export(name: &str) -> bool {
         "OPTIND",
         "LINENO",
     ];
-    is_identifier(name) && !KEPT.contains(&name)
-}
-
-/// Returns whether `name` is a name as POSIX defines it: letters, digits and `_`, no digit first.
-pub(crate) fn is_identifier(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    is_name(name) && !KEPT.contains(&name)
 }
 
 #[cfg(test)]

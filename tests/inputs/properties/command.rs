@@ -1,6 +1,6 @@
-//! Commands of a Procfile, which are only ever added to: V8's flags, and the variables of other runtimes.
+//! Commands of a Procfile, which are only ever added to: V8's flags, `exec`, and the variables of other runtimes.
 
-use pm::app::{Environment, Size, Source};
+use pm::app::{Environment, Size, Source, shell};
 use pm::resources::Gc;
 use pm::resources::command::{is_other_runtime, with_v8_flags};
 use pm::resources::runtime::{Tuning, V8_SIZE_FLAGS, variables};
@@ -11,6 +11,7 @@ use super::text::is_one_line;
 pub fn holds(bytes: &[u8]) {
     let Ok(command) = str::from_utf8(bytes) else { return };
     flags_are_put_in_and_nothing_else_changes(command);
+    exec_is_put_in_and_nothing_else_changes(command);
     variables_are_added_where_nothing_is_said(command);
 }
 
@@ -34,6 +35,19 @@ fn flags_are_put_in_and_nothing_else_changes(command: &str) {
             is_one_line(&error.to_string());
             is_one_line(error.hint());
         }
+    }
+}
+
+fn exec_is_put_in_and_nothing_else_changes(command: &str) {
+    let nothing = Environment::default();
+    let script = shell::script(command, &nothing);
+    assert_eq!(shell::script(&script, &nothing), script, "once is enough");
+    if script != command {
+        let is_put_in = |at: usize| {
+            let behind = script.get(at..).and_then(|behind| behind.strip_prefix("exec "));
+            behind == command.get(at..) && script.get(..at) == command.get(..at)
+        };
+        assert!((0..command.len()).any(is_put_in), "{command:?} became {script:?}");
     }
 }
 

@@ -9,4 +9,4 @@ HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
 . '/srv/export/compound.env'
 export PORT='5200'
 export PS='Clock_1.1'
-exec "${1:-/usr/bin/setpriv}" --reuid 'deploy' --regid "$2" --init-groups /bin/sh -c 'exec env TZ=UTC ./clock'
+exec "${1:-/usr/bin/setpriv}" --reuid 'deploy' --regid "$2" --init-groups /bin/sh -c 'TZ=UTC exec ./clock'

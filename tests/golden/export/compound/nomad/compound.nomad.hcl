@@ -77,7 +77,7 @@ PM_DATA
         destination = "secrets/command.env"
         env         = true
         data        = <<PM_DATA
-PM_COMMAND="exec env TZ=UTC ./clock"
+PM_COMMAND="TZ=UTC exec ./clock"
 PM_DATA
       }
 

@@ -5,4 +5,4 @@ HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
 . '/srv/export/compound.env'
 export PORT='5200'
 export PS='Clock_1.1'
-exec /bin/sh -c 'exec env TZ=UTC ./clock'
+exec /bin/sh -c 'TZ=UTC exec ./clock'

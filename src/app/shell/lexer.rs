@@ -1,0 +1,464 @@
+//! Splits a command into words, operators and redirections (POSIX, Shell Command Language 2.2, 2.3, 2.6,
+//! 2.7), each with its place. Nothing is expanded; each variable that would be is listed.
+//!
+//! Any text is split: what a shell would refuse, and what it takes a whole parser to understand, is said in
+//! [`Lexed::unread`].
+
+use std::ops::Range;
+
+use super::is_name;
+
+/// How deep `$(…)`, `${…}` and backquotes may stand in each other: more than anyone writes, and far less
+/// than a stack holds.
+const DEPTH_MAX: usize = 64;
+
+/// A command, split.
+#[derive(Debug, Default)]
+pub(crate) struct Lexed {
+    /// What the command is made of.
+    pub(crate) tokens: Vec<Token>,
+    /// What each `$(…)` and pair of backquotes in it is made of.
+    pub(crate) nested: Vec<Vec<Token>>,
+    /// Every variable that the shell would put a value in for.
+    pub(crate) variables: Vec<Variable>,
+    /// The first thing that keeps the tokens from being all of the truth.
+    pub(crate) unread: Option<Unread>,
+}
+
+/// A piece of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// A word.
+    Word(Word),
+    /// `&&`, `;`, `|`, `(`, a newline, … in bytes of the command.
+    Operator(Range<usize>),
+    /// `>`, `<`, `2>&`, with the file or descriptor behind it.
+    Redirection,
+}
+
+/// A word of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Word {
+    /// Where it stands, in bytes of the command.
+    pub(crate) span: Range<usize>,
+    /// Without its quotes; expansions as they were written.
+    pub(crate) text: String,
+    /// A part of it is quoted, so that it is no reserved word.
+    pub(crate) is_quoted: bool,
+    /// It holds `$`, a backquote, or an unquoted `*`, `?`, `[` or `~`, so that `text` is not what the
+    /// program gets.
+    pub(crate) is_expanded: bool,
+    /// A slash stands outside expansions.
+    pub(crate) is_path: bool,
+    /// An unquoted `NAME=` stands at its start: it assigns a value where it stands before a command.
+    pub(crate) is_assignment: bool,
+    /// Each `$` that the shell leaves alone.
+    pub(crate) frozen: Vec<Frozen>,
+}
+
+/// A `$` that the shell leaves alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frozen {
+    /// Where it stands, in bytes of the command.
+    pub(crate) at: usize,
+    /// Why.
+    pub(crate) by: FrozenBy,
+}
+
+/// What keeps the shell from expanding a `$`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrozenBy {
+    SingleQuotes,
+    Backslash,
+}
+
+/// `$NAME` or `${NAME…}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Variable {
+    /// Where it stands, in bytes of the command.
+    pub(crate) span: Range<usize>,
+    /// `NAME`
+    pub(crate) name: String,
+    /// What happens where it is not set.
+    pub(crate) unset: Unset,
+}
+
+/// What the shell does where a variable is not set (POSIX 2.6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unset {
+    /// It puts nothing in.
+    Nothing,
+    /// `${X:-y}`, `${X+y}`: something else is used; so it is in the part `y` of another such variable.
+    Otherwise,
+    /// `${X:=y}`, `${X?y}`: behind it, it is set.
+    Ensured,
+}
+
+/// What keeps a command from being read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// A quote or another sign that is never closed: a shell refuses the command.
+    Open {
+        /// Where it stands, in bytes of the command.
+        at: usize,
+        /// `'`, `"`, a backquote, `$(` or `${`.
+        sign: &'static str,
+    },
+    /// Something that needs a whole parser, or that shells read differently: a here-document, `case` in
+    /// `$(…)`, `$'…'`, joined lines.
+    Unclear,
+}
+
+/// Splits a command.
+pub(crate) fn lex(command: &str) -> Lexed {
+    let mut lexer =
+        Lexer { command, at: 0, end: command.len(), depth: 0, guards: 0, lexed: Lexed::default() };
+    let (tokens, _) = lexer.list(Until::End);
+    Lexed { tokens, ..lexer.lexed }
+}
+
+/// Where a list of commands ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    End,
+    /// The parenthesis that closes one before the list.
+    Parenthesis,
+}
+
+/// Whether something stands in double quotes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quoted {
+    Yes,
+    No,
+}
+
+struct Lexer<'a> {
+    command: &'a str,
+    at: usize,
+    /// Where the part that is read ends.
+    end: usize,
+    depth: usize,
+    /// In so many words `y` of `${X:-y}`.
+    guards: usize,
+    lexed: Lexed,
+}
+
+impl<'a> Lexer<'a> {
+    fn rest(&self) -> &'a str {
+        &self.command[self.at..self.end]
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    /// Passes over the characters at the front that are such.
+    fn skip(&mut self, is_such: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let skipped = &rest[..rest.len() - rest.trim_start_matches(is_such).len()];
+        self.at += skipped.len();
+        skipped
+    }
+
+    fn bump(&mut self) {
+        self.at += self.peek().map_or(0, char::len_utf8);
+    }
+
+    fn give_up(&mut self, unread: Unread) {
+        self.lexed.unread.get_or_insert(unread);
+    }
+
+    /// Goes one level down; at the bottom, the rest is passed over.
+    fn descend(&mut self) -> bool {
+        let is_deep = self.depth == DEPTH_MAX;
+        if is_deep {
+            self.give_up(Unread::Unclear);
+            self.at = self.end;
+        } else {
+            self.depth += 1;
+        }
+        !is_deep
+    }
+
+    /// Reads a list of commands; returns it, and whether its end was met.
+    fn list(&mut self, until: Until) -> (Vec<Token>, bool) {
+        let mut tokens = Vec::new();
+        let mut open = 0_usize;
+        while let Some(c) = self.peek() {
+            match c {
+                ' ' | '\t' => self.at += 1,
+                '#' => drop(self.skip(|c| c != '\n')),
+                '<' | '>' => self.redirection(&mut tokens),
+                ')' if open == 0 && until == Until::Parenthesis => {
+                    self.at += 1;
+                    return (tokens, true);
+                }
+                '\n' | '|' | '&' | ';' | '(' | ')' => {
+                    match c {
+                        '(' => open += 1,
+                        ')' => open = open.saturating_sub(1),
+                        _ => {}
+                    }
+                    tokens.push(self.operator(c));
+                }
+                _ => {
+                    let word = self.word();
+                    // The `)` of its patterns would end the list too early.
+                    if until == Until::Parenthesis && word.text == "case" {
+                        self.give_up(Unread::Unclear);
+                    }
+                    tokens.push(Token::Word(word));
+                }
+            }
+        }
+        (tokens, until == Until::End)
+    }
+
+    fn operator(&mut self, first: char) -> Token {
+        let start = self.at;
+        self.at += 1;
+        if matches!(first, '|' | '&' | ';') && self.peek() == Some(first) {
+            self.at += 1;
+        }
+        Token::Operator(start..self.at)
+    }
+
+    /// Takes the operator and the word behind it. A number right before it is a descriptor.
+    fn redirection(&mut self, tokens: &mut Vec<Token>) {
+        if let Some(Token::Word(word)) = tokens.last()
+            && word.span.end == self.at
+            && self.command[word.span.clone()].bytes().all(|byte| byte.is_ascii_digit())
+        {
+            tokens.pop();
+        }
+        let rest = self.rest();
+        let operator = ["<<", "<>", "<&", ">>", ">&", ">|"];
+        let length = operator.iter().find(|sign| rest.starts_with(**sign)).map_or(1, |s| s.len());
+        self.at += length;
+        self.skip(|c| matches!(c, ' ' | '\t'));
+        let has_target = !matches!(
+            self.peek(),
+            None | Some('\n' | '|' | '&' | ';' | '(' | ')' | '<' | '>' | '#')
+        );
+        if rest.starts_with("<<") || !has_target {
+            self.give_up(Unread::Unclear);
+        }
+        if has_target {
+            self.word();
+        }
+        tokens.push(Token::Redirection);
+    }
+
+    fn word(&mut self) -> Word {
+        let mut word = Word { span: self.at..self.at, ..Word::default() };
+        while let Some(c) = self.peek() {
+            match c {
+                ' ' | '\t' | '\n' | '|' | '&' | ';' | '(' | ')' | '<' | '>' => break,
+                '\'' => self.single(&mut word),
+                '"' => self.double(&mut word),
+                '\\' => self.backslash(&mut word),
+                '$' | '`' => self.expansion(&mut word, Quoted::No),
+                _ => {
+                    word.is_expanded |= matches!(c, '*' | '?' | '[' | '~');
+                    word.is_path |= c == '/';
+                    word.is_assignment |= c == '=' && !word.is_quoted && is_name(&word.text);
+                    word.text.push(c);
+                    self.at += c.len_utf8();
+                }
+            }
+        }
+        word.span.end = self.at;
+        word
+    }
+
+    fn single(&mut self, word: &mut Word) {
+        let start = self.at;
+        self.at += 1;
+        word.is_quoted = true;
+        let inner = self.skip(|c| c != '\'');
+        let dollars = inner
+            .match_indices('$')
+            .map(|(at, _)| Frozen { at: start + 1 + at, by: FrozenBy::SingleQuotes });
+        word.frozen.extend(dollars);
+        word.is_path |= inner.contains('/');
+        word.text.push_str(inner);
+        if self.peek().is_none() {
+            self.give_up(Unread::Open { at: start, sign: "'" });
+        }
+        self.bump();
+    }
+
+    fn double(&mut self, word: &mut Word) {
+        let start = self.at;
+        self.at += 1;
+        word.is_quoted = true;
+        while let Some(c) = self.peek() {
+            match c {
+                '"' => {
+                    self.at += 1;
+                    return;
+                }
+                '\\' => match self.rest()[1..].chars().next() {
+                    Some('$' | '`' | '"' | '\\' | '\n') => self.backslash(word),
+                    _ => {
+                        word.text.push('\\');
+                        self.at += 1;
+                    }
+                },
+                '$' | '`' => self.expansion(word, Quoted::Yes),
+                _ => {
+                    word.is_path |= c == '/';
+                    word.text.push(c);
+                    self.at += c.len_utf8();
+                }
+            }
+        }
+        self.give_up(Unread::Open { at: start, sign: "\"" });
+    }
+
+    fn backslash(&mut self, word: &mut Word) {
+        word.is_quoted = true;
+        self.at += 1;
+        match self.peek() {
+            None => {
+                word.text.push('\\');
+                self.give_up(Unread::Unclear);
+            }
+            // Joined lines, before anything else is looked at.
+            Some('\n') => self.give_up(Unread::Unclear),
+            Some('$') => {
+                word.frozen.push(Frozen { at: self.at, by: FrozenBy::Backslash });
+                word.text.push('$');
+            }
+            Some(escaped) => {
+                word.is_path |= escaped == '/';
+                word.text.push(escaped);
+            }
+        }
+        self.bump();
+    }
+
+    /// Reads `$NAME`, `${…}`, `$(…)` or `` `…` ``.
+    fn expansion(&mut self, word: &mut Word, quoted: Quoted) {
+        word.is_expanded = true;
+        let start = self.at;
+        let rest = self.rest();
+        let next = rest[1..].chars().next();
+        match next {
+            _ if rest.starts_with('`') => self.backquotes(),
+            Some('(') => {
+                self.at += 2;
+                if self.descend() {
+                    let (tokens, is_closed) = self.list(Until::Parenthesis);
+                    self.lexed.nested.push(tokens);
+                    self.depth -= 1;
+                    if !is_closed {
+                        self.give_up(Unread::Open { at: start, sign: "$(" });
+                    }
+                }
+            }
+            Some('{') => {
+                if self.descend() {
+                    self.braces(quoted);
+                    self.depth -= 1;
+                }
+            }
+            Some(c) if c.is_ascii_alphabetic() || c == '_' => {
+                self.at += 1;
+                let name = self.skip(|c| c.is_ascii_alphanumeric() || c == '_');
+                self.variable(start..self.at, name, Unset::Nothing);
+            }
+            Some('?' | '*' | '@' | '#' | '$' | '!' | '-' | '0'..='9') => self.at += 2,
+            Some('\'' | '"') if quoted == Quoted::No => {
+                // bash reads `$'…'` in a way of its own.
+                self.give_up(Unread::Unclear);
+                self.at += 1;
+            }
+            _ => self.at += 1,
+        }
+        word.text.push_str(&self.command[start..self.at]);
+    }
+
+    fn variable(&mut self, span: Range<usize>, name: &str, unset: Unset) {
+        let unset = if self.guards > 0 { Unset::Otherwise } else { unset };
+        self.lexed.variables.push(Variable { span, name: name.to_owned(), unset });
+    }
+
+    /// Reads `${…}`.
+    fn braces(&mut self, quoted: Quoted) {
+        let start = self.at;
+        self.at += 2;
+        // `${#X}`, but `${#}` and `${#-x}` are about `$#`.
+        let behind_sign = self.rest().strip_prefix('#').and_then(|rest| rest.chars().next());
+        if behind_sign.is_some_and(|c| c.is_ascii_alphabetic() || c == '_') {
+            self.at += 1;
+        }
+        let name = self.skip(|c| c.is_ascii_alphanumeric() || c == '_');
+        let rest = self.rest();
+        let unset = match rest.strip_prefix(':').unwrap_or(rest).chars().next() {
+            Some('-' | '+') => Unset::Otherwise,
+            Some('=' | '?') => Unset::Ensured,
+            _ => Unset::Nothing,
+        };
+        let place = self.lexed.variables.len();
+        if is_name(name) {
+            self.variable(start..self.at, name, unset);
+        } else if name.is_empty() && self.peek() != Some('}') {
+            // `$?`, `$@` and their kin.
+            self.bump();
+        }
+        let is_guarded = unset != Unset::Nothing;
+        self.guards += usize::from(is_guarded);
+        let mut word = Word::default();
+        loop {
+            match self.peek() {
+                None => {
+                    self.give_up(Unread::Open { at: start, sign: "${" });
+                    break;
+                }
+                Some('}') => {
+                    self.at += 1;
+                    break;
+                }
+                // In double quotes, a single quote is itself, but in a pattern as in `${X#'a'}`.
+                Some('\'') if quoted == Quoted::No || !is_guarded => self.single(&mut word),
+                Some('"') => self.double(&mut word),
+                Some('\\') => {
+                    self.at += 1;
+                    self.bump();
+                }
+                Some('$' | '`') => self.expansion(&mut word, quoted),
+                Some(_) => self.bump(),
+            }
+        }
+        self.guards -= usize::from(is_guarded);
+        if let Some(variable) = self.lexed.variables.get_mut(place).filter(|_| is_name(name)) {
+            variable.span.end = self.at;
+        }
+    }
+
+    /// Reads a pair of backquotes. Where a backslash stands between them, what is there is not looked at.
+    fn backquotes(&mut self) {
+        let start = self.at;
+        let inner = &self.rest()[1..];
+        let mut is_escaped = false;
+        let close = inner.char_indices().find(|&(_, c)| {
+            let is_close = c == '`' && !is_escaped;
+            is_escaped = c == '\\' && !is_escaped;
+            is_close
+        });
+        let Some((length, _)) = close else {
+            self.give_up(Unread::Open { at: start, sign: "`" });
+            self.at = self.end;
+            return;
+        };
+        let (end, close) = (self.end, start + 1 + length);
+        if !inner[..length].contains('\\') && self.descend() {
+            (self.at, self.end) = (start + 1, close);
+            let (tokens, _) = self.list(Until::End);
+            self.lexed.nested.push(tokens);
+            self.depth -= 1;
+        }
+        (self.at, self.end) = (close + 1, end);
+    }
+}
