@@ -11,10 +11,11 @@ use super::resolve::{self, Asked, Loaded, Plan, look};
 use super::settled::Settled;
 use super::sources::Sources;
 use super::{ctl, daemon, tell};
-use crate::app::{Stdio, Warning, formation, load};
+use crate::app::{App, Stdio, Warning, formation, lint, load};
 use crate::control::place;
 use crate::error::Error;
 use crate::os::desk::{Control, Reread};
+use crate::os::listeners::Listeners;
 use crate::output::Form;
 use crate::{os, resources};
 
@@ -35,6 +36,10 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
         true => Form::Json,
         false => look::text(&settled.session, &plan.app, sources)?,
     };
+    // Who is started in the background need not say again what was said here.
+    if !args.daemonised {
+        warn_of_taken_ports(&plan.app);
+    }
     if args.daemon && !args.daemonised {
         return daemon::start(args, &plan.app.root, sources);
     }
@@ -43,6 +48,22 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
     let reread = reread(args.clone(), called_as, again, said);
     let control = Control { folder, launched: args.daemonised, reread };
     os::run::run(Arc::new(plan.app), form, zone, plan.notices, control)
+}
+
+/// Says which ports somebody else has, and who. The start goes on: not every program listens on its port.
+fn warn_of_taken_ports(app: &App) {
+    let listeners = Listeners::read();
+    let taken = lint::taken_at_start(app, |port| listeners.has(port));
+    if taken.is_empty() {
+        return;
+    }
+    let ports: Vec<_> = taken.iter().map(|bad| bad.port).collect();
+    let holders = listeners.holders(&ports);
+    for bad in taken {
+        let holder = holders.iter().find(|(port, _)| *port == bad.port).map(|(_, holder)| holder);
+        let (message, hint) = bad.taken(holder);
+        tell::warning(&message, hint);
+    }
 }
 
 /// Returns what reads the files again, as this start does. What was `said` of them is not said again, until

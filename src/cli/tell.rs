@@ -18,6 +18,11 @@ pub(crate) fn warnings<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
     }
 }
 
+/// Says what may go wrong, and what to do.
+pub(crate) fn warning(message: &str, hint: &str) {
+    line(harmless(&format!("warning: {message}\nhint: {hint}")));
+}
+
 /// Returns what was passed over, and what to do.
 pub(crate) fn warning_in_one_line(warning: &Warning) -> String {
     match &warning.hint {

@@ -20,6 +20,7 @@ pub(crate) mod halt;
 pub(crate) mod heap;
 pub(crate) mod keyboard;
 pub(crate) mod limits;
+pub(crate) mod listeners;
 pub mod meter;
 pub(crate) mod notes;
 mod pow;

@@ -1,6 +1,6 @@
 //! `pm check`: findings with their place, exit codes, JSON.
 
-use crate::sandbox::{Sandbox, http};
+use crate::sandbox::{Sandbox, has_program, http};
 
 /// An application whose ports nobody has.
 fn app(procfile: &str, types: u16) -> Sandbox {
@@ -63,6 +63,28 @@ fn a_taken_port_is_named_with_who_holds_it() {
     let output = app.pm(["check", "-p", &port]).run();
     let pid = std::process::id().to_string();
     assert!(output.stderr.contains(&port) && output.stderr.contains(&pid), "{}", output.stderr);
+}
+
+#[test]
+fn ports_that_the_folders_own_session_has_are_no_strangers() {
+    if !has_program("node") {
+        return;
+    }
+    // Behind a shell, and out of its group.
+    let serve = "node -e \"require('net').createServer().listen(process.env.PORT, () => console.log('ready'))\"";
+    let app = Sandbox::with_procfile(&format!("web: true; setsid {serve}\n"));
+    let runtime = app.dir();
+    let app = app.env("XDG_RUNTIME_DIR", runtime).write("other/Procfile", "web: sleep 1\n");
+    let port = http::free_port(1).to_string();
+    let mut session = app.pm(["start", "-p", &port]).spawn();
+    session.wait_for("| ready");
+    let output = app.pm(["check", "-p", &port, "--strict"]).run();
+    assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
+    let stranger = app.pm(["check", "-d", "other", "-p", &port]).run();
+    let taken = format!("port {port} of `web.1` is taken by `node` (pid ");
+    assert!(stranger.stderr.contains(&taken), "{}", stranger.stderr);
+    session.signal(nix::sys::signal::Signal::SIGTERM);
+    session.wait();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `pm start`: which instances, with which ports and surroundings, and by whose rules.
 
 use crate::log::{printed_by, said_by, started};
-use crate::sandbox::{Output, Sandbox};
+use crate::sandbox::{Output, Sandbox, http};
 
 const THREE_TYPES: &str = "web: echo $PORT >> ran\nworker: echo $PORT >> ran\nclock: true\n";
 
@@ -159,6 +159,44 @@ fn a_port_that_is_none_is_a_usage_error_that_says_what_a_port_is() {
         assert!(output.stderr.starts_with(&expected), "{output:?}");
         assert_eq!((output.code(), app.read("ran")), (1, None));
     }
+}
+
+#[test]
+fn a_port_that_somebody_has_is_a_warning_that_names_who_and_the_start_goes_on() {
+    let base = http::free_port(302);
+    let hold = |address: &str, port: u16| std::net::TcpListener::bind((address, port));
+    // A machine without IPv6 has only the first two.
+    let held = [
+        hold("127.0.0.1", base),
+        hold("0.0.0.0", base + 1),
+        hold("::1", base + 200),
+        hold("::", base + 100),
+        hold("127.0.0.1", base + 301),
+    ];
+    let app = Sandbox::with_procfile("web: echo ran\nidle: true\nv6: true\nlate: true\n");
+    let pid = std::process::id();
+    let program = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
+    let taken = |name: &str, port: u16, more: &str| {
+        format!(
+            "warning: port {port} of `{name}` is taken by `{}` (pid {pid}){more}\n\
+             hint: stop it, or choose another base with `-p`\n",
+            program.trim_end()
+        )
+    };
+    let port = base.to_string();
+    let start = |words: &[&str]| app.pm(["start", "-p", &port].iter().chain(words)).run();
+    let output = start(&["web=2", "late"]);
+    let expected = taken("web.1", base, ", and 1 more of its ports");
+    assert_eq!(output.stderr, expected, "only of what is started");
+    assert_eq!(printed_by(&output.stdout, "web.2"), ["ran"], "{output:?}");
+    assert_eq!(output.code(), 0);
+    assert_eq!(start(&["late=2"]).stderr, taken("late.2", base + 301, ""));
+    if held[2].is_ok() && held[3].is_ok() {
+        let expected = taken("idle.1", base + 100, "") + &taken("v6.1", base + 200, "");
+        assert_eq!(start(&["idle", "v6"]).stderr, expected);
+    }
+    drop(held);
+    assert_eq!(start(&["web=2"]).stderr, "");
 }
 
 #[test]

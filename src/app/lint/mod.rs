@@ -15,7 +15,7 @@ use super::load::{LoadedEnvFile, LoadedEnvironment, LoadedProcfile};
 use super::procfile::Entry;
 use super::warning::{Note, NoteKind};
 pub use command::Lookup;
-pub use ports::{Holder, PortState};
+pub use ports::{Holder, PortState, taken_at_start};
 
 /// Something that the check has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]

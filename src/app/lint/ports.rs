@@ -1,8 +1,10 @@
 //! Lints of PORT: instances that get the same one, and ports that someone else has.
 
 use super::{Finding, Severity, Speaker, Subject};
+use crate::app::App;
 use crate::app::id::InstanceId;
 use crate::app::ports::{PORTS_PER_TYPE, port};
+use crate::app::text::printable;
 
 /// Whether a port can be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,67 @@ pub(super) fn collisions(subject: Subject<'_>) -> Vec<Finding> {
     found
 }
 
+/// Finds the ports of what is to run that somebody listens on. One a process type: the first such port, and
+/// how many more.
+pub fn taken_at_start(app: &App, is_taken: impl Fn(u16) -> bool) -> Vec<Bad> {
+    let mut found: Vec<(u16, Bad)> = Vec::new();
+    for id in app.instances() {
+        let Some(port) = app.port_of(id).filter(|port| is_taken(*port)) else { continue };
+        match found.last_mut() {
+            Some((of, bad)) if *of == id.process_type => bad.more += 1,
+            Some(_) | None => {
+                found.push((id.process_type, Bad { name: app.name_of(id), port, more: 0 }));
+            }
+        }
+    }
+    found.into_iter().map(|(_, bad)| bad).collect()
+}
+
+/// A port that cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bad {
+    /// The instance that gets it.
+    name: String,
+    /// The port.
+    pub port: u16,
+    /// How many more ports of its process type cannot be had.
+    more: usize,
+}
+
+impl Bad {
+    fn more(&self) -> String {
+        match self.more {
+            0 => String::new(),
+            more => format!(", and {more} more of its ports"),
+        }
+    }
+
+    /// Says that somebody has it, and what to do.
+    pub fn taken(&self, holder: Option<&Holder>) -> (String, &'static str) {
+        let (port, name, more) = (self.port, &self.name, self.more());
+        match holder {
+            Some(Holder { pid, program }) => (
+                format!(
+                    "port {port} of `{name}` is taken by `{}` (pid {pid}){more}",
+                    printable(program)
+                ),
+                "stop it, or choose another base with `-p`",
+            ),
+            None => {
+                (format!("port {port} of `{name}` is taken{more}"), "choose another base with `-p`")
+            }
+        }
+    }
+
+    /// Says that this user may not listen there, and what to do.
+    fn forbidden(&self) -> (String, &'static str) {
+        (
+            format!("port {} of `{}` is for privileged users{}", self.port, self.name, self.more()),
+            "choose a base from 1024 with `-p`",
+        )
+    }
+}
+
 /// Finds ports that cannot be had. One finding a type: the first such port, and how many more.
 pub(super) fn taken(subject: Subject<'_>, state: &dyn Fn(u16) -> PortState) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -73,24 +136,11 @@ pub(super) fn taken(subject: Subject<'_>, state: &dyn Fn(u16) -> PortState) -> V
             .map(|(number, port)| (number, port, state(port)))
             .filter(|(_, _, state)| *state != PortState::Free);
         let Some((number, port, first)) = bad.next() else { continue };
-        let more = match bad.count() {
-            0 => String::new(),
-            more => format!(", and {more} more of its ports"),
-        };
-        let name = format!("{}.{number}", entry.name);
+        let bad = Bad { name: format!("{}.{number}", entry.name), port, more: bad.count() };
         let (message, hint) = match first {
             PortState::Free => continue,
-            PortState::Taken(Some(Holder { pid, program })) => (
-                format!("port {port} of `{name}` is taken by `{program}` (pid {pid}){more}"),
-                "stop it, or choose another base with `-p`",
-            ),
-            PortState::Taken(None) => {
-                (format!("port {port} of `{name}` is taken{more}"), "choose another base with `-p`")
-            }
-            PortState::Forbidden => (
-                format!("port {port} of `{name}` is for privileged users{more}"),
-                "choose a base from 1024 with `-p`",
-            ),
+            PortState::Taken(holder) => bad.taken(holder.as_ref()),
+            PortState::Forbidden => bad.forbidden(),
         };
         let say = Speaker { procfile: subject.procfile, entry };
         let mut finding = say.warn_of_name("port-taken", message, hint.into());

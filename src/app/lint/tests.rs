@@ -1,7 +1,7 @@
 use super::*;
 use crate::app::env_file;
 use crate::app::procfile;
-use crate::app::{Environment, Source};
+use crate::app::{App, Environment, ExitOn, ProcessType, Source};
 
 /// Every program is there but these, and every port is free but 5000 and 5200.
 const SYSTEM: System<'static> = System {
@@ -197,6 +197,36 @@ fn a_taken_port_names_who_has_it() {
         shown(&found),
         ["1:1 port-taken: port 80 of `web.1` is for privileged users, and 2 more of its ports"]
     );
+}
+
+#[test]
+fn at_a_start_one_taken_port_of_each_type_that_runs_is_found() {
+    let counts = [2, 0, 1, 3];
+    let types = ["web", "idle", "clock", "worker"].into_iter().zip(counts).map(|(name, count)| {
+        let own = ProcessType::of(name, "true");
+        ProcessType { count, ..own }
+    });
+    let app = App {
+        root: "/srv".into(),
+        types: types.collect(),
+        environment: Environment::default(),
+        base_port: 5000,
+        exit_on: ExitOn::Failure,
+    };
+    let said = |taken: &[u16], holder: Option<&Holder>| {
+        let found = taken_at_start(&app, |port| taken.contains(&port));
+        found.iter().map(|bad| bad.taken(holder).0).collect::<Vec<_>>()
+    };
+    let node = Holder { pid: 7, program: "node".to_owned() };
+    assert_eq!(
+        said(&[5000, 5001, 5100, 5301], Some(&node)),
+        [
+            "port 5000 of `web.1` is taken by `node` (pid 7), and 1 more of its ports",
+            "port 5301 of `worker.2` is taken by `node` (pid 7)"
+        ]
+    );
+    assert_eq!(said(&[5200, 5002], None), ["port 5200 of `clock.1` is taken"]);
+    assert!(said(&[5100, 5303, 4999], None).is_empty());
 }
 
 #[test]

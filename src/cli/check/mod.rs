@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use crate::app::lint::{self, Finding, Place, Severity, Subject, System};
 use crate::app::load::{self, LoadedEnvironment, LoadedProcfile};
 use crate::app::{App, Stdio};
-use crate::cli::answer;
 use crate::cli::args::CheckArgs;
 use crate::cli::args::Tool;
 use crate::cli::given::Given;
 use crate::cli::resolve::{self, Asked, Loaded};
 use crate::cli::settled::Settled;
+use crate::cli::{answer, ctl};
 use crate::config::ConfigError;
+use crate::control::place;
 use crate::error::Error;
 use crate::os::cgroup::Unavailable;
 use crate::{os, resources};
@@ -100,7 +101,14 @@ fn check(
     let counts: Vec<u16> = app.types.iter().map(|process_type| process_type.count).collect();
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
     let program = |name: &str| probe::program(name, path.as_deref(), &root);
-    let system = System { program: &program, port: &probe::port };
+    let sessions = || {
+        let found = place::sessions(&ctl::find::folder(sources), &root);
+        found.iter().map(|session| session.pid).collect()
+    };
+    let ports = app.instances().filter_map(|id| app.port_of(id)).collect();
+    let holders = probe::Holders::new(ports, &sessions);
+    let port = |port| holders.state(port);
+    let system = System { program: &program, port: &port };
     let subject = Subject {
         procfile: &procfile,
         environment: &environment,

@@ -1,7 +1,8 @@
 //! Asks the system what the lints want to know: is there such a program, can a port be had.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::Path;
@@ -9,6 +10,8 @@ use std::path::Path;
 use nix::unistd::{AccessFlags, access};
 
 use crate::app::lint::{Holder, Lookup, PortState};
+use crate::os::listeners::Listeners;
+use crate::os::processes;
 
 /// Where the shell looks when PATH is not set (dash's own default).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -41,7 +44,7 @@ fn state(path: &Path) -> Lookup {
     }
 }
 
-/// Says whether a port can be had, by listening there for a moment.
+/// Says whether a port can be had, by listening there for a moment. Not by whom, where it is taken.
 pub(super) fn port(port: u16) -> PortState {
     let addresses: [IpAddr; 3] =
         [Ipv4Addr::LOCALHOST.into(), Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into()];
@@ -49,7 +52,7 @@ pub(super) fn port(port: u16) -> PortState {
         match TcpListener::bind((address, port)) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                return PortState::Taken(holder(port));
+                return PortState::Taken(None);
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 return PortState::Forbidden;
@@ -61,42 +64,65 @@ pub(super) fn port(port: u16) -> PortState {
     PortState::Free
 }
 
-/// Finds who listens on a port: the socket's inode in /proc/net, then who has it open (proc(5)).
-/// `None` for a process of another user, and on systems without /proc.
-fn holder(port: u16) -> Option<Holder> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .map(|path| fs::read_to_string(path).unwrap_or_default());
-    let links: Vec<String> = tables
-        .iter()
-        .flat_map(|table| listening(table, port))
-        .map(|inode| format!("socket:[{inode}]"))
-        .collect();
-    fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
-        let pid: u32 = process.file_name().to_str()?.parse().ok()?;
-        let files = fs::read_dir(process.path().join("fd")).ok()?.flatten();
-        let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
-        let is_holder =
-            targets.any(|target| links.iter().any(|link| target.as_os_str() == link.as_str()));
-        let program = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-        is_holder.then(|| Holder { pid, program: program.trim_end().to_owned() })
-    })
+/// Who holds the ports of the application: looked for once, where the first is taken.
+pub(super) struct Holders<'a> {
+    ports: Vec<u16>,
+    /// The sessions of this folder, by their process ids.
+    sessions: &'a dyn Fn() -> Vec<i32>,
+    found: OnceCell<Found>,
 }
 
-/// Returns the inodes of the sockets that listen on a port, from a table of /proc/net.
-fn listening(table: &str, port: u16) -> Vec<u64> {
-    /// TCP_LISTEN of linux/tcp_states.h, as the table writes it.
-    const LISTEN: &str = "0A";
-    let inode = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (_, local_port) = fields.get(1)?.rsplit_once(':')?;
-        let is_it = *fields.get(3)? == LISTEN && u16::from_str_radix(local_port, 16) == Ok(port);
-        if is_it { fields.get(9)?.parse().ok() } else { None }
-    };
-    table.lines().skip(1).filter_map(inode).collect()
+struct Found {
+    holders: Vec<(u16, Holder)>,
+    processes: HashMap<i32, i32>,
+    sessions: Vec<i32>,
+}
+
+impl<'a> Holders<'a> {
+    pub(super) fn new(ports: Vec<u16>, sessions: &'a dyn Fn() -> Vec<i32>) -> Self {
+        Self { ports, sessions, found: OnceCell::new() }
+    }
+
+    /// Says whether a port can be had, or who has it. A process of a session of this folder is no stranger: it
+    /// is what the port is for.
+    pub(super) fn state(&self, number: u16) -> PortState {
+        let state = port(number);
+        if state != PortState::Taken(None) {
+            return state;
+        }
+        let found = self.found.get_or_init(|| Found {
+            holders: Listeners::read().holders(&self.ports),
+            processes: parents(),
+            sessions: (self.sessions)(),
+        });
+        let mut of_port = found.holders.iter().filter(|(port, _)| *port == number).peekable();
+        let is_seen = of_port.peek().is_some();
+        match of_port.find(|(_, holder)| !found.is_own(holder.pid)) {
+            Some((_, stranger)) => PortState::Taken(Some(stranger.clone())),
+            None if is_seen => PortState::Free,
+            None => state,
+        }
+    }
+}
+
+impl Found {
+    /// Returns whether a process is one of the sessions, or has one above it.
+    fn is_own(&self, pid: u32) -> bool {
+        let above =
+            std::iter::successors(i32::try_from(pid).ok(), |pid| self.processes.get(pid).copied());
+        // Where process ids are used again while they are read, there may be a ring.
+        above.take(self.processes.len() + 1).any(|pid| self.sessions.contains(&pid))
+    }
+}
+
+/// Returns the parent of each process.
+fn parents() -> HashMap<i32, i32> {
+    processes::all().iter().map(|stat| (stat.pid.as_raw(), stat.parent.as_raw())).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -133,24 +159,27 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_this_process_holds_is_taken_by_this_process() {
+    fn a_port_that_this_process_holds_is_taken_by_this_process_unless_it_is_of_a_session_of_the_folder()
+     {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let number = listener.local_addr().unwrap().port();
-        let PortState::Taken(holder) = port(number) else { panic!("{number} is taken") };
-        if cfg!(target_os = "linux") {
-            assert_eq!(holder.map(|holder| holder.pid), Some(std::process::id()));
+        let own = i32::try_from(std::process::id()).unwrap();
+        let state = |sessions: &[i32]| {
+            let sessions = sessions.to_vec();
+            Holders::new(vec![number], &move || sessions.clone()).state(number)
+        };
+        let stranger = state(&[]);
+        let PortState::Taken(holder) = &stranger else { panic!("{number} is taken") };
+        if cfg!(all(target_os = "linux", not(pm_portable))) {
+            assert_eq!(holder.as_ref().map(|holder| holder.pid), Some(std::process::id()));
+            let parent = nix::unistd::getppid().as_raw();
+            assert_eq!(
+                [state(&[own]), state(&[1_000_000_000, parent])],
+                [PortState::Free, PortState::Free]
+            );
         }
-    }
-
-    #[test]
-    fn the_socket_table_is_read_by_port_and_state() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-            \x20  0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1282 1 0 100 0\n\
-            \x20  1: 0100007F:1388 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 77 1 0 100 0\n\
-            \x20  2: 00000000:1389 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 88 1 0 100 0\n\
-            broken\n";
-        assert_eq!(listening(table, 5000), [1282]);
-        assert_eq!(listening(table, 5001), [88]);
-        assert!(listening(table, 1).is_empty());
+        assert_eq!(state(&[1_000_000_000]), stranger);
+        drop(listener);
+        assert_eq!(state(&[]), PortState::Free);
     }
 }

@@ -4,6 +4,7 @@ pub(in crate::os) mod adopted;
 pub(in crate::os) mod affinity;
 pub(in crate::os) mod executable;
 pub(in crate::os) mod inherited;
+pub(in crate::os) mod listeners;
 pub mod machine;
 pub(in crate::os) mod meter;
 pub(in crate::os) mod origin;

@@ -1,0 +1,241 @@
+//! Who listens on TCP ports: the kernel is asked for the listening sockets alone (sock_diag(7)), since
+//! /proc/net/tcp walks the table of all connections first, milliseconds on a large machine. Who holds a
+//! socket, only /proc says (proc(5)).
+
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+
+use nix::libc::{
+    AF_INET, AF_INET6, IPPROTO_TCP, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR,
+};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
+};
+
+use crate::app::lint::Holder;
+
+/// TCP_LISTEN of linux/tcp_states.h.
+const LISTEN: u8 = 10;
+/// SOCK_DIAG_BY_FAMILY of linux/sock_diag.h.
+const BY_FAMILY: u16 = 20;
+/// The size of nlmsghdr.
+const HEADER: usize = 16;
+/// The size of inet_diag_req_v2, behind the header.
+const REQUEST: usize = 56;
+/// Where inet_diag_msg has the port, in network order.
+const PORT_AT: usize = 4;
+/// Where inet_diag_msg has the inode, its last field.
+const INODE_AT: usize = 68;
+/// More than the kernel puts into one answer.
+const ROOM: usize = 32 << 10;
+
+/// The sockets that listen, by port.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners(Vec<Socket>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Socket {
+    port: u16,
+    inode: u64,
+}
+
+impl Listeners {
+    /// Asks for the sockets of this moment.
+    pub(crate) fn read() -> Self {
+        let mut all = match ask(AF_INET) {
+            // A machine without IPv6 has none.
+            Some(all) => [all, ask(AF_INET6).unwrap_or_default()].concat(),
+            None => of_tables(),
+        };
+        all.sort_unstable_by_key(|socket| socket.port);
+        Self(all)
+    }
+
+    /// Returns whether somebody listens on a port, on whatever address.
+    pub(crate) fn has(&self, port: u16) -> bool {
+        self.0.binary_search_by_key(&port, |socket| socket.port).is_ok()
+    }
+
+    /// Returns who holds the sockets of these ports, by process id; a socket may be held by several. Who runs
+    /// as another user is not seen. It looks at every descriptor of every process.
+    pub(crate) fn holders(&self, ports: &[u16]) -> Vec<(u16, Holder)> {
+        let wanted: Vec<_> = self.0.iter().filter(|socket| ports.contains(&socket.port)).collect();
+        let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+        let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let mut pids: Vec<u32> = pids.collect();
+        pids.sort_unstable();
+        let mut found = Vec::new();
+        for pid in pids {
+            let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
+            let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+            let inodes: Vec<_> =
+                links.filter_map(|link| inode(link.as_os_str().as_bytes())).collect();
+            let of_this = wanted.iter().filter(|socket| inodes.contains(&socket.inode));
+            for socket in of_this {
+                let program = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+                let holder = Holder { pid, program: program.trim_end().to_owned() };
+                found.push((socket.port, holder));
+            }
+        }
+        found
+    }
+}
+
+/// Returns the inode of `socket:[4711]`.
+fn inode(link: &[u8]) -> Option<u64> {
+    let number = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
+/// Asks the kernel for the listening sockets of an address family. `None`: it does not answer.
+fn ask(family: i32) -> Option<Vec<Socket>> {
+    let kind = SockProtocol::NetlinkSockDiag;
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let link = socket(AddressFamily::Netlink, SockType::Datagram, flags, kind).ok()?;
+    send(link.as_raw_fd(), &request(u8::try_from(family).ok()?), MsgFlags::empty()).ok()?;
+    let mut sockets = Vec::new();
+    let mut answer = vec![0; ROOM];
+    loop {
+        // The kernel has answered when `send` returns, and goes on while it is read.
+        let length = recv(link.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT).ok()?;
+        if take(answer.get(..length)?, &mut sockets)? == Answer::Whole {
+            return Some(sockets);
+        }
+    }
+}
+
+fn request(family: u8) -> [u8; HEADER + REQUEST] {
+    let mut request = [0; HEADER + REQUEST];
+    let length = u32::try_from(request.len()).unwrap_or(u32::MAX);
+    request[..4].copy_from_slice(&length.to_ne_bytes());
+    request[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
+    let flags = u16::try_from(NLM_F_REQUEST | NLM_F_DUMP).unwrap_or(u16::MAX);
+    request[6..8].copy_from_slice(&flags.to_ne_bytes());
+    request[HEADER] = family;
+    request[HEADER + 1] = IPPROTO_TCP.to_le_bytes()[0];
+    request[HEADER + 4..HEADER + 8].copy_from_slice(&(1_u32 << LISTEN).to_ne_bytes());
+    request
+}
+
+/// Whether more follows.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Whole,
+    GoesOn,
+}
+
+/// Takes the sockets out of a part of the answer. `None`: it is an error, or not what it should be.
+fn take(mut part: &[u8], sockets: &mut Vec<Socket>) -> Option<Answer> {
+    while !part.is_empty() {
+        let length = u32::from_ne_bytes(*part.first_chunk()?);
+        let length = usize::try_from(length).ok().filter(|length| *length >= HEADER)?;
+        let kind = i32::from(u16::from_ne_bytes(*part.get(4..)?.first_chunk()?));
+        if kind == NLMSG_DONE {
+            return Some(Answer::Whole);
+        }
+        if kind == NLMSG_ERROR {
+            return None;
+        }
+        let message = part.get(HEADER..length)?;
+        sockets.push(Socket {
+            port: u16::from_be_bytes(*message.get(PORT_AT..)?.first_chunk()?),
+            inode: u64::from(u32::from_ne_bytes(*message.get(INODE_AT..)?.first_chunk()?)),
+        });
+        // Each begins at a multiple of four.
+        part = part.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Some(Answer::GoesOn)
+}
+
+/// Reads the tables of all sockets, where the kernel cannot be asked (a container without netlink).
+fn of_tables() -> Vec<Socket> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    tables.iter().flatten().flat_map(|table| listening(table)).collect()
+}
+
+/// Returns the sockets that listen, from a table of /proc/net.
+fn listening(table: &str) -> Vec<Socket> {
+    let socket = |line: &str| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (_, port) = fields.next()?.rsplit_once(':')?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        let state = u8::from_str_radix(fields.nth(1)?, 16).ok()?;
+        (state == LISTEN).then_some(())?;
+        Some(Socket { port, inode: fields.nth(5)?.parse().ok()? })
+    };
+    table.lines().skip(1).filter_map(socket).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn who_listens_is_found_on_each_address_and_by_its_process() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
+            // A machine without IPv6 has no such address.
+            let Ok(listener) = TcpListener::bind(address) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            let listeners = Listeners::read();
+            assert!(listeners.has(port), "{address}");
+            let holders = listeners.holders(&[port]);
+            let pids: Vec<_> = holders.iter().map(|(port, holder)| (*port, holder.pid)).collect();
+            assert_eq!(pids, [(port, std::process::id())], "{address}");
+            assert_ne!(holders[0].1.program, "");
+            drop(listener);
+            assert!(!Listeners::read().has(port), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_tables_say_the_same_as_the_kernel_that_is_asked() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let of_port = |sockets: Vec<Socket>| {
+            sockets.into_iter().filter(|socket| socket.port == port).collect::<Vec<_>>()
+        };
+        let asked = of_port(ask(AF_INET).unwrap_or_else(of_tables));
+        assert_eq!((asked.len(), asked), (1, of_port(of_tables())));
+    }
+
+    #[test]
+    fn more_sockets_than_one_answer_holds_are_all_found() {
+        let listeners: Vec<_> =
+            (0..300).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let found = Listeners::read();
+        for listener in &listeners {
+            assert!(found.has(listener.local_addr().unwrap().port()));
+        }
+    }
+
+    #[test]
+    fn a_broken_answer_is_none() {
+        let mut sockets = Vec::new();
+        assert_eq!(take(&[], &mut sockets), Some(Answer::GoesOn));
+        let header = |length: u32, kind: i32| {
+            let kind = u16::try_from(kind).unwrap();
+            [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 10]].concat()
+        };
+        assert_eq!(take(&header(16, NLMSG_DONE), &mut sockets), Some(Answer::Whole));
+        for broken in
+            [header(16, NLMSG_ERROR), header(0, 20), header(999, 20), header(16, 20), vec![1]]
+        {
+            assert_eq!(take(&broken, &mut sockets), None, "{broken:?}");
+        }
+        assert_eq!(sockets, []);
+    }
+
+    #[test]
+    fn the_socket_table_is_read_by_port_and_state() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+            \x20  0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1282 1 0 100 0\n\
+            \x20  1: 0100007F:1388 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 77 1 0 100 0\n\
+            \x20  2: 00000000000000000000000001000000:1389 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 88 1 0 100 0\n\
+            broken\n";
+        let sockets = [Socket { port: 5000, inode: 1282 }, Socket { port: 5001, inode: 88 }];
+        assert_eq!(listening(table), sockets);
+    }
+}
