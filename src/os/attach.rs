@@ -22,17 +22,12 @@ use crate::app::Signal;
 use crate::control::client;
 use crate::control::proto::{Body, Order};
 use crate::error::Error;
+use crate::output::Modes;
 
 /// Ctrl-], as in telnet(1): no program needs it.
 const DETACH: u8 = 0x1d;
 /// Signals that end it in order.
 const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
-/// What a full-screen program sets first, and what takes it back.
-const ALTERNATE: &[u8] = b"\x1b[?1049h";
-const NORMAL: &[u8] = b"\x1b[?1049l";
-/// Shows the cursor, and ends colours and bracketed paste.
-const CALM: &[u8] = b"\x1b[?25h\x1b[?2004l\x1b[0m";
-
 /// How long a client that detaches waits for the session to take the rest of what was typed.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Says that a key was not taken, as a terminal does whose input is full.
@@ -80,30 +75,30 @@ pub(crate) fn attach(socket: &Path, name: &str, begin: impl FnOnce()) -> Result<
 fn tie(stream: &UnixStream, incoming: &mut Incoming, signals: &Signals) -> io::Result<Ended> {
     let stdin = io::stdin();
     let mut keys = [0_u8; 4096];
-    let mut screen = Screen { is_alternate: false };
+    let mut screen = Screen::default();
     let mut outgoing = Outgoing::default();
     // It may have changed before anyone listened.
     outgoing.resize(Size::of_stdout());
-    let ended = loop {
+    loop {
         while let Some(part) = incoming.next()? {
             if let Part::Bytes(bytes) = part {
                 screen.show(&bytes)?;
             }
         }
         if !outgoing.send(stream)? {
-            break Ended::Over;
+            return Ok(Ended::Over);
         }
         let (terminal, session, ending, resized) =
             wait(&stdin, stream, signals, outgoing.is_waiting())?;
         if ending {
-            break signals.first().map_or(Ended::Detached { unsent: 0 }, Ended::Signal);
+            return Ok(signals.first().map_or(Ended::Detached { unsent: 0 }, Ended::Signal));
         }
         if resized {
             signals.forget_resize();
             outgoing.resize(Size::of_stdout());
         }
         if session && !incoming.read(stream)? {
-            break Ended::Over;
+            return Ok(Ended::Over);
         }
         if terminal {
             let count = match nix::unistd::read(&stdin, &mut keys) {
@@ -116,12 +111,11 @@ fn tie(stream: &UnixStream, incoming: &mut Incoming, signals: &Signals) -> io::R
                 screen.show(BELL)?;
             }
             if end.is_some() || count == 0 {
-                break Ended::Detached { unsent: send_the_rest(stream, &mut outgoing)? };
+                let unsent = send_the_rest(stream, &mut outgoing)?;
+                return Ok(Ended::Detached { unsent });
             }
         }
-    };
-    screen.calm()?;
-    Ok(ended)
+    }
 }
 
 /// Waits, and returns which have something: the terminal, the session, an ending signal, a new size.
@@ -167,30 +161,26 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// What the instance has made of the screen.
+/// What the instance has made of the screen, which is left as a shell expects it.
+#[derive(Default)]
 struct Screen {
-    is_alternate: bool,
+    modes: Modes,
 }
 
 impl Screen {
     fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let last = |what| memchr::memmem::rfind(bytes, what);
-        match (last(ALTERNATE), last(NORMAL)) {
-            (None, None) => {}
-            (on, off) => self.is_alternate = on > off,
-        }
+        self.modes.note(bytes);
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes)?;
         stdout.flush()
     }
+}
 
-    /// Leaves it as a shell expects it.
-    fn calm(&mut self) -> io::Result<()> {
-        if self.is_alternate {
-            self.show(NORMAL)?;
-        }
-        self.show(CALM)?;
-        self.show(b"\r\n")
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let end = [&self.modes.restore()[..], b"\r\n"].concat();
+        // A terminal that is gone has no modes.
+        let _ = self.show(&end);
     }
 }
 

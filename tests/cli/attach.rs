@@ -201,3 +201,31 @@ fn without_a_terminal_on_either_side_it_is_refused() {
     client.wait_for("`worker.1` has no terminal");
     assert_eq!(client.wait(), End::Code(1));
 }
+
+#[test]
+fn the_terminal_is_left_as_a_shell_wants_it_whatever_a_program_has_set() {
+    let app = app(concat!(
+        "web: echo ready; printf '\\033[?1049h\\033[?25l\\033[?1000;1006h\\033[?2004h\\033[?7l\\033[?1h",
+        "\\033[2;9r\\033(0\\033[1;35mset'; exec cat\n",
+    ));
+    let session = started(&app, &["--pty", "always"], 1);
+    for end in ["detach", "signal", "its end"] {
+        let mut client = attached(&app, "web");
+        client.wait_for("\x1b[1;35mset");
+        match end {
+            "detach" => client.type_keys(DETACH),
+            "signal" => client.signal(Signal::SIGTERM),
+            _ => session.signal(Signal::SIGKILL),
+        }
+        client.wait();
+        let seen = client.stdout_so_far();
+        for on in ["\x1b[?25h", "\x1b[?7h"] {
+            assert!(seen.contains(on), "{end}: {on:?} in {seen:?}");
+        }
+        for off in [1049, 1000, 1006, 2004, 1] {
+            assert!(seen.contains(&format!("\x1b[?{off}l")), "{end}: {off} in {seen:?}");
+        }
+        assert!(seen.contains("\x1b7\x1b[r\x1b8"), "{end}: {seen:?}");
+        assert!(seen.contains("\x1b(B\x0f\x1b>\x1b[0m\r\n"), "{end}: {seen:?}");
+    }
+}
