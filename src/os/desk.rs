@@ -141,7 +141,7 @@ impl Desk {
         })?;
         for text in warnings {
             let said = format!("warning: {text}");
-            let say = notes::say(Speaker::System, "warning", said, Value::Null);
+            let say = notes::say(Speaker::System, "warning", said, Value::Null).failed();
             self.pump.post(ToPump::Say(say));
             outbox.answer(Body::Warning { text });
         }

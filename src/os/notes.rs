@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{App, InstanceId};
 use crate::app::{MemoryAction, Size};
-use crate::output::{Say, Speaker};
+use crate::output::{Say, Speaker, Tone};
 use crate::supervisor::{Exit, Message, Next, Note, Verdict, Why};
 
 /// Says something about an instance, under its own name as foreman does.
@@ -21,7 +21,7 @@ pub(crate) fn note(app: &App, id: InstanceId, note: &Note) -> Say {
                 true => format!("{error}; {}", not_before(app, id)),
                 false => error.clone(),
             };
-            say(speaker, "cannot-start", text, json!({ "error": error }))
+            say(speaker, "cannot-start", text, json!({ "error": error })).failed()
         }
         Note::OverBudget { used, budget } => {
             let size = budget.size;
@@ -33,13 +33,13 @@ pub(crate) fn note(app: &App, id: InstanceId, note: &Note) -> Say {
             let used_size = Size::from_bytes(*used).unwrap_or(size);
             let text = format!("uses {used_size}, over its budget of {size}{follows}");
             let facts = json!({ "used": used, "budget": size.bytes() });
-            say(speaker, "over-budget", text, facts)
+            say(speaker, "over-budget", text, facts).failed()
         }
         Note::Killed { grace } => {
             let text = format!("did not stop within {}, killed", short(*grace));
-            say(speaker, "killed", text, json!({ "after": grace.as_secs_f64() }))
+            say(speaker, "killed", text, json!({ "after": grace.as_secs_f64() })).failed()
         }
-        Note::Ended { exit, next, stays_failed } => {
+        Note::Ended { exit, next, is_crash, stays_failed } => {
             let mut facts = exit_facts(*exit);
             let last = match stays_failed {
                 true => not_before(app, id),
@@ -71,7 +71,8 @@ pub(crate) fn note(app: &App, id: InstanceId, note: &Note) -> Say {
                     }
                 }
             };
-            say(speaker, "ended", text, facts)
+            let ended = say(speaker, "ended", text, facts);
+            if *is_crash { ended.failed() } else { ended }
         }
     }
 }
@@ -127,7 +128,8 @@ pub(crate) fn message(app: &App, message: &Message, strays: impl Fn() -> Vec<Str
             ("killed", text, json!({ "processes": names }))
         }
     };
-    say(Speaker::System, event, text, facts)
+    let said = say(Speaker::System, event, text, facts);
+    if *message == Message::KillingStrays { said.failed() } else { said }
 }
 
 /// Returns what the stop does, in foreman's words where they are true.
@@ -162,7 +164,7 @@ pub(crate) fn verdict(app: &App, verdict: &Verdict) -> Vec<Say> {
         facts["process"] = name.into();
         facts["uptime"] = culprit.uptime.as_secs_f64().into();
         facts["restarts"] = culprit.restarts.into();
-        lines.push(say(Speaker::System, "verdict", text, facts));
+        lines.push(say(Speaker::System, "verdict", text, facts).failed());
     }
     for (who, event, what) in [
         (&verdict.killed, "killed", "killed"),
@@ -170,12 +172,8 @@ pub(crate) fn verdict(app: &App, verdict: &Verdict) -> Vec<Say> {
     ] {
         if !who.is_empty() {
             let names = names(app, who);
-            lines.push(say(
-                Speaker::System,
-                event,
-                format!("{what}: {}", names.join(", ")),
-                json!({ "processes": names }),
-            ));
+            let text = format!("{what}: {}", names.join(", "));
+            lines.push(say(Speaker::System, event, text, json!({ "processes": names })).failed());
         }
     }
     lines
@@ -202,7 +200,7 @@ pub(crate) fn say(speaker: Speaker, event: &'static str, text: String, facts: Va
             Map::new()
         }
     };
-    Say { speaker, event, text, facts }
+    Say { speaker, tone: Tone::News, event, text, facts }
 }
 
 /// Writes a duration as a person says it: `0.5s`, `12s`, `3m 5s`, `2h 3m`.
@@ -267,14 +265,18 @@ mod tests {
             ),
         ];
         for (exit, next, text) in table {
-            assert_eq!(said(&Note::Ended { exit, next, stays_failed: false }), text);
+            assert_eq!(
+                said(&Note::Ended { exit, next, is_crash: true, stays_failed: false }),
+                text
+            );
         }
     }
 
     #[test]
     fn a_failure_that_the_session_goes_on_without_says_how_to_start_it_again() {
         let hint = "not started again until `pm restart web.2`";
-        let ended = |exit, next| said(&Note::Ended { exit, next, stays_failed: true });
+        let ended =
+            |exit, next| said(&Note::Ended { exit, next, is_crash: true, stays_failed: true });
         for (next, text) in [
             (Next::Nothing, "exited with code 3; "),
             (Next::GaveUp { crashes: 1 }, "exited with code 3; "),
@@ -290,7 +292,23 @@ mod tests {
         assert_eq!(said(&note), format!("no folder `x`; {hint}"));
     }
 
+    #[test]
+    fn a_crash_is_told_apart_from_an_end_that_was_asked_for() {
+        let tone = |is_crash, next| {
+            let exit = Exit::Signal(Signal::TERM);
+            words(&Note::Ended { exit, next, is_crash, stays_failed: false }).tone
+        };
+        assert_eq!(tone(false, Next::Nothing), Tone::News);
+        assert_eq!(tone(false, Next::Again), Tone::News);
+        assert_eq!(tone(true, Next::Nothing), Tone::Failure);
+        assert_eq!(words(&Note::Started { pid: 5 }).marked(), "-- started with pid 5");
+    }
+
     fn said(note: &Note) -> String {
+        words(note).text
+    }
+
+    fn words(note: &Note) -> Say {
         let app = App {
             root: "/".into(),
             types: vec![ProcessType { count: 2, ..ProcessType::of("web", "") }],
@@ -298,6 +316,6 @@ mod tests {
             base_port: 5000,
             exit_on: ExitOn::All,
         };
-        super::note(&app, InstanceId { process_type: 0, number: 2 }, note).text
+        super::note(&app, InstanceId { process_type: 0, number: 2 }, note)
     }
 }

@@ -171,7 +171,8 @@ impl Shell {
                     "`pm status` and the like will not find this session: cannot make a socket in `{}`: {error}",
                     control.folder.display()
                 );
-                shell.say(notes::say(Speaker::System, "no-control", text, serde_json::Value::Null));
+                let said = notes::say(Speaker::System, "no-control", text, serde_json::Value::Null);
+                shell.say(said.failed());
                 Ok(shell)
             }
         }
@@ -246,7 +247,8 @@ impl Shell {
 
     fn say_unguarded(&mut self, why: &str) {
         let text = format!("{why}: if pm is killed by SIGKILL, what it started stays");
-        self.say(notes::say(Speaker::System, "unguarded", text, serde_json::Value::Null));
+        let said = notes::say(Speaker::System, "unguarded", text, serde_json::Value::Null);
+        self.say(said.failed());
         self.pump.wake();
     }
 

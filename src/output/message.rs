@@ -18,17 +18,50 @@ pub enum Speaker {
     Instance(InstanceId),
 }
 
+/// How a line of pm's own is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As news.
+    News,
+    /// As a failure.
+    Failure,
+}
+
+impl Tone {
+    /// Returns what such a line begins with, so that it is told apart from those of programs.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::News => "-- ",
+            Self::Failure => "!! ",
+        }
+    }
+}
+
 /// A line of pm's own.
 #[derive(Clone, Debug)]
 pub struct Say {
     /// Under whose name it stands.
     pub speaker: Speaker,
+    /// How it is to be taken.
+    pub tone: Tone,
     /// The name of the event, for programs.
     pub event: &'static str,
     /// What is said, for people.
     pub text: String,
     /// What happened, for programs.
     pub facts: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Say {
+    /// Returns the same as a failure.
+    pub fn failed(self) -> Self {
+        Self { tone: Tone::Failure, ..self }
+    }
+
+    /// Returns the text with its mark, as it stands in a log.
+    pub fn marked(&self) -> String {
+        format!("{}{}", self.tone.mark(), self.text)
+    }
 }
 
 /// What the pump is told.

@@ -23,7 +23,7 @@ pub mod writer;
 pub use filter::Piece;
 pub use follow::{Follower, Part, Watcher};
 pub use lines::Lines;
-pub use message::{FromPump, Say, Speaker, ToPump};
+pub use message::{FromPump, Say, Speaker, ToPump, Tone};
 pub use modes::Modes;
 pub use pump::{Pump, PumpHandle};
 pub use render::{Form, Look};

@@ -17,7 +17,7 @@ use nix::unistd::isatty;
 use super::fold::Fold;
 use super::follow::{Archive, Part, Watcher};
 use super::lines::Lines;
-use super::message::{FromPump, Say, Speaker, ToPump};
+use super::message::{FromPump, Say, Speaker, ToPump, Tone};
 use super::ready::{Key, Knocker, Ready, Waiter, pipe_holds};
 use super::render::Form;
 use super::screen::{Screen, Show, Voice};
@@ -211,9 +211,9 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         match say.speaker {
             Speaker::Instance(id) => {
                 let name = self.screen.name_of(id).unwrap_or_default();
-                self.archive.say(id, name, at, &say.text);
+                self.archive.say(id, name, at, &say.marked());
             }
-            Speaker::System => self.archive.announce(at, &say.text),
+            Speaker::System => self.archive.announce(at, &say.marked()),
         }
         self.screen.say(say);
     }
@@ -225,7 +225,8 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         if let Err(error) = opened {
             let text = format!("cannot read its output: {}", io::Error::from(error));
             let speaker = Speaker::Instance(run.instance);
-            self.say(Say { speaker, event: "unreadable", text, facts: serde_json::Map::new() });
+            let (tone, facts) = (Tone::Failure, serde_json::Map::new());
+            self.say(Say { speaker, tone, event: "unreadable", text, facts });
             (self.tell)(FromPump::Closed(run));
             return;
         }
@@ -434,15 +435,16 @@ mod tests {
         let (handle, mut reader, _news) = pump(1);
         let text = "hello".to_owned();
         let speaker = Speaker::Instance(run_of(0).instance);
-        handle.post(ToPump::Say(Say { speaker, event: "e", text, facts: Default::default() }));
+        let (tone, facts) = (Tone::News, Default::default());
+        handle.post(ToPump::Say(Say { speaker, tone, event: "e", text, facts }));
         flush(&handle);
-        assert_eq!(handle.progress(), "0 | hello\n".len() as u64);
+        assert_eq!(handle.progress(), "0 | -- hello\n".len() as u64);
         #[cfg(all(target_os = "linux", not(pm_portable)))]
         assert!(handle.knocker.is_taken(), "else the pump would never sleep");
         end(handle);
         let mut out = String::new();
         reader.read_to_string(&mut out).unwrap();
-        assert_eq!(out, "0 | hello\n");
+        assert_eq!(out, "0 | -- hello\n");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use owo_colors::{AnsiColors, DynColor};
 use super::filter::Piece;
 use super::line::LineSplitter;
 use super::lines::Lines;
+use super::message::Tone;
 
 /// The name that pm's own lines stand under.
 pub const SYSTEM: &str = "system";
@@ -218,6 +219,19 @@ impl Renderer {
         }
     }
 
+    /// Appends a line of pm's own.
+    pub fn say(&mut self, id: LabelId, tone: Tone, text: &str, out: &mut Vec<u8>) {
+        let (begin, end) = match (self.look.color, tone) {
+            (false, _) => ("", ""),
+            (true, Tone::News) => ("\x1b[2m", "\x1b[0m"),
+            (true, Tone::Failure) => ("\x1b[1;31m", "\x1b[0m"),
+        };
+        let line = [begin, tone.mark(), text, end].concat();
+        // It would stand behind what a program has not finished.
+        self.put(id, Piece::Over, out);
+        self.piece(id, line.as_bytes(), End::Newline, out);
+    }
+
     /// Returns whether the cursor stands behind an unfinished line of this speaker.
     pub fn is_open(&self, id: LabelId) -> bool {
         self.open == Some(id)
@@ -283,6 +297,31 @@ mod tests {
         assert_eq!(
             out,
             "\x1b[0m\x1b[36m12:00:01 web.1    | \x1b[0ma\n\x1b[0m\x1b[33m12:00:01 worker.1 | \x1b[0mb\n\x1b[0m\x1b[97m12:00:01 system   | \x1b[0mc\n"
+        );
+    }
+
+    #[test]
+    fn pms_own_lines_begin_with_a_mark_with_colour_or_without() {
+        let shown = |color| {
+            let mut renderer = Renderer::new(Look { color, timestamp: None, width: 1, ..look() });
+            let web = renderer.label("w", Some(0));
+            let mut out = Vec::new();
+            renderer.piece(web, b"half", End::Silence, &mut out);
+            renderer.say(web, Tone::News, "started with pid 5", &mut out);
+            renderer.say(web, Tone::Failure, "exited with code 3", &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            shown(false),
+            "w | half\nw | -- started with pid 5\nw | !! exited with code 3\n"
+        );
+        let prefix = "\x1b[0m\x1b[36mw | \x1b[0m";
+        assert_eq!(
+            shown(true),
+            format!(
+                "{prefix}half\n{prefix}\x1b[2m-- started with pid 5\x1b[0m\n\
+                 {prefix}\x1b[1;31m!! exited with code 3\x1b[0m\n"
+            )
         );
     }
 

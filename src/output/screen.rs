@@ -8,7 +8,7 @@ use super::filter::Piece;
 use super::json;
 use super::lines::Lines;
 use super::message::{Say, Speaker};
-use super::render::{End, Form, LabelId, Renderer, SYSTEM};
+use super::render::{Form, LabelId, Renderer, SYSTEM};
 use crate::app::InstanceId;
 
 /// An instance and how it is shown.
@@ -178,7 +178,7 @@ impl Screen {
         match &mut self.medium {
             Medium::Text(renderer) => {
                 let label = instance.unwrap_or(self.system);
-                renderer.piece(label, say.text.as_bytes(), End::Newline, &mut self.out);
+                renderer.say(label, say.tone, &say.text, &mut self.out);
             }
             Medium::Json => {
                 let process = instance.map(|label| self.names[label.index()].as_str());
@@ -257,6 +257,7 @@ fn changes_within_a_second(format: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Tone;
 
     const WEB: InstanceId = InstanceId { process_type: 0, number: 1 };
     const JOB: InstanceId = InstanceId { process_type: 1, number: 1 };
@@ -278,7 +279,8 @@ mod tests {
     }
 
     fn say(speaker: Speaker, text: &str) -> Say {
-        Say { speaker, event: "event", text: text.to_owned(), facts: serde_json::Map::new() }
+        let (tone, facts) = (Tone::News, serde_json::Map::new());
+        Say { speaker, tone, event: "event", text: text.to_owned(), facts }
     }
 
     /// Takes what waits to be written.
@@ -327,7 +329,8 @@ mod tests {
         screen.say(say(Speaker::System, "stopping"));
         screen.say(say(Speaker::Instance(JOB), "exited"));
         screen.say(say(Speaker::Instance(NOBODY), "who"));
-        let expected = "web.1  | name: \nsystem | stopping\njob.1  | exited\nsystem | who\n";
+        let expected =
+            "web.1  | name: \nsystem | -- stopping\njob.1  | -- exited\nsystem | -- who\n";
         assert_eq!(taken(&mut screen), expected);
         screen.push(show, &mut lines, b"again: ");
         screen.prompt(show, &mut lines);

@@ -174,6 +174,8 @@ pub enum Note {
         exit: Exit,
         /// What follows.
         next: Next,
+        /// It did not end well, and nobody had asked it to end.
+        is_crash: bool,
         /// It has failed for good; the session goes on without it, and someone may start it again.
         stays_failed: bool,
     },

@@ -29,7 +29,9 @@ impl Supervisor {
             Next::Again | Next::Restart { .. } => false,
         };
         let stays_failed = is_final && self.stays_failed(id, outcome);
-        self.out.push(Action::Note(id, Note::Ended { exit: outcome.exit, next, stays_failed }));
+        let exit = outcome.exit;
+        let is_crash = outcome.cause != Cause::Asked && outcome.is_crash();
+        self.out.push(Action::Note(id, Note::Ended { exit, next, is_crash, stays_failed }));
         match next {
             Next::Restart { delay, .. } => {
                 let proc = self.proc(id);

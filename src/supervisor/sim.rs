@@ -623,7 +623,7 @@ fn describe_note(note: &Note) -> String {
         Note::CannotStart { error, stays_failed } => {
             format!("cannot start: {error}{}", if *stays_failed { "; stays failed" } else { "" })
         }
-        Note::Ended { exit, next, stays_failed } => {
+        Note::Ended { exit, next, stays_failed, .. } => {
             let next = match next {
                 Next::Nothing => String::new(),
                 Next::Again => "; again".to_owned(),

@@ -101,7 +101,7 @@ fn a_restart_is_over_when_it_is_up_again_and_reads_the_env_file() {
     let output = session.stdout_so_far();
     assert_eq!(output.matches("terminated by").count(), 1, "{output}");
     assert!(
-        output.contains("web.1    | terminated by SIGTERM; starts again, as asked"),
+        output.contains("web.1    | -- terminated by SIGTERM; starts again, as asked"),
         "{output}"
     );
 }
@@ -111,7 +111,7 @@ fn what_is_stopped_stays_stopped_until_it_is_started() {
     let app = app(&format!("web: {READY}\nworker: echo ready\n"));
     let mut session = started(&app, &[], 2);
     done(&app, "stop web");
-    session.wait_for("web.1    | terminated by SIGTERM");
+    session.wait_for("web.1    | -- terminated by SIGTERM");
     eventually("the worker's end", || {
         (states(&app) == "web.1 stopped, worker.1 done").then_some(())
     });
@@ -270,11 +270,11 @@ fn what_is_new_and_passed_over_is_said_to_who_asked_and_in_the_session() {
     let app = app.write(".env", "junk\nA=1\nmore junk\n");
     let warned = pm(&app, "restart web").stderr;
     assert!(warned.starts_with("warning: .env:3: "), "{warned}");
-    session.wait_for("| warning: .env:3: ");
+    session.wait_for("| !! warning: .env:3: ");
     assert_eq!(pm(&app, "reload").stderr, "", "it has been said");
     done(&app, "quit");
     assert_eq!(session.wait(), End::Code(0));
-    assert_eq!(session.stdout_so_far().matches("| warning").count(), 1);
+    assert_eq!(session.stdout_so_far().matches("| !! warning").count(), 1);
 }
 
 #[test]

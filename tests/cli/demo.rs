@@ -40,9 +40,10 @@ fn the_demo_compiles_serves_restarts_and_ends_at_ctrl_c() {
     session.wait_for("web.1    | GET / 200 OK");
     session.wait_for("worker.1 | job 1: 17984 primes below 200000");
     session.wait_for("flaky.1  | crashing on purpose: exiting with code 1");
-    session.wait_for("flaky.1  | exited with code 1; restart 1 of 5 in 0.5s");
+    session.wait_for("flaky.1  | !! exited with code 1; restart 1 of 5 in 0.5s");
     eventually("its second start", || {
-        (session.stdout_so_far().matches("flaky.1  | started with pid").count() >= 2).then_some(())
+        (session.stdout_so_far().matches("flaky.1  | -- started with pid").count() >= 2)
+            .then_some(())
     });
     session.type_keys(CTRL_C);
     assert_eq!(session.wait(), End::Code(0));

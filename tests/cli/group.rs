@@ -49,7 +49,7 @@ fn a_restart_of_one_instance_leaves_the_others_alone() {
         let web = eventually("web.1", || session.running("cat").pop());
         kill(web, Signal::SIGKILL).expect("web.1 runs");
         session.wait_for(&format!("terminated by SIGKILL; restart {times} of 5"));
-        session.wait_for_times("web.1   | started with pid", times + 1);
+        session.wait_for_times("web.1   | -- started with pid", times + 1);
     }
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));

@@ -73,12 +73,12 @@ fn a_line_without_newline_freezes_nobody() {
     let app = Sandbox::with_procfile("web: printf forever; exec sleep 1000\nworker: echo tick\n");
     let mut session = app.pm(["start", "--no-timestamp"]).spawn();
     session.wait_for("worker.1 | tick\n");
-    session.wait_for("worker.1 | exited with code 0\n");
+    session.wait_for("worker.1 | -- exited with code 0\n");
     session.wait_for("web.1    | forever");
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
     let stdout = session.stdout_so_far();
-    assert!(stdout.ends_with("web.1    | terminated by SIGTERM\n"), "{stdout}");
+    assert!(stdout.ends_with("web.1    | -- terminated by SIGTERM\n"), "{stdout}");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn bytes_pass_unchanged() {
     let mut session = app.pm(["start", "--no-prefix"]).spawn();
     session.wait();
     let bytes = session.stdout_bytes();
-    let expected = b"\na\0b\xff\xfe\x1b[1m\r50%\rend\n\nexited with code 0\n";
+    let expected = b"\na\0b\xff\xfe\x1b[1m\r50%\rend\n\n-- exited with code 0\n";
     assert!(bytes.ends_with(expected), "{:?}", String::from_utf8_lossy(&bytes));
 }
 

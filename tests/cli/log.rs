@@ -2,21 +2,26 @@
 
 use serde_json::Value;
 
-/// Returns what `name` said, in order, and what pm said about it under its name.
+/// What pm's own lines begin with: news, and failures.
+const MARKS: [&str; 2] = ["-- ", "!! "];
+
+/// Returns what `name` said, in order, and without its mark what pm said about it under its name.
 pub(crate) fn said_by<'a>(stdout: &'a str, name: &str) -> Vec<&'a str> {
-    let lines = stdout.lines().filter_map(|line| line.split_once(" | "));
-    let own = lines.filter(|(head, _)| head.split_whitespace().last() == Some(name));
-    own.map(|(_, text)| text).collect()
+    let bare =
+        |text: &'a str| MARKS.iter().find_map(|mark| text.strip_prefix(mark)).unwrap_or(text);
+    lines_of(stdout, name).map(bare).collect()
 }
 
 /// Returns what `name` printed: what it said without what pm said about it.
 pub(crate) fn printed_by<'a>(stdout: &'a str, name: &str) -> Vec<&'a str> {
-    let is_pms = |text: &str| {
-        ["started with pid ", "exited with code ", "terminated by "]
-            .iter()
-            .any(|start| text.starts_with(start))
-    };
-    said_by(stdout, name).into_iter().filter(|text| !is_pms(text)).collect()
+    let is_pms = |text: &&str| MARKS.iter().any(|mark| text.starts_with(mark));
+    lines_of(stdout, name).filter(|text| !is_pms(text)).collect()
+}
+
+fn lines_of<'a>(stdout: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let lines = stdout.lines().filter_map(|line| line.split_once(" | "));
+    let own = lines.filter(move |(head, _)| head.split_whitespace().last() == Some(name));
+    own.map(|(_, text)| text)
 }
 
 /// Reads the log of `--json`: every line of it is an object.

@@ -20,7 +20,7 @@ fn history_comes_in_the_form_of_start_and_is_what_was_asked_for() {
     let _session = started(&app, &[], 2);
     let web = done(&app, "logs --no-timestamp web");
     let (first, lines) = web.split_once('\n').unwrap();
-    assert!(first.starts_with("web.1    | started with pid "), "{first}");
+    assert!(first.starts_with("web.1    | -- started with pid "), "{first}");
     assert_eq!(
         lines,
         "web.1    | line 1\nweb.1    | line 2\nweb.1    | line 3\nweb.1    | ready\n"
@@ -54,7 +54,7 @@ fn a_follower_gets_history_and_what_comes_without_a_gap_until_the_session_ends()
     assert!(!seen.contains("worker"), "{seen}");
     assert!(seen.contains("\nweb.1    | ready\nweb.1    | web.1 line 1\n"), "{seen}");
     let last: Vec<_> = seen.lines().rev().take(3).collect();
-    assert!(last.contains(&"web.1    | terminated by SIGTERM"), "{seen}");
+    assert!(last.contains(&"web.1    | -- terminated by SIGTERM"), "{seen}");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_follower_that_does_not_read_slows_nothing_and_is_told_what_it_lost() {
     session.wait_for("started");
     let read_late = "read -r line; echo \"$line\"; until [ -e go ]; do sleep 0.05; done; exec cat";
     let log = app.sh(&format!("{PM} logs -f | {{ {read_late}; }}")).spawn();
-    log.wait_for("| started");
+    log.wait_for("| -- started");
     done(&app, "signal USR2 web");
     eventually("the last line", || {
         done(&app, "logs -n 1 --no-prefix").contains("enough").then_some(())

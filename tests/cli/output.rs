@@ -25,12 +25,12 @@ fn lines_have_foremans_form_padded_to_the_longest_name_and_no_colour_in_a_pipe()
     let output = app.pm(["start", "--restart=never", "--exit-on=all"]).run();
     assert_eq!(
         without_digits(&output.stdout),
-        "00:00:00 web.1       | started with \n\
-         00:00:00 long-name.1 | started with \n\
-         00:00:00 long-name.1 | exited with code 3; not started again until `pm restart long-name.1`\n\
+        "00:00:00 web.1       | -- started with \n\
+         00:00:00 long-name.1 | -- started with \n\
+         00:00:00 long-name.1 | !! exited with code 3; not started again until `pm restart long-name.1`\n\
          00:00:00 web.1       | hello\n\
-         00:00:00 web.1       | exited with code 0\n\
-         00:00:00 system      | ended by long-name.1: exited with code 3\n"
+         00:00:00 web.1       | -- exited with code 0\n\
+         00:00:00 system      | !! ended by long-name.1: exited with code 3\n"
     );
     assert_eq!(output.stderr, "");
 }
@@ -112,7 +112,10 @@ fn each_type_has_foremans_colour_and_pm_its_own() {
     let output = app.pm(["start", "-c", "--no-timestamp", "--max-restarts=0"]).run();
     assert!(output.stdout.contains("\x1b[36mweb.1    | \x1b[0ma\n"), "{output:?}");
     assert!(output.stdout.contains("\x1b[33mworker.1 | \x1b[0mb\n"), "{output:?}");
-    assert!(output.stdout.contains("\x1b[97msystem   | \x1b[0mended by worker.1"), "{output:?}");
+    assert!(
+        output.stdout.contains("\x1b[97msystem   | \x1b[0m\x1b[1;31m!! ended by worker.1"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -142,7 +145,10 @@ fn a_form_of_time_that_is_none_is_an_error_before_anything_starts() {
 
 #[test]
 fn a_quiet_type_runs_unseen_but_its_end_is_told() {
-    let app = Sandbox::with_procfile("web: echo secret; touch ran; exit 4\nworker: echo seen\n");
+    let app = Sandbox::with_procfile(
+        "web: echo secret; touch ran; exit 4\n\
+         worker: echo seen; until test -e ran; do sleep 0.02; done; sleep 0.3\n",
+    );
     let output = app.pm(["start", "-q", "web", "--restart=never", "--exit-on=all"]).run();
     assert!(!output.stdout.contains("secret"), "{output:?}");
     assert_eq!(

@@ -33,7 +33,7 @@ fn lines_end_as_on_a_pipe_and_none_is_lost_at_the_end() {
     assert_eq!(output.code(), 0);
     let expected: String = (1..=5000).map(|n| format!("{n}\n")).collect();
     assert!(!output.stdout.contains('\r'), "a CR is left");
-    let end = format!("{expected}no newline\nexited with code 0\n");
+    let end = format!("{expected}no newline\n-- exited with code 0\n");
     assert!(output.stdout.ends_with(&end), "{}", &output.stdout[output.stdout.len() - 300..]);
 }
 

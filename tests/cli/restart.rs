@@ -233,7 +233,7 @@ fn on_a_terminal_a_failure_stays_the_others_go_on_and_it_can_be_restarted() {
     assert_eq!(app.pm(["restart", "web.1"]).run().code(), 0);
     eventually("the repaired one", || app.read("runs"));
     let app = app.write("go", "");
-    session.wait_for("job.1  | exited with code 0");
+    session.wait_for("job.1  | -- exited with code 0");
     assert!(session.is_running(), "it counts again: {}", session.stdout_so_far());
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));

@@ -76,3 +76,27 @@ fn json_holds_no_screen_control_of_a_terminal_and_every_byte_of_a_pipe() {
         assert!(output.stdout.contains(line), "{pty}: {}", output.stdout);
     }
 }
+
+#[test]
+fn pms_own_lines_are_told_apart_and_a_crash_from_an_end_that_was_asked_for() {
+    let app = Sandbox::with_procfile("web: echo said; exit 3\nok: exec cat\n");
+    let args = ["start", "--no-timestamp", "--max-restarts", "1", "--exit-on", "failure"];
+    let output = app.pm(args).run();
+    assert_eq!(output.code(), 3);
+    let mut lines: Vec<&str> = output.stdout.lines().collect();
+    lines.retain(|line| !line.contains("started with pid"));
+    assert_eq!(
+        lines[..6],
+        [
+            "web.1  | said",
+            "web.1  | !! exited with code 3; restart 1 of 1 in 0.5s",
+            "web.1  | said",
+            "web.1  | !! exited with code 3; crashed 2 times in a row, not started again",
+            "system | -- web.1 has ended, sending SIGTERM to all processes",
+            "ok.1   | -- terminated by SIGTERM",
+        ],
+        "{output:?}"
+    );
+    assert!(lines[6].starts_with("system | !! ended by web.1: exited with code 3 "), "{output:?}");
+    assert!(output.stdout.contains("web.1  | -- started with pid "), "{output:?}");
+}

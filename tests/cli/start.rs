@@ -282,7 +282,7 @@ fn a_command_that_cannot_be_started_is_named_and_stops_the_session() {
     let said = said_by(&output.stdout, "web.1");
     assert!(said[0].starts_with("cannot start: Argument list too long"), "{output:?}");
     assert!(
-        output.stdout.contains("system   | ended by web.1: it could not be started"),
+        output.stdout.contains("system   | !! ended by web.1: it could not be started"),
         "{output:?}"
     );
     app.assert_nothing_left();
@@ -311,7 +311,10 @@ fn release_runs_first_and_alone_when_asked_for() {
         assert_eq!(printed_by(&output.stdout, "web.1"), ["done"], "{output:?}");
         assert_eq!(output.code(), 0);
         let at = |text| output.stdout.find(text).expect("it was said");
-        assert!(at("release.1 | exited with code 0") < at("web.1     | started"), "{output:?}");
+        assert!(
+            at("release.1 | -- exited with code 0") < at("web.1     | -- started"),
+            "{output:?}"
+        );
         assert!(!output.stdout.contains("system"), "{output:?}");
     }
 }
@@ -339,7 +342,7 @@ fn foremans_rules_hold_by_option_and_by_name() {
         let output = pm.run();
         assert_eq!(output.code(), 3, "{output:?}");
         assert_eq!(app.read("lives").as_deref(), Some("x\n"), "no restart: {output:?}");
-        assert!(output.stdout.contains("release.1 | terminated by SIGTERM"), "{output:?}");
+        assert!(output.stdout.contains("release.1 | -- terminated by SIGTERM"), "{output:?}");
     }
     let output = app.pm(["start", "--as=pm", "--restart", "never"]).called("foreman").run();
     assert!(output.stdout.contains("`release` is not started"), "{output:?}");

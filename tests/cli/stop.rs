@@ -195,7 +195,7 @@ fn what_a_leader_leaves_of_its_group_is_gone_when_the_leader_ends_by_itself() {
         let procfile = format!("web: {straggler} & sleep 0.1\nkeep: exec cat\n");
         let app = Sandbox::with_procfile(&procfile);
         let mut session = app.pm(["start", "-t", "60"]).spawn();
-        session.wait_for("web.1  | exited with code 0");
+        session.wait_for("web.1  | -- exited with code 0");
         eventually("the end of the group", || {
             session.running("sleep 1000").is_empty().then_some(())
         });
@@ -242,7 +242,9 @@ fn a_request_that_races_an_exit_ends_in_order() {
         assert!(matches!(end, End::Code(0 | 3)), "{end:?} {output}");
         assert_eq!(
             count(&output, "started with pid"),
-            count(&output, "| exited") + count(&output, "| terminated"),
+            count(&output, "-- exited")
+                + count(&output, "| !! exited")
+                + count(&output, "-- terminated"),
             "{output}"
         );
     }
@@ -254,6 +256,6 @@ fn a_real_time_signal_ends_a_process_and_is_named_by_its_number() {
     let app = Sandbox::with_procfile("web: kill -35 $$\n");
     let output = app.pm(["start", "--restart", "never"]).run();
     assert_eq!(output.code(), 128 + 35);
-    assert!(output.stdout.contains("web.1  | terminated by SIG35"), "{}", output.stdout);
+    assert!(output.stdout.contains("web.1  | !! terminated by SIG35"), "{}", output.stdout);
     app.assert_nothing_left();
 }

@@ -78,7 +78,7 @@ fn a_second_request_kills_a_stubborn_daemon() {
     let mut session = app.pm(["start", "-t", "60"]).spawn();
     eventually("the daemon", || app.read("up"));
     session.signal(Signal::SIGTERM);
-    session.wait_for("web.1  | terminated by SIGTERM");
+    session.wait_for("web.1  | -- terminated by SIGTERM");
     // Until 0.3 s have gone by, it is the same request.
     while session.is_running() {
         session.signal(Signal::SIGTERM);

@@ -6,12 +6,12 @@ use std::thread;
 
 use jiff::tz::TimeZone;
 use pm::app::{InstanceId, RunId};
-use pm::output::{Form, FromPump, Look, Pump, Say, Speaker, ToPump, Voice};
+use pm::output::{Form, FromPump, Look, Pump, Say, Speaker, ToPump, Tone, Voice};
 use proptest::prelude::*;
 
 const NAMES: [&str; 2] = ["a", "b"];
 /// What pm says behind everything else, without its prefix.
-const THE_END: &[u8] = b"every instance has ended\n";
+const THE_END: &[u8] = b"-- every instance has ended\n";
 
 fn run(index: usize) -> RunId {
     let process_type = u16::try_from(index).expect("there are two");
@@ -59,7 +59,8 @@ fn shown(look: Look, pieces: &[(usize, Vec<u8>)]) -> Vec<u8> {
     }
     let facts = serde_json::Map::new();
     let text = "every instance has ended".into();
-    handle.post(ToPump::Say(Say { speaker: Speaker::System, event: "end", text, facts }));
+    let tone = Tone::News;
+    handle.post(ToPump::Say(Say { speaker: Speaker::System, tone, event: "end", text, facts }));
     handle.wake();
     reader.join().expect("the reader ends")
 }

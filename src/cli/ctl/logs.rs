@@ -14,10 +14,10 @@ use crate::control::client::{Connection, Heard};
 use crate::control::proto::{Body, Order, Report};
 use crate::error::Error;
 use crate::os;
-use crate::output::Look;
 use crate::output::line::LineSplitter;
 use crate::output::render::{End, LabelId, Renderer, SYSTEM};
 use crate::output::ring::LINES;
+use crate::output::{Look, Tone};
 
 const TIME: &str = "%H:%M:%S";
 
@@ -135,7 +135,7 @@ impl Log {
         let text = format!("{lines} lines are lost: they came faster than they were read");
         // What was begun does not go on.
         let mut out = self.end();
-        self.renderer.piece(self.system, text.as_bytes(), End::Newline, &mut out);
+        self.renderer.say(self.system, Tone::Failure, &text, &mut out);
         out
     }
 

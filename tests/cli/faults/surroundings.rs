@@ -27,7 +27,7 @@ fn without_proc_it_says_what_it_cannot_do_and_reaps_all_the_same() {
     assert_eq!(session.wait(), End::Code(0));
     let output = session.stdout_so_far();
     assert!(
-        output.contains("system  | there is no /proc: what leaves its process group"),
+        output.contains("system  | -- there is no /proc: what leaves its process group"),
         "{output}"
     );
     app.assert_nothing_left();
@@ -53,7 +53,7 @@ fn without_a_shell_the_start_fails_by_name() {
     let Some(invocation) = with_mounts(&app, script) else { return };
     let output = invocation.run();
     assert_eq!(output.code(), 1);
-    assert!(output.stdout.contains("web.1  | cannot start: Permission denied"), "{output:#?}");
+    assert!(output.stdout.contains("web.1  | !! cannot start: Permission denied"), "{output:#?}");
     assert!(output.stdout.contains("ended by web.1: it could not be started"), "{output:#?}");
 }
 
@@ -70,7 +70,7 @@ fn a_root_that_is_removed_is_named_at_the_next_start() {
     assert_eq!(session.wait(), End::Code(1));
     let output = session.stdout_so_far();
     let said = format!(
-        "web.1  | cannot start in the folder `{}`: No such file",
+        "web.1  | !! cannot start in the folder `{}`: No such file",
         app.path("root").display()
     );
     assert!(output.contains(&said), "{output}");
@@ -124,8 +124,7 @@ fn an_environment_that_no_program_can_be_given_is_said() {
     let app = Sandbox::with_procfile("web: true\n").write(".env", format!("LARGE={large}\n"));
     let output = app.pm(["start"]).run();
     assert_eq!(output.code(), 1);
-    let said =
-        "web.1  | cannot start: Argument list too long (os error 7); one variable may have 128 KiB";
+    let said = "web.1  | !! cannot start: Argument list too long (os error 7); one variable may have 128 KiB";
     assert!(output.stdout.contains(said), "{}", output.stdout);
     let output = app.pm(["run", "true"]).run();
     assert_eq!(output.code(), 126);
