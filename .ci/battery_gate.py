@@ -15,30 +15,12 @@ LANDED = "commands", "screen", "failure", "waves", "duplicate"
 
 # The name of a check, and the issue of the rule that it wants.
 KNOWN = {
-    "commands.stdin_is_a_pipe_of_its_own": "issue 10",
     "commands.simple_command_is_the_program": "issue 10",
     "commands.forwarded_signal_reaches_the_program": "issue 10",
-    "commands.missing_program_is_final": "issue 10",
-    "commands.early_127_is_final_late_127_is_a_crash": "issue 10",
-    "commands.procfile_dev_is_hinted_at": "issue 10",
     "duplicate.second_start_is_refused": "issue 10",
     "duplicate.another_starts_a_second_session": "issue 10",
     "duplicate.other_types_get_a_session_of_their_own": "issue 10",
     "duplicate.stopped_type_is_started_in_its_session": "issue 10",
-    "failure.others_go_on_on_a_terminal": "issue 10",
-    "failure.repaired_type_is_restarted": "issue 10",
-    "failure.terminal_session_ends_when_nothing_runs": "issue 10",
-    "waves.workers_see_nothing_while_the_master_drains": "issue 10",
-    "waves.a_shells_own_child_gets_the_first_wave": "issue 10",
-    "waves.stop_signal_to_group": "issue 10",
-    "waves.restart_stops_in_two_waves": "issue 10",
-    "screen.no_drawing_on_a_terminal": "issue 10",
-    "screen.no_drawing_from_a_pty_into_a_pipe": "issue 10",
-    "screen.carriage_return_begins_the_line_again": "issue 10",
-    "screen.bar_is_shown_when_it_pauses_and_when_it_ends": "issue 10",
-    "screen.open_colour_goes_on_in_the_same_instance": "issue 10",
-    "screen.attach_gets_every_byte": "issue 10",
-    "screen.terminal_is_usable_after_the_end": "issue 10",
     "screen.own_lines_are_told_apart": "issue 10",
 }
 BAD = ("fail", "error")
