@@ -313,7 +313,7 @@ pub struct EnvArgs {
     /// The process type [default: the first of the Procfile]
     #[arg(value_name = "TYPE")]
     pub process_type: Option<String>,
-    /// Show the values
+    /// Show the values; where no terminal shows them, of what is inherited too
     #[arg(long)]
     pub show: bool,
     /// Show what is inherited from the environment, too

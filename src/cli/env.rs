@@ -45,7 +45,9 @@ pub(crate) fn env(args: &EnvArgs, given: Given<'_>) -> Result<(), Error> {
     resolve::check_ports(&app)?;
     let process_type = u16::try_from(at).unwrap_or(u16::MAX);
     let environment = app.environment_of(InstanceId { process_type, number: 1 });
-    answer(&listing(&environment, args.show, args.all))
+    // A program that reads the values wants all of them.
+    let all = args.all || (args.show && !sources.stdout_is_terminal);
+    answer(&listing(&environment, args.show, all))
 }
 
 /// Says how to see the settings, where a word behind `--config` names no file: it once showed them.

@@ -57,8 +57,7 @@ fn the_settings_are_shown_by_a_name_of_their_own_and_the_old_one_says_which() {
 
 #[test]
 fn show_prints_the_values_one_line_each() {
-    let output =
-        app().pm(["env", "worker", "--show", "--all", "-p", "7000", "-e", ".env,more"]).run();
+    let output = app().pm(["env", "worker", "--show", "-p", "7000", "-e", ".env,more"]).run();
     for line in [
         "CALLER=mine  # environment",
         "TEXT=a\\nb  # .env:4",
@@ -72,9 +71,19 @@ fn show_prints_the_values_one_line_each() {
 }
 
 #[test]
+fn on_a_terminal_the_values_are_those_that_the_application_sets() {
+    let mut shown = app().pm(["env", "--show"]).spawn_pty();
+    shown.wait();
+    let text = shown.stdout_so_far().replace('\r', "");
+    assert!(text.contains("SECRET=hunter2  # .env:2\n"), "{text}");
+    assert!(text.ends_with("inherited from the environment (`--all` shows them)\n"), "{text}");
+    assert!(!text.contains("CALLER"), "{text}");
+}
+
+#[test]
 fn it_shows_what_an_instance_gets() {
     let app = Sandbox::with_procfile("web: env\n").write(".env", "A=1\nB='x y'\nPORT=6000\n");
-    let shown = app.pm(["env", "--show", "--all"]).run().stdout;
+    let shown = app.pm(["env", "--show"]).run().stdout;
     let run = app.pm(["start", "--no-prefix"]).run().stdout;
     for line in shown.lines() {
         let assignment = line.split("  # ").next().expect("a line has a first part");
