@@ -72,7 +72,7 @@ impl Spawner {
     ) -> Result<Started, String> {
         let process_type = app.type_of(id);
         let folder = process_type.directory.as_deref().unwrap_or(&app.root);
-        let start = move || -> io::Result<Started> {
+        let start = move || -> Result<Started, Problem> {
             let environment = app.environment_of(id);
             let script = app::shell::script(&process_type.command, &environment);
             let mut command = Command::new("/bin/sh");
@@ -87,7 +87,7 @@ impl Spawner {
                     (output.into(), OwnedFd::from(stdin), OwnedFd::from(writer), Some(kept), None)
                 }
                 app::Stdio::Terminal => {
-                    let (master, slave) = pty::open_pair()?;
+                    let (master, slave) = pty::open_pair().map_err(Problem::Terminal)?;
                     let (key, value) = &self.guarded;
                     command.env(key, value);
                     announce(Pipes::default());
@@ -111,11 +111,40 @@ impl Spawner {
             let terminal = Terminal { console, held: Some(held), _session: session };
             Ok(Started { pid, output, stdin: None, terminal: Some(terminal) })
         };
-        start().map_err(|error| {
-            restrict::explain(&error, &process_type.limits)
-                .unwrap_or_else(|| explain(&error, folder))
+        start().map_err(|problem| match problem {
+            Problem::Terminal(error) => explain_terminal(&error),
+            Problem::Start(error) => restrict::explain(&error, &process_type.limits)
+                .unwrap_or_else(|| explain(&error, folder)),
         })
     }
+}
+
+/// What could not be done.
+enum Problem {
+    /// No terminal is to be had.
+    Terminal(io::Error),
+    Start(io::Error),
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        Self::Start(error)
+    }
+}
+
+/// The system's word for a terminal that cannot be had is about a file that nobody has named.
+fn explain_terminal(error: &io::Error) -> String {
+    let why = match error.raw_os_error() {
+        // What Linux says of /dev/ptmx.
+        Some(nix::libc::ENOSPC) => "all that the system may have are taken (kernel.pty.max)",
+        Some(nix::libc::EMFILE | nix::libc::ENFILE) => {
+            "the limit of open files is reached (ulimit -n)"
+        }
+        _ => "it needs `/dev/ptmx` and, on Linux, a devpts in `/dev/pts`",
+    };
+    format!(
+        "cannot start: cannot open a terminal: {error}; {why}; `--pty never` starts it without one"
+    )
 }
 
 /// Says what could not be done: the system's word for a folder that is missing is the same as for a
@@ -140,5 +169,26 @@ fn explain(error: &io::Error, folder: &Path) -> String {
             )
         }
         Ok(_) => format!("cannot start: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::libc;
+
+    use super::*;
+
+    #[test]
+    fn a_terminal_that_cannot_be_had_is_named_with_what_it_needs() {
+        for (number, why) in [
+            (libc::ENOENT, "it needs `/dev/ptmx`"),
+            (libc::ENODEV, "it needs `/dev/ptmx`"),
+            (libc::ENOSPC, "all that the system may have are taken"),
+            (libc::EMFILE, "the limit of open files is reached"),
+        ] {
+            let error = explain_terminal(&io::Error::from_raw_os_error(number));
+            assert!(error.starts_with("cannot start: cannot open a terminal"), "{error}");
+            assert!(error.contains(why) && error.contains("`--pty never`"), "{error}");
+        }
     }
 }

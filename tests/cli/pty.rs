@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::sandbox::{CTRL_C, End, Sandbox, eventually, has, has_program, status};
+use crate::sandbox::{CTRL_C, End, PM, Sandbox, eventually, has, has_program, status};
 
 /// Says what it writes to.
 const WHAT: &str =
@@ -121,6 +121,23 @@ fn a_start_that_fails_says_why() {
     assert_eq!(output.code(), 1);
     assert!(output.stdout.contains("cannot start: "), "{}", output.stdout.len());
     app.assert_nothing_left();
+}
+
+#[test]
+fn a_system_without_terminals_is_named_as_such() {
+    let app = Sandbox::with_procfile("web: true\n");
+    let without = |then: &str| format!("mount -t tmpfs none /dev/pts && {then}");
+    let unshare = |then: &str| app.command("unshare", ["--mount", "sh", "-c", &without(then)]);
+    if !has_program("unshare") || !has("right to mount", unshare("true").run().end == End::Code(0))
+    {
+        return;
+    }
+    let output = unshare(&format!("{PM} start --pty always")).run();
+    assert_eq!(output.code(), 1);
+    assert!(output.stdout.contains("cannot open a terminal: "), "{output:#?}");
+    assert!(output.stdout.contains("`--pty never` starts it without one"), "{output:#?}");
+    let output = unshare(&format!("{PM} start --pty never")).run();
+    assert_eq!(output.code(), 0, "{output:#?}");
 }
 
 #[test]
