@@ -1,24 +1,18 @@
 //! Runs one command in pm's place: its stdio, its terminal, every signal once, its exit code.
-//!
-//! In the foreground of a terminal the command shares pm's process group: the terminal's own signals
-//! (Ctrl-C, Ctrl-\, Ctrl-Z) reach it without pm, and pm passes on only what a process sent. Elsewhere it
-//! gets a group of its own, so that a signal to pm's whole group reaches it once, through pm.
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command};
 
 use nix::libc;
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::{Pid, getpgrp, tcgetpgrp};
+use nix::unistd::Pid;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 
 use super::halt::Halt;
-use super::processes;
-use super::system::origin::is_of_terminal;
+use super::job::{Job, Place};
 use crate::app::Environment;
 use crate::error::Error;
 
@@ -31,61 +25,37 @@ pub(crate) struct Order {
     pub(crate) environment: Environment,
 }
 
-/// Whose group the command is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Shared,
-    Own,
-}
+/// What pm passes on or looks at, beside the news of the command (SIGCHLD) and of a resumption (SIGCONT).
+const HEARD: [i32; 7] = [
+    libc::SIGINT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGTSTP,
+];
 
 /// Runs the command to its end. Returns its exit code, 128 + n for signal n.
 pub(crate) fn run(order: &Order) -> Result<i32, Error> {
     let fail = |source| Error::Startup { what: "listen to signals", source };
-    let place = place();
-    let mut listened = vec![
-        libc::SIGCHLD,
-        libc::SIGINT,
-        libc::SIGTERM,
-        libc::SIGHUP,
-        libc::SIGQUIT,
-        libc::SIGUSR1,
-        libc::SIGUSR2,
-    ];
-    if place == Place::Own {
-        listened.push(libc::SIGTSTP);
-    }
-    listened.retain(|signal| !is_ignored(*signal));
-    let halt = listened.contains(&libc::SIGTSTP).then(Halt::listen).transpose().map_err(fail)?;
-    // Before the start: an end right after it must be heard.
-    let mut signals = SignalsInfo::<WithOrigin>::new(listened).map_err(fail)?;
-    let mut child = start(order, place)?;
-    let pid =
-        Pid::from_raw(i32::try_from(child.id()).map_err(|error| fail(io::Error::other(error)))?);
+    let place = Place::of_caller();
+    let heard = HEARD.into_iter().filter(|signal| !is_ignored(*signal));
+    // Before the start: an end or a stop right after it must be heard.
+    let halt = Halt::listen_to_resume().map_err(fail)?;
+    let mut signals = SignalsInfo::<WithOrigin>::new(heard.chain([libc::SIGCHLD, libc::SIGCONT]))
+        .map_err(fail)?;
+    let child = start(order, &place)?;
+    let pid = i32::try_from(child.id()).map_err(|error| fail(io::Error::other(error)))?;
+    let mut job = Job::new(Pid::from_raw(pid), place, halt);
     loop {
-        if let Some(status) = child
-            .try_wait()
-            .map_err(|source| Error::Startup { what: "wait for the command", source })?
-        {
-            return Ok(code(status));
+        let origins: Vec<_> = signals.wait().collect();
+        let lost = |source| Error::Startup { what: "wait for the command", source };
+        if let Some(code) = job.look().map_err(lost)? {
+            return Ok(code);
         }
-        for origin in signals.wait() {
-            let is_keyboard = place == Place::Shared && is_of_terminal(&origin);
-            match origin.signal {
-                libc::SIGCHLD => {}
-                _ if is_keyboard => {}
-                signal => pass_on(signal, pid, place, halt.as_ref()),
-            }
-        }
-    }
-}
-
-/// Asks the terminal that pm is controlled by, not stdin, which may be a file: a command in a group of
-/// its own that reads a password from /dev/tty would be stopped there, and nobody would resume it.
-fn place() -> Place {
-    let terminal = std::fs::File::open("/dev/tty");
-    match terminal.map(tcgetpgrp) {
-        Ok(Ok(group)) if group == getpgrp() => Place::Shared,
-        Ok(Ok(_) | Err(_)) | Err(_) => Place::Own,
+        origins.iter().for_each(|origin| job.pass_on(origin));
+        job.settle();
     }
 }
 
@@ -98,35 +68,16 @@ fn is_ignored(signal: i32) -> bool {
         let mut before: libc::sigaction = std::mem::zeroed();
         (libc::sigaction(signal, std::ptr::null(), &raw mut before), before)
     };
-    // SIGCHLD is needed for the end of the command, whatever the caller did with it.
-    signal != libc::SIGCHLD && result == 0 && before.sa_sigaction == libc::SIG_IGN
+    result == 0 && before.sa_sigaction == libc::SIG_IGN
 }
 
-fn pass_on(signal: i32, pid: Pid, place: Place, halt: Option<&Halt>) {
-    let Ok(signal) = Signal::try_from(signal) else { return };
-    if signal == Signal::SIGTSTP && processes::is_orphaned(getpgrp()) {
-        // As the kernel does by default: no shell could ever resume pm.
-        return;
-    }
-    // ESRCH: it has just ended, which the loop sees next.
-    let send = |signal| match place {
-        Place::Shared => drop(kill(pid, signal)),
-        Place::Own => drop(killpg(pid, signal)),
-    };
-    send(signal);
-    if let Some(halt) = halt.filter(|_| signal == Signal::SIGTSTP) {
-        halt.obey();
-        send(Signal::SIGCONT);
-    }
-}
-
-fn start(order: &Order, place: Place) -> Result<Child, Error> {
+fn start(order: &Order, place: &Place) -> Result<Child, Error> {
     let name = || order.program.to_string_lossy().into_owned();
     let command = |program: &OsString| {
         let mut command = Command::new(program);
         command.current_dir(&order.folder).env_clear();
         command.envs(order.environment.iter().map(|(key, value)| (key, &value.text)));
-        if place == Place::Own {
+        if place.is_own() {
             command.process_group(0);
         }
         command
@@ -156,8 +107,4 @@ fn start(order: &Order, place: Place) -> Result<Child, Error> {
 fn is_there(order: &Order) -> bool {
     let is_path = order.program.as_encoded_bytes().contains(&b'/');
     is_path && order.folder.join(&order.program).exists()
-}
-
-fn code(status: ExitStatus) -> i32 {
-    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
 }

@@ -36,22 +36,42 @@ impl Halt {
         Ok(Self { wanted })
     }
 
+    /// Begins to listen to SIGCONT alone, for a process of one thread that stops when another has stopped.
+    pub(super) fn listen_to_resume() -> io::Result<Self> {
+        let wanted = Arc::new(AtomicUsize::new(YES));
+        signal_hook::flag::register_usize(libc::SIGCONT, Arc::clone(&wanted), NO)?;
+        Ok(Self { wanted })
+    }
+
+    /// Returns whether a SIGCONT has come since this was last asked.
+    pub(super) fn was_resumed(&self) -> bool {
+        self.wanted.swap(YES, Ordering::SeqCst) == NO
+    }
+
     /// Stops this process as SIGTSTP does by default, and returns when it goes on; at once where SIGCONT has
     /// come since, or where no shell could resume it.
     pub(crate) fn obey(&self) {
-        let stop = SigSet::from(Signal::SIGTSTP);
+        self.stop_by(Signal::SIGTSTP, || {
+            // It cannot fail: the signal exists.
+            let _ = raise(Signal::SIGTSTP);
+        });
+    }
+
+    /// The same for any signal of a terminal that stops, which `raise` sends to this process at least.
+    pub(super) fn stop_by(&self, signal: Signal, raise: impl FnOnce()) {
+        let stop = SigSet::from(signal);
         // No call here can fail: the signal exists.
         let _ = stop.thread_block();
-        let before = dispose(Signal::SIGTSTP, SigHandler::SigDfl);
+        let before = dispose(signal, SigHandler::SigDfl);
         // A SIGCONT that came before has been handled when this returns, and a later one takes it away.
-        let _ = raise(Signal::SIGTSTP);
+        raise();
         if self.wanted.load(Ordering::SeqCst) == NO {
             // This takes it away too.
-            dispose(Signal::SIGTSTP, SigHandler::SigIgn);
+            dispose(signal, SigHandler::SigIgn);
         }
         let _ = stop.thread_unblock();
         if let Some(action) = before {
-            restore(Signal::SIGTSTP, action);
+            restore(signal, action);
         }
     }
 }

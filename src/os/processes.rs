@@ -3,7 +3,7 @@
 
 use nix::unistd::Pid;
 
-pub(crate) use super::system::processes::{Stat, all, is_marked, missing};
+pub(crate) use super::system::processes::{Stat, all, heeds_by_default, is_marked, missing};
 
 /// Returns whether a process group is orphaned (POSIX): none of its members has a parent in another
 /// group of its session, which could resume it when it is stopped. False where that cannot be seen.

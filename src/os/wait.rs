@@ -1,6 +1,10 @@
 //! The two questions about an ended child: how did it end, and may it go.
 
+use std::ffi::c_int;
+use std::io;
+
 use nix::libc;
+use nix::sys::signal::Signal as Stop;
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 
@@ -10,24 +14,61 @@ use crate::supervisor::Exit;
 /// Returns how a process ended, and leaves it a zombie; `None` where it runs. Not nix's `waitid`, which
 /// fails on a real-time signal, and which not every system has.
 pub(crate) fn peek(pid: Pid) -> Option<Exit> {
-    let id = libc::id_t::try_from(pid.as_raw()).ok()?;
-    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    match ask(pid, libc::WEXITED | libc::WNOWAIT) {
+        Answer::Nothing => None,
+        Answer::Lost => Some(Exit::Lost),
+        Answer::Change(libc::CLD_EXITED, code) => Some(Exit::Code(code)),
+        Answer::Change(_, signal) => Some(Exit::Signal(Signal(signal))),
+    }
+}
+
+/// What a child has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It has ended, and is reaped. The exit code as a shell has it: 128 + n for signal n.
+    Ended(i32),
+    /// It was stopped by this signal.
+    Stopped(Stop),
+    /// It was resumed.
+    Continued,
+}
+
+/// Returns what a child has done that was not asked for yet; `None` where that is nothing. Ends are reaped.
+/// An error: someone else has reaped it.
+pub(super) fn change(pid: Pid) -> io::Result<Option<Change>> {
+    Ok(match ask(pid, libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED) {
+        Answer::Nothing => None,
+        Answer::Lost => return Err(io::Error::from_raw_os_error(libc::ECHILD)),
+        Answer::Change(libc::CLD_STOPPED | libc::CLD_TRAPPED, signal) => {
+            Some(Change::Stopped(Stop::try_from(signal).unwrap_or(Stop::SIGSTOP)))
+        }
+        Answer::Change(libc::CLD_CONTINUED, _) => Some(Change::Continued),
+        Answer::Change(libc::CLD_EXITED, code) => Some(Change::Ended(code)),
+        Answer::Change(_, signal) => Some(Change::Ended(128 + signal)),
+    })
+}
+
+enum Answer {
+    Nothing,
+    /// ECHILD: someone else reaped it, and its end is not known.
+    Lost,
+    /// The code and the status of a `siginfo_t`.
+    Change(c_int, c_int),
+}
+
+fn ask(pid: Pid, what: c_int) -> Answer {
+    let Ok(id) = libc::id_t::try_from(pid.as_raw()) else { return Answer::Nothing };
     // SAFETY: all zeroes is a valid siginfo_t, and waitid writes no more than one. Its pid and status
     // are read where the call has filled them.
     #[expect(unsafe_code, reason = "nix cannot name every signal")]
     let (pid, code, status) = unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
-        if libc::waitid(libc::P_PID, id, &raw mut info, flags) != 0 {
-            // ECHILD: someone else reaped it, and its end is not known.
-            return Some(Exit::Lost);
+        if libc::waitid(libc::P_PID, id, &raw mut info, what | libc::WNOHANG) != 0 {
+            return Answer::Lost;
         }
         (info.si_pid(), info.si_code, info.si_status())
     };
-    match code {
-        _ if pid == 0 => None,
-        libc::CLD_EXITED => Some(Exit::Code(status)),
-        _ => Some(Exit::Signal(Signal(status))),
-    }
+    if pid == 0 { Answer::Nothing } else { Answer::Change(code, status) }
 }
 
 /// Reaps a child that has ended. Returns false where it lives.
@@ -44,6 +85,30 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+
+    #[test]
+    fn a_child_that_stops_and_goes_on_is_seen_once_each() {
+        let script = ["-c", "kill -STOP $$; exit 3"];
+        let mut child = Command::new("/bin/sh").args(script).spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let next = || {
+            loop {
+                if let Some(change) = change(pid).unwrap() {
+                    return change;
+                }
+                std::thread::yield_now();
+            }
+        };
+        assert_eq!(next(), Change::Stopped(Stop::SIGSTOP));
+        assert_eq!(change(pid).unwrap(), None);
+        nix::sys::signal::kill(pid, Stop::SIGCONT).unwrap();
+        let mut seen = next();
+        if seen == Change::Continued {
+            seen = next();
+        }
+        assert_eq!(seen, Change::Ended(3));
+        assert!(child.wait().is_err(), "it is reaped already");
+    }
 
     #[test]
     fn an_ended_child_is_looked_at_twice_and_reaped_once() {

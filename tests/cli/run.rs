@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::sandbox::{CTRL_C, CTRL_Z, End, PM, Sandbox};
+use crate::sandbox::{CTRL_C, CTRL_Z, End, PM, Sandbox, Session, eventually, state_of};
 
 /// A script that counts what it is told to end by, and ends by USR1 with the count as its code.
 const COUNTER: &str = "n=0\n\
@@ -182,6 +182,148 @@ fn ctrl_z_stops_the_program_and_fg_goes_on() {
     session.wait_for("got word");
     session.wait_for("code 9");
     session.type_keys("exit\n");
+}
+
+/// Starts a shell with job control.
+fn shell(app: &Sandbox) -> Session {
+    let shell = app.command("bash", ["--norc", "-i"]).env("PS1", "prompt> ").spawn_pty();
+    shell.wait_for("prompt> ");
+    shell
+}
+
+/// Waits until every process whose command holds `text` is stopped, or none is, and there is one.
+#[track_caller]
+fn wait_until_stopped(session: &Session, text: &str, stopped: bool) {
+    eventually("stopped processes, or running ones", || {
+        let found = session.running(text);
+        let are_so = found.iter().all(|pid| (state_of(*pid) == Some('T')) == stopped);
+        (are_so && !found.is_empty()).then_some(())
+    });
+}
+
+/// Brings a job to the foreground. What is typed while the shell still has the terminal may be lost.
+#[track_caller]
+fn bring_to_foreground(shell: &Session, text: &str) {
+    shell.type_keys("fg\n");
+    wait_until_stopped(shell, text, false);
+}
+
+#[test]
+fn a_job_of_the_background_gets_the_terminal_with_fg_and_hears_signals() {
+    let app = Sandbox::new();
+    let shell = shell(&app);
+    shell.type_keys(&format!("{PM} run cat &\n"));
+    // It reads, and may not.
+    wait_until_stopped(&shell, "cat", true);
+    for (times, word) in ["one", "two"].iter().enumerate() {
+        bring_to_foreground(&shell, "cat");
+        shell.type_keys(&format!("{word}\n"));
+        // Typed, and read.
+        shell.wait_for_times(&format!("{word}\r\n"), 2);
+        shell.type_keys(CTRL_Z);
+        wait_until_stopped(&shell, "cat", true);
+        shell.wait_for_times("Stopped", times + 1);
+    }
+    shell.type_keys("bg\n");
+    wait_until_stopped(&shell, "cat", true);
+    shell.type_keys("fg; echo co''de $?\n");
+    wait_until_stopped(&shell, "cat", false);
+    let pm = shell.running("run cat")[0];
+    nix::sys::signal::kill(pm, Signal::SIGTERM).expect("it runs");
+    shell.wait_for("code 143");
+}
+
+#[test]
+fn a_stopped_job_of_the_background_ends_when_the_shell_kills_it() {
+    let app = Sandbox::new();
+    let mut shell = shell(&app);
+    shell.type_keys(&format!("{PM} run cat &\n"));
+    wait_until_stopped(&shell, "cat", true);
+    shell.type_keys("kill %1; kill -CONT %1; wait; echo en''ded\n");
+    shell.wait_for("ended");
+    shell.type_keys("exit 0\n");
+    assert_eq!(shell.wait(), End::Code(0));
+    app.assert_nothing_left();
+}
+
+#[test]
+fn a_command_that_stops_itself_stops_pm_and_fg_resumes_both() {
+    let app = Sandbox::new().write(
+        "stops",
+        "echo rea''dy; kill -$1 $$; echo resu''med; read line; echo \"got $line by $1\"; exit 7\n",
+    );
+    let shell = shell(&app);
+    for (times, signal) in ["TSTP", "STOP", "TTOU"].iter().enumerate() {
+        for (more, nested) in ["", "run"].iter().enumerate() {
+            let nested = if nested.is_empty() { String::new() } else { format!("{PM} run ") };
+            let times = 2 * times + more + 1;
+            shell.type_keys(&format!("{PM} run {nested}sh stops {signal}; echo co''de $?\n"));
+            shell.wait_for_times("ready", times);
+            shell.wait_for_times("Stopped", times);
+            shell.type_keys("fg; echo co''de $?\n");
+            shell.wait_for_times("resumed", times);
+            shell.type_keys("word\n");
+            shell.wait_for_times(&format!("got word by {signal}"), more + 1);
+            shell.wait_for_times("code 7", times);
+        }
+    }
+}
+
+#[test]
+fn a_command_that_stops_where_no_shell_could_resume_it_still_hears_signals() {
+    let app = Sandbox::new();
+    let stops = ["run", "sh", "-c", "kill -STOP $$; exec sleep 1000"];
+    // pm leads the session: `ssh -t host pm run`, a container.
+    let mut session = app.pm(stops).spawn_pty();
+    wait_until_stopped(&session, "kill -STOP", true);
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(143));
+    app.assert_nothing_left();
+}
+
+#[test]
+fn a_command_without_a_terminal_stops_pm_which_resumes_it() {
+    let app = Sandbox::new();
+    let mut session = app.pm(["run", "sh", "-c", "kill -STOP $$; echo resumed; exit 5"]).spawn();
+    wait_until_stopped(&session, "kill -STOP", true);
+    eventually("pm, which is stopped too", || (state_of(session.pid()) == Some('T')).then_some(()));
+    session.signal(Signal::SIGCONT);
+    session.wait_for("resumed");
+    assert_eq!(session.wait(), End::Code(5));
+}
+
+#[test]
+fn a_script_of_the_background_is_one_job_with_what_it_runs() {
+    let app = Sandbox::new().write("script", format!("{PM} run {PM} run cat\necho after $?\n"));
+    let shell = shell(&app);
+    shell.type_keys("sh script &\n");
+    wait_until_stopped(&shell, "cat", true);
+    bring_to_foreground(&shell, "cat");
+    shell.type_keys("one\n");
+    shell.wait_for_times("one\r\n", 2);
+    shell.type_keys(CTRL_Z);
+    wait_until_stopped(&shell, "cat", true);
+    bring_to_foreground(&shell, "cat");
+    shell.type_keys("two\n");
+    shell.wait_for_times("two\r\n", 2);
+    shell.type_keys("\x04");
+    shell.wait_for("after 0");
+    // The terminal is the shell's again.
+    shell.type_keys("echo he''re\n");
+    shell.wait_for("here");
+}
+
+#[test]
+fn the_others_of_a_pipeline_have_the_terminal_too() {
+    let app = Sandbox::new();
+    let shell = shell(&app);
+    shell.type_keys(&format!(
+        "{PM} run echo fr''om | sh -c 'read a; read b </dev/tty; echo $a $b'\n"
+    ));
+    shell.type_keys("typed\n");
+    shell.wait_for("from typed");
+    shell.type_keys(&format!("{PM} run yes | head -n 1; echo co''de ${{PIPESTATUS[*]}}\n"));
+    shell.wait_for("code 141 0");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use crate::os::roster::Marks;
@@ -99,6 +100,24 @@ fn pipe(link: &Path) -> Option<u64> {
     link.to_str()?.strip_prefix("pipe:[")?.strip_suffix(']')?.parse().ok()
 }
 
+/// Returns whether a signal of a key that stops would stop a process at once, which neither catches nor
+/// ignores it. A shell that blocks it only until the program that it starts has begun (vfork) counts.
+pub(crate) fn heeds_by_default(pid: Pid, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    has_default(&status, signal)
+}
+
+/// Reads the masks of /proc/PID/status (proc_pid_status(5)).
+fn has_default(status: &str, signal: Signal) -> bool {
+    let field = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
+    let is_free = |key| {
+        let mask = field(key).and_then(|mask| u64::from_str_radix(mask, 16).ok());
+        mask.is_some_and(|mask| mask >> (signal as u32 - 1) & 1 == 0)
+    };
+    let waits_for_a_start = || field("State:\t").is_some_and(|state| state.starts_with('D'));
+    is_free("SigIgn:\t") && is_free("SigCgt:\t") && (is_free("SigBlk:\t") || waits_for_a_start())
+}
+
 /// Returns the children of this process, adopted ones too, dead ones too. The kernel's own list where
 /// it has one (CONFIG_PROC_CHILDREN), else a search.
 pub(crate) fn children_of(parent: Pid) -> Vec<Pid> {
@@ -130,6 +149,26 @@ mod tests {
         assert!(parse(b"42 (sh) Z 7 40 1").unwrap().is_zombie);
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"42 (sh"), None);
+    }
+
+    #[test]
+    fn a_signal_is_heeded_that_is_neither_blocked_nor_ignored_nor_caught() {
+        let tstp = 1_u64 << (Signal::SIGTSTP as u32 - 1);
+        for (state, blocked, ignored, caught, expected) in [
+            ('S', 0, 0, 0, true),
+            ('R', !tstp, !tstp, !tstp, true),
+            ('S', tstp, 0, 0, false),
+            ('D', tstp, 0, 0, true),
+            ('S', 0, tstp, 0, false),
+            ('D', tstp, 0, tstp, false),
+        ] {
+            let status = format!(
+                "Name:\tsh\nState:\t{state} (word)\nSigPnd:\t{tstp:016x}\nSigBlk:\t{blocked:016x}\n\
+                 SigIgn:\t{ignored:016x}\nSigCgt:\t{caught:016x}\nCapInh:\t0\n"
+            );
+            assert_eq!(has_default(&status, Signal::SIGTSTP), expected, "{status}");
+        }
+        assert!(!has_default("", Signal::SIGTSTP), "nothing is known");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) fn is_of_terminal(origin: &Origin) -> bool {
 }
 
 fn is_typed(signal: c_int, cause: Cause, sender: pid_t) -> bool {
-    let is_of_a_key = matches!(signal, libc::SIGINT | libc::SIGQUIT);
+    let is_of_a_key = matches!(signal, libc::SIGINT | libc::SIGQUIT | libc::SIGTSTP);
     // OpenBSD says of its terminals that process 0 has sent it.
     is_of_a_key && !(matches!(cause, Cause::Sent(_)) && sender != 0)
 }
@@ -30,6 +30,7 @@ mod tests {
             (libc::SIGINT, Cause::Kernel, 0, true),
             (libc::SIGINT, Cause::Unknown, 0, true),
             (libc::SIGQUIT, Cause::Sent(Sent::User), 0, true),
+            (libc::SIGTSTP, Cause::Unknown, 0, true),
             (libc::SIGINT, Cause::Sent(Sent::User), 42, false),
             (libc::SIGTERM, Cause::Unknown, 0, false),
         ];

@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getsid};
 
 use crate::os::roster::Marks;
@@ -123,6 +124,12 @@ fn parse_named(line: &str) -> Option<Named> {
     let (pid, parent, group) = (pid()?, pid()?, pid()?);
     let name = word()?.to_owned();
     Some(Named { pid, parent, group, name, arguments: rest.trim().to_owned() })
+}
+
+/// Returns whether a signal of a key that stops would stop a process at once. That is not told in a way that
+/// all of these systems have: its stop is waited for.
+pub(crate) fn heeds_by_default(_pid: Pid, _signal: Signal) -> bool {
+    false
 }
 
 /// Nobody can be known by the marks: no call of POSIX tells what another process has open or its variables.
