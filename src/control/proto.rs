@@ -156,6 +156,9 @@ pub struct Report {
     pub root: String,
     /// Every process type, also those that do not run.
     pub types: Vec<String>,
+    /// Those of them whose instances have a terminal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub terminals: Vec<String>,
     /// Every instance.
     pub instances: Vec<Instance>,
 }

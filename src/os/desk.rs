@@ -13,7 +13,7 @@ use super::halt;
 use super::meter::{Meter, Root};
 use super::notes;
 use crate::app::select::select;
-use crate::app::{App, InstanceId, Signal, reload};
+use crate::app::{App, InstanceId, Signal, Stdio, reload};
 use crate::control::proto::{Body, Failed, Instance, Names, Order, Report, State};
 use crate::control::server::{ClientId, Outbox};
 use crate::output::{Follower, PumpHandle, Speaker, ToPump};
@@ -269,10 +269,12 @@ fn report(core: &Supervisor, now: Moment) -> Report {
             cpu: None,
         }
     });
+    let has_terminal = app.types.iter().filter(|known| known.stdio == Stdio::Terminal);
     Report {
         session: i32::try_from(std::process::id()).unwrap_or_default(),
         root: app.root.to_string_lossy().into_owned(),
         types: app.types.iter().map(|known| known.name.clone()).collect(),
+        terminals: has_terminal.map(|known| known.name.clone()).collect(),
         instances: instances.collect(),
     }
 }

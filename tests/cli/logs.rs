@@ -142,3 +142,22 @@ fn what_waits_for_followers_that_hang_is_given_back_when_they_go() {
         (are_gone && private_memory(&session) < memory + (8 << 10)).then_some(())
     });
 }
+
+#[test]
+fn what_a_program_draws_is_left_out_on_a_terminal_and_from_one_and_else_kept() {
+    let app = app(
+        "web: printf '10%%\\r20%%\\033[2J\\n\\033[31mred\\nred\\033[0m\\n'; echo ready; exec cat\n",
+    );
+    let kept = "10%\r20%\x1b[2J\n\x1b[31mred\nred\x1b[0m\nready\n";
+    let shown = "20%\n\x1b[31mred\x1b[0m\n\x1b[31mred\x1b[0m\nready\n";
+    for (pty, expected) in [("never", kept), ("always", shown)] {
+        let mut session = started(&app, &["--pty", pty], 1);
+        let log = done(&app, "logs --no-prefix -n 4");
+        assert_eq!(log, expected, "{pty}");
+        let mut on_terminal = app.pm(["logs", "--no-prefix", "-n", "4"]).spawn_pty();
+        on_terminal.wait();
+        assert_eq!(on_terminal.stdout_so_far(), shown.replace('\n', "\r\n"), "{pty}");
+        done(&app, "quit");
+        session.wait();
+    }
+}

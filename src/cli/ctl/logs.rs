@@ -14,10 +14,9 @@ use crate::control::client::{Connection, Heard};
 use crate::control::proto::{Body, Order, Report};
 use crate::error::Error;
 use crate::os;
-use crate::output::line::LineSplitter;
-use crate::output::render::{End, LabelId, Renderer, SYSTEM};
+use crate::output::render::{LabelId, Renderer, SYSTEM};
 use crate::output::ring::LINES;
-use crate::output::{Look, Tone};
+use crate::output::{Lines, Look, Tone};
 
 const TIME: &str = "%H:%M:%S";
 
@@ -82,7 +81,11 @@ struct Log {
     renderer: Renderer,
     zone: TimeZone,
     types: Vec<String>,
-    speakers: HashMap<String, (LabelId, LineSplitter)>,
+    /// Those whose instances have a terminal.
+    terminals: Vec<String>,
+    /// What is shown is seen on a terminal.
+    is_terminal: bool,
+    speakers: HashMap<String, (LabelId, Lines)>,
     system: LabelId,
     has_time: bool,
 }
@@ -101,6 +104,8 @@ impl Log {
             renderer,
             zone: os::zone::local(sources.var("TZ").is_some()),
             types: report.types,
+            terminals: report.terminals,
+            is_terminal: sources.stdout_is_terminal,
             speakers: HashMap::new(),
             system,
             has_time: !args.no_timestamp,
@@ -122,11 +127,16 @@ impl Log {
                 SYSTEM => self.system,
                 _ => self.renderer.label(name, color.or(Some(self.types.len()))),
             };
-            self.speakers.insert(name.to_owned(), (label, LineSplitter::default()));
+            let has_terminal = self.terminals.iter().any(|known| known == process_type);
+            let lines = match has_terminal || self.is_terminal {
+                true => Lines::filtered(),
+                false => Lines::unchanged(),
+            };
+            self.speakers.insert(name.to_owned(), (label, lines));
         }
         let mut out = Vec::new();
-        if let Some((label, splitter)) = self.speakers.get_mut(name) {
-            self.renderer.push(*label, splitter, bytes, &mut out);
+        if let Some((label, lines)) = self.speakers.get_mut(name) {
+            self.renderer.show(*label, lines, bytes, &mut out);
         }
         out
     }
@@ -142,12 +152,8 @@ impl Log {
     /// Returns the unfinished lines.
     fn end(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
-        for (label, splitter) in self.speakers.values_mut() {
-            if splitter.partial().is_empty() {
-                continue;
-            }
-            self.renderer.piece(*label, splitter.partial(), End::Newline, &mut out);
-            splitter.clear();
+        for (label, lines) in self.speakers.values_mut() {
+            lines.end(|piece| self.renderer.put(*label, piece, &mut out));
         }
         out
     }

@@ -138,6 +138,7 @@ mod tests {
             session: 40,
             root: "/srv/app".into(),
             types: vec!["web".into(), "worker".into()],
+            terminals: Vec::new(),
             instances: vec![web, job],
         };
         assert_eq!(
