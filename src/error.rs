@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::app::formation::FormationError;
-use crate::app::load::Instead;
+use crate::app::load::Alternative;
 use crate::app::ports;
 use crate::config::ConfigError;
 use crate::export::ExportError;
@@ -41,7 +41,7 @@ pub enum Error {
         /// The Procfile.
         path: PathBuf,
         /// What there is.
-        instead: Instead,
+        instead: Alternative,
     },
     /// The Procfile has no entry.
     #[error("no processes defined in `{}`", path.display())]
@@ -269,10 +269,10 @@ pub enum Error {
     },
 }
 
-fn beside(instead: &Instead) -> String {
+fn beside(instead: &Alternative) -> String {
     match instead {
-        Instead::Procfile(path) => format!(", but there is `{}`", path.display()),
-        Instead::Package { path, .. } => {
+        Alternative::Procfile(path) => format!(", but there is `{}`", path.display()),
+        Alternative::Package { path, .. } => {
             format!(", and `{}` has no script `start`", path.display())
         }
     }
@@ -321,10 +321,10 @@ impl Error {
             Self::ProcfileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "make a Procfile with lines such as `web: node server.js`, or name one with `-f`".into()
             }
-            Self::ProcfileMissing { instead: Instead::Procfile(path), .. } => {
+            Self::ProcfileMissing { instead: Alternative::Procfile(path), .. } => {
                 format!("name it with `-f {}`", word(path))
             }
-            Self::ProcfileMissing { instead: Instead::Package { script, .. }, .. } => {
+            Self::ProcfileMissing { instead: Alternative::Package { script, .. }, .. } => {
                 let script = script.as_deref().unwrap_or("NAME");
                 format!("make a Procfile with a line such as `web: npm run {script}`, or name one with `-f`")
             }

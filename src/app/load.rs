@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::env_file::{self, Assignment};
 use super::environment::{Environment, Source};
-use super::npm::{self, Start};
+use super::npm::{self, NpmStart};
 use super::procfile::{self, Entry};
 use super::text;
 use super::warning::{Note, Warning};
@@ -129,17 +129,17 @@ pub fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Error> {
         Err(source) if source.kind() == io::ErrorKind::NotFound => {
             let other = path.with_file_name("Procfile.dev");
             if other != path && cwd.join(&other).is_file() {
-                return Err(Error::ProcfileMissing { path, instead: Instead::Procfile(other) });
+                return Err(Error::ProcfileMissing { path, instead: Alternative::Procfile(other) });
             }
             if files.procfile.is_some() {
                 return Err(Error::ProcfileRead { path, source });
             }
             let package = files.root_as_typed().join("package.json");
             return match npm::start(&root) {
-                Start::Can => Ok(npm_start(package)),
-                Start::NoPackage => Err(Error::ProcfileRead { path, source }),
-                Start::NoScript { script } => {
-                    let instead = Instead::Package { path: package, script };
+                NpmStart::Can => Ok(npm_start(package)),
+                NpmStart::NoPackage => Err(Error::ProcfileRead { path, source }),
+                NpmStart::NoScript { script } => {
+                    let instead = Alternative::Package { path: package, script };
                     Err(Error::ProcfileMissing { path, instead })
                 }
             };
@@ -158,7 +158,7 @@ pub fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Error> {
 
 /// What there is where a Procfile is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Instead {
+pub enum Alternative {
     /// A Procfile of another name, as it would be typed.
     Procfile(PathBuf),
     /// A package.json that `npm start` cannot run.

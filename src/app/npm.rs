@@ -10,7 +10,7 @@ const STARTS: [&str; 4] = ["dev", "serve", "develop", "server"];
 
 /// Whether `npm start` can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Start {
+pub(super) enum NpmStart {
     /// It can.
     Can,
     /// There is no package.json.
@@ -24,10 +24,10 @@ pub(super) enum Start {
 
 /// Reads the package.json of the root. Without a script `start`, npm runs a server.js that stands beside it
 /// (npm-start(1)). What cannot be read has no scripts.
-pub(super) fn start(root: &Path) -> Start {
+pub(super) fn start(root: &Path) -> NpmStart {
     let path = root.join("package.json");
     if !path.is_file() {
-        return Start::NoPackage;
+        return NpmStart::NoPackage;
     }
     let text = fs::read(path).unwrap_or_default();
     // npm drops a byte order mark too.
@@ -35,16 +35,18 @@ pub(super) fn start(root: &Path) -> Start {
     let package: Value = serde_json::from_slice(text).unwrap_or_default();
     let has = |name: &&str| package["scripts"][name].as_str().is_some_and(|text| !text.is_empty());
     if has(&"start") || root.join("server.js").is_file() {
-        return Start::Can;
+        return NpmStart::Can;
     }
-    Start::NoScript { script: STARTS.iter().find(|name| has(name)).map(|name| (*name).to_owned()) }
+    NpmStart::NoScript {
+        script: STARTS.iter().find(|name| has(name)).map(|name| (*name).to_owned()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(files: &[(&str, &str)]) -> Start {
+    fn of(files: &[(&str, &str)]) -> NpmStart {
         let root = tempfile::tempdir().unwrap();
         for (name, text) in files {
             fs::write(root.path().join(name), text).unwrap();
@@ -55,10 +57,10 @@ mod tests {
     #[test]
     fn npm_start_needs_a_package_json_with_that_script_or_a_server_js() {
         let no_script =
-            |script: Option<&str>| Start::NoScript { script: script.map(str::to_owned) };
+            |script: Option<&str>| NpmStart::NoScript { script: script.map(str::to_owned) };
         let table = [
-            (r#"{"scripts": {"start": "node ."}}"#, Start::Can),
-            ("\u{feff}{\"scripts\": {\"start\": \"node .\"}}", Start::Can),
+            (r#"{"scripts": {"start": "node ."}}"#, NpmStart::Can),
+            ("\u{feff}{\"scripts\": {\"start\": \"node .\"}}", NpmStart::Can),
             ("{}", no_script(None)),
             (r#"{"scripts": {"start": ""}}"#, no_script(None)),
             (r#"{"scripts": {"start": 1, "build": "x"}}"#, no_script(None)),
@@ -70,8 +72,8 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(of(&[("package.json", text)]), expected, "{text}");
         }
-        assert_eq!(of(&[("package.json", "{}"), ("server.js", "")]), Start::Can);
-        assert_eq!(of(&[("server.js", "")]), Start::NoPackage);
-        assert_eq!(of(&[]), Start::NoPackage);
+        assert_eq!(of(&[("package.json", "{}"), ("server.js", "")]), NpmStart::Can);
+        assert_eq!(of(&[("server.js", "")]), NpmStart::NoPackage);
+        assert_eq!(of(&[]), NpmStart::NoPackage);
     }
 }

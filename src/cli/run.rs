@@ -12,7 +12,7 @@ use super::{
     resolve::{self, Loaded},
     tell,
 };
-use crate::app::load::Instead;
+use crate::app::load::Alternative;
 use crate::app::{Environment, InstanceId, load, shell};
 use crate::error::Error;
 use crate::os::foreground::{self, Order};
@@ -76,7 +76,9 @@ fn entry(
         {
             return Ok(None);
         }
-        Err(Error::ProcfileMissing { instead: Instead::Package { .. }, .. }) => return Ok(None),
+        Err(Error::ProcfileMissing { instead: Alternative::Package { .. }, .. }) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     let Some(at) = procfile.entries.iter().position(|entry| name == entry.name.as_str()) else {

@@ -67,14 +67,17 @@ pub(super) fn collisions(subject: Subject<'_>) -> Vec<Finding> {
 
 /// Finds the ports of what is to run that somebody listens on. One a process type: the first such port, and
 /// how many more.
-pub fn taken_at_start(app: &App, is_taken: impl Fn(u16) -> bool) -> Vec<Bad> {
-    let mut found: Vec<(u16, Bad)> = Vec::new();
+pub fn taken_at_start(app: &App, is_taken: impl Fn(u16) -> bool) -> Vec<UnavailablePort> {
+    let mut found: Vec<(u16, UnavailablePort)> = Vec::new();
     for id in app.instances() {
         let Some(port) = app.port_of(id).filter(|port| is_taken(*port)) else { continue };
         match found.last_mut() {
             Some((of, bad)) if *of == id.process_type => bad.more += 1,
             Some(_) | None => {
-                found.push((id.process_type, Bad { name: app.name_of(id), port, more: 0 }));
+                found.push((
+                    id.process_type,
+                    UnavailablePort { name: app.name_of(id), port, more: 0 },
+                ));
             }
         }
     }
@@ -83,7 +86,7 @@ pub fn taken_at_start(app: &App, is_taken: impl Fn(u16) -> bool) -> Vec<Bad> {
 
 /// A port that cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bad {
+pub struct UnavailablePort {
     /// The instance that gets it.
     name: String,
     /// The port.
@@ -92,7 +95,7 @@ pub struct Bad {
     more: usize,
 }
 
-impl Bad {
+impl UnavailablePort {
     fn more(&self) -> String {
         match self.more {
             0 => String::new(),
@@ -136,11 +139,12 @@ pub(super) fn taken(subject: Subject<'_>, state: &dyn Fn(u16) -> PortState) -> V
             .map(|(number, port)| (number, port, state(port)))
             .filter(|(_, _, state)| *state != PortState::Free);
         let Some((number, port, first)) = bad.next() else { continue };
-        let bad = Bad { name: format!("{}.{number}", entry.name), port, more: bad.count() };
+        let unavailable =
+            UnavailablePort { name: format!("{}.{number}", entry.name), port, more: bad.count() };
         let (message, hint) = match first {
             PortState::Free => continue,
-            PortState::Taken(holder) => bad.taken(holder.as_ref()),
-            PortState::Forbidden => bad.forbidden(),
+            PortState::Taken(holder) => unavailable.taken(holder.as_ref()),
+            PortState::Forbidden => unavailable.forbidden(),
         };
         let say = Speaker { procfile: subject.procfile, entry };
         let mut finding = say.warn_of_name("port-taken", message, hint.into());

@@ -106,7 +106,7 @@ fn check(
         found.iter().map(|session| session.pid).collect()
     };
     let ports = app.instances().filter_map(|id| app.port_of(id)).collect();
-    let holders = probe::Holders::new(ports, &sessions);
+    let holders = probe::PortHolders::new(ports, &sessions);
     let port = |port| holders.state(port);
     let system = System { program: &program, port: &port };
     let subject = Subject {

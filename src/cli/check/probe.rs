@@ -65,20 +65,20 @@ pub(super) fn port(port: u16) -> PortState {
 }
 
 /// Who holds the ports of the application: looked for once, where the first is taken.
-pub(super) struct Holders<'a> {
+pub(super) struct PortHolders<'a> {
     ports: Vec<u16>,
     /// The sessions of this folder, by their process ids.
     sessions: &'a dyn Fn() -> Vec<i32>,
-    found: OnceCell<Found>,
+    found: OnceCell<Snapshot>,
 }
 
-struct Found {
+struct Snapshot {
     holders: Vec<(u16, Holder)>,
     processes: HashMap<i32, i32>,
     sessions: Vec<i32>,
 }
 
-impl<'a> Holders<'a> {
+impl<'a> PortHolders<'a> {
     pub(super) fn new(ports: Vec<u16>, sessions: &'a dyn Fn() -> Vec<i32>) -> Self {
         Self { ports, sessions, found: OnceCell::new() }
     }
@@ -90,7 +90,7 @@ impl<'a> Holders<'a> {
         if state != PortState::Taken(None) {
             return state;
         }
-        let found = self.found.get_or_init(|| Found {
+        let found = self.found.get_or_init(|| Snapshot {
             holders: Listeners::read().holders(&self.ports),
             processes: parents(),
             sessions: (self.sessions)(),
@@ -105,7 +105,7 @@ impl<'a> Holders<'a> {
     }
 }
 
-impl Found {
+impl Snapshot {
     /// Returns whether a process is one of the sessions, or has one above it.
     fn is_own(&self, pid: u32) -> bool {
         let above =
@@ -166,7 +166,7 @@ mod tests {
         let own = i32::try_from(std::process::id()).unwrap();
         let state = |sessions: &[i32]| {
             let sessions = sessions.to_vec();
-            Holders::new(vec![number], &move || sessions.clone()).state(number)
+            PortHolders::new(vec![number], &move || sessions.clone()).state(number)
         };
         let stranger = state(&[]);
         let PortState::Taken(holder) = &stranger else { panic!("{number} is taken") };

@@ -99,7 +99,7 @@ fn ask(family: i32) -> Option<Vec<Socket>> {
     loop {
         // The kernel has answered when `send` returns, and goes on while it is read.
         let length = recv(link.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT).ok()?;
-        if take(answer.get(..length)?, &mut sockets)? == Answer::Whole {
+        if take(answer.get(..length)?, &mut sockets)? == Dump::Complete {
             return Some(sockets);
         }
     }
@@ -120,19 +120,19 @@ fn request(family: u8) -> [u8; HEADER + REQUEST] {
 
 /// Whether more follows.
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
-    Whole,
-    GoesOn,
+enum Dump {
+    Complete,
+    Partial,
 }
 
 /// Takes the sockets out of a part of the answer. `None`: it is an error, or not what it should be.
-fn take(mut part: &[u8], sockets: &mut Vec<Socket>) -> Option<Answer> {
+fn take(mut part: &[u8], sockets: &mut Vec<Socket>) -> Option<Dump> {
     while !part.is_empty() {
         let length = u32::from_ne_bytes(*part.first_chunk()?);
         let length = usize::try_from(length).ok().filter(|length| *length >= HEADER)?;
         let kind = i32::from(u16::from_ne_bytes(*part.get(4..)?.first_chunk()?));
         if kind == NLMSG_DONE {
-            return Some(Answer::Whole);
+            return Some(Dump::Complete);
         }
         if kind == NLMSG_ERROR {
             return None;
@@ -145,7 +145,7 @@ fn take(mut part: &[u8], sockets: &mut Vec<Socket>) -> Option<Answer> {
         // Each begins at a multiple of four.
         part = part.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    Some(Answer::GoesOn)
+    Some(Dump::Partial)
 }
 
 /// Reads the tables of all sockets, where the kernel cannot be asked (a container without netlink).
@@ -214,12 +214,12 @@ mod tests {
     #[test]
     fn a_broken_answer_is_none() {
         let mut sockets = Vec::new();
-        assert_eq!(take(&[], &mut sockets), Some(Answer::GoesOn));
+        assert_eq!(take(&[], &mut sockets), Some(Dump::Partial));
         let header = |length: u32, kind: i32| {
             let kind = u16::try_from(kind).unwrap();
             [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 10]].concat()
         };
-        assert_eq!(take(&header(16, NLMSG_DONE), &mut sockets), Some(Answer::Whole));
+        assert_eq!(take(&header(16, NLMSG_DONE), &mut sockets), Some(Dump::Complete));
         for broken in
             [header(16, NLMSG_ERROR), header(0, 20), header(999, 20), header(16, 20), vec![1]]
         {
