@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
@@ -15,7 +16,7 @@ use super::guard::{self, Guard};
 use super::program::Programs;
 use super::roster::{Pipes, Place};
 use super::wait;
-use crate::app::{Reach, RunId, Signal as SignalNumber};
+use crate::app::{InstanceId, Reach, RunId, Signal as SignalNumber};
 use crate::supervisor::{Event, Exit, Group, Moment};
 
 /// How long the news of an end may wait for company while other events wait too. Each look goes through
@@ -48,6 +49,8 @@ struct Child {
 pub(crate) struct Children {
     runs: HashMap<RunId, Child>,
     adopted: Adopted,
+    /// Groups of runs that are over, of which something was left when it was killed.
+    outlived: Vec<(InstanceId, Pid)>,
     guard: Guard,
     programs: Programs,
     /// The place with the guard of the run that is being started.
@@ -76,7 +79,8 @@ impl News {
 impl Children {
     pub(crate) fn new(guard: Guard) -> Self {
         let (adopted, programs, news) = (Adopted::default(), Programs::new(), News::default());
-        Self { runs: HashMap::new(), adopted, guard, programs, starting: None, news }
+        let (runs, outlived, starting) = (HashMap::new(), Vec::new(), None);
+        Self { runs, adopted, outlived, guard, programs, starting, news }
     }
 
     /// Takes the pipes of a run that is about to start: were pm killed now, the guard would know it by these.
@@ -204,6 +208,8 @@ impl Children {
         let pid = child.pid;
         // ESRCH cannot be: the leader is there, dead or alive.
         let _ = killpg(pid, Signal::SIGKILL);
+        self.outlived.push((run.instance, pid));
+        self.outlived.retain(|(_, group)| self.adopted.member_of(*group).is_some());
         if wait::reap(pid) {
             if let Some(place) = child.place {
                 self.guard.end(place);
@@ -219,6 +225,28 @@ impl Children {
             self.adopted.end_with(signal);
         }
         self.look(tell);
+    }
+
+    /// Returns why something of an instance runs on although it was killed; `None` where nothing does.
+    pub(crate) fn why_it_runs(&mut self, id: InstanceId) -> Option<&'static str> {
+        self.refresh_adopted();
+        let leaders = self.runs.iter().filter(|(run, _)| run.instance == id);
+        let leaders = leaders.map(|(_, child)| child.pid).filter(|pid| wait::peek(*pid).is_none());
+        let groups = self.outlived.iter().filter(|(of, _)| *of == id);
+        let members = groups.filter_map(|(_, group)| self.adopted.member_of(*group));
+        leaders.chain(members).find_map(why_it_lives)
+    }
+
+    /// Returns what left the groups and lives although it was killed, by name and with the reason; not what
+    /// [`Self::why_it_runs`] tells of.
+    pub(crate) fn strays_left(&mut self) -> Vec<(String, &'static str)> {
+        self.refresh_adopted();
+        let groups = self.outlived.iter();
+        let of_runs: Vec<_> =
+            groups.filter_map(|(_, group)| self.adopted.member_of(*group)).collect();
+        let living = self.adopted.living().iter().zip(self.adopted.names());
+        let strays = living.filter(|(pid, _)| !of_runs.contains(pid));
+        strays.filter_map(|(pid, name)| Some((name, why_it_lives(*pid)?))).collect()
     }
 
     /// Returns what left the groups and lives, by name and process id.
@@ -242,6 +270,15 @@ impl Children {
     }
 }
 
+/// Returns why a process that SIGKILL was sent to lives; `None` where it has ended.
+fn why_it_lives(pid: Pid) -> Option<&'static str> {
+    match kill(pid, None) {
+        Err(Errno::EPERM) => Some("it runs as another user, and pm may not signal it"),
+        Err(_) => None,
+        Ok(()) => Some("SIGKILL does not end it, as in a system call that cannot be interrupted"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,5 +296,24 @@ mod tests {
         assert!(news.is_due(at(1005), 7));
         news.is_there = true;
         assert!(news.is_due(at(1005), 0));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_lives_although_it_was_killed_has_a_reason() {
+        let of_another_user = std::thread::spawn(|| {
+            const NOBODY: nix::libc::uid_t = 65534;
+            // SAFETY: the bare call takes numbers, and changes the user of this thread alone.
+            #[expect(unsafe_code, reason = "the C library would change the user of every thread")]
+            let _ = unsafe { nix::libc::syscall(nix::libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
+            why_it_lives(Pid::from_raw(1))
+        });
+        let why = of_another_user.join().unwrap();
+        assert!(why.is_some_and(|why| why.contains("another user")), "{why:?}");
+        assert!(why_it_lives(Pid::this()).is_some_and(|why| why.contains("SIGKILL")));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        child.wait().unwrap();
+        assert_eq!(why_it_lives(pid), None);
     }
 }

@@ -1,5 +1,6 @@
 //! What pm says: notes, messages and the verdict of the supervisor in words, and as facts for `--json`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -10,7 +11,13 @@ use crate::output::{Say, Speaker, Tone};
 use crate::supervisor::{Exit, Message, Next, Note, Verdict, Why};
 
 /// Says something about an instance, under its own name as foreman does.
-pub(crate) fn note(app: &App, id: InstanceId, note: &Note) -> Say {
+/// `why_it_runs` is why something of it could not be killed.
+pub(crate) fn note(
+    app: &App,
+    id: InstanceId,
+    note: &Note,
+    why_it_runs: Option<&'static str>,
+) -> Say {
     let speaker = Speaker::Instance(id);
     match note {
         Note::Started { pid } => {
@@ -36,22 +43,27 @@ pub(crate) fn note(app: &App, id: InstanceId, note: &Note) -> Say {
             say(speaker, "over-budget", text, facts).failed()
         }
         Note::Killed { grace } => {
-            let text = format!("did not stop within {}, killed", short(*grace));
+            let text = format!("did not stop within {}, killing it", short(*grace));
             say(speaker, "killed", text, json!({ "after": grace.as_secs_f64() })).failed()
         }
         Note::Ended { exit, next, is_crash, stays_failed } => {
             let mut facts = exit_facts(*exit);
+            let code = exit.code();
+            let exit = match why_it_runs {
+                Some(why) => format!("could not be killed, since {why}"),
+                None => exit.to_string(),
+            };
             let last = match stays_failed {
                 true => not_before(app, id),
                 false => "not started again".to_owned(),
             };
             let text = match next {
                 Next::Nothing if *stays_failed => format!("{exit}; {last}"),
-                Next::Nothing => exit.to_string(),
+                Next::Nothing => exit,
                 Next::CannotRun => {
-                    let reason = why_it_cannot_run(*exit);
+                    let reason = why_it_cannot_run(code);
                     facts["reason"] = reason.into();
-                    format!("{reason} (exit {}); {last}", exit.code())
+                    format!("{reason} (exit {code}); {last}")
                 }
                 Next::Again => format!("{exit}; starts again, as asked"),
                 Next::Restart { crash: 0, delay, .. } => {
@@ -82,12 +94,10 @@ fn not_before(app: &App, id: InstanceId) -> String {
 }
 
 /// The line that the shell has written before says which command.
-fn why_it_cannot_run(exit: Exit) -> &'static str {
-    match exit {
-        Exit::Code(126) => "command cannot be executed",
-        Exit::Code(_) | Exit::Signal(_) | Exit::OutOfMemory | Exit::NotStarted | Exit::Lost => {
-            "command not found"
-        }
+fn why_it_cannot_run(code: i32) -> &'static str {
+    match code {
+        126 => "command cannot be executed",
+        _ => "command not found",
     }
 }
 
@@ -124,8 +134,8 @@ pub(crate) fn message(app: &App, message: &Message, strays: impl Fn() -> Vec<Str
         Message::KillingStrays => {
             let names = strays();
             let text =
-                format!("killed: {}, which left its group and did not stop", names.join(", "));
-            ("killed", text, json!({ "processes": names }))
+                format!("killing {}, which left its group and did not stop", names.join(", "));
+            ("killing", text, json!({ "processes": names }))
         }
     };
     let said = say(Speaker::System, event, text, facts);
@@ -143,8 +153,14 @@ fn stop_order(app: &App) -> String {
     }
 }
 
-/// Says why and how a session ended; nothing where all went as asked.
-pub(crate) fn verdict(app: &App, verdict: &Verdict) -> Vec<Say> {
+/// Says why and how a session ended; nothing where all went as asked. `why_it_runs` tells why something of
+/// an instance could not be killed, and `strays` are what left its group and could not be either.
+pub(crate) fn verdict(
+    app: &App,
+    verdict: &Verdict,
+    mut why_it_runs: impl FnMut(InstanceId) -> Option<&'static str>,
+    strays: &[(String, &'static str)],
+) -> Vec<Say> {
     let mut lines = Vec::new();
     if let Some(culprit) = verdict.culprit {
         let name = app.name_of(culprit.instance);
@@ -166,15 +182,22 @@ pub(crate) fn verdict(app: &App, verdict: &Verdict) -> Vec<Say> {
         facts["restarts"] = culprit.restarts.into();
         lines.push(say(Speaker::System, "verdict", text, facts).failed());
     }
-    for (who, event, what) in [
-        (&verdict.killed, "killed", "killed"),
-        (&verdict.lost, "left", "left running, not even SIGKILL ended it"),
-    ] {
-        if !who.is_empty() {
-            let names = names(app, who);
-            let text = format!("{what}: {}", names.join(", "));
-            lines.push(say(Speaker::System, event, text, json!({ "processes": names })).failed());
+    let (mut killed, mut left) = (Vec::new(), Vec::new());
+    let were_killed = verdict.killed.iter().chain(&verdict.lost);
+    for id in were_killed.copied().collect::<BTreeSet<_>>() {
+        match why_it_runs(id) {
+            None => killed.push(app.name_of(id)),
+            Some(why) => left.push((app.name_of(id), why)),
         }
+    }
+    if !killed.is_empty() {
+        let text = format!("killed: {}", killed.join(", "));
+        lines.push(say(Speaker::System, "killed", text, json!({ "processes": killed })).failed());
+    }
+    left.extend_from_slice(strays);
+    for (name, why) in left {
+        let text = format!("left running: {name}, since {why}");
+        lines.push(say(Speaker::System, "left", text, json!({ "processes": [name] })).failed());
     }
     lines
 }
@@ -304,18 +327,42 @@ mod tests {
         assert_eq!(words(&Note::Started { pid: 5 }).marked(), "-- started with pid 5");
     }
 
+    #[test]
+    fn who_could_not_be_killed_is_not_called_killed() {
+        let why = "it runs as another user";
+        let [web, worker] = [1, 2].map(|number| InstanceId { process_type: 0, number });
+        let verdict = Verdict { killed: vec![web, worker], lost: vec![web], ..Verdict::default() };
+        let why_of = |id| (id == web).then_some(why);
+        let strays = [("r (pid 9)".to_owned(), why)];
+        let lines = super::verdict(&app(), &verdict, why_of, &strays);
+        let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
+        let expected = [
+            "killed: web.2",
+            "left running: web.1, since it runs as another user",
+            "left running: r (pid 9), since it runs as another user",
+        ];
+        assert_eq!(texts, expected);
+        let (exit, next, is_crash, stays_failed) = (Exit::Lost, Next::Nothing, false, false);
+        let lost = Note::Ended { exit, next, is_crash, stays_failed };
+        let said = note(&app(), web, &lost, Some(why));
+        assert_eq!(said.text, "could not be killed, since it runs as another user");
+    }
+
     fn said(note: &Note) -> String {
         words(note).text
     }
 
     fn words(note: &Note) -> Say {
-        let app = App {
+        super::note(&app(), InstanceId { process_type: 0, number: 2 }, note, None)
+    }
+
+    fn app() -> App {
+        App {
             root: "/".into(),
             types: vec![ProcessType { count: 2, ..ProcessType::of("web", "") }],
             environment: Environment::default(),
             base_port: 5000,
             exit_on: ExitOn::All,
-        };
-        super::note(&app, InstanceId { process_type: 0, number: 2 }, note)
+        }
     }
 }

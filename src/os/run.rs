@@ -28,7 +28,7 @@ use crate::control::proto::{Call, Order};
 use crate::control::server::{FromClient, Server};
 use crate::error::Error;
 use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
-use crate::supervisor::{Action, Event, Moment, Supervisor};
+use crate::supervisor::{Action, Event, Exit, Moment, Note, Supervisor};
 
 /// How long messages to the pump may wait for company.
 const WAKE_EVERY: Duration = Duration::from_millis(5);
@@ -207,7 +207,11 @@ impl Shell {
             Action::Pause => self.clock.pause_during(|| self.halt.obey()),
             Action::Reply(id, reply) => self.desk.reply(id, reply, &self.app),
             Action::Forget(id) => self.post(ToPump::Forget(id)),
-            Action::Note(id, note) => self.say(notes::note(&self.app, id, &note)),
+            Action::Note(id, note) => {
+                let is_lost = matches!(note, Note::Ended { exit: Exit::Lost, .. });
+                let why = is_lost.then(|| self.children.why_it_runs(id)).flatten();
+                self.say(notes::note(&self.app, id, &note, why));
+            }
             Action::Say(message) => {
                 self.say(notes::message(&self.app, &message, || self.children.strays()));
                 // What is said stands before what comes of it: the answers of children to a signal.

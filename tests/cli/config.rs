@@ -77,7 +77,7 @@ fn each_type_stops_by_its_own_signal_and_timeout() {
     session.wait();
     let output = session.stdout_so_far();
     assert!(output.contains("a.1    | got INT"), "{output}");
-    assert!(output.contains("b.1    | did not stop within 0.2s, killed"), "{output}");
+    assert!(output.contains("b.1    | !! did not stop within 0.2s, killing it"), "{output}");
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn who_does_not_stop_is_waited_for_then_killed_and_named() {
     );
     assert_eq!(
         said_by(&stdout, "web.1")[2..],
-        ["did not stop within 1.5s, killed", "terminated by SIGKILL"]
+        ["did not stop within 1.5s, killing it", "terminated by SIGKILL"]
     );
     app.assert_nothing_left();
 }

@@ -84,7 +84,7 @@ fn a_stubborn_child_is_killed_after_the_grace_and_named() {
     assert_eq!(session.wait(), End::Code(0));
     assert!(watch.elapsed() > Duration::from_millis(950), "{:?}", watch.elapsed());
     let output = session.stdout_so_far();
-    assert!(output.contains("did not stop within 1s, killed"), "{output}");
+    assert!(output.contains("did not stop within 1s, killing it"), "{output}");
     assert!(output.lines().last().is_some_and(|l| l.ends_with("killed: web.1")), "{output}");
 }
 
@@ -185,7 +185,7 @@ fn a_grandchild_that_ignores_term_is_killed_after_the_grace() {
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
     let output = session.stdout_so_far();
-    assert!(output.contains("did not stop within 0.5s, killed"), "{output}");
+    assert!(output.contains("did not stop within 0.5s, killing it"), "{output}");
     app.assert_nothing_left();
 }
 

@@ -9,7 +9,7 @@ import zlib
 NOTE = re.compile(
     r'(started with pid \d+$|(exited with code \d+|terminated by \S+|did not end|could not be started)'
     r'(; (restart \d+ of \d+ in|starts again|crashed|not started again).*)?$'
-    r'|did not stop within .* killed$|uses .*, over its budget of |cannot start: )')
+    r'|did not stop within .* killing it$|could not be killed, since |uses .*, over its budget of |cannot start: )')
 END = re.compile(r'(exited with code (\d+)|terminated by SIG(\w+)|did not end|could not be started)')
 # What pm itself sends to stop a run; it may come between a child's last entry in the journal and its end.
 STOPS = {'terminated by SIGTERM', 'terminated by SIGKILL'}

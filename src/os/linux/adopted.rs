@@ -35,7 +35,17 @@ impl Adopted {
 
     /// Returns whether a living one belongs to this group.
     pub(crate) fn has_member_of(&mut self, group: Pid) -> bool {
-        self.living.iter().any(|pid| getpgid(Some(*pid)) == Ok(group))
+        self.member_of(group).is_some()
+    }
+
+    /// Returns a living one that belongs to this group.
+    pub(crate) fn member_of(&self, group: Pid) -> Option<Pid> {
+        self.living.iter().copied().find(|pid| getpgid(Some(*pid)) == Ok(group))
+    }
+
+    /// Returns those that live.
+    pub(crate) fn living(&self) -> &[Pid] {
+        &self.living
     }
 
     /// Returns whether one of these lives, which were in a group whose leader has ended.
@@ -43,13 +53,9 @@ impl Adopted {
         some.iter().any(|pid| self.living.contains(pid))
     }
 
-    /// Returns every living one as a person knows it: its name and process id.
+    /// Returns every living one as a person knows it.
     pub(crate) fn names(&self) -> Vec<String> {
-        let name = |pid: &Pid| {
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            format!("{} (pid {pid})", name.trim_end()).trim_start().to_owned()
-        };
-        self.living.iter().map(name).collect()
+        self.living.iter().copied().map(processes::name_of).collect()
     }
 
     /// Sends every living one a signal, and later ones as they are found.

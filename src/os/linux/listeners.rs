@@ -13,6 +13,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
 
+use super::processes;
 use crate::app::lint::Holder;
 
 /// TCP_LISTEN of linux/tcp_states.h.
@@ -73,8 +74,7 @@ impl Listeners {
                 links.filter_map(|link| inode(link.as_os_str().as_bytes())).collect();
             let of_this = wanted.iter().filter(|socket| inodes.contains(&socket.inode));
             for socket in of_this {
-                let program = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-                let holder = Holder { pid, program: program.trim_end().to_owned() };
+                let holder = Holder { pid, program: processes::own_name(pid) };
                 found.push((socket.port, holder));
             }
         }

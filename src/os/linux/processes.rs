@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use crate::app::text::printable;
 use crate::os::roster::Marks;
 
 /// One process, from /proc/PID/stat (proc_pid_stat(5)).
@@ -118,6 +119,17 @@ fn has_default(status: &str, signal: Signal) -> bool {
     is_free("SigIgn:\t") && is_free("SigCgt:\t") && (is_free("SigBlk:\t") || waits_for_a_start())
 }
 
+/// Returns a process as a person knows it: its name and its id.
+pub(crate) fn name_of(pid: Pid) -> String {
+    format!("{} (pid {pid})", own_name(pid.as_raw().cast_unsigned())).trim_start().to_owned()
+}
+
+/// Returns the name of a process, which it may have chosen itself: what would end a line is escaped.
+pub(crate) fn own_name(pid: u32) -> String {
+    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    printable(&String::from_utf8_lossy(name.strip_suffix(b"\n").unwrap_or(&name)))
+}
+
 /// Returns the children of this process, adopted ones too, dead ones too. The kernel's own list where
 /// it has one (CONFIG_PROC_CHILDREN), else a search.
 pub(crate) fn children_of(parent: Pid) -> Vec<Pid> {
@@ -169,6 +181,16 @@ mod tests {
             assert_eq!(has_default(&status, Signal::SIGTSTP), expected, "{status}");
         }
         assert!(!has_default("", Signal::SIGTSTP), "nothing is known");
+    }
+
+    #[test]
+    fn a_name_that_a_process_has_chosen_stays_on_its_line() {
+        let named = std::thread::spawn(|| {
+            nix::sys::prctl::set_name(c"\x1b[31mA\nforged|").unwrap();
+            name_of(nix::unistd::gettid())
+        });
+        let name = named.join().unwrap();
+        assert!(name.starts_with(r"\u{1b}[31mA\nforged| (pid "), "{name}");
     }
 
     #[test]

@@ -82,6 +82,16 @@ impl Adopted {
         !left.is_empty()
     }
 
+    /// Returns a living one that belongs to a group whose run is over: none can be seen.
+    pub(crate) fn member_of(&self, _group: Pid) -> Option<Pid> {
+        None
+    }
+
+    /// Returns the strays that live: none can be seen.
+    pub(crate) fn living(&self) -> &[Pid] {
+        &[]
+    }
+
     /// Returns every stray as a person knows it: none can be seen.
     pub(crate) fn names(&self) -> Vec<String> {
         Vec::new()

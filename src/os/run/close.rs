@@ -43,7 +43,9 @@ impl Shell {
 
     /// Says the verdict, lets the reader have the rest, and ends what pm started for itself.
     pub(super) fn close(mut self, code: i32, core: &Supervisor) -> i32 {
-        for line in notes::verdict(&self.app, core.verdict()) {
+        let strays = self.children.strays_left();
+        let why = |id| self.children.why_it_runs(id);
+        for line in notes::verdict(&self.app, core.verdict(), why, &strays) {
             self.say(line);
         }
         self.flush();
