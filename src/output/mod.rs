@@ -24,7 +24,7 @@ pub use filter::Piece;
 pub use follow::{Follower, Part, Watcher};
 pub use lines::Lines;
 pub use message::{FromPump, Say, Speaker, ToPump, Tone};
-pub use modes::Modes;
+pub use modes::{CALM, Modes};
 pub use pump::{Pump, PumpHandle};
 pub use render::{Form, Look};
 pub use screen::Voice;

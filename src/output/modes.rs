@@ -38,6 +38,11 @@ const MODES: [(u16, bool); 26] = [
     (2048, false),
 ];
 
+/// What makes a terminal usable of which it is not known what was set: nothing of it changes one that nobody has
+/// touched. Where there is no other screen to leave, the cursor goes back to where it was saved.
+pub const CALM: &[u8] = b"\x1b\\\x1b7\x1b[?1049l\x1b[?1047l\x1b[?47l\x1b7\x1b[r\x1b8\
+    \x1b[?1;5;9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026l\x1b[?7;25h\x1b[4l\x1b(B\x0f\x1b>\x1b[0m";
+
 /// Remembers what was set by the bytes that a terminal got.
 #[derive(Debug, Default)]
 pub struct Modes {
@@ -205,6 +210,16 @@ mod tests {
         let text = String::from_utf8(modes.restore()).unwrap();
         let text = text.strip_prefix("\x1b\\").unwrap();
         text.strip_suffix(ALWAYS).unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_is_written_in_doubt_takes_back_what_most_programs_set() {
+        let mut modes = Modes::default();
+        modes.note(
+            b"\x1b[?1049h\x1b[?1047h\x1b[?47h\x1b[?25;7l\x1b[?1;5;1000;1006;2004h\x1b[2;9r\x1b[4h",
+        );
+        modes.note(CALM);
+        assert_eq!(modes.restore(), Modes::default().restore());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::sandbox::{CTRL_C, End, Sandbox};
+use crate::sandbox::{CTRL_C, End, PM, Sandbox};
 
 /// Modes, a title, a query, a charset and a colour, each of which a terminal would keep.
 const MODES: &str = r"printf '\033[?1049h\033[?25l\033[?1000h\033[?2004h\033[2;9r\033]0;TITLE\007\033[6n\033(0\033[1;4mmodes\n'";
@@ -16,7 +16,8 @@ fn a_terminal_sees_no_mode_title_or_query_of_a_program_and_is_as_before_at_the_e
         session.type_keys(CTRL_C);
         assert_eq!(session.wait(), End::Code(0));
         let seen = session.stdout_so_far();
-        assert!(!seen.contains("\x1b[?") && !seen.contains("TITLE"), "{seen:?}");
+        assert!(!seen.contains("\x1b[?1049h") && !seen.contains("\x1b[?25l"), "{seen:?}");
+        assert!(!seen.contains("\x1b[?1000h") && !seen.contains("TITLE"), "{seen:?}");
         assert!(!seen.contains("\x1b[6n") && !seen.contains("\x1b(0"), "{seen:?}");
     }
     app.assert_nothing_left();
@@ -52,9 +53,9 @@ fn a_colour_goes_on_in_the_next_line_of_its_instance_and_in_no_other() {
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
     let seen = session.stdout_so_far();
-    let expected =
-        "\nweb.1  | \x1b[31mred\x1b[0m\njob.1  | plain\nweb.1  | \x1b[31mred too\x1b[0m\n";
-    assert!(seen.contains(expected), "{seen:?}");
+    let said: Vec<&str> = seen.lines().filter(|line| !line.contains("| -- ")).collect();
+    let (red, plain) = ("web.1  | \x1b[31mred\x1b[0m", "job.1  | plain");
+    assert_eq!(said, [red, plain, "web.1  | \x1b[31mred too\x1b[0m"]);
 }
 
 #[test]
@@ -99,4 +100,27 @@ fn pms_own_lines_are_told_apart_and_a_crash_from_an_end_that_was_asked_for() {
     );
     assert!(lines[6].starts_with("system | !! ended by web.1: exited with code 3 "), "{output:?}");
     assert!(output.stdout.contains("web.1  | -- started with pid "), "{output:?}");
+}
+
+#[test]
+fn what_an_instance_has_done_to_pms_own_terminal_is_taken_back() {
+    // Without a terminal of its own it has pm's, as /dev/tty; in the background, so that only what ignores
+    // SIGTTOU can change its settings.
+    let app = Sandbox::with_procfile(
+        "web: printf '\\033[?1049h\\033[?25l\\033[1;35m' > /dev/tty; trap '' TTOU; \
+         stty -echo < /dev/tty; echo ready; exec cat\n",
+    );
+    let shell = app.command("bash", ["--norc", "-i"]).env("PS1", "prompt> ").spawn_pty();
+    shell.wait_for("prompt> ");
+    shell.type_keys(&format!(
+        "stty -g > before; {PM} start -c never --pty never; stty -g > after\n"
+    ));
+    shell.wait_for("| ready");
+    shell.type_keys(CTRL_C);
+    shell.wait_for_times("prompt> ", 2);
+    let settings = ["before", "after"].map(|name| app.read(name));
+    assert!(settings[0].is_some() && settings[0] == settings[1], "{settings:?}");
+    let seen = shell.stdout_so_far();
+    let end = seen.rfind("\x1b[?1049l").expect("it leaves the alternate screen");
+    assert!(seen[end..].contains("\x1b[?7;25h") && seen[end..].contains("\x1b[0m"), "{seen:?}");
 }
