@@ -409,8 +409,8 @@ mod tests {
             ("[process.web]\ncpus = \"0-3\"\nnice = -5", &["web.nice=-5", "web.cpus=0-3"]),
             ("[process.web.env]\nA = 1\nB = true\nC = \"x\"", &["web.env=A,B,C"]),
             ("[defaults]\nenv-files = []\ntimestamp = false", &["env-files=", "timestamp=off"]),
-            ("[defaults]\nenv-files = [\".env\"]\nenv = { A = 1 }", &["env-files=.env", "set=A"]),
-            ("[defaults]\nset = { A = 1, B = true }", &["set=A,B"]),
+            ("[defaults]\nenv-files = [\".env\"]\nenv = { A = 1 }", &["env-files=.env", "env=A"]),
+            ("[defaults]\nset = { A = 1, B = true }", &["env=A,B"]),
             ("[defaults]\nformation = \"all=1,web=auto\"", &["formation=all=1,web=auto"]),
             (
                 "[defaults]\nmemory = \"1G\"\n[process]\nweb = { gc = \"size\" }",

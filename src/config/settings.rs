@@ -304,14 +304,14 @@ fn parts(parts: &[Part]) -> String {
 }
 
 impl Session {
-    /// Returns what is said, in the order of `pm start --help`.
+    /// Returns what is said by the keys of pm.toml, in the order of `pm start --help`.
     pub fn lines(&self) -> Vec<Line> {
         let path = |path: &PathBuf| path.display().to_string();
         let all = [
             line("procfile", self.procfile.as_ref(), path),
             line("root", self.root.as_ref(), path),
             line("env-files", self.env.as_ref(), |files| paths(files)),
-            line("set", self.set.as_ref(), names),
+            line("env", self.set.as_ref(), names),
             line("formation", self.formation.as_ref(), |formation| parts(formation)),
             line("port", self.port.as_ref(), u16::to_string),
             line("timeout", self.timeout.as_ref(), seconds),
@@ -464,7 +464,7 @@ mod tests {
         let session = Session { set, ..port(3000, Origin::Flag).session };
         let shown: Vec<_> =
             session.lines().iter().map(|l| format!("{} {} {}", l.key, l.value, l.origin)).collect();
-        assert_eq!(shown, ["set TOKEN pm.toml", "port 3000 flag"]);
+        assert_eq!(shown, ["env TOKEN pm.toml", "port 3000 flag"]);
         let shown: Vec<_> = memory(512, Origin::Variable)
             .lines()
             .iter()
