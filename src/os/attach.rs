@@ -80,12 +80,9 @@ fn tie(stream: &UnixStream, incoming: &mut Incoming, signals: &Signals) -> io::R
     // It may have changed before anyone listened.
     outgoing.resize(Size::of_stdout());
     loop {
-        while let Some(part) = incoming.next()? {
-            if let Part::Bytes(bytes) = part {
-                screen.show(&bytes)?;
-            }
-        }
+        screen.show_all(incoming)?;
         if !outgoing.send(stream)? {
+            show_the_rest(stream, incoming, &mut screen)?;
             return Ok(Ended::Over);
         }
         let (terminal, session, ending, resized) =
@@ -156,6 +153,22 @@ fn send_the_rest(stream: &UnixStream, outgoing: &mut Outgoing) -> io::Result<usi
     Ok(outgoing.unsent())
 }
 
+/// Shows what a session said before it closed the connection: the last words of an instance that has ended
+/// while keys were on their way to it.
+fn show_the_rest(
+    stream: &UnixStream,
+    incoming: &mut Incoming,
+    screen: &mut Screen,
+) -> io::Result<()> {
+    let patience = PollTimeout::try_from(FAREWELL).unwrap_or(PollTimeout::ZERO);
+    while poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)], patience) != Ok(0)
+        && incoming.read(stream)?
+    {
+        screen.show_all(incoming)?;
+    }
+    Ok(())
+}
+
 #[expect(clippy::disallowed_methods, reason = "a farewell has a limit in real time")]
 fn now() -> Instant {
     Instant::now()
@@ -168,6 +181,21 @@ struct Screen {
 }
 
 impl Screen {
+    /// Shows what has come. What was lost on the way to a terminal that is too slow is told in its place.
+    fn show_all(&mut self, incoming: &mut Incoming) -> io::Result<()> {
+        while let Some(part) = incoming.next()? {
+            match part {
+                Part::Bytes(bytes) => self.show(&bytes)?,
+                Part::Said(Body::Lost { lines }) => {
+                    let text = format!("\r\n{lines} lines lost: this terminal is too slow\r\n");
+                    self.show(text.as_bytes())?;
+                }
+                Part::Said(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.modes.note(bytes);
         let mut stdout = io::stdout().lock();

@@ -64,15 +64,22 @@ impl Console {
         }
     }
 
-    /// Types, behind what waits already; never blocks. An error: nobody will ever read it.
-    pub(super) fn type_on(&self, keys: &[u8]) -> io::Result<()> {
-        locked(&self.typed).waiting.extend(keys);
-        self.flush()
+    /// Types, behind what waits already; never blocks. What is typed on the terminal of a run that has ended is
+    /// nobody's.
+    pub(super) fn type_on(&self, keys: &[u8]) {
+        let mut typed = locked(&self.typed);
+        typed.waiting.extend(keys);
+        self.write(&mut typed);
+    }
+
+    /// Forgets what waits: nobody has the terminal open, and nobody will. Linux does not say so to who writes.
+    pub(super) fn discard(&self) {
+        locked(&self.typed).waiting = VecDeque::new();
     }
 
     /// Lets the terminal have what it takes.
-    pub(super) fn flush(&self) -> io::Result<()> {
-        self.write(&mut locked(&self.typed))
+    pub(super) fn flush(&self) {
+        self.write(&mut locked(&self.typed));
     }
 
     /// Returns how many bytes wait.
@@ -102,11 +109,11 @@ impl Console {
         loop {
             let mut fds = [PollFd::new(self.end.as_fd(), PollFlags::POLLOUT)];
             let polled = poll(&mut fds, PollTimeout::NONE);
-            let is_over = fds[0].revents().is_some_and(|it| it.contains(PollFlags::POLLHUP));
+            let is_over = has_hung_up(&fds[0]) || !matches!(polled, Ok(_) | Err(Errno::EINTR));
             let mut typed = locked(&self.typed);
-            let failed = self.write(&mut typed).is_err();
-            if is_over || failed || !matches!(polled, Ok(_) | Err(Errno::EINTR)) {
-                typed.waiting = VecDeque::new();
+            match is_over {
+                true => typed.waiting = VecDeque::new(),
+                false => self.write(&mut typed),
             }
             if typed.waiting.is_empty() {
                 typed.has_writer = false;
@@ -115,18 +122,18 @@ impl Console {
         }
     }
 
-    fn write(&self, typed: &mut Typed) -> io::Result<()> {
+    fn write(&self, typed: &mut Typed) {
         while !typed.waiting.is_empty() {
             match nix::unistd::write(&self.end, typed.waiting.as_slices().0) {
                 Ok(count) => drop(typed.waiting.drain(..count)),
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(()),
-                Err(error) => return Err(error.into()),
+                Err(Errno::EAGAIN) => return,
+                // As above, on other systems.
+                Err(_) => typed.waiting.clear(),
             }
         }
         // What a long paste took is given back.
         typed.waiting.shrink_to(4 << 10);
-        Ok(())
     }
 }
 
@@ -134,6 +141,11 @@ impl AsFd for Console {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.end.as_fd()
     }
+}
+
+/// Returns whether a poll has found that nobody has the terminal open.
+pub(super) fn has_hung_up(terminal: &PollFd<'_>) -> bool {
+    terminal.revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
 }
 
 /// A thread that failed has left nothing half done.

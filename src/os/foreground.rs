@@ -40,7 +40,9 @@ const HEARD: [i32; 7] = [
 pub(crate) fn run(order: &Order) -> Result<i32, Error> {
     let fail = |source| Error::Startup { what: "listen to signals", source };
     let place = Place::of_caller();
-    let heard = HEARD.into_iter().filter(|signal| !is_ignored(*signal));
+    // A terminal tells the group in its foreground, which is not the command's until it is lent the terminal.
+    let window = place.is_own().then_some(libc::SIGWINCH);
+    let heard = HEARD.into_iter().chain(window).filter(|signal| !is_ignored(*signal));
     // Before the start: an end or a stop right after it must be heard.
     let halt = Halt::listen_to_resume().map_err(fail)?;
     let mut signals = SignalsInfo::<WithOrigin>::new(heard.chain([libc::SIGCHLD, libc::SIGCONT]))

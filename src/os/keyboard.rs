@@ -11,7 +11,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::console::Console;
+use super::console::{self, Console};
 use super::pty::Size;
 use crate::control::proto::{self, Typed};
 use crate::control::server::{ClientId, Keyboard};
@@ -33,11 +33,7 @@ fn take(mut stream: &UnixStream, console: &Console, client: ClientId) -> io::Res
     let mut frames = Vec::new();
     let mut chunk = vec![0; READ];
     loop {
-        let Ready { says_something, takes_keys } = wait(stream, console)?;
-        if takes_keys {
-            console.flush()?;
-        }
-        if says_something {
+        if wait(stream, console)? {
             match stream.read(&mut chunk) {
                 Ok(0) => return Ok(()),
                 Ok(count) => frames.extend_from_slice(&chunk[..count]),
@@ -46,10 +42,7 @@ fn take(mut stream: &UnixStream, console: &Console, client: ClientId) -> io::Res
             }
             let used = each(&frames, |typed| match typed {
                 Typed::Keys(keys) => console.type_on(keys),
-                Typed::Size { rows, columns } => {
-                    console.show(client, Size { rows, columns });
-                    Ok(())
-                }
+                Typed::Size { rows, columns } => console.show(client, Size { rows, columns }),
             })?;
             frames.drain(..used);
         }
@@ -57,24 +50,20 @@ fn take(mut stream: &UnixStream, console: &Console, client: ClientId) -> io::Res
 }
 
 /// Hands over every frame that is whole. Returns how many bytes these were.
-fn each(bytes: &[u8], mut take: impl FnMut(Typed<'_>) -> io::Result<()>) -> io::Result<usize> {
+fn each(bytes: &[u8], mut take: impl FnMut(Typed<'_>)) -> io::Result<usize> {
     let mut used = 0;
     while let Some((head, rest)) = bytes[used..].split_first_chunk() {
         let length = proto::length_of(*head);
         let Some(body) = rest.get(..length) else { break };
-        take(proto::typed(*head, body).ok_or(ErrorKind::InvalidData)?)?;
+        take(proto::typed(*head, body).ok_or(ErrorKind::InvalidData)?);
         used += head.len() + length;
     }
     Ok(used)
 }
 
-struct Ready {
-    says_something: bool,
-    takes_keys: bool,
-}
-
-/// Waits for the client, unless too much waits for the terminal, and for the terminal, where anything does.
-fn wait(stream: &UnixStream, console: &Console) -> io::Result<Ready> {
+/// Waits for the client, unless too much waits for the terminal, and for the terminal, where anything does: that
+/// gets it. Returns whether the client has said something.
+fn wait(stream: &UnixStream, console: &Console) -> io::Result<bool> {
     let is_full = console.is_full();
     // A hang-up is always told.
     let of_client = if is_full { PollFlags::empty() } else { PollFlags::POLLIN };
@@ -86,13 +75,17 @@ fn wait(stream: &UnixStream, console: &Console) -> io::Result<Ready> {
         Ok(_) | Err(Errno::EINTR) => {}
         Err(error) => return Err(error.into()),
     }
+    match fds.get(1) {
+        Some(terminal) if console::has_hung_up(terminal) => console.discard(),
+        Some(terminal) if terminal.any().unwrap_or(false) => console.flush(),
+        _ => {}
+    }
     let says_something = fds[0].any().unwrap_or(false);
-    let takes_keys = fds.get(1).is_some_and(|fd| fd.any().unwrap_or(false));
     if says_something && is_full {
         // It left, and what it still had to say has no room.
         return Err(ErrorKind::BrokenPipe.into());
     }
-    Ok(Ready { says_something, takes_keys })
+    Ok(says_something)
 }
 
 #[cfg(test)]
@@ -160,19 +153,32 @@ mod tests {
     }
 
     #[test]
+    fn a_client_stays_when_the_program_is_gone_and_its_output_may_still_come() {
+        let (console, program, mut client, taking) = terminal();
+        drop(program);
+        for _ in 0..100 {
+            client.write_all(&proto::keys(&[b'x'; 4096])).unwrap();
+        }
+        client.set_nonblocking(true).unwrap();
+        let answer = client.read(&mut [0]).unwrap_err();
+        assert_eq!(answer.kind(), ErrorKind::WouldBlock, "it is still connected");
+        assert!(!taking.is_finished());
+        drop(client);
+        taking.join().unwrap();
+        assert_eq!(console.waiting(), 0);
+    }
+
+    #[test]
     fn frames_are_taken_whole_however_they_come() {
         let bytes = [proto::size(3, 4), proto::keys(b"ab"), proto::keys(b"")].concat();
         let mut all = Vec::new();
         let mut kept = Vec::new();
         for byte in &bytes {
             kept.push(*byte);
-            let used = each(&kept, |typed| {
-                all.push(format!("{typed:?}"));
-                Ok(())
-            });
+            let used = each(&kept, |typed| all.push(format!("{typed:?}")));
             kept.drain(..used.unwrap());
         }
         assert_eq!(all, ["Size { rows: 3, columns: 4 }", "Keys([97, 98])",]);
-        assert!(each(&[9, 0, 0], |_| Ok(())).is_err());
+        assert!(each(&[9, 0, 0], |_| {}).is_err());
     }
 }
