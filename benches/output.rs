@@ -2,10 +2,10 @@
 //! machine; ../shared/bench measures the whole against other managers.
 
 use divan::counter::BytesCount;
-use pm::output::Look;
 use pm::output::line::LineSplitter;
 use pm::output::render::Renderer;
 use pm::output::ring::Ring;
+use pm::output::{Lines, Look};
 
 /// One read of the pump.
 const READ: usize = 64 << 10;
@@ -44,6 +44,28 @@ fn split_and_render(bencher: divan::Bencher<'_, '_>, length: usize) {
         let mut splitter = LineSplitter::default();
         out.clear();
         renderer.push(web, &mut splitter, divan::black_box(&bytes), &mut out);
+        out.len()
+    });
+}
+
+/// The same where the lines are seen on a terminal: plain ones, and one with a colour in each.
+#[divan::bench(args = [false, true])]
+fn filter_and_render(bencher: divan::Bencher<'_, '_>, is_coloured: bool) {
+    let mut bytes = read_of(100);
+    if is_coloured {
+        for line in bytes.chunks_exact_mut(100) {
+            line[..14].copy_from_slice(b"\x1b[32minfo\x1b[0m ");
+        }
+    }
+    let look = Look { color: true, timestamp: Some("%H:%M:%S".into()), prefix: true, width: 8 };
+    let mut renderer = Renderer::new(look);
+    let web = renderer.label("web.1", Some(0));
+    renderer.set_time("12:00:00");
+    let mut out = Vec::new();
+    bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
+        let mut lines = Lines::filtered();
+        out.clear();
+        renderer.show(web, &mut lines, divan::black_box(&bytes), &mut out);
         out.len()
     });
 }

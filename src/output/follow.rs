@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::glance::without_questions;
 use super::render::SYSTEM;
 use super::ring::Ring;
 use crate::app::{InstanceId, select};
@@ -149,9 +150,9 @@ impl Archive {
     /// Returns the last lines of an instance, as a terminal shows them.
     pub(super) fn glance(&self, id: InstanceId) -> Vec<u8> {
         let Some(ring) = self.rings.get(&id) else { return Vec::new() };
-        let bytes = ring.tail(GLANCE).into_iter().flat_map(|piece| piece.bytes);
+        let bytes: Vec<u8> = ring.tail(GLANCE).into_iter().flat_map(|piece| piece.bytes).collect();
         let on_terminal = |byte| if byte == b'\n' { vec![b'\r', b'\n'] } else { vec![byte] };
-        bytes.flat_map(on_terminal).collect()
+        without_questions(&bytes).into_iter().flat_map(on_terminal).collect()
     }
 
     pub(super) fn unsubscribe(&mut self, id: u64) {
@@ -271,7 +272,7 @@ mod tests {
         let mut archive = Archive::default();
         assert_eq!(archive.glance(WEB), b"");
         archive.push(WEB, "web.1", 1, &b"old\n".repeat(30));
-        archive.push(WEB, "web.1", 2, b"new\n> ");
+        archive.push(WEB, "web.1", 2, b"new\n> \x1b[6n");
         let expected = [&b"old\r\n".repeat(18)[..], b"new\r\n> "].concat();
         assert_eq!(archive.glance(WEB), expected);
     }

@@ -7,6 +7,7 @@ mod escape;
 mod filter;
 mod fold;
 pub mod follow;
+mod glance;
 pub mod json;
 pub mod line;
 mod lines;
