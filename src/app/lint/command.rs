@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::shell::{Frozen, FrozenBy, Token, Word, tokens};
 use super::{Finding, Speaker};
+use crate::app::shell::{Frozen, FrozenBy, Token, is_shell_word, lex};
 
 /// What the shell finds under the name of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,26 +18,13 @@ pub enum Lookup {
     InNodeModules,
 }
 
-/// Words that begin something else than a program: reserved words (POSIX shell 2.4) and built-ins.
-/// `source` is one where /bin/sh is bash.
-const SHELL_WORDS: [&str; 59] = [
-    "!", ".", ":", "[", "[[", "alias", "bg", "break", "builtin", "case", "cd", "command",
-    "continue", "do", "done", "echo", "elif", "else", "esac", "eval", "exec", "exit", "export",
-    "false", "fc", "fg", "fi", "for", "function", "getopts", "hash", "if", "jobs", "kill", "local",
-    "printf", "pwd", "read", "readonly", "return", "select", "set", "shift", "source", "test",
-    "then", "time", "times", "trap", "true", "type", "ulimit", "umask", "unalias", "unset",
-    "until", "wait", "while", "{",
-];
-
 /// Finds a command whose first word is no program.
 pub(super) fn program(say: &Speaker<'_>, lookup: &dyn Fn(&str) -> Lookup) -> Option<Finding> {
-    let tokens = tokens(&say.entry.command);
-    let mut words = tokens.iter().map_while(|token| match token {
-        Token::Word(word) => Some(word),
-        Token::Operator(_) | Token::Redirection => None,
-    });
+    let tokens = lex(&say.entry.command).tokens;
+    let is_operator = |token: &&Token| matches!(token, Token::Operator(_));
+    let mut words = tokens.iter().take_while(|token| !is_operator(token)).filter_map(Token::word);
     let mut first = words.next()?;
-    while is_assignment(first) || first.text == "exec" {
+    while first.is_assignment || first.text == "exec" {
         // The shell looks in the PATH of the assignment, if it looks at all.
         if first.text.starts_with("PATH=") {
             return None;
@@ -48,10 +35,7 @@ pub(super) fn program(say: &Speaker<'_>, lookup: &dyn Fn(&str) -> Lookup) -> Opt
     let is_function = tokens.iter().any(|token| {
         matches!(token, Token::Operator(span) if span.start == first.span.end && say.entry.command[span.clone()].starts_with('('))
     });
-    if first.is_expanded
-        || is_function
-        || first.text.starts_with('-')
-        || SHELL_WORDS.contains(&first.text.as_str())
+    if first.is_expanded || is_function || first.text.starts_with('-') || is_shell_word(&first.text)
     {
         return None;
     }
@@ -66,6 +50,10 @@ pub(super) fn program(say: &Speaker<'_>, lookup: &dyn Fn(&str) -> Lookup) -> Opt
         Lookup::InNodeModules => (
             format!("`{name}` is not on PATH, but in node_modules/.bin"),
             format!("write `npx {name}`, or put node_modules/.bin on PATH in .env"),
+        ),
+        Lookup::Missing if name.contains('=') && first.is_quoted => (
+            format!("no program is called `{name}`"),
+            "delete the quotes before the `=`: a name in quotes is assigned nothing".into(),
         ),
         Lookup::Missing if name.contains(' ') => {
             (format!("no program is called `{name}`"), "delete the quotes round the command".into())
@@ -82,19 +70,10 @@ pub(super) fn program(say: &Speaker<'_>, lookup: &dyn Fn(&str) -> Lookup) -> Opt
     Some(say.warn("program-not-found", first.span.clone(), message, hint))
 }
 
-/// Returns whether a word is `NAME=value`.
-pub(super) fn is_assignment(word: &Word) -> bool {
-    let is_name = |name: &str| {
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    word.text.split_once('=').is_some_and(|(name, _)| is_name(name))
-}
-
 /// Finds `'…$KEY…'` and `\$KEY`: the shell leaves them alone, foreman put the value there.
 pub(super) fn pasted(say: &Speaker<'_>, keys: &BTreeSet<&str>) -> Vec<Finding> {
     let command = &say.entry.command;
-    let tokens = tokens(command);
+    let tokens = lex(command).tokens;
     let mut found = Vec::new();
     let mut before: Vec<&str> = Vec::new();
     for token in &tokens {

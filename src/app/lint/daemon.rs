@@ -3,9 +3,8 @@
 
 use std::ops::Range;
 
-use super::command::is_assignment;
-use super::shell::{Token, Word, tokens};
 use super::{Finding, Speaker};
+use crate::app::shell::{Token, Word, lex};
 
 /// A program, an option with which it leaves the foreground, and what to do in its place.
 struct Daemon {
@@ -100,7 +99,7 @@ const RUNNERS: [&str; 12] = [
 /// Finds a command that ends with `&`, or whose last program was told to be a daemon.
 pub(super) fn background(say: &Speaker<'_>) -> Option<Finding> {
     let command = &say.entry.command;
-    let tokens = tokens(command);
+    let tokens = lex(command).tokens;
     let name = &say.entry.name;
     if let Some(Token::Operator(span)) = tokens.last()
         && command[span.clone()] == *"&"
@@ -133,7 +132,7 @@ fn last_command<'a>(command: &str, tokens: &'a [Token]) -> Option<Vec<&'a Word>>
 }
 
 fn daemon(words: &[&Word]) -> Option<(&'static Daemon, Range<usize>)> {
-    let is_prefix = |word: &&&Word| is_assignment(word) || RUNNERS.contains(&word.text.as_str());
+    let is_prefix = |word: &&&Word| word.is_assignment || RUNNERS.contains(&word.text.as_str());
     // `bundle exec`, `python -m`, `poetry run`: at most one program before the runner's last word.
     let at = words.iter().position(|word| !is_prefix(&word))?;
     let at = if words.get(at + 1).is_some_and(|word| word.text == "-m") { at + 2 } else { at };

@@ -5,7 +5,6 @@ mod command;
 mod daemon;
 pub mod memory;
 mod ports;
-mod shell;
 
 use std::collections::BTreeSet;
 use std::ops::Range;

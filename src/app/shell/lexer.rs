@@ -7,107 +7,11 @@
 use std::ops::Range;
 
 use super::is_name;
+use super::token::{Frozen, FrozenBy, Lexed, Token, Unread, Unset, Variable, Word};
 
 /// How deep `$(…)`, `${…}` and backquotes may stand in each other: more than anyone writes, and far less
 /// than a stack holds.
 const DEPTH_MAX: usize = 64;
-
-/// A command, split.
-#[derive(Debug, Default)]
-pub(crate) struct Lexed {
-    /// What the command is made of.
-    pub(crate) tokens: Vec<Token>,
-    /// What each `$(…)` and pair of backquotes in it is made of.
-    pub(crate) nested: Vec<Vec<Token>>,
-    /// Every variable that the shell would put a value in for.
-    pub(crate) variables: Vec<Variable>,
-    /// The first thing that keeps the tokens from being all of the truth.
-    pub(crate) unread: Option<Unread>,
-}
-
-/// A piece of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Token {
-    /// A word.
-    Word(Word),
-    /// `&&`, `;`, `|`, `(`, a newline, … in bytes of the command.
-    Operator(Range<usize>),
-    /// `>`, `<`, `2>&`, with the file or descriptor behind it.
-    Redirection,
-}
-
-/// A word of a command.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Word {
-    /// Where it stands, in bytes of the command.
-    pub(crate) span: Range<usize>,
-    /// Without its quotes; expansions as they were written.
-    pub(crate) text: String,
-    /// A part of it is quoted, so that it is no reserved word.
-    pub(crate) is_quoted: bool,
-    /// It holds `$`, a backquote, or an unquoted `*`, `?`, `[` or `~`, so that `text` is not what the
-    /// program gets.
-    pub(crate) is_expanded: bool,
-    /// A slash stands outside expansions.
-    pub(crate) is_path: bool,
-    /// An unquoted `NAME=` stands at its start: it assigns a value where it stands before a command.
-    pub(crate) is_assignment: bool,
-    /// Each `$` that the shell leaves alone.
-    pub(crate) frozen: Vec<Frozen>,
-}
-
-/// A `$` that the shell leaves alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Frozen {
-    /// Where it stands, in bytes of the command.
-    pub(crate) at: usize,
-    /// Why.
-    pub(crate) by: FrozenBy,
-}
-
-/// What keeps the shell from expanding a `$`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FrozenBy {
-    SingleQuotes,
-    Backslash,
-}
-
-/// `$NAME` or `${NAME…}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Variable {
-    /// Where it stands, in bytes of the command.
-    pub(crate) span: Range<usize>,
-    /// `NAME`
-    pub(crate) name: String,
-    /// What happens where it is not set.
-    pub(crate) unset: Unset,
-}
-
-/// What the shell does where a variable is not set (POSIX 2.6.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unset {
-    /// It puts nothing in.
-    Nothing,
-    /// `${X:-y}`, `${X+y}`: something else is used; so it is in the part `y` of another such variable.
-    Otherwise,
-    /// `${X:=y}`, `${X?y}`: behind it, it is set.
-    Ensured,
-}
-
-/// What keeps a command from being read to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unread {
-    /// A quote or another sign that is never closed: a shell refuses the command.
-    Open {
-        /// Where it stands, in bytes of the command.
-        at: usize,
-        /// `'`, `"`, a backquote, `$(` or `${`.
-        sign: &'static str,
-    },
-    /// Something that needs a whole parser, or that shells read differently: a here-document, `case` in
-    /// `$(…)`, `$'…'`, joined lines.
-    Unclear,
-}
 
 /// Splits a command.
 pub(crate) fn lex(command: &str) -> Lexed {
@@ -393,19 +297,22 @@ impl<'a> Lexer<'a> {
         if behind_sign.is_some_and(|c| c.is_ascii_alphabetic() || c == '_') {
             self.at += 1;
         }
-        let name = self.skip(|c| c.is_ascii_alphanumeric() || c == '_');
+        let name = self.parameter();
         let rest = self.rest();
         let unset = match rest.strip_prefix(':').unwrap_or(rest).chars().next() {
             Some('-' | '+') => Unset::Otherwise,
             Some('=' | '?') => Unset::Ensured,
             _ => Unset::Nothing,
         };
+        let is_posix =
+            unset != Unset::Nothing || rest.is_empty() || rest.starts_with(['}', '#', '%']);
+        if name.is_empty() || !is_posix {
+            // What other shells know, dash refuses when it comes to it.
+            self.give_up(Unread::Unclear);
+        }
         let place = self.lexed.variables.len();
         if is_name(name) {
             self.variable(start..self.at, name, unset);
-        } else if name.is_empty() && self.peek() != Some('}') {
-            // `$?`, `$@` and their kin.
-            self.bump();
         }
         let is_guarded = unset != Unset::Nothing;
         self.guards += usize::from(is_guarded);
@@ -437,6 +344,16 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Takes a name, a number, or one of `$?`, `$@` and their kin.
+    fn parameter(&mut self) -> &'a str {
+        let name = self.skip(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !name.is_empty() || !self.rest().starts_with(['?', '*', '@', '#', '$', '!', '-']) {
+            return name;
+        }
+        self.at += 1;
+        &self.command[self.at - 1..self.at]
+    }
+
     /// Reads a pair of backquotes. Where a backslash stands between them, what is there is not looked at.
     fn backquotes(&mut self) {
         let start = self.at;
@@ -460,5 +377,181 @@ impl<'a> Lexer<'a> {
             self.depth -= 1;
         }
         (self.at, self.end) = (close + 1, end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(command: &str, tokens: &[Token]) -> String {
+        let show = |token: &Token| match token {
+            Token::Word(word) => {
+                format!("{}{}", word.text, if word.is_expanded { "*" } else { "" })
+            }
+            Token::Operator(span) => format!("<{}>", &command[span.clone()]),
+            Token::Redirection => "<redirection>".into(),
+        };
+        tokens.iter().map(show).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn commands_are_split_as_the_shell_does() {
+        let table = [
+            ("node server.js", "node server.js"),
+            ("a 'b c' \"d e\" f\\ g", "a b c d e f g"),
+            ("a \"b \\d \\\" \\\\\" 'c\\'", "a b \\d \" \\ c\\"),
+            ("a && b||c;d|e&", "a <&&> b <||> c <;> d <|> e <&>"),
+            ("a >log 2>&1 <in", "a <redirection> <redirection> <redirection>"),
+            ("a>log 2>|'x y'z b", "a <redirection> <redirection> b"),
+            ("a 2 > log", "a 2 <redirection>"),
+            ("a \\>& b", "a > <&> b"),
+            ("a # b & c", "a"),
+            ("a b#c", "a b#c"),
+            ("a # b\nc", "a <\n> c"),
+            ("A=$X b${Y} \"c$(d ')' e)\" `f g`", "A=$X* b${Y}* c$(d ')' e)* `f g`*"),
+            ("${A:-'}'} \"${B:-'}\" \"${C#'}'}\" d", "${A:-'}'}* ${B:-'}* ${C#'}'}* d"),
+            (
+                "$(a \"$(b ')')\" (c) # d\n) $((1+(2))) e",
+                "$(a \"$(b ')')\" (c) # d\n)* $((1+(2)))* e",
+            ),
+            ("(cd x && y)", "<(> cd x <&&> y <)>"),
+            ("a *.js ~/x", "a *.js* ~/x*"),
+            ("\"echo hi\"", "echo hi"),
+            ("a 'unclosed", "a unclosed"),
+            ("a \"$(unclosed", "a $(unclosed*"),
+            ("a \\", "a \\"),
+        ];
+        for (command, expected) in table {
+            assert_eq!(shown(command, &lex(command).tokens), expected, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_never_closed_is_told_with_its_place() {
+        let table = [
+            ("a 'b", 2, "'"),
+            ("a \"b'", 2, "\""),
+            ("it's", 2, "'"),
+            ("a \"b\" \"", 6, "\""),
+            ("a $(b", 2, "$("),
+            ("a $(b 'c)", 6, "'"),
+            ("a \"${b", 3, "${"),
+            ("a `b", 2, "`"),
+            ("a `b 'c`", 5, "'"),
+            ("a ${b:-\"c}", 7, "\""),
+        ];
+        for (command, at, sign) in table {
+            assert_eq!(lex(command).unread, Some(Unread::Open { at, sign }), "{command:?}");
+        }
+        let closed = [
+            "a \"it's\" 'a\"b' \\' # it's",
+            "\"${a:-it's}\"",
+            "`a \"b\"` \"`c 'd'`\"",
+            "a \"\\\"\" '\\'",
+            "awk '{print \"it\"}' $$ $? \"$\" ${#} ${#a} ${a%'}'}",
+        ];
+        for command in closed {
+            assert_eq!(lex(command).unread, None, "{command:?}");
+        }
+        let unclear = ["a <<b", "$(case a in a) b;; esac)", "a $'b\\'c'", "a \\\nb", "a >", "a \\"];
+        for command in unclear {
+            assert_eq!(lex(command).unread, Some(Unread::Unclear), "{command:?}");
+        }
+        assert_eq!(lex(&"$(".repeat(100_000)).unread, Some(Unread::Unclear), "no stack is so deep");
+    }
+
+    #[test]
+    fn every_variable_is_listed_with_what_happens_where_it_is_not_set() {
+        let command = "a $B \"$C-${D}x\" '$E' \\$F ${G:-$H} ${I=j} ${K:+l} ${#M} ${N#$O} $(p $Q) `r $S` >$T $1 $$ $? ${!} ${10} é$U";
+        let lexed = lex(command);
+        let show = |variable: &Variable| {
+            let sign = match variable.unset {
+                Unset::Nothing => "",
+                Unset::Otherwise => "-",
+                Unset::Ensured => "=",
+            };
+            format!("{}{sign} {}", variable.name, &command[variable.span.clone()])
+        };
+        let variables: Vec<String> = lexed.variables.iter().map(show).collect();
+        assert_eq!(
+            variables,
+            [
+                "B $B",
+                "C $C",
+                "D ${D}",
+                "G- ${G:-$H}",
+                "H- $H",
+                "I= ${I=j}",
+                "K- ${K:+l}",
+                "M ${#M}",
+                "N ${N#$O}",
+                "O $O",
+                "Q $Q",
+                "S $S",
+                "T $T",
+                "U $U"
+            ]
+        );
+        let nested: Vec<String> = lexed.nested.iter().map(|list| shown(command, list)).collect();
+        assert_eq!(nested, ["p $Q*", "r $S*"]);
+        assert_eq!(lexed.unread, None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_split_without_a_panic(command in "([ab '\"\\\\$`(){}<>|&;#é:-]|.){0,30}") {
+            let lexed = lex(&command);
+            for token in lexed.tokens.iter().chain(lexed.nested.iter().flatten()) {
+                match token {
+                    Token::Word(word) => {
+                        prop_assert!(command.get(word.span.clone()).is_some_and(|text| !text.is_empty()));
+                        prop_assert!(word.frozen.iter().all(|frozen| command[frozen.at..].starts_with('$')));
+                    }
+                    Token::Operator(span) => prop_assert!(command.get(span.clone()).is_some()),
+                    Token::Redirection => {}
+                }
+            }
+            for variable in &lexed.variables {
+                prop_assert!(command[variable.span.clone()].starts_with('$'));
+            }
+            if let Some(Unread::Open { at, sign }) = lexed.unread {
+                prop_assert!(command[at..].starts_with(sign));
+            }
+        }
+    }
+
+    proptest! {
+        // Each case starts a shell.
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn the_shell_refuses_what_is_never_closed_and_nothing_else(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "a", " ", "'", "\"", "`", "$(", "${", "}", ")", "A", ":-", "\\", "#", "$", "$B", "\\'", "'b'", "\"c\"", "é", "=", "$((1))",
+                ]),
+                0..10,
+            ),
+        ) {
+            // With `-n` the shell reads and runs nothing.
+            let command = format!(": {}", parts.concat());
+            let output = std::process::Command::new("/bin/sh").args(["-n", "-c", &command]).output().unwrap();
+            match lex(&command).unread {
+                Some(Unread::Open { .. }) => prop_assert!(!output.status.success(), "{:?}", command),
+                Some(Unread::Unclear) => {}
+                // What is refused for another reason has a parenthesis or a bad substitution; what a
+                // backslash does between backquotes is not looked at.
+                None => prop_assert!(
+                    output.status.success()
+                        || command.contains(['(', ')'])
+                        || command.contains("${")
+                        || (command.contains('`') && command.contains('\\')),
+                    "{:?}: {:?}", command, output
+                ),
+            }
+        }
     }
 }

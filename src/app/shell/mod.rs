@@ -3,9 +3,12 @@
 
 mod lexer;
 mod simple;
+mod token;
 
+pub(crate) use lexer::lex;
 pub use simple::script;
-pub(crate) use simple::{ShellCommand, shell_command, short_name};
+pub(crate) use simple::{ShellCommand, is_shell_word, shell_command, short_name};
+pub(crate) use token::{Frozen, FrozenBy, Lexed, Token, Unread, Unset, Word};
 
 /// Returns whether `name` is a name as POSIX defines it: letters, digits and `_`, no digit first.
 pub(crate) fn is_name(name: &str) -> bool {

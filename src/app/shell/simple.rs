@@ -7,7 +7,8 @@
 
 use std::borrow::Cow;
 
-use super::lexer::{Token, Word, lex};
+use super::lexer::lex;
+use super::token::{Token, Word};
 use crate::app::{Environment, Signal};
 
 /// A command for `/bin/sh -c`, by how a signal reaches its program.
@@ -182,6 +183,11 @@ const SHELL_WORDS: &[&str] = &[
     "}",
 ];
 
+/// Returns whether a word is known to the shell itself, so that it looks for no program of this name.
+pub(crate) fn is_shell_word(text: &str) -> bool {
+    SHELL_WORDS.contains(&text)
+}
+
 /// Programs that start another one in a session of its own, which the leader of a process group can only
 /// have by a fork: behind `exec` they would end at once.
 const SESSION_MAKERS: [&str; 3] = ["setsid", "pgrphack", "chpst"];
@@ -216,7 +222,7 @@ fn is_program(word: &Word) -> bool {
     let is_special = word.text.starts_with(['-', '%'])
         || word.text.contains('=')
         || (word.text.starts_with('~') && word.is_quoted);
-    is_known && !is_special && !word.text.is_empty() && !SHELL_WORDS.contains(&word.text.as_str())
+    is_known && !is_special && !word.text.is_empty() && !is_shell_word(&word.text)
 }
 
 #[cfg(test)]
