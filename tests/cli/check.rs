@@ -47,6 +47,31 @@ fn a_program_that_is_not_on_path_and_a_background_job_are_named() {
 }
 
 #[test]
+fn what_the_shell_would_refuse_or_miss_at_once_is_named() {
+    let app = app(
+        "web: cd client && exec sleep 1\nworker: cd ../server; exec sleep $NAP $LONG $OWN $PS\nodd: sleep '1\n",
+        3,
+    )
+    .write("server/x", "")
+    .write("type/x", "")
+    .write(".env", "LONG=1\n")
+    .write("pm.toml", "[process.worker]\ndirectory = \"type\"\nenv = { OWN = \"1\" }\n");
+    let output = app.pm(["check"]).run();
+    let places: Vec<&str> = output.stderr.lines().filter(|line| line.contains("-->")).collect();
+    assert_eq!(places, [" --> Procfile:1:9", " --> Procfile:2:34", " --> Procfile:3:12"]);
+    for part in [
+        "warning[missing-folder]: there is no folder `client`",
+        "warning[unset-variable]: `$NAP` is set nowhere",
+        "error[unclosed-quote]: the quote `'` is never closed",
+    ] {
+        assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
+    }
+    assert_eq!(output.code(), 1);
+    let output = app.env("NAP", "1").pm(["check", "--set", "LONG=2"]).run();
+    assert!(!output.stderr.contains("unset-variable"), "{}", output.stderr);
+}
+
+#[test]
 fn a_variable_that_foreman_would_have_pasted_is_named() {
     let app =
         Sandbox::with_procfile("web: echo '$PORT' '$NAME' '$OTHER'\n").write(".env", "NAME=x\n");

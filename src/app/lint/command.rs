@@ -53,7 +53,8 @@ pub(super) fn program(say: &Speaker<'_>, lookup: &dyn Fn(&str) -> Lookup) -> Opt
         ),
         Lookup::Missing if name.contains('=') && first.is_quoted => (
             format!("no program is called `{name}`"),
-            "delete the quotes before the `=`: a name in quotes is assigned nothing".into(),
+            "delete the quotes up to the `=`: in quotes it names a program, and assigns nothing"
+                .into(),
         ),
         Lookup::Missing if name.contains(' ') => {
             (format!("no program is called `{name}`"), "delete the quotes round the command".into())

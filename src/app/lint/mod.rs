@@ -3,8 +3,11 @@
 
 mod command;
 mod daemon;
+mod folder;
 pub mod memory;
 mod ports;
+mod refused;
+mod variable;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -12,8 +15,11 @@ use std::path::{Path, PathBuf};
 
 use super::load::{LoadedEnvFile, LoadedEnvironment, LoadedProcfile};
 use super::procfile::Entry;
+use super::shell::lex;
 use super::warning::{Note, NoteKind};
+use super::{App, InstanceId};
 pub use command::Lookup;
+pub use folder::Folder;
 pub use ports::{Holder, PortState, taken_at_start};
 
 /// Something that the check has to say.
@@ -102,12 +108,16 @@ pub struct Subject<'a> {
     pub counts: &'a [u16],
     /// PORT of the first instance of the first entry.
     pub base_port: u16,
+    /// What `pm start` would run.
+    pub app: &'a App,
 }
 
 /// What only the system knows.
 pub struct System<'a> {
-    /// Looks a program up, as the shell in the root would.
-    pub program: &'a dyn Fn(&str) -> Lookup,
+    /// Looks a program up, as the shell in the folder would.
+    pub program: &'a dyn Fn(&str, &Path) -> Lookup,
+    /// Says what there is under the path of a folder.
+    pub folder: &'a dyn Fn(&Path) -> Folder,
     /// Says whether a port can be had.
     pub port: &'a dyn Fn(u16) -> PortState,
 }
@@ -116,10 +126,20 @@ pub struct System<'a> {
 pub fn check(subject: Subject<'_>, system: &System<'_>) -> Vec<Finding> {
     let mut all = of_notes(&subject.procfile.path, &subject.procfile.text, &subject.procfile.notes);
     let pasted = pasted_keys(&subject.environment.files);
-    for entry in &subject.procfile.entries {
+    let app = subject.app;
+    for (entry, (own, process_type)) in
+        subject.procfile.entries.iter().zip(app.types.iter().zip(0_u16..))
+    {
         let say = Speaker { procfile: subject.procfile, entry };
+        let folder = own.directory.as_deref().unwrap_or(&app.root);
+        let environment = app.environment_of(InstanceId { process_type, number: 1 });
+        let lexed = lex(&entry.command);
+        all.extend(refused::unclosed(&say, &lexed));
+        let ask = folder::Ask { environment: &environment, folder, what: system.folder };
+        all.extend(folder::missing(&say, &lexed, &ask));
+        all.extend(variable::unset(&say, &lexed, &environment));
         all.extend(command::pasted(&say, &pasted));
-        all.extend(command::program(&say, system.program));
+        all.extend(command::program(&say, &|name| (system.program)(name, folder)));
         all.extend(daemon::background(&say));
     }
     all.extend(ports::collisions(subject));

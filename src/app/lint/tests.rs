@@ -3,13 +3,18 @@ use crate::app::env_file;
 use crate::app::procfile;
 use crate::app::{App, Environment, ExitOn, ProcessType, Source};
 
-/// Every program is there but these, and every port is free but 5000 and 5200.
+/// Every program is there but these, no folder but three, and every port is free but 5000 and 5200.
 const SYSTEM: System<'static> = System {
-    program: &|name| match name {
-        "nope" | "./nope" | "echo hi" => Lookup::Missing,
+    program: &|name, _| match name {
+        "nope" | "./nope" | "echo hi" | "A=b" => Lookup::Missing,
         "next" => Lookup::InNodeModules,
         "./text" => Lookup::NotExecutable,
         _ => Lookup::Found,
+    },
+    folder: &|path| match path.to_str() {
+        Some("/app/web" | "/app/./web" | "/app/web/sub" | "/app/own") => Folder::Found,
+        Some("/app/Procfile") => Folder::NotAFolder,
+        _ => Folder::Missing,
     },
     port: &|port| match port {
         5000 => PortState::Taken(Some(Holder { pid: 7, program: "node".into() })),
@@ -41,9 +46,20 @@ fn findings(procfile: &str, env: &str, counts: &[u16], base_port: u16) -> Vec<Fi
         assignments: read.assignments,
         notes: read.notes,
     };
+    let types = procfile.entries.iter().map(|entry| ProcessType::of(&entry.name, &entry.command));
+    let app = App {
+        root: "/app".into(),
+        types: types.collect(),
+        environment: environment.clone(),
+        base_port,
+        exit_on: ExitOn::Failure,
+    };
     let environment = LoadedEnvironment { environment, files: vec![file] };
     let counts = if counts.is_empty() { &ones } else { counts };
-    check(Subject { procfile: &procfile, environment: &environment, counts, base_port }, &SYSTEM)
+    check(
+        Subject { procfile: &procfile, environment: &environment, counts, base_port, app: &app },
+        &SYSTEM,
+    )
 }
 
 /// `line:column code: message` of each finding.
@@ -72,7 +88,7 @@ fn a_plain_working_command_gives_no_finding() {
         "cd web && npm start",
         "if [ -f x ]; then nope; fi",
         "nope() { true; }; nope",
-        "$HOME/bin/x",
+        "$DB/bin/x",
         "~/bin/x",
         "`which node` x",
         ". ./env.sh && node x",
@@ -110,9 +126,120 @@ fn a_program_that_is_not_there_is_found_with_its_place() {
         ("./text x", "1:6 program-not-found: `./text` is not executable"),
         ("next start", "1:6 program-not-found: `next` is not on PATH, but in node_modules/.bin"),
         ("\"echo hi\"", "1:6 program-not-found: no program is called `echo hi`"),
+        ("'A=b' sleep 1", "1:6 program-not-found: no program is called `A=b`"),
+        ("A='b c' nope", "1:14 program-not-found: `nope` is not on PATH"),
+        ("\"A=b\" nope", "1:6 program-not-found: no program is called `A=b`"),
+        (">log nope", "1:11 program-not-found: `nope` is not on PATH"),
     ];
     for (command, expected) in table {
         assert_eq!(of_command(command), [expected], "{command}");
+    }
+}
+
+#[test]
+fn what_a_shell_refuses_is_an_error_with_its_place() {
+    let refused = "is never closed: the shell refuses the command";
+    let table = [
+        ("echo it's", format!("1:13 unclosed-quote: the quote `'` {refused}")),
+        ("cd web && node \"a b", format!("1:21 unclosed-quote: the quote `\"` {refused}")),
+        ("node `cat x", format!("1:11 unclosed-quote: the backquote {refused}")),
+        ("node $(cat x", format!("1:11 unclosed-quote: `$(` {refused}")),
+        ("node \"${DB:-x\"", format!("1:19 unclosed-quote: the quote `\"` {refused}")),
+        ("node ${DB", format!("1:11 unclosed-quote: `${{` {refused}")),
+    ];
+    for (command, expected) in table {
+        let found = findings(&format!("web: {command}\n"), "DB=x\n", &[], 7000);
+        assert_eq!(shown(&found), [expected], "{command}");
+        assert_eq!(found[0].severity, Severity::Error, "{command}");
+    }
+    for command in [
+        "echo \"it's\" 'a\"b' it\\'s # it's",
+        "awk '{print \"$1\"}' \"${DB:-it's}\" \"`cat \"x\"`\"",
+        "cat <<X",
+        "node $'it\\'s'",
+    ] {
+        assert_eq!(of_command(command), Vec::<String>::new(), "{command}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_found_where_the_command_is_sure_to_enter_it() {
+    let table = [
+        ("cd wep && npm start", "1:9 missing-folder: there is no folder `wep`"),
+        ("cd wep; npm start", "1:9 missing-folder: there is no folder `wep`"),
+        ("(cd 'my web' && npm start)", "1:10 missing-folder: there is no folder `my web`"),
+        ("cd ./web && cd sup && x", "1:21 missing-folder: there is no folder `sup`"),
+        (
+            "export A=1; A=2; set -e; cd -P -- /wep && x",
+            "1:40 missing-folder: there is no folder `/wep`",
+        ),
+        ("cd Procfile && x", "1:9 missing-folder: `Procfile` is not a folder"),
+        ("{ cd wep && x; } | cat", "1:11 missing-folder: there is no folder `wep`"),
+    ];
+    for (command, expected) in table {
+        assert_eq!(of_command(command), [expected], "{command}");
+    }
+    for command in [
+        "cd web && cd sub && x",
+        "cd web/sub; x",
+        "cd && x",
+        "cd - && x",
+        "cd $DB && x",
+        "cd ~/wep && x",
+        "cd w* && x",
+        "cd wep || cd web && x",
+        "mkdir -p wep && cd wep && x",
+        "./build && cd dist && x",
+        "[ -d wep ] && cd wep; x",
+        "if true; then cd wep; fi",
+        "test -d wep && cd wep && x",
+        "echo cd wep",
+    ] {
+        assert_eq!(of_command(command), Vec::<String>::new(), "{command}");
+    }
+}
+
+#[test]
+fn a_variable_that_nobody_sets_is_found_once() {
+    let nowhere = "is set nowhere: the shell puts nothing there";
+    let table = [
+        ("rails s -e $RAILS_ENV", format!("1:17 unset-variable: `$RAILS_ENV` {nowhere}")),
+        ("x \"a${B}c\" $B", format!("1:10 unset-variable: `$B` {nowhere}")),
+        ("x >$LOG/x", format!("1:9 unset-variable: `$LOG` {nowhere}")),
+        ("x $(cat $FILE)", format!("1:14 unset-variable: `$FILE` {nowhere}")),
+        ("x ${B:-1} $B", format!("1:16 unset-variable: `$B` {nowhere}")),
+        ("x ${B#a}", format!("1:8 unset-variable: `$B` {nowhere}")),
+        ("sh -c \"x $B\"", format!("1:15 unset-variable: `$B` {nowhere}")),
+        ("$CMD x", format!("1:6 unset-variable: `$CMD` {nowhere}")),
+    ];
+    for (command, expected) in table {
+        assert_eq!(of_command(command), [expected], "{command}");
+    }
+    for command in [
+        "x $PORT $PS ${DB} $FOREMAN_WORKER_NAME $HONCHO_PROCESS_NAME $PWD $PATH $PPID",
+        "x ${B:-1} ${B-1} ${B:+$B} ${B+1} ${B:-${C}}",
+        "x ${B:?needed} && x $B",
+        ": ${B:=1}; x $B",
+        "B=1; x $B",
+        "export B=1 && x $B",
+        "B=1 sh -c \"x $B\"",
+        "for B in 1 2; do x $B; done",
+        "while read -r B C; do x $B $C; done",
+        "x $1 $@ $$ $? $! $# $- $* ${10} ${#}",
+        "x '$B' \\$B \"\\$B\" # $B",
+        "if [ -n \"$B\" ]; then x $B; fi",
+        "test \"$B\" && x $B",
+        "case $B in a) x $B;; esac",
+        ". ./env.sh && x $B",
+        "set -a; . ./.env.local; set +a; x $B",
+        "eval \"$(cat x)\" && x $B",
+        "echo $((B=1)) $B",
+    ] {
+        assert_eq!(
+            of_command(command).iter().filter(|text| text.contains("unset-variable")).count(),
+            0,
+            "{command}"
+        );
     }
 }
 
@@ -142,7 +269,7 @@ fn a_command_that_puts_itself_in_the_background_is_found() {
             "1:13 background: `web` puts itself in the background, and seems to end at once",
         ),
         ("redis-server --daemonize yes", "1:19"),
-        ("cd x && bundle exec unicorn -c y -D", "1:39"),
+        ("cd web && bundle exec unicorn -c y -D", "1:41"),
         ("/usr/sbin/nginx", "1:6"),
         ("exec nginx -g 'worker_processes 1;'", "1:11"),
         ("python -m gunicorn app --daemon", "1:29"),

@@ -96,26 +96,30 @@ fn check(
             findings.push(as_finding(&error, &sources.cwd));
             LoadedEnvironment { environment: sources.environment(), files: Vec::new() }
         });
+    let is_environment_read = !findings.iter().any(|finding| finding.severity == Severity::Error);
     settled.check_names(&procfile.names())?;
-    let app = application(&settled, &procfile, &environment, root.clone())?;
+    let app = application(&settled, &procfile, &environment, root)?;
     let counts: Vec<u16> = app.types.iter().map(|process_type| process_type.count).collect();
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
-    let program = |name: &str| probe::program(name, path.as_deref(), &root);
+    let program = |name: &str, folder: &Path| probe::program(name, path.as_deref(), folder);
     let sessions = || {
-        let found = place::sessions(&ctl::find::folder(sources), &root);
+        let found = place::sessions(&ctl::find::folder(sources), &app.root);
         found.iter().map(|session| session.pid).collect()
     };
     let ports = app.instances().filter_map(|id| app.port_of(id)).collect();
     let holders = probe::PortHolders::new(ports, &sessions);
     let port = |port| holders.state(port);
-    let system = System { program: &program, port: &port };
+    let system = System { program: &program, folder: &probe::folder, port: &port };
     let subject = Subject {
         procfile: &procfile,
         environment: &environment,
         counts: &counts,
         base_port: app.base_port,
+        app: &app,
     };
-    findings.extend(lint::check(subject, &system));
+    // What an env file sets that cannot be read is not known.
+    let is_known = |finding: &Finding| is_environment_read || finding.code != "unset-variable";
+    findings.extend(lint::check(subject, &system).into_iter().filter(is_known));
     findings.extend(os::machine::memory().and_then(|has| lint::memory::over(&app.types, has)));
     findings.extend(sampled(&app));
     procfile.require_entries()?;

@@ -9,14 +9,14 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::app::lint::{Holder, Lookup, PortState};
+use crate::app::lint::{Folder, Holder, Lookup, PortState};
 use crate::os::listeners::Listeners;
 use crate::os::processes;
 
 /// Where the shell looks when PATH is not set (dash's own default).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Looks a program up, as the shell in the root would. A name with a slash is a path from the root.
+/// Looks a program up, as the shell in a folder would. A name with a slash is a path from there.
 pub(super) fn program(name: &str, path: Option<&OsStr>, root: &Path) -> Lookup {
     if name.contains('/') {
         return state(&root.join(name));
@@ -41,6 +41,17 @@ fn state(path: &Path) -> Lookup {
         Lookup::Found
     } else {
         Lookup::NotExecutable
+    }
+}
+
+/// Says what there is under the path of a folder. What cannot be looked at counts as found.
+pub(super) fn folder(path: &Path) -> Folder {
+    match path.metadata() {
+        Ok(meta) if meta.is_dir() => Folder::Found,
+        Ok(_) => Folder::NotAFolder,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Folder::Missing,
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Folder::Missing,
+        Err(_) => Folder::Found,
     }
 }
 

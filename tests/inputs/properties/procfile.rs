@@ -1,10 +1,10 @@
 //! A Procfile: every physical line is an entry, blank, a comment, or has a finding.
 
-use pm::app::lint::{Lookup, PortState, Subject, System, check};
+use pm::app::lint::{Folder, Lookup, PortState, Subject, System, check};
 use pm::app::load::{LoadedEnvironment, LoadedProcfile};
 use pm::app::procfile::{Procfile, parse};
 use pm::app::warning::NoteKind;
-use pm::app::{Environment, procfile::Entry};
+use pm::app::{App, Environment, ExitOn, Limits, Policy, ProcessType, Stdio, procfile::Entry};
 
 use super::path;
 use super::text::{error_is_sound, is_one_line, lines, note_is_sound};
@@ -67,9 +67,34 @@ fn what_is_written_is_read(entries: &[Entry]) {
     assert_eq!(pairs(&read.entries), pairs(entries), "{written:?}");
 }
 
-/// `pm check` on it, where every program is missing and every port is taken: the most that it can say.
+/// What `pm start` would run of it.
+fn app(entries: &[Entry]) -> App {
+    let types = entries.iter().map(|entry| ProcessType {
+        name: entry.name.clone(),
+        command: entry.command.clone(),
+        line: entry.line,
+        count: 2,
+        environment: Environment::default(),
+        directory: None,
+        quiet: false,
+        limits: Limits::default(),
+        stdio: Stdio::default(),
+        policy: Policy::default(),
+    });
+    App {
+        root: "/app".into(),
+        types: types.collect(),
+        environment: Environment::default(),
+        base_port: 5000,
+        exit_on: ExitOn::Failure,
+    }
+}
+
+/// `pm check` on it, where every program and folder is missing and every port is taken: the most that it
+/// can say.
 fn the_check_points_into_the_file(read: Procfile, lines: &[&str]) {
     let counts = vec![2; read.entries.len()];
+    let app = app(&read.entries);
     let procfile = LoadedProcfile {
         path: path().to_owned(),
         text: lines.join("\n"),
@@ -83,8 +108,13 @@ fn the_check_points_into_the_file(read: Procfile, lines: &[&str]) {
         environment: &environment,
         counts: &counts,
         base_port: 5000,
+        app: &app,
     };
-    let system = System { program: &|_| Lookup::Missing, port: &|_| PortState::Taken(None) };
+    let system = System {
+        program: &|_, _| Lookup::Missing,
+        folder: &|_| Folder::Missing,
+        port: &|_| PortState::Taken(None),
+    };
     for finding in check(subject, &system) {
         is_one_line(&finding.message);
         finding.hint.as_deref().map(is_one_line);
