@@ -83,6 +83,9 @@ pub struct Names {
     pub names: Vec<String>,
     /// Whether the answer comes when it is so.
     pub wait: bool,
+    /// Milliseconds between the stop signal and SIGKILL, where that is not for the session to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
 }
 
 /// What a session answers.
@@ -321,7 +324,7 @@ mod tests {
     #[test]
     fn an_order_and_its_answer_are_readable_lines() {
         let text = br#"{"pm":1,"do":"restart","names":["web"],"wait":true}"#;
-        let names = Names { names: vec!["web".into()], wait: true };
+        let names = Names { names: vec!["web".into()], wait: true, timeout_ms: None };
         assert_eq!(call(text), Ok(Call { pm: 1, order: Order::Restart(names) }));
         assert_eq!(line(Body::Done), b"{\"pm\":1,\"is\":\"done\"}\n");
     }
@@ -352,7 +355,9 @@ mod tests {
         let names = || proptest::collection::vec(".{0,8}", 0..4);
         prop_oneof![
             Just(Order::Status),
-            (names(), any::<bool>()).prop_map(|(names, wait)| Order::Stop(Names { names, wait })),
+            (names(), any::<bool>(), any::<Option<u64>>()).prop_map(|(names, wait, timeout_ms)| {
+                Order::Stop(Names { names, wait, timeout_ms })
+            }),
             (names(), any::<i32>()).prop_map(|(names, signal)| Order::Signal { names, signal }),
             (proptest::collection::vec((".{0,4}", any::<u16>()), 0..3), any::<bool>())
                 .prop_map(|(counts, wait)| Order::Scale { counts, wait }),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -98,12 +99,18 @@ impl Desk {
             | Order::Reload { .. }
             | Order::Quit { .. } => {}
         }
+        let grace = match &order {
+            Order::Stop(names) | Order::Restart(names) => {
+                names.timeout_ms.map(Duration::from_millis)
+            }
+            _ => None, // Nothing else says so.
+        };
         let mut events = Vec::new();
         match self.understand(order, core, &outbox, &mut events) {
             Ok((request, patience)) => {
                 let id = RequestId(client.0);
                 self.waiting.insert(id, outbox);
-                events.push(Event::Requested(id, Ask { request, patience }));
+                events.push(Event::Requested(id, Ask { request, patience, grace }));
             }
             Err(body) => outbox.answer(body),
         }
@@ -166,7 +173,7 @@ impl Desk {
             Order::Stop(names) => {
                 Ok((Request::Stop(chosen(&names.names, core)?), patience(names.wait)))
             }
-            Order::Restart(Names { names, wait }) => {
+            Order::Restart(Names { names, wait, .. }) => {
                 let ids = chosen(&names, core)?;
                 let new = self.read_again(outbox)?;
                 let app = reload::with_environment_of(core.app(), &new);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::event::{Action, Note, Sample};
 use super::state::{Cause, Phase, Stage, State};
 use super::{InstanceId, Moment, Supervisor};
-use crate::app::{MemoryAction, Reach};
+use crate::app::MemoryAction;
 
 /// Time between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -77,21 +77,6 @@ impl Supervisor {
                     State::Stopping { since, stage, until: now, leader: None, cause };
                 self.kill(id, now);
             }
-        }
-    }
-
-    /// Sends the stop signal of its policy, to whom that says; patience with all of them ends after its grace.
-    pub(super) fn ask_to_stop(&mut self, id: InstanceId, since: Moment, cause: Cause, now: Moment) {
-        let policy = self.policy(id);
-        let (signal, reach, until) =
-            (policy.stop_signal, policy.stop_signal_to, now + policy.grace);
-        self.out.push(Action::Signal(self.run_of(id), signal, reach));
-        let stage = Stage::Asked;
-        let proc = self.proc(id);
-        proc.rest_waits = reach == Reach::Program;
-        proc.state = State::Stopping { since, stage, until, leader: None, cause };
-        if until <= now {
-            self.kill(id, now);
         }
     }
 }

@@ -12,6 +12,7 @@ mod request;
 mod shutdown;
 mod state;
 mod status;
+mod stop;
 
 #[cfg(test)]
 mod sim;
@@ -101,6 +102,8 @@ struct Proc {
     /// Starts after the first.
     restarts: u32,
     output_open: bool,
+    /// How long its next stop may take, where who asked for that has said so.
+    grace: Option<Duration>,
     /// Its program was asked to end, the rest of its group not yet.
     rest_waits: bool,
     group: Group,
@@ -123,6 +126,7 @@ impl Proc {
             streak: 0,
             restarts: 0,
             output_open: false,
+            grace: None,
             rest_waits: false,
             group: Group::Gone,
             watch: Watch::default(),
@@ -316,16 +320,6 @@ impl Supervisor {
             | State::Draining { .. }
             | State::Backoff { .. }
             | State::Ended(_) => {}
-        }
-    }
-
-    /// The second wave of a stop: what the program has left of its group is asked to end.
-    fn program_ended(&mut self, run: RunId) {
-        let stop_signal = self.policy(run.instance).stop_signal;
-        let proc = self.proc(run.instance);
-        let is_asked = matches!(proc.state, State::Stopping { stage: Stage::Asked, .. });
-        if is_asked && mem::take(&mut proc.rest_waits) {
-            self.out.push(Action::Signal(run, stop_signal, Reach::Group));
         }
     }
 

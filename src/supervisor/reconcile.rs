@@ -32,7 +32,7 @@ impl Supervisor {
         for id in self.ids_in(is_due) {
             match self.proc(id).state {
                 State::Stopping { stage: Stage::Asked, .. } => {
-                    let grace = self.policy(id).grace;
+                    let grace = self.grace_of(id);
                     self.out.push(Action::Note(id, Note::Killed { grace }));
                     self.kill(id, now);
                 }
@@ -259,6 +259,7 @@ impl Supervisor {
             let born = Some(self.app.clone());
             let proc = self.proc(id);
             proc.born = born;
+            proc.grace = None;
             proc.seq += 1;
             proc.state = State::Spawning;
             self.out.push(Action::Spawn(self.run_of(id)));

@@ -4,6 +4,7 @@
 //! session goes on. A start that was asked for and fails concerns only who asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::event::{Action, Exit};
 use super::state::{Goal, Phase, State};
@@ -21,6 +22,8 @@ pub struct Ask {
     pub request: Request,
     /// When the answer comes.
     pub patience: Patience,
+    /// How long what it stops or restarts may take to stop, where that is not for their policies to say.
+    pub grace: Option<Duration>,
 }
 
 /// When a request is answered.
@@ -123,7 +126,7 @@ impl Supervisor {
     pub(super) fn requested(&mut self, id: RequestId, ask: Ask, now: Moment) {
         let mut waiter = Waiter { id, hopes: Vec::new(), failures: Vec::new(), until_over: false };
         if self.phase == Phase::Running {
-            self.change_goals(ask.request, &mut waiter, now);
+            self.change_goals(ask.request, ask.grace, &mut waiter, now);
         } else {
             waiter.refuse(ask.request);
         }
@@ -136,7 +139,16 @@ impl Supervisor {
         }
     }
 
-    fn change_goals(&mut self, request: Request, waiter: &mut Waiter, now: Moment) {
+    fn change_goals(
+        &mut self,
+        request: Request,
+        grace: Option<Duration>,
+        waiter: &mut Waiter,
+        now: Moment,
+    ) {
+        if let Request::Stop(ids) | Request::Restart(ids) = &request {
+            self.give_time(ids, grace, now);
+        }
         match request {
             Request::Start(ids) => self.for_each(ids, waiter, Self::want_running),
             Request::Restart(ids) => self.for_each(ids, waiter, Self::want_renewed),

@@ -186,6 +186,8 @@ pub(super) struct World {
     pub(super) start_takes: u64,
     /// Somebody reads what is shown.
     pub(super) has_reader: bool,
+    /// How long what is stopped or restarted by request may take, where that is asked for too.
+    pub(super) grace: Option<Duration>,
     /// What a run uses at a time, in bytes.
     pub(super) memory: fn(RunId, Moment) -> u64,
     rows: Vec<Row>,
@@ -226,6 +228,7 @@ impl World {
             now: Moment::default(),
             start_takes: 0,
             has_reader: true,
+            grace: None,
             memory: |_, _| 0,
             rows,
             app,
@@ -535,7 +538,8 @@ impl World {
     /// Asks for something at this moment, and for an answer when it has come true.
     pub(super) fn ask(&mut self, request: Request) -> RequestId {
         let id = RequestId(self.asked.len() as u64 + 1);
-        self.deliver(Event::Requested(id, Ask { request, patience: Patience::UntilTrue }));
+        let (patience, grace) = (Patience::UntilTrue, self.grace);
+        self.deliver(Event::Requested(id, Ask { request, patience, grace }));
         id
     }
 

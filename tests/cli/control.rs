@@ -139,7 +139,7 @@ fn a_signal_reaches_those_that_are_named() {
 fn who_waits_in_vain_is_told_for_whom() {
     let app = app("web: trap '' TERM; echo ready; while :; do read -r _; done\n");
     let session = started(&app, &[], 1);
-    let output = pm(&app, "stop web --timeout 1.2");
+    let output = pm(&app, "stop web --wait 1.2");
     assert_eq!(output.code(), 1);
     assert!(output.stderr.contains("waiting for web.1 (stopping)\n"), "{output:#?}");
     assert!(
@@ -149,6 +149,23 @@ fn who_waits_in_vain_is_told_for_whom() {
     done(&app, "stop web --no-wait");
     assert_eq!(states(&app), "web.1 stopping");
     drop(session);
+}
+
+#[test]
+fn a_stop_and_a_restart_may_have_a_timeout_of_their_own() {
+    let slow =
+        "trap 'sleep 1; echo at an end; exit 0' TERM; echo ready; while :; do read -r _; done";
+    let app = app(&format!("web: {slow}\n"));
+    let session = started(&app, &["-t", "0.3"], 1);
+    done(&app, "restart web -t 60");
+    session.wait_for_times("ready\n", 2);
+    done(&app, "stop web --timeout 60");
+    assert_eq!(session.stdout_so_far().matches("at an end").count(), 2);
+    assert!(!session.stdout_so_far().contains("killing"), "{}", session.stdout_so_far());
+    done(&app, "start web");
+    session.wait_for_times("ready\n", 3);
+    done(&app, "stop web");
+    assert!(session.stdout_so_far().contains("did not stop within 0.3s, killing it"));
 }
 
 #[test]

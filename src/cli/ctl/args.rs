@@ -32,7 +32,7 @@ pub struct WaitArgs {
     pub no_wait: bool,
     /// Wait for at most so long [default: as long as it takes]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "no_wait")]
-    pub timeout: Option<Duration>,
+    pub wait: Option<Duration>,
 }
 
 /// `pm status`
@@ -57,6 +57,9 @@ pub struct NamesArgs {
     /// Process types, instances or globs: `web`, `web.2`, `w*`
     #[arg(value_name = "NAME", required = true)]
     pub names: Vec<String>,
+    /// Time between the stop signal and SIGKILL, in place of the session's
+    #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
     #[command(flatten)]
     pub target: TargetArgs,
     #[command(flatten)]

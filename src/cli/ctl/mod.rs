@@ -28,7 +28,9 @@ pub(crate) fn stop(args: &NamesArgs, sources: &Sources) -> Result<i32, Error> {
 
 fn named(args: &NamesArgs, sources: &Sources, order: fn(Names) -> Order) -> Result<i32, Error> {
     let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
-    let names = Names { names: args.names.clone(), wait: !args.wait.no_wait };
+    let timeout_ms = args.timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    let (names, wait) = (args.names.clone(), !args.wait.no_wait);
+    let names = Names { names, wait, timeout_ms };
     wait::until_true(&session.found, order(names), &args.names, &args.wait, sources)
 }
 
@@ -49,7 +51,8 @@ pub(crate) fn start_in_session(args: &StartArgs, sources: &Sources) -> Result<Op
         let Ok(chosen) = find::chosen(&session.report, &args.types) else { continue };
         let instances = &session.report.instances;
         if chosen.iter().all(|at| is_down(instances[*at].state)) {
-            let order = Order::Start(Names { names: args.types.clone(), wait: true });
+            let order =
+                Order::Start(Names { names: args.types.clone(), wait: true, timeout_ms: None });
             let wait = WaitArgs::default();
             return wait::until_true(&session.found, order, &args.types, &wait, sources).map(Some);
         }

@@ -30,8 +30,7 @@ pub(super) fn until_true(
     let mut waited = Duration::ZERO;
     let mut waiting = Vec::new();
     loop {
-        let left =
-            wait.timeout.map_or(PATIENCE, |limit| limit.saturating_sub(waited)).min(PATIENCE);
+        let left = wait.wait.map_or(PATIENCE, |limit| limit.saturating_sub(waited)).min(PATIENCE);
         match connection.wait(Some(left)).map_err(fail)? {
             Heard::Answer(Body::Done) => return Ok(0),
             Heard::Answer(Body::Failed { failures }) => {
@@ -68,8 +67,8 @@ pub(super) fn until_true(
                 .map(|instance| format!("{} ({})", instance.name, instance.state.word()))
                 .collect();
         }
-        if wait.timeout.is_some_and(|limit| waited >= limit) {
-            let seconds = wait.timeout.unwrap_or_default().as_secs_f64();
+        if wait.wait.is_some_and(|limit| waited >= limit) {
+            let seconds = wait.wait.unwrap_or_default().as_secs_f64();
             return Err(Error::TimedOut { seconds, waiting });
         }
         if !waiting.is_empty() {

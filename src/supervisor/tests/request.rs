@@ -212,7 +212,7 @@ fn a_reload_renews_what_is_different_and_nothing_else() {
 fn an_answer_that_nobody_waits_for_is_at_once() {
     let mut w = world(vec![row("web", on_failure(), Child::Deaf)]);
     let web = w.instance("web.1");
-    let ask = Ask { request: Request::Restart(vec![web]), patience: Patience::None };
+    let ask = Ask { request: Request::Restart(vec![web]), patience: Patience::None, grace: None };
     let _ = w.sup.clone().handle(Event::Requested(RequestId(9), ask.clone()), w.now);
     let actions = w.sup.handle(Event::Requested(RequestId(9), ask), w.now);
     let reply = Action::Reply(RequestId(9), Reply::Done);
@@ -224,7 +224,8 @@ fn who_waits_no_more_gets_no_answer_and_the_others_get_theirs() {
     let mut w = world(vec![row("web", on_failure(), Child::Deaf)]);
     let web = w.instance("web.1");
     let ask = |n| {
-        let ask = Ask { request: Request::Stop(vec![web]), patience: Patience::UntilTrue };
+        let ask =
+            Ask { request: Request::Stop(vec![web]), patience: Patience::UntilTrue, grace: None };
         Event::Requested(RequestId(n), ask)
     };
     let mut actions = w.sup.handle(ask(1), w.now);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::app::{Budget, ExitOn, MemoryAction, Policy, Reach, RunId, Signal, Size};
+use crate::app::{Budget, ExitOn, InstanceId, MemoryAction, Policy, Reach, RunId, Signal, Size};
 use crate::supervisor::sim::{Child, Row, World, on_failure, row};
-use crate::supervisor::{Event, Exit, Group, Request};
+use crate::supervisor::{Event, Exit, Group, Moment, Request};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -306,4 +306,44 @@ fn a_restart_and_a_budget_stop_in_two_waves() {
     w.memory = |_, _| 2;
     w.run(3400);
     assert_eq!(w.lines(&["SIGTERM"]), ["3000 SIGTERM web.1#1", "3001 SIGTERM web.1#1 group"]);
+}
+
+#[test]
+fn who_asks_for_a_stop_or_a_restart_may_say_how_long_it_takes() {
+    type Ask = fn(Vec<InstanceId>) -> Request;
+    for (ask, next) in [(Request::Stop as Ask, ""), (Request::Restart, "; again")] {
+        let rows = vec![row("web", on_failure(), Child::Deaf)];
+        let mut w = World::new(ExitOn::Failure, rows);
+        w.run(100);
+        w.grace = Some(Duration::from_secs(60));
+        w.ask(ask(vec![w.instance("web.1")]));
+        w.run(70_000);
+        let end = format!("60001 web.1 terminated by SIGKILL{next}");
+        let expected = ["60000 web.1 killed after 60s", &end];
+        assert_eq!(w.lines(&["killed", "terminated"]), expected);
+        // The next stop is by the policy again.
+        w.after(0, Event::Signalled(Signal::INT));
+        w.run(FOREVER);
+        assert_eq!(w.lines(&["killed after 5s"]).len(), usize::from(next == "; again"));
+    }
+}
+
+#[test]
+fn a_later_request_gives_more_time_or_less_from_then_on_or_leaves_it_as_it_is() {
+    for (then, killed) in [
+        (Some(20_000), "1000 + 20000"),
+        (Some(500), "1000 + 500"),
+        (Some(0), "1000 + 0"),
+        (None, "0 + 5000"),
+    ] {
+        let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Deaf)]);
+        w.run(0);
+        w.ask(Request::Stop(vec![w.instance("web.1")]));
+        w.now = Moment(Duration::from_secs(1));
+        w.grace = then.map(Duration::from_millis);
+        w.ask(Request::Stop(vec![w.instance("web.1")]));
+        w.run(30_000);
+        let at: u64 = killed.split(" + ").map(|ms| ms.parse::<u64>().unwrap()).sum();
+        assert_eq!(w.lines(&["SIGKILL web"]), [format!("{at} SIGKILL web.1#1")], "{killed}");
+    }
 }
