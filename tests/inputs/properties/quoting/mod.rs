@@ -54,13 +54,13 @@ pub fn statement_of(name: &str, value: &str) -> Option<String> {
 /// The export may put `exec` before a simple command, `exec env` where the command begins with variables, and
 /// drop blanks round it.
 fn is_command(read: &str, command: &str) -> bool {
+    // Not `trim`: a vertical tab is a part of a word.
+    let command = command.trim_matches([' ', '\t', '\n']);
     let is_command_without = |word: &str| {
-        read.match_indices(word).any(|(at, _)| {
-            command.trim().strip_prefix(&read[..at]) == Some(&read[at + word.len()..])
-        })
+        read.match_indices(word)
+            .any(|(at, _)| command.strip_prefix(&read[..at]) == Some(&read[at + word.len()..]))
     };
-    read == command
-        || read == command.trim()
+    read.trim_matches([' ', '\t', '\n']) == command
         || is_command_without("exec ")
         || is_command_without("exec env ")
 }
