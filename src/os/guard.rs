@@ -95,7 +95,7 @@ impl Guard {
     }
 
     /// Returns the variable by which the guard knows a run with a terminal.
-    pub(crate) fn variable(&self) -> io::Result<(&'static str, String)> {
+    pub(crate) fn variable(&self) -> (&'static str, String) {
         self.roster.variable()
     }
 
@@ -160,7 +160,7 @@ impl Guard {
     /// Executes this program as another guard: its stdin is the pipe, and its stdout the memory.
     fn replace(&mut self, now: Moment) -> io::Result<()> {
         let (reader, lifeline) = io::pipe()?;
-        let memory = self.roster.memory().try_clone_to_owned()?;
+        let memory = self.roster.memory()?;
         let mut command = Command::new(executable::path()?);
         command.arg0(OsStr::from_bytes(NAME.to_bytes())).env_clear();
         command.stdin(reader).stdout(memory).stderr(Stdio::null());

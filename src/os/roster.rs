@@ -8,11 +8,11 @@
 use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 use nix::sys::stat::fstat;
 use nix::unistd::Pid;
 
@@ -76,7 +76,10 @@ pub(crate) struct Place(usize);
 /// The shared table. The memory lives as long as the process.
 #[derive(Debug)]
 pub(crate) struct Roster {
-    memory: OwnedFd,
+    /// For another process to map; `None` where the system has none to give.
+    memory: Option<OwnedFd>,
+    /// Of the variable that stands for the pipes.
+    mark: String,
     slots: &'static [Slot],
     /// How many places have been used so far.
     used: usize,
@@ -87,37 +90,53 @@ pub(crate) struct Roster {
 impl Roster {
     /// Makes an empty one, which a fork shares.
     pub(crate) fn new() -> io::Result<Self> {
-        Self::map(shared_memory::create(LENGTH)?)
+        match shared_memory::create(LENGTH) {
+            Ok(memory) => Self::map(memory),
+            // A limit of the size of files (`ulimit -f`) is one of memory that has a descriptor, too.
+            Err(_) => Self::of(None, format!("pid-{}", Pid::this())),
+        }
     }
 
     /// Returns the one in this memory, which another process has made.
     pub(crate) fn map(memory: OwnedFd) -> io::Result<Self> {
-        let held = std::fs::File::from(memory.try_clone()?).metadata()?.size();
-        let Some(length) = NonZeroUsize::new(LENGTH).filter(|_| held == LENGTH as u64) else {
+        let held = std::fs::File::from(memory.try_clone()?).metadata()?;
+        if held.size() != LENGTH as u64 {
             return Err(io::ErrorKind::InvalidInput.into());
-        };
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        }
+        // No other session has the same while this one runs.
+        Self::of(Some(memory), held.ino().to_string())
+    }
+
+    fn of(memory: Option<OwnedFd>, mark: String) -> io::Result<Self> {
+        let Some(length) = NonZeroUsize::new(LENGTH) else { unreachable!("the table has slots") };
+        let (protection, shared) =
+            (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED);
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing. The memory has this
         // length, nobody truncates it, and it is never unmapped; it began as zeroes, which is a valid Slot,
         // and only atomic fields of Slots have been written since. So the slice is valid for the rest of
         // the process.
         #[expect(unsafe_code, reason = "shared memory has no safe form")]
         let slots = unsafe {
-            let memory = mmap(None, length, protection, MapFlags::MAP_SHARED, &memory, 0)?;
-            std::slice::from_raw_parts(memory.as_ptr().cast::<Slot>(), SLOTS)
+            let start = match &memory {
+                Some(memory) => mmap(None, length, protection, shared, memory, 0)?,
+                None => mmap_anonymous(None, length, protection, shared)?,
+            };
+            std::slice::from_raw_parts(start.as_ptr().cast::<Slot>(), SLOTS)
         };
-        Ok(Self { memory, slots, used: 0, ended: VecDeque::new() })
+        Ok(Self { memory, mark, slots, used: 0, ended: VecDeque::new() })
     }
 
     /// Returns the memory, for another process to map.
-    pub(crate) fn memory(&self) -> BorrowedFd<'_> {
-        self.memory.as_fd()
+    pub(crate) fn memory(&self) -> io::Result<OwnedFd> {
+        match &self.memory {
+            Some(memory) => memory.try_clone(),
+            None => Err(io::Error::other("there is no memory that it could share")),
+        }
     }
 
-    /// Returns the variable that stands for the pipes in a run with a terminal. No other session has the
-    /// same while this one runs.
-    pub(crate) fn variable(&self) -> io::Result<(&'static str, String)> {
-        Ok(("PM_GUARDED", inode(&self.memory)?.to_string()))
+    /// Returns the variable that stands for the pipes in a run with a terminal.
+    pub(crate) fn variable(&self) -> (&'static str, String) {
+        ("PM_GUARDED", self.mark.clone())
     }
 
     /// Enters a run that is about to start. Returns `None` where there is no room.
@@ -173,7 +192,8 @@ impl Roster {
         // Of those with a terminal: no pipe has this number.
         let no = Pipes::default();
         let has_terminals = marks.stdins.remove(&no.stdin) | marks.outputs.remove(&no.output);
-        if let (true, Ok((key, value))) = (has_terminals, self.variable()) {
+        if has_terminals {
+            let (key, value) = self.variable();
             marks.variable = format!("{key}={value}").into_bytes();
         }
         marks
@@ -232,11 +252,11 @@ mod tests {
     #[test]
     fn another_process_sees_the_same_table_through_its_memory() {
         let mut roster = Roster::new().unwrap();
-        let other = Roster::map(roster.memory().try_clone_to_owned().unwrap()).unwrap();
+        let other = Roster::map(roster.memory().unwrap()).unwrap();
         let place = roster.enter(Pipes::default()).unwrap();
         roster.begin(place, Pid::from_raw(9));
         assert_eq!(other.groups(), [Pid::from_raw(9)]);
-        let (key, value) = roster.variable().unwrap();
+        let (key, value) = roster.variable();
         let variable = format!("{key}={value}").into_bytes();
         assert_eq!(other.marks(), Marks { variable, ..Marks::default() });
         assert!(Roster::map(tempfile::tempfile().unwrap().into()).is_err());

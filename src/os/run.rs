@@ -120,7 +120,7 @@ impl Shell {
         let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the fork must find one.
         let guard = Guard::start().map_err(fail("start the guard process"))?;
-        let guarded = guard.variable().map_err(fail("look at the guard's memory"))?;
+        let guarded = guard.variable();
         adopted::become_subreaper().map_err(|error| fail("become a subreaper")(error.into()))?;
         let (sender, inputs) = crossbeam_channel::unbounded();
         let signals = Signals::catch().map_err(fail("listen to signals"))?;

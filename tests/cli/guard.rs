@@ -144,6 +144,26 @@ fn a_guard_that_is_killed_is_replaced_by_one_that_does_as_much() {
 }
 
 #[test]
+fn a_guard_guards_also_where_it_cannot_be_replaced() {
+    if !has("name of its own for the guard", !cfg!(pm_portable)) {
+        return;
+    }
+    let app = Sandbox::with_procfile("web: (setsid sleep 1000 &); echo ready; exec cat\n");
+    let limited = format!("ulimit -f 100; exec {} start", crate::sandbox::PM);
+    let mut session = app.sh(&limited).spawn();
+    session.wait_for("| ready");
+    kill_pm(&app, &mut session);
+    let mut session = app.sh(&limited).spawn();
+    session.wait_for("| ready");
+    kill(session.guard(), Signal::SIGKILL).expect("the guard runs");
+    session.wait_for("no other can be started (there is no memory that it could share): if pm is");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(session.stdout_so_far().matches("no other can be").count(), 1);
+    app.assert_nothing_left();
+}
+
+#[test]
 fn a_guard_that_has_taken_anothers_place_ends_with_pm() {
     let app = Sandbox::with_procfile("web: echo ready; exec cat\n");
     let mut session = app.pm(["start"]).spawn();
