@@ -93,13 +93,18 @@ impl Budgets {
         }
     }
 
-    /// Measures runs. One that is gone, or cannot be measured, has no answer.
-    pub(crate) fn measure(&mut self, samples: &[Sample]) -> Vec<Event> {
+    /// Measures runs, with the `helpers` that have left the group of a leader. One that is gone, or cannot be measured, has no answer.
+    pub(crate) fn measure(
+        &mut self,
+        samples: &[Sample],
+        helpers: &HashMap<i32, Vec<i32>>,
+    ) -> Vec<Event> {
         let Some(meter) = &mut self.meter else { return Vec::new() };
         let known = samples.iter().filter_map(|sample| {
             let held = self.runs.get(&sample.run)?;
-            let leader = held.leader?.as_raw();
-            Some((sample.run, Root { leader, limit: sample.limit, group: held.group.as_ref() }))
+            let (leader, limit) = (held.leader?.as_raw(), sample.limit);
+            let helpers = helpers.get(&leader).map_or(&[][..], Vec::as_slice);
+            Some((sample.run, Root { leader, limit, helpers, group: held.group.as_ref() }))
         });
         let (runs, roots): (Vec<RunId>, Vec<Root<'_>>) = known.unzip();
         let usages = meter.sample(&roots);

@@ -13,10 +13,11 @@ use nix::unistd::Pid;
 
 use super::adopted::Adopted;
 use super::guard::{self, Guard};
+use super::helpers::Helpers;
 use super::program::Programs;
 use super::roster::{Pipes, Place};
 use super::wait;
-use crate::app::{InstanceId, Reach, RunId, Signal as SignalNumber};
+use crate::app::{App, InstanceId, Reach, Restart, RunId, Signal as SignalNumber};
 use crate::supervisor::{Event, Exit, Group, Moment};
 
 /// How long the news of an end may wait for company while other events wait too. Each look goes through
@@ -38,10 +39,29 @@ struct Child {
     life: Life,
     /// What got the first wave of a stop beside the leader; `None` where nobody waits for the end of that.
     asked: Option<Vec<Pid>>,
+    /// What asks it to end.
+    stop_signal: SignalNumber,
+    helpers: Fate,
     /// Its place with the guard.
     place: Option<Place>,
     /// Keeps its stdin from ending.
     _stdin: Option<io::PipeWriter>,
+}
+
+/// What becomes of the helpers of a run (see [`Helpers`]) when it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// They stay where it ends by itself, in order, and is not started again: it has made itself a daemon.
+    Stay,
+    Go,
+}
+
+/// A run that is being started.
+#[derive(Clone, Copy, Debug)]
+struct Starting {
+    pipes: Pipes,
+    /// `None` where the guard has no room.
+    place: Option<Place>,
 }
 
 /// The table of runs and processes.
@@ -53,8 +73,10 @@ pub(crate) struct Children {
     outlived: Vec<(InstanceId, Pid)>,
     guard: Guard,
     programs: Programs,
-    /// The place with the guard of the run that is being started.
-    starting: Option<Place>,
+    helpers: Helpers,
+    /// Helpers are strays like any other, which end after all instances.
+    session_ends: bool,
+    starting: Option<Starting>,
     news: News,
 }
 
@@ -78,33 +100,76 @@ impl News {
 
 impl Children {
     pub(crate) fn new(guard: Guard) -> Self {
-        let (adopted, programs, news) = (Adopted::default(), Programs::new(), News::default());
-        let (runs, outlived, starting) = (HashMap::new(), Vec::new(), None);
-        Self { runs, adopted, outlived, guard, programs, starting, news }
+        Self {
+            runs: HashMap::new(),
+            adopted: Adopted::default(),
+            outlived: Vec::new(),
+            guard,
+            programs: Programs::new(),
+            helpers: Helpers::default(),
+            session_ends: false,
+            starting: None,
+            news: News::default(),
+        }
     }
 
     /// Takes the pipes of a run that is about to start: were pm killed now, the guard would know it by these.
     pub(crate) fn expect(&mut self, pipes: Pipes) {
-        self.starting = self.guard.enter(pipes);
+        self.starting = Some(Starting { pipes, place: self.guard.enter(pipes) });
     }
 
     /// Takes the run that was started, and what keeps its stdin open. Returns false where the guard has no room
     /// for it.
-    pub(crate) fn add(&mut self, run: RunId, pid: Pid, stdin: Option<io::PipeWriter>) -> bool {
-        let place = self.starting.take();
+    pub(crate) fn add(
+        &mut self,
+        app: &App,
+        run: RunId,
+        pid: Pid,
+        stdin: Option<io::PipeWriter>,
+    ) -> bool {
+        let starting = self.starting.take();
+        let place = starting.and_then(|starting| starting.place);
         if let Some(place) = place {
             self.guard.begin(place, pid);
         }
-        let child = Child { pid, life: Life::Running, asked: None, place, _stdin: stdin };
+        let pipes = starting.map(|starting| starting.pipes).unwrap_or_default();
+        self.helpers.enter(run, pid, app.name_of(run.instance), pipes);
+        let policy = &app.type_of(run.instance).policy;
+        let child = Child {
+            pid,
+            life: Life::Running,
+            asked: None,
+            stop_signal: policy.stop_signal,
+            helpers: if policy.restart == Restart::Always { Fate::Go } else { Fate::Stay },
+            place,
+            _stdin: stdin,
+        };
         self.runs.insert(run, child);
         place.is_some()
     }
 
     /// Takes the news that the run could not be started.
     pub(crate) fn expect_no_more(&mut self) {
-        if let Some(place) = self.starting.take() {
+        if let Some(Starting { place: Some(place), .. }) = self.starting.take() {
             self.guard.end(place);
         }
+    }
+
+    /// Takes the news that the whole session ends.
+    pub(crate) fn end_session(&mut self) {
+        if !self.session_ends {
+            self.session_ends = true;
+            self.helpers.let_go();
+            // Somebody may have waited for one.
+            self.hear();
+        }
+    }
+
+    /// Returns the children of pm that have left the group of a leader and belong to its run.
+    pub(crate) fn helpers(&mut self) -> HashMap<i32, Vec<i32>> {
+        self.refresh_adopted();
+        let runs = self.runs.iter().map(|(run, child)| (child.pid.as_raw(), self.helpers.of(*run)));
+        runs.filter(|(_, helpers)| !helpers.is_empty()).collect()
     }
 
     /// Returns how many runs there are that have not been swept.
@@ -135,8 +200,12 @@ impl Children {
         self.refresh_adopted();
         for (run, exit) in ended {
             let Some(child) = self.runs.get_mut(&run) else { continue };
-            let group =
-                if self.adopted.has_member_of(child.pid) { Group::Left } else { Group::Gone };
+            if exit != Exit::Code(0) {
+                child.helpers = Fate::Go;
+            }
+            let has_helpers = child.helpers == Fate::Go && self.helpers.has_any(run);
+            let is_left = self.adopted.has_member_of(child.pid) || has_helpers;
+            let group = if is_left { Group::Left } else { Group::Gone };
             child.life = match group {
                 Group::Left => Life::GroupLeft,
                 Group::Gone => Life::Gone,
@@ -147,7 +216,8 @@ impl Children {
             if child.life != Life::GroupLeft {
                 continue;
             }
-            if !self.adopted.has_member_of(child.pid) {
+            let has_helpers = child.helpers == Fate::Go && self.helpers.has_any(*run);
+            if !self.adopted.has_member_of(child.pid) && !has_helpers {
                 child.life = Life::Gone;
                 tell(Event::GroupGone { run: *run });
             } else if child.asked.take_if(|asked| !self.adopted.has_any(child.pid, asked)).is_some()
@@ -160,11 +230,15 @@ impl Children {
         }
     }
 
+    /// Looks at who has become pm's child, and at whose they are.
     fn refresh_adopted(&mut self) {
         let guard = self.guard.pid();
         let ours: std::collections::HashSet<Pid> =
             self.runs.values().map(|child| child.pid).collect();
         self.adopted.refresh(|pid| Some(pid) == guard || ours.contains(&pid));
+        if !self.session_ends {
+            self.helpers.refresh(self.adopted.living(), |group| ours.contains(&group));
+        }
     }
 
     /// Signals the group of a run that has not been swept, or its program alone.
@@ -174,6 +248,16 @@ impl Children {
             return;
         };
         let leader = child.pid;
+        let is_stop =
+            reach == Reach::Program || signal == child.stop_signal || signal == SignalNumber::KILL;
+        let has_helpers = is_stop && !self.session_ends;
+        if has_helpers {
+            child.helpers = Fate::Go;
+            if child.life == Life::Running {
+                // The end of a parent hides where its children came from.
+                self.helpers.remember(run, leader);
+            }
+        }
         // Where nobody can be seen, all get it at once, as after the end of the leader.
         let of_program = match (reach, child.life) {
             (Reach::Program, Life::Running) => self.programs.beside_leader(leader),
@@ -191,6 +275,11 @@ impl Children {
                     let _ = kill(*pid, number);
                 }
             }
+        }
+        match (has_helpers && of_program.is_none(), child.life) {
+            (true, Life::Running) => self.helpers.signal(run, number),
+            (true, Life::GroupLeft | Life::Gone) => self.helpers.end(run, number),
+            (false, _) => {}
         }
         if reach == Reach::Program {
             child.asked = of_program;
@@ -210,6 +299,9 @@ impl Children {
         let _ = killpg(pid, Signal::SIGKILL);
         self.outlived.push((run.instance, pid));
         self.outlived.retain(|(_, group)| self.adopted.member_of(*group).is_some());
+        if child.helpers == Fate::Go && !self.session_ends {
+            self.helpers.end(run, Signal::SIGKILL);
+        }
         if wait::reap(pid) {
             if let Some(place) = child.place {
                 self.guard.end(place);

@@ -69,14 +69,9 @@ impl Desk {
         client: ClientId,
         order: Order,
         outbox: Outbox,
-        now: Moment,
         core: &Supervisor,
     ) -> Vec<Event> {
         match order {
-            Order::Status => {
-                measure_and_answer(report(core, now), outbox);
-                return Vec::new();
-            }
             Order::Logs { names, lines, follow } => {
                 match chosen(&names, core) {
                     Ok(_) => {
@@ -88,8 +83,8 @@ impl Desk {
                 }
                 return Vec::new();
             }
-            // The shell knows the terminals.
-            Order::Attach { .. } => return Vec::new(),
+            // The shell knows the terminals, and what to measure.
+            Order::Attach { .. } | Order::Status => return Vec::new(),
             // These go to the supervisor.
             Order::Start(_)
             | Order::Stop(_)
@@ -286,13 +281,20 @@ fn report(core: &Supervisor, now: Moment) -> Report {
     }
 }
 
-/// Measures on a thread of its own: with many processes it takes longer than a signal may wait.
-fn measure_and_answer(report: Report, outbox: Outbox) {
+/// Says how the session is. `helpers` are what has left the groups of leaders. It is measured on a thread of its
+/// own: with many processes it takes longer than a signal may wait.
+pub(crate) fn answer_status(
+    core: &Supervisor,
+    now: Moment,
+    helpers: HashMap<i32, Vec<i32>>,
+    outbox: Outbox,
+) {
+    let report = report(core, now);
     let bare = (report.clone(), outbox.clone());
     let thread = std::thread::Builder::new().name("status".into()).stack_size(256 << 10);
     let measuring = move || {
         let mut report = report;
-        measure(&mut report);
+        measure(&mut report, &helpers);
         outbox.answer(Body::Status(report));
     };
     let started = halt::keep_from(|| thread.spawn(measuring));
@@ -303,11 +305,12 @@ fn measure_and_answer(report: Report, outbox: Outbox) {
 }
 
 /// Where nothing can be measured, the figures stay away.
-fn measure(report: &mut Report) {
+fn measure(report: &mut Report, helpers: &HashMap<i32, Vec<i32>>) {
     let Ok(mut meter) = Meter::new() else { return };
     let leaders: Vec<i32> = report.instances.iter().filter_map(|instance| instance.pid).collect();
-    let roots: Vec<_> =
-        leaders.iter().map(|&leader| Root { leader, limit: None, group: None }).collect();
+    let helpers_of = |leader| helpers.get(&leader).map_or(&[][..], Vec::as_slice);
+    let root = |&leader| Root { leader, limit: None, helpers: helpers_of(leader), group: None };
+    let roots: Vec<_> = leaders.iter().map(root).collect();
     let usages = meter.sample(&roots);
     for (leader, usage) in leaders.into_iter().zip(usages) {
         let found = report.instances.iter_mut().find(|instance| instance.pid == Some(leader));

@@ -13,6 +13,8 @@ pub struct Root<'a> {
     /// The budget, above which it is measured more exactly. One that stays over it and is only warned about
     /// need not be: leave the budget out after the warning.
     pub limit: Option<Size>,
+    /// Children of this process that have left its process group, and belong to it.
+    pub helpers: &'a [i32],
     /// Its cgroup, where it has one.
     pub group: Option<&'a Group>,
 }

@@ -18,6 +18,7 @@ pub(crate) mod foreground;
 pub(crate) mod guard;
 pub(crate) mod halt;
 pub(crate) mod heap;
+mod helpers;
 mod job;
 pub(crate) mod keyboard;
 pub(crate) mod limits;

@@ -3,7 +3,30 @@
 
 use nix::unistd::Pid;
 
-pub(crate) use super::system::processes::{Stat, all, heeds_by_default, is_marked, missing};
+use super::roster::Marks;
+pub(crate) use super::system::processes::{
+    Stat, all, descendants_of, environment, heeds_by_default, held_pipes, missing,
+};
+
+/// An end of a pipe that a process has open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeldPipe {
+    pub(crate) inode: u64,
+    pub(crate) reads: bool,
+    pub(crate) writes: bool,
+}
+
+/// Returns whether a process is known by the marks: one of its first three descriptors reads a run's stdin or
+/// writes to a run's output, or its environment has the variable. The ends matter: who looks on at the other
+/// end of a pipe (`cat </proc/PID/fd/1`) was not started by pm.
+pub(crate) fn is_marked(pid: Pid, marks: &Marks) -> bool {
+    let is_of_run = |pipe: HeldPipe| {
+        (pipe.reads && marks.stdins.contains(&pipe.inode))
+            || (pipe.writes && marks.outputs.contains(&pipe.inode))
+    };
+    let carries = || environment(pid).split(|byte| *byte == 0).any(|one| one == marks.variable);
+    held_pipes(pid).into_iter().any(is_of_run) || (!marks.variable.is_empty() && carries())
+}
 
 /// Returns whether a process group is orphaned (POSIX): none of its members has a parent in another
 /// group of its session, which could resume it when it is stopped. False where that cannot be seen.

@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use super::budgets::Budgets;
 use super::children::Children;
 use super::clock::Clock;
-use super::desk::{Control, Desk};
+use super::desk::{self, Control, Desk};
 use super::guard::{self, Guard};
 use super::halt::{self, Halt};
 use super::limits::OpenFiles;
@@ -68,6 +68,9 @@ pub(crate) fn run(
         let actions = core.handle(event, now);
         if !Arc::ptr_eq(&shell.app, core.app()) {
             shell.app = Arc::clone(core.app());
+        }
+        if core.is_ending() {
+            shell.children.end_session();
         }
         for action in actions {
             shell.perform(action);
@@ -206,7 +209,10 @@ impl Shell {
                 let queue = &mut self.queue;
                 self.children.stop_strays(signal, |event| queue.push_back(event));
             }
-            Action::Measure(samples) => self.queue.extend(self.budgets.measure(&samples)),
+            Action::Measure(samples) => {
+                let helpers = self.children.helpers();
+                self.queue.extend(self.budgets.measure(&samples, &helpers));
+            }
             Action::Pause => self.clock.pause_during(|| self.halt.obey()),
             Action::Reply(id, reply) => self.desk.reply(id, reply, &self.app),
             Action::Forget(id) => self.post(ToPump::Forget(id)),
@@ -236,7 +242,7 @@ impl Shell {
         match self.spawner.start(&self.app, run.instance, group, announce) {
             Ok(started) => {
                 self.budgets.started(run, started.pid);
-                if !self.children.add(run, started.pid, started.stdin) {
+                if !self.children.add(&self.app, run, started.pid, started.stdin) {
                     self.say_unguarded("the guard process has no room for more instances");
                 }
                 if let Some(terminal) = started.terminal {
@@ -354,9 +360,13 @@ impl Shell {
                 self.attach(client, &name, Size { rows, columns }, outbox, core);
                 None
             }
-            Input::Client(FromClient::Asked(client, call, outbox)) => {
+            Input::Client(FromClient::Asked(_, Call { order: Order::Status, .. }, outbox)) => {
                 let now = self.clock.now();
-                self.queue.extend(self.desk.take(client, call.order, outbox, now, core));
+                desk::answer_status(core, now, self.children.helpers(), outbox);
+                None
+            }
+            Input::Client(FromClient::Asked(client, call, outbox)) => {
+                self.queue.extend(self.desk.take(client, call.order, outbox, core));
                 None
             }
             Input::Client(FromClient::Gone(client)) => {

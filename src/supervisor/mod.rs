@@ -198,6 +198,11 @@ impl Supervisor {
         (self.phase == Phase::Over).then(|| self.code.unwrap_or(0))
     }
 
+    /// Returns whether the whole session ends, and not one instance alone.
+    pub fn is_ending(&self) -> bool {
+        self.phase != Phase::Running
+    }
+
     /// Returns whether someone asked for the end, so that it is a success whatever follows.
     pub fn was_asked(&self) -> bool {
         self.asked.is_some()

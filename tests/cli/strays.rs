@@ -120,3 +120,122 @@ fn as_pid_1_pm_reaps_strangers_and_ends_all() {
     assert!(session.stdout_so_far().contains("SIGTERM received"), "{}", session.stdout_so_far());
     app.assert_nothing_left();
 }
+
+/// Says its pid in `up` and what it hears in `log`; `up` ends with a line feed when it listens.
+const HELPER: &str = "cd \"$HOME\"; trap 'echo stopped >> log; exit' TERM; echo $$ > up; while :; do sleep 0.05; done\n";
+
+/// The ways to leave a group, and who is the parent then.
+const WAYS: [(&str, &str); 4] = [
+    ("its parent lives", "setsid sh \"$HOME/daemon.sh\" & echo ready; exec cat\n"),
+    ("its parent has ended", "(setsid sh \"$HOME/daemon.sh\" &); echo ready; exec cat\n"),
+    ("it has let go of all", "sh daemonize.sh; echo ready; exec cat\n"),
+    (
+        "it has let go of all, its environment too",
+        "setsid env -i HOME=\"$HOME\" sh \"$HOME/daemon.sh\" <&- >/dev/null 2>&1 & echo ready; exec cat\n",
+    ),
+];
+
+/// A session of `web`, which starts this helper in this way, and `other`. Returns the helper's pid.
+fn with_helper(way: &str, helper: &str, args: &[&str]) -> (Sandbox, Session, Pid) {
+    let app = crate::control::app("web: sh web.sh\nother: echo ready; exec cat\n")
+        .write("web.sh", way)
+        .write("daemonize.sh", DAEMONIZE)
+        .write("daemon.sh", helper);
+    let session = crate::control::started(&app, args, 2);
+    let text = eventually("the helper", || app.read("up").filter(|text| text.ends_with('\n')));
+    let helper = Pid::from_raw(text.trim().parse().expect("the helper writes its pid"));
+    (app, session, helper)
+}
+
+#[track_caller]
+fn end(app: &Sandbox, session: &mut Session) {
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0), "{}", session.stdout_so_far());
+    app.assert_nothing_left();
+}
+
+#[test]
+fn a_helper_that_left_its_group_is_asked_to_stop_with_its_instance() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
+    for (name, way) in WAYS {
+        eprintln!("{name}");
+        let (app, mut session, helper) = with_helper(way, HELPER, &[]);
+        crate::control::done(&app, "stop web");
+        assert_eq!(state_of(helper), None);
+        assert_eq!(app.read("log").as_deref(), Some("stopped\n"));
+        assert_eq!(session.stdout_so_far().matches("exited").count(), 0);
+        end(&app, &mut session);
+    }
+}
+
+#[test]
+fn a_restart_brings_a_helper_that_left_its_group_once() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
+    let (app, mut session, helper) = with_helper(WAYS[1].1, HELPER, &[]);
+    crate::control::done(&app, "restart web");
+    assert_eq!(state_of(helper), None);
+    session.wait_for_times("| ready", 3);
+    eventually("another helper", || (session.running("daemon.sh").len() == 1).then_some(()));
+    end(&app, &mut session);
+}
+
+#[test]
+fn a_helper_that_left_its_group_and_does_not_stop_is_killed_with_its_instance() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
+    let deaf = HELPER.replace("echo stopped >> log; exit", "");
+    let (app, mut session, helper) = with_helper(WAYS[1].1, &deaf, &["-t", "1"]);
+    crate::control::done(&app, "stop web");
+    assert_eq!(state_of(helper), None);
+    session.wait_for("did not stop within 1s");
+    end(&app, &mut session);
+}
+
+#[test]
+fn a_helper_that_left_its_group_does_not_outlive_a_crash() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
+    let way =
+        WAYS[1].1.replace("exec cat", "until test -e crash; do sleep 0.05; done; rm crash; exit 3");
+    let (app, mut session, helper) = with_helper(&way, HELPER, &[]);
+    let app = app.write("crash", "");
+    session.wait_for("exited with code 3; restart 1 of 5");
+    eventually("its end", || state_of(helper).is_none().then_some(()));
+    assert!(session.is_running());
+    end(&app, &mut session);
+}
+
+#[test]
+fn a_daemon_of_an_instance_that_has_ended_in_order_stays_until_the_session_ends() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
+    let way = "setsid sh \"$HOME/daemon.sh\" & until test -e up; do sleep 0.01; done; echo ready\n";
+    let (app, mut session, helper) = with_helper(way, HELPER, &[]);
+    session.wait_for("exited with code 0");
+    crate::control::done(&app, "restart other");
+    assert!(state_of(helper).is_some());
+    assert_eq!(app.read("log"), None);
+    end(&app, &mut session);
+    assert_eq!(app.read("log").as_deref(), Some("stopped\n"));
+}
+
+#[test]
+fn a_helper_that_left_its_group_counts_for_the_memory_of_its_instance() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
+    // tail keeps a line that does not end.
+    let hoard = "cd \"$HOME\"; echo $$ > up; (head -c 60000000 /dev/zero; sleep 1000) | tail\n";
+    let args = ["--memory", "web=32M", "--memory-action", "restart"];
+    let (app, mut session, helper) = with_helper(WAYS[1].1, hoard, &args);
+    session.wait_for("over its budget of 32 MiB");
+    eventually("its end", || state_of(helper).is_none().then_some(()));
+    end(&app, &mut session);
+}

@@ -73,11 +73,14 @@ impl Meter {
     /// 15 µs a process, and for a millisecond (more with many GiB) where one is over its budget.
     pub fn sample(&mut self, roots: &[Root<'_>]) -> Vec<Option<Usage>> {
         let without_group = roots.iter().filter(|root| root.group.is_none());
-        let leaders: Vec<i32> = without_group.map(|root| root.leader).collect();
+        let leaders: Vec<i32> = without_group.clone().map(|root| root.leader).collect();
+        let helpers = without_group
+            .flat_map(|root| root.helpers.iter().map(|helper| (*helper, root.leader)))
+            .collect();
         let is_due = self.sample.is_multiple_of(SAMPLES_PER_LOOKUP);
         let mut is_fresh = is_due || leaders.iter().any(|leader| !self.trees.contains_key(leader));
         if is_fresh {
-            self.look_up(&leaders);
+            self.look_up(&leaders, &helpers);
         }
         self.sample = self.sample.wrapping_add(1);
         let measured = roots.iter().map(|root| {
@@ -93,7 +96,7 @@ impl Meter {
                 return Some(Usage { bytes, measure: Measure::Pss });
             }
             if !is_fresh {
-                self.look_up(&leaders);
+                self.look_up(&leaders, &helpers);
                 is_fresh = true;
             }
             self.exact(root.leader)
@@ -114,8 +117,8 @@ impl Meter {
         self.trees.get(&leader).map_or(0, Vec::len)
     }
 
-    fn look_up(&mut self, leaders: &[i32]) {
-        self.trees = self.proc.trees(leaders);
+    fn look_up(&mut self, leaders: &[i32], helpers: &HashMap<i32, i32>) {
+        self.trees = self.proc.trees(leaders, helpers);
         self.exact.retain(|leader, _| leaders.contains(leader));
     }
 
@@ -211,7 +214,7 @@ mod tests {
     }
 
     fn root(limit_kib: u64) -> Root<'static> {
-        Root { leader: 20, limit: Size::from_bytes(limit_kib * 1024), group: None }
+        Root { leader: 20, limit: Size::from_bytes(limit_kib * 1024), helpers: &[], group: None }
     }
 
     fn usage(bytes: u64, measure: Measure) -> Vec<Option<Usage>> {
@@ -265,7 +268,10 @@ mod tests {
     #[test]
     fn an_instance_that_has_ended_has_no_figure() {
         let (folder, mut meter) = machine();
-        assert_eq!(meter.sample(&[Root { leader: 60, limit: None, group: None }]), [None]);
+        assert_eq!(
+            meter.sample(&[Root { leader: 60, limit: None, helpers: &[], group: None }]),
+            [None]
+        );
         meter.sample(&[root(0)]);
         fs::remove_dir_all(folder.path().join("20")).unwrap();
         fs::remove_dir_all(folder.path().join("21")).unwrap();
@@ -315,9 +321,12 @@ mod tests {
         let leader = running.0.id().cast_signed();
         let mut meter = Meter::new().unwrap();
         let exact =
-            meter.sample(&[Root { leader, limit: Size::from_bytes(1), group: None }])[0].unwrap();
+            meter.sample(&[Root { leader, limit: Size::from_bytes(1), helpers: &[], group: None }])
+                [0]
+            .unwrap();
         assert_eq!((exact.measure, meter.processes(leader)), (Measure::Pss, 3));
-        let rough = meter.sample(&[Root { leader, limit: None, group: None }])[0].unwrap();
+        let rough =
+            meter.sample(&[Root { leader, limit: None, helpers: &[], group: None }])[0].unwrap();
         assert_eq!(rough.measure, Measure::Rss);
         assert!(exact.bytes > 0 && rough.bytes > exact.bytes, "{rough:?} {exact:?}");
         assert!(meter.cpu(leader).is_some());
@@ -334,6 +343,7 @@ mod tests {
         let usage = Meter::new().unwrap().sample(&[Root {
             leader,
             limit: Size::from_mib(90),
+            helpers: &[],
             group: None,
         }])[0]
             .unwrap();

@@ -48,8 +48,13 @@ impl Proc {
         processes::parse(self.read(pid, "stat").ok()?)
     }
 
-    /// Returns the processes of each leader, itself first; a leader that is gone has none.
-    pub(crate) fn trees(&mut self, leaders: &[i32]) -> HashMap<i32, Vec<i32>> {
+    /// Returns the processes of each leader, itself first; a leader that is gone has none. `helpers` have left
+    /// the group of a leader, and belong to it.
+    pub(crate) fn trees(
+        &mut self,
+        leaders: &[i32],
+        helpers: &HashMap<i32, i32>,
+    ) -> HashMap<i32, Vec<i32>> {
         let mut trees: HashMap<i32, Vec<i32>> =
             leaders.iter().map(|&leader| (leader, Vec::new())).collect();
         let by_parent = if self.has_children_files { None } else { Some(self.by_parent()) };
@@ -57,6 +62,8 @@ impl Proc {
         for child in self.children(self.own_pid, by_parent.as_ref()) {
             let leader = if trees.contains_key(&child) {
                 Some(child)
+            } else if let Some(leader) = helpers.get(&child) {
+                Some(*leader)
             } else {
                 self.stat(child)
                     .map(|stat| stat.group.as_raw())
@@ -77,6 +84,19 @@ impl Proc {
             tree.dedup();
         }
         trees
+    }
+
+    /// Returns the descendants of the process that is the root of the walk; nothing without the kernel's lists
+    /// of children.
+    pub(crate) fn below(&mut self) -> Vec<i32> {
+        let mut found = Vec::new();
+        let mut open = if self.has_children_files { vec![self.own_pid] } else { Vec::new() };
+        while let Some(pid) = open.pop() {
+            let children = self.children(pid, None);
+            open.extend(&children);
+            found.extend(children);
+        }
+        found
     }
 
     fn children(&mut self, pid: i32, by_parent: Option<&HashMap<i32, Vec<i32>>>) -> Vec<i32> {
@@ -153,8 +173,9 @@ pub(super) mod tests {
     fn every_descendant_and_orphan_belongs_to_its_leader() {
         for kernel in [Kernel::WithChildren, Kernel::WithoutChildren] {
             let folder = tempfile::tempdir().unwrap();
-            // 10 is pm; 20 and 30 are leaders; 40 is an orphan of 20's group; 50 a stranger, as the guard is.
-            process(folder.path(), kernel, 10, 1, 10, "20 30 40 50 ");
+            // 10 is pm; 20 and 30 are leaders; 40 is an orphan of 20's group; 50 a stranger, as the guard is;
+            // 70 is a helper of 30.
+            process(folder.path(), kernel, 10, 1, 10, "20 30 40 50 70 ");
             process(folder.path(), kernel, 20, 10, 20, "21 ");
             process(folder.path(), kernel, 21, 20, 20, "22 ");
             process(folder.path(), kernel, 22, 21, 99, "");
@@ -162,11 +183,17 @@ pub(super) mod tests {
             process(folder.path(), kernel, 40, 10, 20, "41 ");
             process(folder.path(), kernel, 41, 40, 41, "");
             process(folder.path(), kernel, 50, 10, 10, "");
+            process(folder.path(), kernel, 70, 10, 70, "71 ");
+            process(folder.path(), kernel, 71, 70, 70, "");
             let mut proc = Proc::new(folder.path().to_owned(), 10);
-            let trees = proc.trees(&[20, 30, 60]);
+            let trees = proc.trees(&[20, 30, 60], &HashMap::from([(70, 30)]));
             assert_eq!(trees[&20], [20, 21, 22, 40, 41]);
-            assert_eq!(trees[&30], [30]);
+            assert_eq!(trees[&30], [30, 70, 71]);
             assert_eq!(trees[&60], Vec::<i32>::new());
+            let mut below = Proc::new(folder.path().to_owned(), 20).below();
+            below.sort_unstable();
+            let expected: &[i32] = if kernel == Kernel::WithChildren { &[21, 22] } else { &[] };
+            assert_eq!(below, expected);
         }
     }
 }

@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use super::proc_tree::Proc;
 use crate::app::text::printable;
-use crate::os::roster::Marks;
+use crate::os::processes::HeldPipe;
 
 /// One process, from /proc/PID/stat (proc_pid_stat(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,28 +73,16 @@ pub(crate) fn all() -> Vec<Stat> {
     pids.filter_map(|pid| parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)).collect()
 }
 
-/// Returns whether a process is known by the marks: one of its first three descriptors reads a run's stdin or
-/// writes to a run's output, or its environment has the variable. The ends matter: who looks on at the other
-/// end of a pipe (`cat </proc/PID/fd/1`) was not started by pm.
-pub(crate) fn is_marked(pid: Pid, marks: &Marks) -> bool {
-    let holds = (0..3).any(|fd| {
+/// Returns the pipes among the first three descriptors of a process; none where they are not ours to see.
+pub(crate) fn held_pipes(pid: Pid) -> Vec<HeldPipe> {
+    let held = (0..3).filter_map(|fd| {
         let path = format!("/proc/{pid}/fd/{fd}");
-        let Some(inode) = fs::read_link(&path).ok().as_deref().and_then(pipe) else {
-            return false;
-        };
-        let is_either = marks.stdins.contains(&inode) || marks.outputs.contains(&inode);
+        let inode = pipe(&fs::read_link(&path).ok()?)?;
         // The mode of the link is that of the descriptor (proc_pid_fd(5)).
-        let mode = is_either.then(|| fs::symlink_metadata(&path).ok()).flatten();
-        mode.map(|meta| meta.mode()).is_some_and(|mode| {
-            (marks.stdins.contains(&inode) && mode & 0o400 != 0)
-                || (marks.outputs.contains(&inode) && mode & 0o200 != 0)
-        })
+        let mode = fs::symlink_metadata(&path).ok()?.mode();
+        Some(HeldPipe { inode, reads: mode & 0o400 != 0, writes: mode & 0o200 != 0 })
     });
-    let carries = || {
-        let all = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        all.split(|byte| *byte == 0).any(|one| one == marks.variable)
-    };
-    holds || (!marks.variable.is_empty() && carries())
+    held.collect()
 }
 
 /// Returns the number in `pipe:[number]`.
@@ -128,6 +117,19 @@ pub(crate) fn name_of(pid: Pid) -> String {
 pub(crate) fn own_name(pid: u32) -> String {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     printable(&String::from_utf8_lossy(name.strip_suffix(b"\n").unwrap_or(&name)))
+}
+
+/// Returns the environment that a process was started with, each variable with a NUL behind it; nothing where
+/// it cannot be seen.
+pub(crate) fn environment(pid: Pid) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
+}
+
+/// Returns the descendants of a process. Nothing on a kernel that has no list of children
+/// (CONFIG_PROC_CHILDREN): for each call, all of /proc would be read.
+pub(crate) fn descendants_of(ancestor: Pid) -> Vec<Pid> {
+    let below = Proc::new(PathBuf::from("/proc"), ancestor.as_raw()).below();
+    below.into_iter().map(Pid::from_raw).collect()
 }
 
 /// Returns the children of this process, adopted ones too, dead ones too. The kernel's own list where

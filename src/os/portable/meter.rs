@@ -118,7 +118,7 @@ mod tests {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let leader = child.id().cast_signed();
         let mut meter = Meter::new().unwrap();
-        let root = Root { leader, limit: None, group: None };
+        let root = Root { leader, limit: None, helpers: &[], group: None };
         let usage = meter.sample(&[root])[0];
         killpg(Pid::from_raw(leader), Signal::SIGKILL).unwrap();
         child.wait().unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getsid};
 
-use crate::os::roster::Marks;
+use crate::os::processes::HeldPipe;
 
 /// macOS, the BSDs and Linux all have it there. Not by PATH, which is the application's.
 const PS: &str = "/bin/ps";
@@ -132,9 +132,20 @@ pub(crate) fn heeds_by_default(_pid: Pid, _signal: Signal) -> bool {
     false
 }
 
-/// Nobody can be known by the marks: no call of POSIX tells what another process has open or its variables.
-pub(crate) fn is_marked(_pid: Pid, _marks: &Marks) -> bool {
-    false
+/// Returns the pipes that a process has open: no call of POSIX tells.
+pub(crate) fn held_pipes(_pid: Pid) -> Vec<HeldPipe> {
+    Vec::new()
+}
+
+/// Returns the environment of a process: no call of POSIX tells.
+pub(crate) fn environment(_pid: Pid) -> Vec<u8> {
+    Vec::new()
+}
+
+/// Returns the descendants of a process: none is asked for, since nothing that leaves its group can be found
+/// again once its parent has ended.
+pub(crate) fn descendants_of(_ancestor: Pid) -> Vec<Pid> {
+    Vec::new()
 }
 
 #[cfg(test)]

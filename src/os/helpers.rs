@@ -1,0 +1,270 @@
+//! What has left the group of its run (`setsid helper &`) and goes with it all the same.
+//!
+//! Such a helper becomes pm's child when its parent has ended. Whose it is then, the kernel tells once: it was
+//! below the run's leader when a stop began, it has one of the run's pipes among its first three descriptors,
+//! or its environment has the name of the instance. One that was given none of these stays until the session
+//! ends. Nothing is looked for while no stranger is among pm's children.
+
+use std::collections::HashMap;
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpgid, getsid};
+
+use super::processes;
+use super::roster::Pipes;
+use crate::app::{InstanceId, RunId};
+
+/// What the processes of the last run of an instance are known by.
+#[derive(Debug)]
+struct Kin {
+    run: RunId,
+    /// The value of PS and FOREMAN_WORKER_NAME.
+    name: String,
+    pipes: Pipes,
+    /// The leader of its session, which for a run with a terminal is a process of pm's own.
+    session: Option<Pid>,
+}
+
+/// A run whose helpers are to end: with what signal, and who got it.
+#[derive(Debug)]
+struct Ending {
+    signal: Signal,
+    told: Vec<Pid>,
+}
+
+/// The helpers of all runs.
+#[derive(Debug, Default)]
+pub(crate) struct Helpers {
+    kin: HashMap<InstanceId, Kin>,
+    /// The strangers among pm's children, and whose they are.
+    owners: HashMap<Pid, Option<RunId>>,
+    /// Who was below the leader of a run when it was to stop, outside of its group.
+    below: HashMap<Pid, RunId>,
+    ending: HashMap<RunId, Ending>,
+}
+
+impl Helpers {
+    /// Takes a run that has started. What an earlier run of the instance has left is asked to end, and goes
+    /// with this one.
+    pub(crate) fn enter(&mut self, run: RunId, leader: Pid, name: String, pipes: Pipes) {
+        let is_of_instance = |other: &RunId| other.instance == run.instance;
+        for (pid, owner) in &mut self.owners {
+            if owner.as_ref().is_some_and(is_of_instance) {
+                tell(*pid, Signal::SIGTERM);
+                *owner = Some(run);
+            }
+        }
+        self.ending.retain(|other, _| !is_of_instance(other));
+        self.below.retain(|_, other| !is_of_instance(other));
+        let session = getsid(Some(leader)).ok();
+        self.kin.insert(run.instance, Kin { run, name, pipes, session });
+    }
+
+    /// Takes the living strangers among pm's children. `leads` tells the leaders of groups: a member of one of
+    /// those is no helper.
+    pub(crate) fn refresh(&mut self, living: &[Pid], leads: impl Fn(Pid) -> bool) {
+        self.owners.retain(|pid, _| living.contains(pid));
+        for pid in living {
+            let is_member = || getpgid(Some(*pid)).is_ok_and(&leads);
+            if !self.owners.contains_key(pid) && !is_member() {
+                let owner = self.owner_of(*pid);
+                self.owners.insert(*pid, owner);
+            }
+        }
+        for (pid, owner) in &self.owners {
+            let ending = owner.as_ref().and_then(|run| self.ending.get_mut(run));
+            if let Some(ending) = ending {
+                ending.tell(*pid);
+            }
+        }
+    }
+
+    /// Returns whose a process is, as far as that can be told.
+    fn owner_of(&self, pid: Pid) -> Option<RunId> {
+        if self.kin.values().any(|kin| kin.session == Some(pid)) {
+            return None;
+        }
+        if let Some(run) = self.below.get(&pid) {
+            return Some(*run);
+        }
+        let held = processes::held_pipes(pid);
+        let holds = |kin: &&Kin| {
+            held.iter().any(|pipe| {
+                (pipe.reads && pipe.inode == kin.pipes.stdin)
+                    || (pipe.writes && pipe.inode == kin.pipes.output)
+            })
+        };
+        if let Some(kin) = self.kin.values().find(holds) {
+            return Some(kin.run);
+        }
+        let environment = processes::environment(pid);
+        let value = |key: &[u8]| {
+            let mut lines = environment.split(|byte| *byte == 0);
+            lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(b"="))
+        };
+        let name = value(b"PS").filter(|name| value(b"FOREMAN_WORKER_NAME") == Some(name))?;
+        self.kin.values().find(|kin| kin.name.as_bytes() == name).map(|kin| kin.run)
+    }
+
+    /// Remembers who is below the living leader of a run and outside of its group, before a signal ends what
+    /// they hang on to.
+    pub(crate) fn remember(&mut self, run: RunId, leader: Pid) {
+        for pid in processes::descendants_of(leader) {
+            if getpgid(Some(pid)).is_ok_and(|group| group != leader) {
+                self.below.insert(pid, run);
+            }
+        }
+    }
+
+    /// Signals the helpers of a run, and later ones as they are found.
+    pub(crate) fn end(&mut self, run: RunId, signal: Signal) {
+        let mut ending = Ending { signal, told: Vec::new() };
+        for (pid, owner) in &self.owners {
+            if *owner == Some(run) {
+                ending.tell(*pid);
+            }
+        }
+        self.ending.insert(run, ending);
+    }
+
+    /// Signals the helpers of a run whose leader lives, once: those who are found and those who were remembered
+    /// just now.
+    pub(crate) fn signal(&mut self, run: RunId, signal: Signal) {
+        let mut once = Ending { signal, told: Vec::new() };
+        let owned =
+            self.owners.iter().filter(|(_, owner)| **owner == Some(run)).map(|(pid, _)| pid);
+        let below = self.below.iter().filter(|(_, owner)| **owner == run).map(|(pid, _)| pid);
+        for pid in owned.chain(below) {
+            once.tell(*pid);
+        }
+    }
+
+    /// Returns whether a helper of this run lives.
+    pub(crate) fn has_any(&self, run: RunId) -> bool {
+        self.owners.values().any(|owner| *owner == Some(run))
+    }
+
+    /// Returns the helpers of a run that are pm's children.
+    pub(crate) fn of(&self, run: RunId) -> Vec<i32> {
+        let of_run = self.owners.iter().filter(|(_, owner)| **owner == Some(run));
+        of_run.map(|(pid, _)| pid.as_raw()).collect()
+    }
+
+    /// Leaves all helpers alone from now on.
+    pub(crate) fn let_go(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Ending {
+    fn tell(&mut self, pid: Pid) {
+        if !self.told.contains(&pid) {
+            self.told.push(pid);
+            tell(pid, self.signal);
+        }
+    }
+}
+
+/// Signals a process, and the group that it leads. A stopped one hears a polite signal only when it goes on.
+fn tell(pid: Pid, signal: Signal) {
+    let send = |signal| {
+        // ESRCH: it ended just now. EPERM: it changed its user, and is not ours to end.
+        let _ = if getpgid(Some(pid)) == Ok(pid) { killpg(pid, signal) } else { kill(pid, signal) };
+    };
+    send(signal);
+    if signal != Signal::SIGKILL {
+        send(Signal::SIGCONT);
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(pm_portable))]
+mod tests {
+    use std::io::{self, Read};
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    fn run(number: u16, seq: u32) -> RunId {
+        RunId { instance: InstanceId { process_type: 0, number }, seq }
+    }
+
+    fn pid_of(child: &Child) -> Pid {
+        Pid::from_raw(child.id().cast_signed())
+    }
+
+    /// Something that lives, in a group of its own, with these variables alone.
+    fn sleeper(variables: &[(&str, &str)]) -> Command {
+        let mut sleep = Command::new("/bin/sleep");
+        sleep.arg("1000").process_group(0).env_clear().envs(variables.iter().copied());
+        sleep.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        sleep
+    }
+
+    #[test]
+    fn a_stranger_is_of_the_run_whose_pipe_or_name_it_has_or_below_whose_leader_it_was() {
+        let (stdin, _kept) = io::pipe().unwrap();
+        let (_output, writer) = io::pipe().unwrap();
+        let pipes = Pipes::of(&stdin, &writer).unwrap();
+        let name = |name| [("PS", name), ("FOREMAN_WORKER_NAME", name)];
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "setsid sleep 1000 & echo $!; wait"]).process_group(0);
+        let mut leader = shell.stdout(Stdio::piped()).spawn().unwrap();
+        let mut helpers = Helpers::default();
+        helpers.enter(run(1, 3), pid_of(&leader), "web.1".into(), pipes);
+        helpers.enter(run(2, 1), pid_of(&leader), "web.2".into(), Pipes::default());
+        let mut line = [0; 32];
+        let length = leader.stdout.take().unwrap().read(&mut line).unwrap();
+        let below = str::from_utf8(&line[..length]).unwrap().trim().parse().unwrap();
+        let below = Pid::from_raw(below);
+        while getpgid(Some(below)) == Ok(pid_of(&leader)) {}
+        helpers.remember(run(2, 1), pid_of(&leader));
+        let mut children = [
+            sleeper(&[]).stdin(stdin).spawn().unwrap(),
+            sleeper(&[]).stderr(writer).spawn().unwrap(),
+            sleeper(&name("web.1")).spawn().unwrap(),
+            sleeper(&name("web.2")).spawn().unwrap(),
+            sleeper(&name("web.3")).spawn().unwrap(),
+            sleeper(&[("PS", "web.1")]).spawn().unwrap(),
+            sleeper(&[]).spawn().unwrap(),
+            sleeper(&name("web.1")).spawn().unwrap(),
+        ];
+        let member = pid_of(&children[7]);
+        let mut living: Vec<Pid> = children.iter().map(pid_of).collect();
+        living.push(below);
+        helpers.refresh(&living, |group| group == member);
+        let owners: Vec<_> =
+            living.iter().map(|pid| helpers.owners.get(pid).copied().flatten()).collect();
+        let [first, second] = [Some(run(1, 3)), Some(run(2, 1))];
+        assert_eq!(owners, [first, first, first, second, None, None, None, None, second]);
+        assert!(!helpers.owners.contains_key(&member));
+        helpers.end(run(1, 3), Signal::SIGTERM);
+        for child in &mut children[..3] {
+            assert_eq!(child.wait().unwrap().code(), None);
+        }
+        helpers.refresh(&living[3..], |group| group == member);
+        assert!(!helpers.has_any(run(1, 3)) && helpers.has_any(run(2, 1)));
+        for child in &mut children[3..] {
+            assert_eq!(child.try_wait().unwrap(), None);
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        tell(below, Signal::SIGKILL);
+        leader.wait().unwrap();
+    }
+
+    #[test]
+    fn what_an_earlier_run_has_left_is_asked_to_end_when_the_next_starts() {
+        let mut left =
+            sleeper(&[("PS", "web.1"), ("FOREMAN_WORKER_NAME", "web.1")]).spawn().unwrap();
+        let mut helpers = Helpers::default();
+        helpers.enter(run(1, 1), Pid::this(), "web.1".into(), Pipes::default());
+        helpers.refresh(&[pid_of(&left)], |_| false);
+        helpers.enter(run(2, 1), Pid::this(), "web.2".into(), Pipes::default());
+        assert_eq!(left.try_wait().unwrap(), None);
+        helpers.enter(run(1, 2), Pid::this(), "web.1".into(), Pipes::default());
+        assert_eq!(helpers.of(run(1, 2)), [pid_of(&left).as_raw()]);
+        assert_eq!(left.wait().unwrap().code(), None);
+    }
+}
