@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(tone(false, Next::Nothing), Tone::News);
         assert_eq!(tone(false, Next::Again), Tone::News);
         assert_eq!(tone(true, Next::Nothing), Tone::Failure);
-        assert_eq!(words(&Note::Started { pid: 5 }).marked(), "-- started with pid 5");
+        assert_eq!(words(&Note::Started { pid: 5 }).line(), "-- started with pid 5");
     }
 
     #[test]

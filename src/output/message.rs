@@ -7,6 +7,7 @@ use crossbeam_channel::Sender;
 
 use super::follow::{Follower, Watcher};
 use super::screen::Voice;
+use crate::app::text::printable;
 use crate::app::{InstanceId, RunId};
 
 /// Who says something.
@@ -28,12 +29,14 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// Returns what such a line begins with, so that it is told apart from those of programs.
-    pub fn mark(self) -> &'static str {
-        match self {
+    /// Returns such a line: with a mark, by which it is told apart from those of programs, and what it quotes
+    /// (a file, a name of a process) without control characters.
+    pub fn line(self, text: &str) -> String {
+        let mark = match self {
             Self::News => "-- ",
             Self::Failure => "!! ",
-        }
+        };
+        format!("{mark}{}", printable(text))
     }
 }
 
@@ -58,9 +61,9 @@ impl Say {
         Self { tone: Tone::Failure, ..self }
     }
 
-    /// Returns the text with its mark, as it stands in a log.
-    pub fn marked(&self) -> String {
-        format!("{}{}", self.tone.mark(), self.text)
+    /// Returns the line, as it stands in a log.
+    pub fn line(&self) -> String {
+        self.tone.line(&self.text)
     }
 }
 

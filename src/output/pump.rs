@@ -211,9 +211,9 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         match say.speaker {
             Speaker::Instance(id) => {
                 let name = self.screen.name_of(id).unwrap_or_default();
-                self.archive.say(id, name, at, &say.marked());
+                self.archive.say(id, name, at, &say.line());
             }
-            Speaker::System => self.archive.announce(at, &say.marked()),
+            Speaker::System => self.archive.announce(at, &say.line()),
         }
         self.screen.say(say);
     }

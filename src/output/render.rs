@@ -226,7 +226,7 @@ impl Renderer {
             (true, Tone::News) => ("\x1b[2m", "\x1b[0m"),
             (true, Tone::Failure) => ("\x1b[1;31m", "\x1b[0m"),
         };
-        let line = [begin, tone.mark(), text, end].concat();
+        let line = [begin, &tone.line(text), end].concat();
         // It would stand behind what a program has not finished.
         self.put(id, Piece::Over, out);
         self.piece(id, line.as_bytes(), End::Newline, out);
@@ -308,19 +308,19 @@ mod tests {
             let mut out = Vec::new();
             renderer.piece(web, b"half", End::Silence, &mut out);
             renderer.say(web, Tone::News, "started with pid 5", &mut out);
-            renderer.say(web, Tone::Failure, "exited with code 3", &mut out);
+            renderer.say(web, Tone::Failure, "no `\x1b[2J\n`", &mut out);
             String::from_utf8(out).unwrap()
         };
         assert_eq!(
             shown(false),
-            "w | half\nw | -- started with pid 5\nw | !! exited with code 3\n"
+            "w | half\nw | -- started with pid 5\nw | !! no `\\u{1b}[2J\\n`\n"
         );
         let prefix = "\x1b[0m\x1b[36mw | \x1b[0m";
         assert_eq!(
             shown(true),
             format!(
                 "{prefix}half\n{prefix}\x1b[2m-- started with pid 5\x1b[0m\n\
-                 {prefix}\x1b[1;31m!! exited with code 3\x1b[0m\n"
+                 {prefix}\x1b[1;31m!! no `\\u{{1b}}[2J\\n`\x1b[0m\n"
             )
         );
     }
