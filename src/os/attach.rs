@@ -1,6 +1,7 @@
 //! The client's side of `pm attach`: pm's own terminal in raw mode, tied to that of an instance. The
 //! terminal gets its mode back however this ends.
 
+mod detach;
 mod incoming;
 mod outgoing;
 
@@ -24,8 +25,6 @@ use crate::control::proto::{Body, Order};
 use crate::error::Error;
 use crate::output::Modes;
 
-/// Ctrl-], as in telnet(1): no program needs it.
-const DETACH: u8 = 0x1d;
 /// Signals that end it in order.
 const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 /// How long a client that detaches waits for the session to take the rest of what was typed.
@@ -103,7 +102,7 @@ fn tie(stream: &UnixStream, incoming: &mut Incoming, signals: &Signals) -> io::R
                 other => other?,
             };
             let typed = &keys[..count];
-            let end = memchr::memchr(DETACH, typed);
+            let end = detach::find(typed);
             if !outgoing.type_on(&typed[..end.unwrap_or(count)]) {
                 screen.show(BELL)?;
             }

@@ -1,0 +1,32 @@
+//! The key that detaches, in each form in which a terminal sends it.
+
+use memchr::memmem;
+
+/// Ctrl-], as in telnet(1): no program needs it. What follows is the same key where the program has asked the
+/// terminal for longer forms: the keyboard protocol of kitty, with and without kinds of events, and
+/// xterm's modifyOtherKeys.
+const FORMS: [&[u8]; 4] = [b"\x1d", b"\x1b[93;5u", b"\x1b[93;5:1u", b"\x1b[27;5;93~"];
+
+/// Returns how many bytes were typed before the key that detaches, where it was typed.
+pub(super) fn find(typed: &[u8]) -> Option<usize> {
+    FORMS.iter().filter_map(|form| memmem::find(typed, form)).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_known_in_every_form() {
+        for (typed, before) in [
+            (&b"ls\r\x1dx"[..], Some(3)),
+            (b"\x1b[93;5u", Some(0)),
+            (b"ab\x1b[93;5:1u\x1d", Some(2)),
+            (b"a\x1b[27;5;93~", Some(1)),
+            (b"]\x1b[93;2u\x1b[93;5:3u\x1b[93u\x1b[27;6;93~", None),
+            (b"", None),
+        ] {
+            assert_eq!(find(typed), before, "{typed:?}");
+        }
+    }
+}
