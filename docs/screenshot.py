@@ -128,6 +128,8 @@ def pieces(line):
         for code in (int(code or 0) for code in codes.split(";")) if not text else ():
             if code in (0, 39):
                 colour = TEXT
+            elif code == 2:
+                colour = MUTED
             elif 30 <= code <= 37:
                 colour = PALETTE[code - 30]
             elif 90 <= code <= 97:

@@ -14,7 +14,7 @@
 //! | [`resources`] | a memory budget → `WEB_CONCURRENCY`, heap and collector of each runtime; pure |
 //! | [`supervisor`] | the functional core: the state of every instance and of the session |
 //! | [`os`] | the imperative shell: the loop, children and their groups, the guard, signals, the meter |
-//! | [`output`] | one thread that owns all pipes and stdout: split, render, one write a batch |
+//! | [`output`] | one thread that owns all pipes and stdout: split, filter, render, one write a batch |
 //! | [`control`] | the socket of a session: where it is, what is said over it, who may speak |
 //! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and the one that writes |
 //! | [`cli`] | one file a subcommand, over clap's structs in [`cli::args`] |
