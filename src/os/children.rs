@@ -297,8 +297,10 @@ impl Children {
         let pid = child.pid;
         // ESRCH cannot be: the leader is there, dead or alive.
         let _ = killpg(pid, Signal::SIGKILL);
-        self.outlived.push((run.instance, pid));
-        self.outlived.retain(|(_, group)| self.adopted.member_of(*group).is_some());
+        if child.life == Life::GroupLeft {
+            self.outlived.push((run.instance, pid));
+            self.outlived.retain(|(_, group)| self.adopted.member_of(*group).is_some());
+        }
         if child.helpers == Fate::Go && !self.session_ends {
             self.helpers.end(run, Signal::SIGKILL);
         }
