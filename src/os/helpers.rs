@@ -81,7 +81,7 @@ impl Helpers {
 
     /// Returns whose a process is, as far as that can be told.
     fn owner_of(&self, pid: Pid) -> Option<RunId> {
-        if self.kin.values().any(|kin| kin.session == Some(pid)) {
+        if self.kin.values().any(|kin| kin.session == Some(pid)) || is_of_pm(pid) {
             return None;
         }
         if let Some(run) = self.below.get(&pid) {
@@ -163,6 +163,12 @@ impl Ending {
             tell(pid, self.signal);
         }
     }
+}
+
+/// Returns whether it is the guard of a pm that an instance has run, or leads a terminal's session there. Such
+/// a one ends by itself, when it has done its work.
+fn is_of_pm(pid: Pid) -> bool {
+    processes::own_name(pid.as_raw().cast_unsigned()).starts_with("procfile-")
 }
 
 /// Signals a process, and the group that it leads. A stopped one hears a polite signal only when it goes on.

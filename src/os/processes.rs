@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 
 use super::roster::Marks;
 pub(crate) use super::system::processes::{
-    Stat, all, descendants_of, environment, heeds_by_default, held_pipes, missing,
+    Stat, all, descendants_of, environment, heeds_by_default, held_pipes, missing, own_name,
 };
 
 /// An end of a pipe that a process has open.

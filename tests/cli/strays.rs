@@ -239,3 +239,22 @@ fn a_helper_that_left_its_group_counts_for_the_memory_of_its_instance() {
     eventually("its end", || state_of(helper).is_none().then_some(()));
     end(&app, &mut session);
 }
+
+#[test]
+fn the_guard_of_a_pm_that_an_instance_has_run_may_do_its_work() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
+    let app = crate::control::app(&format!("nested: exec {PM} start -f inner/Procfile\n"))
+        .write("inner/Procfile", "deaf: trap '' TERM; echo $$ > pid; while :; do sleep 1; done\n");
+    let mut session = app.pm(["start", "-t", "60"]).spawn();
+    let written = || app.read("inner/pid").filter(|text| text.ends_with('\n'));
+    let deaf = eventually("the inner instance", written);
+    let deaf = Pid::from_raw(deaf.trim().parse().expect("it writes its pid"));
+    let inner = session.running("start -f inner/Procfile").pop().expect("the inner pm runs");
+    kill(inner, Signal::SIGKILL).expect("it runs");
+    session.wait_for("restart 1 of 5");
+    eventually("the end of the inner instance", || state_of(deaf).is_none().then_some(()));
+    assert!(session.is_running());
+    end(&app, &mut session);
+}
