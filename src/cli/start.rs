@@ -16,6 +16,7 @@ use crate::control::place;
 use crate::error::Error;
 use crate::os::desk::{Control, Reread};
 use crate::os::listeners::Listeners;
+use crate::os::own_terminal::OwnTerminal;
 use crate::output::Form;
 use crate::{os, resources};
 
@@ -46,6 +47,9 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
     let zone = os::zone::local(sources.var("TZ").is_some());
     let folder = place::folder(sources.var("XDG_RUNTIME_DIR").map(Path::new));
     let reread = reread(args.clone(), called_as, again, said);
+    // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
+    let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
+    let _terminal = if is_dumb { None } else { OwnTerminal::of(&plan.app) };
     let control = Control { folder, launched: args.daemonised, reread };
     os::run::run(Arc::new(plan.app), form, zone, plan.notices, control)
 }

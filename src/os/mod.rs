@@ -25,7 +25,7 @@ pub(crate) mod limits;
 pub(crate) mod listeners;
 pub mod meter;
 pub(crate) mod notes;
-mod own_terminal;
+pub(crate) mod own_terminal;
 mod pow;
 pub(crate) mod processes;
 mod program;

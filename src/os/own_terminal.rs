@@ -12,13 +12,13 @@ use crate::app::{App, Stdio};
 use crate::output::CALM;
 
 /// Gives the terminal back what it had, when this is dropped: at every end of pm but SIGKILL.
-pub(super) struct OwnTerminal {
+pub(crate) struct OwnTerminal {
     before: Termios,
 }
 
 impl OwnTerminal {
     /// Remembers the terminal that pm writes to. `None` where it is none, or no instance can reach it.
-    pub(super) fn of(app: &App) -> Option<Self> {
+    pub(crate) fn of(app: &App) -> Option<Self> {
         let is_reached = app.types.iter().any(|known| known.stdio == Stdio::Pipes);
         let before = tcgetattr(io::stdout()).ok().filter(|_| is_reached)?;
         Some(Self { before })

@@ -19,7 +19,6 @@ use super::desk::{self, Control, Desk};
 use super::guard::{self, Guard};
 use super::halt::{self, Halt};
 use super::limits::OpenFiles;
-use super::own_terminal::OwnTerminal;
 use super::pty::Size;
 use super::signals::{Heard, Signals};
 use super::spawn::{Spawner, Terminal};
@@ -51,8 +50,6 @@ pub(crate) fn run(
     first: Vec<String>,
     control: Control,
 ) -> Result<i32, Error> {
-    // Until everything else is over.
-    let _terminal = OwnTerminal::of(&app);
     let mut shell = Shell::open(app.clone(), form, zone, control)?;
     let first = first.into_iter().chain(shell.warning.take()).chain(processes::missing());
     for text in first {

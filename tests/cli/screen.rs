@@ -113,7 +113,7 @@ fn what_an_instance_has_done_to_pms_own_terminal_is_taken_back() {
     let shell = app.command("bash", ["--norc", "-i"]).env("PS1", "prompt> ").spawn_pty();
     shell.wait_for("prompt> ");
     shell.type_keys(&format!(
-        "stty -g > before; {PM} start -c never --pty never; stty -g > after\n"
+        "stty -g > before; TERM=xterm {PM} start -c never --pty never; stty -g > after\n"
     ));
     shell.wait_for("| ready");
     shell.type_keys(CTRL_C);
