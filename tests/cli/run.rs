@@ -298,11 +298,13 @@ fn a_script_of_the_background_is_one_job_with_what_it_runs() {
     let shell = shell(&app);
     shell.type_keys("sh script &\n");
     wait_until_stopped(&shell, "cat", true);
+    wait_until_stopped(&shell, "sh script", true);
     bring_to_foreground(&shell, "cat");
     shell.type_keys("one\n");
     shell.wait_for_times("one\r\n", 2);
     shell.type_keys(CTRL_Z);
     wait_until_stopped(&shell, "cat", true);
+    wait_until_stopped(&shell, "sh script", true);
     bring_to_foreground(&shell, "cat");
     shell.type_keys("two\n");
     shell.wait_for_times("two\r\n", 2);
