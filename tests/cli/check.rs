@@ -49,8 +49,8 @@ fn a_program_that_is_not_on_path_and_a_background_job_are_named() {
 #[test]
 fn what_the_shell_would_refuse_or_miss_at_once_is_named() {
     let app = app(
-        "web: cd client && exec sleep 1\nworker: cd ../server; exec sleep $NAP $LONG $OWN $PS\nodd: sleep '1\n",
-        3,
+        "web: cd client && exec sleep 1\nworker: cd ../server; exec sleep $NAP $LONG $OWN $PS\nodd: sleep '1\nhalf: if true; then sleep 1\n",
+        4,
     )
     .write("server/x", "")
     .write("type/x", "")
@@ -58,11 +58,15 @@ fn what_the_shell_would_refuse_or_miss_at_once_is_named() {
     .write("pm.toml", "[process.worker]\ndirectory = \"type\"\nenv = { OWN = \"1\" }\n");
     let output = app.pm(["check"]).run();
     let places: Vec<&str> = output.stderr.lines().filter(|line| line.contains("-->")).collect();
-    assert_eq!(places, [" --> Procfile:1:9", " --> Procfile:2:34", " --> Procfile:3:12"]);
+    assert_eq!(
+        places,
+        [" --> Procfile:1:9", " --> Procfile:2:34", " --> Procfile:3:12", " --> Procfile:4:7"]
+    );
     for part in [
         "warning[missing-folder]: there is no folder `client`",
         "warning[unset-variable]: `$NAP` is set nowhere",
         "error[unclosed-quote]: the quote `'` is never closed",
+        "warning[syntax-error]: the shell refuses the command: ",
     ] {
         assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
     }

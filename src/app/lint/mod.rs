@@ -116,6 +116,8 @@ pub struct Subject<'a> {
 pub struct System<'a> {
     /// Looks a program up, as the shell in the folder would.
     pub program: &'a dyn Fn(&str, &Path) -> Lookup,
+    /// Says why the shell does not even read a command, if it does not.
+    pub refusal: &'a dyn Fn(&str) -> Option<String>,
     /// Says what there is under the path of a folder.
     pub folder: &'a dyn Fn(&Path) -> Folder,
     /// Says whether a port can be had.
@@ -134,7 +136,7 @@ pub fn check(subject: Subject<'_>, system: &System<'_>) -> Vec<Finding> {
         let folder = own.directory.as_deref().unwrap_or(&app.root);
         let environment = app.environment_of(InstanceId { process_type, number: 1 });
         let lexed = lex(&entry.command);
-        all.extend(refused::unclosed(&say, &lexed));
+        all.extend(refused::syntax(&say, &lexed, system.refusal));
         let ask = folder::Ask { environment: &environment, folder, what: system.folder };
         all.extend(folder::missing(&say, &lexed, &ask));
         all.extend(variable::unset(&say, &lexed, &environment));

@@ -1,12 +1,41 @@
-//! Lint of what a shell refuses to read at all: quotes and expansions that are never closed.
+//! Lint of what a shell refuses to read at all: quotes that are never closed, and other errors of syntax.
 
 use super::{Finding, Severity, Speaker};
-use crate::app::shell::{Lexed, Unread};
+use crate::app::shell::{Lexed, ShellCommand, Unread, shell_command};
+use crate::app::text::printable;
 
-/// Finds the sign that is never closed.
-pub(super) fn unclosed(say: &Speaker<'_>, lexed: &Lexed) -> Option<Finding> {
-    let Some(Unread::Open { at, sign }) = lexed.unread else { return None };
-    let (shown, hint) = match sign {
+/// Finds a command that the shell refuses, by asking the shell; where it is a sign that is never closed, its
+/// place is named.
+pub(super) fn syntax(
+    say: &Speaker<'_>,
+    lexed: &Lexed,
+    ask: &dyn Fn(&str) -> Option<String>,
+) -> Option<Finding> {
+    let command = &say.entry.command;
+    // What has words and redirections only, all of them closed, cannot be refused.
+    if matches!(shell_command(command), ShellCommand::Exec(_)) {
+        return None;
+    }
+    let reason = ask(command)?;
+    Some(match lexed.unread {
+        Some(Unread::Open { at, sign }) => {
+            let (shown, hint) = unclosed(sign);
+            let message = format!("{shown} is never closed: the shell refuses the command");
+            let finding = say.warn("unclosed-quote", at..at + sign.len(), message, hint.into());
+            Finding { severity: Severity::Error, ..finding }
+        }
+        Some(Unread::Unclear) | None => {
+            let message = format!("the shell refuses the command: {}", printable(&reason));
+            let hint = "a command is one line of /bin/sh: correct it, or put it in a script".into();
+            // A template of a Procfile may stand there: the others can run.
+            say.warn("syntax-error", 0..command.len(), message, hint)
+        }
+    })
+}
+
+/// Returns how a sign is called, and what to do about it.
+fn unclosed(sign: &str) -> (&'static str, &'static str) {
+    match sign {
         "'" => (
             "the quote `'`",
             "close it; an apostrophe that is meant as such is `\\'`, or stands in double quotes",
@@ -15,8 +44,5 @@ pub(super) fn unclosed(say: &Speaker<'_>, lexed: &Lexed) -> Option<Finding> {
         "`" => ("the backquote", "close it, or write `$(...)`"),
         "$(" => ("`$(`", "close it with `)`"),
         _ => ("`${`", "close it with `}`"),
-    };
-    let message = format!("{shown} is never closed: the shell refuses the command");
-    let finding = say.warn("unclosed-quote", at..at + sign.len(), message, hint.into());
-    Some(Finding { severity: Severity::Error, ..finding })
+    }
 }

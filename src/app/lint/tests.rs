@@ -11,6 +11,11 @@ const SYSTEM: System<'static> = System {
         "./text" => Lookup::NotExecutable,
         _ => Lookup::Found,
     },
+    refusal: &|command| {
+        let mut shell = std::process::Command::new("/bin/sh");
+        let said = shell.args(["-n", "-c", command]).output().unwrap();
+        (!said.status.success()).then(|| "what it says".to_owned())
+    },
     folder: &|path| match path.to_str() {
         Some("/app/web" | "/app/./web" | "/app/web/sub" | "/app/own") => Folder::Found,
         Some("/app/Procfile") => Folder::NotAFolder,
@@ -152,11 +157,13 @@ fn what_a_shell_refuses_is_an_error_with_its_place() {
         assert_eq!(shown(&found), [expected], "{command}");
         assert_eq!(found[0].severity, Severity::Error, "{command}");
     }
+    let found = of_command("if true; then x");
+    assert_eq!(found, ["1:6 syntax-error: the shell refuses the command: what it says"]);
     for command in [
         "echo \"it's\" 'a\"b' it\\'s # it's",
         "awk '{print \"$1\"}' \"${DB:-it's}\" \"`cat \"x\"`\"",
         "cat <<X",
-        "node $'it\\'s'",
+        "node $'its'",
     ] {
         assert_eq!(of_command(command), Vec::<String>::new(), "{command}");
     }

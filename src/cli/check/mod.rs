@@ -109,7 +109,8 @@ fn check(
     let ports = app.instances().filter_map(|id| app.port_of(id)).collect();
     let holders = probe::PortHolders::new(ports, &sessions);
     let port = |port| holders.state(port);
-    let system = System { program: &program, folder: &probe::folder, port: &port };
+    let system =
+        System { program: &program, refusal: &probe::refusal, folder: &probe::folder, port: &port };
     let subject = Subject {
         procfile: &procfile,
         environment: &environment,

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use nix::unistd::{AccessFlags, access};
 
@@ -42,6 +43,21 @@ fn state(path: &Path) -> Lookup {
     } else {
         Lookup::NotExecutable
     }
+}
+
+/// Says why /bin/sh does not even read a command, if it does not. Nothing of it is run (POSIX sh, `-n`).
+pub(super) fn refusal(command: &str) -> Option<String> {
+    const ERROR: &str = "syntax error";
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-n", "-c", command]).env_clear().stdin(Stdio::null());
+    // Where there is no shell, nothing is known.
+    let output = shell.output().ok().filter(|output| !output.status.success())?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let first = said.lines().next().unwrap_or_default();
+    // `/bin/sh: 1: Syntax error: "&&" unexpected`, or another shell's own form of it.
+    let at = first.to_ascii_lowercase().find(ERROR);
+    let reason = at.map_or(first, |at| first[at + ERROR.len()..].trim_start_matches([':', ' ']));
+    Some(reason.trim().to_owned())
 }
 
 /// Says what there is under the path of a folder. What cannot be looked at counts as found.
@@ -192,5 +208,15 @@ mod tests {
         assert_eq!(state(&[1_000_000_000]), stranger);
         drop(listener);
         assert_eq!(state(&[]), PortState::Free);
+    }
+
+    #[test]
+    fn the_shell_says_why_it_refuses_a_command_and_runs_nothing_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let left = dir.path().join("left");
+        let refused = refusal(&format!("touch {} && && x", left.display()));
+        assert!(refused.as_ref().is_some_and(|reason| reason.contains("&&")), "{refused:?}");
+        assert_eq!(refusal(&format!("touch {} && x", left.display())), None);
+        assert!(!left.exists());
     }
 }

@@ -112,6 +112,7 @@ fn the_check_points_into_the_file(read: Procfile, lines: &[&str]) {
     };
     let system = System {
         program: &|_, _| Lookup::Missing,
+        refusal: &|_| Some("Syntax error".to_owned()),
         folder: &|_| Folder::Missing,
         port: &|_| PortState::Taken(None),
     };
