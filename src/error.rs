@@ -200,6 +200,28 @@ pub enum Error {
         /// Each, with what it runs.
         sessions: Vec<String>,
     },
+    /// A session of this folder and Procfile runs what is to be started.
+    #[error("{}; see pm ps", already(running))]
+    AlreadyRuns {
+        /// Each name, and the process id of the session.
+        running: Vec<(String, i32)>,
+    },
+    /// Some of what is to be started is known to a session, and some is not.
+    #[error("nothing is started: {}, and no session knows {}", stopped(down), quoted(unknown))]
+    PartlyKnown {
+        /// Each name that does not run, and the process id of the session that knows it.
+        down: Vec<(String, i32)>,
+        /// The names that no session knows.
+        unknown: Vec<String>,
+    },
+    /// A session in the background that nobody could control is not started.
+    #[error("a session in the background could not be controlled: cannot make a socket in `{}`", folder.display())]
+    NoControl {
+        /// The runtime folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The session refused, and said why.
     #[error("{reason}")]
     Refused {
@@ -283,6 +305,33 @@ fn word(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "-_./+,:@%".contains(c);
     if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// Returns which names run in which session.
+fn already(running: &[(String, i32)]) -> String {
+    let mut sessions: Vec<(i32, Vec<&str>)> = Vec::new();
+    for (name, session) in running {
+        match sessions.iter_mut().find(|(known, _)| known == session) {
+            Some((_, names)) => names.push(name),
+            None => sessions.push((*session, vec![name])),
+        }
+    }
+    let one = |(session, names): &(i32, Vec<&str>)| {
+        let run = if names.len() == 1 { "runs" } else { "run" };
+        format!("{} already {run} in the session of pid {session}", names.join(", "))
+    };
+    sessions.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn stopped(down: &[(String, i32)]) -> String {
+    let one = |(name, session): &(String, i32)| {
+        format!("`{name}` does not run in the session of pid {session}")
+    };
+    down.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn waiting_for(names: &[String]) -> String {
@@ -369,6 +418,23 @@ impl Error {
                 "name a process type of the Procfile, or a program on PATH; shell text goes with `-c`".into()
             }
             Self::NoSession { .. } => "start one with `pm start`, or name its folder with `-d`".into(),
+            Self::AlreadyRuns { running } => {
+                let name = running.first().map_or("NAME", |(name, _)| name.as_str());
+                format!(
+                    "`pm restart {name}` starts it anew; `pm start --another` starts a second session all the same"
+                )
+            }
+            Self::PartlyKnown { down, unknown } => {
+                let known: Vec<_> = down.iter().map(|(name, _)| name.as_str()).collect();
+                format!(
+                    "start those that are known in their session with `pm start {}`, and then `pm start {}`",
+                    known.join(" "),
+                    unknown.join(" ")
+                )
+            }
+            Self::NoControl { .. } => {
+                "make the folder yours alone (`chmod 700`), or name another in XDG_RUNTIME_DIR".into()
+            }
             Self::WhichSession { .. } => "choose one with `--session PID`".into(),
             Self::Refused { hint, .. } => return hint.clone(),
             Self::NotASignal { .. } => "write a name such as `USR1` or a number".into(),

@@ -62,6 +62,18 @@ impl Files {
         self.root.clone().or_else(of_procfile).unwrap_or_default()
     }
 
+    /// Returns the Procfile as it was typed, or the one of the root.
+    pub fn procfile_as_typed(&self) -> PathBuf {
+        self.procfile.clone().unwrap_or_else(|| self.root_as_typed().join("Procfile"))
+    }
+
+    /// Returns the one path of the Procfile, whatever was typed: absolute and, where it is there, without
+    /// symbolic links.
+    pub fn procfile(&self, cwd: &Path) -> PathBuf {
+        let path = cwd.join(self.procfile_as_typed());
+        fs::canonicalize(&path).unwrap_or(path)
+    }
+
     /// Returns the application's folder, absolute where `cwd` is.
     ///
     /// # Errors
@@ -123,7 +135,7 @@ impl LoadedProcfile {
 /// The root or the file cannot be used, or a line of it stops everything.
 pub fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Error> {
     let root = files.root(cwd)?;
-    let path = files.procfile.clone().unwrap_or_else(|| files.root_as_typed().join("Procfile"));
+    let path = files.procfile_as_typed();
     let bytes = match fs::read(cwd.join(&path)) {
         Ok(bytes) => bytes,
         Err(source) if source.kind() == io::ErrorKind::NotFound => {

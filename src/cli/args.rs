@@ -60,7 +60,7 @@ pub enum Command {
     #[command(visible_alias = "ps")]
     Status(ctl::StatusArgs),
     /// Restart instances of the running session; reads the env files again
-    Restart(ctl::NamesArgs),
+    Restart(ctl::RestartArgs),
     /// Stop instances of the running session; they stay stopped
     Stop(ctl::NamesArgs),
     /// Change how many of a process type the running session has
@@ -132,6 +132,9 @@ pub struct StartArgs {
     /// With `--daemon`: append its output to this file [default: pm.log in the root]
     #[arg(long, value_name = "FILE", env = "PM_LOG_FILE")]
     pub log: Option<PathBuf>,
+    /// Start a second session, although one of this folder and Procfile runs some of the types already
+    #[arg(long, env = "PM_ANOTHER", value_parser = Switch)]
+    pub another: bool,
     /// This is the one in the background
     #[arg(long, hide = true)]
     pub daemonised: bool,

@@ -6,8 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::args::StartArgs;
+use super::ctl::find;
 use super::sources::Sources;
 use super::{answer, before, tell};
+use crate::control::place;
 use crate::error::Error;
 use crate::os::daemon::{self, Launched};
 
@@ -17,6 +19,10 @@ const LOG: &str = "pm.log";
 /// Starts the session in the background, and returns when it can be asked. The files were read without an
 /// error by then.
 pub(crate) fn start(args: &StartArgs, root: &Path, sources: &Sources) -> Result<i32, Error> {
+    let folder = find::folder(sources);
+    if let Err(source) = place::make(&folder) {
+        return Err(Error::NoControl { folder, source });
+    }
     let path = match &args.log {
         Some(path) => sources.cwd.join(path),
         None => root.join(LOG),

@@ -1,18 +1,17 @@
 //! `pm start`
 
-use std::path::Path;
 use std::sync::Arc;
 
 use clap::ArgMatches;
 
 use super::args::{StartArgs, Tool};
+use super::ctl::begin::{self, Beginning};
 use super::given::Given;
 use super::resolve::{self, Asked, Loaded, Plan, look};
 use super::settled::Settled;
 use super::sources::Sources;
 use super::{ctl, daemon, tell};
 use crate::app::{App, Stdio, Warning, formation, lint, load};
-use crate::control::place;
 use crate::error::Error;
 use crate::os::desk::{Control, Reread};
 use crate::os::listeners::Listeners;
@@ -23,7 +22,7 @@ use crate::{os, resources};
 /// Runs the application until it has ended, and returns the exit code.
 pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Result<i32, Error> {
     let sources = given.sources;
-    if let Some(code) = ctl::start_in_session(args, sources)? {
+    if let Some(code) = begin::named_instances(args, sources)? {
         return Ok(code);
     }
     let again = (given.matches.clone(), given.sources.clone());
@@ -37,6 +36,15 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
         true => Form::Json,
         false => look::text(&settled.session, &plan.app, sources)?,
     };
+    let procfile = settled.files.procfile(&sources.cwd);
+    // Who launched this one has looked.
+    let turn = match args.daemonised {
+        true => None,
+        false => match begin::beside_others(args, &plan.app, &procfile, sources)? {
+            Beginning::OfItsOwn(turn) => turn,
+            Beginning::InSession(code) => return Ok(code),
+        },
+    };
     // Who is started in the background need not say again what was said here.
     if !args.daemonised {
         warn_of_taken_ports(&plan.app);
@@ -45,12 +53,12 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
         return daemon::start(args, &plan.app.root, sources);
     }
     let zone = os::zone::local(sources.var("TZ").is_some());
-    let folder = place::folder(sources.var("XDG_RUNTIME_DIR").map(Path::new));
+    let folder = ctl::find::folder(sources);
     let reread = reread(args.clone(), called_as, again, said);
     // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
     let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
     let _terminal = if is_dumb { None } else { OwnTerminal::of(&plan.app) };
-    let control = Control { folder, launched: args.daemonised, reread };
+    let control = Control { folder, procfile, turn, launched: args.daemonised, reread };
     os::run::run(Arc::new(plan.app), form, zone, plan.notices, control)
 }
 
@@ -130,6 +138,7 @@ pub(crate) fn read(
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use clap::FromArgMatches;
 

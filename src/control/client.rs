@@ -83,13 +83,18 @@ pub fn give(stream: &mut UnixStream, order: Order) -> io::Result<()> {
     stream.write_all(&line)
 }
 
-/// Gives an order whose answer comes at once. `None` where it does not.
+/// Gives an order whose answer comes at once.
 ///
 /// # Errors
-/// Nobody listens there, or the connection breaks.
-pub fn ask(socket: &Path, order: Order) -> io::Result<Option<Body>> {
+/// Nobody listens there, or the connection breaks: [`ErrorKind::UnexpectedEof`] where it is closed without an
+/// answer, [`ErrorKind::TimedOut`] where none comes.
+pub fn ask(socket: &Path, order: Order) -> io::Result<Body> {
+    let fail = |kind, text| Err(io::Error::new(kind, text));
     match Connection::open(socket, order)?.wait(Some(PROMPT))? {
-        Heard::Answer(body) => Ok(Some(body)),
-        Heard::Nothing | Heard::End => Ok(None),
+        Heard::Answer(body) => Ok(body),
+        Heard::End => fail(ErrorKind::UnexpectedEof, "it ended before it answered"),
+        Heard::Nothing => {
+            fail(ErrorKind::TimedOut, "it does not answer; it may be stopped (Ctrl-Z)")
+        }
     }
 }

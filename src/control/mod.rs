@@ -6,3 +6,4 @@ mod peer;
 pub mod place;
 pub mod proto;
 pub mod server;
+pub mod turn;

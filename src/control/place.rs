@@ -1,13 +1,18 @@
 //! Where sessions leave their sockets, and how they are found: by the application's root.
 //!
-//! A session has two files in the runtime folder, `HASH-PID.lock` and `HASH-PID.sock`. It holds an
-//! advisory lock on the first for as long as it lives; where nobody holds it, both are stale.
+//! A session has two files in the runtime folder, `HASH-SALT-PID.lock` and `HASH-SALT-PID.sock`. It holds an
+//! advisory lock on the first for as long as it lives; where nobody holds it, both are stale. The salt keeps
+//! apart what has one pid and one root: containers that share the folder. A lock that is missing (a cleaner of
+//! /tmp has removed it) does not hide a session: its socket answers.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::mem::offset_of;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::libc::sockaddr_un;
@@ -15,15 +20,21 @@ use nix::unistd::geteuid;
 
 /// What `sun_path` holds, its end included: 108 bytes on Linux, 104 on macOS and the BSDs.
 const PATH_LIMIT: usize = size_of::<sockaddr_un>() - offset_of!(sockaddr_un, sun_path);
-/// The longest name in the folder: 16 hexadecimal digits, a pid of up to 10, and the rest.
-const NAME_LIMIT: usize = "0123456789abcdef-2147483647.sock".len();
+/// The longest name in the folder: 16 hexadecimal digits, 8 of salt, a pid of up to 10, and the rest.
+const NAME_LIMIT: usize = "0123456789abcdef-01234567-2147483647.sock".len();
+/// So often a name is tried that nobody else has. Once is enough, but where two clean up at that moment.
+const TRIES: usize = 16;
 
-/// Returns the runtime folder: `pm` in XDG_RUNTIME_DIR, or where there is none or its path is too long for
-/// a socket, /tmp/pm-UID.
+/// Returns the runtime folder: `pm` in XDG_RUNTIME_DIR, or where there is none, it is another user's (as after
+/// `su` and `sudo -E`) or its path is too long for a socket, /tmp/pm-UID.
 pub fn folder(xdg_runtime_dir: Option<&Path>) -> PathBuf {
+    let is_ours = |folder: &Path| {
+        let uid = geteuid().as_raw();
+        fs::metadata(folder).is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == uid)
+    };
     let is_usable = |folder: &&Path| {
         folder.is_absolute()
-            && folder.is_dir()
+            && is_ours(folder)
             && folder.as_os_str().len() + "/pm/".len() + NAME_LIMIT < PATH_LIMIT
     };
     match xdg_runtime_dir.filter(is_usable) {
@@ -70,28 +81,48 @@ pub struct Place {
 }
 
 impl Place {
-    /// Takes a place for the session of this process, and clears away stale ones.
+    /// Takes a place for the session of this process, and clears away stale ones. Waits for nobody.
     ///
     /// # Errors
     /// The folder cannot be used or written.
     pub fn take(folder: &Path, root: &Path, pid: i32) -> io::Result<Self> {
         make(folder)?;
-        for stale in locks(folder, "") {
+        for stem in stems(folder, "") {
             // Asked for what it does to a stale one.
-            let _ = live_pid(&stale);
+            let _ = live_pid(folder, &stem);
         }
-        let stem = format!("{}-{pid}", hash(root));
-        let (lock, socket) =
-            (folder.join(format!("{stem}.lock")), folder.join(format!("{stem}.sock")));
+        let random = RandomState::new();
+        for attempt in 0..TRIES {
+            let [.., a, b, c, d] = random.hash_one(attempt).to_be_bytes();
+            let salt = u32::from_be_bytes([a, b, c, d]);
+            if let Some(place) =
+                Self::try_take(folder, &format!("{}-{salt:08x}-{pid}", hash(root)))?
+            {
+                return Ok(place);
+            }
+        }
+        Err(io::Error::other("others take every name away"))
+    }
+
+    /// Takes a place of this name. `None` where somebody has it, or takes it for stale.
+    fn try_take(folder: &Path, stem: &str) -> io::Result<Option<Self>> {
+        let [new, lock, socket] =
+            ["new", "lock", "sock"].map(|kind| folder.join(format!("{stem}.{kind}")));
         // Locked before it has its name: nobody ever finds it without its lock.
-        let new = folder.join(format!("{stem}.new"));
-        let held =
-            File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        held.lock()?;
-        fs::rename(&new, &lock)?;
-        // Left by one that was killed, and had this pid.
-        let _ = fs::remove_file(&socket);
-        Ok(Self { lock, socket, _held: held })
+        let held = match File::options().write(true).create_new(true).mode(0o600).open(&new) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+            other => other?,
+        };
+        match held.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        match fs::rename(&new, &lock) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+            Ok(()) => Ok(Some(Self { lock, socket, _held: held })),
+        }
     }
 
     /// Returns the path of the socket.
@@ -122,41 +153,65 @@ pub fn sessions(folder: &Path, root: &Path) -> Vec<Found> {
     if check(folder).is_err() {
         return Vec::new();
     }
-    let found = locks(folder, &format!("{}-", hash(root))).into_iter().filter_map(|lock| {
-        Some(Found { pid: live_pid(&lock)?, socket: lock.with_extension("sock") })
+    let found = stems(folder, &format!("{}-", hash(root))).into_iter().filter_map(|stem| {
+        Some(Found { pid: live_pid(folder, &stem)?, socket: folder.join(format!("{stem}.sock")) })
     });
     let mut found: Vec<_> = found.collect();
     found.sort_by_key(|found| found.pid);
     found
 }
 
-fn locks(folder: &Path, prefix: &str) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+/// Returns what the files of sessions are called, each name once and without its end.
+fn stems(folder: &Path, prefix: &str) -> BTreeSet<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return BTreeSet::new() };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let locks = names.filter(|name| name.starts_with(prefix) && name.ends_with(".lock"));
-    locks.map(|name| folder.join(name)).collect()
+    let stems = names.filter_map(|name| match name.rsplit_once('.') {
+        Some((stem, "lock" | "sock" | "new")) if stem.starts_with(prefix) => Some(stem.to_owned()),
+        Some(_) | None => None,
+    });
+    stems.collect()
 }
 
-/// Returns the process id of the session that holds this lock. Where none does, its files are removed.
-fn live_pid(lock: &Path) -> Option<i32> {
-    let file = File::open(lock).ok()?;
-    match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => {
-            lock.file_stem()?.to_str()?.rsplit_once('-')?.1.parse().ok()
-        }
-        Err(TryLockError::Error(_)) => None,
-        Ok(()) => {
+/// Returns the process id of the session that has these files, if it lives. Where none does, they are removed.
+fn live_pid(folder: &Path, stem: &str) -> Option<i32> {
+    let [new, lock, socket] =
+        ["new", "lock", "sock"].map(|kind| folder.join(format!("{stem}.{kind}")));
+    let lives = match File::open(&lock).map(|lock| (lock.try_lock_shared(), lock)) {
+        Ok((Err(TryLockError::WouldBlock), _)) => true,
+        Ok((Err(TryLockError::Error(_)), _)) => return None,
+        Ok((Ok(()), _held)) => {
             // Nobody can take this place while the lock is held here; and a second cleaner does no harm.
-            let _ = fs::remove_file(lock.with_extension("sock"));
-            let _ = fs::remove_file(lock);
-            None
+            let _ = fs::remove_file(&socket);
+            let _ = fs::remove_file(&lock);
+            false
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => lives_without_lock(&new, &socket),
+        Err(_) => return None,
+    };
+    lives.then(|| stem.rsplit_once('-')?.1.parse().ok())?
+}
+
+/// Returns whether the socket of a session without a lock has its listener. What is stale is removed.
+fn lives_without_lock(new: &Path, socket: &Path) -> bool {
+    match UnixStream::connect(socket) {
+        Ok(_) => return true,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            let _ = fs::remove_file(socket);
+        }
+        Err(_) => {}
     }
+    // One that is about to get its name is locked, or takes another name.
+    if let Ok(file) = File::open(new)
+        && file.try_lock_shared().is_ok()
+    {
+        let _ = fs::remove_file(new);
+    }
+    false
 }
 
 /// Returns 16 hexadecimal digits for a path, symbolic links resolved (FNV-1a, 64 bits): names of one
 /// length, the same in every version of pm.
-fn hash(root: &Path) -> String {
+pub(super) fn hash(root: &Path) -> String {
     let real = fs::canonicalize(root);
     let root = real.as_deref().unwrap_or(root);
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -171,7 +226,8 @@ mod tests {
     #[test]
     fn a_path_of_any_root_is_short_enough_for_a_socket() {
         let long = PathBuf::from(format!("/{}", "x".repeat(3000)));
-        let name = format!("{}-{}.sock", hash(&long), i32::MAX);
+        let name = format!("{}-{:08x}-{}.sock", hash(&long), u32::MAX, i32::MAX);
+        assert_eq!(name.len(), NAME_LIMIT);
         assert!(folder(None).join(&name).as_os_str().len() < PATH_LIMIT);
         let deep = tempfile::tempdir().unwrap();
         let deep = deep.path().join("y".repeat(100));
@@ -194,13 +250,74 @@ mod tests {
         assert_eq!(sessions(&runtime, root).len(), 1);
         assert_eq!(sessions(&runtime, root)[0].pid, 42);
         assert_eq!(sessions(&runtime, Path::new("/srv/other")), []);
-        let stale = runtime.join(format!("{}-7.lock", hash(root)));
+        let stale = runtime.join(format!("{}-01234567-7.lock", hash(root)));
         fs::write(&stale, "").unwrap();
         assert_eq!(sessions(&runtime, root).len(), 1);
         assert!(!stale.exists());
         drop(place);
         assert_eq!(sessions(&runtime, root), []);
         assert_eq!(fs::read_dir(&runtime).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn two_with_one_pid_and_one_root_do_not_take_each_others_place() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (runtime, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
+        let one = Place::take(&runtime, root, 42).unwrap();
+        let two = Place::take(&runtime, root, 42).unwrap();
+        assert_ne!(one.socket(), two.socket());
+        assert_eq!(sessions(&runtime, root).len(), 2);
+        drop(two);
+        let left = sessions(&runtime, root);
+        assert_eq!(left, [Found { pid: 42, socket: one.socket().to_owned() }]);
+    }
+
+    #[test]
+    fn a_session_whose_lock_was_removed_is_found_while_its_socket_answers() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (runtime, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
+        let place = Place::take(&runtime, root, 42).unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
+        fs::remove_file(&place.lock).unwrap();
+        // Also not by one that clears away.
+        let other = Place::take(&runtime, Path::new("/srv/other"), 43).unwrap();
+        assert_eq!(sessions(&runtime, root).len(), 1);
+        drop(listener);
+        assert_eq!(sessions(&runtime, root), []);
+        assert!(!place.socket().exists());
+        assert_eq!(sessions(&runtime, Path::new("/srv/other")).len(), 1);
+        drop(other);
+    }
+
+    #[test]
+    fn what_has_no_name_yet_is_left_alone_while_it_is_locked_and_removed_when_it_is_stale() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (runtime, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
+        make(&runtime).unwrap();
+        let new = runtime.join(format!("{}-00000000-42.new", hash(root)));
+        let held = File::create(&new).unwrap();
+        held.lock().unwrap();
+        assert!(
+            Place::try_take(&runtime, &format!("{}-00000000-42", hash(root))).unwrap().is_none()
+        );
+        assert_eq!(sessions(&runtime, root), []);
+        assert!(new.exists());
+        drop(held);
+        assert_eq!(sessions(&runtime, root), []);
+        assert!(!new.exists());
+    }
+
+    #[test]
+    fn a_runtime_folder_of_another_user_is_not_used() {
+        let scratch = tempfile::tempdir().unwrap();
+        assert_eq!(folder(Some(scratch.path())), scratch.path().join("pm"));
+        let is_root = geteuid().is_root();
+        let theirs = if is_root { scratch.path() } else { Path::new("/") };
+        if is_root {
+            std::os::unix::fs::chown(theirs, Some(1234), None).unwrap();
+        }
+        assert_eq!(folder(Some(theirs)), folder(None));
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
     }
 
     #[test]

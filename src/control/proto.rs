@@ -122,7 +122,7 @@ pub enum Body {
         hint: Option<String>,
     },
     /// What every instance does.
-    Status(Report),
+    Status(Box<Report>),
     /// Output of an instance, as it was read: so many bytes follow this line.
     Output {
         /// `web.2`
@@ -157,6 +157,12 @@ pub struct Report {
     pub session: i32,
     /// The application's folder.
     pub root: String,
+    /// Its Procfile, absolute and without symbolic links. Empty: an older pm does not say.
+    #[serde(default)]
+    pub procfile: String,
+    /// It is about to end.
+    #[serde(default)]
+    pub ending: bool,
     /// Every process type, also those that do not run.
     pub types: Vec<String>,
     /// Those of them whose instances have a terminal.

@@ -23,9 +23,9 @@ use super::place::Place;
 use super::proto::{self, Body, Call, LINE_LIMIT, Order};
 
 /// As many may be connected at a time.
-const CLIENTS: usize = 64;
-/// What all of these have open at most: the connection, its writer's copy, and the terminal that one is attached to.
-pub const DESCRIPTORS: u64 = 3 * CLIENTS as u64;
+pub const CLIENTS: usize = 64;
+/// What all of these have open at most: the connection, and the terminal that one is attached to.
+pub const DESCRIPTORS: u64 = 2 * CLIENTS as u64;
 /// What waits for one client at most, in bytes; a single message may be longer.
 const QUEUE: usize = 4 << 20;
 /// What a message costs besides its bytes.
@@ -136,9 +136,10 @@ impl fmt::Debug for Keyboard {
 }
 
 /// How many connections are open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
     count: Mutex<usize>,
+    most: AtomicUsize,
     changed: Condvar,
 }
 
@@ -146,7 +147,7 @@ impl Open {
     /// Counts one more, unless there are too many.
     fn enter(&self) -> bool {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_room = *count < CLIENTS;
+        let has_room = *count < self.most.load(Ordering::Relaxed);
         *count += usize::from(has_room);
         has_room
     }
@@ -187,9 +188,18 @@ impl Server {
         let listener = UnixListener::bind(place.socket())?;
         std::fs::set_permissions(place.socket(), std::fs::Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        let open = Arc::new(Open::default());
+        let open = Arc::new(Open {
+            count: Mutex::new(0),
+            most: AtomicUsize::new(CLIENTS),
+            changed: Condvar::new(),
+        });
         let door = Door { listener, open: Arc::clone(&open), admitted: 0, tell: Arc::new(tell) };
         Ok((Self { place, open }, door))
+    }
+
+    /// Lets no more than so many clients in at a time from now on.
+    pub fn let_in(&self, most: usize) {
+        self.open.most.store(most.min(CLIENTS), Ordering::Relaxed);
     }
 
     /// Takes the socket away, and lets clients have their last answers: every outbox is dropped by now.
@@ -219,7 +229,11 @@ impl Door {
         };
         // The BSDs hand it down from the listener.
         stream.set_nonblocking(false)?;
-        if !may_speak(&stream) || !self.open.enter() {
+        if !may_speak(&stream) {
+            return Ok(());
+        }
+        if !self.open.enter() {
+            turn_away(&stream);
             return Ok(());
         }
         self.admitted += 1;
@@ -247,6 +261,14 @@ fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | Interrupted | WouldBlock)
 }
 
+/// Says why. It fits into what the system keeps for a new connection; who does not read it has hung up.
+fn turn_away(mut stream: &UnixStream) {
+    let reason = "too many others are connected to this session".to_owned();
+    let hint = Some("try again, or end a `pm logs -f` or a `pm attach`".to_owned());
+    let _ = stream.set_nonblocking(true);
+    let _ = stream.write_all(&proto::line(Body::Refused { reason, hint }));
+}
+
 /// The folder keeps strangers out already; this holds also where its mode was changed.
 fn may_speak(stream: &UnixStream) -> bool {
     peer::uid(stream).is_ok_and(|uid| uid == geteuid().as_raw() || uid == 0)
@@ -259,11 +281,13 @@ fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
     let fill = Arc::new(Fill::default());
     let (keyboard, keyboards) = crossbeam_channel::bounded(1);
     let outbox = Outbox { sender, fill: Arc::clone(&fill), keyboard };
-    let Ok(writing) = stream.try_clone() else { return };
+    // One descriptor for both: no number of clients takes those that a start needs.
+    let stream = Arc::new(stream);
+    let writing = Arc::clone(&stream);
     let Ok(writer) = thread::Builder::new()
         .name("client-out".into())
         .stack_size(STACK)
-        .spawn(move || write(writing, &receiver, &fill))
+        .spawn(move || write(&writing, &receiver, &fill))
     else {
         return;
     };
@@ -276,7 +300,7 @@ fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
                 take(&stream);
             }
             // Anything more than the end is none of this protocol.
-            while (&stream)
+            while (&*stream)
                 .read(&mut [0])
                 .is_err_and(|error| error.kind() == ErrorKind::Interrupted)
             {}
@@ -319,7 +343,7 @@ fn first_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
 }
 
 /// Writes what comes until nobody sends any more, then ends the connection.
-fn write(mut stream: UnixStream, from: &Receiver<Message>, fill: &Fill) {
+fn write(mut stream: &UnixStream, from: &Receiver<Message>, fill: &Fill) {
     let mut batch = Vec::new();
     for first in from {
         let mut message = Some(first);
@@ -456,7 +480,7 @@ mod tests {
         stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
         assert!(matches!(it.asked.recv(), Ok(FromClient::Asked(..))));
         let one_too_many = UnixStream::connect(&it.socket).unwrap();
-        assert_eq!(answers(one_too_many), [""; 0]);
+        assert!(answers(one_too_many)[0].contains("too many others are connected"));
         drop(hanging);
     }
 

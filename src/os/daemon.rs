@@ -9,6 +9,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::inherited;
+
 /// What is written for "it can be asked now".
 const READY: &[u8] = b"1";
 /// So far back the end of a whole line is looked for, in bytes.
@@ -23,8 +25,10 @@ pub(crate) enum Launched {
     Ended,
 }
 
-/// Starts pm with these arguments, the first of which is its name, and this log.
+/// Starts pm with these arguments, the first of which is its name, and this log. Nothing else that is open here
+/// reaches it: a lock or a pipe of the caller must not last as long as the session.
 pub(crate) fn launch(arguments: &[OsString], folder: &Path, log: File) -> io::Result<Launched> {
+    inherited::keep_from_children();
     let (mut reader, writer) = io::pipe()?;
     let mut command = Command::new(std::env::current_exe()?);
     if let Some((name, rest)) = arguments.split_first() {

@@ -1,7 +1,7 @@
 //! Where requests of clients come in: names become instances, orders become events, replies become
 //! answers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,9 +14,11 @@ use super::halt;
 use super::meter::{Meter, Root};
 use super::notes;
 use crate::app::select::select;
-use crate::app::{App, InstanceId, Signal, Stdio, reload};
+use crate::app::{App, InstanceId, Role, Signal, Stdio, reload};
 use crate::control::proto::{Body, Failed, Instance, Names, Order, Report, State};
 use crate::control::server::{ClientId, Outbox};
+use crate::control::turn::Turn;
+use crate::output::follow::FOLLOWERS;
 use crate::output::{Follower, PumpHandle, Speaker, ToPump};
 use crate::supervisor::{
     Ask, Doing, Event, Exit, Failure, Moment, Patience, Reply, Request, RequestId, Supervisor,
@@ -30,6 +32,10 @@ pub(crate) type Reread = Box<dyn FnMut() -> Result<(App, Vec<String>), String>>;
 pub(crate) struct Control {
     /// The folder for its socket.
     pub(crate) folder: PathBuf,
+    /// The Procfile, absolute and without symbolic links.
+    pub(crate) procfile: PathBuf,
+    /// No other session of this root begins until this one can be asked.
+    pub(crate) turn: Option<Turn>,
     /// Who started pm waits until it can be asked (`pm start --daemon`).
     pub(crate) launched: bool,
     /// Reads the files again.
@@ -45,6 +51,12 @@ impl fmt::Debug for Control {
 /// The requests that wait for their answer.
 pub(crate) struct Desk {
     waiting: HashMap<RequestId, Outbox>,
+    /// Who follows the output.
+    followers: HashSet<ClientId>,
+    /// Who follows or is attached, and how many of these there may be.
+    staying: HashSet<ClientId>,
+    most_staying: usize,
+    procfile: PathBuf,
     reread: Reread,
     pump: PumpHandle,
 }
@@ -59,8 +71,49 @@ impl fmt::Debug for Desk {
 type Understood = Result<(Request, Patience), Body>;
 
 impl Desk {
-    pub(crate) fn new(reread: Reread, pump: PumpHandle) -> Self {
-        Self { waiting: HashMap::new(), reread, pump }
+    pub(crate) fn new(procfile: PathBuf, reread: Reread, pump: PumpHandle) -> Self {
+        Self {
+            waiting: HashMap::new(),
+            followers: HashSet::new(),
+            staying: HashSet::new(),
+            most_staying: 0,
+            procfile,
+            reread,
+            pump,
+        }
+    }
+
+    /// Bounds how many clients may follow or be attached.
+    pub(crate) fn let_stay(&mut self, most: usize) {
+        self.most_staying = most;
+    }
+
+    /// Counts a client that stays, or says why it may not.
+    pub(crate) fn stay(&mut self, client: ClientId) -> Result<(), Body> {
+        if self.staying.len() >= self.most_staying {
+            return Err(Body::Refused {
+                reason: format!(
+                    "{} follow the output or are attached already; more would take the open files that a \
+                     restart needs",
+                    self.staying.len()
+                ),
+                hint: Some("start the session with a higher limit (`ulimit -n`)".to_owned()),
+            });
+        }
+        self.staying.insert(client);
+        Ok(())
+    }
+
+    fn follow(&mut self, client: ClientId) -> Result<(), Body> {
+        if self.followers.len() >= FOLLOWERS {
+            return Err(Body::Refused {
+                reason: format!("{FOLLOWERS} others follow the output already"),
+                hint: Some("`pm logs` without `-f` shows what is kept".to_owned()),
+            });
+        }
+        self.stay(client)?;
+        self.followers.insert(client);
+        Ok(())
     }
 
     /// Takes an order. What comes of it is answered here at once, or told as events.
@@ -73,8 +126,9 @@ impl Desk {
     ) -> Vec<Event> {
         match order {
             Order::Logs { names, lines, follow } => {
-                match chosen(&names, core) {
-                    Ok(_) => {
+                let may = chosen(&names, core);
+                match may.and_then(|_| if follow { self.follow(client) } else { Ok(()) }) {
+                    Ok(()) => {
                         let follower = follower(client, names, lines, follow, outbox);
                         self.pump.post(ToPump::Subscribe(follower));
                         self.pump.wake();
@@ -112,9 +166,17 @@ impl Desk {
         events
     }
 
+    /// Returns what every instance does.
+    pub(crate) fn report(&self, core: &Supervisor, now: Moment) -> Report {
+        let procfile = self.procfile.to_string_lossy().into_owned();
+        Report { procfile, ..report(core, now) }
+    }
+
     /// Takes the news that a client is gone.
     pub(crate) fn forget(&mut self, client: ClientId) -> Option<Event> {
         let id = RequestId(client.0);
+        self.followers.remove(&client);
+        self.staying.remove(&client);
         self.pump.post(ToPump::Unsubscribe(client.0));
         self.pump.wake();
         self.waiting.remove(&id).map(|_| Event::Forgotten(id))
@@ -169,7 +231,10 @@ impl Desk {
                 Ok((Request::Stop(chosen(&names.names, core)?), patience(names.wait)))
             }
             Order::Restart(Names { names, wait, .. }) => {
-                let ids = chosen(&names, core)?;
+                let ids = match names.is_empty() {
+                    true => all_but_release(core),
+                    false => chosen(&names, core)?,
+                };
                 let new = self.read_again(outbox)?;
                 let app = reload::with_environment_of(core.app(), &new);
                 events.push(Event::Reread(Arc::new(app)));
@@ -233,6 +298,13 @@ pub(super) fn chosen(patterns: &[String], core: &Supervisor) -> Result<Vec<Insta
     }
 }
 
+/// Returns every instance, but those of `release` where there is anything else: it runs once, before the others.
+fn all_but_release(core: &Supervisor) -> Vec<InstanceId> {
+    let is_release = |id: &InstanceId| core.app().type_of(*id).policy.role == Role::Release;
+    let (release, others): (Vec<_>, Vec<_>) = core.instances().partition(is_release);
+    if others.is_empty() { release } else { others }
+}
+
 fn why(failure: &Failure) -> String {
     match failure {
         Failure::NotStarted(error) => error.clone(),
@@ -275,6 +347,8 @@ fn report(core: &Supervisor, now: Moment) -> Report {
     Report {
         session: i32::try_from(std::process::id()).unwrap_or_default(),
         root: app.root.to_string_lossy().into_owned(),
+        procfile: String::new(),
+        ending: core.is_ending(),
         types: app.types.iter().map(|known| known.name.clone()).collect(),
         terminals: has_terminal.map(|known| known.name.clone()).collect(),
         instances: instances.collect(),
@@ -283,24 +357,18 @@ fn report(core: &Supervisor, now: Moment) -> Report {
 
 /// Says how the session is. `helpers` are what has left the groups of leaders. It is measured on a thread of its
 /// own: with many processes it takes longer than a signal may wait.
-pub(crate) fn answer_status(
-    core: &Supervisor,
-    now: Moment,
-    helpers: HashMap<i32, Vec<i32>>,
-    outbox: Outbox,
-) {
-    let report = report(core, now);
+pub(crate) fn answer_status(report: Report, helpers: HashMap<i32, Vec<i32>>, outbox: Outbox) {
     let bare = (report.clone(), outbox.clone());
     let thread = std::thread::Builder::new().name("status".into()).stack_size(256 << 10);
     let measuring = move || {
         let mut report = report;
         measure(&mut report, &helpers);
-        outbox.answer(Body::Status(report));
+        outbox.answer(Body::Status(Box::new(report)));
     };
     let started = halt::keep_from(|| thread.spawn(measuring));
     if started.is_err() {
         let (report, outbox) = bare;
-        outbox.answer(Body::Status(report));
+        outbox.answer(Body::Status(Box::new(report)));
     }
 }
 

@@ -30,6 +30,19 @@ pub(crate) struct OpenFiles {
     soft: u64,
     raised: u64,
     hard: u64,
+    /// What the caller left open here.
+    inherited: u64,
+    /// What the instances and pm itself need.
+    needed: u64,
+}
+
+/// How many clients there may be at a time, so that a start always finds its descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Connections.
+    pub(crate) connections: usize,
+    /// Those of them that stay: who follows the output or is attached.
+    pub(crate) staying: usize,
 }
 
 impl OpenFiles {
@@ -46,7 +59,9 @@ impl OpenFiles {
         if needed > hard {
             return Err(Error::OpenFiles { instances, needed, limit: hard });
         }
-        let limits = Self { soft, raised: soft.max((needed + OF_CLIENTS).min(hard)), hard };
+        let raised = soft.max((needed + OF_CLIENTS).min(hard));
+        let inherited = if raised < needed + OF_CLIENTS { open_from_3_to(raised) } else { 0 };
+        let limits = Self { soft, raised, hard, inherited, needed };
         limits
             .set(limits.raised)
             .map_err(|source| Error::Startup { what: "raise the limit of open files", source })?;
@@ -57,13 +72,25 @@ impl OpenFiles {
     /// it: beyond that, the starts fail that find no descriptor.
     pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
         let runs = instances as u64 * PIPE + terminals as u64 * (TERMINAL - PIPE);
-        let needed = runs + BESIDE + OF_CLIENTS;
+        self.needed = runs + BESIDE;
+        let needed = self.needed + OF_CLIENTS;
         if needed <= self.raised || self.raised == self.hard {
             return;
         }
         let wanted = Self { raised: (needed + MORE).min(self.hard), ..*self };
         if wanted.set(wanted.raised).is_ok() {
             *self = wanted;
+        }
+    }
+
+    /// Returns how many clients may be there: of what is left over, two descriptors are for a look into /proc, and
+    /// half of the clients may have a terminal beside their connection. Two can always ask, one after the other.
+    pub(crate) fn room(&self) -> Room {
+        let left = self.raised.saturating_sub(self.needed + self.inherited).saturating_sub(2);
+        let connections = usize::try_from((2 * left).div_ceil(3)).unwrap_or(usize::MAX);
+        match connections.min(server::CLIENTS) {
+            0..=2 => Room { connections: 2, staying: 0 },
+            connections => Room { connections, staying: connections / 2 },
         }
     }
 
@@ -86,6 +113,17 @@ impl OpenFiles {
     }
 }
 
+/// Returns how many descriptors below a limit are open, without the standard three.
+fn open_from_3_to(limit: u64) -> u64 {
+    let is_open = |fd: &i32| {
+        // SAFETY: the call reads a flag and touches no memory; a number that is not open is an error.
+        #[expect(unsafe_code, reason = "the descriptors have no owner in this program")]
+        let flags = unsafe { nix::libc::fcntl(*fd, nix::libc::F_GETFD) };
+        flags != -1
+    };
+    (3..i32::try_from(limit).unwrap_or(i32::MAX)).filter(is_open).count() as u64
+}
+
 /// Returns the soft and the hard limit of open files.
 pub(super) fn open_files() -> io::Result<(u64, u64)> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -100,4 +138,30 @@ pub(super) fn limit_open_files(soft: u64, hard: u64) -> io::Result<()> {
 /// Limits have a sign on FreeBSD.
 fn converted<From, To: TryFrom<From>>(limit: From) -> io::Result<To> {
     limit.try_into().map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_leave_what_a_start_needs() {
+        let of = |raised: u64, inherited| OpenFiles {
+            soft: 0,
+            raised,
+            hard: raised,
+            inherited,
+            needed: 28,
+        };
+        let room = |raised, inherited| of(raised, inherited).room();
+        assert_eq!(room(28 + OF_CLIENTS, 0), Room { connections: 64, staying: 32 });
+        assert_eq!(room(30, 0), Room { connections: 2, staying: 0 });
+        assert_eq!(room(28, 9), Room { connections: 2, staying: 0 });
+        assert_eq!(room(60, 0), Room { connections: 20, staying: 10 });
+        assert_eq!(room(60, 10), Room { connections: 14, staying: 7 });
+        for left in 5..OF_CLIENTS {
+            let Room { connections, staying } = room(28 + left, 0);
+            assert!((connections + staying) as u64 + 2 <= left + 2, "{left}");
+        }
+    }
 }

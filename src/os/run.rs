@@ -137,15 +137,22 @@ impl Shell {
         let tell = move |news| drop(clients.send(Input::Client(news)));
         let (opened, door) = match Server::open(&control.folder, &app.root, tell) {
             Ok((server, door)) => (Ok(server), Some(door)),
+            // Nobody could ever end it.
+            Err(source) if control.launched => {
+                guard.dismiss();
+                return Err(Error::NoControl { folder: control.folder, source });
+            }
             Err(error) => (Err(error), None),
         };
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
         halt::keep_from(|| signals.listen(door, tell))
             .map_err(fail("start the thread for signals"))?;
+        // Whoever looks which sessions run finds this one.
+        drop(control.turn);
         if control.launched {
             daemon::tell_ready().map_err(fail("let standard input go"))?;
         }
-        let desk = Desk::new(control.reread, pump.clone());
+        let desk = Desk::new(control.procfile, control.reread, pump.clone());
         let mut shell = Self {
             app,
             clock: Clock::start(),
@@ -168,7 +175,11 @@ impl Shell {
             server: None,
         };
         match opened {
-            Ok(server) => Ok(Self { server: Some(server), ..shell }),
+            Ok(server) => {
+                shell.server = Some(server);
+                shell.bound_clients();
+                Ok(shell)
+            }
             Err(error) => {
                 let text = format!(
                     "`pm status` and the like will not find this session: cannot make a socket in `{}`: {error}",
@@ -233,6 +244,7 @@ impl Shell {
             Stdio::Terminal => self.terminals.len() + 1,
         };
         self.spawner.make_room_for(self.children.count() + 1, terminals);
+        self.bound_clients();
         let group = self.budgets.enter(&self.app, run);
         let children = &mut self.children;
         let announce = |pipes| children.expect(pipes);
@@ -334,6 +346,14 @@ impl Shell {
         }
     }
 
+    fn bound_clients(&mut self) {
+        let room = self.spawner.room_for_clients();
+        self.desk.let_stay(room.staying);
+        if let Some(server) = &self.server {
+            server.let_in(room.connections);
+        }
+    }
+
     fn look_at_children(&mut self) {
         let now = self.clock.now();
         let is_due = self.children.is_due(now, self.queue.len());
@@ -359,7 +379,8 @@ impl Shell {
             }
             Input::Client(FromClient::Asked(_, Call { order: Order::Status, .. }, outbox)) => {
                 let now = self.clock.now();
-                desk::answer_status(core, now, self.children.helpers(), outbox);
+                let report = self.desk.report(core, now);
+                desk::answer_status(report, self.children.helpers(), outbox);
                 None
             }
             Input::Client(FromClient::Asked(client, call, outbox)) => {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use nix::unistd::Pid;
 
 use super::console::Console;
-use super::limits::OpenFiles;
+use super::limits::{OpenFiles, Room};
 use super::pty::{self, Life};
 use super::restrict;
 use super::roster::Pipes;
@@ -54,6 +54,11 @@ impl Spawner {
     /// Makes room for so many instances, of which some have terminals.
     pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
         self.open_files.make_room_for(instances, terminals);
+    }
+
+    /// Returns how many clients leave enough for the starts.
+    pub(crate) fn room_for_clients(&self) -> Room {
+        self.open_files.room()
     }
 
     /// Starts an instance as `/bin/sh -c COMMAND` in a process group of its own; [`app::shell::script`] says

@@ -9,7 +9,7 @@ use super::ring::Ring;
 use crate::app::{InstanceId, select};
 
 /// As many may follow at a time: each may hold all that is kept in its queue.
-const FOLLOWERS: usize = 16;
+pub(crate) const FOLLOWERS: usize = 16;
 
 /// Bytes of an instance, as they were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

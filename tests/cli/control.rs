@@ -336,3 +336,17 @@ fn watch_shows_the_table_again_until_the_session_ends() {
     done(&app, "quit");
     assert_eq!(watch.wait(), End::Code(0));
 }
+
+#[test]
+fn a_restart_without_a_name_restarts_all_but_the_release() {
+    let app =
+        app(&format!("release: echo released\nweb: {READY}\nworker: {READY}\njob: echo ready\n"));
+    let session = started(&app, &["--release"], 3);
+    session.wait_for("job.1     | -- exited with code 0");
+    done(&app, "stop worker");
+    done(&app, "restart");
+    session.wait_for_times("web.1     | ready", 2);
+    session.wait_for_times("worker.1  | ready", 2);
+    session.wait_for_times("job.1     | ready", 2);
+    assert_eq!(session.stdout_so_far().matches("| released").count(), 1);
+}

@@ -4,8 +4,8 @@ use nix::sys::resource::Resource;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::control::{app, done, refused, states};
-use crate::sandbox::{Sandbox, eventually};
+use crate::control::{READY, app, done, refused, states};
+use crate::sandbox::{Sandbox, eventually, has_program};
 
 /// Returns the process id of the only session.
 #[track_caller]
@@ -65,4 +65,47 @@ fn it_outlives_the_terminal_that_it_was_started_from() {
     kill(pid, Signal::SIGTERM).expect("it runs");
     app.assert_nothing_left();
     assert!(app.read("my.log").unwrap_or_default().contains("SIGTERM received"));
+}
+
+#[test]
+fn it_keeps_nothing_open_that_its_caller_had_open() {
+    let app = app(&format!("web: {READY}\n"));
+    let pm = crate::sandbox::PM;
+    let script =
+        format!("exec 9>lock; flock 9; {pm} start --daemon; exec 9>&-; flock -n lock true");
+    if has_program("flock") {
+        assert_eq!(app.sh(&script).run().code(), 0, "the caller's lock is free");
+    }
+    let script = format!("exec 7<Procfile 8>mine; {pm} start --daemon --another");
+    assert_eq!(app.sh(&script).run().code(), 0);
+    let open = |pid: Pid| {
+        let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
+        fds.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok()).collect::<Vec<_>>()
+    };
+    for process in app.leftover() {
+        let open = open(process.pid);
+        for name in ["lock", "Procfile", "mine"] {
+            assert!(!open.contains(&app.path(name)), "{}: {open:?}", process.command);
+        }
+    }
+}
+
+#[test]
+fn a_session_that_nobody_could_control_is_not_started() {
+    use std::os::unix::fs::PermissionsExt;
+    let app = app("web: touch started; exec cat\n");
+    std::fs::create_dir(app.path("pm")).expect("a folder can be made");
+    std::fs::set_permissions(app.path("pm"), PermissionsExt::from_mode(0o755)).expect("it is ours");
+    let said = refused(&app, "start --daemon");
+    assert!(said.contains("error: a session in the background could not be controlled"), "{said}");
+    assert!(said.contains("others may use it") && said.contains("hint: "), "{said}");
+    // One that finds out by itself, as it would of a full disk.
+    let output = app.pm(["start", "--daemonised"]).run();
+    assert_eq!(output.code(), 1);
+    assert!(output.stderr.contains("could not be controlled"), "{output:#?}");
+    app.assert_nothing_left();
+    assert_eq!((app.read("started"), app.read("pm.log")), (None, None));
+    // In the foreground its terminal controls it.
+    let session = app.pm(["start"]).spawn();
+    session.wait_for("will not find this session");
 }

@@ -161,3 +161,48 @@ fn what_a_program_draws_is_left_out_on_a_terminal_and_from_one_and_else_kept() {
         session.wait();
     }
 }
+
+#[test]
+fn a_follower_too_many_is_told_so_and_gets_in_when_another_has_left() {
+    let app = app("web: echo ready; exec cat\n");
+    let _session = started(&app, &[], 1);
+    let follow = || app.pm(["logs", "-f"]).spawn();
+    let mut followers: Vec<Session> = (0..16).map(|_| follow()).collect();
+    followers.iter().for_each(|follower| follower.wait_for("| ready"));
+    let said = refused(&app, "logs -f");
+    assert!(said.contains("error: 16 others follow the output already"), "{said}");
+    assert!(done(&app, "logs -n 1").contains("| ready"), "what is kept is shown still");
+    followers[3].signal(Signal::SIGTERM);
+    followers[3].wait();
+    eventually("a place", || {
+        let follower = follow();
+        follower.wait_until("an answer", |output| {
+            output.contains("| ready") || output.contains("others follow")
+        });
+        follower.stderr_so_far().is_empty().then_some(())
+    });
+}
+
+#[test]
+fn followers_leave_the_descriptors_that_a_restart_needs() {
+    let app = app("web: read line <go; exit 1\nother: echo ready; exec cat\n");
+    nix::unistd::mkfifo(&app.path("go"), nix::sys::stat::Mode::S_IRWXU)
+        .expect("a pipe can be made");
+    let session = app
+        .pm(["start", "--max-restarts", "9"])
+        .limit(nix::sys::resource::Resource::RLIMIT_NOFILE, 36)
+        .spawn();
+    session.wait_for("| ready");
+    let followers: Vec<Session> = (0..20).map(|_| app.pm(["logs", "-f"]).spawn()).collect();
+    for follower in &followers {
+        follower.wait_until("an answer", |output| {
+            output.contains("| ready") || output.contains("error: ")
+        });
+    }
+    assert!(followers.iter().any(|follower| follower.stderr_so_far().contains("hint: ")));
+    for times in 2..4 {
+        fs::write(app.path("go"), "go\n").expect("the instance reads");
+        session.wait_for_times("web.1   | -- started with pid", times);
+    }
+    done(&app, "quit");
+}

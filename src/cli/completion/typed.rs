@@ -66,7 +66,7 @@ impl Typed {
         let report = |session: place::Found| {
             let mut connection = Connection::open(&session.socket, Order::Status).ok()?;
             match connection.wait(Some(PATIENCE)).ok()? {
-                Heard::Answer(Body::Status(report)) => Some(report),
+                Heard::Answer(Body::Status(report)) => Some(*report),
                 Heard::Answer(_) | Heard::Nothing | Heard::End => None,
             }
         };

@@ -51,7 +51,22 @@ pub struct StatusArgs {
     pub watch: bool,
 }
 
-/// `pm restart`, `pm stop`
+/// `pm restart`
+#[derive(Debug, Clone, Args)]
+pub struct RestartArgs {
+    /// Process types, instances or globs: `web`, `web.2`, `w*` [default: all but `release`]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Time between the stop signal and SIGKILL, in place of the session's
+    #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+/// `pm stop`
 #[derive(Debug, Args)]
 pub struct NamesArgs {
     /// Process types, instances or globs: `web`, `web.2`, `w*`

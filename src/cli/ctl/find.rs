@@ -1,5 +1,6 @@
 //! Finds the session that is meant.
 
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::args::TargetArgs;
@@ -14,9 +15,9 @@ use crate::error::Error;
 
 /// A session and what it runs.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) found: Found,
-    pub(super) report: Report,
+pub(in crate::cli) struct Session {
+    pub(in crate::cli) found: Found,
+    pub(in crate::cli) report: Report,
 }
 
 /// Returns the application's folder; .foreman can say it too, pm.toml cannot.
@@ -35,42 +36,57 @@ pub(in crate::cli) fn folder(sources: &Sources) -> PathBuf {
     place::folder(sources.var("XDG_RUNTIME_DIR").map(Path::new))
 }
 
-/// Returns every session of the root.
-pub(super) fn all(target: &TargetArgs, sources: &Sources) -> Result<Vec<Session>, Error> {
-    let folder = folder(sources);
-    let mut all = Vec::new();
-    for found in sessions(&folder, &root(target, sources)?) {
-        if target.session.is_none_or(|session| session == found.pid) {
-            // One that has just ended is none.
-            match report(&found) {
-                Ok(report) => all.push(Session { found, report }),
-                Err(_) if sessions(&folder, &root(target, sources)?).contains(&found) => {
-                    all.push(Session { report: report(&found)?, found });
-                }
-                Err(_) => {}
-            }
+/// Returns every session of a folder, each with what it runs, or why it does not say so. One that has just ended
+/// is none.
+pub(in crate::cli) fn of_root(
+    root: &Path,
+    sources: &Sources,
+) -> Vec<(Found, Result<Report, Error>)> {
+    asked(&folder(sources), root, |_| true)
+}
+
+fn asked(
+    folder: &Path,
+    root: &Path,
+    is_meant: impl Fn(&Found) -> bool,
+) -> Vec<(Found, Result<Report, Error>)> {
+    let ask = |found: Found| match report(&found) {
+        Err(Error::Session { source, .. })
+            if source.kind() != ErrorKind::TimedOut && !sessions(folder, root).contains(&found) =>
+        {
+            None
         }
-    }
-    Ok(all)
+        // It had not begun to listen.
+        Err(Error::Session { source, .. })
+            if matches!(source.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) =>
+        {
+            Some((report(&found), found))
+        }
+        report => Some((report, found)),
+    };
+    let found = sessions(folder, root).into_iter().filter(is_meant);
+    found.filter_map(ask).map(|(report, found)| (found, report)).collect()
+}
+
+/// Returns every session that is meant.
+pub(super) fn all(target: &TargetArgs, sources: &Sources) -> Result<Vec<Session>, Error> {
+    let is_meant = |found: &Found| target.session.is_none_or(|session| session == found.pid);
+    let asked = asked(&folder(sources), &root(target, sources)?, is_meant);
+    asked.into_iter().map(|(found, report)| Ok(Session { found, report: report? })).collect()
 }
 
 /// Returns what a session does.
 pub(super) fn report(found: &Found) -> Result<Report, Error> {
     let fail = |source| Error::Session { session: found.pid, source };
     match client::ask(&found.socket, Order::Status).map_err(fail)? {
-        Some(Body::Status(report)) => Ok(report),
-        Some(Body::Refused { reason, hint }) => Err(Error::Refused { reason, hint }),
-        Some(
-            Body::Done
-            | Body::Warning { .. }
-            | Body::Failed { .. }
-            | Body::Output { .. }
-            | Body::Lost { .. }
-            | Body::Attached,
-        )
-        | None => {
-            Err(fail(std::io::Error::other("it does not answer; it may be stopped (Ctrl-Z)")))
-        }
+        Body::Status(report) => Ok(*report),
+        Body::Refused { reason, hint } => Err(Error::Refused { reason, hint }),
+        Body::Done
+        | Body::Warning { .. }
+        | Body::Failed { .. }
+        | Body::Output { .. }
+        | Body::Lost { .. }
+        | Body::Attached => Err(fail(io::Error::other("it answers what was not asked"))),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub(crate) mod attach;
+pub(in crate::cli) mod begin;
 pub(in crate::cli) mod find;
 pub(crate) mod logs;
 pub(crate) mod status;
@@ -9,16 +10,16 @@ mod wait;
 
 use crate::app::Signal;
 use crate::app::formation;
-use crate::cli::args::StartArgs;
 use crate::cli::sources::Sources;
-use crate::control::proto::{Names, Order, State};
+use crate::control::proto::{Names, Order};
 use crate::error::Error;
 use crate::resources::cpus;
-use args::{NamesArgs, ScaleArgs, SignalArgs, TargetArgs, WaitArgs, WholeArgs};
+use args::{NamesArgs, RestartArgs, ScaleArgs, SignalArgs, WaitArgs, WholeArgs};
 
 /// `pm restart`
-pub(crate) fn restart(args: &NamesArgs, sources: &Sources) -> Result<i32, Error> {
-    named(args, sources, Order::Restart)
+pub(crate) fn restart(args: &RestartArgs, sources: &Sources) -> Result<i32, Error> {
+    let RestartArgs { names, timeout, target, wait } = args.clone();
+    named(&NamesArgs { names, timeout, target, wait }, sources, Order::Restart)
 }
 
 /// `pm stop`
@@ -32,32 +33,6 @@ fn named(args: &NamesArgs, sources: &Sources, order: fn(Names) -> Order) -> Resu
     let (names, wait) = (args.names.clone(), !args.wait.no_wait);
     let names = Names { names, wait, timeout_ms };
     wait::until_true(&session.found, order(names), &args.names, &args.wait, sources)
-}
-
-/// Starts what a running session of this root has, where that is what `pm start NAME...` means: every
-/// name fits instances of one session, and each of them is stopped or has ended. Otherwise `None`:
-/// another session begins.
-pub(crate) fn start_in_session(args: &StartArgs, sources: &Sources) -> Result<Option<i32>, Error> {
-    if args.types.is_empty() || args.types.iter().any(|name| name.contains(['=', ','])) {
-        return Ok(None);
-    }
-    let target = TargetArgs {
-        procfile: args.session.files.procfile.clone(),
-        root: args.session.files.root.clone(),
-        session: None,
-    };
-    let is_down = |state| matches!(state, State::Stopped | State::Done | State::Failed);
-    for session in find::all(&target, sources).unwrap_or_default() {
-        let Ok(chosen) = find::chosen(&session.report, &args.types) else { continue };
-        let instances = &session.report.instances;
-        if chosen.iter().all(|at| is_down(instances[*at].state)) {
-            let order =
-                Order::Start(Names { names: args.types.clone(), wait: true, timeout_ms: None });
-            let wait = WaitArgs::default();
-            return wait::until_true(&session.found, order, &args.types, &wait, sources).map(Some);
-        }
-    }
-    Ok(None)
 }
 
 /// `pm scale`

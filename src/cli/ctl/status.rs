@@ -137,6 +137,8 @@ mod tests {
         let report = Report {
             session: 40,
             root: "/srv/app".into(),
+            procfile: "/srv/app/Procfile".into(),
+            ending: false,
             types: vec!["web".into(), "worker".into()],
             terminals: Vec::new(),
             instances: vec![web, job],

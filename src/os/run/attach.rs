@@ -22,7 +22,8 @@ impl Shell {
         outbox: Outbox,
         core: &Supervisor,
     ) {
-        match self.terminal_of(name, core) {
+        let found = self.terminal_of(name, core);
+        match found.and_then(|found| self.desk.stay(client).map(|()| found)) {
             Ok((run, console)) => {
                 console.show(client, size);
                 outbox.answer(Body::Attached);

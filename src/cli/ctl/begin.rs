@@ -1,0 +1,341 @@
+//! What `pm start` means beside the sessions that run already: one session of a folder and Procfile runs a type.
+
+use std::path::Path;
+
+use nix::poll::{PollTimeout, poll};
+
+use super::args::{TargetArgs, WaitArgs};
+use super::{find, wait};
+use crate::app::formation::{self, Part};
+use crate::app::{App, select};
+use crate::cli::args::StartArgs;
+use crate::cli::sources::Sources;
+use crate::control::place::Found;
+use crate::control::proto::{Names, Order, Report, State};
+use crate::control::turn::Turn;
+use crate::error::Error;
+use crate::resources::cpus;
+
+/// Between two looks whether a session has ended, in milliseconds.
+const LOOK: u16 = 50;
+/// So often is looked at a session that is ending: 5 s in all.
+const LOOKS: usize = 100;
+
+/// What a start comes to.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    /// A session of its own, which begins within this turn; without one where there is no runtime folder.
+    OfItsOwn(Option<Turn>),
+    /// It is done: what was asked for runs in a session that was there, or does not; the exit code.
+    InSession(i32),
+}
+
+/// What was asked for, and where it stands.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// No session knows any of it.
+    New,
+    /// These run: names and the session's process id.
+    Runs(Vec<(String, i32)>),
+    /// All of it is known and does not run, in one session or several: their positions, and the types of each.
+    Down(Vec<(usize, Vec<String>)>),
+    /// Some of it is known and does not run, some is unknown.
+    Mixed(Vec<(String, i32)>, Vec<String>),
+    /// More than one session knows this and does not run it.
+    DownInMany(String, Vec<i32>),
+}
+
+/// Starts instances by their names or globs (`web.2`, `w*`), which only a running session has. `None` where other
+/// words are asked for.
+pub(crate) fn named_instances(args: &StartArgs, sources: &Sources) -> Result<Option<i32>, Error> {
+    let is_instance = |name: &String| name.contains(['.', '*', '?']) && !name.contains(['=', ',']);
+    if !args.types.iter().any(is_instance) {
+        return Ok(None);
+    }
+    let target = TargetArgs {
+        procfile: args.session.files.procfile.clone(),
+        root: args.session.files.root.clone(),
+        session: None,
+    };
+    let session = match find::one(&target, sources, &args.types, find::has_instances) {
+        // What is wrong with the words is said of the Procfile.
+        Err(Error::NoSession { .. }) => return Ok(None),
+        found => found?,
+    };
+    let chosen = find::chosen(&session.report, &args.types)?;
+    let chosen = chosen.iter().map(|at| &session.report.instances[*at]);
+    let running: Vec<_> = chosen
+        .filter(|instance| !is_down(instance.state))
+        .map(|instance| (instance.name.clone(), session.found.pid))
+        .collect();
+    if !running.is_empty() {
+        return Err(Error::AlreadyRuns { running });
+    }
+    start(&session.found, args.types.clone(), sources).map(Some)
+}
+
+/// Looks which sessions of the application's root and Procfile run, and what is left to do beside them. Nothing
+/// is started where some of it runs.
+pub(crate) fn beside_others(
+    args: &StartArgs,
+    app: &App,
+    procfile: &Path,
+    sources: &Sources,
+) -> Result<Beginning, Error> {
+    if args.another {
+        return Ok(Beginning::OfItsOwn(None));
+    }
+    let turn = match Turn::take(&find::folder(sources), &app.root) {
+        Ok(Some(turn)) => turn,
+        Ok(None) => {
+            return Err(Error::Refused {
+                reason: format!("another `pm start` in `{}` does not get on", app.root.display()),
+                hint: Some(
+                    "it may be stopped (Ctrl-Z); `pm start --another` does not wait for it".into(),
+                ),
+            });
+        }
+        // The session says that it cannot be controlled, and nobody else can be found either.
+        Err(_) => return Ok(Beginning::OfItsOwn(None)),
+    };
+    let wanted: Vec<String> = app
+        .types
+        .iter()
+        .filter(|wanted| wanted.count > 0)
+        .map(|wanted| wanted.name.clone())
+        .collect();
+    let sessions = of_procfile(app, procfile, sources)?;
+    let reports: Vec<_> =
+        sessions.iter().map(|session| (session.found.pid, &session.report)).collect();
+    match judge(&wanted, &reports) {
+        Verdict::New => Ok(Beginning::OfItsOwn(Some(turn))),
+        Verdict::Runs(running) => Err(Error::AlreadyRuns { running }),
+        Verdict::Mixed(down, unknown) => Err(Error::PartlyKnown { down, unknown }),
+        Verdict::DownInMany(name, sessions) => {
+            let sessions: Vec<_> = sessions.iter().map(i32::to_string).collect();
+            Err(Error::Refused {
+                reason: format!(
+                    "`{name}` does not run, and the sessions of pid {} know it",
+                    sessions.join(" and ")
+                ),
+                hint: Some(format!(
+                    "`pm restart {name} --session PID` starts it in one of them, `pm start --another` in a new one"
+                )),
+            })
+        }
+        Verdict::Down(places) => {
+            for (at, names) in places {
+                let session = &sessions[at];
+                scale(session, &args.types, &names, sources)?;
+                let code = start(&session.found, names, sources)?;
+                if code != 0 {
+                    return Ok(Beginning::InSession(code));
+                }
+            }
+            Ok(Beginning::InSession(0))
+        }
+    }
+}
+
+/// Returns the sessions of the root and the Procfile, when none of them is about to end.
+fn of_procfile(app: &App, procfile: &Path, sources: &Sources) -> Result<Vec<find::Session>, Error> {
+    let mut ending = None;
+    for _ in 0..LOOKS {
+        let mut sessions = Vec::new();
+        ending = None;
+        for (found, report) in find::of_root(&app.root, sources) {
+            match report {
+                Ok(report) if !is_of(&report, procfile) => {}
+                Ok(report) if report.ending => ending = Some(found.pid),
+                Ok(report) => sessions.push(find::Session { found, report }),
+                // Closed without an answer: it is at its end.
+                Err(Error::Session { session, source })
+                    if source.kind() == std::io::ErrorKind::UnexpectedEof =>
+                {
+                    ending = Some(session);
+                }
+                Err(Error::Session { session, source }) => {
+                    return Err(Error::Refused {
+                        reason: format!(
+                            "cannot see what the session of pid {session} runs: {source}"
+                        ),
+                        hint: Some(format!(
+                            "end it (`kill -KILL {session}`) or let it go on (`kill -CONT {session}`); `pm start \
+                             --another` starts a second session all the same"
+                        )),
+                    });
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        if ending.is_none() {
+            return Ok(sessions);
+        }
+        // An interrupted wait is a short one.
+        let _ = poll(&mut [], PollTimeout::from(LOOK));
+    }
+    Err(Error::Refused {
+        reason: format!("the session of pid {} is still ending", ending.unwrap_or_default()),
+        hint: Some("try again when it has ended, or `pm start --another`".into()),
+    })
+}
+
+/// A session that does not say of which Procfile it is (an older pm) is of this one.
+fn is_of(report: &Report, procfile: &Path) -> bool {
+    report.procfile.is_empty() || report.procfile == procfile.to_string_lossy()
+}
+
+fn is_down(state: State) -> bool {
+    match state {
+        State::Stopped | State::Done | State::Failed => true,
+        // It is started again, when it is down.
+        State::Stopping => true,
+        State::Waiting | State::Starting | State::Running | State::BackingOff => false,
+    }
+}
+
+/// Says where the process types stand that are wanted.
+fn judge(wanted: &[String], sessions: &[(i32, &Report)]) -> Verdict {
+    let mut running = Vec::new();
+    let mut down: Vec<(usize, Vec<String>)> = Vec::new();
+    let mut stopped = Vec::new();
+    let mut unknown = Vec::new();
+    let mut many = None;
+    for name in wanted {
+        let states = |report: &Report| -> Vec<State> {
+            let of_type = |instance: &&crate::control::proto::Instance| {
+                instance.name.rsplit_once('.').is_some_and(|(of, _)| of == name)
+            };
+            report.instances.iter().filter(of_type).map(|instance| instance.state).collect()
+        };
+        let states: Vec<_> = sessions.iter().map(|(pid, report)| (*pid, states(report))).collect();
+        let runs = |states: &[State]| states.iter().any(|state| !is_down(*state));
+        if let Some((pid, _)) = states.iter().find(|(_, states)| runs(states)) {
+            running.push((name.clone(), *pid));
+            continue;
+        }
+        let known: Vec<usize> = (0..states.len()).filter(|at| !states[*at].1.is_empty()).collect();
+        match known[..] {
+            [] => unknown.push(name.clone()),
+            [at] => {
+                stopped.push((name.clone(), states[at].0));
+                match down.iter_mut().find(|(place, _)| *place == at) {
+                    Some((_, names)) => names.push(name.clone()),
+                    None => down.push((at, vec![name.clone()])),
+                }
+            }
+            [..] => {
+                let pids = known.iter().map(|at| states[*at].0).collect();
+                many.get_or_insert((name.clone(), pids));
+            }
+        }
+    }
+    if !running.is_empty() {
+        return Verdict::Runs(running);
+    }
+    if let Some((name, pids)) = many {
+        return Verdict::DownInMany(name, pids);
+    }
+    match (stopped.is_empty(), unknown.is_empty()) {
+        (true, _) => Verdict::New,
+        (false, true) => Verdict::Down(down),
+        (false, false) => Verdict::Mixed(stopped, unknown),
+    }
+}
+
+/// Gives the session as many instances as were asked for, where a count was.
+fn scale(
+    session: &find::Session,
+    typed: &[String],
+    names: &[String],
+    sources: &Sources,
+) -> Result<(), Error> {
+    let mut counts = Vec::new();
+    for text in typed {
+        for Part { name, count } in formation::parse(text)? {
+            let Some(count) = count.map(|count| count.number(cpus::available)) else { continue };
+            let instances = session.report.instances.iter();
+            let has = instances.filter(|instance| select::fits(&name, &instance.name)).count();
+            if names.contains(&name) && has != usize::from(count) {
+                counts.push((name, count));
+            }
+        }
+    }
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
+    let order = Order::Scale { counts, wait: true };
+    wait::until_true(&session.found, order, &names, &WaitArgs::default(), sources).map(drop)
+}
+
+fn start(session: &Found, names: Vec<String>, sources: &Sources) -> Result<i32, Error> {
+    let order = Order::Start(Names { names: names.clone(), wait: true, timeout_ms: None });
+    wait::until_true(session, order, &names, &WaitArgs::default(), sources)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::proto::Instance;
+
+    fn report(instances: &[(&str, State)]) -> Report {
+        let instance = |(name, state): &(&str, State)| Instance {
+            name: (*name).to_owned(),
+            state: *state,
+            pid: None,
+            port: None,
+            uptime: None,
+            restarts: 0,
+            restart_in: None,
+            end: None,
+            rss: None,
+            cpu: None,
+        };
+        Report {
+            session: 0,
+            root: "/srv/app".into(),
+            procfile: "/srv/app/Procfile".into(),
+            ending: false,
+            types: Vec::new(),
+            terminals: Vec::new(),
+            instances: instances.iter().map(instance).collect(),
+        }
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_asked_for_is_new_or_runs_or_is_started_where_it_is_known() {
+        use State::{BackingOff, Done, Failed, Running, Stopped, Stopping, Waiting};
+        let one = report(&[("web.1", Running), ("web.2", Stopped), ("job.1", Done)]);
+        let two = report(&[("clock.1", Stopped), ("mail.1", Failed), ("cron.1", Stopping)]);
+        let three = report(&[("slow.1", BackingOff), ("late.1", Waiting), ("mail.1", Stopped)]);
+        let sessions = [(1, &one), (2, &two), (3, &three)];
+        let judged = |wanted: &[&str]| judge(&names(wanted), &sessions);
+        let at = |name: &str, pid| (name.to_owned(), pid);
+        assert_eq!(judged(&["web-2", "we"]), Verdict::New);
+        assert_eq!(judged(&["web"]), Verdict::Runs(vec![at("web", 1)]));
+        assert_eq!(judged(&["slow", "job", "new"]), Verdict::Runs(vec![at("slow", 3)]));
+        assert_eq!(judged(&["web", "late"]), Verdict::Runs(vec![at("web", 1), at("late", 3)]));
+        assert_eq!(judged(&["job"]), Verdict::Down(vec![(0, names(&["job"]))]));
+        assert_eq!(
+            judged(&["clock", "job", "cron"]),
+            Verdict::Down(vec![(1, names(&["clock", "cron"])), (0, names(&["job"]))])
+        );
+        assert_eq!(judged(&["job", "new"]), Verdict::Mixed(vec![at("job", 1)], names(&["new"])));
+        assert_eq!(judged(&["mail"]), Verdict::DownInMany("mail".into(), vec![2, 3]));
+        assert_eq!(judge(&names(&["web"]), &[]), Verdict::New);
+    }
+
+    #[test]
+    fn a_session_is_of_the_procfile_that_it_names_and_an_older_one_of_any() {
+        let mut report = report(&[]);
+        assert!(is_of(&report, Path::new("/srv/app/Procfile")));
+        assert!(!is_of(&report, Path::new("/srv/app/Procfile.dev")));
+        report.procfile.clear();
+        assert!(is_of(&report, Path::new("/srv/app/Procfile.dev")));
+    }
+}
