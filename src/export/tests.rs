@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::app::{
-    Budget, Environment, ExitOn, MemoryAction, ProcessType, Restart, Role, Signal, Size, Source,
+    Budget, Environment, ExitOn, MemoryAction, ProcessType, Reach, Restart, Role, Signal, Size,
+    Source,
 };
 
 fn app(root: &str, types: Vec<ProcessType>, variables: &[(&str, &str)]) -> App {
@@ -350,6 +351,22 @@ fn every_format_removes_its_own_stale_files_and_no_copy_of_them() {
         for (copy, _) in copies.iter().rev() {
             assert!(here.join(copy).exists(), "{} {}", format.name, copy.display());
         }
+    }
+}
+
+#[test]
+fn a_unit_sends_the_stop_signal_to_whom_the_type_says() {
+    for (command, reach, mode) in [
+        ("node a.js", Reach::Program, "mixed"),
+        ("node a.js", Reach::Group, "control-group"),
+        ("cd a && node a.js", Reach::Program, "control-group"),
+    ] {
+        let mut web = process("web", command, 1);
+        web.policy.stop_signal_to = reach;
+        let app = app("/srv/a", vec![web], &[]);
+        let files = render(&systemd::FORMAT, &app, &options("a")).unwrap();
+        let line = format!("\nKillMode={mode}\n");
+        assert!(files.iter().any(|file| file.contents.contains(&line)), "{command} {reach:?}");
     }
 }
 
