@@ -44,7 +44,7 @@ pub(crate) fn run(order: &Order) -> Result<i32, Error> {
     let window = place.is_own().then_some(libc::SIGWINCH);
     let heard = HEARD.into_iter().chain(window).filter(|signal| !is_ignored(*signal));
     // Before the start: an end or a stop right after it must be heard.
-    let halt = Halt::listen_to_resume().map_err(fail)?;
+    let halt = Halt::listen_to_resume(is_ignored(libc::SIGTSTP)).map_err(fail)?;
     let mut signals = SignalsInfo::<WithOrigin>::new(heard.chain([libc::SIGCHLD, libc::SIGCONT]))
         .map_err(fail)?;
     let child = start(order, &place)?;

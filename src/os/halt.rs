@@ -24,7 +24,11 @@ pub(crate) struct Halt {
 impl Halt {
     /// Begins to listen to both, on this thread. Others must be started with [`keep_from`].
     pub(crate) fn listen() -> io::Result<Self> {
-        let wanted = Arc::new(AtomicUsize::new(NO));
+        Self::listen_from(NO)
+    }
+
+    fn listen_from(wanted: usize) -> io::Result<Self> {
+        let wanted = Arc::new(AtomicUsize::new(wanted));
         signal_hook::flag::register_usize(libc::SIGTSTP, Arc::clone(&wanted), YES)?;
         signal_hook::flag::register_usize(libc::SIGCONT, Arc::clone(&wanted), NO)?;
         // The handler of one must not run in the middle of the other's.
@@ -36,14 +40,18 @@ impl Halt {
         Ok(Self { wanted })
     }
 
-    /// Begins to listen to SIGCONT alone, for a process of one thread that stops when another has stopped.
-    pub(super) fn listen_to_resume() -> io::Result<Self> {
+    /// Begins to listen for a process of one thread that stops when another has stopped: to SIGCONT, and to
+    /// SIGTSTP unless that is ignored here.
+    pub(super) fn listen_to_resume(ignores_stop: bool) -> io::Result<Self> {
+        if !ignores_stop {
+            return Self::listen_from(YES);
+        }
         let wanted = Arc::new(AtomicUsize::new(YES));
         signal_hook::flag::register_usize(libc::SIGCONT, Arc::clone(&wanted), NO)?;
         Ok(Self { wanted })
     }
 
-    /// Returns whether a SIGCONT has come since this was last asked.
+    /// Returns whether a SIGCONT has come since this was last asked, and no SIGTSTP after it.
     pub(super) fn was_resumed(&self) -> bool {
         self.wanted.swap(YES, Ordering::SeqCst) == NO
     }

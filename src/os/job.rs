@@ -51,6 +51,8 @@ pub(super) struct Job {
     halt: Halt,
     /// What it was stopped by, while it is.
     stopped: Option<Signal>,
+    /// It was sent SIGTSTP, and has not stopped yet.
+    is_to_stop: bool,
     /// It had the terminal when it stopped.
     had_terminal: bool,
 }
@@ -58,7 +60,7 @@ pub(super) struct Job {
 impl Job {
     /// Takes a command that was just started, the leader of its group where that is its own.
     pub(super) fn new(pid: Pid, place: Place, halt: Halt) -> Self {
-        Self { pid, place, halt, stopped: None, had_terminal: false }
+        Self { pid, place, halt, stopped: None, is_to_stop: false, had_terminal: false }
     }
 
     /// Looks at the command. Returns its exit code when it has ended; the terminal is then pm's group's again.
@@ -69,7 +71,9 @@ impl Job {
                     self.take_terminal();
                     return Ok(Some(code));
                 }
-                Change::Stopped(signal) => self.stopped = Some(signal),
+                Change::Stopped(signal) => {
+                    (self.stopped, self.is_to_stop) = (Some(signal), false);
+                }
                 Change::Continued => self.stopped = None,
             }
         }
@@ -92,6 +96,7 @@ impl Job {
             _ if has_it => {}
             signal => {
                 self.send(signal);
+                self.is_to_stop |= signal == Signal::SIGTSTP;
                 if self.stopped.is_some() && is_ending(signal) {
                     // One that is stopped hears nothing else.
                     self.resume();
@@ -104,6 +109,10 @@ impl Job {
     /// Where none could, pm goes on to listen: a signal still ends the command.
     pub(super) fn settle(&mut self) {
         let was_resumed = self.halt.was_resumed();
+        if was_resumed && self.is_to_stop && self.stopped.is_none() {
+            // It may stop only now, when the SIGCONT that takes it back is over.
+            self.resume();
+        }
         let Some(signal) = self.stopped else { return };
         let wants_terminal = matches!(signal, Signal::SIGTTIN | Signal::SIGTTOU);
         if was_resumed || wants_terminal && self.is_in_foreground() {
@@ -126,7 +135,7 @@ impl Job {
 
     fn resume(&mut self) {
         self.send(Signal::SIGCONT);
-        self.stopped = None;
+        (self.stopped, self.is_to_stop) = (None, false);
     }
 
     fn send(&self, signal: Signal) {
