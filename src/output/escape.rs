@@ -63,17 +63,32 @@ fn is_special(byte: u8) -> bool {
     (byte < b' ' && !matches!(byte, b'\t' | 0 | 7)) || byte == 0xc2
 }
 
-/// Returns whether bytes hold nothing but text and line feeds. It is written so that the compiler makes it
-/// look at many bytes at once.
+/// Returns not 0 where a byte may be special; NUL and BEL are, for brevity.
+fn doubt(byte: u8) -> u8 {
+    let is_control = u8::from(byte < b' ') & u8::from(byte.wrapping_sub(b'\t') > 1);
+    is_control | u8::from(byte == 0xc2)
+}
+
+/// Returns whether bytes hold nothing but text and line feeds. The compiler makes it look at 16 bytes at once.
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
-    let chunk_is_plain = |chunk: &[u8]| {
-        let mut special = false;
-        for byte in chunk {
-            special |= ((*byte < b' ') & (*byte != b'\n') & (*byte != b'\t')) | (*byte == 0xc2);
+    let (chunks, rest) = bytes.as_chunks::<64>();
+    let is_plain = |chunk: &[u8]| chunk.iter().fold(0, |all, byte| all | doubt(*byte)) == 0;
+    chunks.iter().all(|chunk| is_plain(chunk)) && is_plain(rest)
+}
+
+/// Returns where the first special byte is.
+fn find_special(bytes: &[u8]) -> Option<usize> {
+    let mut start = 0;
+    for chunk in bytes.chunks(32) {
+        let any = chunk.iter().fold(0, |all, byte| all | doubt(*byte) | u8::from(*byte == b'\n'));
+        if any != 0
+            && let Some(at) = chunk.iter().position(|byte| is_special(*byte))
+        {
+            return Some(start + at);
         }
-        !special
-    };
-    bytes.chunks(256).all(chunk_is_plain)
+        start += chunk.len();
+    }
+    None
 }
 
 impl Parser {
@@ -105,8 +120,7 @@ impl Parser {
     fn ground<'a>(&mut self, bytes: &'a [u8], take: &mut impl FnMut(Token<'_>)) -> &'a [u8] {
         let mut end = 0;
         let special = loop {
-            let next = bytes[end..].iter().position(|byte| is_special(*byte));
-            let Some(at) = next.map(|at| end + at) else { break None };
+            let Some(at) = find_special(&bytes[end..]).map(|at| end + at) else { break None };
             end = at;
             match (bytes[at], bytes.get(at + 1)) {
                 // Half of an ordinary character.
@@ -121,12 +135,19 @@ impl Parser {
         if end > 0 {
             take(Token::Text(&bytes[..end]));
         }
+        let rest = &bytes[end + 1..];
         match special {
             0xc2 => self.state = State::Lead,
-            0x1b => self.begin(State::Escape),
+            0x1b => {
+                if let Some(sequence) = whole_csi(rest) {
+                    take(Token::Csi(sequence));
+                    return &rest[1 + sequence.len()..];
+                }
+                self.begin(State::Escape);
+            }
             control => take(Token::Control(control)),
         }
-        &bytes[end + 1..]
+        rest
     }
 
     fn begin(&mut self, state: State) {
@@ -227,6 +248,13 @@ impl Parser {
         let is_whole = is_osc && self.length <= KEPT;
         take(if is_whole { Token::Osc { payload: &self.held, end } } else { Token::Other });
     }
+}
+
+/// Returns a short CSI that is there at once, as most are: what stands behind its bracket.
+fn whole_csi(behind_escape: &[u8]) -> Option<&[u8]> {
+    let rest = behind_escape.strip_prefix(b"[")?;
+    let end = rest.iter().take(32).position(|byte| !matches!(byte, 0x20..=0x3f))?;
+    matches!(rest[end], 0x40..=0x7e).then(|| &rest[..=end])
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ impl Line {
             Token::Csi(sequence) => self.csi(sequence, show),
             Token::Osc { payload, end } if payload.starts_with(b"8;") => {
                 if !self.is_set_anyway() {
-                    self.put(&[b"\x1b]", payload, end].concat(), show);
+                    self.put_sequence([b"\x1b]", payload, end], show);
                 }
                 self.style.link(payload);
             }
@@ -201,7 +201,7 @@ impl Line {
         let is_sgr = *last == b'm' && !parameters.iter().any(|byte| !matches!(byte, b'0'..=b';'));
         if is_sgr {
             if !self.is_set_anyway() {
-                self.put(&[b"\x1b[", sequence].concat(), show);
+                self.put_sequence([b"\x1b[", sequence, b""], show);
             }
             self.style.set(parameters);
             return;
@@ -290,6 +290,16 @@ impl Line {
         self.bytes.is_empty() && self.style.is_open()
     }
 
+    /// Adds a sequence, which stays whole.
+    fn put_sequence(&mut self, parts: [&[u8]; 3], show: &mut impl FnMut(Piece<'_>)) {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if self.bytes.len() + length > self.limit {
+            self.finish(show, |bytes| Piece::Line(bytes));
+            self.style.open(&mut self.bytes);
+        }
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+    }
+
     /// Adds to the line, and breaks it where it gets longer than the limit.
     fn put(&mut self, mut bytes: &[u8], show: &mut impl FnMut(Piece<'_>)) {
         loop {
@@ -300,8 +310,8 @@ impl Line {
             if bytes.len() <= room {
                 break;
             }
-            // A sequence stays whole, and something of a text is put in any case.
-            let room = if bytes.starts_with(b"\x1b") { 0 } else { room.max(1) };
+            // Something is put in any case.
+            let room = room.max(1);
             self.bytes.extend_from_slice(&bytes[..room]);
             bytes = &bytes[room..];
             self.finish(show, |bytes| Piece::Line(bytes));
