@@ -125,8 +125,12 @@ fn run_all(name: &str) {
 }
 
 fn run_section(section: &Section) {
-    let app = stand_ins::folder(section);
     let (place, is_given) = (&section.place, ASKS_A_SESSION.contains(&section.place.as_str()));
+    let mut app = stand_ins::folder(section);
+    if is_given {
+        // Who starts one there has no session; this one is for the others.
+        app = app.env("PM_ANOTHER", "true");
+    }
     if is_given {
         Typed::new(&app, place, "pm start --daemon", &[]).end(0);
     }
