@@ -14,12 +14,7 @@ import sys
 LANDED = "commands", "screen", "failure", "waves", "duplicate"
 
 # The name of a check, and the issue of the rule that it wants.
-KNOWN = {
-    "duplicate.second_start_is_refused": "issue 10",
-    "duplicate.another_starts_a_second_session": "issue 10",
-    "duplicate.other_types_get_a_session_of_their_own": "issue 10",
-    "duplicate.stopped_type_is_started_in_its_session": "issue 10",
-}
+KNOWN = {}
 BAD = ("fail", "error")
 
 
