@@ -10,6 +10,7 @@ use crate::app::formation::{self, Part};
 use crate::app::{App, select};
 use crate::cli::args::StartArgs;
 use crate::cli::sources::Sources;
+use crate::cli::tell;
 use crate::control::place::Found;
 use crate::control::proto::{Names, Order, Report, State};
 use crate::control::turn::Turn;
@@ -271,7 +272,13 @@ fn scale(
 
 fn start(session: &Found, names: Vec<String>, sources: &Sources) -> Result<i32, Error> {
     let order = Order::Start(Names { names: names.clone(), wait: true, timeout_ms: None });
-    wait::until_true(session, order, &names, &WaitArgs::default(), sources)
+    let code = wait::until_true(session, order, &names, &WaitArgs::default(), sources)?;
+    tell::note(&format!(
+        "{}: started in the session of pid {}; `pm logs -f` shows the output",
+        names.join(", "),
+        session.pid
+    ));
+    Ok(code)
 }
 
 #[cfg(test)]

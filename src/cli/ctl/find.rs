@@ -9,7 +9,7 @@ use crate::app::select;
 use crate::cli::sources::Sources;
 use crate::config::load;
 use crate::control::place::{self, Found};
-use crate::control::proto::{Body, Order, Report};
+use crate::control::proto::{Body, Order, Report, State};
 use crate::control::{client, place::sessions};
 use crate::error::Error;
 
@@ -107,6 +107,10 @@ pub(super) fn one(
         let described: Vec<_> = all.iter().map(describe).collect();
         if !names.is_empty() {
             all.retain(|session| fits(&session.report, names));
+            // Where some have it stopped, it goes to the one that runs it.
+            if all.iter().filter(|session| runs(&session.report, names)).count() == 1 {
+                all.retain(|session| runs(&session.report, names));
+            }
         }
         if all.len() != 1 {
             return Err(Error::WhichSession { root: root(target, sources)?, sessions: described });
@@ -116,6 +120,13 @@ pub(super) fn one(
         Some(session) => Ok(session),
         None => Err(Error::NoSession { root: root(target, sources)? }),
     }
+}
+
+/// Returns whether an instance that fits one of the patterns is up, or on its way.
+fn runs(report: &Report, patterns: &[String]) -> bool {
+    let is_meant = |name: &str| patterns.iter().any(|pattern| select::fits(pattern, name));
+    let mut meant = report.instances.iter().filter(|instance| is_meant(&instance.name));
+    meant.any(|instance| !matches!(instance.state, State::Stopped | State::Done | State::Failed))
 }
 
 /// Returns whether a session has instances that every pattern fits.
