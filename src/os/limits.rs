@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::app::{App, Stdio};
@@ -46,7 +47,7 @@ pub(crate) struct Room {
 }
 
 impl OpenFiles {
-    /// Makes room for every instance, or says that there is none.
+    /// Makes room for every instance, or says that there is none. To be called before there are threads.
     pub(crate) fn make_room(app: &App) -> Result<Self, Error> {
         let instances = app.instances().count();
         let descriptors = app.instances().map(|id| match app.type_of(id).stdio {
@@ -65,6 +66,7 @@ impl OpenFiles {
         limits
             .set(limits.raised)
             .map_err(|source| Error::Startup { what: "raise the limit of open files", source })?;
+        widen_table(needed);
         Ok(limits)
     }
 
@@ -113,6 +115,16 @@ impl OpenFiles {
     }
 }
 
+/// Lets the kernel's table of this process hold so many descriptors. It would be doubled as it fills up, and in
+/// a process with threads Linux waits for an RCU grace period each time: some 20 ms, in which nothing is started.
+fn widen_table(descriptors: u64) {
+    let Ok(last) = i32::try_from(descriptors.saturating_sub(1)) else { return };
+    // Where that cannot be had, the table grows later.
+    if let Ok(copy) = fcntl(io::stdin(), FcntlArg::F_DUPFD_CLOEXEC(last)) {
+        let _ = nix::unistd::close(copy);
+    }
+}
+
 /// Returns how many descriptors below a limit are open, without the standard three.
 fn open_from_3_to(limit: u64) -> u64 {
     let is_open = |fd: &i32| {
@@ -143,6 +155,20 @@ fn converted<From, To: TryFrom<From>>(limit: From) -> io::Result<To> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_table_of_descriptors_has_its_size_before_they_are_opened() {
+        // See proc_pid_status(5).
+        let size = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
+            line.trim().parse::<u64>().unwrap()
+        };
+        let more = size() + 1;
+        widen_table(more);
+        assert!(size() >= more, "{} {more}", size());
+    }
 
     #[test]
     fn clients_leave_what_a_start_needs() {
