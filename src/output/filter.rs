@@ -5,6 +5,9 @@ use super::escape::{Parser, Token, is_plain};
 use super::line::{KEEP, LINE_LIMIT};
 use super::style::Style;
 
+/// No screen is higher: as many empty lines push away all that is on it.
+const SCREEN: usize = 1000;
+
 /// What is to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
@@ -87,6 +90,8 @@ impl Filter {
         if line.is_worth_it() {
             line.finish(show, |bytes| Piece::Line(bytes));
         }
+        // What comes is another run's, or comes behind a gap.
+        *self = Self::default();
     }
 }
 
@@ -182,10 +187,12 @@ impl Line {
     }
 
     fn text(&mut self, mut text: &[u8], show: &mut impl FnMut(Piece<'_>)) {
-        if std::mem::replace(&mut self.has_lead, text.ends_with(b"\xc2")) {
+        if self.has_lead {
             let end = text.iter().position(|byte| !(0x80..=0x9f).contains(byte));
-            text = &text[end.unwrap_or(text.len())..];
+            let Some(end) = end else { return };
+            text = &text[end..];
         }
+        self.has_lead = text.ends_with(b"\xc2");
         if self.has_returned {
             self.begin_again(show);
         }
@@ -244,7 +251,10 @@ impl Line {
         } else if self.is_shown {
             show(Piece::Over);
         } else if !self.has_drawn {
-            self.blanks += 1;
+            match self.blanks {
+                SCREEN => show(Piece::Line(b"")),
+                _ => self.blanks += 1,
+            }
         }
         self.clear();
         (self.has_drawn, self.is_shown, self.has_lead) = (false, false, false);
@@ -369,6 +379,7 @@ mod tests {
         ];
         // What is taken out does not make one control of two bytes.
         assert_eq!(shown(&[b"a\xc2\x1b[K\x9b2J\n", b"\xc2\r\x9b2J\n"]), ["a\\xc22J", "2J"]);
+        assert_eq!(shown(&[b"a\xc2\x1b[K\x9b", b"\x9b2J\n"]), ["a\\xc22J"]);
         let gone: [&[u8]; 34] = [
             b"\x1b[3A",
             b"\x1b[H",
@@ -512,6 +523,30 @@ mod tests {
         for (bytes, expected) in table {
             assert_eq!(shown(&[bytes]), expected, "{}", bytes.escape_ascii());
         }
+    }
+
+    #[test]
+    fn empty_lines_without_an_end_are_shown_as_they_come() {
+        let (mut lines, mut count) = (Lines::filtered(), 0);
+        for _ in 0..10 {
+            lines.push(&[b'\n'; SCREEN], |_| count += 1);
+        }
+        assert_eq!(count, 9 * SCREEN);
+        lines.end(|_| count += 1);
+        assert_eq!(count, 10 * SCREEN);
+    }
+
+    #[test]
+    fn what_comes_behind_an_end_begins_without_what_was_on() {
+        let (mut lines, mut out) = (Lines::filtered(), Vec::new());
+        let mut show = |piece: Piece<'_>| out.push(format!("{piece:?}"));
+        lines.push(b"\x1b[31mred\n", &mut show);
+        lines.end(&mut show);
+        lines.push(b"\x1b[0", &mut show);
+        lines.end(&mut show);
+        lines.push(b"mplain\n", &mut show);
+        let line = |bytes: &[u8]| format!("{:?}", Piece::Line(bytes));
+        assert_eq!(out, [line(b"\x1b[31mred\x1b[0m"), line(b"mplain")]);
     }
 
     #[test]
