@@ -91,6 +91,33 @@ fn find_special(bytes: &[u8]) -> Option<usize> {
     None
 }
 
+/// Returns the parameters of a CSI that sets colours and attributes. Others end with the same letter:
+/// `CSI > 4 m` changes what keys send.
+pub(super) fn sgr(sequence: &[u8]) -> Option<&[u8]> {
+    let parameters = sequence.strip_suffix(b"m")?;
+    parameters.iter().all(|byte| matches!(byte, b'0'..=b';')).then_some(parameters)
+}
+
+/// Returns the length of the first line where it is not empty and can be shown as it is: text, and colours
+/// that it ends as most programs do. Others may be as harmless; that is for the parser to find out.
+pub(super) fn find_closed_line(bytes: &[u8]) -> Option<usize> {
+    let end = memchr::memchr(b'\n', bytes).filter(|end| *end > 0)?;
+    let mut rest = &bytes[..end];
+    // Whether anything is on, and whether that is more than a colour of text.
+    let (mut is_on, mut is_more) = (false, false);
+    while let Some(at) = find_special(rest) {
+        let sequence = whole_csi(rest[at..].strip_prefix(b"\x1b")?)?;
+        (is_on, is_more) = match sgr(sequence)? {
+            b"" | b"0" => (false, false),
+            b"39" => (is_more, is_more),
+            [b'3' | b'9', b'0'..=b'7'] => (true, is_more),
+            _ => (true, true),
+        };
+        rest = &rest[at + b"\x1b[".len() + sequence.len()..];
+    }
+    (!is_on).then_some(end)
+}
+
 impl Parser {
     /// Returns whether no sequence is unfinished.
     pub(super) fn is_idle(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What of a program's output makes sense in a line, where it may not draw over the others: text, colours,
 //! links and tabs. A carriage return begins the line again; every line ends without colour.
 
-use super::escape::{Parser, Token, is_plain};
+use super::escape::{Parser, Token, find_closed_line, is_plain, sgr};
 use super::line::{KEEP, LINE_LIMIT};
 use super::style::Style;
 
@@ -48,12 +48,25 @@ impl Filter {
     pub(super) fn push(
         &mut self,
         unfinished: Vec<u8>,
-        bytes: &[u8],
+        mut bytes: &[u8],
         show: &mut impl FnMut(Piece<'_>),
     ) -> Vec<u8> {
         let Self { parser, line } = self;
         line.resume(unfinished);
-        parser.push(bytes, |token| line.take(token, show));
+        while !bytes.is_empty() {
+            // Most lines end what they begin, and need not be taken apart.
+            let is_idle = parser.is_idle() && line.is_idle();
+            let closed = if is_idle { find_closed_line(bytes) } else { None };
+            if let Some(length) = closed.filter(|length| *length <= line.limit) {
+                show(Piece::Line(&bytes[..length]));
+                line.is_shown = false;
+                bytes = &bytes[length + 1..];
+                continue;
+            }
+            let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+            parser.push(&bytes[..end], |token| line.take(token, show));
+            bytes = &bytes[end..];
+        }
         match parser.is_idle() {
             true => line.hand_over(),
             false => Vec::new(),
@@ -203,16 +216,14 @@ impl Line {
     }
 
     fn csi(&mut self, sequence: &[u8], show: &mut impl FnMut(Piece<'_>)) {
-        let Some((last, parameters)) = sequence.split_last() else { return };
-        // Others end with the same letter: `CSI > 4 m` changes what keys send.
-        let is_sgr = *last == b'm' && !parameters.iter().any(|byte| !matches!(byte, b'0'..=b';'));
-        if is_sgr {
+        if let Some(parameters) = sgr(sequence) {
             if !self.is_set_anyway() {
                 self.put_sequence([b"\x1b[", sequence, b""], show);
             }
             self.style.set(parameters);
             return;
         }
+        let Some((last, parameters)) = sequence.split_last() else { return };
         self.has_drawn = true;
         match (parameters, last) {
             // To the first column.
@@ -664,7 +675,42 @@ mod tests {
         proptest::collection::vec(byte, 0..120)
     }
 
+    /// Lines as programs write them, most of which are shown as they are.
+    fn coloured() -> impl Strategy<Value = Vec<u8>> {
+        let words: &[&[u8]] = &[
+            b"\x1b[31m",
+            b"\x1b[94m",
+            b"\x1b[1;38;5;208m",
+            b"\x1b[0m",
+            b"\x1b[m",
+            b"\x1b[39m",
+            b"\x1b[0;1m",
+            b"\x1b[77m",
+            b"\x1b[K",
+            b"\x1b[>4m",
+            b"text",
+            b" ",
+            b"\t",
+            b"\r",
+            b"\xc2",
+            b"\x9b",
+            b"\n",
+            b"\n",
+            b"\n",
+            b"\x1b]8;;u\x07",
+            b"\x1b]8;;\x07",
+        ];
+        let words = proptest::collection::vec(proptest::sample::select(words), 0..40);
+        words.prop_map(|words| words.concat())
+    }
+
     proptest! {
+        #[test]
+        fn lines_that_are_shown_as_they_are_are_those_that_would_be_made(bytes in coloured()) {
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            prop_assert_eq!(shown(&[&bytes]), shown(&single));
+        }
+
         #[test]
         fn no_line_draws_and_none_leaves_anything_on(bytes in stream()) {
             let mut lines = Lines::filtered();
