@@ -178,20 +178,6 @@ fn what_is_typed_is_read_by_a_slow_program_also_after_the_user_has_left() {
 }
 
 #[test]
-fn the_last_words_of_an_instance_are_seen_also_where_keys_are_on_their_way() {
-    let app = app("web: stty -echo; echo ready; until test -e go; do sleep 0.02; done; \
-        seq 100000; echo goodbye\nworker: exec sleep 1000\n");
-    let _session = started(&app, &["--pty", "always"], 1);
-    let mut client = attached(&app, "web");
-    // More than the session takes: the rest waits with the client when the instance ends.
-    client.type_keys(&("x".repeat(63) + "\n").repeat(32 << 10));
-    let _app = app.write("go", "");
-    client.wait_for("goodbye");
-    client.wait_for("web.1 has ended");
-    assert_eq!(client.wait(), End::Code(0));
-}
-
-#[test]
 fn an_instance_that_has_closed_its_terminal_for_a_while_has_not_ended() {
     let app = app("web: echo ready; exec </dev/null >/dev/null 2>&1; touch closed; \
         until test -e go; do sleep 0.02; done; echo later >/dev/tty; exec sleep 1000\n");

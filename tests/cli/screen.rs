@@ -44,11 +44,15 @@ fn a_bar_is_one_line_whenever_it_pauses_and_when_it_ends() {
 #[test]
 fn a_colour_goes_on_in_the_next_line_of_its_instance_and_in_no_other() {
     let app = Sandbox::with_procfile(
-        "web: printf '\\033[31mred\\n'; touch red; until test -e said; do sleep 0.02; done; \
+        "web: printf '\\033[31mred\\n'; until test -e again; do sleep 0.02; done; \
          printf 'red too\\033[0m\\n'; exec cat\n\
-         job: until test -e red; do sleep 0.02; done; sleep 0.2; echo plain; touch said; exec cat\n",
+         job: until test -e red; do sleep 0.02; done; echo plain; exec cat\n",
     );
     let mut session = app.pm(["start", "--no-timestamp", "--pty", "always"]).spawn();
+    session.wait_for("| \x1b[31mred");
+    let app = app.write("red", "");
+    session.wait_for("| plain");
+    let _app = app.write("again", "");
     session.wait_for("red too");
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
