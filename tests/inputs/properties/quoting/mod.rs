@@ -55,14 +55,12 @@ pub fn statement_of(name: &str, value: &str) -> Option<String> {
 /// drop blanks round it.
 fn is_command(read: &str, command: &str) -> bool {
     // Not `trim`: a vertical tab is a part of a word.
-    let command = command.trim_matches([' ', '\t', '\n']);
+    let [read, command] = [read, command].map(|text| text.trim_matches([' ', '\t', '\n']));
     let is_command_without = |word: &str| {
         read.match_indices(word)
             .any(|(at, _)| command.strip_prefix(&read[..at]) == Some(&read[at + word.len()..]))
     };
-    read.trim_matches([' ', '\t', '\n']) == command
-        || is_command_without("exec ")
-        || is_command_without("exec env ")
+    read == command || is_command_without("exec ") || is_command_without("exec env ")
 }
 
 /// What stands before and behind the statement in the file.
