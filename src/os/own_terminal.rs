@@ -33,8 +33,8 @@ impl Drop for OwnTerminal {
             return;
         }
         if tcgetattr(&stdout).is_ok_and(|now| now != self.before) {
-            // A terminal that is gone has no mode; so below.
-            let _ = tcsetattr(&stdout, SetArg::TCSADRAIN, &self.before);
+            // A terminal that is gone has no mode; so below. To drain it would wait for its reader.
+            let _ = tcsetattr(&stdout, SetArg::TCSANOW, &self.before);
         }
         // One that was stopped (Ctrl-S) takes nothing, and is not waited for.
         let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];

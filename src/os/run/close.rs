@@ -1,7 +1,10 @@
 //! How a session is left: the verdict, the rest of the output with a limit, the exit code.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Input, Shell};
 use crate::app::Signal;
@@ -15,16 +18,20 @@ const STALLED_READER: Duration = Duration::from_secs(5);
 
 /// Says why output was lost. A full or closed stderr leaves nobody to tell; where it is the log of a session
 /// in the background, that is the only place where anybody will look.
-fn tell_loss(error: &str, launched: bool) {
+fn tell_loss(mut stderr: impl Write + AsFd, error: &str, launched: bool) {
     if !launched {
-        let _ = writeln!(io::stderr(), "error: cannot write to standard output: {error}");
+        // Often it is the terminal that takes nothing.
+        let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+        if poll(&mut fds, PollTimeout::ZERO) != Ok(0) {
+            let _ = writeln!(stderr, "error: cannot write to standard output: {error}");
+        }
         return;
     }
     let text = format!(
         "error: cannot write this log: {error}; lines are lost here, and the session has ended\n"
     );
     // Behind a line that may have been cut.
-    if write!(io::stderr(), "\n{text}").is_err() {
+    if write!(stderr, "\n{text}").is_err() {
         let _ = daemon::last_words(&text);
     }
 }
@@ -56,7 +63,7 @@ impl Shell {
             server.close();
         }
         if let Some(error) = self.output_error {
-            tell_loss(&error, self.launched);
+            tell_loss(io::stderr(), &error, self.launched);
         }
         // A stop that was asked for is a success, and a failure keeps its own code.
         if code == 0 && !core.was_asked() { self.lost.unwrap_or(0) } else { code }
@@ -111,5 +118,32 @@ impl Shell {
                 self.note_loss(&news);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn a_loss_is_told_where_anybody_listens_and_not_waited_for_where_nobody_does() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        tell_loss(&mut writer, "it is gone", false);
+        let takes = |writer: &io::PipeWriter| {
+            let mut fds = [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)];
+            poll(&mut fds, PollTimeout::ZERO) == Ok(1)
+        };
+        while takes(&writer) {
+            writer.write_all(&[b'x'; 4096]).unwrap();
+        }
+        // It would block here for ever.
+        tell_loss(&mut writer, "it is full", false);
+        drop(writer);
+        let mut told = String::new();
+        reader.read_to_string(&mut told).unwrap();
+        assert!(told.starts_with("error: cannot write to standard output: it is gone\nx"));
+        assert!(told.ends_with('x'));
     }
 }
