@@ -41,10 +41,10 @@ class Chaos:
 
     def scale(self):
         most = max(4, sum(self.session.counts.values()) // 8)
-        self.session.command('scale', f'ext={self.random.randint(0, most)}', '--timeout', '60')
+        self.session.command('scale', f'ext={self.random.randint(0, most)}', '--wait', '60')
 
     def restart(self):
-        self.session.command('restart', self.some(), self.some(), '--timeout', '60')
+        self.session.command('restart', self.some(), self.some(), '--wait', '60')
 
     def restart_no_wait(self):
         for _ in range(self.random.randint(1, 6)):
@@ -52,7 +52,7 @@ class Chaos:
 
     def stop_and_start(self):
         name = self.some()
-        self.session.command('stop', name, '--timeout', '60')
+        self.session.command('stop', name, '--wait', '60')
         self.pause_for(self.random.uniform(0, 1))
         self.session.ask(do='start', names=[name], wait=False)
 
@@ -60,7 +60,7 @@ class Chaos:
         self.session.generation += 1
         extra = 'guest: exec sleep 1000\n' if self.random.random() < 0.5 else ''
         self.session.write_files(extra)
-        self.session.command('reload', '--timeout', '60')
+        self.session.command('reload', '--wait', '60')
 
     def reload_broken(self):
         before = self.session.generation

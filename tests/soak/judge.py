@@ -6,6 +6,8 @@ import threading
 import time
 import zlib
 
+# What pm's own lines begin with: a word of it, and something that failed.
+MARKS = '-- ', '!! '
 NOTE = re.compile(
     r'(started with pid \d+$|(exited with code \d+|terminated by \S+|did not end|could not be started)'
     r'(; (restart \d+ of \d+ in|starts again|crashed|not started again).*)?$'
@@ -29,6 +31,11 @@ def checked(record):
         return chr(record[0]), parts[0][1:].decode(), int(parts[1]), int(parts[2])
     except ValueError:
         return None
+
+
+def without_mark(text):
+    """Returns what pm says in a line of its own, or None where the line is none."""
+    return text[len(MARKS[0]):] if text.startswith(MARKS) else None
 
 
 class Instance:
@@ -75,7 +82,7 @@ class Judge:
             return
         name = name.strip().decode('utf-8', 'replace')
         if name == 'system':
-            self.system.append(text.decode('utf-8', 'replace'))
+            self.system.append(without_mark(text.decode('utf-8', 'replace')) or f'without a mark: {text!r}')
         elif name != 'keys.1':  # a terminal echoes what is typed on it
             self.spoken(name, text)
 
@@ -99,8 +106,8 @@ class Judge:
     def is_note(self, name, it, text):
         if len(text) > 300:
             return False
-        note = text.decode('utf-8', 'replace')
-        if not NOTE.match(note):
+        note = without_mark(text.decode('utf-8', 'replace'))
+        if not note or not NOTE.match(note):
             return False
         end = END.match(note)
         if note.startswith('started with pid'):

@@ -124,10 +124,10 @@ class Soak:
         for chaos in self.chaos:
             chaos.let_go()
         session.write_files()
-        session.command('reload', '--timeout', '100')
+        session.command('reload', '--wait', '100')
         self.hears()
         self.agrees()
-        session.command('stop', '*', '--timeout', '100', codes=(0,))
+        session.command('stop', '*', '--wait', '100', codes=(0,))
         at_rest = ('stopped', 'done', 'failed')
         def rests():
             moving = [f'{name} is {one["state"]}' for name, one in (session.status() or {}).items()
@@ -218,7 +218,7 @@ class Soak:
         self.watch.over.set()
         way = self.random.choice([signal.SIGTERM, signal.SIGINT, signal.SIGHUP, None])
         if way is None:
-            session.command('quit', '--timeout', '60')
+            session.command('quit', '--wait', '60')
         else:
             session.process.send_signal(way)
         try:
