@@ -109,7 +109,12 @@ impl Helpers {
     /// Remembers who is below the living leader of a run and outside of its group, before a signal ends what
     /// they hang on to.
     pub(crate) fn remember(&mut self, run: RunId, leader: Pid) {
-        for pid in processes::descendants_of(leader) {
+        let found = processes::descendants_of(leader);
+        // An earlier look may have found some that have ended since, whose numbers are somebody else's by now.
+        let owners = &self.owners;
+        self.below
+            .retain(|pid, owner| *owner != run || owners.contains_key(pid) || found.contains(pid));
+        for pid in found {
             if getpgid(Some(pid)).is_ok_and(|group| group != leader) {
                 self.below.insert(pid, run);
             }
@@ -206,6 +211,27 @@ mod tests {
         sleep.arg("1000").process_group(0).env_clear().envs(variables.iter().copied());
         sleep.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         sleep
+    }
+
+    #[test]
+    fn one_below_a_leader_that_has_ended_is_forgotten_at_the_next_look() {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "setsid sleep 1000 & echo $!; wait; exec sleep 1000"]).process_group(0);
+        let mut leader = shell.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = [0; 32];
+        let length = leader.stdout.take().unwrap().read(&mut line).unwrap();
+        let below = str::from_utf8(&line[..length]).unwrap().trim().parse().unwrap();
+        let below = Pid::from_raw(below);
+        while getpgid(Some(below)) == Ok(pid_of(&leader)) {}
+        let mut helpers = Helpers::default();
+        helpers.remember(run(1, 1), pid_of(&leader));
+        assert!(helpers.below.contains_key(&below));
+        tell(below, Signal::SIGKILL);
+        while getpgid(Some(below)).is_ok() {}
+        helpers.remember(run(1, 1), pid_of(&leader));
+        assert!(!helpers.below.contains_key(&below));
+        leader.kill().unwrap();
+        leader.wait().unwrap();
     }
 
     #[test]
