@@ -3,9 +3,9 @@
 //! This page is the map; each module says what it owns and what it must not know.
 //!
 //! In one breath: [`cli`] turns what was typed and the files into an [`app::App`]; [`supervisor`] decides
-//! (pure: `handle(event, now) -> actions`, no I/O, no clock); [`os`] acts (signals, processes, timers);
-//! [`output`] carries bytes past all of that from pipes to the terminal; [`export`] turns the same `App` into
-//! files.
+//! (pure: `handle(event, now) -> actions`, no I/O, no clock); [`session`] and [`os`] act (signals, processes,
+//! timers); [`output`] carries bytes past all of that from pipes to the terminal; [`export`] turns the same
+//! `App` into files.
 //!
 //! | place | what it holds |
 //! |---|---|
@@ -13,7 +13,8 @@
 //! | [`config`] | pm.toml and .foreman as structs, laid under the flags |
 //! | [`resources`] | a memory budget → `WEB_CONCURRENCY`, heap and collector of each runtime; pure |
 //! | [`supervisor`] | the functional core: the state of every instance and of the session |
-//! | [`os`] | the imperative shell: the loop, children and their groups, the guard, signals, the meter |
+//! | [`session`] | the running session: the loop, requests of clients, pm's own messages, memory budgets |
+//! | [`os`] | system calls: children and their groups, the guard, signals, pseudo-terminals, the meter |
 //! | [`output`] | one thread that owns all pipes and stdout: split, filter, render, one write a batch |
 //! | [`control`] | the socket of a session: where it is, what is said over it, who may speak |
 //! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and the one that writes |
@@ -22,7 +23,8 @@
 //!
 //! # Who may know whom
 //! ```text
-//! main → cli → { app, config, resources, os, output, export }        os → { supervisor, output, app, resources }
+//! main → cli → { app, config, resources, session, os, output, control, export }
+//! session → { supervisor, os, output, control, app }
 //! supervisor → app          output → app (ids, names)        config → { app, resources }
 //! export → app
 //! never: supervisor → os | output | cli      app → anything else      output → supervisor | os
@@ -52,6 +54,7 @@ pub mod export;
 pub mod os;
 pub mod output;
 pub mod resources;
+pub mod session;
 pub mod supervisor;
 
 #[cfg(test)]

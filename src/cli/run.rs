@@ -15,7 +15,7 @@ use super::{
 use crate::app::load::Alternative;
 use crate::app::{Environment, InstanceId, load, shell};
 use crate::error::Error;
-use crate::os::foreground::{self, Order};
+use crate::session::foreground::{self, Order};
 
 /// Runs one command with the application's environment, and returns its exit code. A Procfile that is
 /// broken does not keep a program from running, unless it was named.

@@ -13,10 +13,10 @@ use super::sources::Sources;
 use super::{ctl, daemon, tell};
 use crate::app::{App, Stdio, Warning, formation, lint, load};
 use crate::error::Error;
-use crate::os::desk::{Control, Reread};
 use crate::os::listeners::Listeners;
-use crate::os::own_terminal::OwnTerminal;
 use crate::output::Form;
+use crate::session::desk::{Control, Reread};
+use crate::session::own_terminal::OwnTerminal;
 use crate::{os, resources};
 
 /// Runs the application until it has ended, and returns the exit code.
@@ -59,7 +59,7 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
     let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
     let _terminal = if is_dumb { None } else { OwnTerminal::of(&plan.app) };
     let control = Control { folder, procfile, turn, launched: args.daemonised, reread };
-    os::run::run(Arc::new(plan.app), form, zone, plan.notices, control)
+    crate::session::run::run(Arc::new(plan.app), form, zone, plan.notices, control)
 }
 
 /// Says which ports somebody else has, and who. The start goes on: not every program listens on its port.

@@ -42,7 +42,7 @@ impl Halt {
 
     /// Begins to listen for a process of one thread that stops when another has stopped: to SIGCONT, and to
     /// SIGTSTP unless that is ignored here.
-    pub(super) fn listen_to_resume(ignores_stop: bool) -> io::Result<Self> {
+    pub(crate) fn listen_to_resume(ignores_stop: bool) -> io::Result<Self> {
         if !ignores_stop {
             return Self::listen_from(YES);
         }
@@ -52,7 +52,7 @@ impl Halt {
     }
 
     /// Returns whether a SIGCONT has come since this was last asked, and no SIGTSTP after it.
-    pub(super) fn was_resumed(&self) -> bool {
+    pub(crate) fn was_resumed(&self) -> bool {
         self.wanted.swap(YES, Ordering::SeqCst) == NO
     }
 
@@ -66,7 +66,7 @@ impl Halt {
     }
 
     /// The same for any signal of a terminal that stops, which `raise` sends to this process at least.
-    pub(super) fn stop_by(&self, signal: Signal, raise: impl FnOnce()) {
+    pub(crate) fn stop_by(&self, signal: Signal, raise: impl FnOnce()) {
         let stop = SigSet::from(signal);
         // No call here can fail: the signal exists.
         let _ = stop.thread_block();

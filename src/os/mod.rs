@@ -5,37 +5,25 @@
 //! `portable`, for macOS and the BSDs (docs/portability.md says what is lost there). One of the two is
 //! compiled: `--cfg pm_portable` takes the second on Linux too, where its tests can run.
 
-pub(crate) mod attach;
-pub(crate) mod budgets;
 pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
-mod console;
 pub(crate) mod daemon;
-mod deliver;
-pub(crate) mod desk;
-pub(crate) mod foreground;
 pub(crate) mod guard;
 pub(crate) mod halt;
 pub(crate) mod heap;
 mod helpers;
-mod job;
-pub(crate) mod keyboard;
 pub(crate) mod limits;
 pub(crate) mod listeners;
 pub mod meter;
-pub(crate) mod notes;
-pub(crate) mod own_terminal;
 mod pow;
 pub(crate) mod processes;
 mod program;
 pub(crate) mod pty;
 pub(crate) mod restrict;
 pub(crate) mod roster;
-pub(crate) mod run;
 pub(crate) mod signals;
 pub(crate) mod spawn;
-mod viewers;
 pub(crate) mod wait;
 pub(crate) mod zone;
 
@@ -50,10 +38,11 @@ mod portable;
 use portable as system;
 
 pub use system::machine;
+pub(crate) use system::{origin, subtree};
 
 /// Serves as the guard of a session where this process was started as one, and returns then. `name` is what it
 /// was started as. To be asked before anything else.
 pub fn has_served_as_guard(name: Option<&std::ffi::OsStr>) -> bool {
     guard::serve(name)
 }
-use system::{adopted, inherited};
+pub(crate) use system::{adopted, inherited};

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use nix::unistd::Pid;
 
-use super::console::Console;
 use super::limits::{OpenFiles, Room};
 use super::pty::{self, Life};
 use super::restrict;
 use super::roster::Pipes;
 use crate::app::{self, App, InstanceId};
+use crate::session::console::Console;
 
 /// A started run: its process and the pipe that it writes to.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ pub(crate) fn peek(pid: Pid) -> Option<Exit> {
 
 /// What a child has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// It has ended, and is reaped. The exit code as a shell has it: 128 + n for signal n.
     Ended(i32),
     /// It was stopped by this signal.
@@ -35,7 +35,7 @@ pub(super) enum Change {
 
 /// Returns what a child has done that was not asked for yet; `None` where that is nothing. Ends are reaped.
 /// An error: someone else has reaped it.
-pub(super) fn change(pid: Pid) -> io::Result<Option<Change>> {
+pub(crate) fn change(pid: Pid) -> io::Result<Option<Change>> {
     Ok(match ask(pid, libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED) {
         Answer::Nothing => None,
         Answer::Lost => return Err(io::Error::from_raw_os_error(libc::ECHILD)),

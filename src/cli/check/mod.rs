@@ -148,7 +148,8 @@ fn application(
 /// Says why the kernel does not hold the budgets, where there are any.
 fn sampled(app: &App) -> Option<Finding> {
     let has_budgets = app.types.iter().any(|own| own.count > 0 && own.policy.budget.is_some());
-    let reason = if has_budgets { os::budgets::find_subtree().err()? } else { return None };
+    let reason =
+        if has_budgets { crate::session::budgets::find_subtree().err()? } else { return None };
     Some(Finding {
         severity: Severity::Note,
         code: "memory-sampled",

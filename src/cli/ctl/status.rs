@@ -11,7 +11,7 @@ use crate::cli::answer;
 use crate::cli::sources::Sources;
 use crate::control::proto::{Instance, Report, State};
 use crate::error::Error;
-use crate::os::notes::short;
+use crate::session::notes::short;
 
 /// Time between two tables of `--watch`, in milliseconds.
 const AGAIN: u16 = 1000;

@@ -1,17 +1,17 @@
 //! What only Linux has. Every module here has its match in `portable`.
 
-pub(in crate::os) mod adopted;
+pub(crate) mod adopted;
 pub(in crate::os) mod affinity;
 pub(in crate::os) mod executable;
-pub(in crate::os) mod inherited;
+pub(crate) mod inherited;
 pub(in crate::os) mod listeners;
 pub mod machine;
 pub(in crate::os) mod meter;
-pub(in crate::os) mod origin;
+pub(crate) mod origin;
 mod proc_tree;
 pub(in crate::os) mod processes;
 pub(in crate::os) mod program;
 pub(in crate::os) mod session;
 pub(in crate::os) mod shared_memory;
-pub(in crate::os) mod subtree;
+pub(crate) mod subtree;
 pub(in crate::os) mod title;

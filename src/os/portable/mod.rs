@@ -1,17 +1,17 @@
 //! What stands in for `linux` on macOS and the BSDs: POSIX calls, and `ps` for what POSIX has no call for.
 //! Slower, and less is found; nothing here is on the way of the output.
 
-pub(in crate::os) mod adopted;
+pub(crate) mod adopted;
 pub(in crate::os) mod affinity;
 pub(in crate::os) mod executable;
-pub(in crate::os) mod inherited;
+pub(crate) mod inherited;
 pub(in crate::os) mod listeners;
 pub mod machine;
 pub(in crate::os) mod meter;
-pub(in crate::os) mod origin;
+pub(crate) mod origin;
 pub(in crate::os) mod processes;
 pub(in crate::os) mod program;
 pub(in crate::os) mod session;
 pub(in crate::os) mod shared_memory;
-pub(in crate::os) mod subtree;
+pub(crate) mod subtree;
 pub(in crate::os) mod title;

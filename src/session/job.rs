@@ -14,10 +14,10 @@ use nix::sys::signal::{SigSet, Signal, kill, killpg, raise};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 use signal_hook::low_level::siginfo::Origin;
 
-use super::halt::Halt;
-use super::processes;
-use super::system::origin::is_of_terminal;
-use super::wait::{self, Change};
+use crate::os::halt::Halt;
+use crate::os::origin::is_of_terminal;
+use crate::os::processes;
+use crate::os::wait::{self, Change};
 
 /// Where the command belongs.
 #[derive(Debug)]

@@ -11,10 +11,10 @@ use nix::unistd::Pid;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 
-use super::halt::Halt;
 use super::job::{Job, Place};
 use crate::app::Environment;
 use crate::error::Error;
+use crate::os::halt::Halt;
 
 /// A command with everything that it needs.
 #[derive(Debug)]

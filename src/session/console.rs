@@ -9,9 +9,9 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::pty::Size;
 use super::viewers::Viewers;
 use crate::control::server::ClientId;
+use crate::os::pty::Size;
 
 /// As many typed bytes wait for a program that does not read; a terminal itself holds 4 KiB of lines and
 /// at most 64 KiB more (Linux, tty_buffer.c).

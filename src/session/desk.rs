@@ -10,14 +10,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::deliver;
-use super::halt;
-use super::meter::{Meter, Root};
 use super::notes;
 use crate::app::select::select;
 use crate::app::{App, InstanceId, Role, Signal, Stdio, reload};
 use crate::control::proto::{Body, Failed, Instance, Names, Order, Report, State};
 use crate::control::server::{ClientId, Outbox};
 use crate::control::turn::Turn;
+use crate::os::halt;
+use crate::os::meter::{Meter, Root};
 use crate::output::follow::FOLLOWERS;
 use crate::output::{Follower, PumpHandle, Speaker, ToPump};
 use crate::supervisor::{

@@ -1,7 +1,7 @@
 //! Who looks at the terminal of a run, and so what size it has.
 
-use super::pty::Size;
 use crate::control::server::ClientId;
+use crate::os::pty::Size;
 
 /// The attached clients of one terminal, with the size that each can show.
 #[derive(Debug, Default)]

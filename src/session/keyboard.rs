@@ -12,9 +12,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::console::{self, Console};
-use super::pty::Size;
 use crate::control::proto::{self, Typed};
 use crate::control::server::{ClientId, Keyboard};
+use crate::os::pty::Size;
 
 /// One read of what a client sends.
 const READ: usize = 16 << 10;

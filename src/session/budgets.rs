@@ -6,11 +6,11 @@ use std::fs;
 
 use nix::unistd::Pid;
 
-use super::cgroup::{Group, Limits, Subtree, Unavailable};
-use super::meter::{Meter, Root};
-pub(crate) use super::system::subtree::find as find_subtree;
 use crate::app::{App, Budget, ProcessType, RunId, Signal};
 use crate::app::{CpuLimit, MemoryAction};
+use crate::os::cgroup::{Group, Limits, Subtree, Unavailable};
+use crate::os::meter::{Meter, Root};
+pub(crate) use crate::os::subtree::find as find_subtree;
 use crate::supervisor::{Event, Exit, Sample};
 
 /// A run that is held to something.

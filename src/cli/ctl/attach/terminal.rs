@@ -1,10 +1,6 @@
 //! The client's side of `pm attach`: pm's own terminal in raw mode, tied to that of an instance. The
 //! terminal gets its mode back however this ends.
 
-mod detach;
-mod incoming;
-mod outgoing;
-
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -16,13 +12,14 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
-use self::incoming::{Incoming, Part};
-use self::outgoing::Outgoing;
-use super::pty::Size;
+use super::detach;
+use super::incoming::{Incoming, Part};
+use super::outgoing::Outgoing;
 use crate::app::Signal;
 use crate::control::client;
 use crate::control::proto::{Body, Order};
 use crate::error::Error;
+use crate::os::pty::Size;
 use crate::output::Modes;
 
 /// Signals that end it in order.

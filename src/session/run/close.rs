@@ -8,9 +8,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Input, Shell};
 use crate::app::Signal;
+use crate::os::daemon;
 use crate::os::signals::Heard;
-use crate::os::{daemon, notes};
 use crate::output::{FromPump, ToPump};
+use crate::session::notes;
 use crate::supervisor::Supervisor;
 
 /// How long pm waits at its end for a reader of stdout that takes nothing at all.

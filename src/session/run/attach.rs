@@ -6,10 +6,10 @@ use super::Shell;
 use crate::app::RunId;
 use crate::control::proto::Body;
 use crate::control::server::{ClientId, Outbox};
-use crate::os::console::Console;
 use crate::os::pty::Size;
-use crate::os::{deliver, desk, keyboard};
 use crate::output::{ToPump, Watcher};
+use crate::session::console::Console;
+use crate::session::{deliver, desk, keyboard};
 use crate::supervisor::Supervisor;
 
 impl Shell {

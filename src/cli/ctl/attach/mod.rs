@@ -2,12 +2,17 @@
 
 use std::io;
 
+mod detach;
+mod incoming;
+mod outgoing;
+mod terminal;
+
 use super::args::AttachArgs;
 use super::find;
 use crate::cli::sources::Sources;
 use crate::cli::tell;
 use crate::error::Error;
-use crate::os::attach::{self, Ended};
+use terminal::Ended;
 
 /// Shows the terminal and types on it, until Ctrl-] or its end.
 pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error> {
@@ -31,7 +36,7 @@ pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error>
     }
     // In raw mode a line feed goes straight down.
     let begin = || tell::note(&format!("attached to {name}; Ctrl-] detaches\r"));
-    match attach::attach(&session.found.socket, name, begin)? {
+    match terminal::attach(&session.found.socket, name, begin)? {
         Ended::Detached { unsent: 0 } => tell::note(&format!("detached from {name}")),
         Ended::Detached { unsent } => tell::note(&format!(
             "detached from {name}, which does not read: the last {unsent} bytes that were typed are lost"
