@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::app::formation::FormationError;
-use crate::app::load::Alternative;
 use crate::app::ports;
 use crate::config::ConfigError;
 use crate::export::ExportError;
@@ -288,6 +287,20 @@ pub enum Error {
     Output {
         /// Why.
         source: io::Error,
+    },
+}
+
+/// What there is where a Procfile is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alternative {
+    /// A Procfile of another name, as it would be typed.
+    Procfile(PathBuf),
+    /// A package.json that `npm start` cannot run.
+    Package {
+        /// The package.json, as it would be typed.
+        path: PathBuf,
+        /// The script of it that starts the application, by its name.
+        script: Option<String>,
     },
 }
 

@@ -9,7 +9,7 @@
 //!
 //! | place | what it holds |
 //! |---|---|
-//! | [`app`] | what to run: process types, counts, ports, environment; the readers of Procfile and env files; the lexer of commands; the linter. No I/O but in [`app::load`] |
+//! | [`app`] | what to run: process types, counts, ports, environment; the readers of Procfile and env files; the lexer of commands; the linter. No I/O |
 //! | [`config`] | pm.toml and .foreman as structs, laid under the flags |
 //! | [`resources`] | a memory budget → `WEB_CONCURRENCY`, heap and collector of each runtime; pure |
 //! | [`supervisor`] | the functional core: the state of every instance and of the session |

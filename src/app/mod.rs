@@ -1,4 +1,4 @@
-//! What to run: process types, counts, ports and environment. No I/O but in [`load`].
+//! What to run: process types, counts, ports and environment. No I/O.
 
 pub mod env_file;
 pub mod environment;
@@ -6,9 +6,8 @@ pub mod formation;
 pub mod id;
 pub mod limits;
 pub mod lint;
-pub mod load;
+pub mod loaded;
 pub(crate) mod nearest;
-mod npm;
 pub(crate) mod ports;
 pub mod process_type;
 pub mod procfile;

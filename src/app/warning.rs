@@ -1,5 +1,5 @@
 //! What was passed over in a file, and why: said with file and line, never silent, never fatal.
-//! Knows no file system: the parsers make a [`Note`] of a line, [`super::load`] adds the path.
+//! Knows no file system: the parsers make a [`Note`] of a line, [`super::loaded`] adds the path.
 
 use std::fmt;
 use std::ops::Range;

@@ -11,7 +11,8 @@ use super::resolve::{self, Loaded};
 use super::settled::Settled;
 use super::{answer, tell};
 use crate::app::formation::position;
-use crate::app::{Environment, InstanceId, Source, load};
+use crate::app::{Environment, InstanceId, Source};
+use crate::cli::load;
 use crate::config::settings::Line;
 use crate::error::Error;
 
@@ -29,7 +30,7 @@ pub(crate) fn env(args: &EnvArgs, given: Given<'_>) -> Result<(), Error> {
     let loaded = load::environment(files, &sources.cwd, sources.environment())?;
     let warnings = procfile.warnings().into_iter().chain(loaded.warnings());
     tell::warnings(settled.warnings.iter().chain(&warnings.collect::<Vec<_>>()));
-    procfile.require_entries()?;
+    load::require_entries(&procfile)?;
     let names = procfile.names();
     settled.check_names(&names)?;
     let at = args.process_type.as_deref().map(|name| position(&names, name)).transpose()?;

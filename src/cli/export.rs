@@ -10,7 +10,8 @@ use super::resolve::{self, Asked, Loaded};
 use super::settled::Settled;
 use super::sources::Sources;
 use super::{answer, tell};
-use crate::app::{App, Role, Stdio, load};
+use crate::app::{App, Role, Stdio};
+use crate::cli::load;
 use crate::error::Error;
 use crate::export::folder::Folder;
 use crate::export::notices::{Account, notices};
@@ -114,7 +115,7 @@ fn application(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Result<A
     let warnings = procfile.warnings().into_iter().chain(environment.warnings());
     tell::warnings(settled.warnings.iter().chain(&warnings.collect::<Vec<_>>()));
     tell::notices(procfile.notice.as_slice());
-    procfile.require_entries()?;
+    load::require_entries(&procfile)?;
     settled.check_names(&procfile.names())?;
     let root = files.root(&sources.cwd)?;
     let loaded = Loaded { root, entries: procfile.entries, environment: environment.environment };

@@ -8,9 +8,9 @@ use clap::parser::ValueSource;
 
 use super::args::{FileArgs, OutputArgs, ResourceArgs, SessionArgs};
 use super::export::args::ExportArgs;
+use super::load::Set;
 use super::sources::Sources;
 use crate::app::formation::{self, Count};
-use crate::app::load::Set;
 use crate::app::ports;
 use crate::app::{CpuLimit, Nice, Size};
 use crate::config::settings::{Session, Setting, Switch};

@@ -9,6 +9,7 @@ mod daemon;
 mod env;
 mod export;
 mod given;
+mod load;
 pub mod manual;
 mod resolve;
 mod run;

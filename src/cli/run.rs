@@ -12,9 +12,10 @@ use super::{
     resolve::{self, Loaded},
     tell,
 };
-use crate::app::load::Alternative;
-use crate::app::{Environment, InstanceId, load, shell};
-use crate::error::Error;
+
+use crate::app::{Environment, InstanceId, shell};
+use crate::cli::load;
+use crate::error::{Alternative, Error};
 use crate::session::foreground::{self, Order};
 
 /// Runs one command with the application's environment, and returns its exit code. A Procfile that is

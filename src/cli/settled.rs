@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::given::Given;
-use crate::app::load::{Files, Set};
+use super::load::{self, Files, Set};
 use crate::app::{Source, Warning};
 use crate::config::pm_toml::PmToml;
 use crate::config::settings::{self, Session};
-use crate::config::{Layers, Origin, Setting, load};
+use crate::config::{Layers, Origin, Setting};
 use crate::error::Error;
 use crate::resources::PerType;
 
@@ -32,7 +32,7 @@ impl Settled {
     /// One of them cannot be used.
     pub(crate) fn read(given: Given<'_>) -> Result<Self, Error> {
         let cwd = &given.sources.cwd;
-        let foreman = load::foreman(cwd)?;
+        let foreman = load::config::foreman(cwd)?;
         let outer = [given.flags, given.variables, foreman.settings];
         let session = settings::merge(outer.clone()).session();
         let files = Files {
@@ -41,7 +41,7 @@ impl Settled {
             ..Files::default()
         };
         let root = files.root_as_typed();
-        let (path, mut read) = load::pm_toml(given.config.as_deref(), &root, cwd)?;
+        let (path, mut read) = load::config::pm_toml(given.config.as_deref(), &root, cwd)?;
         let [flags, variables, foreman_settings] = outer;
         let from_toml = std::mem::take(&mut read.settings);
         let layers = settings::merge([flags, variables, from_toml, foreman_settings]);

@@ -11,7 +11,8 @@ use super::resolve::{self, Asked, Loaded, Plan, look};
 use super::settled::Settled;
 use super::sources::Sources;
 use super::{ctl, daemon, tell};
-use crate::app::{App, Stdio, Warning, formation, lint, load};
+use crate::app::{App, Stdio, Warning, formation, lint};
+use crate::cli::load;
 use crate::error::Error;
 use crate::os::listeners::Listeners;
 use crate::output::Form;
@@ -115,7 +116,7 @@ pub(crate) fn read(
     let loaded = load::environment(files, &sources.cwd, sources.environment())?;
     let warnings = settled.warnings.iter().cloned().chain(procfile.warnings());
     say(&warnings.chain(loaded.warnings()).collect::<Vec<_>>());
-    procfile.require_entries()?;
+    load::require_entries(&procfile)?;
     settled.check_names(&procfile.names())?;
     let environment = loaded.environment;
     let loaded = Loaded { root: files.root(&sources.cwd)?, entries: procfile.entries, environment };

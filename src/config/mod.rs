@@ -1,10 +1,9 @@
 //! The settings that files give: pm.toml and .foreman as structs, and how they lie under the flags.
-//! Only [`load`] reads files; nothing here knows of the command line, or acts on a setting.
+//! Nothing here reads a file, knows of the command line, or acts on a setting.
 
 use std::path::PathBuf;
 
 pub mod foreman;
-pub mod load;
 pub mod pm_toml;
 pub mod settings;
 mod value;

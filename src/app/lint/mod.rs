@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::load::{LoadedEnvFile, LoadedEnvironment, LoadedProcfile};
+use super::loaded::{LoadedEnvFile, LoadedEnvironment, LoadedProcfile};
 use super::procfile::Entry;
 use super::shell::lex;
 use super::warning::{Note, NoteKind};

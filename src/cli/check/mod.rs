@@ -8,11 +8,12 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::app::lint::{self, Finding, Place, Severity, Subject, System};
-use crate::app::load::{self, LoadedEnvironment, LoadedProcfile};
+use crate::app::loaded::{LoadedEnvironment, LoadedProcfile};
 use crate::app::{App, Stdio};
 use crate::cli::args::CheckArgs;
 use crate::cli::args::Tool;
 use crate::cli::given::Given;
+use crate::cli::load;
 use crate::cli::resolve::{self, Asked, Loaded};
 use crate::cli::settled::Settled;
 use crate::cli::{answer, ctl};
@@ -123,7 +124,7 @@ fn check(
     findings.extend(lint::check(subject, &system).into_iter().filter(is_known));
     findings.extend(os::machine::memory().and_then(|has| lint::memory::over(&app.types, has)));
     findings.extend(sampled(&app));
-    procfile.require_entries()?;
+    load::require_entries(&procfile)?;
     Ok(procfile)
 }
 

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use crate::app::load::{self, Files};
 use crate::app::procfile::Entry;
 use crate::cli::before;
 use crate::cli::ctl::args::TargetArgs;
 use crate::cli::ctl::find;
+use crate::cli::load::{self, Files};
 use crate::cli::sources::Sources;
-use crate::config;
 use crate::control::client::{Connection, Heard};
 use crate::control::place;
 use crate::control::proto::{Body, Order, Report};
@@ -92,7 +91,7 @@ impl Typed {
             let of = |matches: &ArgMatches| matches.try_get_one::<PathBuf>(id).ok()?.cloned();
             matches.subcommand().and_then(|(_, behind)| of(behind)).or_else(|| of(&matches))
         };
-        let foreman = config::load::foreman(&self.sources.cwd).unwrap_or_default().settings.session;
+        let foreman = load::config::foreman(&self.sources.cwd).unwrap_or_default().settings.session;
         TargetArgs {
             procfile: said("procfile").or(foreman.procfile.map(|procfile| procfile.value)),
             root: said("root").or(foreman.root.map(|root| root.value)),

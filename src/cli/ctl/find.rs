@@ -4,10 +4,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::args::TargetArgs;
-use crate::app::load::Files;
 use crate::app::select;
+use crate::cli::load::{self, Files};
 use crate::cli::sources::Sources;
-use crate::config::load;
+
 use crate::control::place::{self, Found};
 use crate::control::proto::{Body, Order, Report, State};
 use crate::control::{client, place::sessions};
@@ -22,7 +22,7 @@ pub(in crate::cli) struct Session {
 
 /// Returns the application's folder; .foreman can say it too, pm.toml cannot.
 pub(in crate::cli) fn root(target: &TargetArgs, sources: &Sources) -> Result<PathBuf, Error> {
-    let foreman = load::foreman(&sources.cwd)?.settings.session;
+    let foreman = load::config::foreman(&sources.cwd)?.settings.session;
     let files = Files {
         procfile: target.procfile.clone().or(foreman.procfile.map(|procfile| procfile.value)),
         root: target.root.clone().or(foreman.root.map(|root| root.value)),

@@ -1,5 +1,5 @@
 //! What was asked becomes what it means here: settings, files and surroundings → [`App`].
-//! Pure: files are read by [`crate::app::load`] and [`crate::config::load`] before.
+//! Pure: files are read by [`super::load`] before.
 
 pub(crate) mod look;
 mod process;

@@ -1,7 +1,7 @@
 //! A Procfile: every physical line is an entry, blank, a comment, or has a finding.
 
 use pm::app::lint::{Folder, Lookup, PortState, Subject, System, check};
-use pm::app::load::{LoadedEnvironment, LoadedProcfile};
+use pm::app::loaded::{LoadedEnvironment, LoadedProcfile};
 use pm::app::procfile::{Procfile, parse};
 use pm::app::warning::NoteKind;
 use pm::app::{App, Environment, ExitOn, Limits, Policy, ProcessType, Stdio, procfile::Entry};

@@ -1,42 +1,44 @@
-//! Reads the application's files and names the path in every error: the only I/O of `app`.
+//! Reads the application's files and names the path in every error.
 //! Paths stay as the user typed them, so that messages say `sub/Procfile:2`.
+
+pub(crate) mod config;
+mod npm;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::env_file::{self, Assignment};
-use super::environment::{Environment, Source};
-use super::npm::{self, NpmStart};
-use super::procfile::{self, Entry};
-use super::text;
-use super::warning::{Note, Warning};
-use crate::error::Error;
+use self::npm::NpmStart;
+use crate::app::loaded::{LoadedEnvFile, LoadedEnvironment, LoadedProcfile};
+use crate::app::procfile::Entry;
+use crate::app::warning::LineError;
+use crate::app::{Environment, Source};
+use crate::error::{Alternative, Error};
 
 /// Where the application's files are, as it was typed.
 #[derive(Clone, Debug, Default)]
-pub struct Files {
+pub(crate) struct Files {
     /// `-f`, from the current folder.
-    pub procfile: Option<PathBuf>,
+    pub(crate) procfile: Option<PathBuf>,
     /// `-d`, from the current folder.
-    pub root: Option<PathBuf>,
+    pub(crate) root: Option<PathBuf>,
     /// `-e`, from the current folder; the later wins. `None`: `.env` of `-d`, else of the current
     /// folder, if it is there.
-    pub env: Option<Vec<PathBuf>>,
+    pub(crate) env: Option<Vec<PathBuf>>,
     /// Variables over the env files, the later over the earlier.
-    pub set: Vec<Set>,
+    pub(crate) set: Vec<Set>,
 }
 
 /// A variable that is set over the env files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Set {
+pub(crate) struct Set {
     /// Its name.
-    pub key: String,
+    pub(crate) key: String,
     /// Its value.
-    pub value: String,
+    pub(crate) value: String,
     /// Where it was set.
-    pub source: Source,
+    pub(crate) source: Source,
 }
 
 impl Set {
@@ -44,7 +46,7 @@ impl Set {
     ///
     /// # Errors
     /// There is no `=`, or nothing before it.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         match text.split_once('=') {
             Some((key, value)) if !key.is_empty() => {
                 Ok(Self { key: key.to_owned(), value: value.to_owned(), source: Source::Set })
@@ -57,19 +59,19 @@ impl Set {
 impl Files {
     /// Returns the root as a message shows it; empty for the current folder.
     /// `-d`, else the folder of `-f`, else the current folder (foreman cli.rb).
-    pub fn root_as_typed(&self) -> PathBuf {
+    pub(crate) fn root_as_typed(&self) -> PathBuf {
         let of_procfile = || self.procfile.as_deref().and_then(Path::parent).map(Path::to_owned);
         self.root.clone().or_else(of_procfile).unwrap_or_default()
     }
 
     /// Returns the Procfile as it was typed, or the one of the root.
-    pub fn procfile_as_typed(&self) -> PathBuf {
+    pub(crate) fn procfile_as_typed(&self) -> PathBuf {
         self.procfile.clone().unwrap_or_else(|| self.root_as_typed().join("Procfile"))
     }
 
     /// Returns the one path of the Procfile, whatever was typed: absolute and, where it is there, without
     /// symbolic links.
-    pub fn procfile(&self, cwd: &Path) -> PathBuf {
+    pub(crate) fn procfile(&self, cwd: &Path) -> PathBuf {
         let path = cwd.join(self.procfile_as_typed());
         fs::canonicalize(&path).unwrap_or(path)
     }
@@ -78,7 +80,7 @@ impl Files {
     ///
     /// # Errors
     /// It is not there, or no folder.
-    pub fn root(&self, cwd: &Path) -> Result<PathBuf, Error> {
+    pub(crate) fn root(&self, cwd: &Path) -> Result<PathBuf, Error> {
         let path = self.root_as_typed();
         // `components` drops `.` and a slash at the end.
         let root: PathBuf = cwd.join(&path).components().collect();
@@ -91,49 +93,13 @@ impl Files {
     }
 }
 
-/// A Procfile that was read.
-#[derive(Clone, Debug)]
-pub struct LoadedProcfile {
-    /// The file as it was named.
-    pub path: PathBuf,
-    /// Its text without a byte order mark, with LF for CRLF.
-    pub text: String,
-    /// The process types, in the order of the file; there may be none.
-    pub entries: Vec<Entry>,
-    /// What the parser noted.
-    pub notes: Vec<Note>,
-    /// What was done in place of reading a Procfile, where there is none.
-    pub notice: Option<String>,
-}
-
-impl LoadedProcfile {
-    /// Returns what every command says about the file.
-    pub fn warnings(&self) -> Vec<Warning> {
-        warnings(&self.path, &self.notes).collect()
-    }
-
-    /// Returns the names of the process types, in the order of the file.
-    pub fn names(&self) -> Vec<&str> {
-        self.entries.iter().map(|entry| entry.name.as_str()).collect()
-    }
-
-    /// Refuses a Procfile without an entry. A caller that shows the warnings first shows why it has none.
-    pub fn require_entries(&self) -> Result<(), Error> {
-        if self.entries.is_empty() {
-            Err(Error::ProcfileEmpty { path: self.path.clone() })
-        } else {
-            Ok(())
-        }
-    }
-}
-
 /// Reads the Procfile. Where none was named and the root has none, but a package.json that `npm start` can
 /// run, its one process type is `web: npm start`, as in node-foreman, and the notice says so. A Procfile.dev
 /// is more than that: nobody who has one means `npm start`.
 ///
 /// # Errors
 /// The root or the file cannot be used, or a line of it stops everything.
-pub fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Error> {
+pub(crate) fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Error> {
     let root = files.root(cwd)?;
     let path = files.procfile_as_typed();
     let bytes = match fs::read(cwd.join(&path)) {
@@ -158,28 +124,8 @@ pub fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Error> {
         }
         Err(source) => return Err(Error::ProcfileRead { path, source }),
     };
-    let refusal = |error: super::warning::LineError| Error::ProcfileLine {
-        path: path.clone(),
-        line: error.line,
-        reason: error.reason,
-    };
-    let read = procfile::parse(&bytes).map_err(refusal)?;
-    let text = text::decode(&bytes).map_err(refusal)?;
-    Ok(LoadedProcfile { path, text, entries: read.entries, notes: read.notes, notice: None })
-}
-
-/// What there is where a Procfile is missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Alternative {
-    /// A Procfile of another name, as it would be typed.
-    Procfile(PathBuf),
-    /// A package.json that `npm start` cannot run.
-    Package {
-        /// The package.json, as it would be typed.
-        path: PathBuf,
-        /// The script of it that starts the application, by its name.
-        script: Option<String>,
-    },
+    LoadedProcfile::parse(path.clone(), &bytes)
+        .map_err(|LineError { line, reason }| Error::ProcfileLine { path, line, reason })
 }
 
 fn npm_start(path: PathBuf) -> LoadedProcfile {
@@ -194,32 +140,12 @@ fn npm_start(path: PathBuf) -> LoadedProcfile {
     }
 }
 
-/// An env file that was read.
-#[derive(Clone, Debug)]
-pub struct LoadedEnvFile {
-    /// The file as it was named.
-    pub path: PathBuf,
-    /// Its text without a byte order mark, with LF for CRLF.
-    pub text: String,
-    /// The variables that it sets.
-    pub assignments: Vec<Assignment>,
-    /// What the parser noted.
-    pub notes: Vec<Note>,
-}
-
-/// The environment with its env files.
-#[derive(Clone, Debug)]
-pub struct LoadedEnvironment {
-    /// The caller's variables, under those of the env files, under `--set`.
-    pub environment: Environment,
-    /// The env files, in the order they were laid over one another.
-    pub files: Vec<LoadedEnvFile>,
-}
-
-impl LoadedEnvironment {
-    /// Returns what every command says about the files.
-    pub fn warnings(&self) -> Vec<Warning> {
-        self.files.iter().flat_map(|file| warnings(&file.path, &file.notes)).collect()
+/// Refuses a Procfile without an entry. A caller that shows the warnings first shows why it has none.
+pub(crate) fn require_entries(procfile: &LoadedProcfile) -> Result<(), Error> {
+    if procfile.entries.is_empty() {
+        Err(Error::ProcfileEmpty { path: procfile.path.clone() })
+    } else {
+        Ok(())
     }
 }
 
@@ -228,7 +154,7 @@ impl LoadedEnvironment {
 /// # Errors
 /// A file that was named with `-e` cannot be read (the default one is optional), or a line of one
 /// stops everything.
-pub fn environment(
+pub(crate) fn environment(
     files: &Files,
     cwd: &Path,
     caller: Environment,
@@ -268,18 +194,8 @@ fn env_file(path: PathBuf, cwd: &Path) -> Result<LoadedEnvFile, Error> {
         Ok(bytes) => bytes,
         Err(source) => return Err(Error::EnvFileRead { path, source }),
     };
-    let refusal = |error: super::warning::LineError| Error::EnvFileLine {
-        path: path.clone(),
-        line: error.line,
-        reason: error.reason,
-    };
-    let read = env_file::parse(&bytes).map_err(refusal)?;
-    let text = text::decode(&bytes).map_err(refusal)?;
-    Ok(LoadedEnvFile { path, text, assignments: read.assignments, notes: read.notes })
-}
-
-fn warnings(path: &Path, notes: &[Note]) -> impl Iterator<Item = Warning> {
-    notes.iter().filter(|note| note.kind.is_for_every_command()).map(|note| note.in_file(path))
+    LoadedEnvFile::parse(path.clone(), &bytes)
+        .map_err(|LineError { line, reason }| Error::EnvFileLine { path, line, reason })
 }
 
 #[cfg(test)]
@@ -366,7 +282,7 @@ mod tests {
         );
         let empty = load(None, None).unwrap();
         assert_eq!(
-            empty.require_entries().unwrap_err().to_string(),
+            require_entries(&empty).unwrap_err().to_string(),
             "no processes defined in `Procfile`"
         );
     }

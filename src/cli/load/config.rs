@@ -1,13 +1,13 @@
-//! Reads pm.toml and .foreman, and names the path in every error: the only I/O of `config`.
+//! Reads pm.toml and .foreman, and names the path in every error.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::ConfigError;
-use super::foreman::{self, Foreman};
-use super::pm_toml::{self, PmToml};
 use crate::app::text;
+use crate::config::ConfigError;
+use crate::config::foreman::{self, Foreman};
+use crate::config::pm_toml::{self, PmToml};
 use crate::error::Error;
 
 /// foreman's own name for its defaults.
@@ -17,7 +17,7 @@ const FOREMAN: &str = ".foreman";
 ///
 /// # Errors
 /// It cannot be read.
-pub fn foreman(cwd: &Path) -> Result<Foreman, Error> {
+pub(crate) fn foreman(cwd: &Path) -> Result<Foreman, Error> {
     let path = PathBuf::from(FOREMAN);
     match read(&path, cwd) {
         Ok(bytes) => Ok(foreman::parse(&decode(&bytes, &path)?, &path)?),
@@ -30,7 +30,11 @@ pub fn foreman(cwd: &Path) -> Result<Foreman, Error> {
 ///
 /// # Errors
 /// It cannot be read, or a named one is not there.
-pub fn pm_toml(named: Option<&Path>, root: &Path, cwd: &Path) -> Result<(PathBuf, PmToml), Error> {
+pub(crate) fn pm_toml(
+    named: Option<&Path>,
+    root: &Path,
+    cwd: &Path,
+) -> Result<(PathBuf, PmToml), Error> {
     let path = named.map_or_else(|| root.join("pm.toml"), Path::to_owned);
     match read(&path, cwd) {
         Ok(bytes) => {
