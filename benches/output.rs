@@ -1,5 +1,5 @@
 //! Micro-benchmarks of the output path: `cargo bench`. What they say is a ratio between versions on one
-//! machine; ../shared/bench measures the whole against other managers.
+//! machine; `benches/compare` measures the whole program beside other managers.
 
 use divan::counter::BytesCount;
 use pm::output::line::LineSplitter;

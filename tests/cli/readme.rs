@@ -23,8 +23,16 @@ const DOCUMENTS: &[&str] = &[
     "README.md",
     "CONTRIBUTING.md",
     "docs/reference.md",
+    "docs/recipes.md",
+    "docs/migrating.md",
+    "docs/environment.md",
+    "docs/signals.md",
+    "docs/exit-codes.md",
     "docs/resources.md",
     "docs/export.md",
+    "docs/troubleshooting.md",
+    "docs/measurements.md",
+    "docs/testing.md",
     "docs/packaging.md",
     "docs/portability.md",
     "examples/node-cluster/README.md",
@@ -51,6 +59,23 @@ fn every_command_of_the_other_documents_runs() {
     for name in &DOCUMENTS[1..] {
         run_all(name);
     }
+}
+
+#[test]
+fn every_page_of_docs_is_one_of_the_documents() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for entry in std::fs::read_dir(docs).expect("docs is a folder") {
+        let name = entry.expect("docs can be listed").file_name();
+        let page = format!("docs/{}", name.to_string_lossy());
+        let is_listed = DOCUMENTS.contains(&page.as_str());
+        assert!(is_listed || !page.ends_with(".md"), "no test reads {page}");
+    }
+}
+
+#[test]
+fn the_readme_has_at_most_1800_words() {
+    let words = document::read("README.md").split_whitespace().count();
+    assert!(words <= 1_800, "README.md has {words} words; docs/ has room");
 }
 
 #[test]

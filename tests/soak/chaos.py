@@ -219,7 +219,7 @@ class Chaos:
                 process.kill()
                 out, _ = process.communicate()
             if process.returncode != code:
-                find('a session ends with the code that README says', name, f'{process.returncode}, not {code}: {out!r}')
+                find('a session ends with the code that docs/exit-codes.md says', name, f'{process.returncode}, not {code}: {out!r}')
             left = lambda: procs.marked(mark)
             # The guard takes its time where pm was killed.
             self.session.wait_until('nothing is left of a session', lambda: (not left(), f'{name}: {left()}'), 30)

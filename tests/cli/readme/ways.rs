@@ -18,7 +18,10 @@ pub(crate) enum Way {
 }
 
 /// Sections whose commands ask a session that the reader has: it runs before them.
-pub(crate) const ASKS_A_SESSION: &[&str] = &[r#"README.md, "Troubleshooting""#];
+pub(crate) const ASKS_A_SESSION: &[&str] = &[
+    r#"docs/troubleshooting.md, "Troubleshooting""#,
+    r#"docs/troubleshooting.md, "``no session runs in `...` ``""#,
+];
 
 /// A command, how it is run, and what must be seen of it.
 pub(crate) type Special = (&'static str, Way, &'static [&'static str]);
@@ -26,6 +29,7 @@ pub(crate) type Special = (&'static str, Way, &'static [&'static str]);
 const BUILDS: Way = NotRun("builds for minutes; .ci/run does it");
 const WHOLE: Way = NotRun("runs this test among others");
 const SHARED: Way = NotRun("needs the project's shared folder, and minutes");
+const NETWORK: Way = NotRun("needs the network");
 const SYSTEM: Way = NotRun("changes the machine that it runs on");
 const EXAMPLE: Way = NotRun("tests/cli/node_cluster.rs asks the real server");
 /// Ctrl-].
@@ -37,20 +41,8 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("cargo run --release -- start", NotRun("tests/cli/demo.rs runs it"), &[]),
     ("cargo install --path .", BUILDS, &[]),
     ("cargo bench", NotRun("measures for minutes"), &[]),
-    (
-        "source <(pm completions bash)",
-        NotRun("only bash reads it; tests/cli/completions.rs has one"),
-        &[],
-    ),
-    ("bash ../shared/bench/peers.sh", SHARED, &[]),
-    (
-        "PM=target/release/pm python3 ../shared/battery/battery.py --tool pm --tool foreman --tool honcho --tool nf",
-        SHARED,
-        &[],
-    ),
-    ("PM=target/release/pm python3 ../shared/bench/bench.py quick", SHARED, &[]),
     ("pm check", Ends(0), &["valid procfile detected (web"]),
-    ("pm start web=4", Stays, &["web.4"]),
+    ("pm start web=2 worker", Stays, &["web.2"]),
     ("pm start -p 3000", Stays, &["PORT=3000"]),
     ("pm -p 3000 start", Stays, &["PORT=3000"]),
     ("pm -e .env,.env.local start", Stays, &["ready: node"]),
@@ -89,8 +81,17 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("pm attach web", Until(CTRL_BRACKET, 0), &["ready: node"]),
     ("~/bin/foreman start", Stays, &["ready: node server.js"]),
     ("pm run node migrate.js", Ends(0), &["done: node migrate.js"]),
-    ("pm start worker", Ends(0), &[]),
     ("pm start worker.1", Ends(0), &[]),
+    // docs/measurements.md
+    ("apt-get install ruby-foreman", SYSTEM, &[]),
+    (
+        "python3 -m venv target/compare/venv && target/compare/venv/bin/pip install honcho",
+        NETWORK,
+        &[],
+    ),
+    ("npm install --prefix target/compare foreman", NETWORK, &[]),
+    ("cargo build --release", BUILDS, &[]),
+    ("benches/compare/compare.py", NotRun("measures for minutes; .ci/run does a short one"), &[]),
     // docs/reference.md
     ("pm start --daemon --pty always", Ends(0), &["runs in the background"]),
     ("pm ps --watch", Until(CTRL_C, 130), &["running"]),
