@@ -2,11 +2,13 @@
 
 pub mod env_file;
 pub mod environment;
+pub mod exit;
 pub mod formation;
 pub mod id;
 pub mod limits;
 pub mod lint;
 pub mod loaded;
+pub mod moment;
 pub(crate) mod nearest;
 pub(crate) mod ports;
 pub mod process_type;
@@ -20,8 +22,10 @@ pub(crate) mod text;
 pub mod warning;
 
 pub use environment::{Environment, Source};
+pub use exit::Exit;
 pub use id::{InstanceId, RunId};
 pub use limits::{Budget, CpuLimit, Limits, MemoryAction, Nice};
+pub use moment::Moment;
 pub use process_type::{App, ExitOn, Policy, ProcessType, Reach, Restart, Role, Stdio};
 pub use signal::Signal;
 pub use size::Size;

@@ -17,8 +17,8 @@ use super::helpers::Helpers;
 use super::program::Programs;
 use super::roster::{Pipes, Place};
 use super::wait;
-use crate::app::{App, InstanceId, Reach, Restart, RunId, Signal as SignalNumber};
-use crate::supervisor::{Event, Exit, Group, Moment};
+use crate::app::{App, Exit, InstanceId, Moment, Reach, Restart, RunId, Signal as SignalNumber};
+use crate::supervisor::{Event, Group};
 
 /// How long the news of an end may wait for company while other events wait too. Each look goes through
 /// all children, and in a stop of a thousand most ends come together.

@@ -1,8 +1,7 @@
-//! Turns the machine's clock into the supervisor's [`Moment`]s.
+//! Turns the machine's clock into [`Moment`]s.
 
+use crate::app::Moment;
 use std::time::{Duration, Instant};
-
-use crate::supervisor::Moment;
 
 /// Later than this, pm did not just come late to a deadline: it was stopped (SIGSTOP) or got no CPU.
 const LATE: Duration = Duration::from_millis(100);

@@ -25,7 +25,7 @@ use nix::unistd::{ForkResult, Pid};
 use self::pace::Pace;
 use super::roster::{Pipes, Place, Roster};
 use super::system::executable;
-use crate::supervisor::Moment;
+use crate::app::Moment;
 
 /// What `ps` shows of it.
 const NAME: &CStr = c"procfile-guard";

@@ -8,8 +8,8 @@ use nix::sys::signal::Signal as Stop;
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 
+use crate::app::Exit;
 use crate::app::Signal;
-use crate::supervisor::Exit;
 
 /// Returns how a process ended, and leaves it a zombie; `None` where it runs. Not nix's `waitid`, which
 /// fails on a real-time signal, and which not every system has.

@@ -6,12 +6,12 @@ use std::fs;
 
 use nix::unistd::Pid;
 
-use crate::app::{App, Budget, ProcessType, RunId, Signal};
+use crate::app::{App, Budget, Exit, ProcessType, RunId, Signal};
 use crate::app::{CpuLimit, MemoryAction};
 use crate::os::cgroup::{Group, Limits, Subtree, Unavailable};
 use crate::os::meter::{Meter, Root};
 pub(crate) use crate::os::subtree::find as find_subtree;
-use crate::supervisor::{Event, Exit, Sample};
+use crate::supervisor::{Event, Sample};
 
 /// A run that is held to something.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::deliver;
 use super::notes;
 use crate::app::select::select;
-use crate::app::{App, InstanceId, Role, Signal, Stdio, reload};
+use crate::app::{App, Exit, InstanceId, Moment, Role, Signal, Stdio, reload};
 use crate::control::proto::{Body, Failed, Instance, Names, Order, Report, State};
 use crate::control::server::{ClientId, Outbox};
 use crate::control::turn::Turn;
@@ -21,7 +21,7 @@ use crate::os::meter::{Meter, Root};
 use crate::output::follow::FOLLOWERS;
 use crate::output::{Follower, PumpHandle, Speaker, ToPump};
 use crate::supervisor::{
-    Ask, Doing, Event, Exit, Failure, Moment, Patience, Reply, Request, RequestId, Supervisor,
+    Ask, Doing, Event, Failure, Patience, Reply, Request, RequestId, Supervisor,
 };
 
 /// Reads the application's files again, by the options that the session was started with. Returns what is

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, InstanceId};
+use crate::app::{App, Exit, InstanceId};
 use crate::app::{MemoryAction, Size};
 use crate::output::{Say, Speaker, Tone};
-use crate::supervisor::{Exit, Message, Next, Note, Verdict, Why};
+use crate::supervisor::{Message, Next, Note, Verdict, Why};
 
 /// Says something about an instance, under its own name as foreman does.
 /// `why_it_runs` is why something of it could not be killed.

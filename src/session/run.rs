@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use super::budgets::Budgets;
 use super::desk::{self, Control, Desk};
 use super::notes;
-use crate::app::{App, InstanceId, RunId, Signal, Stdio};
+use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal, Stdio};
 use crate::control::proto::{Call, Order};
 use crate::control::server::{FromClient, Server};
 use crate::error::Error;
@@ -29,7 +29,7 @@ use crate::os::signals::{Heard, Signals};
 use crate::os::spawn::{Spawner, Terminal};
 use crate::os::{adopted, daemon, heap, inherited, processes};
 use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
-use crate::supervisor::{Action, Event, Exit, Moment, Note, Supervisor};
+use crate::supervisor::{Action, Event, Note, Supervisor};
 
 /// How long messages to the pump may wait for company.
 const WAKE_EVERY: Duration = Duration::from_millis(5);

@@ -20,15 +20,13 @@ mod sim;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::mem;
-use std::ops::Add;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{App, InstanceId, Policy, Reach, Role, RunId, Signal};
+use crate::app::{App, Exit, InstanceId, Moment, Policy, Reach, Role, RunId, Signal};
 
-pub use event::{Action, Culprit, Event, Exit, Group, Message, Next, Note, Sample, Verdict, Why};
+pub use event::{Action, Culprit, Event, Group, Message, Next, Note, Sample, Verdict, Why};
 use memory::Watch;
 use request::Waiter;
 pub use request::{Ask, Failure, Patience, Reply, Request, RequestId};
@@ -57,31 +55,6 @@ pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
 /// SIGHUP, `timeout` signals its child and then the group, and npm passes on the SIGINT that pm got from
 /// the terminal too. A person's second Ctrl-C takes longer.
 pub const SAME_REQUEST: Duration = Duration::from_millis(100);
-
-/// Time since pm started, without the time that it was stopped. Only the shell makes one of a clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub Duration);
-
-impl Add<Duration> for Moment {
-    type Output = Self;
-
-    fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration))
-    }
-}
-
-impl Moment {
-    /// Returns the time from `earlier` to this; zero where that is later.
-    pub fn since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
-    }
-}
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}s", self.0.as_secs_f64())
-    }
-}
 
 /// One instance: what is wanted of it, and what it does.
 #[derive(Clone, Debug)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::event::{Action, Culprit, Exit, Next, Note, Why};
+use super::event::{Action, Culprit, Next, Note, Why};
 use super::state::{Cause, Goal, Outcome, Phase, State};
 use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Proc, Supervisor};
-use crate::app::{ExitOn, Restart, Role};
+use crate::app::{Exit, ExitOn, Restart, Role};
 
 impl Supervisor {
     /// Sweeps an ended run and decides what it means.

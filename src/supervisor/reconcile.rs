@@ -1,11 +1,11 @@
 //! The pass that ends every event: deadlines, then what should not run, then what should.
 
-use super::event::{Action, Exit, Group, Message, Note};
+use super::event::{Action, Group, Message, Note};
 use super::state::{Cause, Goal, Outcome, Phase, Stage, State};
 use super::{
     ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Proc, Signal, Supervisor,
 };
-use crate::app::{Reach, Role};
+use crate::app::{Exit, Reach, Role};
 
 /// What one pass over all instances finds for the steps of a reconcile. Of a thousand instances few are in
 /// motion, and a pass for each step would be most of what an event costs.

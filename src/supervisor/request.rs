@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{Action, Exit};
+use super::event::Action;
 use super::state::{Goal, Phase, State};
 use super::{Moment, Proc, Supervisor};
-use crate::app::{App, InstanceId, ProcessType, Reach, Signal};
+use crate::app::{App, Exit, InstanceId, ProcessType, Reach, Signal};
 
 /// Names a request, so that its answer finds who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::state::Phase;
 use super::{
-    Action, Ask, Event, Exit, Group, Message, Moment, Next, Note, Patience, Reply, Request,
-    RequestId, Sample, Supervisor, Why,
+    Action, Ask, Event, Group, Message, Next, Note, Patience, Reply, Request, RequestId, Sample,
+    Supervisor, Why,
 };
 use crate::app::{
-    App, Environment, ExitOn, InstanceId, Policy, ProcessType, Reach, Restart, Role, RunId, Signal,
+    App, Environment, Exit, ExitOn, InstanceId, Moment, Policy, ProcessType, Reach, Restart, Role,
+    RunId, Signal,
 };
 
 /// How a fake child behaves. Times are milliseconds; an end by a signal takes one.

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::event::Exit;
 use super::{CANNOT_RUN, Moment};
+use crate::app::Exit;
 
 /// What an instance is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::event::Exit;
 use super::state::{Goal, State};
 use super::{Moment, Proc, Supervisor};
+use crate::app::Exit;
 use crate::app::InstanceId;
 
 /// What an instance is doing, for people.

@@ -7,11 +7,11 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, Signal, kill, killpg};
 use nix::unistd::{Pid, getpgrp};
 
+use crate::app::Moment;
 use crate::os::clock::Clock;
 use crate::os::processes::{self, is_marked};
 use crate::os::roster::{Marks, Roster};
 use crate::os::system::title;
-use crate::supervisor::Moment;
 
 /// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
 const POLITE: Duration = Duration::from_millis(1000);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use nix::unistd::Pid;
 
 use super::processes::{self, Named};
+use crate::app::Moment;
 use crate::os::clock::Clock;
 use crate::os::program::is_shell;
-use crate::supervisor::Moment;
 
 /// How long one look is good for: in a stop of a thousand, each would cost some 10 ms.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

@@ -1,8 +1,8 @@
 //! What follows the end of an instance: wait, new start, or none.
 
-use crate::app::{ExitOn, Policy, Signal};
+use crate::app::{Exit, ExitOn, Policy, Signal};
 use crate::supervisor::sim::{Child, Row, World, always, never, on_failure, row};
-use crate::supervisor::{Event, Exit, Group};
+use crate::supervisor::{Event, Group};
 
 const FOREVER: u64 = 1_000_000_000;
 

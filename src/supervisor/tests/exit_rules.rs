@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::app::{ExitOn, Policy, Signal};
+use crate::app::{Exit, ExitOn, Moment, Policy, Signal};
 use crate::supervisor::sim::{Child, Row, World, always, never, on_failure, row};
-use crate::supervisor::{Culprit, Event, Exit, Moment, Reply, Request};
+use crate::supervisor::{Culprit, Event, Reply, Request};
 
 const FOREVER: u64 = 1_000_000_000;
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::storm::child;
-use crate::app::{ExitOn, Signal};
+use crate::app::{Exit, ExitOn, Signal};
+use crate::supervisor::Event;
 use crate::supervisor::sim::{Child, Random, Row, World, always, on_failure, release, row};
 use crate::supervisor::state::{Phase, State};
-use crate::supervisor::{Event, Exit};
 
 const SIGNALS: [Signal; 7] = [
     Signal::INT,

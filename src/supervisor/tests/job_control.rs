@@ -1,8 +1,8 @@
 //! Signals that are the application's business, and Ctrl-Z.
 
-use crate::app::{ExitOn, Signal};
+use crate::app::{Exit, ExitOn, Signal};
+use crate::supervisor::Event;
 use crate::supervisor::sim::{Child, Row, World, on_failure, row};
-use crate::supervisor::{Event, Exit};
 
 #[test]
 fn ctrl_z_stops_the_groups_and_then_pm_and_after_that_the_groups_go_on() {

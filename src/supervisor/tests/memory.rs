@@ -1,9 +1,9 @@
 //! Memory budgets: three samples over one in a row count, and what then happens.
 
-use crate::app::{Budget, ExitOn, Policy, RunId, Signal};
+use crate::app::{Budget, Exit, ExitOn, Moment, Policy, RunId, Signal};
 use crate::app::{MemoryAction, Size};
 use crate::supervisor::sim::{Child, World, never, on_failure, row};
-use crate::supervisor::{Event, Exit, Group, Moment};
+use crate::supervisor::{Event, Group};
 
 const BUDGET: u64 = 100;
 

@@ -1,8 +1,8 @@
 //! What runs once, alone, before the others.
 
-use crate::app::{ExitOn, Signal};
+use crate::app::{Exit, ExitOn, Signal};
+use crate::supervisor::Event;
 use crate::supervisor::sim::{Child, Row, World, on_failure, release, row};
-use crate::supervisor::{Event, Exit};
 
 const FOREVER: u64 = 1_000_000_000;
 

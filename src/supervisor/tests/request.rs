@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::forks::reachable;
 use super::storm::{a_world, pick};
-use crate::app::{ExitOn, InstanceId, RunId, Signal};
+use crate::app::{Exit, ExitOn, InstanceId, RunId, Signal};
 use crate::supervisor::sim::{Child, Random, Row, World, always, never, on_failure, release, row};
 use crate::supervisor::{
-    Action, Ask, Doing, Event, Exit, Failure, Group, Patience, Reply, Request, RequestId,
+    Action, Ask, Doing, Event, Failure, Group, Patience, Reply, Request, RequestId,
 };
 
 const FOREVER: u64 = 1_000_000_000;

@@ -1,8 +1,8 @@
 //! How a session is asked to end, at every moment of its life.
 
-use crate::app::{ExitOn, Signal};
+use crate::app::{Exit, ExitOn, Signal};
 use crate::supervisor::sim::{Child, Row, World, never, on_failure, row};
-use crate::supervisor::{Event, Exit, Request};
+use crate::supervisor::{Event, Request};
 
 const FOREVER: u64 = 1_000_000_000;
 

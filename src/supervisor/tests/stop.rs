@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::app::{Budget, ExitOn, InstanceId, MemoryAction, Policy, Reach, RunId, Signal, Size};
+use crate::app::{
+    Budget, Exit, ExitOn, InstanceId, MemoryAction, Moment, Policy, Reach, RunId, Signal, Size,
+};
 use crate::supervisor::sim::{Child, Row, World, on_failure, row};
-use crate::supervisor::{Event, Exit, Group, Moment, Request};
+use crate::supervisor::{Event, Group, Request};
 
 const FOREVER: u64 = 1_000_000_000;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::app::{Budget, ExitOn, Policy, Reach, Restart, Role, RunId, Signal};
+use crate::app::{Budget, Exit, ExitOn, Policy, Reach, Restart, Role, RunId, Signal};
 use crate::app::{MemoryAction, Size};
 use crate::supervisor::sim::{Child, Random, Row, World};
-use crate::supervisor::{Event, Exit, Group};
+use crate::supervisor::{Event, Group};
 
 pub(super) fn pick<T: Copy>(random: &mut Random, from: &[T]) -> T {
     from[usize::try_from(random.below(from.len() as u64)).unwrap()]

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{App, ExitOn, InstanceId, Signal, Source, Stdio};
+use crate::app::{App, Exit, ExitOn, InstanceId, Signal, Source, Stdio};
 use crate::supervisor::sim::{Child, Row, World, never, on_failure, release, row};
-use crate::supervisor::{Doing, Event, Exit, Failure, Reply, Request, RequestId};
+use crate::supervisor::{Doing, Event, Failure, Reply, Request, RequestId};
 
 const FOREVER: u64 = 1_000_000_000;
 
