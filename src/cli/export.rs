@@ -13,10 +13,9 @@ use super::{answer, tell};
 use crate::app::{App, Role, Stdio};
 use crate::cli::load;
 use crate::error::Error;
-use crate::export::folder::Folder;
 use crate::export::notices::{Account, notices};
 use crate::export::verify::{Verdict, verify};
-use crate::export::write::{Changes, Chown};
+use crate::export::write::{Changes, Chown, Folder};
 use crate::export::{
     self, ExportError, Feature, File, Format, Hardening, Image, Inittab, Options, Release, Scope,
     Values,

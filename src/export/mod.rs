@@ -4,33 +4,14 @@
 //! them need to know of the application is worked out once in `services`; every value passes through
 //! `quote` on its way to a `template`. Only [`mod@write`] and [`overrides`] touch the disk.
 
-pub(crate) mod bluepill;
-pub(crate) mod compose;
-pub(crate) mod daemon;
-pub(crate) mod diff;
 pub mod error;
-pub mod folder;
-pub(crate) mod inittab;
-pub(crate) mod kubernetes;
-pub(crate) mod launchd;
-pub(crate) mod marker;
+pub(crate) mod formats;
 pub(crate) mod names;
-pub(crate) mod nomad;
 pub mod notices;
 pub mod overrides;
-pub(crate) mod paths;
-pub(crate) mod quadlet;
 pub(crate) mod quote;
-pub(crate) mod runit;
-pub(crate) mod s6;
-pub(crate) mod script;
 pub(crate) mod services;
-pub(crate) mod smf;
-pub(crate) mod supervisord;
-pub(crate) mod systemd;
 pub(crate) mod template;
-pub(crate) mod temporary;
-pub(crate) mod upstart;
 pub mod verify;
 pub mod write;
 
@@ -41,10 +22,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::app::App;
-use crate::app::nearest::nearest;
 use crate::error::Error;
 
 pub use error::ExportError;
+pub use formats::{FORMATS, format};
 pub use names::{app_from, check_app, check_image, check_user};
 
 /// A file of an export.
@@ -212,36 +193,6 @@ pub enum Feature {
     StopTimeout,
 }
 
-/// Every format, in the order of the help.
-pub const FORMATS: [&Format; 14] = [
-    &systemd::FORMAT,
-    &supervisord::FORMAT,
-    &runit::FORMAT,
-    &s6::FORMAT,
-    &launchd::FORMAT,
-    &upstart::FORMAT,
-    &inittab::FORMAT,
-    &daemon::FORMAT,
-    &bluepill::FORMAT,
-    &smf::FORMAT,
-    &compose::FORMAT,
-    &quadlet::FORMAT,
-    &kubernetes::FORMAT,
-    &nomad::FORMAT,
-];
-
-/// Returns the format called `name`.
-pub fn format(name: Option<&str>) -> Result<&'static Format, ExportError> {
-    let known: Vec<&'static str> = FORMATS.iter().map(|format| format.name).collect();
-    let Some(name) = name else {
-        return Err(ExportError::NoFormat { known });
-    };
-    FORMATS.into_iter().find(|format| format.name == name).ok_or_else(|| {
-        let nearest = nearest(name, known.iter().copied());
-        ExportError::UnknownFormat { name: name.to_owned(), nearest, known }
-    })
-}
-
 /// Makes the files of an export, in the order in which they must be written.
 ///
 /// Fails where two of them would be one file, or where a replaced template leaves out the marker line by
@@ -262,7 +213,7 @@ pub fn render(format: &Format, app: &App, options: &Options) -> Result<Vec<File>
 /// Returns whether a file, or for one in which no comment fits the `run` beside it, says that it is pm's.
 fn has_marker(file: &File, files: &[File]) -> bool {
     let names = |contents: &str, path: &Path| {
-        let marker = marker::read(contents);
+        let marker = write::marker::read(contents);
         marker.filter(|marker| marker.file.as_deref().map(Path::new) == Some(path))
     };
     let beside = || {

@@ -26,8 +26,8 @@ pub fn notices(
     let mut notices = left_out(format, app);
     match format.runs {
         Runs::Containers { without_image } => {
-            let builds =
-                format.name == super::compose::FORMAT.name && options.image == Image::Build;
+            let builds = format.name == super::formats::compose::FORMAT.name
+                && options.image == Image::Build;
             if !matches!(options.image, Image::Named(_)) && !builds {
                 let assumed = without_image.replace("APP", &options.app.to_lowercase());
                 notices.push(format!("no image was named with `--image`: {assumed}"));

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::error::ExportError;
 use super::quote::{Quoted, config, markup, sh, systemd};
 use super::services::{Service, Services};
-use super::{Format, Options, marker};
+use super::write::marker;
+use super::{Format, Options};
 
 /// The templates of one export.
 pub(crate) struct Templates<'a> {

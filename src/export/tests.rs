@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::formats::*;
+use super::write::paths;
 use super::*;
 use crate::app::{
     Budget, Environment, ExitOn, MemoryAction, ProcessType, Reach, Restart, Role, Signal, Size,
@@ -310,8 +312,7 @@ fn every_file_has_a_path_of_its_formats_list() {
 
 #[test]
 fn every_format_removes_its_own_stale_files_and_no_copy_of_them() {
-    use super::folder::Folder;
-    use super::write::{Changes, Chown};
+    use super::write::{Changes, Chown, Folder};
     for format in FORMATS {
         let dir = tempfile::tempdir().unwrap();
         let here = dir.path();

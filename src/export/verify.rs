@@ -125,7 +125,8 @@ fn run(checker: &Checker, location: &Path, files: &[PathBuf]) -> Result<Ran, Exp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::{Owner, runit};
+    use crate::export::Owner;
+    use crate::export::formats::runit;
 
     const fn sh(arguments: &'static [&'static str]) -> Checker {
         Checker {

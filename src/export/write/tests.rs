@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::export::{Owner, runit, s6, systemd};
+use crate::export::Owner;
+use crate::export::formats::{runit, s6, systemd};
 
 fn file(path: &str, contents: &str) -> File {
     File { path: path.into(), contents: contents.to_owned(), mode: 0o644, owner: Owner::Exporter }

@@ -2,20 +2,20 @@
 
 use serde_json::json;
 
-use super::quote::{config, sh};
 use super::script::{self, sh_env_files};
-use super::services::Services;
-use super::template::{Templates, context, raw};
-use super::verify::{Checker, Select};
-use super::{Feature, File, Format, Options, Owner, Runs, Values};
 use crate::app::App;
 use crate::error::Error;
+use crate::export::quote::{config, sh};
+use crate::export::services::Services;
+use crate::export::template::{Templates, context, raw};
+use crate::export::verify::{Checker, Select};
+use crate::export::{Feature, File, Format, Options, Owner, Runs, Values};
 
 pub(crate) const FORMAT: Format = Format {
     name: "bluepill",
     when: "Ruby servers that are supervised by bluepill",
     install: "`bluepill load DIR/APP.pill` as root",
-    templates: &[("app.pill.j2", include_str!("templates/bluepill/app.pill.j2"))],
+    templates: &[("app.pill.j2", include_str!("../templates/bluepill/app.pill.j2"))],
     paths: &["APP.env", "APP-TYPE.env", "APP.pill"],
     runs: Runs::Programs,
     has_user_scope: false,

@@ -4,15 +4,17 @@
 use serde_json::{Value, json};
 
 use super::compose::container_command;
-use super::quote::systemd;
 use super::script::{self, env_file_name, env_files};
-use super::services::{Instance, Service, Services, carry, carry_variable};
 use super::systemd::restart;
-use super::template::{Templates, context, raw};
-use super::verify::{Checker, Select};
-use super::{ExportError, Feature, File, Format, Image, Options, Owner, Runs, Scope, Values};
 use crate::app::{App, Signal};
 use crate::error::Error;
+use crate::export::quote::systemd;
+use crate::export::services::{Instance, Service, Services, carry, carry_variable};
+use crate::export::template::{Templates, context, raw};
+use crate::export::verify::{Checker, Select};
+use crate::export::{
+    ExportError, Feature, File, Format, Image, Options, Owner, Runs, Scope, Values,
+};
 
 pub(crate) const FORMAT: Format = Format {
     name: "quadlet",
@@ -21,8 +23,8 @@ pub(crate) const FORMAT: Format = Format {
               ~/.config/containers/systemd, ~/.config/systemd/user), then `systemctl daemon-reload && \
               systemctl enable --now APP.target`",
     templates: &[
-        ("app.target.j2", include_str!("templates/quadlet/app.target.j2")),
-        ("instance.container.j2", include_str!("templates/quadlet/instance.container.j2")),
+        ("app.target.j2", include_str!("../templates/quadlet/app.target.j2")),
+        ("instance.container.j2", include_str!("../templates/quadlet/instance.container.j2")),
     ],
     paths: &["APP.env", "APP-TYPE.env", "APP.target", "APP-TYPE-N.container"],
     runs: Runs::Containers { without_image: "`localhost/APP:latest` is assumed" },

@@ -3,15 +3,15 @@
 
 use serde_json::{Value, json};
 
-use super::quote::systemd;
 use super::script::{env_file_name, env_files};
-use super::services::{Instance, Service, Services, carry, carry_variable};
-use super::template::{Templates, context, raw};
-use super::verify::{Checker, Select};
-use super::{ExportError, File, Format, Hardening, Options, Owner, Runs, Scope, Values};
 use crate::app::shell::ShellCommand;
 use crate::app::{App, Reach, Restart};
 use crate::error::Error;
+use crate::export::quote::systemd;
+use crate::export::services::{Instance, Service, Services, carry, carry_variable};
+use crate::export::template::{Templates, context, raw};
+use crate::export::verify::{Checker, Select};
+use crate::export::{ExportError, File, Format, Hardening, Options, Owner, Runs, Scope, Values};
 
 pub(crate) const FORMAT: Format = Format {
     name: "systemd",
@@ -19,9 +19,9 @@ pub(crate) const FORMAT: Format = Format {
     install: "copy the files to /etc/systemd/system (`--user-units`: ~/.config/systemd/user), then \
               `systemctl daemon-reload && systemctl enable --now APP.target`",
     templates: &[
-        ("app.target.j2", include_str!("templates/systemd/app.target.j2")),
-        ("type.target.j2", include_str!("templates/systemd/type.target.j2")),
-        ("service.j2", include_str!("templates/systemd/service.j2")),
+        ("app.target.j2", include_str!("../templates/systemd/app.target.j2")),
+        ("type.target.j2", include_str!("../templates/systemd/type.target.j2")),
+        ("service.j2", include_str!("../templates/systemd/service.j2")),
     ],
     paths: &[
         "APP.env",

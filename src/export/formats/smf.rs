@@ -2,20 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::quote::{markup, sh};
 use super::script::{self, sh_env_files};
-use super::services::{Instance, Service, Services, carry, carry_variable};
-use super::template::{Templates, context, raw};
-use super::verify::{Checker, Select};
-use super::{ExportError, Feature, File, Format, Options, Owner, Runs, Values};
 use crate::app::App;
 use crate::error::Error;
+use crate::export::quote::{markup, sh};
+use crate::export::services::{Instance, Service, Services, carry, carry_variable};
+use crate::export::template::{Templates, context, raw};
+use crate::export::verify::{Checker, Select};
+use crate::export::{ExportError, Feature, File, Format, Options, Owner, Runs, Values};
 
 pub(crate) const FORMAT: Format = Format {
     name: "smf",
     when: "SmartOS, OmniOS and other illumos systems, Solaris",
     install: "`svccfg import DIR/APP.xml`; `svcs 'APP/*'` shows the instances",
-    templates: &[("app.xml.j2", include_str!("templates/smf/app.xml.j2"))],
+    templates: &[("app.xml.j2", include_str!("../templates/smf/app.xml.j2"))],
     paths: &["APP.env", "APP-TYPE.env", "APP.xml"],
     runs: Runs::Programs,
     has_user_scope: false,

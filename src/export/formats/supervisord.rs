@@ -4,21 +4,21 @@
 
 use serde_json::{Value, json};
 
-use super::quote::config;
 use super::script::{self, Account, Lines, sh_env_files};
-use super::services::{Services, carry};
-use super::template::{Templates, context, raw};
-use super::{Feature, File, Format, Options, Owner, Runs};
 use crate::app::{App, Restart};
 use crate::error::Error;
+use crate::export::quote::config;
+use crate::export::services::{Services, carry};
+use crate::export::template::{Templates, context, raw};
+use crate::export::{Feature, File, Format, Options, Owner, Runs};
 
 pub(crate) const FORMAT: Format = Format {
     name: "supervisord",
     when: "where supervisord runs already, often inside a container or a Python shop",
     install: "make the folder LOG, point `[include] files` of supervisord.conf at DIR/*.conf, then `supervisorctl update`",
     templates: &[
-        ("app.conf.j2", include_str!("templates/supervisord/app.conf.j2")),
-        ("program.sh.j2", include_str!("templates/supervisord/program.sh.j2")),
+        ("app.conf.j2", include_str!("../templates/supervisord/app.conf.j2")),
+        ("program.sh.j2", include_str!("../templates/supervisord/program.sh.j2")),
     ],
     paths: &["APP.env", "APP-TYPE.env", "APP.conf", "APP-TYPE-N.sh"],
     runs: Runs::Programs,

@@ -4,23 +4,23 @@
 use serde_json::{Value, json};
 
 use super::compose::{container_command, image};
-use super::names::{distinct, dns_label};
-use super::quote::markup;
 use super::script::env_file_name;
-use super::services::{Service, Services};
-use super::template::{Templates, context, raw};
-use super::verify::{Checker, Select};
-use super::{ExportError, Feature, File, Format, Options, Owner, Runs, Values};
 use crate::app::{App, Role};
 use crate::error::Error;
+use crate::export::names::{distinct, dns_label};
+use crate::export::quote::markup;
+use crate::export::services::{Service, Services};
+use crate::export::template::{Templates, context, raw};
+use crate::export::verify::{Checker, Select};
+use crate::export::{ExportError, Feature, File, Format, Options, Owner, Runs, Values};
 
 pub(crate) const FORMAT: Format = Format {
     name: "kubernetes",
     when: "a cluster, when one machine is no longer enough; needs an image",
     install: "`kubectl apply -f DIR`; with `--release`, delete the finished Job before the next apply",
     templates: &[
-        ("app.yaml.j2", include_str!("templates/kubernetes/app.yaml.j2")),
-        ("secrets.yaml.j2", include_str!("templates/kubernetes/secrets.yaml.j2")),
+        ("app.yaml.j2", include_str!("../templates/kubernetes/app.yaml.j2")),
+        ("secrets.yaml.j2", include_str!("../templates/kubernetes/secrets.yaml.j2")),
     ],
     paths: &["APP.yaml", "APP-secret.yaml"],
     runs: Runs::Containers { without_image: "`APP:latest` is assumed" },

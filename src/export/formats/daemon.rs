@@ -3,19 +3,20 @@
 
 use serde_json::{Value, json};
 
-use super::quote::sh;
 use super::script::{self, Account, Lines};
-use super::services::{Instance, Service, Services, carry};
-use super::{ExportError, Feature, Format, Options, Runs, upstart};
+use super::upstart;
+use crate::export::quote::sh;
+use crate::export::services::{Instance, Service, Services, carry};
+use crate::export::{ExportError, Feature, Format, Options, Runs};
 
 pub(crate) const FORMAT: Format = Format {
     name: "daemon",
     when: "upstart, where other tools need pid files (foreman's `daemon`)",
     install: "copy the files to /etc/init, then `start APP`",
     templates: &[
-        ("app.conf.j2", include_str!("templates/daemon/app.conf.j2")),
-        ("type.conf.j2", include_str!("templates/daemon/type.conf.j2")),
-        ("instance.conf.j2", include_str!("templates/daemon/instance.conf.j2")),
+        ("app.conf.j2", include_str!("../templates/daemon/app.conf.j2")),
+        ("type.conf.j2", include_str!("../templates/daemon/type.conf.j2")),
+        ("instance.conf.j2", include_str!("../templates/daemon/instance.conf.j2")),
     ],
     paths: &["APP.env", "APP-TYPE.env", "APP.conf", "APP-TYPE.conf", "APP-TYPE-N.conf"],
     runs: Runs::Programs,

@@ -3,22 +3,22 @@
 
 use serde_json::json;
 
-use super::quote::sh;
 use super::script::{self, Account, Lines, sh_env_files};
-use super::services::{Instance, Service, Services, carry, carry_variable};
-use super::template::{Templates, context, raw};
-use super::{ExportError, Feature, File, Format, Inittab, Options, Owner, Runs, Values};
 use crate::app::shell::ShellCommand;
 use crate::app::{App, Restart};
 use crate::error::Error;
+use crate::export::quote::sh;
+use crate::export::services::{Instance, Service, Services, carry, carry_variable};
+use crate::export::template::{Templates, context, raw};
+use crate::export::{ExportError, Feature, File, Format, Inittab, Options, Owner, Runs, Values};
 
 pub(crate) const FORMAT: Format = Format {
     name: "inittab",
     when: "System V init and its heirs, on small or old systems",
     install: "append APP.inittab to /etc/inittab, then `telinit q`; LOCATION may be a file, or `-` to print the lines",
     templates: &[
-        ("inittab.j2", include_str!("templates/inittab/inittab.j2")),
-        ("instance.sh.j2", include_str!("templates/inittab/instance.sh.j2")),
+        ("inittab.j2", include_str!("../templates/inittab/inittab.j2")),
+        ("instance.sh.j2", include_str!("../templates/inittab/instance.sh.j2")),
     ],
     paths: &["APP.env", "APP-TYPE.env", "APP.inittab", "APP-TYPE-N.sh"],
     runs: Runs::Programs,

@@ -7,10 +7,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::error::ExportError;
+use super::Chown;
 use super::folder::{make, remove_empty};
-use super::write::Chown;
-use super::{File, Owner};
+use crate::export::error::ExportError;
+use crate::export::{File, Owner};
 
 /// Digits that tell the temporary files of one export from those of all others, also of another machine or
 /// container on the same disk.

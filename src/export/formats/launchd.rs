@@ -2,21 +2,21 @@
 
 use serde_json::json;
 
-use super::quote::markup;
 use super::script::{self, sh_env_files};
-use super::services::{Instance, Service, Services, carry, carry_variable};
-use super::template::{Templates, context, raw};
-use super::verify::{Checker, Select};
-use super::{ExportError, Feature, File, Format, Options, Owner, Runs, Scope, Values};
 use crate::app::App;
 use crate::error::Error;
+use crate::export::quote::markup;
+use crate::export::services::{Instance, Service, Services, carry, carry_variable};
+use crate::export::template::{Templates, context, raw};
+use crate::export::verify::{Checker, Select};
+use crate::export::{ExportError, Feature, File, Format, Options, Owner, Runs, Scope, Values};
 
 pub(crate) const FORMAT: Format = Format {
     name: "launchd",
     when: "macOS: daemons at boot, or with `--user-units` agents at login",
     install: "make the folder LOG, copy the files to /Library/LaunchDaemons (`--user-units`: ~/Library/LaunchAgents), \
               then `launchctl bootstrap system FILE` for each (`gui/$UID` for agents)",
-    templates: &[("instance.plist.j2", include_str!("templates/launchd/instance.plist.j2"))],
+    templates: &[("instance.plist.j2", include_str!("../templates/launchd/instance.plist.j2"))],
     paths: &["APP.env", "APP-TYPE.env", "APP-TYPE-N.plist"],
     runs: Runs::Programs,
     has_user_scope: true,

@@ -3,11 +3,12 @@
 
 use serde_json::json;
 
-use super::error::ExportError;
-use super::quote::sh;
-use super::services::{Instance, Service, Services, Variable};
-use super::verify::{Checker, Select};
-use super::{File, Format, Options, Owner, Values, marker};
+use crate::export::error::ExportError;
+use crate::export::quote::sh;
+use crate::export::services::{Instance, Service, Services, Variable};
+use crate::export::verify::{Checker, Select};
+use crate::export::write::marker;
+use crate::export::{File, Format, Options, Owner, Values};
 
 /// Whether values may span lines where the script stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,16 +5,23 @@
 //! files whose marker names them and whose path the format can make, and temporary files of an export that
 //! was killed.
 
+mod diff;
+mod folder;
+pub(crate) mod marker;
+pub(crate) mod paths;
+mod temporary;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::error::ExportError;
-use super::folder::{Folder, is_same};
-use super::temporary::{self, Temporary};
-use super::{File, Format, diff, marker, paths};
+use crate::export::{ExportError, File, Format};
+use folder::is_same;
+use temporary::Temporary;
+
+pub use folder::Folder;
 
 /// Service folders hold `log/run`, and nothing of an export lies deeper.
 const DEPTH: usize = 2;

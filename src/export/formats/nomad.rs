@@ -6,20 +6,20 @@
 use serde_json::{Value, json};
 
 use super::compose::{container_command, image};
-use super::quote::{markup, sh};
 use super::script::{self, env_file_name, env_files};
-use super::services::{Service, Services, carry};
-use super::template::{Templates, context, raw};
-use super::verify::{Checker, Select};
-use super::{ExportError, Feature, File, Format, Image, Options, Owner, Runs, Values};
 use crate::app::{App, Signal};
 use crate::error::Error;
+use crate::export::quote::{markup, sh};
+use crate::export::services::{Service, Services, carry};
+use crate::export::template::{Templates, context, raw};
+use crate::export::verify::{Checker, Select};
+use crate::export::{ExportError, Feature, File, Format, Image, Options, Owner, Runs, Values};
 
 pub(crate) const FORMAT: Format = Format {
     name: "nomad",
     when: "a Nomad cluster: docker with `--image`, else raw_exec in the root",
     install: "`nomad job run DIR/APP.nomad.hcl`",
-    templates: &[("app.nomad.hcl.j2", include_str!("templates/nomad/app.nomad.hcl.j2"))],
+    templates: &[("app.nomad.hcl.j2", include_str!("../templates/nomad/app.nomad.hcl.j2"))],
     paths: &["APP.env", "APP-TYPE.env", "APP.nomad.hcl"],
     runs: Runs::Containers {
         without_image: "raw_exec runs the commands in the root, on each client",

@@ -3,22 +3,22 @@
 
 use serde_json::{Value, json};
 
-use super::names::distinct;
-use super::quote::{markup, sh};
 use super::script;
-use super::services::{Service, Services, carry_variable};
-use super::template::{Templates, context, raw};
-use super::verify::{Checker, Select};
-use super::{ExportError, Feature, File, Format, Image, Options, Owner, Runs, Values};
 use crate::app::shell::ShellCommand;
 use crate::app::{App, Restart, Role, Signal};
 use crate::error::Error;
+use crate::export::names::distinct;
+use crate::export::quote::{markup, sh};
+use crate::export::services::{Service, Services, carry_variable};
+use crate::export::template::{Templates, context, raw};
+use crate::export::verify::{Checker, Select};
+use crate::export::{ExportError, Feature, File, Format, Image, Options, Owner, Runs, Values};
 
 pub(crate) const FORMAT: Format = Format {
     name: "compose",
     when: "docker on one machine, from an image or the root's Dockerfile",
     install: "`docker compose -f DIR/compose.yaml up -d`",
-    templates: &[("compose.yaml.j2", include_str!("templates/compose/compose.yaml.j2"))],
+    templates: &[("compose.yaml.j2", include_str!("../templates/compose/compose.yaml.j2"))],
     paths: &["APP.env", "APP-TYPE.env", "compose.yaml"],
     runs: Runs::Containers { without_image: "`APP:latest` is assumed" },
     has_user_scope: false,

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::error::ExportError;
+use crate::export::error::ExportError;
 
 /// Where an export goes.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! A format lists them as patterns: `APP` is the application, `TYPE` a process type, `N` the number of an
 //! instance.
 
-use super::Format;
+use crate::export::Format;
 
 /// What follows the application's name where every instance has its own file.
 const INSTANCE: &str = "-TYPE-N";

@@ -1,13 +1,13 @@
 //! runit: a service folder for each instance (runsv(8), chpst(8), svlogd(8)). Proven on 2.2.
 
-use super::quote::sh;
 use super::script::{self, Account, Lines, sh_env_files};
-use super::services::Services;
-use super::template::{Templates, context};
-use super::{ExportError, Feature, File, Format, Options, Owner, Runs};
 use crate::app::shell::short_name;
 use crate::app::{App, Restart, Signal};
 use crate::error::Error;
+use crate::export::quote::sh;
+use crate::export::services::Services;
+use crate::export::template::{Templates, context};
+use crate::export::{ExportError, Feature, File, Format, Options, Owner, Runs};
 
 pub(crate) const FORMAT: Format = Format {
     name: "runit",
@@ -15,10 +15,10 @@ pub(crate) const FORMAT: Format = Format {
     install: "move the service folders to /etc/sv and link each into the scanned folder (/var/service, /etc/service); \
               `sv -w 7 force-stop NAME` kills what does not end",
     templates: &[
-        ("run.j2", include_str!("templates/runit/run.j2")),
-        ("log-run.j2", include_str!("templates/runit/log-run.j2")),
-        ("finish.j2", include_str!("templates/runit/finish.j2")),
-        ("control-t.j2", include_str!("templates/runit/control-t.j2")),
+        ("run.j2", include_str!("../templates/runit/run.j2")),
+        ("log-run.j2", include_str!("../templates/runit/log-run.j2")),
+        ("finish.j2", include_str!("../templates/runit/finish.j2")),
+        ("control-t.j2", include_str!("../templates/runit/control-t.j2")),
     ],
     paths: &[
         "APP.env",

@@ -1,22 +1,22 @@
 //! s6: a service folder for each instance, for s6-svscan (skarnet.org/software/s6/servicedir.html).
 //! Proven on 2.13.
 
-use super::quote::sh;
 use super::script::{self, Account, Lines, sh_env_files};
-use super::services::Services;
-use super::template::{Templates, context};
-use super::{Feature, File, Format, Options, Owner, Runs};
 use crate::app::{App, Restart, Signal};
 use crate::error::Error;
+use crate::export::quote::sh;
+use crate::export::services::Services;
+use crate::export::template::{Templates, context};
+use crate::export::{Feature, File, Format, Options, Owner, Runs};
 
 pub(crate) const FORMAT: Format = Format {
     name: "s6",
     when: "s6 as init or inside a container (s6-overlay): supervision with a kill timeout",
     install: "copy the service folders to the scanned folder, then `s6-svscanctl -a SCANDIR`",
     templates: &[
-        ("run.j2", include_str!("templates/s6/run.j2")),
-        ("log-run.j2", include_str!("templates/s6/log-run.j2")),
-        ("finish.j2", include_str!("templates/s6/finish.j2")),
+        ("run.j2", include_str!("../templates/s6/run.j2")),
+        ("log-run.j2", include_str!("../templates/s6/log-run.j2")),
+        ("finish.j2", include_str!("../templates/s6/finish.j2")),
     ],
     paths: &[
         "APP.env",

@@ -2,23 +2,23 @@
 
 use serde_json::{Value, json};
 
-use super::quote::{config, sh};
 use super::script::{self, Account, Lines, sh_env_files};
-use super::services::{Instance, Service, Services, carry};
-use super::template::{Templates, context, raw};
-use super::verify::{Checker, Select};
-use super::{ExportError, Feature, File, Format, Options, Owner, Runs};
 use crate::app::{App, Restart, Signal};
 use crate::error::Error;
+use crate::export::quote::{config, sh};
+use crate::export::services::{Instance, Service, Services, carry};
+use crate::export::template::{Templates, context, raw};
+use crate::export::verify::{Checker, Select};
+use crate::export::{ExportError, Feature, File, Format, Options, Owner, Runs};
 
 pub(crate) const FORMAT: Format = Format {
     name: "upstart",
     when: "Ubuntu 10.04 to 14.10, RHEL 6: servers that still run upstart",
     install: "copy the files to /etc/init, then `start APP`",
     templates: &[
-        ("app.conf.j2", include_str!("templates/upstart/app.conf.j2")),
-        ("type.conf.j2", include_str!("templates/upstart/type.conf.j2")),
-        ("instance.conf.j2", include_str!("templates/upstart/instance.conf.j2")),
+        ("app.conf.j2", include_str!("../templates/upstart/app.conf.j2")),
+        ("type.conf.j2", include_str!("../templates/upstart/type.conf.j2")),
+        ("instance.conf.j2", include_str!("../templates/upstart/instance.conf.j2")),
     ],
     paths: &["APP.env", "APP-TYPE.env", "APP.conf", "APP-TYPE.conf", "APP-TYPE-N.conf"],
     runs: Runs::Programs,
