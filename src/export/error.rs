@@ -76,6 +76,12 @@ pub enum ExportError {
         /// The file.
         path: PathBuf,
     },
+    /// An instance's PORT would be over 65535.
+    #[error("`{instance}` would get a port over 65535")]
+    PortRange {
+        /// `web.3`
+        instance: String,
+    },
     /// The line of an inittab is longer than init reads.
     #[error(
         "the inittab line of `{instance}` would have {length} characters, and init skips lines over {limit}"
@@ -169,6 +175,7 @@ impl ExportError {
             Self::Value { .. } => "change the value, or choose another format".into(),
             Self::VariableName { .. } => "use letters, digits and `_`, and no digit first".into(),
             Self::Clash { .. } | Self::SameFile { .. } => "rename one of the process types".into(),
+            Self::PortRange { .. } => "choose a lower base with `-p`".into(),
             Self::InittabLine { .. } => {
                 "export to a folder with a short path: each line names a script there".into()
             }

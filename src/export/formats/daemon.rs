@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::script::{self, Account, Lines};
-use super::upstart;
+use super::script::{Account, Script};
+use super::{Feature, Format, Runs, upstart};
+use crate::export::ExportError;
+use crate::export::context::{Export, Instance};
 use crate::export::quote::sh;
-use crate::export::services::{Instance, Service, Services, carry};
-use crate::export::{ExportError, Feature, Format, Options, Runs};
 
 pub(crate) const FORMAT: Format = Format {
     name: "daemon",
@@ -24,31 +24,22 @@ pub(crate) const FORMAT: Format = Format {
     has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release],
     checkers: &[upstart::CHECKER],
-    render: |app, options| upstart::render(&FORMAT, app, options, own),
+    render: |export| upstart::render(export, Account::Known, own),
 };
 
 fn own(
-    options: &Options,
-    services: &Services<'_>,
-    service: &Service<'_>,
-    instance: &Instance,
+    export: &Export<'_>,
+    instance: &Instance<'_>,
+    script: &Script,
+    command: &str,
 ) -> Result<Value, ExportError> {
-    let script = script::environment(
-        &FORMAT,
-        options,
-        services,
-        service,
-        instance,
-        (Lines::Single, Account::Known),
-    )?;
-    let word = |name: &str, text: &str| carry(&FORMAT, name, sh::line_word(text));
-    let command = word(&format!("the command of {}", service.name), service.command.for_group())?;
+    let word = |name: &str, text: &str| export.carry(name, sh::line_word(text));
     // `--chuid` sets HOME and USER, so the variables come after it: inside the shell that it starts.
     let inner = format!("{}; exec {} -c {command}", script.exports.join("; "), script.shell);
     Ok(json!({
         "inner": word("the variables", &inner)?,
-        "folder": word("the folder", &service.folder)?,
-        "pid_file": word("the folder of the pid files", &format!("{}/{}.pid", services.run, instance.unit))?,
-        "log": word("the folder of the logs", &format!("{}/{}-{}.log", services.log, service.name, instance.number))?,
+        "folder": word("the folder", &instance.service.folder)?,
+        "pid_file": word("the folder of the pid files", &instance.pid_file)?,
+        "log": word("the folder of the logs", &instance.log)?,
     }))
 }

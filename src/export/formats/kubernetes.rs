@@ -3,16 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::compose::{container_command, image};
-use super::script::env_file_name;
-use crate::app::{App, Role};
-use crate::error::Error;
-use crate::export::names::{distinct, dns_label};
+use super::{Feature, Format, Runs, container};
+use crate::app::Role;
+use crate::export::context::{Export, Service};
+use crate::export::names::dns_label;
 use crate::export::quote::markup;
-use crate::export::services::{Service, Services};
-use crate::export::template::{Templates, context, raw};
 use crate::export::verify::{Checker, Select};
-use crate::export::{ExportError, Feature, File, Format, Options, Owner, Runs, Values};
+use crate::export::{ExportError, File, Values};
 
 pub(crate) const FORMAT: Format = Format {
     name: "kubernetes",
@@ -48,61 +45,47 @@ pub(crate) const FORMAT: Format = Format {
 
 const MIB: u64 = 1024 * 1024;
 
-fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
-    let services = Services::of(app, options)?;
-    let templates = Templates::new(&FORMAT, options)?;
-    let all: Vec<&Service<'_>> = services.release.iter().chain(&services.running).collect();
-    let names = distinct(FORMAT.name, all.iter().map(|service| service.name), dns_label)?;
-    check_label(&options.app)?;
-    let full = |name: &str| dns_label(&format!("{}-{name}", options.app));
-    let full_names = distinct(FORMAT.name, all.iter().map(|service| service.name), full)?;
-
+fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
+    let app = &export.options.app;
+    let components = export.distinct(dns_label)?;
+    check_label(app)?;
+    let names = export.distinct(|name| dns_label(&format!("{app}-{name}")))?;
     let mut secrets: Vec<Value> = Vec::new();
     let mut workloads = Vec::new();
-    for ((service, component), name) in all.iter().zip(&names).zip(&full_names) {
-        let secret =
-            (!service.variables.is_empty()).then(|| secret_name(options, &services, service));
+    for ((service, component), (_, name)) in components.iter().zip(&names) {
+        let has_secret = !service.variables.is_empty();
+        let secret = has_secret.then(|| markup::json(&dns_label(&export.env_file_name(service))));
         if let Some(name) = &secret
-            && !secrets.iter().any(|secret| secret["name"] == markup::json(name))
+            && !secrets.iter().any(|secret| secret["name"] == **name)
         {
-            secrets.push(json!({ "name": markup::json(name), "values": secret_values(service)? }));
+            secrets.push(json!({ "name": name, "values": secret_values(export, service)? }));
         }
-        let mut workload = workload(&services, service);
+        let mut workload = workload(export, service);
         // Quoted like every name here: `on` and `123` are not strings in YAML.
         workload["name"] = markup::json(name).into();
         workload["component"] = markup::json(component).into();
-        workload["secret"] = secret.map(|name| markup::json(&name)).into();
+        workload["secret"] = secret.into();
         workloads.push(workload);
     }
-    let path = format!("{}.yaml", options.app);
-    let secrets_path = match options.values {
+    let label = markup::json(&dns_label(app));
+    let image = markup::json(&container::image(export));
+    let has_secrets = !secrets.is_empty();
+    let path = format!("{app}.yaml");
+    let secrets_path = match export.options.values {
         Values::Inline => path.clone(),
-        Values::EnvFile => format!("{}-secret.yaml", options.app),
+        Values::EnvFile => format!("{app}-secret.yaml"),
     };
-    let own = json!({ "app_label": markup::json(&dns_label(&options.app)), "secrets": secrets });
-    let secrets_text =
-        templates.render("secrets.yaml.j2", &secrets_path, &context(options, &services, own))?;
-    let own = json!({
-        "app_label": markup::json(&dns_label(&options.app)),
-        "image": markup::json(&image(options)),
-        "workloads": workloads,
-    });
-    let app_text = templates.render("app.yaml.j2", &path, &context(options, &services, own))?;
-
-    let file = |name: String, contents: String, mode: u32| File {
-        path: name.into(),
-        contents,
-        mode,
-        owner: Owner::Exporter,
-    };
-    if secrets.is_empty() {
-        return Ok(vec![file(path, app_text, 0o644)]);
-    }
-    Ok(match options.values {
-        Values::Inline => vec![file(path, format!("{secrets_text}---\n{app_text}"), 0o600)],
-        Values::EnvFile => {
-            vec![file(secrets_path, secrets_text, 0o600), file(path, app_text, 0o644)]
+    let own = json!({ "app_label": label, "secrets": secrets });
+    let secrets = export.render("secrets.yaml.j2", secrets_path, own)?.private_if(true);
+    let own = json!({ "app_label": label, "image": image, "workloads": workloads });
+    let mut app = export.render("app.yaml.j2", path, own)?;
+    Ok(match export.options.values {
+        _ if !has_secrets => vec![app],
+        Values::Inline => {
+            app.contents = format!("{}---\n{}", secrets.contents, app.contents);
+            vec![app.private_if(true)]
         }
+        Values::EnvFile => vec![secrets, app],
     })
 }
 
@@ -115,24 +98,14 @@ fn check_label(app: &str) -> Result<(), ExportError> {
     Err(ExportError::Name { what: "application's name", value: app.to_owned(), allowed })
 }
 
-fn secret_name(options: &Options, services: &Services<'_>, service: &Service<'_>) -> String {
-    dns_label(&env_file_name(options, services, service))
-}
-
-fn secret_values(service: &Service<'_>) -> Result<Vec<Value>, ExportError> {
+fn secret_values(export: &Export<'_>, service: &Service<'_>) -> Result<Vec<Value>, ExportError> {
     let mut values = Vec::new();
     for variable in &service.variables {
         // The alphabet of a Secret's keys (`IsConfigMapKey`).
-        let fits = variable
-            .name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-        if !fits || matches!(variable.name.as_str(), "" | "." | "..") {
-            return Err(ExportError::VariableName {
-                format: FORMAT.name,
-                name: variable.name.clone(),
-            });
-        }
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let is_key = variable.name.chars().all(fits);
+        let is_key = is_key && !matches!(variable.name.as_str(), "" | "." | "..");
+        export.check_name(variable, is_key)?;
         // `envFrom` is not expanded, so `$` stays single.
         values.push(
             json!({ "name": markup::json(&variable.name), "value": markup::json(&variable.value) }),
@@ -141,18 +114,13 @@ fn secret_values(service: &Service<'_>) -> Result<Vec<Value>, ExportError> {
     Ok(values)
 }
 
-fn workload(services: &Services<'_>, service: &Service<'_>) -> Value {
+fn workload(export: &Export<'_>, service: &Service<'_>) -> Value {
     let memory = service.policy.memory_bytes().map(|bytes| {
         if bytes.is_multiple_of(MIB) { format!("{}Mi", bytes / MIB) } else { bytes.to_string() }
     });
-    json!({
-        "command": markup::dollar_json(&container_command(services, service)),
-        "port": service.port(),
-        "is_release": service.policy.role == Role::Release,
+    service.context(json!({
+        "command": markup::dollar_json(&container::command(export, service)),
         "listens": service.listens && service.policy.role == Role::Service,
-        "replicas": service.instances.len(),
-        "stop_seconds": service.stop_seconds(),
         "memory": memory,
-        "raw": raw(service),
-    })
+    }))
 }

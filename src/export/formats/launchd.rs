@@ -1,15 +1,10 @@
 //! launchd: a property list for each instance (launchd.plist(5)).
 
-use serde_json::json;
-
-use super::script::{self, sh_env_files};
-use crate::app::App;
-use crate::error::Error;
+use super::{Feature, Format, Runs, script, xml};
+use crate::export::context::Export;
 use crate::export::quote::markup;
-use crate::export::services::{Instance, Service, Services, carry, carry_variable};
-use crate::export::template::{Templates, context, raw};
 use crate::export::verify::{Checker, Select};
-use crate::export::{ExportError, Feature, File, Format, Options, Owner, Runs, Scope, Values};
+use crate::export::{ExportError, File, Owner, Scope};
 
 pub(crate) const FORMAT: Format = Format {
     name: "launchd",
@@ -41,60 +36,18 @@ pub(crate) const FORMAT: Format = Format {
     render,
 };
 
-fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
-    let services = Services::of(app, options)?;
-    let templates = Templates::new(&FORMAT, options)?;
-    let mut files = sh_env_files(&FORMAT, options, &services, Owner::User)?;
-    for service in &services.running {
-        for instance in &service.instances {
-            let own = instance_context(options, &services, service, instance)?;
-            let path = format!("{}.plist", instance.unit);
-            let contents =
-                templates.render("instance.plist.j2", &path, &context(options, &services, own))?;
-            let mode = script::mode(options, service, 0o600, 0o644);
-            files.push(File { path: path.into(), contents, mode, owner: Owner::Exporter });
-        }
+fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
+    let mut files = script::env_files(export, Owner::User)?;
+    for instance in export.instances() {
+        let service = instance.service;
+        let command = script::behind_env_file(export, service, &service.for_one_process());
+        let mut own = xml::context(export, &instance, &command, &service.folder)?;
+        own["label"] = instance.unit.clone().into();
+        own["system"] = (export.options.scope == Scope::System).into();
+        own["log"] = export.carry("the folder of the logs", markup::xml(&instance.log))?.into();
+        let path = format!("{}.plist", instance.unit);
+        let file = export.render("instance.plist.j2", path, own)?;
+        files.push(file.private_if(!export.inline(service).is_empty()));
     }
     Ok(files)
-}
-
-fn instance_context(
-    options: &Options,
-    services: &Services<'_>,
-    service: &Service<'_>,
-    instance: &Instance,
-) -> Result<serde_json::Value, ExportError> {
-    let xml = |name: &str, text: &str| carry(&FORMAT, name, markup::xml(text));
-    let mut command = service.command.for_one_process(service.policy.stop_signal);
-    let mut environment = Vec::new();
-    match options.values {
-        Values::Inline => {
-            for variable in &service.variables {
-                let value = carry_variable(&FORMAT, variable, markup::xml(&variable.value))?;
-                environment.push(
-                    json!({ "name": xml("a variable's name", &variable.name)?, "value": value }),
-                );
-            }
-        }
-        Values::EnvFile if service.variables.is_empty() => {}
-        Values::EnvFile => {
-            command = script::behind_env_file(options, services, service, &command);
-        }
-    }
-    for (name, value) in [("PORT", &instance.port), ("PS", &instance.name)] {
-        environment.push(json!({ "name": name, "value": value }));
-    }
-    let log = format!("{}/{}-{}.log", services.log, service.name, instance.number);
-    Ok(json!({
-        "name": instance.name,
-        "label": instance.unit,
-        "system": options.scope == Scope::System,
-        "command": xml(&format!("the command of {}", service.name), &command)?,
-        "environment": environment,
-        "folder": xml("the folder", &service.folder)?,
-        "log": xml("the folder of the logs", &log)?,
-        "restart": service.restart_word(),
-        "stop_seconds": service.stop_seconds(),
-        "raw": raw(service),
-    }))
 }

@@ -1,7 +1,9 @@
-//! One file per format, and the table of all of them.
+//! What a format is, and the table of all of them: one file per format, and beside them what several share:
+//! [`container`], [`script`], [`service_folder`] and [`xml`].
 
 pub(crate) mod bluepill;
 pub(crate) mod compose;
+mod container;
 pub(crate) mod daemon;
 pub(crate) mod inittab;
 pub(crate) mod kubernetes;
@@ -10,14 +12,72 @@ pub(crate) mod nomad;
 pub(crate) mod quadlet;
 pub(crate) mod runit;
 pub(crate) mod s6;
-pub(crate) mod script;
+mod script;
+mod service_folder;
 pub(crate) mod smf;
 pub(crate) mod supervisord;
 pub(crate) mod systemd;
 pub(crate) mod upstart;
+mod xml;
 
-use super::{ExportError, Format};
+use super::context::Export;
+use super::{ExportError, File, verify};
 use crate::app::nearest::nearest;
+
+/// One format.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// What it is called.
+    pub name: &'static str,
+    /// When to use it, for `--help`.
+    pub when: &'static str,
+    /// What to do with the files, with `DIR` for the export's folder and `APP` for the application.
+    pub install: &'static str,
+    /// Its templates: file name and text.
+    pub templates: &'static [(&'static str, &'static str)],
+    /// What it can write: paths below the export's folder, with `APP`, `TYPE` and `N` for the application, a
+    /// process type and the number of an instance.
+    pub paths: &'static [&'static str],
+    /// What it runs: programs of this machine, or a container image.
+    pub runs: Runs,
+    /// It can write for a person's own service manager ([`Scope::User`]).
+    pub has_user_scope: bool,
+    /// It can close services in ([`Hardening::Sandbox`]).
+    pub has_sandbox: bool,
+    /// What an application may ask for and this format cannot say.
+    pub leaves_out: &'static [Feature],
+    /// How its consumer's own checker is called.
+    pub checkers: &'static [verify::Checker],
+    /// Makes its files.
+    pub(crate) render: fn(&Export<'_>) -> Result<Vec<File>, ExportError>,
+}
+
+/// What the consumer of a format starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// Programs on the machine that it runs on.
+    Programs,
+    /// Containers of an image.
+    Containers {
+        /// What happens where none was named, with `APP` for the application.
+        without_image: &'static str,
+    },
+}
+
+/// Something that carries over to most formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// A memory limit.
+    Memory,
+    /// The one-shot type `release`.
+    Release,
+    /// Which ends are restarted.
+    Restart,
+    /// A stop signal other than TERM.
+    StopSignal,
+    /// The time between the stop signal and SIGKILL.
+    StopTimeout,
+}
 
 /// Every format, in the order of the help.
 pub const FORMATS: [&Format; 14] = [

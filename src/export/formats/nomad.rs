@@ -5,15 +5,12 @@
 
 use serde_json::{Value, json};
 
-use super::compose::{container_command, image};
-use super::script::{self, env_file_name, env_files};
-use crate::app::{App, Signal};
-use crate::error::Error;
+use super::{Feature, Format, Runs, container};
+use crate::app::shell::is_name;
+use crate::export::context::{Export, Service};
 use crate::export::quote::{markup, sh};
-use crate::export::services::{Service, Services, carry};
-use crate::export::template::{Templates, context, raw};
 use crate::export::verify::{Checker, Select};
-use crate::export::{ExportError, Feature, File, Format, Image, Options, Owner, Runs, Values};
+use crate::export::{ExportError, File, Image, Owner};
 
 pub(crate) const FORMAT: Format = Format {
     name: "nomad",
@@ -39,47 +36,36 @@ pub(crate) const FORMAT: Format = Format {
 
 const MIB: u64 = 1024 * 1024;
 
-fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
-    let services = Services::of(app, options)?;
-    let templates = Templates::new(&FORMAT, options)?;
+fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     // Read by the command line tool that submits the job, not by the clients.
-    let mut files = env_files(&FORMAT, options, &services, Owner::Exporter, |service| {
-        let mut body = String::new();
-        for line in value_lines(service)?.0 {
-            body.push_str(&line);
-            body.push('\n');
-        }
-        Ok(body)
+    let mut files = export.env_files(Owner::Exporter, |service| {
+        let (lines, _) = value_lines(export, service)?;
+        Ok(lines.iter().map(|line| format!("{line}\n")).collect())
     })?;
-    let mut mode = 0o644;
-    let mut groups = Vec::new();
-    for service in &services.running {
-        mode = script::mode(options, service, 0o600, mode);
-        groups.push(group(options, &services, service)?);
-    }
-    let own = json!({ "image": container(options).then(|| markup::hcl(&image(options))), "groups": groups });
-    let path = format!("{}.nomad.hcl", options.app);
-    let contents =
-        templates.render("app.nomad.hcl.j2", &path, &context(options, &services, own))?;
-    files.push(File { path: path.into(), contents, mode, owner: Owner::Exporter });
+    let groups = export.services.iter().map(|service| group(export, service));
+    let own = json!({
+        "image": is_container(export).then(|| markup::hcl(&container::image(export))),
+        "groups": groups.collect::<Result<Vec<_>, _>>()?,
+    });
+    let path = format!("{}.nomad.hcl", export.options.app);
+    let file = export.render("app.nomad.hcl.j2", path, own)?;
+    files.push(file.private_if(export.has_inline()));
     Ok(files)
 }
 
-fn container(options: &Options) -> bool {
-    matches!(options.image, Image::Named(_))
+fn is_container(export: &Export<'_>) -> bool {
+    matches!(export.options.image, Image::Named(_))
 }
 
 /// Returns the lines of an environment template, and as shell text what such lines cannot carry.
-fn value_lines(service: &Service<'_>) -> Result<(Vec<String>, String), ExportError> {
+fn value_lines(
+    export: &Export<'_>,
+    service: &Service<'_>,
+) -> Result<(Vec<String>, String), ExportError> {
     let mut lines = Vec::new();
     let mut shell = String::new();
     for variable in &service.variables {
-        if !crate::app::shell::is_name(&variable.name) {
-            return Err(ExportError::VariableName {
-                format: FORMAT.name,
-                name: variable.name.clone(),
-            });
-        }
+        export.check_name(variable, is_name(&variable.name))?;
         match markup::nomad_env(&variable.value) {
             Ok(value) => lines.push(format!("{}={value}", variable.name)),
             // Its octal escapes leave no control character.
@@ -91,39 +77,26 @@ fn value_lines(service: &Service<'_>) -> Result<(Vec<String>, String), ExportErr
     Ok((lines, shell))
 }
 
-fn group(
-    options: &Options,
-    services: &Services<'_>,
-    service: &Service<'_>,
-) -> Result<Value, ExportError> {
-    let (mut lines, shell) = value_lines(service)?;
-    let mut command = if container(options) {
-        container_command(services, service)
+fn group(export: &Export<'_>, service: &Service<'_>) -> Result<Value, ExportError> {
+    let (mut lines, shell) = value_lines(export, service)?;
+    let command = if is_container(export) {
+        container::command(export, service)
     } else {
-        let command = service.command.for_one_process(service.policy.stop_signal);
-        format!("cd {} || exit 1; {command}", sh::word(&service.folder))
+        let folder = sh::word(&service.folder);
+        format!("cd {folder} || exit 1; {}", service.for_one_process())
     };
-    command.insert_str(0, &shell);
-    let command =
-        carry(&FORMAT, &format!("the command of {}", service.name), markup::nomad_env(&command))?;
-    let mut values_file = None;
-    if options.values == Values::EnvFile && !lines.is_empty() {
+    let command = markup::nomad_env(&format!("{shell}{command}"));
+    let command = export.carry_command(service, command)?;
+    let values_file = export.env_file(service).filter(|_| !lines.is_empty());
+    if values_file.is_some() {
         lines.clear();
-        let path = format!("{}/{}", services.location, env_file_name(options, services, service));
-        values_file = Some(markup::hcl(&path));
     }
     lines.push(format!("PM_COMMAND={command}"));
-    let signal = service.policy.stop_signal;
-    Ok(json!({
+    Ok(service.context(json!({
         "name": service.name,
-        "count": service.instances.len(),
-        "listens": service.listens,
-        "port": service.port(),
+        "count": service.ports.len(),
         "lines": lines,
-        "values_file": values_file,
-        "stop_signal": (signal != Signal::TERM).then(|| signal.to_string()),
-        "stop_seconds": service.stop_seconds(),
+        "values_file": values_file.map(|path| markup::hcl(&path)),
         "memory_mib": service.policy.memory_bytes().map(|bytes| bytes.div_ceil(MIB)),
-        "raw": raw(service),
-    }))
+    })))
 }

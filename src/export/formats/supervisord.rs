@@ -2,15 +2,14 @@
 //! program, since neither `command=` nor `environment=` can carry every value
 //! (supervisord.org/configuration). Proven on 4.2.5.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::script::{self, Account, Lines, sh_env_files};
-use crate::app::{App, Restart};
-use crate::error::Error;
+use super::{Feature, Format, Runs, script};
+use crate::app::Restart;
+use crate::app::shell::short_name;
+use crate::export::context::Export;
 use crate::export::quote::config;
-use crate::export::services::{Services, carry};
-use crate::export::template::{Templates, context, raw};
-use crate::export::{Feature, File, Format, Options, Owner, Runs};
+use crate::export::{ExportError, File, Owner};
 
 pub(crate) const FORMAT: Format = Format {
     name: "supervisord",
@@ -29,49 +28,31 @@ pub(crate) const FORMAT: Format = Format {
     render,
 };
 
-fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
-    let services = Services::of(app, options)?;
-    let templates = Templates::new(&FORMAT, options)?;
+fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     // supervisord starts the scripts as the user, who must be able to read them and what they read.
-    let mut files = sh_env_files(&FORMAT, options, &services, Owner::User)?;
+    let mut files = script::env_files(export, Owner::User)?;
     let mut programs = Vec::new();
-    for service in &services.running {
-        for instance in &service.instances {
-            let environment = script::environment(
-                &FORMAT,
-                options,
-                &services,
-                service,
-                instance,
-                (Lines::Free, Account::Unset),
-            )?;
-            let own = script::context(&environment, service, instance, service.command.for_group());
-            let path = format!("{}.sh", instance.unit);
-            let contents =
-                templates.render("program.sh.j2", &path, &context(options, &services, own))?;
-            let script = format!("{}/{path}", services.location);
-            let log = format!("{}/{}-{}.log", services.log, service.name, instance.number);
-            files.push(File { path: path.into(), contents, mode: 0o700, owner: Owner::User });
-            programs.push(json!({
-                "name": instance.name,
-                "unit": instance.unit,
-                "script": carry(&FORMAT, "the folder of the export", config::ini_word(&script))?,
-                "log": carry(&FORMAT, "the folder of the logs", config::ini_path(&log))?,
-                "restart": match service.policy.restart {
-                    Restart::Never => "false",
-                    Restart::OnFailure => "unexpected",
-                    Restart::Always => "true",
-                },
-                "stop_signal": crate::app::shell::short_name(service.policy.stop_signal),
-                "stop_seconds": service.stop_seconds(),
-                "raw": raw(service),
-            }));
-        }
+    for instance in export.instances() {
+        let service = instance.service;
+        let own = script::context(export, &instance, service.command.for_group())?;
+        let path = format!("{}.sh", instance.unit);
+        let script = config::ini_word(&format!("{}/{path}", export.location));
+        files.push(
+            export.render("program.sh.j2", path, own)?.executable().private_if(true).of_user(),
+        );
+        programs.push(instance.context(json!({
+            "script": export.carry("the folder of the export", script)?,
+            "log": export.carry("the folder of the logs", config::ini_path(&instance.log))?,
+            "restart": match service.policy.restart {
+                Restart::Never => "false",
+                Restart::OnFailure => "unexpected",
+                Restart::Always => "true",
+            },
+            "stop_signal": short_name(service.policy.stop_signal),
+        })));
     }
-    let names: Vec<&str> = programs.iter().filter_map(|program| program["unit"].as_str()).collect();
-    let own = json!({ "members": names.join(","), "programs": Value::from(programs.clone()) });
-    let path = format!("{}.conf", options.app);
-    let contents = templates.render("app.conf.j2", &path, &context(options, &services, own))?;
-    files.push(File { path: path.into(), contents, mode: 0o644, owner: Owner::Exporter });
+    let members: Vec<String> = export.instances().map(|instance| instance.unit).collect();
+    let own = json!({ "members": members.join(","), "programs": programs });
+    files.push(export.render("app.conf.j2", format!("{}.conf", export.options.app), own)?);
     Ok(files)
 }

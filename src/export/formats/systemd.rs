@@ -3,15 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::script::{env_file_name, env_files};
-use crate::app::shell::ShellCommand;
-use crate::app::{App, Reach, Restart};
-use crate::error::Error;
+use super::{Format, Runs};
+use crate::app::shell::{ShellCommand, is_name};
+use crate::app::{Reach, Restart};
+use crate::export::context::{Export, Instance, Service};
 use crate::export::quote::systemd;
-use crate::export::services::{Instance, Service, Services, carry, carry_variable};
-use crate::export::template::{Templates, context, raw};
 use crate::export::verify::{Checker, Select};
-use crate::export::{ExportError, File, Format, Hardening, Options, Owner, Runs, Scope, Values};
+use crate::export::{ExportError, File, Hardening, Owner, Scope};
 
 pub(crate) const FORMAT: Format = Format {
     name: "systemd",
@@ -45,143 +43,113 @@ pub(crate) const FORMAT: Format = Format {
     render,
 };
 
-fn render(app: &App, options: &Options) -> Result<Vec<File>, Error> {
-    let services = Services::of(app, options)?;
-    let templates = Templates::new(&FORMAT, options)?;
-    let name = &options.app;
-    let unit = |path: String, contents: String, mode: u32| File {
-        path: path.into(),
-        contents,
-        mode,
-        owner: Owner::Exporter,
-    };
-    let mut files = env_files(&FORMAT, options, &services, Owner::Exporter, env_file)?;
-    let release =
-        services.release.as_ref().map(|release| format!("{name}-{}.service", release.name));
-
-    let members: Vec<String> =
-        services.running.iter().map(|service| format!("{name}-{}.target", service.name)).collect();
-    let install = match options.scope {
-        Scope::System => "multi-user.target",
-        Scope::User => "default.target",
-    };
-    let own = json!({ "wants": members.join(" "), "wanted_by": install });
-    let path = format!("{name}.target");
-    let text = templates.render("app.target.j2", &path, &context(options, &services, own))?;
-    files.push(unit(path, text, 0o644));
-
-    for service in &services.running {
-        let target = format!("{name}-{}.target", service.name);
-        let members: Vec<String> =
-            service.instances.iter().map(|instance| format!("{}.service", instance.unit)).collect();
-        let own = json!({ "type": service.name, "wants": members.join(" ") });
-        let text =
-            templates.render("type.target.j2", &target, &context(options, &services, own))?;
-        files.push(unit(target.clone(), text, 0o644));
-        for instance in &service.instances {
-            let own = service_context(
-                options,
-                &services,
-                service,
-                instance,
-                (&target, release.as_deref()),
-            )?;
-            let path = format!("{}.service", instance.unit);
-            let text = templates.render("service.j2", &path, &context(options, &services, own))?;
-            files.push(unit(path, text, mode(options, service)));
+fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
+    let app = &export.options.app;
+    let mut files = export.env_files(Owner::Exporter, |service| env_file(export, service))?;
+    let release = export.release.as_ref().map(|release| format!("{app}-{}.service", release.name));
+    let target_of = |service: &Service<'_>| format!("{app}-{}.target", service.name);
+    files.push(app_target(export, export.services.iter().map(target_of))?);
+    for service in &export.services {
+        let target = target_of(service);
+        let members: Vec<String> = export.instances_of(service).map(unit_of).collect();
+        let own = service.context(json!({ "wants": members.join(" ") }));
+        files.push(export.render("type.target.j2", target.as_str(), own)?);
+        for instance in export.instances_of(service) {
+            let mut own = context(export, &instance, &target)?;
+            own["release"] = release.clone().into();
+            files.push(unit(export, service, unit_of(instance), own)?);
         }
     }
-    if let (Some(service), Some(path)) = (&services.release, release)
-        && let Some(instance) = service.instances.first()
+    if let (Some(service), Some(path)) = (&export.release, release)
+        && let Some(instance) = export.instances_of(service).next()
     {
-        let target = format!("{name}.target");
-        let mut own = service_context(options, &services, service, instance, (&target, None))?;
+        let mut own = context(export, &instance, &format!("{app}.target"))?;
         own["oneshot"] = Value::Bool(true);
-        let text = templates.render("service.j2", &path, &context(options, &services, own))?;
-        files.push(unit(path, text, mode(options, service)));
+        files.push(unit(export, service, path, own)?);
     }
     Ok(files)
 }
 
-fn mode(options: &Options, service: &Service<'_>) -> u32 {
-    super::script::mode(options, service, 0o600, 0o644)
+/// Returns the target of the whole application, which quadlet has too.
+pub(super) fn app_target(
+    export: &Export<'_>,
+    members: impl Iterator<Item = String>,
+) -> Result<File, ExportError> {
+    let wanted_by = match export.options.scope {
+        Scope::System => "multi-user.target",
+        Scope::User => "default.target",
+    };
+    let members: Vec<String> = members.collect();
+    let own = json!({ "wants": members.join(" "), "wanted_by": wanted_by });
+    export.render("app.target.j2", format!("{}.target", export.options.app), own)
 }
 
-fn env_file(service: &Service<'_>) -> Result<String, ExportError> {
+/// Returns the name of an instance's service.
+pub(super) fn unit_of(instance: Instance<'_>) -> String {
+    format!("{}.service", instance.unit)
+}
+
+fn unit(
+    export: &Export<'_>,
+    service: &Service<'_>,
+    path: String,
+    own: Value,
+) -> Result<File, ExportError> {
+    let file = export.render("service.j2", path, own)?;
+    Ok(file.private_if(!export.inline(service).is_empty()))
+}
+
+fn env_file(export: &Export<'_>, service: &Service<'_>) -> Result<String, ExportError> {
     let mut body = String::new();
     for variable in &service.variables {
-        check_name(&variable.name)?;
-        let value = carry_variable(&FORMAT, variable, systemd::env_file_value(&variable.value))?;
+        // systemd passes over assignments to other names with a warning (`env_name_is_valid`).
+        export.check_name(variable, is_name(&variable.name))?;
+        let value = export.carry_variable(variable, systemd::env_file_value(&variable.value))?;
         body.push_str(&format!("{}={value}\n", variable.name));
     }
     Ok(body)
 }
 
-/// systemd passes over assignments to other names with a warning (`env_name_is_valid`).
-fn check_name(name: &str) -> Result<(), ExportError> {
-    if crate::app::shell::is_name(name) {
-        return Ok(());
-    }
-    Err(ExportError::VariableName { format: FORMAT.name, name: name.to_owned() })
-}
-
-fn service_context(
-    options: &Options,
-    services: &Services<'_>,
-    service: &Service<'_>,
-    instance: &Instance,
-    (target, release): (&str, Option<&str>),
+fn context(
+    export: &Export<'_>,
+    instance: &Instance<'_>,
+    target: &str,
 ) -> Result<Value, ExportError> {
+    let service = instance.service;
     let mut environment = Vec::new();
-    let mut environment_file = None;
-    match options.values {
-        Values::Inline => {
-            for variable in &service.variables {
-                check_name(&variable.name)?;
-                let assignment = format!("{}={}", variable.name, variable.value);
-                environment.push(carry_variable(&FORMAT, variable, systemd::word(&assignment))?);
-            }
-        }
-        Values::EnvFile if service.variables.is_empty() => {}
-        Values::EnvFile => {
-            let path =
-                format!("{}/{}", services.location, env_file_name(options, services, service));
-            environment_file =
-                Some(carry(&FORMAT, "the folder of the export", systemd::glob_path(&path))?);
-        }
+    for variable in export.inline(service) {
+        export.check_name(variable, is_name(&variable.name))?;
+        let assignment = systemd::word(&format!("{}={}", variable.name, variable.value));
+        environment.push(export.carry_variable(variable, assignment)?);
     }
+    let environment_file = export
+        .env_file(service)
+        .map(|path| export.carry("the folder of the export", systemd::glob_path(&path)));
     // A file would win over `Environment=`, so PORT and PS are never in one.
     for (name, value) in [("PORT", &instance.port), ("PS", &instance.name)] {
-        environment.push(carry(&FORMAT, name, systemd::word(&format!("{name}={value}")))?);
+        environment.push(export.carry(name, systemd::word(&format!("{name}={value}")))?);
     }
     let command = systemd::exec_word(service.command.for_group());
-    let kill_mode = match (&service.command, service.policy.stop_signal_to) {
-        (ShellCommand::Exec(_), Reach::Program) => "mixed",
-        (ShellCommand::Exec(_), Reach::Group) | (ShellCommand::Compound(_), _) => "control-group",
-    };
-    let restart = restart(service.policy.restart);
-    Ok(json!({
-        "type": service.name,
-        "name": instance.name,
-        "unit": instance.unit,
+    let policy = service.policy;
+    Ok(instance.context(json!({
         "target": target,
-        "release": release,
+        "release": null,
         "oneshot": false,
-        "system": options.scope == Scope::System,
-        "harden": options.hardening == Hardening::Sandbox,
+        "system": export.options.scope == Scope::System,
+        "harden": export.options.hardening == Hardening::Sandbox,
         "environment": environment,
-        "environment_file": environment_file,
-        "folder": carry(&FORMAT, "the folder", systemd::path(&service.folder))?,
-        "command": carry(&FORMAT, &format!("the command of {}", service.name), command)?,
-        "kill_mode": kill_mode,
-        "stop_signal": service.policy.stop_signal.to_string(),
-        "stop_seconds": service.stop_seconds(),
-        "restart": restart,
-        "memory_bytes": service.policy.memory_bytes(),
+        "environment_file": environment_file.transpose()?,
+        "folder": export.carry("the folder", systemd::path(&service.folder))?,
+        "command": export.carry_command(service, command)?,
+        "kill_mode": match (&service.command, policy.stop_signal_to) {
+            (ShellCommand::Exec(_), Reach::Program) => "mixed",
+            (ShellCommand::Exec(_), Reach::Group) | (ShellCommand::Compound(_), _) => "control-group",
+        },
+        "stop_signal": policy.stop_signal.to_string(),
+        "restart": restart(policy.restart),
         // The kernel slows a service down from here on, before the limit ends it.
-        "memory_high_bytes": service.policy.memory_bytes().map(|bytes| bytes / 10 * 9),
-        "raw": raw(service),
-    }))
+        "memory_high_bytes": policy.memory_bytes().map(|bytes| bytes / 10 * 9),
+    })))
 }
 
 /// Returns a policy as `Restart=` says it (systemd.service(5)).

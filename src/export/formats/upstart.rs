@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::script::{self, Account, Lines, sh_env_files};
-use crate::app::{App, Restart, Signal};
-use crate::error::Error;
+use super::script::{self, Account, Lines, Script};
+use super::{Feature, Format, Runs};
+use crate::app::Restart;
+use crate::export::context::{Export, Instance};
 use crate::export::quote::{config, sh};
-use crate::export::services::{Instance, Service, Services, carry};
-use crate::export::template::{Templates, context, raw};
 use crate::export::verify::{Checker, Select};
-use crate::export::{ExportError, Feature, File, Format, Options, Owner, Runs};
+use crate::export::{ExportError, File, Owner};
 
 pub(crate) const FORMAT: Format = Format {
     name: "upstart",
@@ -26,11 +25,11 @@ pub(crate) const FORMAT: Format = Format {
     has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release],
     checkers: &[CHECKER],
-    render: |app, options| render(&FORMAT, app, options, own),
+    render: |export| render(export, Account::Unset, own),
 };
 
 /// Upstart's own checker takes one job at a time.
-pub(crate) const CHECKER: Checker = Checker {
+pub(super) const CHECKER: Checker = Checker {
     program: "init-checkconf",
     arguments: &[],
     files: Select::Each(&[".conf"]),
@@ -38,80 +37,49 @@ pub(crate) const CHECKER: Checker = Checker {
     probe: &[],
 };
 
-/// What a format says of one instance.
-type Own = fn(&Options, &Services<'_>, &Service<'_>, &Instance) -> Result<Value, ExportError>;
-
-/// Renders the three kinds of job; `own` gives the context of an instance's.
-pub(crate) fn render(
-    format: &'static Format,
-    app: &App,
-    options: &Options,
-    own: Own,
-) -> Result<Vec<File>, Error> {
-    let services = Services::of(app, options)?;
-    let templates = Templates::new(format, options)?;
-    let name = &options.app;
-    let job = |path: String, contents: String, mode: u32| File {
-        path: path.into(),
-        contents,
-        mode,
-        owner: Owner::Exporter,
-    };
+/// Renders the three kinds of job, which daemon has too. `own` gives an instance's context: from its
+/// environment, and its command as one word.
+pub(super) fn render(
+    export: &Export<'_>,
+    account: Account,
+    own: fn(&Export<'_>, &Instance<'_>, &Script, &str) -> Result<Value, ExportError>,
+) -> Result<Vec<File>, ExportError> {
+    let app = &export.options.app;
     // Upstart's jobs run as the user, except for the daemon format's, which start-stop-daemon changes later.
-    let mut files = sh_env_files(format, options, &services, Owner::User)?;
-    let folders = json!({ "log": sh::word(&services.log), "run": sh::word(&services.run) });
-    let path = format!("{name}.conf");
-    let text = templates.render("app.conf.j2", &path, &context(options, &services, folders))?;
-    files.push(job(path, text, 0o644));
-    for service in &services.running {
-        let path = format!("{name}-{}.conf", service.name);
-        let text = templates.render(
-            "type.conf.j2",
-            &path,
-            &context(options, &services, json!({ "type": service.name })),
-        )?;
-        files.push(job(path, text, 0o644));
-        for instance in &service.instances {
-            let mut own = own(options, &services, service, instance)?;
-            own["type"] = service.name.into();
-            own["name"] = instance.name.clone().into();
-            own["respawn"] = (service.policy.restart != Restart::Never).into();
-            own["success_is_an_end"] = (service.policy.restart == Restart::OnFailure).into();
-            own["stop_seconds"] = service.stop_seconds().into();
-            let signal = (service.policy.stop_signal != Signal::TERM)
-                .then(|| service.policy.stop_signal.to_string());
-            own["stop_signal"] = signal.into();
-            own["raw"] = raw(service);
+    let mut files = script::env_files(export, Owner::User)?;
+    let folders = json!({ "log": sh::word(&export.log), "run": sh::word(&export.run) });
+    files.push(export.render("app.conf.j2", format!("{app}.conf"), folders)?);
+    for service in &export.services {
+        let path = format!("{app}-{}.conf", service.name);
+        files.push(export.render("type.conf.j2", path, service.context(json!({})))?);
+        let restart = service.policy.restart;
+        for instance in export.instances_of(service) {
+            let script = script::environment(export, &instance, Lines::Single, account)?;
+            let command = sh::line_word(service.command.for_group());
+            let command = export.carry_command(service, command)?;
+            let mut own = instance.context(own(export, &instance, &script, &command)?);
+            own["respawn"] = (restart != Restart::Never).into();
+            own["success_is_an_end"] = (restart == Restart::OnFailure).into();
             let path = format!("{}.conf", instance.unit);
-            let text =
-                templates.render("instance.conf.j2", &path, &context(options, &services, own))?;
-            files.push(job(path, text, script::mode(options, service, 0o600, 0o644)));
+            let file = export.render("instance.conf.j2", path, own)?;
+            files.push(file.private_if(!export.inline(service).is_empty()));
         }
     }
     Ok(files)
 }
 
 fn own(
-    options: &Options,
-    services: &Services<'_>,
-    service: &Service<'_>,
-    instance: &Instance,
+    export: &Export<'_>,
+    instance: &Instance<'_>,
+    script: &Script,
+    command: &str,
 ) -> Result<Value, ExportError> {
-    let script = script::environment(
-        &FORMAT,
-        options,
-        services,
-        service,
-        instance,
-        (Lines::Single, Account::Unset),
-    )?;
-    let log = format!("{}/{}-{}.log", services.log, service.name, instance.number);
-    let command = sh::line_word(service.command.for_group());
+    let folder = config::upstart_token(&instance.service.folder);
     Ok(json!({
         "exports": script.exports,
         "shell": script.shell,
-        "command": carry(&FORMAT, &format!("the command of {}", service.name), command)?,
-        "folder": carry(&FORMAT, "the folder", config::upstart_token(&service.folder))?,
-        "log": carry(&FORMAT, "the folder of the logs", sh::line_word(&log))?,
+        "command": command,
+        "folder": export.carry("the folder", folder)?,
+        "log": export.carry("the folder of the logs", sh::line_word(&instance.log))?,
     }))
 }

@@ -6,6 +6,7 @@
 //! It names the file itself, so a copy under another name is not pm's. pm 0.1.0 left the name out.
 
 use std::fmt::Write;
+use std::path::Path;
 
 /// Lines in which the marker is looked for: a script or an XML file must begin with something else.
 const LINES: usize = 5;
@@ -30,6 +31,26 @@ pub(crate) struct Marker {
     pub(crate) file: Option<String>,
     /// Files of pm in the same folder in which no comment fits.
     pub(crate) beside: Vec<String>,
+}
+
+impl Marker {
+    /// Returns whether it is that of the file `path`, below the export's folder, and no copy of another's.
+    pub(crate) fn names(&self, path: &Path) -> bool {
+        self.file.as_deref().map(Path::new) == Some(path)
+    }
+
+    /// Returns whether it is that of the `run` beside `path`, and names that too.
+    pub(crate) fn answers_for(&self, path: &Path) -> bool {
+        let is = |name: &str| path.file_name().is_some_and(|own| own == name);
+        match &self.file {
+            // An earlier pm left no list of them.
+            None => BARE.into_iter().any(is),
+            Some(file) => {
+                Path::new(file) == path.with_file_name("run")
+                    && self.beside.iter().any(|name| is(name))
+            }
+        }
+    }
 }
 
 /// Returns the text of the marker of `file`, without the signs of a comment. `beside` names the files of the

@@ -6,24 +6,22 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::ExportError;
+use super::formats::Format;
+use super::options::Options;
 use super::quote::{Quoted, config, markup, sh, systemd};
-use super::services::{Service, Services};
-use super::write::marker;
-use super::{Format, Options};
 
 /// The templates of one export.
 pub(crate) struct Templates<'a> {
-    format: &'static Format,
-    app: &'a str,
+    format: &'a Format,
     engine: Environment<'a>,
 }
 
 impl<'a> Templates<'a> {
     /// Loads the format's templates, and over them those of `options`.
-    pub(crate) fn new(format: &'static Format, options: &'a Options) -> Result<Self, ExportError> {
+    pub(crate) fn new(format: &'a Format, options: &'a Options) -> Result<Self, ExportError> {
         let fail = |name: &str, source| ExportError::Template {
             format: format.name,
             name: name.to_owned(),
@@ -43,62 +41,19 @@ impl<'a> Templates<'a> {
             let text = options.templates.get(name).map_or(text, String::as_str);
             engine.add_template(name, text).map_err(|source| fail(name, source))?;
         }
-        Ok(Self { format, app: &options.app, engine })
+        Ok(Self { format, engine })
     }
 
-    /// Renders a template of the format to what `path`, below the export's folder, holds.
-    pub(crate) fn render(
-        &self,
-        name: &str,
-        path: &str,
-        context: &Value,
-    ) -> Result<String, ExportError> {
-        self.render_beside(name, path, &[], context)
-    }
-
-    /// As [`Self::render`], for a file whose marker answers for files beside it.
-    pub(crate) fn render_beside(
-        &self,
-        name: &str,
-        path: &str,
-        beside: &[&str],
-        context: &Value,
-    ) -> Result<String, ExportError> {
-        let mut context = context.clone();
-        context["marker"] = marker::text(self.format.name, self.app, path, beside).into();
+    /// Renders one of them.
+    pub(crate) fn render(&self, name: &str, context: &Value) -> Result<String, ExportError> {
         let template = self.engine.get_template(name);
-        let text = template.and_then(|template| template.render(Serde(&context)));
+        let text = template.and_then(|template| template.render(Serde(context)));
         text.map_err(|source| ExportError::Template {
             format: self.format.name,
             name: name.to_owned(),
             source,
         })
     }
-}
-
-/// Returns what every template of a service gets, beside the format's own values.
-pub(crate) fn context(options: &Options, services: &Services<'_>, own: Value) -> Value {
-    let mut all = json!({
-        "app": options.app,
-        "user": options.user,
-        "raw": {
-            "root": services.root,
-            "log": services.log,
-            "run": services.run,
-            "location": services.location,
-        },
-    });
-    if let (Value::Object(all), Value::Object(own)) = (&mut all, own) {
-        all.extend(own);
-    }
-    all
-}
-
-/// Returns the unquoted words of a service, for templates with their own ideas.
-pub(crate) fn raw(service: &Service<'_>) -> Value {
-    let variables: serde_json::Map<String, Value> =
-        service.variables.iter().map(|v| (v.name.clone(), Value::from(v.value.clone()))).collect();
-    json!({ "type": service.name, "command": service.command.for_group(), "folder": service.folder, "env": variables })
 }
 
 fn add_filters(engine: &mut Environment<'_>) {

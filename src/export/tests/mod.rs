@@ -1,0 +1,111 @@
+//! Exports of three applications, which the tests of all formats share.
+
+mod formats;
+mod golden;
+mod notices;
+mod paths;
+mod templates;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::*;
+use crate::app::{
+    Budget, Environment, ExitOn, MemoryAction, ProcessType, Restart, Role, Signal, Size, Source,
+};
+
+fn app(root: &str, types: Vec<ProcessType>, variables: &[(&str, &str)]) -> App {
+    let mut environment = Environment::default();
+    environment.set("PATH", "/home/me/bin", Source::Caller);
+    environment.set("PORT", "7000", Source::Caller);
+    let path = Arc::new(PathBuf::from(".env"));
+    for (line, (name, value)) in variables.iter().enumerate() {
+        environment.set(name, value, Source::EnvFile { path: Arc::clone(&path), line: line + 1 });
+    }
+    App { root: root.into(), types, environment, base_port: 5000, exit_on: ExitOn::Failure }
+}
+
+fn process(name: &str, command: &str, count: u16) -> ProcessType {
+    ProcessType { count, ..ProcessType::of(name, command) }
+}
+
+fn options(app: &str) -> Options {
+    Options {
+        app: app.into(),
+        user: "deploy".into(),
+        log: format!("/var/log/{app}").into(),
+        run: format!("/var/run/{app}").into(),
+        location: "/srv/export".into(),
+        image: Image::Named(format!("registry.example/{app}:1.0")),
+        values: Values::Inline,
+        scope: Scope::System,
+        hardening: Hardening::Default,
+        release: Release::LeftOut,
+        inittab: Inittab::File(format!("{app}.inittab")),
+        templates: BTreeMap::new(),
+    }
+}
+
+/// A clustered web server with a memory budget, its own variables, and a worker with its own signal.
+fn cluster() -> (App, Options) {
+    let mut web = process("web", "node --max-http-header-size=16384 server.js", 2);
+    web.policy.budget =
+        Size::from_mib(512).map(|size| Budget { size, action: MemoryAction::Restart });
+    web.policy.restart = Restart::Always;
+    web.environment.set("WEB_CONCURRENCY", "2", Source::Pm("memory budget"));
+    let mut worker = process("worker", "node worker.js", 1);
+    worker.policy.stop_signal = Signal::INT;
+    worker.policy.grace = std::time::Duration::from_millis(29_500);
+    worker.directory = Some("/srv/cluster/jobs".into());
+    let idle = process("idle", "node idle.js", 0);
+    let app = app(
+        "/srv/cluster",
+        vec![web, worker, idle],
+        &[("NODE_ENV", "production"), ("REDIS_URL", "redis://:p@h/0")],
+    );
+    (app, options("cluster"))
+}
+
+/// Everything that some format treats specially.
+fn quoting() -> (App, Options) {
+    let command = r#"./a "it's" 100% '$A' "$B" \\ 'e ; f' '#c' é {{x}} ${C} <&1"#;
+    let variables = [
+        ("BRACES", "{{ x }} ${A} %{B} $$ $(id) `id`"),
+        ("CRLF", "a\r\nb"),
+        ("EMPTY", ""),
+        ("LINES", "one\n two\nend script\n"),
+        ("PERCENT", "100% %n %(x)s %%"),
+        ("QUOTES", r#"it's "so" \ C:\dir\n\"#),
+        ("SPECIAL", " a ; b # c\t<&>| "),
+        ("UNICODE", "żółć 日本 🎉"),
+    ];
+    let app = app("/srv/my app 100% $x", vec![process("web", command, 1)], &variables);
+    (app, options("quoting"))
+}
+
+/// A release step before a compound command, and one that brings its own variables.
+fn compound() -> (App, Options) {
+    let mut release = process("release", "bin/migrate", 1);
+    release.policy.role = Role::Release;
+    let web = process("web", "cd public && ../serve -p $PORT | tee log # all", 1);
+    let mut clock = process("Clock_1", "TZ=UTC ./clock", 1);
+    clock.policy.restart = Restart::Never;
+    let options = Options {
+        release: Release::First,
+        values: Values::EnvFile,
+        hardening: Hardening::Sandbox,
+        ..options("compound")
+    };
+    (app("/srv/compound", vec![release, web, clock], &[("SECRET", "hunter2")]), options)
+}
+
+/// A folder name, and what makes the application.
+type Case = (&'static str, fn() -> (App, Options));
+const APPS: [Case; 3] = [("cluster", cluster), ("quoting", quoting), ("compound", compound)];
+
+/// Returns one text for all files of an export.
+fn whole(files: &[File]) -> String {
+    files.iter().map(|file| format!("==> {} <==\n{}", file.path.display(), file.contents)).collect()
+}

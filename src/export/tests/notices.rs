@@ -1,0 +1,40 @@
+//! What is told beside an export.
+
+use super::{cluster, compound, quoting};
+use crate::app::App;
+use crate::export::formats::{compose, inittab, quadlet, supervisord, systemd};
+use crate::export::notices::{Account, notices};
+use crate::export::{Format, Image, Options, render};
+
+#[test]
+fn what_is_left_out_or_assumed_is_told() {
+    let told = |format: &Format, case: fn() -> (App, Options), account: Account, image: Image| {
+        let (app, options) = case();
+        let options = Options { image, ..options };
+        let files = render(format, &app, &options).unwrap();
+        notices(format, &app, &options, account, files.iter().map(|file| file.owner))
+    };
+    let named = || Image::Named("a".into());
+    assert_eq!(told(&systemd::FORMAT, cluster, Account::Reachable, named()), [""; 0]);
+    assert_eq!(
+        told(&inittab::FORMAT, cluster, Account::Unknown, named()),
+        [
+            "the memory budget is left out: inittab does not limit memory",
+            "the stop signal is left out: inittab sends TERM",
+            "the timeout is left out: inittab has its own",
+            "there is no user `deploy` on this machine; choose one with `-u`",
+        ]
+    );
+    assert_eq!(
+        told(&supervisord::FORMAT, compound, Account::OutOfReach, named()),
+        [
+            "`release` is left out: supervisord has no one-shot step; run it before each start",
+            "only root can give files away: the scripts and env files must be owned by `deploy`",
+        ]
+    );
+    assert_eq!(told(&compose::FORMAT, quoting, Account::Unknown, Image::Build), [""; 0]);
+    assert_eq!(
+        told(&quadlet::FORMAT, quoting, Account::Unknown, Image::Assumed),
+        ["no image was named with `--image`: `localhost/quoting:latest` is assumed"]
+    );
+}
