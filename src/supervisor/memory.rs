@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::event::{Action, Note, Sample};
+use super::instances::Kind;
 use super::state::{Cause, Phase, Stage, State};
 use super::{InstanceId, Moment, Supervisor};
 use crate::app::MemoryAction;
@@ -27,7 +28,7 @@ impl Supervisor {
         if self.measure_at.is_none_or(|at| at > now) {
             return;
         }
-        let samples: Vec<Sample> = self.procs.keys().filter_map(|id| self.sample_of(*id)).collect();
+        let samples: Vec<Sample> = self.procs.ids().filter_map(|id| self.sample_of(id)).collect();
         if !samples.is_empty() {
             self.out.push(Action::Measure(samples));
         }
@@ -36,8 +37,10 @@ impl Supervisor {
 
     /// Keeps the deadline of the next sample for as long as something is to be measured.
     pub(super) fn watch_memory(&mut self, now: Moment) {
-        let has_budgets = self.app.types.iter().any(|own| own.policy.budget.is_some());
-        let is_watching = has_budgets && self.procs.keys().any(|id| self.sample_of(*id).is_some());
+        let types = self.app.types.iter().zip(0..);
+        let mut held = types.filter(|(own, _)| own.policy.budget.is_some()).map(|(_, at)| at);
+        let is_watching = self.phase == Phase::Running
+            && held.any(|at| self.procs.first_of_type(Kind::Up, at).is_some());
         self.measure_at = match self.measure_at {
             _ if !is_watching => None,
             None => Some(now + SAMPLE_EVERY),
@@ -47,7 +50,7 @@ impl Supervisor {
 
     fn sample_of(&self, id: InstanceId) -> Option<Sample> {
         let budget = self.policy(id).budget?;
-        let proc = self.procs.get(&id)?;
+        let proc = self.procs.get(id)?;
         let is_up = matches!(proc.state, State::Up { .. });
         // After a warning only a fall counts, and the cheap figure shows that.
         let limit = (!proc.watch.is_told).then_some(budget.size);

@@ -5,6 +5,7 @@
 //! actual are separate: each event ends with the same reconcile pass.
 
 mod event;
+mod instances;
 mod memory;
 mod outcome;
 mod reconcile;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use crate::app::{App, Exit, InstanceId, Moment, Policy, Reach, Role, RunId, Signal};
 
 pub use event::{Action, Culprit, Event, Group, Message, Next, Note, Sample, Verdict, Why};
+use instances::{Instances, Proc};
 use memory::Watch;
 use request::Waiter;
 pub use request::{Ask, Failure, Patience, Reply, Request, RequestId};
@@ -56,64 +58,13 @@ pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
 /// the terminal too. A person's second Ctrl-C takes longer.
 pub const SAME_REQUEST: Duration = Duration::from_millis(100);
 
-/// One instance: what is wanted of it, and what it does.
-#[derive(Clone, Debug)]
-struct Proc {
-    state: State,
-    goal: Goal,
-    /// The next start was asked for over the socket, and its failure concerns only who asked.
-    by_request: bool,
-    /// The application as it was when the current life began.
-    born: Option<Arc<App>>,
-    pid: Option<i32>,
-    /// The current life; 0 before the first.
-    seq: u32,
-    /// Crashes in a row.
-    crashes: u32,
-    /// Short lives in a row, crashes or not: what the wait grows by.
-    streak: u32,
-    /// Starts after the first.
-    restarts: u32,
-    output_open: bool,
-    /// How long its next stop may take, where who asked for that has said so.
-    grace: Option<Duration>,
-    /// Its program was asked to end, the rest of its group not yet.
-    rest_waits: bool,
-    group: Group,
-    /// What is known of its memory.
-    watch: Watch,
-}
-
-impl Proc {
-    /// Makes one that has lived `seq` times.
-    fn new(seq: u32) -> Self {
-        let state = State::Idle;
-        Self {
-            state,
-            goal: Goal::Run,
-            by_request: false,
-            born: None,
-            pid: None,
-            seq,
-            crashes: 0,
-            streak: 0,
-            restarts: 0,
-            output_open: false,
-            grace: None,
-            rest_waits: false,
-            group: Group::Gone,
-            watch: Watch::default(),
-        }
-    }
-}
-
 /// The state of a session. `Clone`, so that tests can fork it.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
     app: Arc<App>,
-    procs: BTreeMap<InstanceId, Proc>,
-    /// Some type runs once before the others.
-    has_release: bool,
+    procs: Instances,
+    /// The types that run once, before the others, by position.
+    releases: Vec<u16>,
     /// Lives of those that were scaled away, so that late facts about them are known as such.
     left: BTreeMap<InstanceId, u32>,
     waiters: Vec<Waiter>,
@@ -133,11 +84,11 @@ impl Supervisor {
     /// Makes the state of a session in which every instance of the formation is wanted.
     pub fn new(app: Arc<App>) -> Self {
         let procs = app.instances().map(|id| (id, Proc::new(0))).collect();
-        let has_release = has_release(&app);
+        let releases = releases(&app);
         Self {
             app,
             procs,
-            has_release,
+            releases,
             left: BTreeMap::new(),
             waiters: Vec::new(),
             phase: Phase::Running,
@@ -153,17 +104,18 @@ impl Supervisor {
     /// Applies one event and returns what the shell must do, in order.
     #[must_use]
     pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Action> {
+        let was_ending = self.is_ending();
         self.apply(event, now);
         self.expire(now);
         self.reconcile(now);
-        self.answer();
+        self.answer(self.is_ending() && !was_ending);
         mem::take(&mut self.out)
     }
 
     /// Returns when [`Event::Ticked`] is due. `None`: nothing changes until another event.
     pub fn next_deadline(&self) -> Option<Moment> {
-        let procs = self.procs.values().filter_map(|proc| proc.state.deadline());
-        procs.chain(self.phase.deadline()).chain(self.measure_at).min()
+        let all = [self.procs.next_deadline(), self.phase.deadline(), self.measure_at];
+        all.into_iter().flatten().min()
     }
 
     /// Returns the exit code, once nothing is left to supervise.
@@ -303,39 +255,29 @@ impl Supervisor {
 
     /// Takes another application, whose types have the positions of the old ones.
     fn go_by(&mut self, app: Arc<App>) {
-        self.has_release = has_release(&app);
+        self.releases = releases(&app);
         self.app = app;
     }
 
     /// The one place where facts about an older life are dropped.
     fn is_current(&self, run: RunId) -> bool {
-        self.procs.get(&run.instance).is_some_and(|proc| proc.seq == run.seq)
+        self.procs.get(run.instance).is_some_and(|proc| proc.seq == run.seq)
     }
 
     fn proc(&mut self, id: InstanceId) -> &mut Proc {
-        self.procs.get_mut(&id).expect("ids come from the map's own keys, or passed is_current")
+        self.procs.get_mut(id).expect("ids come from the map's own keys, or passed is_current")
     }
 
     fn run_of(&self, id: InstanceId) -> RunId {
-        RunId { instance: id, seq: self.procs.get(&id).map_or(0, |proc| proc.seq) }
+        RunId { instance: id, seq: self.procs.get(id).map_or(0, |proc| proc.seq) }
     }
 
     fn policy(&self, id: InstanceId) -> &Policy {
         &self.app.type_of(id).policy
     }
-
-    /// Returns the instances in states of a kind. No memory is taken where there is none: this runs
-    /// several times an event, and of a thousand instances few are ever in motion.
-    fn ids_in(&self, kind: impl Fn(State) -> bool) -> Vec<InstanceId> {
-        self.ids_of(|proc| kind(proc.state))
-    }
-
-    /// Returns the instances of a kind.
-    fn ids_of(&self, kind: impl Fn(&Proc) -> bool) -> Vec<InstanceId> {
-        self.procs.iter().filter(|(_, proc)| kind(proc)).map(|(id, _)| *id).collect()
-    }
 }
 
-fn has_release(app: &App) -> bool {
-    app.types.iter().any(|process_type| process_type.policy.role == Role::Release)
+fn releases(app: &App) -> Vec<u16> {
+    let types = app.types.iter().zip(0..);
+    types.filter(|(own, _)| own.policy.role == Role::Release).map(|(_, at)| at).collect()
 }

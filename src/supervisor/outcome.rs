@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::event::{Action, Culprit, Next, Note, Why};
+use super::instances::Kind;
 use super::state::{Cause, Goal, Outcome, Phase, State};
-use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Proc, Supervisor};
+use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Supervisor};
 use crate::app::{Exit, ExitOn, Restart, Role};
 
 impl Supervisor {
@@ -89,12 +90,12 @@ impl Supervisor {
         Next::Restart { crash, limit, delay }
     }
 
-    /// Returns whether an end leaves the instance failed in a session that goes on without it.
-    pub(super) fn stays_failed(&self, id: InstanceId, outcome: Outcome) -> bool {
-        let goes_on = |(other, proc): (&InstanceId, &Proc)| *other != id && !self.is_settled(proc);
+    /// Returns whether the end of a run that is not settled yet leaves the instance failed in a session that
+    /// goes on without it.
+    pub(super) fn stays_failed(&mut self, id: InstanceId, outcome: Outcome) -> bool {
         let is_service = self.policy(id).role == Role::Service;
         let is_left = self.phase == Phase::Running && self.app.exit_on == ExitOn::All;
-        is_left && is_service && outcome.is_crash() && self.procs.iter().any(goes_on)
+        is_left && is_service && outcome.is_crash() && self.unsettled() > 1
     }
 
     pub(super) fn apply_exit_rule(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
@@ -129,7 +130,7 @@ impl Supervisor {
             if outcome.is_crash() {
                 self.verdict.culprit = Some(self.culprit(id, outcome, now));
             }
-            let others = self.procs.values().any(|proc| proc.state.is_active());
+            let others = !self.procs.of(Kind::Active).is_empty();
             let code = outcome.code();
             if others {
                 self.shut_down(Why::Ended(id), code, now);
@@ -142,7 +143,7 @@ impl Supervisor {
 
     fn culprit(&self, id: InstanceId, outcome: Outcome, now: Moment) -> Culprit {
         let Outcome { exit, uptime, .. } = outcome;
-        let restarts = self.procs.get(&id).map_or(0, |proc| proc.restarts);
+        let restarts = self.procs.get(id).map_or(0, |proc| proc.restarts);
         Culprit { instance: id, exit, uptime, restarts, at: now }
     }
 }

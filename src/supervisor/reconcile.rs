@@ -1,35 +1,15 @@
 //! The pass that ends every event: deadlines, then what should not run, then what should.
 
-use super::event::{Action, Group, Message, Note};
-use super::state::{Cause, Goal, Outcome, Phase, Stage, State};
-use super::{
-    ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Proc, Signal, Supervisor,
-};
-use crate::app::{Exit, Reach, Role};
-
-/// What one pass over all instances finds for the steps of a reconcile. Of a thousand instances few are in
-/// motion, and a pass for each step would be most of what an event costs.
-#[derive(Clone, Copy, Debug)]
-struct Survey {
-    /// Some run can be finished.
-    has_drained: bool,
-    /// Something that should not run can be moved towards that.
-    has_unwanted: bool,
-    /// Someone who was scaled away runs no more.
-    has_left: bool,
-    /// Some start is ordered and not yet answered.
-    is_starting: bool,
-    /// Something waits to be started.
-    has_ready: bool,
-    /// Nothing runs, and nothing will.
-    is_settled: bool,
-}
+use super::event::{Action, Message, Note};
+use super::instances::{Kind, Proc};
+use super::state::{Cause, Outcome, Phase, Stage, State};
+use super::{ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Signal, Supervisor};
+use crate::app::{Exit, Reach};
 
 impl Supervisor {
     /// Acts on every deadline that has passed.
     pub(super) fn expire(&mut self, now: Moment) {
-        let is_due = |state: State| state.deadline().is_some_and(|at| at <= now);
-        for id in self.ids_in(is_due) {
+        for id in self.procs.due(now) {
             match self.proc(id).state {
                 State::Stopping { stage: Stage::Asked, .. } => {
                     let grace = self.grace_of(id);
@@ -85,9 +65,8 @@ impl Supervisor {
 
     /// Says whom the stop waits for.
     pub(super) fn announce(&mut self, now: Moment) {
-        let waiting = self.procs.iter().filter(|(_, proc)| proc.state.is_active());
-        let on: Vec<_> = waiting.map(|(id, _)| *id).collect();
-        let asked = self.procs.values().filter_map(|proc| match proc.state {
+        let on = self.procs.list(Kind::Active);
+        let asked = on.iter().filter_map(|id| match self.procs.get(*id)?.state {
             State::Stopping { stage: Stage::Asked, until, .. } => Some(until),
             _ => None, // Everyone else is about to go.
         });
@@ -99,51 +78,18 @@ impl Supervisor {
     /// Moves each instance one step from what it does to what is wanted. Each step sees what those before
     /// it did.
     pub(super) fn reconcile(&mut self, now: Moment) {
-        let mut survey = self.survey();
-        if survey.has_drained {
-            self.finish_drained(now);
-            survey = self.survey();
-        }
-        if survey.has_unwanted {
-            self.stop_unwanted(now);
-            survey = self.survey();
-        }
-        if survey.has_left {
-            self.forget_left();
-            survey = self.survey();
-        }
-        if survey.has_ready && !survey.is_starting {
-            // What is ready keeps a session from being settled, started or not.
-            self.start_wanted();
-        }
-        if survey.is_settled {
+        self.finish_drained(now);
+        self.stop_unwanted(now);
+        self.forget_left();
+        self.start_wanted();
+        if self.unsettled() == 0 {
             self.close_when_settled(now);
         }
         self.watch_memory(now);
     }
 
-    fn survey(&self) -> Survey {
-        let mut survey = Survey {
-            has_drained: false,
-            has_unwanted: false,
-            has_left: false,
-            is_starting: false,
-            has_ready: false,
-            is_settled: true,
-        };
-        for proc in self.procs.values() {
-            survey.has_drained |= has_drained(proc);
-            survey.has_unwanted |= self.is_unwanted(proc);
-            survey.has_left |= has_left(proc);
-            survey.is_starting |= proc.state == State::Spawning;
-            survey.has_ready |= is_ready(proc);
-            survey.is_settled &= self.is_settled(proc);
-        }
-        survey
-    }
-
     fn finish_drained(&mut self, now: Moment) {
-        for id in self.ids_of(has_drained) {
+        for id in self.procs.list(Kind::Drained) {
             let proc = self.proc(id);
             match proc.state {
                 State::Draining { outcome, .. } => self.finish_run(id, outcome, now),
@@ -166,12 +112,7 @@ impl Supervisor {
     }
 
     fn stop_unwanted(&mut self, now: Moment) {
-        let mut ids = self.ids_of(|proc| self.is_unwanted(proc));
-        // Of those that are scaled away, the highest number goes first.
-        if self.phase == Phase::Running {
-            ids.reverse();
-        }
-        for id in ids {
+        for id in self.unwanted() {
             let state = self.proc(id).state;
             match state {
                 State::Up { since } if self.phase == Phase::Killing => {
@@ -194,25 +135,34 @@ impl Supervisor {
         }
     }
 
-    /// Returns whether it should not run, and can be moved towards that now.
-    fn is_unwanted(&self, proc: &Proc) -> bool {
-        let can_move = match proc.state {
-            State::Up { .. } | State::Backoff { .. } => true,
-            State::Stopping { stage, .. } => self.phase == Phase::Killing && stage == Stage::Asked,
-            State::Idle | State::Spawning | State::Draining { .. } | State::Ended(_) => false,
+    /// Returns those that should not run, and can be moved towards that now.
+    fn unwanted(&mut self) -> Vec<InstanceId> {
+        let kinds: &[Kind] = match self.phase {
+            Phase::Running => {
+                let mut ids = self.procs.list(Kind::Unwanted);
+                // Of those that are scaled away, the highest number goes first.
+                ids.reverse();
+                return ids;
+            }
+            Phase::Killing => &[Kind::Up, Kind::Backoff, Kind::Asked],
+            Phase::Stopping { .. } | Phase::Strays { .. } | Phase::Over => {
+                &[Kind::Up, Kind::Backoff]
+            }
         };
-        can_move && (self.phase != Phase::Running || proc.goal != Goal::Run)
+        let mut ids: Vec<_> = kinds.iter().flat_map(|kind| self.procs.list(*kind)).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Forgets who was scaled away and runs no more.
     fn forget_left(&mut self) {
-        for id in self.ids_of(has_left) {
+        for id in self.procs.list(Kind::Left) {
             let Proc { seq, state, .. } = *self.proc(id);
             if state == State::Ended(Exit::Lost) {
                 self.fail_waiters(id, &Failure::Lost);
             }
             self.left.insert(id, seq);
-            self.procs.remove(&id);
+            self.procs.remove(id);
             self.out.push(Action::Forget(id));
         }
     }
@@ -242,20 +192,10 @@ impl Supervisor {
     /// Orders the next start. One at a time: the answer to it brings the next, so that a signal or a
     /// line of output is never kept waiting by a long row of starts.
     fn start_wanted(&mut self) {
-        if self.phase != Phase::Running {
+        if self.phase != Phase::Running || !self.procs.of(Kind::Spawning).is_empty() {
             return;
         }
-        let role = |id: &InstanceId| self.app.type_of(*id).policy.role;
-        // One that was stopped by request has not done what the others wait for.
-        let is_pending = |(id, proc): (&InstanceId, &Proc)| {
-            let is_done = matches!(proc.state, State::Ended(_)) && proc.goal == Goal::Run;
-            role(id) == Role::Release && !is_done
-        };
-        let release_pending = self.has_release && self.procs.iter().any(is_pending);
-        let may_start = |id: &InstanceId| !release_pending || role(id) == Role::Release;
-        let mut ready = self.procs.iter().filter(|(_, proc)| is_ready(proc));
-        let next = ready.find(|(id, _)| may_start(id)).map(|(id, _)| *id);
-        if let Some(id) = next {
+        if let Some(id) = self.next_start() {
             let born = Some(self.app.clone());
             let proc = self.proc(id);
             proc.born = born;
@@ -266,11 +206,23 @@ impl Supervisor {
         }
     }
 
+    /// Returns the first that waits to be started, and is not to wait for others.
+    fn next_start(&mut self) -> Option<InstanceId> {
+        // One that was stopped by request has not done what the others wait for.
+        let mut before = self.releases.iter().flat_map(|at| self.procs.of_type(*at));
+        let is_released = before.all(|(_, proc)| Kind::Done.is_of(proc));
+        drop(before);
+        if is_released {
+            return self.procs.of(Kind::Ready).first().copied();
+        }
+        self.releases.iter().find_map(|at| self.procs.first_of_type(Kind::Ready, *at))
+    }
+
     /// When no instance is left to run, goes on to what may have left the groups.
     fn close_when_settled(&mut self, now: Moment) {
         match self.phase {
             // Scaled down to nothing, it waits to be scaled up.
-            Phase::Running if self.procs.is_empty() && !self.left.is_empty() => {}
+            Phase::Running if self.procs.len() == 0 && !self.left.is_empty() => {}
             Phase::Running => {
                 self.end_with_first_failure();
                 self.stop_strays(Stage::Asked, now);
@@ -281,42 +233,14 @@ impl Supervisor {
         }
     }
 
-    /// Returns whether it does not run and will not by itself.
-    pub(super) fn is_settled(&self, proc: &Proc) -> bool {
-        let running = self.phase == Phase::Running;
-        match proc.state {
+    /// Returns how many run, or will by themselves.
+    pub(super) fn unsettled(&mut self) -> usize {
+        match self.phase {
             // As long as one is stopped by request, the session goes on: it may be started again.
-            State::Ended(_) => !running || proc.goal == Goal::Run,
-            State::Idle => !running,
-            State::Spawning
-            | State::Up { .. }
-            | State::Stopping { .. }
-            | State::Draining { .. }
-            | State::Backoff { .. } => false,
+            Phase::Running => self.procs.len() - self.procs.of(Kind::Done).len(),
+            Phase::Stopping { .. } | Phase::Killing | Phase::Strays { .. } | Phase::Over => {
+                self.procs.of(Kind::Active).len() + self.procs.of(Kind::Backoff).len()
+            }
         }
     }
-}
-
-/// Returns whether its run can be finished: all has ended that had to.
-fn has_drained(proc: &Proc) -> bool {
-    match proc.state {
-        State::Draining { .. } => !proc.output_open && proc.group == Group::Gone,
-        State::Stopping { leader, .. } => leader.is_some() && proc.group == Group::Gone,
-        State::Idle
-        | State::Spawning
-        | State::Up { .. }
-        | State::Backoff { .. }
-        | State::Ended(_) => false,
-    }
-}
-
-/// Returns whether it was scaled away and runs no more.
-fn has_left(proc: &Proc) -> bool {
-    proc.goal == Goal::Leave && !proc.state.is_active()
-}
-
-/// Returns whether it waits to be started. Not before its last life's output is shown: where nobody reads pm's,
-/// one pipe after the other would wait unread.
-fn is_ready(proc: &Proc) -> bool {
-    proc.state == State::Idle && proc.goal == Goal::Run && !proc.output_open
 }

@@ -3,12 +3,14 @@
 //! An instance that was stopped by request is neither done nor failed: as long as there is one, the
 //! session goes on. A start that was asked for and fails concerns only who asked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Action;
+use super::instances::Proc;
 use super::state::{Goal, Phase, State};
-use super::{Moment, Proc, Supervisor};
+use super::{Moment, Supervisor};
 use crate::app::{App, Exit, InstanceId, ProcessType, Reach, Signal};
 
 /// Names a request, so that its answer finds who asked.
@@ -91,7 +93,7 @@ pub enum Failure {
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
     pub(super) id: RequestId,
-    hopes: Vec<(InstanceId, Hope)>,
+    hopes: BTreeMap<InstanceId, Hope>,
     failures: Vec<(InstanceId, Failure)>,
     until_over: bool,
 }
@@ -120,18 +122,22 @@ impl Supervisor {
 
     /// Returns every instance that has a name here, in the order of the Procfile.
     pub fn instances(&self) -> impl Iterator<Item = InstanceId> + '_ {
-        self.procs.keys().copied()
+        self.procs.ids()
     }
 
     pub(super) fn requested(&mut self, id: RequestId, ask: Ask, now: Moment) {
-        let mut waiter = Waiter { id, hopes: Vec::new(), failures: Vec::new(), until_over: false };
+        let mut waiter =
+            Waiter { id, hopes: BTreeMap::new(), failures: Vec::new(), until_over: false };
         if self.phase == Phase::Running {
             self.change_goals(ask.request, ask.grace, &mut waiter, now);
         } else {
             waiter.refuse(ask.request);
         }
         match ask.patience {
-            Patience::UntilTrue => self.waiters.push(waiter),
+            Patience::UntilTrue => {
+                self.procs.look_again_at(waiter.hopes.keys());
+                self.waiters.push(waiter);
+            }
             Patience::None => {
                 let reply = waiter.reply();
                 self.out.push(Action::Reply(id, reply));
@@ -160,7 +166,7 @@ impl Supervisor {
             }
             Request::Signal(ids, signal) => {
                 for id in ids {
-                    match self.procs.get(&id).map(|proc| proc.state) {
+                    match self.procs.get(id).map(|proc| proc.state) {
                         Some(State::Up { .. } | State::Stopping { .. }) => {
                             let run = self.run_of(id);
                             self.out.push(Action::Signal(run, signal, Reach::Group));
@@ -184,9 +190,9 @@ impl Supervisor {
         want: fn(&mut Self, InstanceId) -> Hope,
     ) {
         for id in ids {
-            if self.procs.contains_key(&id) {
+            if self.procs.get(id).is_some() {
                 let hope = want(self, id);
-                waiter.hopes.push((id, hope));
+                waiter.hopes.insert(id, hope);
             } else {
                 waiter.failures.push((id, Failure::Overruled));
             }
@@ -252,24 +258,25 @@ impl Supervisor {
             waiter.failures.push((of_number(count), Failure::NoPort));
             return;
         }
-        for id in self.ids_of(|_| true) {
-            if id.process_type == process_type && id.number > count {
+        let all: Vec<_> = self.procs.of_type(process_type).map(|(id, _)| id).collect();
+        for id in all {
+            if id.number > count {
                 self.proc(id).goal = Goal::Leave;
-                waiter.hopes.push((id, Hope::Gone));
+                waiter.hopes.insert(id, Hope::Gone);
             }
         }
         for id in (1..=count).map(of_number) {
-            match self.procs.get(&id).map(|proc| proc.goal) {
+            match self.procs.get(id).map(|proc| proc.goal) {
                 // Whatever it does, it is not touched.
                 Some(Goal::Run | Goal::Renew | Goal::Stop) => {}
                 Some(Goal::Leave) => {
                     let hope = self.want_running(id);
-                    waiter.hopes.push((id, hope));
+                    waiter.hopes.insert(id, hope);
                 }
                 None => {
                     let seq = self.left.remove(&id).unwrap_or(0);
                     self.procs.insert(id, Proc { by_request: true, ..Proc::new(seq) });
-                    waiter.hopes.push((id, Hope::Up));
+                    waiter.hopes.insert(id, Hope::Up);
                 }
             }
         }
@@ -280,7 +287,7 @@ impl Supervisor {
     fn reload(&mut self, app: Arc<App>, gone: &[u16], waiter: &mut Waiter) {
         let known = self.app.types.len();
         self.go_by(app);
-        for id in self.ids_of(|_| true) {
+        for id in self.procs.ids().collect::<Vec<_>>() {
             let is_gone = gone.contains(&id.process_type);
             let proc = self.proc(id);
             let is_other = match (&proc.born, proc.state.is_active()) {
@@ -289,12 +296,12 @@ impl Supervisor {
             };
             if is_gone {
                 self.proc(id).goal = Goal::Leave;
-                waiter.hopes.push((id, Hope::Gone));
+                waiter.hopes.insert(id, Hope::Gone);
             } else if is_other.is_some_and(|born| !same_life(&born, &self.app, id))
                 && matches!(self.proc(id).goal, Goal::Run | Goal::Renew)
             {
                 let hope = self.want_renewed(id);
-                waiter.hopes.push((id, hope));
+                waiter.hopes.insert(id, hope);
             }
         }
         for at in known..self.app.types.len() {
@@ -306,24 +313,28 @@ impl Supervisor {
     /// Tells everyone who waits for an instance that it cannot come true.
     pub(super) fn fail_waiters(&mut self, id: InstanceId, failure: &Failure) {
         for waiter in &mut self.waiters {
-            let before = waiter.hopes.len();
-            waiter.hopes.retain(|(on, _)| *on != id);
-            if waiter.hopes.len() < before {
+            if waiter.hopes.remove(&id).is_some() {
                 waiter.failures.push((id, failure.clone()));
             }
         }
     }
 
-    /// Answers every request that has come true, or cannot.
-    pub(super) fn answer(&mut self) {
+    /// Answers every request that has come true, or cannot. Only what has changed can have come true, unless the
+    /// end of the session has begun just now: that concerns all.
+    pub(super) fn answer(&mut self, began_to_end: bool) {
+        let changed = self.procs.take_changed();
         let mut waiters = std::mem::take(&mut self.waiters);
         waiters.retain_mut(|waiter| {
-            for (id, hope) in std::mem::take(&mut waiter.hopes) {
-                match self.progress(id, hope) {
-                    Progress::Pending => waiter.hopes.push((id, hope)),
+            let all =
+                if began_to_end { waiter.hopes.keys().copied().collect() } else { Vec::new() };
+            for id in if began_to_end { &all } else { &changed } {
+                let Some(hope) = waiter.hopes.get(id) else { continue };
+                match self.progress(*id, *hope) {
+                    Progress::Pending => continue,
                     Progress::True => {}
-                    Progress::Failed(failure) => waiter.failures.push((id, failure)),
+                    Progress::Failed(failure) => waiter.failures.push((*id, failure)),
                 }
+                waiter.hopes.remove(id);
             }
             let waits = !waiter.hopes.is_empty() || waiter.until_over && self.phase != Phase::Over;
             if !waits {
@@ -334,9 +345,16 @@ impl Supervisor {
         self.waiters = waiters;
     }
 
+    /// Returns whether every request that has no answer waits for something.
+    #[cfg(test)]
+    pub(super) fn waits_for_all(&self) -> bool {
+        let mut hopes = self.waiters.iter().flat_map(|waiter| &waiter.hopes);
+        hopes.all(|(id, hope)| matches!(self.progress(*id, *hope), Progress::Pending))
+    }
+
     fn progress(&self, id: InstanceId, hope: Hope) -> Progress {
         let ends = self.phase != Phase::Running;
-        let proc = self.procs.get(&id);
+        let proc = self.procs.get(id);
         match (hope, proc) {
             (Hope::Gone, None) => Progress::True,
             (Hope::Up | Hope::Down, None) => Progress::Failed(Failure::Overruled),

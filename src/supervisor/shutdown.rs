@@ -1,6 +1,7 @@
 //! How a session ends: the first request is polite, the second kills, and after a limit pm leaves.
 
 use super::event::{Action, Message, Why};
+use super::instances::Kind;
 use super::state::{Phase, Stage, State};
 use super::{ANNOUNCE_AFTER, KILL_LIMIT, Moment, SAME_REQUEST, Signal, Supervisor};
 use crate::app::Reach;
@@ -24,10 +25,11 @@ impl Supervisor {
 
     /// Passes a signal on. A start that is ordered and not yet answered counts: its process is there.
     fn forward(&mut self, signal: Signal) {
-        let runs = |state: State| {
-            matches!(state, State::Spawning | State::Up { .. } | State::Stopping { .. })
-        };
-        for id in self.ids_in(runs) {
+        for id in self.procs.list(Kind::Active) {
+            let has_ended = matches!(self.proc(id).state, State::Draining { .. });
+            if has_ended {
+                continue;
+            }
             self.out.push(Action::Signal(self.run_of(id), signal, Reach::Group));
         }
     }

@@ -303,7 +303,7 @@ impl World {
             }
             Event::SpawnFailed { run, .. } => {
                 let goes_on = self.app.exit_on == ExitOn::All;
-                !goes_on && !self.sup.procs[&run.instance].by_request
+                !goes_on && !self.sup.procs.get(run.instance).unwrap().by_request
             }
             _ => false, // Nothing else ends a session for certain.
         };
@@ -524,6 +524,8 @@ impl World {
         let is_ahead = self.sup.next_deadline().is_none_or(|at| at > self.now);
         assert!(is_ahead, "a deadline passed unhandled\n{}", self.trace());
         assert!(self.sup.out.is_empty(), "an action was kept back\n{}", self.trace());
+        assert!(self.sup.procs.is_indexed(), "the index is not what is there\n{}", self.trace());
+        assert!(self.sup.waits_for_all(), "an answer was forgotten\n{}", self.trace());
         if self.sup.finished().is_some() {
             assert_eq!(self.sup.next_deadline(), None, "a deadline after the end");
         }

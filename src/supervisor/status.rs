@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::instances::Proc;
 use super::state::{Goal, State};
-use super::{Moment, Proc, Supervisor};
+use super::{Moment, Supervisor};
 use crate::app::Exit;
 use crate::app::InstanceId;
 
@@ -44,8 +45,8 @@ pub struct Status {
 impl Supervisor {
     /// Returns what every instance does.
     pub fn status(&self, now: Moment) -> Vec<Status> {
-        let one = |(id, proc): (&InstanceId, &Proc)| Status {
-            id: *id,
+        let one = |(id, proc): (InstanceId, &Proc)| Status {
+            id,
             doing: doing(proc, now),
             pid: proc.pid,
             uptime: match proc.state {

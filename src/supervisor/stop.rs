@@ -36,7 +36,7 @@ impl Supervisor {
 
     /// Returns how long it may take to stop.
     pub(super) fn grace_of(&self, id: InstanceId) -> Duration {
-        let own = self.procs.get(&id).and_then(|proc| proc.grace);
+        let own = self.procs.get(id).and_then(|proc| proc.grace);
         own.unwrap_or(self.policy(id).grace)
     }
 
@@ -44,7 +44,7 @@ impl Supervisor {
     /// already has so long from now on.
     pub(super) fn give_time(&mut self, ids: &[InstanceId], grace: Option<Duration>, now: Moment) {
         for id in ids {
-            let Some(proc) = self.procs.get_mut(id) else { continue };
+            let Some(proc) = self.procs.get_mut(*id) else { continue };
             match (&mut proc.state, grace) {
                 (State::Stopping { .. }, None) => continue,
                 (State::Stopping { stage: Stage::Asked, until, .. }, Some(grace)) => {

@@ -44,7 +44,7 @@ fn kind_of_phase(phase: Phase) -> &'static str {
 }
 
 fn kinds(w: &World) -> Vec<&'static str> {
-    let mut kinds: Vec<_> = w.sup.procs.values().map(|p| kind_of_state(p.state)).collect();
+    let mut kinds: Vec<_> = w.sup.procs.iter().map(|(_, p)| kind_of_state(p.state)).collect();
     kinds.push(kind_of_phase(w.sup.phase));
     kinds
 }
