@@ -24,8 +24,6 @@ use super::proto::{self, Body, Call, LINE_LIMIT, Order};
 
 /// As many may be connected at a time.
 pub const CLIENTS: usize = 64;
-/// What all of these have open at most: the connection, and the terminal that one is attached to.
-pub const DESCRIPTORS: u64 = 2 * CLIENTS as u64;
 /// What waits for one client at most, in bytes; a single message may be longer.
 const QUEUE: usize = 4 << 20;
 /// What a message costs besides its bytes.

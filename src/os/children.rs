@@ -18,7 +18,6 @@ use super::program::Programs;
 use super::roster::{Pipes, Place};
 use super::wait;
 use crate::app::{App, Exit, InstanceId, Moment, Reach, Restart, RunId, Signal as SignalNumber};
-use crate::supervisor::{Event, Group};
 
 /// How long the news of an end may wait for company while other events wait too. Each look goes through
 /// all children, and in a stop of a thousand most ends come together.
@@ -31,6 +30,24 @@ enum Life {
     GroupLeft,
     /// The leader has ended, and nothing of its group is left; this was told.
     Gone,
+}
+
+/// What is new of the children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChildEvent {
+    /// The leader of a run ended. It is not reaped yet, so its group id is still ours.
+    Exited {
+        run: RunId,
+        exit: Exit,
+        /// Others of its group still run.
+        has_left_others: bool,
+    },
+    /// The last of an ended leader's group is gone.
+    GroupGone(RunId),
+    /// Of those that got a signal to the program alone, none is left; others of its group still run.
+    ProgramEnded(RunId),
+    /// No descendant outside of the groups is left.
+    StraysGone,
 }
 
 #[derive(Debug)]
@@ -189,7 +206,7 @@ impl Children {
     }
 
     /// Looks at every child, and tells what is new.
-    pub(crate) fn look(&mut self, mut tell: impl FnMut(Event)) {
+    pub(crate) fn look(&mut self, mut tell: impl FnMut(ChildEvent)) {
         let ended: Vec<(RunId, Exit)> = self
             .runs
             .iter()
@@ -204,13 +221,9 @@ impl Children {
                 child.helpers = Fate::Go;
             }
             let has_helpers = child.helpers == Fate::Go && self.helpers.has_any(run);
-            let is_left = self.adopted.has_member_of(child.pid) || has_helpers;
-            let group = if is_left { Group::Left } else { Group::Gone };
-            child.life = match group {
-                Group::Left => Life::GroupLeft,
-                Group::Gone => Life::Gone,
-            };
-            tell(Event::Exited { run, exit, group });
+            let has_left_others = self.adopted.has_member_of(child.pid) || has_helpers;
+            child.life = if has_left_others { Life::GroupLeft } else { Life::Gone };
+            tell(ChildEvent::Exited { run, exit, has_left_others });
         }
         for (run, child) in &mut self.runs {
             if child.life != Life::GroupLeft {
@@ -219,14 +232,14 @@ impl Children {
             let has_helpers = child.helpers == Fate::Go && self.helpers.has_any(*run);
             if !self.adopted.has_member_of(child.pid) && !has_helpers {
                 child.life = Life::Gone;
-                tell(Event::GroupGone { run: *run });
+                tell(ChildEvent::GroupGone(*run));
             } else if child.asked.take_if(|asked| !self.adopted.has_any(child.pid, asked)).is_some()
             {
-                tell(Event::ProgramEnded { run: *run });
+                tell(ChildEvent::ProgramEnded(*run));
             }
         }
         if self.adopted.are_ended() {
-            tell(Event::StraysGone);
+            tell(ChildEvent::StraysGone);
         }
     }
 
@@ -313,7 +326,7 @@ impl Children {
     }
 
     /// Signals everything that left its group, and tells when there is nothing.
-    pub(crate) fn stop_strays(&mut self, signal: SignalNumber, tell: impl FnMut(Event)) {
+    pub(crate) fn stop_strays(&mut self, signal: SignalNumber, tell: impl FnMut(ChildEvent)) {
         self.refresh_adopted();
         if let Ok(signal) = Signal::try_from(signal.0) {
             self.adopted.end_with(signal);

@@ -8,8 +8,6 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::app::{App, Stdio};
-use crate::control::server;
-use crate::error::Error;
 
 /// Descriptors that pm has open beside one pipe an instance: the standard three, epoll, the wake-up,
 /// signals, the guard and its roster, and those of one start in progress.
@@ -21,9 +19,17 @@ const PIPE: u64 = 2;
 const TERMINAL: u64 = 4;
 /// Room that is made at a time, when a session grows.
 const MORE: u64 = 64;
-/// What clients may take beside, as far as the hard limit lets them: a restart must find a descriptor, however many
-/// follow the log.
-const OF_CLIENTS: u64 = server::DESCRIPTORS;
+/// Of a client at most: its connection, and the terminal that it is attached to.
+const CLIENT: u64 = 2;
+
+/// Why there is no room.
+#[derive(Debug)]
+pub(crate) enum NoRoom {
+    /// The system refused: what was tried (a verb phrase), and its answer.
+    System(&'static str, io::Error),
+    /// Every instance needs descriptors, and the hard limit is lower.
+    TooMany { instances: usize, needed: u64, limit: u64 },
+}
 
 /// The soft limit of open files that pm was started with, where it had to be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,9 @@ pub(crate) struct OpenFiles {
     inherited: u64,
     /// What the instances and pm itself need.
     needed: u64,
+    /// As many clients may be connected at a time, as far as the hard limit lets them: a restart must find a
+    /// descriptor, however many follow the log.
+    clients: usize,
 }
 
 /// How many clients there may be at a time, so that a start always finds its descriptors.
@@ -47,25 +56,27 @@ pub(crate) struct Room {
 }
 
 impl OpenFiles {
-    /// Makes room for every instance, or says that there is none. To be called before there are threads.
-    pub(crate) fn make_room(app: &App) -> Result<Self, Error> {
+    /// Makes room for every instance and so many clients, or says that there is none. To be called before there
+    /// are threads.
+    pub(crate) fn make_room(app: &App, clients: usize) -> Result<Self, NoRoom> {
         let instances = app.instances().count();
         let descriptors = app.instances().map(|id| match app.type_of(id).stdio {
             Stdio::Pipes => PIPE,
             Stdio::Terminal => TERMINAL,
         });
-        let (soft, hard) = open_files()
-            .map_err(|source| Error::Startup { what: "read the limit of open files", source })?;
+        let (soft, hard) =
+            open_files().map_err(|error| NoRoom::System("read the limit of open files", error))?;
         let needed = descriptors.sum::<u64>() + BESIDE;
         if needed > hard {
-            return Err(Error::OpenFiles { instances, needed, limit: hard });
+            return Err(NoRoom::TooMany { instances, needed, limit: hard });
         }
-        let raised = soft.max((needed + OF_CLIENTS).min(hard));
-        let inherited = if raised < needed + OF_CLIENTS { open_from_3_to(raised) } else { 0 };
-        let limits = Self { soft, raised, hard, inherited, needed };
+        let wanted = needed + of_clients(clients);
+        let raised = soft.max(wanted.min(hard));
+        let inherited = if raised < wanted { open_from_3_to(raised) } else { 0 };
+        let limits = Self { soft, raised, hard, inherited, needed, clients };
         limits
             .set(limits.raised)
-            .map_err(|source| Error::Startup { what: "raise the limit of open files", source })?;
+            .map_err(|error| NoRoom::System("raise the limit of open files", error))?;
         widen_table(needed);
         Ok(limits)
     }
@@ -75,7 +86,7 @@ impl OpenFiles {
     pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
         let runs = instances as u64 * PIPE + terminals as u64 * (TERMINAL - PIPE);
         self.needed = runs + BESIDE;
-        let needed = self.needed + OF_CLIENTS;
+        let needed = self.needed + of_clients(self.clients);
         if needed <= self.raised || self.raised == self.hard {
             return;
         }
@@ -90,7 +101,7 @@ impl OpenFiles {
     pub(crate) fn room(&self) -> Room {
         let left = self.raised.saturating_sub(self.needed + self.inherited).saturating_sub(2);
         let connections = usize::try_from((2 * left).div_ceil(3)).unwrap_or(usize::MAX);
-        match connections.min(server::CLIENTS) {
+        match connections.min(self.clients) {
             0..=2 => Room { connections: 2, staying: 0 },
             connections => Room { connections, staying: connections / 2 },
         }
@@ -113,6 +124,11 @@ impl OpenFiles {
     fn set(&self, soft: u64) -> io::Result<()> {
         limit_open_files(soft, self.hard)
     }
+}
+
+/// Returns how many descriptors so many clients have open at most.
+fn of_clients(clients: usize) -> u64 {
+    clients as u64 * CLIENT
 }
 
 /// Lets the kernel's table of this process hold so many descriptors. It would be doubled as it fills up, and in
@@ -178,14 +194,16 @@ mod tests {
             hard: raised,
             inherited,
             needed: 28,
+            clients: 64,
         };
+        let of_clients = of_clients(64);
         let room = |raised, inherited| of(raised, inherited).room();
-        assert_eq!(room(28 + OF_CLIENTS, 0), Room { connections: 64, staying: 32 });
+        assert_eq!(room(28 + of_clients, 0), Room { connections: 64, staying: 32 });
         assert_eq!(room(30, 0), Room { connections: 2, staying: 0 });
         assert_eq!(room(28, 9), Room { connections: 2, staying: 0 });
         assert_eq!(room(60, 0), Room { connections: 20, staying: 10 });
         assert_eq!(room(60, 10), Room { connections: 14, staying: 7 });
-        for left in 5..OF_CLIENTS {
+        for left in 5..of_clients {
             let Room { connections, staying } = room(28 + left, 0);
             assert!((connections + staying) as u64 + 2 <= left + 2, "{left}");
         }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::libc;
 use nix::pty::{Winsize, grantpt, unlockpt};
 use nix::sys::stat::Mode;
@@ -49,7 +49,7 @@ impl Size {
     }
 }
 
-/// Opens a terminal: pm's end, and the run's. No child inherits either by accident (openpty(3) would
+/// Opens a terminal: pm's end, which does not block, and the run's. No child inherits either by accident (openpty(3) would
 /// leak them to one that is started at the same time).
 pub(crate) fn open_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let master = master()?;
@@ -58,5 +58,6 @@ pub(crate) fn open_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let slave = open(name_of(&master)?.as_str(), flags, Mode::empty())?;
     Size::of_stdout().give(&master);
+    fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok((master.into(), slave))
 }

@@ -1,8 +1,9 @@
-//! The signals that pm gets: a thread turns them into messages, nothing happens in a handler. It also opens
-//! the door of the session's socket.
+//! The signals that pm gets: a thread turns them into messages, nothing happens in a handler. It watches one
+//! more descriptor, the session's socket: the loop waits for messages and not for descriptors, and another thread
+//! would wait for that socket alone.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use nix::libc;
@@ -16,7 +17,6 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 
 use super::processes;
 use crate::app::Signal;
-use crate::control::server::Door;
 
 /// What pm listens to. SIGALRM and the like keep their default, which is harmless or deadly
 /// by POSIX; SIGCONT is the business of [`super::halt`]; SIGPIPE is ignored by Rust, so that a closed reader
@@ -36,8 +36,8 @@ const LISTENED: [i32; 10] = [
 ];
 
 const STACK: usize = 128 << 10;
-/// How long the door stays shut after it could not be opened, in milliseconds.
-const A_MOMENT: u8 = 100;
+/// How long the socket is left alone after nobody could be let in, in milliseconds.
+const PAUSE: u8 = 100;
 
 /// A signal, or the news that a child changed its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,43 +65,48 @@ impl Signals {
         Ok(Self { delivery, ignores_hangup })
     }
 
-    /// Listens on a thread of its own, and lets in who comes to the door meanwhile: one more thread would
-    /// wait for that alone.
-    pub(crate) fn listen(
+    /// Listens on a thread of its own. Calls `admit` whenever the socket is readable.
+    pub(crate) fn listen<S: AsFd + Send + 'static>(
         self,
-        door: Option<Door>,
+        socket: Option<S>,
+        admit: fn(&mut S) -> io::Result<()>,
         tell: impl Fn(Heard) + Send + 'static,
     ) -> io::Result<()> {
         let thread = std::thread::Builder::new().name("signals".into()).stack_size(STACK);
-        thread.spawn(move || self.hear(door, &tell)).map(drop)
+        thread.spawn(move || self.hear(socket, admit, &tell)).map(drop)
     }
 
-    fn hear(mut self, mut door: Option<Door>, tell: &impl Fn(Heard)) {
-        let mut is_shut = false;
+    fn hear<S: AsFd>(
+        mut self,
+        mut socket: Option<S>,
+        admit: fn(&mut S) -> io::Result<()>,
+        tell: &impl Fn(Heard),
+    ) {
+        let mut pauses = false;
         loop {
-            let (open, limit) = match is_shut {
-                false => (door.as_ref(), PollTimeout::NONE),
-                true => (None, PollTimeout::from(A_MOMENT)),
+            let (watched, limit) = match pauses {
+                false => (socket.as_ref().map(AsFd::as_fd), PollTimeout::NONE),
+                true => (None, PollTimeout::from(PAUSE)),
             };
-            let knocks = wait(self.delivery.get_read(), open, limit);
+            let is_readable = wait(self.delivery.get_read(), watched, limit);
             for signal in self.delivery.pending() {
                 if let Some(heard) = heard(signal, self.ignores_hangup) {
                     tell(heard);
                 }
             }
             // It fails for want of a descriptor or the like: not for ever, and not to be tried without a pause.
-            is_shut = knocks && door.as_mut().is_some_and(|door| door.admit().is_err());
+            pauses = is_readable && socket.as_mut().is_some_and(|socket| admit(socket).is_err());
         }
     }
 }
 
-/// Waits for a signal or somebody at the door, and returns whether it was that.
-fn wait(signals: &UnixStream, door: Option<&Door>, limit: PollTimeout) -> bool {
+/// Waits for a signal or the socket, and returns whether that is readable.
+fn wait(signals: &UnixStream, socket: Option<BorrowedFd<'_>>, limit: PollTimeout) -> bool {
     let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-    fds.extend(door.map(|door| PollFd::new(door.as_fd(), PollFlags::POLLIN)));
+    fds.extend(socket.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
     // A failure, such as an interruption, is as good as a signal: there is a look at both.
     let ready = poll(&mut fds, limit);
-    ready.is_ok() && fds.get(1).is_some_and(|door| door.any() == Some(true))
+    ready.is_ok() && fds.get(1).is_some_and(|socket| socket.any() == Some(true))
 }
 
 fn heard(signal: i32, ignores_hangup: bool) -> Option<Heard> {
@@ -132,6 +137,18 @@ pub(crate) fn survive_size_limit() {
             }
         })
     };
+}
+
+/// Returns whether the caller had a signal ignored (nohup, a shell's background): a handler would take
+/// that from a command, which inherits what is ignored, and not what is handled.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    // SAFETY: all zeroes is a valid sigaction; with no new action the call only fills it.
+    #[expect(unsafe_code, reason = "nix can only ask for a disposition by changing it")]
+    let (result, before) = unsafe {
+        let mut before: libc::sigaction = std::mem::zeroed();
+        (libc::sigaction(signal, std::ptr::null(), &raw mut before), before)
+    };
+    result == 0 && before.sa_sigaction == libc::SIG_IGN
 }
 
 /// Returns whether SIGHUP was ignored.

@@ -6,7 +6,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use nix::unistd::Pid;
 
@@ -15,7 +14,6 @@ use super::pty::{self, Life};
 use super::restrict;
 use super::roster::Pipes;
 use crate::app::{self, App, InstanceId};
-use crate::session::console::Console;
 
 /// A started run: its process and the pipe that it writes to.
 #[derive(Debug)]
@@ -30,12 +28,12 @@ pub(crate) struct Started {
 /// The terminal of a run.
 #[derive(Debug)]
 pub(crate) struct Terminal {
-    /// pm's end of it, for sizes and keys.
-    pub(crate) console: Arc<Console>,
+    /// pm's end of it, for sizes and keys, which does not block.
+    pub(crate) end: OwnedFd,
     /// The run's end, while it runs: a terminal that nobody has open is at its end, and a program that has
     /// closed it may open it again (/dev/tty).
-    pub(crate) held: Option<OwnedFd>,
-    _session: Life,
+    pub(crate) held: OwnedFd,
+    pub(crate) session: Life,
 }
 
 /// What every start needs.
@@ -110,10 +108,8 @@ impl Spawner {
                 let pid = Pid::from_raw(pid);
                 return Ok(Started { pid, output, stdin: kept, terminal: None });
             };
-            // Before the start: a failure must leave no child.
-            let console = Arc::new(Console::new(end)?);
             let (pid, session) = pty::spawn(&mut command)?;
-            let terminal = Terminal { console, held: Some(held), _session: session };
+            let terminal = Terminal { end, held, session };
             Ok(Started { pid, output, stdin: None, terminal: Some(terminal) })
         };
         start().map_err(|problem| match problem {

@@ -9,9 +9,10 @@ use nix::unistd::Pid;
 use crate::app::{App, Budget, Exit, ProcessType, RunId, Signal};
 use crate::app::{CpuLimit, MemoryAction};
 use crate::os::cgroup::{Group, Limits, Subtree, Unavailable};
+use crate::os::children::ChildEvent;
 use crate::os::meter::{Meter, Root};
 pub(crate) use crate::os::subtree::find as find_subtree;
-use crate::supervisor::{Event, Sample};
+use crate::supervisor::{self, Event, Sample};
 
 /// A run that is held to something.
 #[derive(Debug)]
@@ -112,17 +113,30 @@ impl Budgets {
         told.filter_map(|(run, usage)| Some(Event::Measured { run, bytes: usage?.bytes })).collect()
     }
 
-    /// Names an end for what it is: a SIGKILL of the kernel, for want of memory in the run's group.
-    pub(crate) fn name(&self, event: Event) -> Event {
-        let Event::Exited { run, exit: Exit::Signal(Signal::KILL), group } = event else {
-            return event;
-        };
+    /// Tells the supervisor what is new of a child. An end is named for what it is: a SIGKILL of the kernel may be
+    /// for want of memory in the run's group.
+    pub(crate) fn event(&self, of: ChildEvent) -> Event {
+        match of {
+            ChildEvent::Exited { run, exit, has_left_others } => {
+                let group =
+                    if has_left_others { supervisor::Group::Left } else { supervisor::Group::Gone };
+                Event::Exited { run, exit: self.name(run, exit), group }
+            }
+            ChildEvent::GroupGone(run) => Event::GroupGone { run },
+            ChildEvent::ProgramEnded(run) => Event::ProgramEnded { run },
+            ChildEvent::StraysGone => Event::StraysGone,
+        }
+    }
+
+    fn name(&self, run: RunId, exit: Exit) -> Exit {
+        if exit != Exit::Signal(Signal::KILL) {
+            return exit;
+        }
         let is_oom = self.runs.get(&run).is_some_and(|held| {
             let kills = held.group.as_ref().and_then(|group| group.oom_kills().ok());
             kills.is_some_and(|kills| kills > held.kills_before)
         });
-        let exit = if is_oom { Exit::OutOfMemory } else { Exit::Signal(Signal::KILL) };
-        Event::Exited { run, exit, group }
+        if is_oom { Exit::OutOfMemory } else { exit }
     }
 
     /// Lets go of a run that has been swept.
@@ -149,7 +163,6 @@ fn usable_subtree() -> Result<Subtree, Unavailable> {
 mod tests {
     use super::*;
     use crate::app::{Environment, ExitOn, InstanceId, Policy, Size};
-    use crate::supervisor::Group as Left;
 
     fn an_app(action: MemoryAction) -> App {
         let budget = Size::from_mib(100).map(|size| Budget { size, action });
@@ -196,13 +209,12 @@ mod tests {
         let (mount, subtree) = a_mount();
         let mut budgets = Budgets { meter: None, subtree: Some(subtree), runs: HashMap::new() };
         assert!(budgets.enter(&an_app(MemoryAction::Restart), run).is_some());
-        let end = |exit| Event::Exited { run, exit, group: Left::Gone };
         let killed = Exit::Signal(Signal::KILL);
-        assert_eq!(budgets.name(end(killed)), end(killed));
+        assert_eq!(budgets.name(run, killed), killed);
         let events = mount.path().join("pm.scope/web.1/memory.events");
         fs::write(events, "oom 5\noom_kill 4\n").unwrap();
-        assert_eq!(budgets.name(end(killed)), end(Exit::OutOfMemory));
-        assert_eq!(budgets.name(end(Exit::Code(1))), end(Exit::Code(1)));
+        assert_eq!(budgets.name(run, killed), Exit::OutOfMemory);
+        assert_eq!(budgets.name(run, Exit::Code(1)), Exit::Code(1));
     }
 
     #[test]

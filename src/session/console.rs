@@ -1,17 +1,16 @@
 //! pm's end of a run's terminal: the size that it has, and what attached clients type on it.
 
 use std::collections::VecDeque;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::viewers::Viewers;
 use crate::control::server::ClientId;
-use crate::os::pty::Size;
+use crate::os::pty::{Life, Size};
+use crate::os::spawn;
 
 /// As many typed bytes wait for a program that does not read; a terminal itself holds 4 KiB of lines and
 /// at most 64 KiB more (Linux, tty_buffer.c).
@@ -34,11 +33,25 @@ struct Typed {
     has_writer: bool,
 }
 
+/// The terminal of a run.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    pub(crate) console: Arc<Console>,
+    /// The run's end (see [`spawn::Terminal`]).
+    pub(crate) held: Option<OwnedFd>,
+    _session: Life,
+}
+
+impl From<spawn::Terminal> for Terminal {
+    fn from(spawn::Terminal { end, held, session }: spawn::Terminal) -> Self {
+        Self { console: Arc::new(Console::new(end)), held: Some(held), _session: session }
+    }
+}
+
 impl Console {
-    /// Takes pm's end of a terminal, which does not block from now on.
-    pub(crate) fn new(end: OwnedFd) -> io::Result<Self> {
-        fcntl(&end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self { end, viewers: Mutex::default(), typed: Mutex::default() })
+    /// Takes pm's end of a terminal, which does not block.
+    pub(crate) fn new(end: OwnedFd) -> Self {
+        Self { end, viewers: Mutex::default(), typed: Mutex::default() }
     }
 
     /// Gives the terminal the size of pm's own, unless a client looks at it.

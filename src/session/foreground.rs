@@ -15,6 +15,7 @@ use super::job::{Job, Place};
 use crate::app::Environment;
 use crate::error::Error;
 use crate::os::halt::Halt;
+use crate::os::signals::is_ignored;
 
 /// A command with everything that it needs.
 #[derive(Debug)]
@@ -59,18 +60,6 @@ pub(crate) fn run(order: &Order) -> Result<i32, Error> {
         origins.iter().for_each(|origin| job.pass_on(origin));
         job.settle();
     }
-}
-
-/// Returns whether the caller had a signal ignored (nohup, a shell's background): a handler would take
-/// that from the command, which inherits what is ignored, and not what is handled.
-fn is_ignored(signal: i32) -> bool {
-    // SAFETY: all zeroes is a valid sigaction; with no new action the call only fills it.
-    #[expect(unsafe_code, reason = "nix can only ask for a disposition by changing it")]
-    let (result, before) = unsafe {
-        let mut before: libc::sigaction = std::mem::zeroed();
-        (libc::sigaction(signal, std::ptr::null(), &raw mut before), before)
-    };
-    result == 0 && before.sa_sigaction == libc::SIG_IGN
 }
 
 fn start(order: &Order, place: &Place) -> Result<Child, Error> {

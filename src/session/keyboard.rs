@@ -106,7 +106,7 @@ mod tests {
         cfmakeraw(&mut modes);
         tcsetattr(&slave, SetArg::TCSANOW, &modes).unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let console = Arc::new(Console::new(master).unwrap());
+        let console = Arc::new(Console::new(master));
         let Keyboard(take) = on(Arc::clone(&console), ClientId(1));
         let taking = thread::spawn(move || take(&ours));
         (console, slave.into(), theirs, taking)

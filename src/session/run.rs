@@ -1,6 +1,7 @@
 //! The loop of a session: an event to the supervisor, its orders carried out, the next event.
 
 mod attach;
+mod children;
 mod close;
 
 use std::collections::{HashMap, VecDeque};
@@ -13,20 +14,21 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use jiff::tz::TimeZone;
 
 use super::budgets::Budgets;
+use super::console::Terminal;
 use super::desk::{self, Control, Desk};
 use super::notes;
-use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal, Stdio};
+use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
 use crate::control::proto::{Call, Order};
-use crate::control::server::{FromClient, Server};
+use crate::control::server::{CLIENTS, Door, FromClient, Server};
 use crate::error::Error;
 use crate::os::children::Children;
 use crate::os::clock::Clock;
-use crate::os::guard::{self, Guard};
+use crate::os::guard::Guard;
 use crate::os::halt::{self, Halt};
-use crate::os::limits::OpenFiles;
+use crate::os::limits::{NoRoom, OpenFiles};
 use crate::os::pty::Size;
 use crate::os::signals::{Heard, Signals};
-use crate::os::spawn::{Spawner, Terminal};
+use crate::os::spawn::Spawner;
 use crate::os::{adopted, daemon, heap, inherited, processes};
 use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
 use crate::supervisor::{Action, Event, Note, Supervisor};
@@ -116,7 +118,12 @@ impl Shell {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
         heap::give_back_what_is_freed();
         inherited::keep_from_children();
-        let open_files = OpenFiles::make_room(&app)?;
+        let open_files = OpenFiles::make_room(&app, CLIENTS).map_err(|why| match why {
+            NoRoom::System(what, source) => fail(what)(source),
+            NoRoom::TooMany { instances, needed, limit } => {
+                Error::OpenFiles { instances, needed, limit }
+            }
+        })?;
         // Before the guard, which is to be in pm's own group.
         let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the fork must find one.
@@ -146,7 +153,7 @@ impl Shell {
             Err(error) => (Err(error), None),
         };
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
-        halt::keep_from(|| signals.listen(door, tell))
+        halt::keep_from(|| signals.listen(door, Door::admit, tell))
             .map_err(fail("start the thread for signals"))?;
         // Whoever looks which sessions run finds this one.
         drop(control.turn);
@@ -216,7 +223,8 @@ impl Shell {
             }
             Action::StopStrays(signal) => {
                 let queue = &mut self.queue;
-                self.children.stop_strays(signal, |event| queue.push_back(event));
+                self.children
+                    .stop_strays(signal, |event| queue.push_back(self.budgets.event(event)));
             }
             Action::Measure(samples) => {
                 let helpers = self.children.helpers();
@@ -235,56 +243,6 @@ impl Shell {
                 // What is said stands before what comes of it: the answers of children to a signal.
                 self.pump.wake();
             }
-        }
-    }
-
-    fn spawn(&mut self, run: RunId) {
-        self.post(ToPump::Voice(voice(&self.app, run.instance)));
-        let terminals = match self.app.type_of(run.instance).stdio {
-            Stdio::Pipes => self.terminals.len(),
-            Stdio::Terminal => self.terminals.len() + 1,
-        };
-        self.spawner.make_room_for(self.children.count() + 1, terminals);
-        self.bound_clients();
-        let group = self.budgets.enter(&self.app, run);
-        let children = &mut self.children;
-        let announce = |pipes| children.expect(pipes);
-        match self.spawner.start(&self.app, run.instance, group, announce) {
-            Ok(started) => {
-                self.budgets.started(run, started.pid);
-                if !self.children.add(&self.app, run, started.pid, started.stdin) {
-                    self.say_unguarded("the guard process has no room for more instances");
-                }
-                if let Some(terminal) = started.terminal {
-                    self.terminals.insert(run, terminal);
-                }
-                self.unread.push((run, started.output));
-                self.queue.push_back(Event::Spawned { run, pid: started.pid.as_raw() });
-            }
-            Err(error) => {
-                self.children.expect_no_more();
-                self.queue.push_back(Event::SpawnFailed { run, error });
-            }
-        }
-    }
-
-    fn say_unguarded(&mut self, why: &str) {
-        let text = format!("{why}: if pm is killed by SIGKILL, what it started stays");
-        let said = notes::say(Speaker::System, "unguarded", text, serde_json::Value::Null);
-        self.say(said.failed());
-        self.pump.wake();
-    }
-
-    fn say_of_guard(&mut self, news: &guard::News) {
-        match news {
-            guard::News::Replaced => {
-                let text = "the guard process was killed; another has taken its place".to_owned();
-                self.say(notes::say(Speaker::System, "guarded", text, serde_json::Value::Null));
-                self.pump.wake();
-            }
-            guard::News::Missing(error) => self.say_unguarded(&format!(
-                "the guard process was killed, and no other can be started ({error})"
-            )),
         }
     }
 
@@ -352,19 +310,6 @@ impl Shell {
         self.desk.let_stay(room.staying);
         if let Some(server) = &self.server {
             server.let_in(room.connections);
-        }
-    }
-
-    fn look_at_children(&mut self) {
-        let now = self.clock.now();
-        let is_due = self.children.is_due(now, self.queue.len());
-        if is_due {
-            let (queue, budgets) = (&mut self.queue, &self.budgets);
-            self.children.look(|event| queue.push_back(budgets.name(event)));
-        }
-        let is_guards_time = is_due || self.children.guard_due().is_some_and(|at| at <= now);
-        if let Some(news) = is_guards_time.then(|| self.children.tend_guard(now)).flatten() {
-            self.say_of_guard(&news);
         }
     }
 

@@ -1,0 +1,75 @@
+//! What the loop does about children: it starts them, takes the news of them, and looks after the guard.
+
+use super::{Shell, voice};
+use crate::app::{RunId, Stdio};
+use crate::os::guard;
+use crate::output::{Speaker, ToPump};
+use crate::session::notes;
+use crate::supervisor::Event;
+
+impl Shell {
+    /// Starts the command of a run.
+    pub(super) fn spawn(&mut self, run: RunId) {
+        self.post(ToPump::Voice(voice(&self.app, run.instance)));
+        let terminals = match self.app.type_of(run.instance).stdio {
+            Stdio::Pipes => self.terminals.len(),
+            Stdio::Terminal => self.terminals.len() + 1,
+        };
+        self.spawner.make_room_for(self.children.count() + 1, terminals);
+        self.bound_clients();
+        let group = self.budgets.enter(&self.app, run);
+        let children = &mut self.children;
+        let announce = |pipes| children.expect(pipes);
+        match self.spawner.start(&self.app, run.instance, group, announce) {
+            Ok(started) => {
+                self.budgets.started(run, started.pid);
+                if !self.children.add(&self.app, run, started.pid, started.stdin) {
+                    self.say_unguarded("the guard process has no room for more instances");
+                }
+                if let Some(terminal) = started.terminal {
+                    self.terminals.insert(run, terminal.into());
+                }
+                self.unread.push((run, started.output));
+                self.queue.push_back(Event::Spawned { run, pid: started.pid.as_raw() });
+            }
+            Err(error) => {
+                self.children.expect_no_more();
+                self.queue.push_back(Event::SpawnFailed { run, error });
+            }
+        }
+    }
+
+    fn say_unguarded(&mut self, why: &str) {
+        let text = format!("{why}: if pm is killed by SIGKILL, what it started stays");
+        let said = notes::say(Speaker::System, "unguarded", text, serde_json::Value::Null);
+        self.say(said.failed());
+        self.pump.wake();
+    }
+
+    fn say_of_guard(&mut self, news: &guard::News) {
+        match news {
+            guard::News::Replaced => {
+                let text = "the guard process was killed; another has taken its place".to_owned();
+                self.say(notes::say(Speaker::System, "guarded", text, serde_json::Value::Null));
+                self.pump.wake();
+            }
+            guard::News::Missing(error) => self.say_unguarded(&format!(
+                "the guard process was killed, and no other can be started ({error})"
+            )),
+        }
+    }
+
+    /// Takes the news of children and of the guard, where there may be some.
+    pub(super) fn look_at_children(&mut self) {
+        let now = self.clock.now();
+        let is_due = self.children.is_due(now, self.queue.len());
+        if is_due {
+            let (queue, budgets) = (&mut self.queue, &self.budgets);
+            self.children.look(|event| queue.push_back(budgets.event(event)));
+        }
+        let is_guards_time = is_due || self.children.guard_due().is_some_and(|at| at <= now);
+        if let Some(news) = is_guards_time.then(|| self.children.tend_guard(now)).flatten() {
+            self.say_of_guard(&news);
+        }
+    }
+}
