@@ -15,7 +15,7 @@ use super::quote::Quoted;
 use super::templates::Templates;
 use super::write::marker;
 use super::{File, Options, Owner, Release, Values};
-use crate::app::shell::{ShellCommand, shell_command};
+use crate::app::shell::{ShellCommand, shell_command, uses_variable};
 use crate::app::{
     App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Signal, Source,
 };
@@ -305,7 +305,7 @@ fn service<'a>(
         folder: path_text(folder)?,
         variables: variables(&environment)?,
         policy: &process_type.policy,
-        listens: process_type.name == "web" || names_port(&process_type.command),
+        listens: process_type.name == "web" || uses_variable(&process_type.command, "PORT"),
         position,
     })
 }
@@ -327,10 +327,6 @@ fn variables(environment: &Environment) -> Result<Vec<Variable>, ExportError> {
         out.push(Variable { name: text(name)?, value: text(&value.text)? });
     }
     Ok(out)
-}
-
-fn names_port(command: &str) -> bool {
-    command.contains("$PORT") || command.contains("${PORT")
 }
 
 fn path_text(path: &Path) -> Result<String, ExportError> {

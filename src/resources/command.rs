@@ -2,7 +2,7 @@
 //! so the command is the only place for them. Where it is not certain that a word of the command is
 //! the program `node`, this is an error: a guess would break a command that works.
 
-use super::shell_words::{Token, Unreadable, Word, tokens};
+use crate::app::shell::{Expansion, Word, lex};
 
 /// Why the flags cannot be put into a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,19 +39,21 @@ impl CommandError {
 /// Returns `command` with those of `flags` after the word `node` that are not there yet; `_` and `-`
 /// are the same to V8, and `--no-x` speaks of the same flag as `--x`.
 pub fn with_v8_flags(command: &str, flags: &[&str]) -> Result<String, CommandError> {
-    let tokens = tokens(command).map_err(|unreadable| match unreadable {
-        Unreadable::Open | Unreadable::HereDocument => CommandError::Unclear,
-    })?;
+    let lexed = lex(command);
+    if lexed.unread.is_some() {
+        return Err(CommandError::Unclear);
+    }
     let mut found: Option<(usize, Vec<String>)> = None;
     let mut may_hide_another = false;
-    for simple in tokens.split(|token| matches!(token, Token::Separator(_))) {
-        let words = words_of(simple);
-        let first = words.iter().find(|word| !is_keyword(word, &KEYWORDS));
-        if first.is_some_and(|word| is_keyword(word, &["case", "function"])) {
+    for words in lexed.simple_commands() {
+        let first = words.iter().find(|word| !word.opens_command());
+        let is_grammar =
+            |word: &&Word| !word.is_quoted && matches!(&*word.text, "case" | "function");
+        if first.is_some_and(is_grammar) {
             return Err(CommandError::Unclear);
         }
-        let at = match program_of(command, &words) {
-            Some(at) if words[at].text.is_some() => at,
+        let at = match program_of(&words) {
+            Some(at) if one_word(words[at]).is_some() => at,
             // What runs is not known: `$WRAPPER node x`.
             Some(_) | None => {
                 may_hide_another |= words.iter().any(|word| is_node(word));
@@ -64,7 +66,7 @@ pub fn with_v8_flags(command: &str, flags: &[&str]) -> Result<String, CommandErr
         if found.is_some() {
             return Err(CommandError::Several);
         }
-        found = Some((words[at].place.end, options_after(&words[at + 1..])));
+        found = Some((words[at].span.end, options_after(&words[at + 1..])));
     }
     let (end, present) = found.ok_or(CommandError::NotNode)?;
     if may_hide_another {
@@ -97,34 +99,20 @@ const PREPARATIONS: [&str; 11] =
 /// Returns whether a command surely runs another runtime than Node.js, so that the lack of `node` in it is
 /// no mistake: `--gc all=size` may be meant for a worker in Ruby too.
 pub fn is_other_runtime(command: &str) -> bool {
-    let Ok(tokens) = tokens(command) else { return false };
-    let simple = tokens.split(|token| matches!(token, Token::Separator(_))).map(words_of);
-    let programs: Option<Vec<String>> = simple
-        .filter(|words| !words.is_empty())
+    let lexed = lex(command);
+    let simple = lexed.simple_commands().filter(|words| !words.is_empty());
+    let programs: Option<Vec<&str>> = simple
         .map(|words| {
-            let text = words[program_of(command, &words)?].text.as_deref()?;
-            Some(base_name(text).to_owned())
+            let program = words[program_of(&words)?];
+            one_word(program).map(|_| program.base_name())
         })
         .collect();
     programs.is_some_and(|programs| {
-        let is_other = |name: &String| OTHER_RUNTIMES.contains(&name.as_str());
-        programs.iter().any(is_other)
-            && programs.iter().all(|name| is_other(name) || PREPARATIONS.contains(&name.as_str()))
+        let is_other = |name: &&str| OTHER_RUNTIMES.contains(name);
+        lexed.unread.is_none()
+            && programs.iter().any(is_other)
+            && programs.iter().all(|name| is_other(name) || PREPARATIONS.contains(name))
     })
-}
-
-/// Returns the words of a simple command without the files of its redirections.
-fn words_of(simple: &[Token]) -> Vec<&Word> {
-    let mut words = Vec::new();
-    let mut is_file = false;
-    for token in simple {
-        match token {
-            Token::Word(word) if !is_file => words.push(word),
-            Token::Word(_) | Token::Separator(_) => is_file = false,
-            Token::Redirection => is_file = true,
-        }
-    }
-    words
 }
 
 /// A program that runs the program named in its own arguments.
@@ -175,24 +163,22 @@ const WRAPPERS: [Wrapper; 8] = [
     },
 ];
 
-/// Words of the shell's grammar after which a command begins (XCU 2.4).
-const KEYWORDS: [&str; 9] = ["!", "{", "if", "then", "else", "elif", "while", "until", "do"];
-
-fn is_keyword(word: &Word, keywords: &[&str]) -> bool {
-    word.bare && word.text.as_deref().is_some_and(|text| keywords.contains(&text))
+/// Returns the text of what is surely one word.
+fn one_word(word: &Word) -> Option<&str> {
+    match word.expansion {
+        Expansion::None | Expansion::OneWord => Some(&word.text),
+        Expansion::AnyWords => None,
+    }
 }
 
 /// Returns where the program stands in a simple command. `None`: there is none, or an option is in
 /// the way whose meaning is not known.
-fn program_of(command: &str, words: &[&Word]) -> Option<usize> {
-    let text = |at: usize| words.get(at).and_then(|word| word.text.as_deref());
-    let mut at = 0;
-    while words.get(at).is_some_and(|word| is_keyword(word, &KEYWORDS)) {
-        at += 1;
-    }
-    at += count_assignments(command, &words[at..]);
+fn program_of(words: &[&Word]) -> Option<usize> {
+    let text = |at: usize| words.get(at).and_then(|word| one_word(word));
+    let mut at = words.iter().take_while(|word| word.opens_command()).count();
+    at += count_assignments(&words[at..]);
     while let Some(wrapper) =
-        text(at).and_then(|name| WRAPPERS.iter().find(|w| w.name == base_name(name)))
+        text(at).and_then(|_| WRAPPERS.iter().find(|wrapper| wrapper.name == words[at].base_name()))
     {
         at += 1;
         while let Some(option) = text(at).filter(|text| text.starts_with('-')) {
@@ -209,29 +195,19 @@ fn program_of(command: &str, words: &[&Word]) -> Option<usize> {
         }
         at += wrapper.operands;
         if wrapper.assignments {
-            at += count_assignments(command, words.get(at..)?);
+            at += count_assignments(words.get(at..)?);
         }
     }
     (at < words.len()).then_some(at)
 }
 
 /// Counts the `NAME=value` words at the front.
-fn count_assignments(command: &str, words: &[&Word]) -> usize {
-    let is_assignment = |word: &&&Word| {
-        command[word.place.clone()].split_once('=').is_some_and(|(name, _)| {
-            name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        })
-    };
-    words.iter().take_while(is_assignment).count()
+fn count_assignments(words: &[&Word]) -> usize {
+    words.iter().take_while(|word| word.is_assignment).count()
 }
 
 fn is_node(word: &Word) -> bool {
-    word.text.as_deref().is_some_and(|text| matches!(base_name(text), "node" | "nodejs"))
-}
-
-fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
+    one_word(word).is_some() && matches!(word.base_name(), "node" | "nodejs")
 }
 
 /// Options of node whose value is the next word. The script is the first word that is neither an
@@ -254,7 +230,7 @@ fn options_after(words: &[&Word]) -> Vec<String> {
     let mut names = Vec::new();
     let mut is_value = false;
     for word in words {
-        match word.text.as_deref() {
+        match one_word(word) {
             _ if is_value => is_value = false,
             Some("--") => break,
             Some(option) if option.starts_with('-') => {
@@ -331,6 +307,8 @@ mod tests {
             "node@ $(node -p 1)",
             "node@ x # node y",
             "node@ -e 'node'",
+            "node@ ${A^^} $'x'",
+            "\\\nno\\\nde@ x",
         ];
         for marked in table {
             let command = marked.replace('@', "");
@@ -369,7 +347,9 @@ mod tests {
             ("node a & nodejs b", CommandError::Several),
             ("node a; $WRAPPER node b", CommandError::Several),
             ("nice -5 node a & node b", CommandError::Several),
-            (r"node\", CommandError::NotNode),
+            ("node\r x", CommandError::NotNode),
+            (r"node\", CommandError::Unclear),
+            ("node 10>f x", CommandError::Unclear),
             ("node 'x", CommandError::Unclear),
             ("node <<X\nnode\nX", CommandError::Unclear),
             ("case $1 in node) node x;; esac", CommandError::Unclear),

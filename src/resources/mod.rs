@@ -6,7 +6,6 @@ pub mod command;
 pub mod cpus;
 pub mod per_type;
 pub mod runtime;
-mod shell_words;
 
 pub use budget::{Share, share};
 pub use per_type::PerType;

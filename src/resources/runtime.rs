@@ -5,8 +5,8 @@
 use std::ffi::OsString;
 
 use super::budget::Share;
-use crate::app::Size;
-use crate::app::{Environment, Source};
+use crate::app::shell::{Token, lex};
+use crate::app::{Environment, Size, Source};
 
 /// What garbage collection is to save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -58,6 +58,7 @@ pub fn budget_variables(environment: &Environment, share: Share) -> Vec<Variable
 /// Returns the variables that carry `tuning` to whichever runtime `command` starts. Each is left out
 /// where the user has said something on it, in the environment or in the command.
 pub fn variables(environment: &Environment, command: &str, tuning: Tuning) -> Vec<Variable> {
+    let command = &words_of(command);
     let mut added = Added { environment, variables: Vec::new() };
     added.node(command, tuning);
     added.jvm(command, tuning);
@@ -83,6 +84,13 @@ pub fn variables(environment: &Environment, command: &str, tuning: Tuning) -> Ve
         None => {}
     }
     added.variables
+}
+
+/// Returns the words of a command without their quotes, and without comments and the files of redirections.
+fn words_of(command: &str) -> String {
+    let lexed = lex(command);
+    let words = lexed.tokens.iter().filter_map(Token::word);
+    words.map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// From this heap on, [`Gc::Speed`] gives Node's young generation the larger of its two sizes.
@@ -307,6 +315,9 @@ mod tests {
             ("", "node --max-old-space-size=300 x", "-"),
             ("", "node --max_old_space_size 300 x", "-"),
             ("", "node --max-heap-size=300 x", "-"),
+            ("", "node --max'-heap-size'=300 x", "-"),
+            ("", "sh -c 'node --max-heap-size=300 x'", "-"),
+            ("", "node x # --max-heap-size=300", "--max-old-space-size=460"),
             ("", "NODE_OPTIONS=--max-old-space-size=300 npm start", "-"),
         ];
         for (own, command, expected) in table {
@@ -335,6 +346,8 @@ mod tests {
             ("JAVA_OPTS", "-Xmx1g -XX:+UseG1GC", "java $JAVA_OPTS -jar x", "-"),
             ("A", "", "java -Xmx1g -jar x", "-XX:+UseSerialGC"),
             ("A", "", "java '-XX:+UseZGC' -jar x", "-Xmx460m"),
+            ("A", "", "sh -c 'java \"-XX:+UseZGC\" -jar x'", "-Xmx460m"),
+            ("A", "", "java -jar x # -Xmx1g", "-Xmx460m -XX:+UseSerialGC"),
             ("A", "", "JAVA_OPTS=-Xmx1g bin/start", "-XX:+UseSerialGC"),
             ("A", "", "java -XX:+UseGCOverheadLimit -jar x", "-Xmx460m -XX:+UseSerialGC"),
             ("A", "", "java -Xms600m -jar x", "-XX:+UseSerialGC"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Finding, Speaker};
-use crate::app::shell::{Frozen, FrozenBy, Token, is_shell_word, lex};
+use crate::app::shell::{Frozen, FrozenBy, Lexed, Token, Word, is_shell_word, name_at};
 
 /// What the shell finds under the name of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +19,12 @@ pub enum Lookup {
 }
 
 /// Finds a command whose first word is no program.
-pub(super) fn program(say: &Speaker<'_>, lookup: &dyn Fn(&str) -> Lookup) -> Option<Finding> {
-    let tokens = lex(&say.entry.command).tokens;
-    let is_operator = |token: &&Token| matches!(token, Token::Operator(_));
-    let mut words = tokens.iter().take_while(|token| !is_operator(token)).filter_map(Token::word);
+pub(super) fn program(
+    say: &Speaker<'_>,
+    lexed: &Lexed,
+    lookup: &dyn Fn(&str) -> Lookup,
+) -> Option<Finding> {
+    let mut words = lexed.simple_commands().next()?.into_iter();
     let mut first = words.next()?;
     while first.is_assignment || first.text == "exec" {
         // The shell looks in the PATH of the assignment, if it looks at all.
@@ -32,10 +34,13 @@ pub(super) fn program(say: &Speaker<'_>, lookup: &dyn Fn(&str) -> Lookup) -> Opt
         first = words.next()?;
     }
     // `name()` defines a function.
-    let is_function = tokens.iter().any(|token| {
+    let is_function = lexed.tokens.iter().any(|token| {
         matches!(token, Token::Operator(span) if span.start == first.span.end && say.entry.command[span.clone()].starts_with('('))
     });
-    if first.is_expanded || is_function || first.text.starts_with('-') || is_shell_word(&first.text)
+    if !first.is_literal()
+        || is_function
+        || first.text.starts_with('-')
+        || is_shell_word(&first.text)
     {
         return None;
     }
@@ -72,22 +77,13 @@ pub(super) fn program(say: &Speaker<'_>, lookup: &dyn Fn(&str) -> Lookup) -> Opt
 }
 
 /// Finds `'…$KEY…'` and `\$KEY`: the shell leaves them alone, foreman put the value there.
-pub(super) fn pasted(say: &Speaker<'_>, keys: &BTreeSet<&str>) -> Vec<Finding> {
-    let command = &say.entry.command;
-    let tokens = lex(command).tokens;
+pub(super) fn pasted(say: &Speaker<'_>, lexed: &Lexed, keys: &BTreeSet<&str>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut before: Vec<&str> = Vec::new();
-    for token in &tokens {
-        match token {
-            Token::Operator(_) => before.clear(),
-            Token::Redirection => {}
-            Token::Word(word) => {
-                if !expands_later(&before) {
-                    found.extend(
-                        word.frozen.iter().filter_map(|frozen| one_pasted(say, *frozen, keys)),
-                    );
-                }
-                before.push(&word.text);
+    for words in lexed.simple_commands() {
+        for (at, word) in words.iter().enumerate() {
+            if !expands_later(&words[..at]) {
+                found
+                    .extend(word.frozen.iter().filter_map(|&frozen| one_pasted(say, frozen, keys)));
             }
         }
     }
@@ -96,17 +92,15 @@ pub(super) fn pasted(say: &Speaker<'_>, keys: &BTreeSet<&str>) -> Vec<Finding> {
 
 /// Returns whether the word behind these is read by another shell, or by a program that does with
 /// `$NAME` what foreman does.
-fn expands_later(before: &[&str]) -> bool {
+fn expands_later(before: &[&Word]) -> bool {
     let is_shell_option =
-        |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c');
-    before.last().is_some_and(is_shell_option)
-        || before.iter().any(|word| matches!(*word, "eval" | "trap" | "envsubst"))
+        |text: &str| text.starts_with('-') && !text.starts_with("--") && text.ends_with('c');
+    before.last().is_some_and(|word| is_shell_option(&word.text))
+        || before.iter().any(|word| matches!(&*word.text, "eval" | "trap" | "envsubst"))
 }
 
 fn one_pasted(say: &Speaker<'_>, frozen: Frozen, keys: &BTreeSet<&str>) -> Option<Finding> {
-    let behind = &say.entry.command[frozen.at + 1..];
-    let name = &behind[..behind.len()
-        - behind.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len()];
+    let name = name_at(&say.entry.command[frozen.at + 1..]);
     if !keys.contains(name) {
         return None;
     }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::{Finding, Speaker};
-use crate::app::shell::{Token, Word, lex};
+use crate::app::shell::{Lexed, Token, Word};
 
 /// A program, an option with which it leaves the foreground, and what to do in its place.
 struct Daemon {
@@ -97,9 +97,9 @@ const RUNNERS: [&str; 12] = [
 ];
 
 /// Finds a command that ends with `&`, or whose last program was told to be a daemon.
-pub(super) fn background(say: &Speaker<'_>) -> Option<Finding> {
+pub(super) fn background(say: &Speaker<'_>, lexed: &Lexed) -> Option<Finding> {
     let command = &say.entry.command;
-    let tokens = lex(command).tokens;
+    let tokens = &lexed.tokens;
     let name = &say.entry.name;
     if let Some(Token::Operator(span)) = tokens.last()
         && command[span.clone()] == *"&"
@@ -108,7 +108,7 @@ pub(super) fn background(say: &Speaker<'_>) -> Option<Finding> {
         let hint = "delete the `&`: pm runs the process types side by side".into();
         return Some(say.warn("background", span.clone(), message, hint));
     }
-    let (daemon, span) = last_command(command, &tokens).and_then(|words| daemon(&words))?;
+    let (daemon, span) = last_command(command, tokens).and_then(|words| daemon(&words))?;
     let message = format!(
         "`{}` puts itself in the background here, and `{name}` seems to end at once",
         daemon.program
@@ -137,9 +137,8 @@ fn daemon(words: &[&Word]) -> Option<(&'static Daemon, Range<usize>)> {
     let at = words.iter().position(|word| !is_prefix(&word))?;
     let at = if words.get(at + 1).is_some_and(|word| word.text == "-m") { at + 2 } else { at };
     let program = words.get(at)?;
-    let base = program.text.rsplit('/').next().unwrap_or_default();
     let arguments = &words[at + 1..];
-    let daemon = DAEMONS.iter().find(|daemon| daemon.program == base)?;
+    let daemon = DAEMONS.iter().find(|daemon| daemon.program == program.base_name())?;
     let says = |option: &str| match option.split_once(' ') {
         Some(("daemon", _)) => {
             arguments.iter().find(|word| word.text.contains(option)).map(|word| word.span.clone())

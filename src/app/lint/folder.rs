@@ -80,7 +80,7 @@ fn after(
     }
     let mut to = words.skip_while(|word| matches!(word.text.as_str(), "-L" | "-P" | "-e" | "--"));
     let (Some(target), None) = (to.next(), to.next()) else { return ControlFlow::Break(None) };
-    let is_known = !target.is_expanded && !target.text.is_empty() && target.text != "-";
+    let is_known = target.is_literal() && !target.text.is_empty() && target.text != "-";
     if first.text != "cd" || !is_known {
         return ControlFlow::Break(None);
     }

@@ -140,9 +140,9 @@ pub fn check(subject: Subject<'_>, system: &System<'_>) -> Vec<Finding> {
         let ask = folder::Ask { environment: &environment, folder, what: system.folder };
         all.extend(folder::missing(&say, &lexed, &ask));
         all.extend(variable::unset(&say, &lexed, &environment));
-        all.extend(command::pasted(&say, &pasted));
-        all.extend(command::program(&say, &|name| (system.program)(name, folder)));
-        all.extend(daemon::background(&say));
+        all.extend(command::pasted(&say, &lexed, &pasted));
+        all.extend(command::program(&say, &lexed, &|name| (system.program)(name, folder)));
+        all.extend(daemon::background(&say, &lexed));
     }
     all.extend(ports::collisions(subject));
     all.extend(ports::taken(subject, system.port));

@@ -1,7 +1,7 @@
 //! Lint of what a shell refuses to read at all: quotes that are never closed, and other errors of syntax.
 
 use super::{Finding, Severity, Speaker};
-use crate::app::shell::{Lexed, ShellCommand, Unread, shell_command};
+use crate::app::shell::{Lexed, Unread};
 use crate::app::text::printable;
 
 /// Finds a command that the shell refuses, by asking the shell; where it is a sign that is never closed, its
@@ -12,8 +12,8 @@ pub(super) fn syntax(
     ask: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Finding> {
     let command = &say.entry.command;
-    // What has words and redirections only, all of them closed, cannot be refused.
-    if matches!(shell_command(command), ShellCommand::Exec(_)) {
+    // What has words and redirections only, all of them closed, cannot be refused, unless a `$(…)` is.
+    if lexed.program().is_some() && lexed.nested.is_empty() {
         return None;
     }
     let reason = ask(command)?;

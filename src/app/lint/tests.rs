@@ -157,8 +157,10 @@ fn what_a_shell_refuses_is_an_error_with_its_place() {
         assert_eq!(shown(&found), [expected], "{command}");
         assert_eq!(found[0].severity, Severity::Error, "{command}");
     }
-    let found = of_command("if true; then x");
-    assert_eq!(found, ["1:6 syntax-error: the shell refuses the command: what it says"]);
+    for command in ["if true; then x", "x $(if)", "x >2>f"] {
+        let found = of_command(command);
+        assert_eq!(found, ["1:6 syntax-error: the shell refuses the command: what it says"]);
+    }
     for command in [
         "echo \"it's\" 'a\"b' it\\'s # it's",
         "awk '{print \"$1\"}' \"${DB:-it's}\" \"`cat \"x\"`\"",

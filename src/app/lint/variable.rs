@@ -6,23 +6,18 @@ use std::ops::Range;
 
 use super::{Finding, Speaker};
 use crate::app::Environment;
-use crate::app::shell::{Lexed, Token, Unset, Word};
+use crate::app::shell::{Lexed, Unset, Word, simple_commands};
 
 /// What a shell sets for itself (POSIX, Shell Command Language 2.5.3).
 const OF_SHELLS: [&str; 11] =
     ["IFS", "LINENO", "OLDPWD", "OPTARG", "OPTIND", "PATH", "PPID", "PS1", "PS2", "PS4", "PWD"];
 
-/// Words of the grammar behind which a command begins.
-const OPENERS: [&str; 10] =
-    ["!", "{", "do", "elif", "else", "if", "then", "time", "until", "while"];
-
 /// Finds each variable that is set neither in the environment of an instance nor by the command itself;
 /// the first place of each.
 pub(super) fn unset(say: &Speaker<'_>, lexed: &Lexed, environment: &Environment) -> Vec<Finding> {
     let mut own = Own::default();
-    for tokens in lexed.nested.iter().chain([&lexed.tokens]) {
-        own.read(tokens);
-    }
+    let lists = lexed.nested.iter().chain([&lexed.tokens]);
+    lists.flat_map(|tokens| simple_commands(tokens)).for_each(|words| own.command(&words));
     if lexed.unread.is_some() || own.reads_other_text {
         return Vec::new();
     }
@@ -61,20 +56,12 @@ struct Own<'a> {
 }
 
 impl<'a> Own<'a> {
-    fn read(&mut self, tokens: &'a [Token]) {
-        for part in tokens.split(|token| matches!(token, Token::Operator(_))) {
-            let words: Vec<&Word> = part.iter().filter_map(Token::word).collect();
-            self.command(&words);
-        }
-    }
-
     fn command(&mut self, words: &[&'a Word]) {
         // `export A=1`, `env A=1 sh -c ...`, `$((A=1))` too.
         let assigned = words.iter().filter(|word| word.is_assignment);
         self.names.extend(assigned.filter_map(|word| word.text.split('=').next()));
-        let is_before = |word: &&&Word| {
-            word.is_assignment || (!word.is_quoted && OPENERS.contains(&word.text.as_str()))
-        };
+        let is_before =
+            |word: &&&Word| word.is_assignment || word.opens_command() || word.text == "time";
         let skipped = words.iter().take_while(is_before).count();
         let Some((first, arguments)) = words[skipped..].split_first() else { return };
         let texts = arguments.iter().map(|word| word.text.as_str());

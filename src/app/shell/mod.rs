@@ -5,13 +5,57 @@ mod lexer;
 mod simple;
 mod token;
 
-pub(crate) use lexer::lex;
+pub use lexer::lex;
 pub use simple::script;
 pub(crate) use simple::{ShellCommand, is_shell_word, shell_command, short_name};
-pub(crate) use token::{Frozen, FrozenBy, Lexed, Token, Unread, Unset, Word};
+pub(crate) use token::simple_commands;
+pub use token::{Expansion, Frozen, FrozenBy, Lexed, Token, Unread, Unset, Variable, Word};
 
 /// Returns whether `name` is a name as POSIX defines it: letters, digits and `_`, no digit first.
 pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Returns the letters, digits and `_` at the front of a text.
+pub(crate) fn name_at(text: &str) -> &str {
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    &text[..text.len() - rest.len()]
+}
+
+/// Returns whether a command uses a variable, or gives another shell a text that does: `sh -c 'echo $PORT'`.
+pub(crate) fn uses_variable(command: &str, name: &str) -> bool {
+    let lexed = lex(command);
+    let words = lexed.nested.iter().chain([&lexed.tokens]).flatten().filter_map(Token::word);
+    let is_frozen = |frozen: &Frozen| {
+        let behind = &command[frozen.at + 1..];
+        name_at(behind.strip_prefix('{').unwrap_or(behind)) == name
+    };
+    lexed.variables.iter().any(|variable| variable.name == name)
+        || words.flat_map(|word| &word.frozen).any(is_frozen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uses_variable;
+
+    #[test]
+    fn a_variable_is_used_where_this_shell_or_another_one_gets_it() {
+        let uses = [
+            "a -p $PORT",
+            "a \"b:${PORT:-80}\"",
+            "a ${X:-$PORT}",
+            "a $(b $PORT)",
+            "sh -c 'a $PORT'",
+            "sh -c 'a ${PORT}'",
+            "sh -c \"a \\$PORT\"",
+        ];
+        for command in uses {
+            assert!(uses_variable(command, "PORT"), "{command}");
+        }
+        for command in ["a", "a PORT", "a $PORTAL", "a ${PORTS}", "sh -c 'a $PORTAL'", "a # $PORT"]
+        {
+            assert!(!uses_variable(command, "PORT"), "{command}");
+        }
+    }
 }

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use super::lexer::lex;
-use super::token::{Token, Word};
+use super::token::{Lexed, Word};
 use crate::app::{Environment, Signal};
 
 /// A command for `/bin/sh -c`, by how a signal reaches its program.
@@ -60,9 +60,9 @@ pub(crate) fn short_name(signal: Signal) -> String {
 /// command, so that no shell stays, else verbatim. A function that bash has put into the environment is no
 /// program.
 pub fn script<'a>(command: &'a str, environment: &Environment) -> Cow<'a, str> {
-    match program_of(command) {
+    match lex(command).program() {
         Some(program) if environment.get(format!("BASH_FUNC_{}%%", program.text)).is_none() => {
-            Cow::Owned(with_exec(command, &program))
+            Cow::Owned(with_exec(command, program))
         }
         Some(_) | None => Cow::Borrowed(command),
     }
@@ -70,8 +70,8 @@ pub fn script<'a>(command: &'a str, environment: &Environment) -> Cow<'a, str> {
 
 /// Decides how an exported command is run.
 pub(crate) fn shell_command(command: &str) -> ShellCommand {
-    match program_of(command) {
-        Some(program) => ShellCommand::Exec(with_exec(command, &program)),
+    match lex(command).program() {
+        Some(program) => ShellCommand::Exec(with_exec(command, program)),
         None => ShellCommand::Compound(command.to_owned()),
     }
 }
@@ -89,134 +89,38 @@ fn with_exec(command: &str, program: &Word) -> String {
 
 /// Words that the shell itself understands: reserved words, and builtins of dash, bash, busybox and the Korn
 /// shells. `exec` would look for a program of that name, or fail.
-const SHELL_WORDS: &[&str] = &[
-    "!",
-    ".",
-    ":",
-    "[",
-    "[[",
-    "]]",
-    "alias",
-    "autoload",
-    "bg",
-    "bind",
-    "break",
-    "builtin",
-    "caller",
-    "case",
-    "cd",
-    "chdir",
-    "command",
-    "compgen",
-    "complete",
-    "compopt",
-    "continue",
-    "coproc",
-    "declare",
-    "dirs",
-    "disown",
-    "do",
-    "done",
-    "echo",
-    "elif",
-    "else",
-    "enable",
-    "esac",
-    "eval",
-    "exit",
-    "export",
-    "false",
-    "fc",
-    "fg",
-    "fi",
-    "float",
-    "for",
-    "function",
-    "functions",
-    "getopts",
-    "hash",
-    "help",
-    "history",
-    "if",
-    "in",
-    "integer",
-    "jobs",
-    "kill",
-    "let",
-    "local",
-    "logout",
-    "mapfile",
-    "nameref",
-    "popd",
-    "print",
-    "printf",
-    "pushd",
-    "pwd",
-    "read",
-    "readarray",
-    "readonly",
-    "return",
-    "select",
-    "set",
-    "setvar",
-    "shift",
-    "shopt",
-    "source",
-    "suspend",
-    "test",
-    "then",
-    "time",
-    "times",
-    "trap",
-    "true",
-    "type",
-    "typeset",
-    "ulimit",
-    "umask",
-    "unalias",
-    "unset",
-    "until",
-    "wait",
-    "whence",
-    "while",
-    "{",
-    "}",
-];
+const SHELL_WORDS: &str = "\
+    ! . : [ [[ ]] alias autoload bg bind break builtin caller case cd chdir command compgen \
+    complete compopt continue coproc declare dirs disown do done echo elif else enable esac eval \
+    exit export false fc fg fi float for function functions getopts hash help history if in \
+    integer jobs kill let local logout mapfile nameref popd print printf pushd pwd read \
+    readarray readonly return select set setvar shift shopt source suspend test then time times \
+    trap true type typeset ulimit umask unalias unset until wait whence while { }";
 
 /// Returns whether a word is known to the shell itself, so that it looks for no program of this name.
 pub(crate) fn is_shell_word(text: &str) -> bool {
-    SHELL_WORDS.contains(&text)
+    SHELL_WORDS.split(' ').any(|word| word == text)
 }
 
 /// Programs that start another one in a session of its own, which the leader of a process group can only
 /// have by a fork: behind `exec` they would end at once.
 const SESSION_MAKERS: [&str; 3] = ["setsid", "pgrphack", "chpst"];
 
-/// Returns the word of the program, or of `exec`; `None` where the command is not surely one simple command
-/// that `exec` can run.
-fn program_of(command: &str) -> Option<Word> {
-    let lexed = lex(command);
-    if lexed.unread.is_some() {
-        return None;
+impl Lexed {
+    /// Returns the word of the program, or of `exec`; `None` where the command is not surely one simple
+    /// command that `exec` can run.
+    pub(crate) fn program(&self) -> Option<&Word> {
+        let words = self.one_simple_command()?;
+        let makes_a_session = words.iter().any(|word| SESSION_MAKERS.contains(&word.base_name()));
+        let program = words.into_iter().find(|word| !word.is_assignment)?;
+        let is_exec = program.text == "exec";
+        (is_exec || (is_program(program) && !makes_a_session)).then_some(program)
     }
-    let mut words = Vec::new();
-    for token in lexed.tokens {
-        match token {
-            Token::Word(word) => words.push(word),
-            Token::Redirection => {}
-            Token::Operator(_) => return None,
-        }
-    }
-    let base = |word: &Word| word.text.rsplit('/').next().unwrap_or_default().to_owned();
-    let makes_a_session = words.iter().any(|word| SESSION_MAKERS.contains(&base(word).as_str()));
-    let program = words.into_iter().find(|word| !word.is_assignment)?;
-    let is_exec = program.text == "exec";
-    (is_exec || (is_program(&program) && !makes_a_session)).then_some(program)
 }
 
 fn is_program(word: &Word) -> bool {
     // What an expansion puts in is looked up as it is: `$X` may be a builtin, `$X/bin/java` is a path.
-    let is_known = word.is_path || !(word.is_expanded || word.text.contains(['{', '}']));
+    let is_known = word.is_path || (word.is_literal() && !word.text.contains(['{', '}']));
     // `exec` would take the first for an option of its own; others are more than a name in some shell.
     // bash expands the tilde of `exec '~/x'`.
     let is_special = word.text.starts_with(['-', '%'])
@@ -238,6 +142,8 @@ mod tests {
     fn one_simple_command_gets_exec() {
         let table = [
             ("./web -p $PORT", "exec ./web -p $PORT"),
+            ("./web \\\n -p 1", "exec ./web \\\n -p 1"),
+            ("./web $'a b' ${A^^}", "exec ./web $'a b' ${A^^}"),
             ("bundle exec puma", "exec bundle exec puma"),
             ("exec ./web", "exec ./web"),
             ("exec env A=1 ./web", "exec env A=1 ./web"),
@@ -309,7 +215,6 @@ mod tests {
             "a \\>|b",
             "a >",
             "a $'b\\'; c'",
-            "a \\\nb",
             "setsid a",
             "nice /usr/bin/setsid a",
             "umask 027",
@@ -325,6 +230,7 @@ mod tests {
             "a $(open",
             "a `open",
             "a \\",
+            "a 10>f",
             "while true",
             "",
         ];
