@@ -9,5 +9,7 @@ mod properties;
 
 mod corpus;
 mod damage;
+#[path = "../cli/sandbox/long.rs"]
+mod long;
 mod pump;
 mod shell;
