@@ -9,7 +9,7 @@ use super::args::StartArgs;
 use super::ctl::find;
 use super::sources::Sources;
 use super::{answer, before, tell};
-use crate::control::place;
+use crate::control::socket_paths;
 use crate::error::Error;
 use crate::os::daemon::{self, Launched};
 
@@ -20,7 +20,7 @@ const LOG: &str = "pm.log";
 /// error by then.
 pub(crate) fn start(args: &StartArgs, root: &Path, sources: &Sources) -> Result<i32, Error> {
     let folder = find::folder(sources);
-    if let Err(source) = place::make(&folder) {
+    if let Err(source) = socket_paths::make(&folder) {
         return Err(Error::NoControl { folder, source });
     }
     let path = match &args.log {

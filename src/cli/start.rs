@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::ArgMatches;
 
 use super::args::{StartArgs, Tool};
-use super::ctl::begin::{self, Beginning};
+use super::ctl::begin::{self, StartTarget};
 use super::given::Given;
 use super::resolve::{self, Asked, Loaded, Plan, look};
 use super::settled::Settled;
@@ -16,8 +16,8 @@ use crate::cli::load;
 use crate::error::Error;
 use crate::os::listeners::Listeners;
 use crate::output::Form;
-use crate::session::desk::{Control, Reread};
 use crate::session::own_terminal::OwnTerminal;
+use crate::session::requests::{Control, Reread};
 use crate::{os, resources};
 
 /// Runs the application until it has ended, and returns the exit code.
@@ -39,11 +39,11 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
     };
     let procfile = settled.files.procfile(&sources.cwd);
     // Who launched this one has looked.
-    let turn = match args.daemonised {
+    let start_lock = match args.daemonised {
         true => None,
         false => match begin::beside_others(args, &plan.app, &procfile, sources)? {
-            Beginning::OfItsOwn(turn) => turn,
-            Beginning::InSession(code) => return Ok(code),
+            StartTarget::NewSession(start_lock) => start_lock,
+            StartTarget::Existing(code) => return Ok(code),
         },
     };
     // Who is started in the background need not say again what was said here.
@@ -59,7 +59,7 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
     // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
     let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
     let _terminal = if is_dumb { None } else { OwnTerminal::of(&plan.app) };
-    let control = Control { folder, procfile, turn, launched: args.daemonised, reread };
+    let control = Control { folder, procfile, start_lock, launched: args.daemonised, reread };
     crate::session::run::run(Arc::new(plan.app), form, zone, plan.notices, control)
 }
 

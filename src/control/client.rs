@@ -5,10 +5,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::proto::{Answer, Body, Call, Order, VERSION};
+use super::proto::{Answer, Call, Request, Response, VERSION};
 
 /// What a status may take: the session answers at once, unless it is stopped (Ctrl-Z) or stuck.
-pub const PROMPT: Duration = Duration::from_secs(2);
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection to a session, on which one order was given.
 #[derive(Debug)]
@@ -20,13 +20,13 @@ pub struct Connection {
 
 /// What came of waiting.
 #[derive(Debug)]
-pub enum Heard {
+pub enum Received {
     /// An answer.
-    Answer(Body),
+    Response(Response),
     /// Nothing yet.
-    Nothing,
+    Timeout,
     /// The session has closed the connection.
-    End,
+    Closed,
 }
 
 impl Connection {
@@ -34,10 +34,10 @@ impl Connection {
     ///
     /// # Errors
     /// Nobody listens there, or the connection breaks.
-    pub fn open(socket: &Path, order: Order) -> io::Result<Self> {
+    pub fn open(socket: &Path, order: Request) -> io::Result<Self> {
         let mut stream = UnixStream::connect(socket)?;
-        stream.set_write_timeout(Some(PROMPT))?;
-        give(&mut stream, order)?;
+        stream.set_write_timeout(Some(RESPONSE_TIMEOUT))?;
+        send(&mut stream, order)?;
         Ok(Self { reader: BufReader::new(stream), line: Vec::new() })
     }
 
@@ -45,18 +45,18 @@ impl Connection {
     ///
     /// # Errors
     /// The connection breaks, or what comes is no answer.
-    pub fn wait(&mut self, limit: Option<Duration>) -> io::Result<Heard> {
+    pub fn receive(&mut self, limit: Option<Duration>) -> io::Result<Received> {
         // A limit of zero would be none.
         let limit = limit.map(|limit| limit.max(Duration::from_millis(1)));
         self.reader.get_ref().set_read_timeout(limit)?;
         match self.reader.read_until(b'\n', &mut self.line) {
-            Ok(0) => Ok(Heard::End),
+            Ok(0) => Ok(Received::Closed),
             Ok(_) => {
                 let line = std::mem::take(&mut self.line);
-                Ok(Heard::Answer(serde_json::from_slice::<Answer>(&line)?.body))
+                Ok(Received::Response(serde_json::from_slice::<Answer>(&line)?.body))
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                Ok(Heard::Nothing)
+                Ok(Received::Timeout)
             }
             Err(error) => Err(error),
         }
@@ -66,7 +66,7 @@ impl Connection {
     ///
     /// # Errors
     /// The connection breaks.
-    pub fn bytes(&mut self, length: usize) -> io::Result<Vec<u8>> {
+    pub fn read_bytes(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         (&mut self.reader).take(length as u64).read_to_end(&mut bytes)?;
         if bytes.len() < length { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
@@ -77,7 +77,7 @@ impl Connection {
 ///
 /// # Errors
 /// The connection breaks.
-pub fn give(stream: &mut UnixStream, order: Order) -> io::Result<()> {
+pub fn send(stream: &mut UnixStream, order: Request) -> io::Result<()> {
     let mut line = serde_json::to_vec(&Call { pm: VERSION, order })?;
     line.push(b'\n');
     stream.write_all(&line)
@@ -88,12 +88,12 @@ pub fn give(stream: &mut UnixStream, order: Order) -> io::Result<()> {
 /// # Errors
 /// Nobody listens there, or the connection breaks: [`ErrorKind::UnexpectedEof`] where it is closed without an
 /// answer, [`ErrorKind::TimedOut`] where none comes.
-pub fn ask(socket: &Path, order: Order) -> io::Result<Body> {
+pub fn request(socket: &Path, order: Request) -> io::Result<Response> {
     let fail = |kind, text| Err(io::Error::new(kind, text));
-    match Connection::open(socket, order)?.wait(Some(PROMPT))? {
-        Heard::Answer(body) => Ok(body),
-        Heard::End => fail(ErrorKind::UnexpectedEof, "it ended before it answered"),
-        Heard::Nothing => {
+    match Connection::open(socket, order)?.receive(Some(RESPONSE_TIMEOUT))? {
+        Received::Response(body) => Ok(body),
+        Received::Closed => fail(ErrorKind::UnexpectedEof, "it ended before it answered"),
+        Received::Timeout => {
             fail(ErrorKind::TimedOut, "it does not answer; it may be stopped (Ctrl-Z)")
         }
     }

@@ -2,8 +2,8 @@
 //! files of a session; what a request means is the supervisor's, and what it does the shell's.
 
 pub mod client;
-mod peer;
-pub mod place;
+mod peer_credentials;
 pub mod proto;
 pub mod server;
-pub mod turn;
+pub mod socket_paths;
+pub mod start_lock;

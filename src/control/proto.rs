@@ -16,21 +16,21 @@ pub struct Call {
     pub pm: u32,
     /// What it wants.
     #[serde(flatten)]
-    pub order: Order,
+    pub order: Request,
 }
 
 /// What can be wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
-pub enum Order {
+pub enum Request {
     /// To know what every instance does.
     Status,
     /// To start instances that do not run.
-    Start(Names),
+    Start(Targets),
     /// To stop instances.
-    Stop(Names),
+    Stop(Targets),
     /// To restart instances.
-    Restart(Names),
+    Restart(Targets),
     /// To have so many of each type.
     Scale {
         /// Process types and their counts.
@@ -40,7 +40,7 @@ pub enum Order {
     },
     /// To send a signal to instances.
     Signal {
-        /// Names or globs.
+        /// Targets or globs.
         names: Vec<String>,
         /// Its number.
         signal: i32,
@@ -50,16 +50,16 @@ pub enum Order {
         /// Whether the answer comes when it is so.
         wait: bool,
     },
-    /// To get the output of instances: [`Body::Output`] and [`Body::Lost`], until all is sent.
+    /// To get the output of instances: [`Response::Output`] and [`Response::Lost`], until all is sent.
     Logs {
-        /// Names or globs; none: all.
+        /// Targets or globs; none: all.
         names: Vec<String>,
         /// So many lines of each instance, of those that are kept.
         lines: usize,
         /// What comes later, too.
         follow: bool,
     },
-    /// To see and to type on the terminal of one instance: [`Body::Attached`], then [`Body::Output`] as
+    /// To see and to type on the terminal of one instance: [`Response::Attached`], then [`Response::Output`] as
     /// the terminal gives it. From then on the client sends [`keys`] and [`size`].
     Attach {
         /// `web.2`
@@ -78,8 +78,8 @@ pub enum Order {
 
 /// Whom an order is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Names {
-    /// Names or globs.
+pub struct Targets {
+    /// Targets or globs.
     pub names: Vec<String>,
     /// Whether the answer comes when it is so.
     pub wait: bool,
@@ -95,19 +95,19 @@ pub struct Answer {
     pub pm: u32,
     /// The answer.
     #[serde(flatten)]
-    pub body: Body,
+    pub body: Response,
 }
 
 /// The answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
-pub enum Body {
+pub enum Response {
     /// It is so; without `wait`, it has begun.
     Done,
     /// For these it did not come true.
     Failed {
         /// Who, and why.
-        failures: Vec<Failed>,
+        failures: Vec<InstanceFailure>,
     },
     /// Something in the files was passed over; the answer follows.
     Warning {
@@ -143,7 +143,7 @@ pub enum Body {
 
 /// An instance for which something did not come true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failed {
+pub struct InstanceFailure {
     /// `web.2`
     pub name: String,
     /// Why, for a person.
@@ -169,16 +169,16 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub terminals: Vec<String>,
     /// Every instance.
-    pub instances: Vec<Instance>,
+    pub instances: Vec<InstanceStatus>,
 }
 
 /// What one instance does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Instance {
+pub struct InstanceStatus {
     /// `web.2`
     pub name: String,
     /// `waiting`, `starting`, `running`, `stopping`, `backing-off`, `stopped`, `done` or `failed`.
-    pub state: State,
+    pub state: InstanceState,
     /// Its process, which is also its group.
     pub pid: Option<i32>,
     /// Its PORT.
@@ -200,7 +200,7 @@ pub struct Instance {
 /// What an instance does, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum InstanceState {
     /// Others come first.
     Waiting,
     /// It is being started.
@@ -219,7 +219,7 @@ pub enum State {
     Failed,
 }
 
-impl State {
+impl InstanceState {
     /// Returns whether it is on its way to something else.
     pub fn is_passing(self) -> bool {
         match self {
@@ -262,7 +262,7 @@ pub fn call(line: &[u8]) -> Result<Call, String> {
 
 /// What a client that is attached sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Typed<'a> {
+pub enum Frame<'a> {
     /// Keys.
     Keys(&'a [u8]),
     /// The new size of its terminal.
@@ -280,13 +280,13 @@ const KEYS: u8 = 0;
 const SIZE: u8 = 1;
 
 /// Returns keys as frames.
-pub fn keys(typed: &[u8]) -> Vec<u8> {
+pub fn keys_frames(typed: &[u8]) -> Vec<u8> {
     let frame = |keys: &[u8]| frame(KEYS, keys);
     typed.chunks(usize::from(u16::MAX)).flat_map(frame).collect()
 }
 
 /// Returns a size as a frame.
-pub fn size(rows: u16, columns: u16) -> Vec<u8> {
+pub fn size_frame(rows: u16, columns: u16) -> Vec<u8> {
     frame(SIZE, &[rows.to_be_bytes(), columns.to_be_bytes()].concat())
 }
 
@@ -297,15 +297,15 @@ fn frame(kind: u8, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Returns how many bytes come behind the head of a frame.
-pub fn length_of(head: [u8; FRAME_HEAD]) -> usize {
+pub fn frame_length(head: [u8; FRAME_HEAD]) -> usize {
     usize::from(u16::from_be_bytes([head[1], head[2]]))
 }
 
 /// Reads a frame. `None` where it is none.
-pub fn typed(head: [u8; FRAME_HEAD], bytes: &[u8]) -> Option<Typed<'_>> {
+pub fn parse_frame(head: [u8; FRAME_HEAD], bytes: &[u8]) -> Option<Frame<'_>> {
     match (head[0], bytes) {
-        (KEYS, keys) => Some(Typed::Keys(keys)),
-        (SIZE, &[a, b, c, d]) => Some(Typed::Size {
+        (KEYS, keys) => Some(Frame::Keys(keys)),
+        (SIZE, &[a, b, c, d]) => Some(Frame::Size {
             rows: u16::from_be_bytes([a, b]),
             columns: u16::from_be_bytes([c, d]),
         }),
@@ -314,7 +314,7 @@ pub fn typed(head: [u8; FRAME_HEAD], bytes: &[u8]) -> Option<Typed<'_>> {
 }
 
 /// Returns an answer as a line.
-pub fn line(body: Body) -> Vec<u8> {
+pub fn line(body: Response) -> Vec<u8> {
     let answer = Answer { pm: VERSION, body };
     // Strings, numbers and lists always become JSON.
     let mut line = serde_json::to_vec(&answer).unwrap_or_default();
@@ -330,9 +330,9 @@ mod tests {
     #[test]
     fn an_order_and_its_answer_are_readable_lines() {
         let text = br#"{"pm":1,"do":"restart","names":["web"],"wait":true}"#;
-        let names = Names { names: vec!["web".into()], wait: true, timeout_ms: None };
-        assert_eq!(call(text), Ok(Call { pm: 1, order: Order::Restart(names) }));
-        assert_eq!(line(Body::Done), b"{\"pm\":1,\"is\":\"done\"}\n");
+        let names = Targets { names: vec!["web".into()], wait: true, timeout_ms: None };
+        assert_eq!(call(text), Ok(Call { pm: 1, order: Request::Restart(names) }));
+        assert_eq!(line(Response::Done), b"{\"pm\":1,\"is\":\"done\"}\n");
     }
 
     #[test]
@@ -346,28 +346,28 @@ mod tests {
     fn frames_are_read_as_they_were_written() {
         let split = |frame: &[u8]| {
             let head = [frame[0], frame[1], frame[2]];
-            assert_eq!(length_of(head), frame.len() - FRAME_HEAD);
+            assert_eq!(frame_length(head), frame.len() - FRAME_HEAD);
             (head, frame[FRAME_HEAD..].to_vec())
         };
-        let (head, bytes) = split(&keys(b"ls\r"));
-        assert_eq!(typed(head, &bytes), Some(Typed::Keys(b"ls\r")));
-        let (head, bytes) = split(&size(40, 300));
-        assert_eq!(typed(head, &bytes), Some(Typed::Size { rows: 40, columns: 300 }));
-        assert_eq!(typed([1, 0, 1], b"x"), None);
-        assert_eq!(typed([9, 0, 0], b""), None);
+        let (head, bytes) = split(&keys_frames(b"ls\r"));
+        assert_eq!(parse_frame(head, &bytes), Some(Frame::Keys(b"ls\r")));
+        let (head, bytes) = split(&size_frame(40, 300));
+        assert_eq!(parse_frame(head, &bytes), Some(Frame::Size { rows: 40, columns: 300 }));
+        assert_eq!(parse_frame([1, 0, 1], b"x"), None);
+        assert_eq!(parse_frame([9, 0, 0], b""), None);
     }
 
-    fn order() -> impl Strategy<Value = Order> {
+    fn order() -> impl Strategy<Value = Request> {
         let names = || proptest::collection::vec(".{0,8}", 0..4);
         prop_oneof![
-            Just(Order::Status),
+            Just(Request::Status),
             (names(), any::<bool>(), any::<Option<u64>>()).prop_map(|(names, wait, timeout_ms)| {
-                Order::Stop(Names { names, wait, timeout_ms })
+                Request::Stop(Targets { names, wait, timeout_ms })
             }),
-            (names(), any::<i32>()).prop_map(|(names, signal)| Order::Signal { names, signal }),
+            (names(), any::<i32>()).prop_map(|(names, signal)| Request::Signal { names, signal }),
             (proptest::collection::vec((".{0,4}", any::<u16>()), 0..3), any::<bool>())
-                .prop_map(|(counts, wait)| Order::Scale { counts, wait }),
-            any::<bool>().prop_map(|wait| Order::Quit { wait }),
+                .prop_map(|(counts, wait)| Request::Scale { counts, wait }),
+            any::<bool>().prop_map(|wait| Request::Quit { wait }),
         ]
     }
 

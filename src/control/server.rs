@@ -18,22 +18,22 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender};
 use nix::unistd::geteuid;
 
-use super::peer;
-use super::place::Place;
-use super::proto::{self, Body, Call, LINE_LIMIT, Order};
+use super::peer_credentials;
+use super::proto::{self, Call, LINE_LIMIT, Request, Response};
+use super::socket_paths::SocketPaths;
 
 /// As many may be connected at a time.
-pub const CLIENTS: usize = 64;
+pub const MAX_CLIENTS: usize = 64;
 /// What waits for one client at most, in bytes; a single message may be longer.
-const QUEUE: usize = 4 << 20;
+const QUEUE_LIMIT: usize = 4 << 20;
 /// What a message costs besides its bytes.
-const MESSAGE: usize = 64;
+const ITEM_COST: usize = 64;
 /// One write, where there is as much.
-const WRITE: usize = 64 << 10;
+const WRITE_SIZE: usize = 64 << 10;
 /// A client that has connected must ask within this.
-const HURRY: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the end of a session waits for its last answers to be taken.
-const FAREWELL: Duration = Duration::from_millis(500);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 const STACK: usize = 256 << 10;
 
 /// A connection.
@@ -42,27 +42,27 @@ pub struct ClientId(pub u64);
 
 /// What the clients' threads tell the session.
 #[derive(Debug)]
-pub enum FromClient {
+pub enum ClientEvent {
     /// One asked for something.
-    Asked(ClientId, Call, Outbox),
+    Requested(ClientId, Call, Outbox),
     /// One is gone that had asked.
-    Gone(ClientId),
+    Left(ClientId),
 }
 
 /// The way back to a client. The connection ends when the last one is dropped and all is sent.
 #[derive(Clone, Debug)]
 pub struct Outbox {
-    sender: Sender<Message>,
-    fill: Arc<Fill>,
-    keyboard: Sender<Keyboard>,
+    sender: Sender<QueueItem>,
+    fill: Arc<QueueFill>,
+    input_sink: Sender<InputSink>,
 }
 
 /// Takes what an attached client types from its connection, and returns when the client has left or sends
 /// what nobody understands.
-pub struct Keyboard(pub Box<dyn FnOnce(&UnixStream) + Send>);
+pub struct InputSink(pub Box<dyn FnOnce(&UnixStream) + Send>);
 
 #[derive(Debug)]
-enum Message {
+enum QueueItem {
     Bytes(Vec<u8>),
     /// Here some was lost: so many lines, or [`CLOSED`].
     Gap(Arc<AtomicU64>),
@@ -73,20 +73,20 @@ const CLOSED: u64 = u64::MAX;
 
 /// How full a queue is, and the gap at its end.
 #[derive(Debug, Default)]
-struct Fill {
+struct QueueFill {
     bytes: AtomicUsize,
     gap: Mutex<Option<Arc<AtomicU64>>>,
 }
 
 impl Outbox {
     /// Lets the client type from now on.
-    pub fn attach(&self, keyboard: Keyboard) {
-        // A client has one order, and so one keyboard.
-        let _ = self.keyboard.try_send(keyboard);
+    pub fn attach(&self, input_sink: InputSink) {
+        // A client has one order, and so one input_sink.
+        let _ = self.input_sink.try_send(input_sink);
     }
 
     /// Sends an answer; never blocks.
-    pub fn answer(&self, body: Body) {
+    pub fn respond(&self, body: Response) {
         // A queue that is full belongs to a client that does not read.
         let _ = self.send(proto::line(body), 0);
     }
@@ -95,11 +95,11 @@ impl Outbox {
     /// client is told how many lines, at the place where they would have stood. Returns whether they go.
     pub fn send(&self, bytes: Vec<u8>, lines: u64) -> bool {
         let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);
-        let cost = bytes.len() + MESSAGE;
+        let cost = bytes.len() + ITEM_COST;
         let before = self.fill.bytes.fetch_add(cost, Ordering::AcqRel);
         // A writer that is gone has nobody to send to.
-        if before == 0 || before + cost <= QUEUE {
-            let _ = self.sender.send(Message::Bytes(bytes));
+        if before == 0 || before + cost <= QUEUE_LIMIT {
+            let _ = self.sender.send(QueueItem::Bytes(bytes));
             *gap = None;
             return true;
         }
@@ -109,7 +109,7 @@ impl Outbox {
     }
 
     /// Tells the client, in its turn, that so many lines are lost.
-    pub fn lose(&self, lines: u64) {
+    pub fn report_loss(&self, lines: u64) {
         let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);
         self.widen(&mut gap, lines);
     }
@@ -122,26 +122,26 @@ impl Outbox {
         if !gap.as_ref().is_some_and(is_open) {
             let opened = Arc::new(AtomicU64::new(lines));
             *gap = Some(Arc::clone(&opened));
-            let _ = self.sender.send(Message::Gap(opened));
+            let _ = self.sender.send(QueueItem::Gap(opened));
         }
     }
 }
 
-impl fmt::Debug for Keyboard {
+impl fmt::Debug for InputSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keyboard")
+        f.write_str("InputSink")
     }
 }
 
 /// How many connections are open.
 #[derive(Debug)]
-struct Open {
+struct Connections {
     count: Mutex<usize>,
     most: AtomicUsize,
     changed: Condvar,
 }
 
-impl Open {
+impl Connections {
     /// Counts one more, unless there are too many.
     fn enter(&self) -> bool {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,53 +159,54 @@ impl Open {
 /// The socket of a session.
 #[derive(Debug)]
 pub struct Server {
-    place: Place,
-    open: Arc<Open>,
+    paths: SocketPaths,
+    open: Arc<Connections>,
 }
 
 /// Where clients come in. It is readable when one waits.
-pub struct Door {
+pub struct Listener {
     listener: UnixListener,
-    open: Arc<Open>,
-    admitted: u64,
-    tell: Arc<dyn Fn(FromClient) + Send + Sync>,
+    open: Arc<Connections>,
+    accepted: u64,
+    tell: Arc<dyn Fn(ClientEvent) + Send + Sync>,
 }
 
 impl Server {
-    /// Opens the socket; whoever has the door lets clients in.
+    /// Opens the socket; the listener accepts clients.
     ///
     /// # Errors
     /// The folder cannot be used, or the system refuses.
     pub fn open(
         folder: &Path,
         root: &Path,
-        tell: impl Fn(FromClient) + Send + Sync + 'static,
-    ) -> io::Result<(Self, Door)> {
+        tell: impl Fn(ClientEvent) + Send + Sync + 'static,
+    ) -> io::Result<(Self, Listener)> {
         let pid = i32::try_from(std::process::id()).map_err(io::Error::other)?;
-        let place = Place::take(folder, root, pid)?;
-        let listener = UnixListener::bind(place.socket())?;
-        std::fs::set_permissions(place.socket(), std::fs::Permissions::from_mode(0o600))?;
+        let paths = SocketPaths::take(folder, root, pid)?;
+        let listener = UnixListener::bind(paths.socket())?;
+        std::fs::set_permissions(paths.socket(), std::fs::Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        let open = Arc::new(Open {
+        let open = Arc::new(Connections {
             count: Mutex::new(0),
-            most: AtomicUsize::new(CLIENTS),
+            most: AtomicUsize::new(MAX_CLIENTS),
             changed: Condvar::new(),
         });
-        let door = Door { listener, open: Arc::clone(&open), admitted: 0, tell: Arc::new(tell) };
-        Ok((Self { place, open }, door))
+        let listener =
+            Listener { listener, open: Arc::clone(&open), accepted: 0, tell: Arc::new(tell) };
+        Ok((Self { paths, open }, listener))
     }
 
     /// Lets no more than so many clients in at a time from now on.
-    pub fn let_in(&self, most: usize) {
-        self.open.most.store(most.min(CLIENTS), Ordering::Relaxed);
+    pub fn limit_connections(&self, most: usize) {
+        self.open.most.store(most.min(MAX_CLIENTS), Ordering::Relaxed);
     }
 
     /// Takes the socket away, and lets clients have their last answers: every outbox is dropped by now.
     pub fn close(self) {
-        drop(self.place);
+        drop(self.paths);
         let count = self.open.count.lock().unwrap_or_else(PoisonError::into_inner);
         // Who has not taken it by then does not get it.
-        drop(self.open.changed.wait_timeout_while(count, FAREWELL, |count| *count > 0));
+        drop(self.open.changed.wait_timeout_while(count, CLOSE_TIMEOUT, |count| *count > 0));
     }
 }
 
@@ -213,12 +214,12 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.into()).stack_size(STACK).spawn(run).map(drop)
 }
 
-impl Door {
+impl Listener {
     /// Lets in one who waits, on threads of its own; never blocks. Strangers and too many are turned away.
     ///
     /// # Errors
     /// No descriptor or thread is to be had.
-    pub fn admit(&mut self) -> io::Result<()> {
+    pub fn accept(&mut self) -> io::Result<()> {
         let stream = match self.listener.accept() {
             Ok((stream, _)) => stream,
             // Gone again.
@@ -227,16 +228,16 @@ impl Door {
         };
         // The BSDs hand it down from the listener.
         stream.set_nonblocking(false)?;
-        if !may_speak(&stream) {
+        if !is_authorized(&stream) {
             return Ok(());
         }
         if !self.open.enter() {
-            turn_away(&stream);
+            reject(&stream);
             return Ok(());
         }
-        self.admitted += 1;
+        self.accepted += 1;
         let (id, counted, tell) =
-            (ClientId(self.admitted), Arc::clone(&self.open), Arc::clone(&self.tell));
+            (ClientId(self.accepted), Arc::clone(&self.open), Arc::clone(&self.tell));
         let started = spawn("client", move || {
             serve(id, stream, |news| tell(news));
             counted.leave();
@@ -248,7 +249,7 @@ impl Door {
     }
 }
 
-impl AsFd for Door {
+impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }
@@ -260,25 +261,25 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// Says why. It fits into what the system keeps for a new connection; who does not read it has hung up.
-fn turn_away(mut stream: &UnixStream) {
+fn reject(mut stream: &UnixStream) {
     let reason = "too many others are connected to this session".to_owned();
     let hint = Some("try again, or end a `pm logs -f` or a `pm attach`".to_owned());
     let _ = stream.set_nonblocking(true);
-    let _ = stream.write_all(&proto::line(Body::Refused { reason, hint }));
+    let _ = stream.write_all(&proto::line(Response::Refused { reason, hint }));
 }
 
 /// The folder keeps strangers out already; this holds also where its mode was changed.
-fn may_speak(stream: &UnixStream) -> bool {
-    peer::uid(stream).is_ok_and(|uid| uid == geteuid().as_raw() || uid == 0)
+fn is_authorized(stream: &UnixStream) -> bool {
+    peer_credentials::uid(stream).is_ok_and(|uid| uid == geteuid().as_raw() || uid == 0)
 }
 
 /// Reads one request, and then waits for the client to go.
-fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
+fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(ClientEvent)) {
     // Bounded by `fill`.
     let (sender, receiver) = crossbeam_channel::unbounded();
-    let fill = Arc::new(Fill::default());
-    let (keyboard, keyboards) = crossbeam_channel::bounded(1);
-    let outbox = Outbox { sender, fill: Arc::clone(&fill), keyboard };
+    let fill = Arc::new(QueueFill::default());
+    let (input_sink, input_sinks) = crossbeam_channel::bounded(1);
+    let outbox = Outbox { sender, fill: Arc::clone(&fill), input_sink };
     // One descriptor for both: no number of clients takes those that a start needs.
     let stream = Arc::new(stream);
     let writing = Arc::clone(&stream);
@@ -289,12 +290,12 @@ fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
     else {
         return;
     };
-    match first_line(&stream).map(|line| proto::call(&line)) {
+    match read_line(&stream).map(|line| proto::call(&line)) {
         Ok(Ok(call)) => {
-            let attaches = matches!(call.order, Order::Attach { .. });
-            tell(FromClient::Asked(id, call, outbox));
+            let attaches = matches!(call.order, Request::Attach { .. });
+            tell(ClientEvent::Requested(id, call, outbox));
             // It is dropped where the answer is no.
-            if attaches && let Ok(Keyboard(take)) = keyboards.recv() {
+            if attaches && let Ok(InputSink(take)) = input_sinks.recv() {
                 take(&stream);
             }
             // Anything more than the end is none of this protocol.
@@ -302,11 +303,11 @@ fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
                 .read(&mut [0])
                 .is_err_and(|error| error.kind() == ErrorKind::Interrupted)
             {}
-            tell(FromClient::Gone(id));
+            tell(ClientEvent::Left(id));
             let _ = stream.shutdown(Shutdown::Read);
         }
         Ok(Err(reason)) => {
-            outbox.answer(Body::Refused { reason, hint: None });
+            outbox.respond(Response::Refused { reason, hint: None });
             drop(outbox);
         }
         Err(_) => drop(outbox),
@@ -316,8 +317,8 @@ fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(FromClient)) {
 }
 
 /// Reads up to the first newline. What comes behind it is for nobody.
-fn first_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
-    stream.set_read_timeout(Some(HURRY))?;
+fn read_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
+    stream.set_read_timeout(Some(REQUEST_TIMEOUT))?;
     let mut line = Vec::new();
     let mut buffer = [0_u8; 4096];
     loop {
@@ -341,39 +342,39 @@ fn first_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
 }
 
 /// Writes what comes until nobody sends any more, then ends the connection.
-fn write(mut stream: &UnixStream, from: &Receiver<Message>, fill: &Fill) {
+fn write(mut stream: &UnixStream, from: &Receiver<QueueItem>, fill: &QueueFill) {
     let mut batch = Vec::new();
     for first in from {
         let mut message = Some(first);
         while let Some(part) = message {
             match part {
-                Message::Bytes(bytes) => {
-                    fill.bytes.fetch_sub(bytes.len() + MESSAGE, Ordering::AcqRel);
+                QueueItem::Bytes(bytes) => {
+                    fill.bytes.fetch_sub(bytes.len() + ITEM_COST, Ordering::AcqRel);
                     // All that is kept of the output may come as one: it is not copied.
                     match batch.is_empty() {
                         true => batch = bytes,
                         false => batch.extend(bytes),
                     }
                 }
-                Message::Gap(gap) => {
+                QueueItem::Gap(gap) => {
                     let lines = gap.swap(CLOSED, Ordering::AcqRel);
-                    batch.extend(proto::line(Body::Lost { lines }));
+                    batch.extend(proto::line(Response::Lost { lines }));
                 }
             }
-            message = if batch.len() < WRITE { from.try_recv().ok() } else { None };
+            message = if batch.len() < WRITE_SIZE { from.try_recv().ok() } else { None };
         }
         if stream.write_all(&batch).is_err() {
             break;
         }
         batch.clear();
-        batch.shrink_to(2 * WRITE);
+        batch.shrink_to(2 * WRITE_SIZE);
     }
     let _ = stream.shutdown(Shutdown::Both);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::place;
+    use super::super::socket_paths;
     use super::*;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use proptest::prelude::*;
@@ -383,23 +384,23 @@ mod tests {
         _server: Server,
         _scratch: tempfile::TempDir,
         socket: std::path::PathBuf,
-        asked: Receiver<FromClient>,
+        asked: Receiver<ClientEvent>,
     }
 
     fn listening() -> Listening {
         let scratch = tempfile::tempdir().unwrap();
         let (folder, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
         let (sender, asked) = crossbeam_channel::unbounded();
-        let (server, mut door) =
+        let (server, mut listener) =
             Server::open(&folder, root, move |news| drop(sender.send(news))).unwrap();
         thread::spawn(move || {
             loop {
-                let mut fds = [PollFd::new(door.as_fd(), PollFlags::POLLIN)];
+                let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
                 poll(&mut fds, PollTimeout::NONE).unwrap();
-                door.admit().unwrap();
+                listener.accept().unwrap();
             }
         });
-        let socket = place::sessions(&folder, root)[0].socket.clone();
+        let socket = socket_paths::sessions(&folder, root)[0].socket.clone();
         Listening { _server: server, _scratch: scratch, socket, asked }
     }
 
@@ -414,12 +415,14 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let mut stream = UnixStream::connect(&it.socket).unwrap();
         stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
-        let Ok(FromClient::Asked(id, call, outbox)) = it.asked.recv() else { panic!("no request") };
-        assert_eq!(call.order, proto::Order::Status);
-        outbox.answer(Body::Done);
+        let Ok(ClientEvent::Requested(id, call, outbox)) = it.asked.recv() else {
+            panic!("no request")
+        };
+        assert_eq!(call.order, proto::Request::Status);
+        outbox.respond(Response::Done);
         drop(outbox);
         assert_eq!(answers(stream), [r#"{"pm":1,"is":"done"}"#]);
-        assert!(matches!(it.asked.recv(), Ok(FromClient::Gone(gone)) if gone == id));
+        assert!(matches!(it.asked.recv(), Ok(ClientEvent::Left(gone)) if gone == id));
     }
 
     #[test]
@@ -428,12 +431,14 @@ mod tests {
         for more in [&b""[..], b"more\n"] {
             let mut stream = UnixStream::connect(&it.socket).unwrap();
             stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
-            let Ok(FromClient::Asked(_, _, outbox)) = it.asked.recv() else { panic!("no request") };
+            let Ok(ClientEvent::Requested(_, _, outbox)) = it.asked.recv() else {
+                panic!("no request")
+            };
             stream.write_all(more).unwrap();
             if more.is_empty() {
                 stream.shutdown(Shutdown::Both).unwrap();
             }
-            assert!(matches!(it.asked.recv(), Ok(FromClient::Gone(_))));
+            assert!(matches!(it.asked.recv(), Ok(ClientEvent::Left(_))));
             drop(outbox);
         }
     }
@@ -455,16 +460,16 @@ mod tests {
     #[test]
     fn what_is_lost_after_a_gap_was_told_is_another_gap() {
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let (keyboard, _) = crossbeam_channel::bounded(1);
-        let outbox = Outbox { sender, fill: Arc::default(), keyboard };
+        let (input_sink, _) = crossbeam_channel::bounded(1);
+        let outbox = Outbox { sender, fill: Arc::default(), input_sink };
         let told = || match receiver.try_recv() {
-            Ok(Message::Gap(gap)) => gap.swap(CLOSED, Ordering::AcqRel),
+            Ok(QueueItem::Gap(gap)) => gap.swap(CLOSED, Ordering::AcqRel),
             other => panic!("no gap: {other:?}"),
         };
-        outbox.lose(1);
-        outbox.lose(2);
+        outbox.report_loss(1);
+        outbox.report_loss(2);
         assert_eq!(told(), 3);
-        outbox.lose(4);
+        outbox.report_loss(4);
         assert_eq!(told(), 4);
         assert!(receiver.is_empty());
     }
@@ -473,10 +478,10 @@ mod tests {
     fn clients_that_hang_keep_nobody_else_out_below_the_limit() {
         let it = listening();
         let hanging: Vec<_> =
-            (1..CLIENTS).map(|_| UnixStream::connect(&it.socket).unwrap()).collect();
+            (1..MAX_CLIENTS).map(|_| UnixStream::connect(&it.socket).unwrap()).collect();
         let mut stream = UnixStream::connect(&it.socket).unwrap();
         stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
-        assert!(matches!(it.asked.recv(), Ok(FromClient::Asked(..))));
+        assert!(matches!(it.asked.recv(), Ok(ClientEvent::Requested(..))));
         let one_too_many = UnixStream::connect(&it.socket).unwrap();
         assert!(answers(one_too_many)[0].contains("too many others are connected"));
         drop(hanging);
@@ -487,7 +492,9 @@ mod tests {
         let it = listening();
         let mut stream = UnixStream::connect(&it.socket).unwrap();
         stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
-        let Ok(FromClient::Asked(_, _, outbox)) = it.asked.recv() else { panic!("no request") };
+        let Ok(ClientEvent::Requested(_, _, outbox)) = it.asked.recv() else {
+            panic!("no request")
+        };
         let sent = 100_u64;
         for _ in 0..sent {
             let mut line = vec![b'x'; 256 << 10];
@@ -517,7 +524,7 @@ mod tests {
             drop(answers(stream));
             let mut stream = UnixStream::connect(&it.socket).unwrap();
             stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
-            prop_assert!(it.asked.iter().any(|news| matches!(news, FromClient::Asked(..))));
+            prop_assert!(it.asked.iter().any(|news| matches!(news, ClientEvent::Requested(..))));
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) struct Room {
     /// Connections.
     pub(crate) connections: usize,
     /// Those of them that stay: who follows the output or is attached.
-    pub(crate) staying: usize,
+    pub(crate) streaming: usize,
 }
 
 impl OpenFiles {
@@ -102,8 +102,8 @@ impl OpenFiles {
         let left = self.raised.saturating_sub(self.needed + self.inherited).saturating_sub(2);
         let connections = usize::try_from((2 * left).div_ceil(3)).unwrap_or(usize::MAX);
         match connections.min(self.clients) {
-            0..=2 => Room { connections: 2, staying: 0 },
-            connections => Room { connections, staying: connections / 2 },
+            0..=2 => Room { connections: 2, streaming: 0 },
+            connections => Room { connections, streaming: connections / 2 },
         }
     }
 
@@ -198,14 +198,14 @@ mod tests {
         };
         let of_clients = of_clients(64);
         let room = |raised, inherited| of(raised, inherited).room();
-        assert_eq!(room(28 + of_clients, 0), Room { connections: 64, staying: 32 });
-        assert_eq!(room(30, 0), Room { connections: 2, staying: 0 });
-        assert_eq!(room(28, 9), Room { connections: 2, staying: 0 });
-        assert_eq!(room(60, 0), Room { connections: 20, staying: 10 });
-        assert_eq!(room(60, 10), Room { connections: 14, staying: 7 });
+        assert_eq!(room(28 + of_clients, 0), Room { connections: 64, streaming: 32 });
+        assert_eq!(room(30, 0), Room { connections: 2, streaming: 0 });
+        assert_eq!(room(28, 9), Room { connections: 2, streaming: 0 });
+        assert_eq!(room(60, 0), Room { connections: 20, streaming: 10 });
+        assert_eq!(room(60, 10), Room { connections: 14, streaming: 7 });
         for left in 5..of_clients {
-            let Room { connections, staying } = room(28 + left, 0);
-            assert!((connections + staying) as u64 + 2 <= left + 2, "{left}");
+            let Room { connections, streaming } = room(28 + left, 0);
+            assert!((connections + streaming) as u64 + 2 <= left + 2, "{left}");
         }
     }
 }

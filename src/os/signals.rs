@@ -65,21 +65,21 @@ impl Signals {
         Ok(Self { delivery, ignores_hangup })
     }
 
-    /// Listens on a thread of its own. Calls `admit` whenever the socket is readable.
+    /// Listens on a thread of its own. Calls `accept` whenever the socket is readable.
     pub(crate) fn listen<S: AsFd + Send + 'static>(
         self,
         socket: Option<S>,
-        admit: fn(&mut S) -> io::Result<()>,
+        accept: fn(&mut S) -> io::Result<()>,
         tell: impl Fn(Heard) + Send + 'static,
     ) -> io::Result<()> {
         let thread = std::thread::Builder::new().name("signals".into()).stack_size(STACK);
-        thread.spawn(move || self.hear(socket, admit, &tell)).map(drop)
+        thread.spawn(move || self.hear(socket, accept, &tell)).map(drop)
     }
 
     fn hear<S: AsFd>(
         mut self,
         mut socket: Option<S>,
-        admit: fn(&mut S) -> io::Result<()>,
+        accept: fn(&mut S) -> io::Result<()>,
         tell: &impl Fn(Heard),
     ) {
         let mut pauses = false;
@@ -95,7 +95,7 @@ impl Signals {
                 }
             }
             // It fails for want of a descriptor or the like: not for ever, and not to be tried without a pause.
-            pauses = is_readable && socket.as_mut().is_some_and(|socket| admit(socket).is_err());
+            pauses = is_readable && socket.as_mut().is_some_and(|socket| accept(socket).is_err());
         }
     }
 }

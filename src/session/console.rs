@@ -12,9 +12,9 @@ use crate::control::server::ClientId;
 use crate::os::pty::{Life, Size};
 use crate::os::spawn;
 
-/// As many typed bytes wait for a program that does not read; a terminal itself holds 4 KiB of lines and
+/// Input that may wait for a program that does not read; a terminal itself holds 4 KiB of lines and
 /// at most 64 KiB more (Linux, tty_buffer.c).
-const WAITING: usize = 1 << 20;
+const PENDING_LIMIT: usize = 1 << 20;
 const STACK: usize = 64 << 10;
 
 /// One terminal, for the session and for every client that is attached to it.
@@ -22,13 +22,13 @@ const STACK: usize = 64 << 10;
 pub(crate) struct Console {
     end: OwnedFd,
     viewers: Mutex<Viewers>,
-    typed: Mutex<Typed>,
+    pending: Mutex<PendingInput>,
 }
 
-/// What was typed and the terminal has not taken.
+/// Input that the terminal has not taken yet.
 #[derive(Debug, Default)]
-struct Typed {
-    waiting: VecDeque<u8>,
+struct PendingInput {
+    bytes: VecDeque<u8>,
     /// A thread sees to it.
     has_writer: bool,
 }
@@ -51,7 +51,7 @@ impl From<spawn::Terminal> for Terminal {
 impl Console {
     /// Takes pm's end of a terminal, which does not block.
     pub(crate) fn new(end: OwnedFd) -> Self {
-        Self { end, viewers: Mutex::default(), typed: Mutex::default() }
+        Self { end, viewers: Mutex::default(), pending: Mutex::default() }
     }
 
     /// Gives the terminal the size of pm's own, unless a client looks at it.
@@ -62,7 +62,7 @@ impl Console {
     }
 
     /// Takes a client that attaches, or has another size.
-    pub(crate) fn show(&self, client: ClientId, size: Size) {
+    pub(crate) fn set_viewer_size(&self, client: ClientId, size: Size) {
         let mut viewers = locked(&self.viewers);
         viewers.enter(client, size);
         // Under the lock, so that the last word is the last size.
@@ -77,45 +77,45 @@ impl Console {
         }
     }
 
-    /// Types, behind what waits already; never blocks. What is typed on the terminal of a run that has ended is
-    /// nobody's.
-    pub(super) fn type_on(&self, keys: &[u8]) {
-        let mut typed = locked(&self.typed);
-        typed.waiting.extend(keys);
-        self.write(&mut typed);
+    /// Types, behind what waits already; never blocks. Input for the terminal of a run that has ended
+    /// is dropped.
+    pub(super) fn write(&self, keys: &[u8]) {
+        let mut pending = locked(&self.pending);
+        pending.bytes.extend(keys);
+        self.write_pending(&mut pending);
     }
 
     /// Forgets what waits: nobody has the terminal open, and nobody will. Linux does not say so to who writes.
     pub(super) fn discard(&self) {
-        locked(&self.typed).waiting = VecDeque::new();
+        locked(&self.pending).bytes = VecDeque::new();
     }
 
     /// Lets the terminal have what it takes.
     pub(super) fn flush(&self) {
-        self.write(&mut locked(&self.typed));
+        self.write_pending(&mut locked(&self.pending));
     }
 
     /// Returns how many bytes wait.
-    pub(super) fn waiting(&self) -> usize {
-        locked(&self.typed).waiting.len()
+    pub(super) fn pending(&self) -> usize {
+        locked(&self.pending).bytes.len()
     }
 
     /// Returns whether as much waits as may.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting() >= WAITING
+        self.pending() >= PENDING_LIMIT
     }
 
-    /// Sees to it that what waits is typed after its client has left: on a thread, which ends when all is
-    /// typed or the terminal is closed.
-    pub(super) fn finish(self: &Arc<Self>) {
-        let mut typed = locked(&self.typed);
-        if typed.waiting.is_empty() || typed.has_writer {
+    /// Writes what waits after its client has left: on a thread, which ends when all is written or the
+    /// terminal is closed.
+    pub(super) fn flush_in_background(self: &Arc<Self>) {
+        let mut pending = locked(&self.pending);
+        if pending.bytes.is_empty() || pending.has_writer {
             return;
         }
         let console = Arc::clone(self);
         let thread = std::thread::Builder::new().name("keys".into()).stack_size(STACK);
-        // Without a thread it is typed when the next client types.
-        typed.has_writer = thread.spawn(move || console.write_the_rest()).is_ok();
+        // Without a thread it is written when the next client types.
+        pending.has_writer = thread.spawn(move || console.write_the_rest()).is_ok();
     }
 
     fn write_the_rest(&self) {
@@ -123,30 +123,30 @@ impl Console {
             let mut fds = [PollFd::new(self.end.as_fd(), PollFlags::POLLOUT)];
             let polled = poll(&mut fds, PollTimeout::NONE);
             let is_over = has_hung_up(&fds[0]) || !matches!(polled, Ok(_) | Err(Errno::EINTR));
-            let mut typed = locked(&self.typed);
+            let mut pending = locked(&self.pending);
             match is_over {
-                true => typed.waiting = VecDeque::new(),
-                false => self.write(&mut typed),
+                true => pending.bytes = VecDeque::new(),
+                false => self.write_pending(&mut pending),
             }
-            if typed.waiting.is_empty() {
-                typed.has_writer = false;
+            if pending.bytes.is_empty() {
+                pending.has_writer = false;
                 return;
             }
         }
     }
 
-    fn write(&self, typed: &mut Typed) {
-        while !typed.waiting.is_empty() {
-            match nix::unistd::write(&self.end, typed.waiting.as_slices().0) {
-                Ok(count) => drop(typed.waiting.drain(..count)),
+    fn write_pending(&self, pending: &mut PendingInput) {
+        while !pending.bytes.is_empty() {
+            match nix::unistd::write(&self.end, pending.bytes.as_slices().0) {
+                Ok(count) => drop(pending.bytes.drain(..count)),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return,
                 // As above, on other systems.
-                Err(_) => typed.waiting.clear(),
+                Err(_) => pending.bytes.clear(),
             }
         }
         // What a long paste took is given back.
-        typed.waiting.shrink_to(4 << 10);
+        pending.bytes.shrink_to(4 << 10);
     }
 }
 

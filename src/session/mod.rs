@@ -3,12 +3,12 @@
 
 pub(crate) mod budgets;
 pub(crate) mod console;
-mod deliver;
-pub(crate) mod desk;
 pub(crate) mod foreground;
+mod input_sink;
 mod job;
-mod keyboard;
-pub(crate) mod notes;
+pub(crate) mod messages;
 pub(crate) mod own_terminal;
+pub(crate) mod requests;
 pub(crate) mod run;
+mod subscriber;
 mod viewers;

@@ -15,11 +15,11 @@ use jiff::tz::TimeZone;
 
 use super::budgets::Budgets;
 use super::console::Terminal;
-use super::desk::{self, Control, Desk};
-use super::notes;
+use super::messages;
+use super::requests::{self, Control, Requests};
 use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
-use crate::control::proto::{Call, Order};
-use crate::control::server::{CLIENTS, Door, FromClient, Server};
+use crate::control::proto::{Call, Request};
+use crate::control::server::{ClientEvent, Listener, MAX_CLIENTS, Server};
 use crate::error::Error;
 use crate::os::children::Children;
 use crate::os::clock::Clock;
@@ -41,7 +41,7 @@ const WAKE_EVERY: Duration = Duration::from_millis(5);
 enum Input {
     Heard(Heard),
     Pump(FromPump),
-    Client(FromClient),
+    Client(ClientEvent),
 }
 
 /// Runs the application until it has ended, and returns the exit code. `first` is said before anything
@@ -53,41 +53,41 @@ pub(crate) fn run(
     first: Vec<String>,
     control: Control,
 ) -> Result<i32, Error> {
-    let mut shell = Shell::open(app.clone(), form, zone, control)?;
-    let first = first.into_iter().chain(shell.warning.take()).chain(processes::missing());
+    let mut session = SessionLoop::open(app.clone(), form, zone, control)?;
+    let first = first.into_iter().chain(session.warning.take()).chain(processes::missing());
     for text in first {
-        shell.say(notes::say(Speaker::System, "notice", text, serde_json::Value::Null));
+        session.say(messages::say(Speaker::System, "notice", text, serde_json::Value::Null));
     }
     let mut core = Supervisor::new(app);
     let mut event = Event::Began;
     loop {
-        let now = shell.clock.now();
+        let now = session.clock.now();
         if let Event::Exited { run, .. } = event {
-            shell.release(run);
+            session.release(run);
         }
         let actions = core.handle(event, now);
-        if !Arc::ptr_eq(&shell.app, core.app()) {
-            shell.app = Arc::clone(core.app());
+        if !Arc::ptr_eq(&session.app, core.app()) {
+            session.app = Arc::clone(core.app());
         }
         if core.is_ending() {
-            shell.children.end_session();
+            session.children.end_session();
         }
         for action in actions {
-            shell.perform(action);
+            session.perform(action);
         }
-        shell.wake_pump(now);
+        session.wake_pump(now);
         if let Some(code) = core.finished() {
-            return Ok(shell.close(code, &core));
+            return Ok(session.close(code, &core));
         }
-        event = shell.next(&core);
+        event = session.next(&core);
     }
 }
 
-struct Shell {
+struct SessionLoop {
     app: Arc<App>,
     clock: Clock,
     inputs: Receiver<Input>,
-    /// Answers and facts that wait for their turn. Signals go before them.
+    /// Answers and facts that wait for their start_lock. Signals go before them.
     queue: VecDeque<Event>,
     spawner: Spawner,
     children: Children,
@@ -109,16 +109,16 @@ struct Shell {
     /// The output is the log of a session in the background.
     launched: bool,
     halt: Halt,
-    desk: Desk,
+    requests: Requests,
     server: Option<Server>,
 }
 
-impl Shell {
+impl SessionLoop {
     fn open(app: Arc<App>, form: Form, zone: TimeZone, control: Control) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
         heap::give_back_what_is_freed();
         inherited::keep_from_children();
-        let open_files = OpenFiles::make_room(&app, CLIENTS).map_err(|why| match why {
+        let open_files = OpenFiles::make_room(&app, MAX_CLIENTS).map_err(|why| match why {
             NoRoom::System(what, source) => fail(what)(source),
             NoRoom::TooMany { instances, needed, limit } => {
                 Error::OpenFiles { instances, needed, limit }
@@ -143,8 +143,8 @@ impl Shell {
             halt::keep_from(|| Pump::start(form, zone, voices(&app), stdout, tell))
                 .map_err(fail("start the output thread"))?;
         let tell = move |news| drop(clients.send(Input::Client(news)));
-        let (opened, door) = match Server::open(&control.folder, &app.root, tell) {
-            Ok((server, door)) => (Ok(server), Some(door)),
+        let (opened, listener) = match Server::open(&control.folder, &app.root, tell) {
+            Ok((server, listener)) => (Ok(server), Some(listener)),
             // Nobody could ever end it.
             Err(source) if control.launched => {
                 guard.dismiss();
@@ -153,15 +153,15 @@ impl Shell {
             Err(error) => (Err(error), None),
         };
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
-        halt::keep_from(|| signals.listen(door, Door::admit, tell))
+        halt::keep_from(|| signals.listen(listener, Listener::accept, tell))
             .map_err(fail("start the thread for signals"))?;
         // Whoever looks which sessions run finds this one.
-        drop(control.turn);
+        drop(control.start_lock);
         if control.launched {
             daemon::tell_ready().map_err(fail("let standard input go"))?;
         }
-        let desk = Desk::new(control.procfile, control.reread, pump.clone());
-        let mut shell = Self {
+        let requests = Requests::new(control.procfile, control.reread, pump.clone());
+        let mut session = Self {
             app,
             clock: Clock::start(),
             inputs,
@@ -179,23 +179,24 @@ impl Shell {
             lost: None,
             launched: control.launched,
             halt,
-            desk,
+            requests,
             server: None,
         };
         match opened {
             Ok(server) => {
-                shell.server = Some(server);
-                shell.bound_clients();
-                Ok(shell)
+                session.server = Some(server);
+                session.bound_clients();
+                Ok(session)
             }
             Err(error) => {
                 let text = format!(
                     "`pm status` and the like will not find this session: cannot make a socket in `{}`: {error}",
                     control.folder.display()
                 );
-                let said = notes::say(Speaker::System, "no-control", text, serde_json::Value::Null);
-                shell.say(said.failed());
-                Ok(shell)
+                let said =
+                    messages::say(Speaker::System, "no-control", text, serde_json::Value::Null);
+                session.say(said.failed());
+                Ok(session)
             }
         }
     }
@@ -231,15 +232,15 @@ impl Shell {
                 self.queue.extend(self.budgets.measure(&samples, &helpers));
             }
             Action::Pause => self.clock.pause_during(|| self.halt.obey()),
-            Action::Reply(id, reply) => self.desk.reply(id, reply, &self.app),
+            Action::Reply(id, reply) => self.requests.answer(id, reply, &self.app),
             Action::Forget(id) => self.post(ToPump::Forget(id)),
             Action::Note(id, note) => {
                 let is_lost = matches!(note, Note::Ended { exit: Exit::Lost, .. });
                 let why = is_lost.then(|| self.children.why_it_runs(id)).flatten();
-                self.say(notes::note(&self.app, id, &note, why));
+                self.say(messages::note(&self.app, id, &note, why));
             }
             Action::Say(message) => {
-                self.say(notes::message(&self.app, &message, || self.children.strays()));
+                self.say(messages::message(&self.app, &message, || self.children.strays()));
                 // What is said stands before what comes of it: the answers of children to a signal.
                 self.pump.wake();
             }
@@ -307,34 +308,38 @@ impl Shell {
 
     fn bound_clients(&mut self) {
         let room = self.spawner.room_for_clients();
-        self.desk.let_stay(room.staying);
+        self.requests.limit_streaming(room.streaming);
         if let Some(server) = &self.server {
-            server.let_in(room.connections);
+            server.limit_connections(room.connections);
         }
     }
 
     fn take(&mut self, input: Input, core: &Supervisor) -> Option<Event> {
         match input {
-            Input::Client(FromClient::Asked(
+            Input::Client(ClientEvent::Requested(
                 client,
-                Call { order: Order::Attach { name, rows, columns }, .. },
+                Call { order: Request::Attach { name, rows, columns }, .. },
                 outbox,
             )) => {
                 self.attach(client, &name, Size { rows, columns }, outbox, core);
                 None
             }
-            Input::Client(FromClient::Asked(_, Call { order: Order::Status, .. }, outbox)) => {
+            Input::Client(ClientEvent::Requested(
+                _,
+                Call { order: Request::Status, .. },
+                outbox,
+            )) => {
                 let now = self.clock.now();
-                let report = self.desk.report(core, now);
-                desk::answer_status(report, self.children.helpers(), outbox);
+                let report = self.requests.report(core, now);
+                requests::answer_status(report, self.children.helpers(), outbox);
                 None
             }
-            Input::Client(FromClient::Asked(client, call, outbox)) => {
-                self.queue.extend(self.desk.take(client, call.order, outbox, core));
+            Input::Client(ClientEvent::Requested(client, call, outbox)) => {
+                self.queue.extend(self.requests.handle(client, call.order, outbox, core));
                 None
             }
-            Input::Client(FromClient::Gone(client)) => {
-                self.queue.extend(self.desk.forget(client));
+            Input::Client(ClientEvent::Left(client)) => {
+                self.queue.extend(self.requests.client_left(client));
                 self.let_go(client);
                 None
             }

@@ -18,7 +18,7 @@ use crate::cli::resolve::{self, Asked, Loaded};
 use crate::cli::settled::Settled;
 use crate::cli::{answer, ctl};
 use crate::config::ConfigError;
-use crate::control::place;
+use crate::control::socket_paths;
 use crate::error::Error;
 use crate::os::cgroup::Unavailable;
 use crate::{os, resources};
@@ -104,7 +104,7 @@ fn check(
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
     let program = |name: &str, folder: &Path| probe::program(name, path.as_deref(), folder);
     let sessions = || {
-        let found = place::sessions(&ctl::find::folder(sources), &app.root);
+        let found = socket_paths::sessions(&ctl::find::folder(sources), &app.root);
         found.iter().map(|session| session.pid).collect()
     };
     let ports = app.instances().filter_map(|id| app.port_of(id)).collect();

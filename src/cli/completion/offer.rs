@@ -10,7 +10,7 @@ use clap_complete::engine::{
 use nix::sys::signal::Signal;
 
 use super::typed::Typed;
-use crate::control::proto::{Report, State};
+use crate::control::proto::{InstanceState, Report};
 use crate::export::FORMATS;
 
 /// One thing that an argument can be, and what is said about it.
@@ -95,10 +95,12 @@ fn what_to_start(typed: &Typed, current: &str) -> Vec<Word> {
     words.extend(counts(typed, current));
     let reports = typed.reports();
     let stopped = instances_of(&reports).filter(|(_, state)| match state {
-        State::Stopped | State::Done | State::Failed => true,
-        State::Waiting | State::Starting | State::Running | State::Stopping | State::BackingOff => {
-            false
-        }
+        InstanceState::Stopped | InstanceState::Done | InstanceState::Failed => true,
+        InstanceState::Waiting
+        | InstanceState::Starting
+        | InstanceState::Running
+        | InstanceState::Stopping
+        | InstanceState::BackingOff => false,
     });
     words.extend(stopped.map(described));
     words
@@ -185,12 +187,12 @@ fn sessions(typed: &Typed, _current: &str) -> Vec<Word> {
     typed.reports().iter().map(describe).collect()
 }
 
-fn instances_of(reports: &[Report]) -> impl Iterator<Item = (&str, State)> {
+fn instances_of(reports: &[Report]) -> impl Iterator<Item = (&str, InstanceState)> {
     let instances = reports.iter().flat_map(|report| &report.instances);
     instances.map(|instance| (instance.name.as_str(), instance.state))
 }
 
-fn described((name, state): (&str, State)) -> Word {
+fn described((name, state): (&str, InstanceState)) -> Word {
     (name.to_owned(), Some(state.word().to_owned()))
 }
 

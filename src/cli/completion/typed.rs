@@ -14,9 +14,9 @@ use crate::cli::ctl::args::TargetArgs;
 use crate::cli::ctl::find;
 use crate::cli::load::{self, Files};
 use crate::cli::sources::Sources;
-use crate::control::client::{Connection, Heard};
-use crate::control::place;
-use crate::control::proto::{Body, Order, Report};
+use crate::control::client::{Connection, Received};
+use crate::control::proto::{Report, Request, Response};
+use crate::control::socket_paths;
 
 /// Nobody waits longer for a list: a session that is stopped (Ctrl-Z) does not answer.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -61,12 +61,12 @@ impl Typed {
     pub(super) fn reports(&self) -> Vec<Report> {
         let target = self.target();
         let Ok(root) = find::root(&target, &self.sources) else { return Vec::new() };
-        let sessions = place::sessions(&find::folder(&self.sources), &root);
-        let report = |session: place::Found| {
-            let mut connection = Connection::open(&session.socket, Order::Status).ok()?;
-            match connection.wait(Some(PATIENCE)).ok()? {
-                Heard::Answer(Body::Status(report)) => Some(*report),
-                Heard::Answer(_) | Heard::Nothing | Heard::End => None,
+        let sessions = socket_paths::sessions(&find::folder(&self.sources), &root);
+        let report = |session: socket_paths::Endpoint| {
+            let mut connection = Connection::open(&session.socket, Request::Status).ok()?;
+            match connection.receive(Some(PATIENCE)).ok()? {
+                Received::Response(Response::Status(report)) => Some(*report),
+                Received::Response(_) | Received::Timeout | Received::Closed => None,
             }
         };
         sessions.into_iter().filter_map(report).collect()

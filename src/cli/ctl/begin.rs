@@ -11,29 +11,29 @@ use crate::app::{App, select};
 use crate::cli::args::StartArgs;
 use crate::cli::sources::Sources;
 use crate::cli::tell;
-use crate::control::place::Found;
-use crate::control::proto::{Names, Order, Report, State};
-use crate::control::turn::Turn;
+use crate::control::proto::{InstanceState, Report, Request, Targets};
+use crate::control::socket_paths::Endpoint;
+use crate::control::start_lock::StartLock;
 use crate::error::Error;
 use crate::resources::cpus;
 
 /// Between two looks whether a session has ended, in milliseconds.
-const LOOK: u16 = 50;
+const POLL_MS: u16 = 50;
 /// So often is looked at a session that is ending: 5 s in all.
-const LOOKS: usize = 100;
+const POLLS: usize = 100;
 
 /// What a start comes to.
 #[derive(Debug)]
-pub(crate) enum Beginning {
+pub(crate) enum StartTarget {
     /// A session of its own, which begins within this turn; without one where there is no runtime folder.
-    OfItsOwn(Option<Turn>),
+    NewSession(Option<StartLock>),
     /// It is done: what was asked for runs in a session that was there, or does not; the exit code.
-    InSession(i32),
+    Existing(i32),
 }
 
 /// What was asked for, and where it stands.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum Judgement {
     /// No session knows any of it.
     New,
     /// These run: names and the session's process id.
@@ -67,12 +67,12 @@ pub(crate) fn named_instances(args: &StartArgs, sources: &Sources) -> Result<Opt
     let chosen = chosen.iter().map(|at| &session.report.instances[*at]);
     let running: Vec<_> = chosen
         .filter(|instance| !is_down(instance.state))
-        .map(|instance| (instance.name.clone(), session.found.pid))
+        .map(|instance| (instance.name.clone(), session.endpoint.pid))
         .collect();
     if !running.is_empty() {
         return Err(Error::AlreadyRuns { running });
     }
-    start(&session.found, args.types.clone(), sources).map(Some)
+    start(&session.endpoint, args.types.clone(), sources).map(Some)
 }
 
 /// Looks which sessions of the application's root and Procfile run, and what is left to do beside them. Nothing
@@ -82,12 +82,12 @@ pub(crate) fn beside_others(
     app: &App,
     procfile: &Path,
     sources: &Sources,
-) -> Result<Beginning, Error> {
+) -> Result<StartTarget, Error> {
     if args.another {
-        return Ok(Beginning::OfItsOwn(None));
+        return Ok(StartTarget::NewSession(None));
     }
-    let turn = match Turn::take(&find::folder(sources), &app.root) {
-        Ok(Some(turn)) => turn,
+    let start_lock = match StartLock::take(&find::folder(sources), &app.root) {
+        Ok(Some(start_lock)) => start_lock,
         Ok(None) => {
             return Err(Error::Refused {
                 reason: format!("another `pm start` in `{}` does not get on", app.root.display()),
@@ -97,7 +97,7 @@ pub(crate) fn beside_others(
             });
         }
         // The session says that it cannot be controlled, and nobody else can be found either.
-        Err(_) => return Ok(Beginning::OfItsOwn(None)),
+        Err(_) => return Ok(StartTarget::NewSession(None)),
     };
     let wanted: Vec<String> = app
         .types
@@ -107,12 +107,12 @@ pub(crate) fn beside_others(
         .collect();
     let sessions = of_procfile(app, procfile, sources)?;
     let reports: Vec<_> =
-        sessions.iter().map(|session| (session.found.pid, &session.report)).collect();
+        sessions.iter().map(|session| (session.endpoint.pid, &session.report)).collect();
     match judge(&wanted, &reports) {
-        Verdict::New => Ok(Beginning::OfItsOwn(Some(turn))),
-        Verdict::Runs(running) => Err(Error::AlreadyRuns { running }),
-        Verdict::Mixed(down, unknown) => Err(Error::PartlyKnown { down, unknown }),
-        Verdict::DownInMany(name, sessions) => {
+        Judgement::New => Ok(StartTarget::NewSession(Some(start_lock))),
+        Judgement::Runs(running) => Err(Error::AlreadyRuns { running }),
+        Judgement::Mixed(down, unknown) => Err(Error::PartlyKnown { down, unknown }),
+        Judgement::DownInMany(name, sessions) => {
             let sessions: Vec<_> = sessions.iter().map(i32::to_string).collect();
             Err(Error::Refused {
                 reason: format!(
@@ -124,31 +124,35 @@ pub(crate) fn beside_others(
                 )),
             })
         }
-        Verdict::Down(places) => {
+        Judgement::Down(places) => {
             for (at, names) in places {
                 let session = &sessions[at];
                 scale(session, &args.types, &names, sources)?;
-                let code = start(&session.found, names, sources)?;
+                let code = start(&session.endpoint, names, sources)?;
                 if code != 0 {
-                    return Ok(Beginning::InSession(code));
+                    return Ok(StartTarget::Existing(code));
                 }
             }
-            Ok(Beginning::InSession(0))
+            Ok(StartTarget::Existing(0))
         }
     }
 }
 
 /// Returns the sessions of the root and the Procfile, when none of them is about to end.
-fn of_procfile(app: &App, procfile: &Path, sources: &Sources) -> Result<Vec<find::Session>, Error> {
+fn of_procfile(
+    app: &App,
+    procfile: &Path,
+    sources: &Sources,
+) -> Result<Vec<find::SessionInfo>, Error> {
     let mut ending = None;
-    for _ in 0..LOOKS {
+    for _ in 0..POLLS {
         let mut sessions = Vec::new();
         ending = None;
-        for (found, report) in find::of_root(&app.root, sources) {
+        for (endpoint, report) in find::of_root(&app.root, sources) {
             match report {
                 Ok(report) if !is_of(&report, procfile) => {}
-                Ok(report) if report.ending => ending = Some(found.pid),
-                Ok(report) => sessions.push(find::Session { found, report }),
+                Ok(report) if report.ending => ending = Some(endpoint.pid),
+                Ok(report) => sessions.push(find::SessionInfo { endpoint, report }),
                 // Closed without an answer: it is at its end.
                 Err(Error::Session { session, source })
                     if source.kind() == std::io::ErrorKind::UnexpectedEof =>
@@ -173,7 +177,7 @@ fn of_procfile(app: &App, procfile: &Path, sources: &Sources) -> Result<Vec<find
             return Ok(sessions);
         }
         // An interrupted wait is a short one.
-        let _ = poll(&mut [], PollTimeout::from(LOOK));
+        let _ = poll(&mut [], PollTimeout::from(POLL_MS));
     }
     Err(Error::Refused {
         reason: format!("the session of pid {} is still ending", ending.unwrap_or_default()),
@@ -186,31 +190,34 @@ fn is_of(report: &Report, procfile: &Path) -> bool {
     report.procfile.is_empty() || report.procfile == procfile.to_string_lossy()
 }
 
-fn is_down(state: State) -> bool {
+fn is_down(state: InstanceState) -> bool {
     match state {
-        State::Stopped | State::Done | State::Failed => true,
+        InstanceState::Stopped | InstanceState::Done | InstanceState::Failed => true,
         // It is started again, when it is down.
-        State::Stopping => true,
-        State::Waiting | State::Starting | State::Running | State::BackingOff => false,
+        InstanceState::Stopping => true,
+        InstanceState::Waiting
+        | InstanceState::Starting
+        | InstanceState::Running
+        | InstanceState::BackingOff => false,
     }
 }
 
 /// Says where the process types stand that are wanted.
-fn judge(wanted: &[String], sessions: &[(i32, &Report)]) -> Verdict {
+fn judge(wanted: &[String], sessions: &[(i32, &Report)]) -> Judgement {
     let mut running = Vec::new();
     let mut down: Vec<(usize, Vec<String>)> = Vec::new();
     let mut stopped = Vec::new();
     let mut unknown = Vec::new();
     let mut many = None;
     for name in wanted {
-        let states = |report: &Report| -> Vec<State> {
-            let of_type = |instance: &&crate::control::proto::Instance| {
+        let states = |report: &Report| -> Vec<InstanceState> {
+            let of_type = |instance: &&crate::control::proto::InstanceStatus| {
                 instance.name.rsplit_once('.').is_some_and(|(of, _)| of == name)
             };
             report.instances.iter().filter(of_type).map(|instance| instance.state).collect()
         };
         let states: Vec<_> = sessions.iter().map(|(pid, report)| (*pid, states(report))).collect();
-        let runs = |states: &[State]| states.iter().any(|state| !is_down(*state));
+        let runs = |states: &[InstanceState]| states.iter().any(|state| !is_down(*state));
         if let Some((pid, _)) = states.iter().find(|(_, states)| runs(states)) {
             running.push((name.clone(), *pid));
             continue;
@@ -232,21 +239,21 @@ fn judge(wanted: &[String], sessions: &[(i32, &Report)]) -> Verdict {
         }
     }
     if !running.is_empty() {
-        return Verdict::Runs(running);
+        return Judgement::Runs(running);
     }
     if let Some((name, pids)) = many {
-        return Verdict::DownInMany(name, pids);
+        return Judgement::DownInMany(name, pids);
     }
     match (stopped.is_empty(), unknown.is_empty()) {
-        (true, _) => Verdict::New,
-        (false, true) => Verdict::Down(down),
-        (false, false) => Verdict::Mixed(stopped, unknown),
+        (true, _) => Judgement::New,
+        (false, true) => Judgement::Down(down),
+        (false, false) => Judgement::Mixed(stopped, unknown),
     }
 }
 
 /// Gives the session as many instances as were asked for, where a count was.
 fn scale(
-    session: &find::Session,
+    session: &find::SessionInfo,
     typed: &[String],
     names: &[String],
     sources: &Sources,
@@ -266,12 +273,12 @@ fn scale(
         return Ok(());
     }
     let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
-    let order = Order::Scale { counts, wait: true };
-    wait::until_true(&session.found, order, &names, &WaitArgs::default(), sources).map(drop)
+    let order = Request::Scale { counts, wait: true };
+    wait::until_true(&session.endpoint, order, &names, &WaitArgs::default(), sources).map(drop)
 }
 
-fn start(session: &Found, names: Vec<String>, sources: &Sources) -> Result<i32, Error> {
-    let order = Order::Start(Names { names: names.clone(), wait: true, timeout_ms: None });
+fn start(session: &Endpoint, names: Vec<String>, sources: &Sources) -> Result<i32, Error> {
+    let order = Request::Start(Targets { names: names.clone(), wait: true, timeout_ms: None });
     let code = wait::until_true(session, order, &names, &WaitArgs::default(), sources)?;
     tell::note(&format!(
         "{}: started in the session of pid {}; `pm logs -f` shows the output",
@@ -284,10 +291,10 @@ fn start(session: &Found, names: Vec<String>, sources: &Sources) -> Result<i32, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::proto::Instance;
+    use crate::control::proto::InstanceStatus;
 
-    fn report(instances: &[(&str, State)]) -> Report {
-        let instance = |(name, state): &(&str, State)| Instance {
+    fn report(instances: &[(&str, InstanceState)]) -> Report {
+        let instance = |(name, state): &(&str, InstanceState)| InstanceStatus {
             name: (*name).to_owned(),
             state: *state,
             pid: None,
@@ -316,25 +323,25 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_new_or_runs_or_is_started_where_it_is_known() {
-        use State::{BackingOff, Done, Failed, Running, Stopped, Stopping, Waiting};
+        use InstanceState::{BackingOff, Done, Failed, Running, Stopped, Stopping, Waiting};
         let one = report(&[("web.1", Running), ("web.2", Stopped), ("job.1", Done)]);
         let two = report(&[("clock.1", Stopped), ("mail.1", Failed), ("cron.1", Stopping)]);
         let three = report(&[("slow.1", BackingOff), ("late.1", Waiting), ("mail.1", Stopped)]);
         let sessions = [(1, &one), (2, &two), (3, &three)];
         let judged = |wanted: &[&str]| judge(&names(wanted), &sessions);
         let at = |name: &str, pid| (name.to_owned(), pid);
-        assert_eq!(judged(&["web-2", "we"]), Verdict::New);
-        assert_eq!(judged(&["web"]), Verdict::Runs(vec![at("web", 1)]));
-        assert_eq!(judged(&["slow", "job", "new"]), Verdict::Runs(vec![at("slow", 3)]));
-        assert_eq!(judged(&["web", "late"]), Verdict::Runs(vec![at("web", 1), at("late", 3)]));
-        assert_eq!(judged(&["job"]), Verdict::Down(vec![(0, names(&["job"]))]));
+        assert_eq!(judged(&["web-2", "we"]), Judgement::New);
+        assert_eq!(judged(&["web"]), Judgement::Runs(vec![at("web", 1)]));
+        assert_eq!(judged(&["slow", "job", "new"]), Judgement::Runs(vec![at("slow", 3)]));
+        assert_eq!(judged(&["web", "late"]), Judgement::Runs(vec![at("web", 1), at("late", 3)]));
+        assert_eq!(judged(&["job"]), Judgement::Down(vec![(0, names(&["job"]))]));
         assert_eq!(
             judged(&["clock", "job", "cron"]),
-            Verdict::Down(vec![(1, names(&["clock", "cron"])), (0, names(&["job"]))])
+            Judgement::Down(vec![(1, names(&["clock", "cron"])), (0, names(&["job"]))])
         );
-        assert_eq!(judged(&["job", "new"]), Verdict::Mixed(vec![at("job", 1)], names(&["new"])));
-        assert_eq!(judged(&["mail"]), Verdict::DownInMany("mail".into(), vec![2, 3]));
-        assert_eq!(judge(&names(&["web"]), &[]), Verdict::New);
+        assert_eq!(judged(&["job", "new"]), Judgement::Mixed(vec![at("job", 1)], names(&["new"])));
+        assert_eq!(judged(&["mail"]), Judgement::DownInMany("mail".into(), vec![2, 3]));
+        assert_eq!(judge(&names(&["web"]), &[]), Judgement::New);
     }
 
     #[test]

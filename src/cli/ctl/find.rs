@@ -7,16 +7,15 @@ use super::args::TargetArgs;
 use crate::app::select;
 use crate::cli::load::{self, Files};
 use crate::cli::sources::Sources;
-
-use crate::control::place::{self, Found};
-use crate::control::proto::{Body, Order, Report, State};
-use crate::control::{client, place::sessions};
+use crate::control::proto::{InstanceState, Report, Request, Response};
+use crate::control::socket_paths::{self, Endpoint};
+use crate::control::{client, socket_paths::sessions};
 use crate::error::Error;
 
 /// A session and what it runs.
 #[derive(Debug)]
-pub(in crate::cli) struct Session {
-    pub(in crate::cli) found: Found,
+pub(in crate::cli) struct SessionInfo {
+    pub(in crate::cli) endpoint: Endpoint,
     pub(in crate::cli) report: Report,
 }
 
@@ -33,7 +32,7 @@ pub(in crate::cli) fn root(target: &TargetArgs, sources: &Sources) -> Result<Pat
 
 /// Returns where sessions leave their sockets.
 pub(in crate::cli) fn folder(sources: &Sources) -> PathBuf {
-    place::folder(sources.var("XDG_RUNTIME_DIR").map(Path::new))
+    socket_paths::folder(sources.var("XDG_RUNTIME_DIR").map(Path::new))
 }
 
 /// Returns every session of a folder, each with what it runs, or why it does not say so. One that has just ended
@@ -41,16 +40,16 @@ pub(in crate::cli) fn folder(sources: &Sources) -> PathBuf {
 pub(in crate::cli) fn of_root(
     root: &Path,
     sources: &Sources,
-) -> Vec<(Found, Result<Report, Error>)> {
+) -> Vec<(Endpoint, Result<Report, Error>)> {
     asked(&folder(sources), root, |_| true)
 }
 
 fn asked(
     folder: &Path,
     root: &Path,
-    is_meant: impl Fn(&Found) -> bool,
-) -> Vec<(Found, Result<Report, Error>)> {
-    let ask = |found: Found| match report(&found) {
+    is_meant: impl Fn(&Endpoint) -> bool,
+) -> Vec<(Endpoint, Result<Report, Error>)> {
+    let ask = |found: Endpoint| match report(&found) {
         Err(Error::Session { source, .. })
             if source.kind() != ErrorKind::TimedOut && !sessions(folder, root).contains(&found) =>
         {
@@ -69,24 +68,27 @@ fn asked(
 }
 
 /// Returns every session that is meant.
-pub(super) fn all(target: &TargetArgs, sources: &Sources) -> Result<Vec<Session>, Error> {
-    let is_meant = |found: &Found| target.session.is_none_or(|session| session == found.pid);
+pub(super) fn all(target: &TargetArgs, sources: &Sources) -> Result<Vec<SessionInfo>, Error> {
+    let is_meant = |found: &Endpoint| target.session.is_none_or(|session| session == found.pid);
     let asked = asked(&folder(sources), &root(target, sources)?, is_meant);
-    asked.into_iter().map(|(found, report)| Ok(Session { found, report: report? })).collect()
+    asked
+        .into_iter()
+        .map(|(endpoint, report)| Ok(SessionInfo { endpoint, report: report? }))
+        .collect()
 }
 
 /// Returns what a session does.
-pub(super) fn report(found: &Found) -> Result<Report, Error> {
+pub(super) fn report(found: &Endpoint) -> Result<Report, Error> {
     let fail = |source| Error::Session { session: found.pid, source };
-    match client::ask(&found.socket, Order::Status).map_err(fail)? {
-        Body::Status(report) => Ok(*report),
-        Body::Refused { reason, hint } => Err(Error::Refused { reason, hint }),
-        Body::Done
-        | Body::Warning { .. }
-        | Body::Failed { .. }
-        | Body::Output { .. }
-        | Body::Lost { .. }
-        | Body::Attached => Err(fail(io::Error::other("it answers what was not asked"))),
+    match client::request(&found.socket, Request::Status).map_err(fail)? {
+        Response::Status(report) => Ok(*report),
+        Response::Refused { reason, hint } => Err(Error::Refused { reason, hint }),
+        Response::Done
+        | Response::Warning { .. }
+        | Response::Failed { .. }
+        | Response::Output { .. }
+        | Response::Lost { .. }
+        | Response::Attached => Err(fail(io::Error::other("it answers what was not asked"))),
     }
 }
 
@@ -96,13 +98,13 @@ pub(super) fn one(
     sources: &Sources,
     names: &[String],
     fits: fn(&Report, &[String]) -> bool,
-) -> Result<Session, Error> {
+) -> Result<SessionInfo, Error> {
     let mut all = all(target, sources)?;
     if all.len() > 1 {
-        let describe = |session: &Session| {
+        let describe = |session: &SessionInfo| {
             let names: Vec<_> =
                 session.report.instances.iter().map(|instance| instance.name.as_str()).collect();
-            format!("{} runs {}", session.found.pid, names.join(" "))
+            format!("{} runs {}", session.endpoint.pid, names.join(" "))
         };
         let described: Vec<_> = all.iter().map(describe).collect();
         if !names.is_empty() {
@@ -126,7 +128,12 @@ pub(super) fn one(
 fn runs(report: &Report, patterns: &[String]) -> bool {
     let is_meant = |name: &str| patterns.iter().any(|pattern| select::fits(pattern, name));
     let mut meant = report.instances.iter().filter(|instance| is_meant(&instance.name));
-    meant.any(|instance| !matches!(instance.state, State::Stopped | State::Done | State::Failed))
+    meant.any(|instance| {
+        !matches!(
+            instance.state,
+            InstanceState::Stopped | InstanceState::Done | InstanceState::Failed
+        )
+    })
 }
 
 /// Returns whether a session has instances that every pattern fits.

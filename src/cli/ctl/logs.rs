@@ -10,8 +10,8 @@ use super::find;
 use crate::cli::answer;
 use crate::cli::resolve::look;
 use crate::cli::sources::Sources;
-use crate::control::client::{Connection, Heard};
-use crate::control::proto::{Body, Order, Report};
+use crate::control::client::{Connection, Received};
+use crate::control::proto::{Report, Request, Response};
 use crate::error::Error;
 use crate::os;
 use crate::output::render::{LabelId, Renderer, SYSTEM};
@@ -23,32 +23,32 @@ const TIME: &str = "%H:%M:%S";
 /// Shows output until all is shown, or with `--follow` until the session ends.
 pub(crate) fn logs(args: &LogsArgs, sources: &Sources) -> Result<i32, Error> {
     let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
-    let fail = |source| Error::Session { session: session.found.pid, source };
-    let order = Order::Logs {
+    let fail = |source| Error::Session { session: session.endpoint.pid, source };
+    let order = Request::Logs {
         names: args.names.clone(),
         lines: args.lines.unwrap_or(LINES),
         follow: args.follow,
     };
-    let mut connection = Connection::open(&session.found.socket, order).map_err(fail)?;
-    let mut log = Log::new(args, sources, session.report);
+    let mut connection = Connection::open(&session.endpoint.socket, order).map_err(fail)?;
+    let mut log = LogView::new(args, sources, session.report);
     loop {
-        let out = match connection.wait(None).map_err(fail)? {
-            Heard::Answer(Body::Output { name, at, length }) => {
-                log.output(&name, at, &connection.bytes(length).map_err(fail)?)
+        let out = match connection.receive(None).map_err(fail)? {
+            Received::Response(Response::Output { name, at, length }) => {
+                log.output(&name, at, &connection.read_bytes(length).map_err(fail)?)
             }
-            Heard::Answer(Body::Lost { lines }) => log.lost(lines),
-            Heard::Answer(Body::Refused { reason, hint }) => {
+            Received::Response(Response::Lost { lines }) => log.lost(lines),
+            Received::Response(Response::Refused { reason, hint }) => {
                 return Err(Error::Refused { reason, hint });
             }
-            Heard::Answer(
-                Body::Done
-                | Body::Failed { .. }
-                | Body::Status(_)
-                | Body::Attached
-                | Body::Warning { .. },
+            Received::Response(
+                Response::Done
+                | Response::Failed { .. }
+                | Response::Status(_)
+                | Response::Attached
+                | Response::Warning { .. },
             )
-            | Heard::Nothing => continue,
-            Heard::End => {
+            | Received::Timeout => continue,
+            Received::Closed => {
                 let rest = log.end();
                 return shown(&rest).map(|_| 0);
             }
@@ -77,7 +77,7 @@ fn shown(bytes: &[u8]) -> Result<Reader, Error> {
 }
 
 /// Makes lines of what comes in pieces.
-struct Log {
+struct LogView {
     renderer: Renderer,
     zone: TimeZone,
     types: Vec<String>,
@@ -90,7 +90,7 @@ struct Log {
     has_time: bool,
 }
 
-impl Log {
+impl LogView {
     fn new(args: &LogsArgs, sources: &Sources, report: Report) -> Self {
         let longest = report.instances.iter().map(|instance| instance.name.len()).max();
         let mut renderer = Renderer::new(Look {

@@ -11,7 +11,7 @@ mod wait;
 use crate::app::Signal;
 use crate::app::formation;
 use crate::cli::sources::Sources;
-use crate::control::proto::{Names, Order};
+use crate::control::proto::{Request, Targets};
 use crate::error::Error;
 use crate::resources::cpus;
 use args::{NamesArgs, RestartArgs, ScaleArgs, SignalArgs, WaitArgs, WholeArgs};
@@ -19,20 +19,20 @@ use args::{NamesArgs, RestartArgs, ScaleArgs, SignalArgs, WaitArgs, WholeArgs};
 /// `pm restart`
 pub(crate) fn restart(args: &RestartArgs, sources: &Sources) -> Result<i32, Error> {
     let RestartArgs { names, timeout, target, wait } = args.clone();
-    named(&NamesArgs { names, timeout, target, wait }, sources, Order::Restart)
+    named(&NamesArgs { names, timeout, target, wait }, sources, Request::Restart)
 }
 
 /// `pm stop`
 pub(crate) fn stop(args: &NamesArgs, sources: &Sources) -> Result<i32, Error> {
-    named(args, sources, Order::Stop)
+    named(args, sources, Request::Stop)
 }
 
-fn named(args: &NamesArgs, sources: &Sources, order: fn(Names) -> Order) -> Result<i32, Error> {
+fn named(args: &NamesArgs, sources: &Sources, order: fn(Targets) -> Request) -> Result<i32, Error> {
     let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
     let timeout_ms = args.timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     let (names, wait) = (args.names.clone(), !args.wait.no_wait);
-    let names = Names { names, wait, timeout_ms };
-    wait::until_true(&session.found, order(names), &args.names, &args.wait, sources)
+    let names = Targets { names, wait, timeout_ms };
+    wait::until_true(&session.endpoint, order(names), &args.names, &args.wait, sources)
 }
 
 /// `pm scale`
@@ -53,8 +53,8 @@ pub(crate) fn scale(args: &ScaleArgs, sources: &Sources) -> Result<i32, Error> {
     }
     let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
     let session = find::one(&args.target, sources, &names, find::runs_types)?;
-    let order = Order::Scale { counts, wait: !args.wait.no_wait };
-    wait::until_true(&session.found, order, &names, &args.wait, sources)
+    let order = Request::Scale { counts, wait: !args.wait.no_wait };
+    wait::until_true(&session.endpoint, order, &names, &args.wait, sources)
 }
 
 /// `pm signal`
@@ -63,21 +63,21 @@ pub(crate) fn signal(args: &SignalArgs, sources: &Sources) -> Result<i32, Error>
         return Err(Error::NotASignal { text: args.signal.clone() });
     };
     let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
-    let order = Order::Signal { names: args.names.clone(), signal };
-    wait::until_true(&session.found, order, &args.names, &WaitArgs::default(), sources)
+    let order = Request::Signal { names: args.names.clone(), signal };
+    wait::until_true(&session.endpoint, order, &args.names, &WaitArgs::default(), sources)
 }
 
 /// `pm reload`
 pub(crate) fn reload(args: &WholeArgs, sources: &Sources) -> Result<i32, Error> {
-    whole(args, sources, |wait| Order::Reload { wait })
+    whole(args, sources, |wait| Request::Reload { wait })
 }
 
 /// `pm quit`
 pub(crate) fn quit(args: &WholeArgs, sources: &Sources) -> Result<i32, Error> {
-    whole(args, sources, |wait| Order::Quit { wait })
+    whole(args, sources, |wait| Request::Quit { wait })
 }
 
-fn whole(args: &WholeArgs, sources: &Sources, order: fn(bool) -> Order) -> Result<i32, Error> {
+fn whole(args: &WholeArgs, sources: &Sources, order: fn(bool) -> Request) -> Result<i32, Error> {
     let session = find::one(&args.target, sources, &[], find::has_instances)?;
-    wait::until_true(&session.found, order(!args.wait.no_wait), &[], &args.wait, sources)
+    wait::until_true(&session.endpoint, order(!args.wait.no_wait), &[], &args.wait, sources)
 }

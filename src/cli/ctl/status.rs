@@ -9,9 +9,9 @@ use super::args::StatusArgs;
 use super::find;
 use crate::cli::answer;
 use crate::cli::sources::Sources;
-use crate::control::proto::{Instance, Report, State};
+use crate::control::proto::{InstanceState, InstanceStatus, Report};
 use crate::error::Error;
-use crate::session::notes::short;
+use crate::session::messages::short;
 
 /// Time between two tables of `--watch`, in milliseconds.
 const AGAIN: u16 = 1000;
@@ -23,7 +23,7 @@ pub(crate) fn status(args: &StatusArgs, sources: &Sources) -> Result<i32, Error>
         let sessions = find::all(&args.target, sources)?;
         if sessions.len() > 1 && args.names.is_empty() && !args.json {
             for session in &sessions {
-                let title = format!("session {}\n", session.found.pid);
+                let title = format!("session {}\n", session.endpoint.pid);
                 answer((title + &table(&session.report, &HashMap::new())).as_bytes())?;
             }
             return Ok(0);
@@ -53,7 +53,7 @@ pub(crate) fn status(args: &StatusArgs, sources: &Sources) -> Result<i32, Error>
         before = report.instances.iter().filter_map(|it| Some((it.pid?, it.cpu?))).collect();
         // An interrupted wait is a short one.
         let _ = poll(&mut [], PollTimeout::from(AGAIN));
-        report = match find::report(&session.found) {
+        report = match find::report(&session.endpoint) {
             Ok(report) => report,
             // It has ended, which is what was watched.
             Err(_) => return Ok(0),
@@ -77,11 +77,11 @@ fn table(report: &Report, before: &HashMap<i32, f64>) -> String {
     out
 }
 
-fn row(instance: &Instance, before: &HashMap<i32, f64>) -> Vec<String> {
+fn row(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let seconds = |seconds: f64| short(Duration::try_from_secs_f64(seconds).unwrap_or_default());
     let state = match (instance.state, &instance.end, instance.restart_in) {
-        (State::Failed, Some(end), _) => format!("failed ({end})"),
+        (InstanceState::Failed, Some(end), _) => format!("failed ({end})"),
         (state, _, Some(left)) => format!("{} ({})", state.word(), seconds(left)),
         (state, _, None) => state.word().to_owned(),
     };
@@ -97,7 +97,7 @@ fn row(instance: &Instance, before: &HashMap<i32, f64>) -> Vec<String> {
     ]
 }
 
-fn cpu(instance: &Instance, before: &HashMap<i32, f64>) -> Option<f64> {
+fn cpu(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Option<f64> {
     let now = instance.cpu?;
     match before.get(&instance.pid?) {
         Some(before) => Some((now - before).max(0.0) * 1000.0 / f64::from(AGAIN)),
@@ -111,9 +111,9 @@ mod tests {
 
     #[test]
     fn the_table_has_one_line_an_instance() {
-        let web = Instance {
+        let web = InstanceStatus {
             name: "web.1".into(),
-            state: State::Running,
+            state: InstanceState::Running,
             pid: Some(41),
             port: Some(5000),
             uptime: Some(80.0),
@@ -123,9 +123,9 @@ mod tests {
             rss: Some(50 << 20),
             cpu: Some(8.0),
         };
-        let job = Instance {
+        let job = InstanceStatus {
             name: "worker.1".into(),
-            state: State::Failed,
+            state: InstanceState::Failed,
             pid: None,
             port: Some(5100),
             uptime: None,

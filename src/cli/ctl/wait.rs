@@ -7,9 +7,9 @@ use super::find;
 use crate::app::select;
 use crate::cli::sources::Sources;
 use crate::cli::tell::{self, LiveLine};
-use crate::control::client::{Connection, Heard};
-use crate::control::place::Found;
-use crate::control::proto::{Body, Order};
+use crate::control::client::{Connection, Received};
+use crate::control::proto::{Request, Response};
+use crate::control::socket_paths::Endpoint;
 use crate::error::Error;
 
 /// Silence before the first word on whom is waited for, and between two words.
@@ -17,44 +17,47 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Returns 0 when it is so. `names` are whom it concerns; empty: all.
 pub(super) fn until_true(
-    session: &Found,
-    order: Order,
+    session: &Endpoint,
+    order: Request,
     names: &[String],
     wait: &WaitArgs,
     sources: &Sources,
 ) -> Result<i32, Error> {
     let fail = |source| Error::Session { session: session.pid, source };
-    let is_quit = matches!(order, Order::Quit { .. });
+    let is_quit = matches!(order, Request::Quit { .. });
     let mut connection = Connection::open(&session.socket, order).map_err(fail)?;
     let mut line = LiveLine::new(sources.stderr_is_terminal);
     let mut waited = Duration::ZERO;
     let mut waiting = Vec::new();
     loop {
         let left = wait.wait.map_or(PATIENCE, |limit| limit.saturating_sub(waited)).min(PATIENCE);
-        match connection.wait(Some(left)).map_err(fail)? {
-            Heard::Answer(Body::Done) => return Ok(0),
-            Heard::Answer(Body::Failed { failures }) => {
-                let one = |failed: crate::control::proto::Failed| {
+        match connection.receive(Some(left)).map_err(fail)? {
+            Received::Response(Response::Done) => return Ok(0),
+            Received::Response(Response::Failed { failures }) => {
+                let one = |failed: crate::control::proto::InstanceFailure| {
                     format!("`{}`: {}", failed.name, failed.why)
                 };
                 return Err(Error::NotTrue { failures: failures.into_iter().map(one).collect() });
             }
-            Heard::Answer(Body::Refused { reason, hint }) => {
+            Received::Response(Response::Refused { reason, hint }) => {
                 return Err(Error::Refused { reason, hint });
             }
             // The end of the session is what was asked for.
-            Heard::End if is_quit => return Ok(0),
-            Heard::Answer(
-                Body::Status(_) | Body::Output { .. } | Body::Lost { .. } | Body::Attached,
+            Received::Closed if is_quit => return Ok(0),
+            Received::Response(
+                Response::Status(_)
+                | Response::Output { .. }
+                | Response::Lost { .. }
+                | Response::Attached,
             )
-            | Heard::End => {
+            | Received::Closed => {
                 return Err(fail(std::io::Error::other("it ended before it answered")));
             }
-            Heard::Answer(Body::Warning { text }) => {
+            Received::Response(Response::Warning { text }) => {
                 tell::note(&format!("warning: {text}"));
                 continue;
             }
-            Heard::Nothing => {}
+            Received::Timeout => {}
         }
         waited += left;
         if let Ok(report) = find::report(session) {

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::Shell;
+use super::SessionLoop;
 use crate::app::RunId;
-use crate::control::proto::Body;
+use crate::control::proto::Response;
 use crate::control::server::{ClientId, Outbox};
 use crate::os::pty::Size;
 use crate::output::{ToPump, Watcher};
 use crate::session::console::Console;
-use crate::session::{deliver, desk, keyboard};
+use crate::session::{input_sink, requests, subscriber};
 use crate::supervisor::Supervisor;
 
-impl Shell {
+impl SessionLoop {
     /// Lets a client see and type on the terminal of the instance that it names, or says why not.
     pub(super) fn attach(
         &mut self,
@@ -23,23 +23,28 @@ impl Shell {
         core: &Supervisor,
     ) {
         let found = self.terminal_of(name, core);
-        match found.and_then(|found| self.desk.stay(client).map(|()| found)) {
+        match found.and_then(|found| self.requests.add_streaming(client).map(|()| found)) {
             Ok((run, console)) => {
-                console.show(client, size);
-                outbox.answer(Body::Attached);
-                outbox.attach(keyboard::on(console, client));
-                let watcher = Watcher { id: client.0, send: deliver::as_it_comes(outbox) };
+                console.set_viewer_size(client, size);
+                outbox.respond(Response::Attached);
+                outbox.attach(input_sink::for_console(console, client));
+                let watcher = Watcher { id: client.0, send: subscriber::unfiltered(outbox) };
                 self.pump.post(ToPump::Watch(run, watcher));
                 self.pump.wake();
             }
-            Err(body) => outbox.answer(body),
+            Err(body) => outbox.respond(body),
         }
     }
 
     /// Returns the terminal of the one instance that is named.
-    fn terminal_of(&self, name: &str, core: &Supervisor) -> Result<(RunId, Arc<Console>), Body> {
-        let refused = |reason, hint: &str| Body::Refused { reason, hint: Some(hint.to_owned()) };
-        let ids = desk::chosen(&[name.to_owned()], core)?;
+    fn terminal_of(
+        &self,
+        name: &str,
+        core: &Supervisor,
+    ) -> Result<(RunId, Arc<Console>), Response> {
+        let refused =
+            |reason, hint: &str| Response::Refused { reason, hint: Some(hint.to_owned()) };
+        let ids = requests::select_instances(&[name.to_owned()], core)?;
         let [id] = ids[..] else {
             return Err(refused(format!("`{name}` is not one instance"), "write `web.1`"));
         };

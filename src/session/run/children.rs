@@ -1,13 +1,13 @@
 //! What the loop does about children: it starts them, takes the news of them, and looks after the guard.
 
-use super::{Shell, voice};
+use super::{SessionLoop, voice};
 use crate::app::{RunId, Stdio};
 use crate::os::guard;
 use crate::output::{Speaker, ToPump};
-use crate::session::notes;
+use crate::session::messages;
 use crate::supervisor::Event;
 
-impl Shell {
+impl SessionLoop {
     /// Starts the command of a run.
     pub(super) fn spawn(&mut self, run: RunId) {
         self.post(ToPump::Voice(voice(&self.app, run.instance)));
@@ -41,7 +41,7 @@ impl Shell {
 
     fn say_unguarded(&mut self, why: &str) {
         let text = format!("{why}: if pm is killed by SIGKILL, what it started stays");
-        let said = notes::say(Speaker::System, "unguarded", text, serde_json::Value::Null);
+        let said = messages::say(Speaker::System, "unguarded", text, serde_json::Value::Null);
         self.say(said.failed());
         self.pump.wake();
     }
@@ -50,7 +50,7 @@ impl Shell {
         match news {
             guard::News::Replaced => {
                 let text = "the guard process was killed; another has taken its place".to_owned();
-                self.say(notes::say(Speaker::System, "guarded", text, serde_json::Value::Null));
+                self.say(messages::say(Speaker::System, "guarded", text, serde_json::Value::Null));
                 self.pump.wake();
             }
             guard::News::Missing(error) => self.say_unguarded(&format!(

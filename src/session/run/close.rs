@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{Input, Shell};
+use super::{Input, SessionLoop};
 use crate::app::Signal;
 use crate::os::daemon;
 use crate::os::signals::Heard;
 use crate::output::{FromPump, ToPump};
-use crate::session::notes;
+use crate::session::messages;
 use crate::supervisor::Supervisor;
 
 /// How long pm waits at its end for a reader of stdout that takes nothing at all.
@@ -37,7 +37,7 @@ fn tell_loss(mut stderr: impl Write + AsFd, error: &str, launched: bool) {
     }
 }
 
-impl Shell {
+impl SessionLoop {
     /// Remembers why and with what exit code the output was lost, if that is the news.
     pub(super) fn note_loss(&mut self, news: &FromPump) {
         let FromPump::OutputLost(kind, error) = news else { return };
@@ -53,13 +53,13 @@ impl Shell {
     pub(super) fn close(mut self, code: i32, core: &Supervisor) -> i32 {
         let strays = self.children.strays_left();
         let why = |id| self.children.why_it_runs(id);
-        for line in notes::verdict(&self.app, core.verdict(), why, &strays) {
+        for line in messages::verdict(&self.app, core.verdict(), why, &strays) {
             self.say(line);
         }
         self.flush();
         self.children.dismiss_guard();
         // Nobody is answered any more.
-        drop((self.desk, self.inputs));
+        drop((self.requests, self.inputs));
         if let Some(server) = self.server {
             server.close();
         }

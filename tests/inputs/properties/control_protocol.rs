@@ -2,7 +2,8 @@
 
 use pm::app::select;
 use pm::control::proto::{
-    Answer, Body, Call, FRAME_HEAD, Order, Typed, VERSION, call, keys, length_of, line, size, typed,
+    Answer, Call, FRAME_HEAD, Frame, Request, Response, VERSION, call, frame_length, keys_frames,
+    line, parse_frame, size_frame,
 };
 
 /// What must hold of every byte that comes out of a socket.
@@ -20,8 +21,8 @@ fn a_call_is_read_as_it_was_written(bytes: &[u8]) {
         Err(reason) => {
             assert!(!reason.is_empty());
             // The client gets the reason as an answer.
-            let answer = line(Body::Refused { reason: reason.clone(), hint: None });
-            let Ok(Answer { body: Body::Refused { reason: told, .. }, .. }) =
+            let answer = line(Response::Refused { reason: reason.clone(), hint: None });
+            let Ok(Answer { body: Response::Refused { reason: told, .. }, .. }) =
                 serde_json::from_slice(&answer)
             else {
                 panic!("a refusal that is no answer: {reason:?}")
@@ -41,11 +42,13 @@ fn a_call_is_read_as_it_was_written(bytes: &[u8]) {
 /// The globs of a client choose instances of the session, or are refused by name.
 fn names_choose_instances(call: &Call) {
     let patterns: Vec<String> = match &call.order {
-        Order::Start(names) | Order::Stop(names) | Order::Restart(names) => names.names.clone(),
-        Order::Signal { names, .. } | Order::Logs { names, .. } => names.clone(),
-        Order::Attach { name, .. } => vec![name.clone()],
-        Order::Scale { counts, .. } => counts.iter().map(|(name, _)| name.clone()).collect(),
-        Order::Status | Order::Reload { .. } | Order::Quit { .. } => return,
+        Request::Start(names) | Request::Stop(names) | Request::Restart(names) => {
+            names.names.clone()
+        }
+        Request::Signal { names, .. } | Request::Logs { names, .. } => names.clone(),
+        Request::Attach { name, .. } => vec![name.clone()],
+        Request::Scale { counts, .. } => counts.iter().map(|(name, _)| name.clone()).collect(),
+        Request::Status | Request::Reload { .. } | Request::Quit { .. } => return,
     };
     let instances = ["web.1", "web.2", "my-web.1", "worker.10"].map(str::to_owned);
     match select::select(&patterns, &instances) {
@@ -73,11 +76,12 @@ fn an_answer_is_read_as_it_was_written(bytes: &[u8]) {
     assert_eq!(again.pm, VERSION);
     match (&answer.body, &again.body) {
         // Seconds with a fraction: the reader may be off by the last bit, which nobody sees.
-        (Body::Status(one), Body::Status(two)) => {
+        (Response::Status(one), Response::Status(two)) => {
             let mut two = two.clone();
             assert_eq!(one.instances.len(), two.instances.len());
             for (one, two) in one.instances.iter().zip(&mut two.instances) {
-                let seconds = |i: &pm::control::proto::Instance| [i.uptime, i.restart_in, i.cpu];
+                let seconds =
+                    |i: &pm::control::proto::InstanceStatus| [i.uptime, i.restart_in, i.cpu];
                 assert!(seconds(one).into_iter().zip(seconds(two)).all(is_near), "{one:?} {two:?}");
                 (two.uptime, two.restart_in, two.cpu) = (one.uptime, one.restart_in, one.cpu);
             }
@@ -95,13 +99,13 @@ fn is_near((one, two): (Option<f64>, Option<f64>)) -> bool {
 }
 
 /// The head of a frame and its bytes.
-type Frame<'a> = ([u8; FRAME_HEAD], &'a [u8]);
+type RawFrame<'a> = ([u8; FRAME_HEAD], &'a [u8]);
 
 /// Returns the frames of a stream, and what is left without an end.
-fn frames(mut stream: &[u8]) -> (Vec<Frame<'_>>, &[u8]) {
+fn frames(mut stream: &[u8]) -> (Vec<RawFrame<'_>>, &[u8]) {
     let mut all = Vec::new();
     while let Some((head, behind)) = stream.split_first_chunk::<FRAME_HEAD>() {
-        let Some((bytes, rest)) = behind.split_at_checked(length_of(*head)) else { break };
+        let Some((bytes, rest)) = behind.split_at_checked(frame_length(*head)) else { break };
         all.push((*head, bytes));
         stream = rest;
     }
@@ -109,22 +113,22 @@ fn frames(mut stream: &[u8]) -> (Vec<Frame<'_>>, &[u8]) {
 }
 
 fn frames_are_read_as_they_were_written(bytes: &[u8]) {
-    let stream = keys(bytes);
+    let stream = keys_frames(bytes);
     let (read, rest) = frames(&stream);
     assert!(rest.is_empty());
     let mut together = Vec::new();
     for (head, bytes) in read {
-        let Some(Typed::Keys(keys)) = typed(head, bytes) else { panic!("no keys: {head:?}") };
+        let Some(Frame::Keys(keys)) = parse_frame(head, bytes) else { panic!("no keys: {head:?}") };
         together.extend_from_slice(keys);
     }
     assert_eq!(together, bytes);
     let [a, b, c, d] = bytes.first_chunk().copied().unwrap_or_default();
     let (rows, columns) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-    let stream = size(rows, columns);
+    let stream = size_frame(rows, columns);
     let (read, rest) = frames(&stream);
     assert!(rest.is_empty());
-    let read: Vec<_> = read.into_iter().map(|(head, bytes)| typed(head, bytes)).collect();
-    assert_eq!(read, [Some(Typed::Size { rows, columns })]);
+    let read: Vec<_> = read.into_iter().map(|(head, bytes)| parse_frame(head, bytes)).collect();
+    assert_eq!(read, [Some(Frame::Size { rows, columns })]);
 }
 
 fn a_stream_of_frames_is_read_to_its_end(stream: &[u8]) {
@@ -132,12 +136,12 @@ fn a_stream_of_frames_is_read_to_its_end(stream: &[u8]) {
     let taken: usize = read.iter().map(|(_, bytes)| FRAME_HEAD + bytes.len()).sum();
     assert_eq!(taken + rest.len(), stream.len());
     for (head, bytes) in read {
-        match typed(head, bytes) {
+        match parse_frame(head, bytes) {
             // No frame is the same as one without keys: nothing to write for it.
-            Some(Typed::Keys([])) | None => {}
-            Some(Typed::Keys(typed)) => assert_eq!(keys(typed), [&head[..], bytes].concat()),
-            Some(Typed::Size { rows, columns }) => {
-                assert_eq!(size(rows, columns), [&head[..], bytes].concat());
+            Some(Frame::Keys([])) | None => {}
+            Some(Frame::Keys(typed)) => assert_eq!(keys_frames(typed), [&head[..], bytes].concat()),
+            Some(Frame::Size { rows, columns }) => {
+                assert_eq!(size_frame(rows, columns), [&head[..], bytes].concat());
             }
         }
     }

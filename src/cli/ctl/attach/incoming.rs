@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use crate::control::proto::{Answer, Body};
+use crate::control::proto::{Answer, Response};
 
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
@@ -13,8 +13,8 @@ pub(super) struct Incoming {
 
 /// One piece of it.
 #[derive(Debug)]
-pub(super) enum Part {
-    Said(Body),
+pub(super) enum Item {
+    Response(Response),
     Bytes(Vec<u8>),
 }
 
@@ -36,20 +36,20 @@ impl Incoming {
     }
 
     /// Returns the next whole part that has been read.
-    pub(super) fn next(&mut self) -> io::Result<Option<Part>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<Item>> {
         if let Some(length) = self.announced {
             if self.buffer.len() < length {
                 return Ok(None);
             }
             self.announced = None;
-            return Ok(Some(Part::Bytes(self.buffer.drain(..length).collect())));
+            return Ok(Some(Item::Bytes(self.buffer.drain(..length).collect())));
         }
         let Some(end) = memchr::memchr(b'\n', &self.buffer) else { return Ok(None) };
         let line: Vec<u8> = self.buffer.drain(..=end).collect();
         let body = serde_json::from_slice::<Answer>(&line)?.body;
-        if let Body::Output { length, .. } = body {
+        if let Response::Output { length, .. } = body {
             self.announced = Some(length);
         }
-        Ok(Some(Part::Said(body)))
+        Ok(Some(Item::Response(body)))
     }
 }

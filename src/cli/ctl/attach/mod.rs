@@ -36,7 +36,7 @@ pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error>
     }
     // In raw mode a line feed goes straight down.
     let begin = || tell::note(&format!("attached to {name}; Ctrl-] detaches\r"));
-    match terminal::attach(&session.found.socket, name, begin)? {
+    match terminal::attach(&session.endpoint.socket, name, begin)? {
         Ended::Detached { unsent: 0 } => tell::note(&format!("detached from {name}")),
         Ended::Detached { unsent } => tell::note(&format!(
             "detached from {name}, which does not read: the last {unsent} bytes that were typed are lost"

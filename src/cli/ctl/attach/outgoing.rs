@@ -26,7 +26,7 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// Takes what was typed. Returns false where there is no room for it.
-    pub(super) fn type_on(&mut self, keys: &[u8]) -> bool {
+    pub(super) fn push(&mut self, keys: &[u8]) -> bool {
         let has_room = self.keys.len() + keys.len() <= WAITING;
         if has_room {
             self.keys.extend(keys);
@@ -71,10 +71,10 @@ impl Outgoing {
     fn fill(&mut self) -> bool {
         if self.frame.is_empty() {
             if let Some(Size { rows, columns }) = self.size.take() {
-                self.frame.extend(proto::size(rows, columns));
+                self.frame.extend(proto::size_frame(rows, columns));
             } else if !self.keys.is_empty() {
                 let keys: Vec<u8> = self.keys.drain(..self.keys.len().min(FRAME)).collect();
-                self.frame.extend(proto::keys(&keys));
+                self.frame.extend(proto::keys_frames(&keys));
             }
         }
         !self.frame.is_empty()
@@ -108,7 +108,7 @@ mod tests {
     fn a_session_that_takes_little_at_a_time_gets_all_in_whole_frames() {
         let (mut outgoing, mut slow) = (Outgoing::default(), Slow { taken: Vec::new(), room: 5 });
         let typed = vec![b'x'; FRAME + 1];
-        assert!(outgoing.type_on(&typed));
+        assert!(outgoing.push(&typed));
         assert!(outgoing.send(&mut slow).unwrap());
         assert_eq!(outgoing.unsent(), FRAME + 4 - 5);
         // A size stands behind the frame that has begun, and before what was typed behind that.
@@ -117,7 +117,11 @@ mod tests {
             slow.room = 7;
             assert!(outgoing.send(&mut slow).unwrap());
         }
-        let frames = [proto::keys(&typed[..FRAME]), proto::size(3, 4), proto::keys(b"x")];
+        let frames = [
+            proto::keys_frames(&typed[..FRAME]),
+            proto::size_frame(3, 4),
+            proto::keys_frames(b"x"),
+        ];
         assert!(slow.taken == frames.concat());
         assert_eq!(outgoing.unsent(), 0);
     }
@@ -125,8 +129,8 @@ mod tests {
     #[test]
     fn what_has_no_room_is_counted() {
         let mut outgoing = Outgoing::default();
-        assert!(outgoing.type_on(&vec![b'x'; WAITING]));
-        assert!(!outgoing.type_on(b"abc"));
+        assert!(outgoing.push(&vec![b'x'; WAITING]));
+        assert!(!outgoing.push(b"abc"));
         assert_eq!(outgoing.unsent(), WAITING + 3);
     }
 }

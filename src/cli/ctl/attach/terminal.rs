@@ -13,19 +13,19 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 use super::detach;
-use super::incoming::{Incoming, Part};
+use super::incoming::{Incoming, Item};
 use super::outgoing::Outgoing;
 use crate::app::Signal;
 use crate::control::client;
-use crate::control::proto::{Body, Order};
+use crate::control::proto::{Request, Response};
 use crate::error::Error;
 use crate::os::pty::Size;
 use crate::output::Modes;
 
-/// Signals that end it in order.
+/// Signals that end it gracefully.
 const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 /// How long a client that detaches waits for the session to take the rest of what was typed.
-const FAREWELL: Duration = Duration::from_millis(500);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Says that a key was not taken, as a terminal does whose input is full.
 const BELL: &[u8] = b"\x07";
 
@@ -45,33 +45,33 @@ pub(crate) fn attach(socket: &Path, name: &str, begin: impl FnOnce()) -> Result<
     let fail = |source| Error::Startup { what: "attach", source };
     let mut stream = UnixStream::connect(socket).map_err(fail)?;
     let size = Size::of_stdout();
-    let order = Order::Attach { name: name.to_owned(), rows: size.rows, columns: size.columns };
-    client::give(&mut stream, order).map_err(fail)?;
+    let order = Request::Attach { name: name.to_owned(), rows: size.rows, columns: size.columns };
+    client::send(&mut stream, order).map_err(fail)?;
     let mut incoming = Incoming::default();
     loop {
         match incoming.next().map_err(fail)? {
-            Some(Part::Said(Body::Attached)) => break,
-            Some(Part::Said(Body::Refused { reason, hint })) => {
+            Some(Item::Response(Response::Attached)) => break,
+            Some(Item::Response(Response::Refused { reason, hint })) => {
                 return Err(Error::Refused { reason, hint });
             }
-            Some(Part::Said(_) | Part::Bytes(_)) => {}
+            Some(Item::Response(_) | Item::Bytes(_)) => {}
             None if incoming.read(&mut stream).map_err(fail)? => {}
             None => return Err(fail(ErrorKind::UnexpectedEof.into())),
         }
     }
-    let signals = Signals::listen().map_err(fail)?;
+    let signals = SignalPipes::listen().map_err(fail)?;
     stream.set_nonblocking(true).map_err(fail)?;
-    let raw = Raw::enter().map_err(fail)?;
+    let raw = RawMode::enter().map_err(fail)?;
     begin();
-    let ended = tie(&stream, &mut incoming, &signals);
+    let ended = relay(&stream, &mut incoming, &signals);
     drop(raw);
     ended.map_err(fail)
 }
 
-fn tie(stream: &UnixStream, incoming: &mut Incoming, signals: &Signals) -> io::Result<Ended> {
+fn relay(stream: &UnixStream, incoming: &mut Incoming, signals: &SignalPipes) -> io::Result<Ended> {
     let stdin = io::stdin();
     let mut keys = [0_u8; 4096];
-    let mut screen = Screen::default();
+    let mut screen = UserTerminal::default();
     let mut outgoing = Outgoing::default();
     // It may have changed before anyone listened.
     outgoing.resize(Size::of_stdout());
@@ -100,7 +100,7 @@ fn tie(stream: &UnixStream, incoming: &mut Incoming, signals: &Signals) -> io::R
             };
             let typed = &keys[..count];
             let end = detach::find(typed);
-            if !outgoing.type_on(&typed[..end.unwrap_or(count)]) {
+            if !outgoing.push(&typed[..end.unwrap_or(count)]) {
                 screen.show(BELL)?;
             }
             if end.is_some() || count == 0 {
@@ -115,7 +115,7 @@ fn tie(stream: &UnixStream, incoming: &mut Incoming, signals: &Signals) -> io::R
 fn wait(
     stdin: &io::Stdin,
     stream: &UnixStream,
-    signals: &Signals,
+    signals: &SignalPipes,
     has_keys: bool,
 ) -> io::Result<(bool, bool, bool, bool)> {
     let one = |fd| PollFd::new(fd, PollFlags::POLLIN);
@@ -137,7 +137,7 @@ fn wait(
 /// Gives the session a moment to take what was typed before the user left. Returns how many bytes it did
 /// not take.
 fn send_the_rest(stream: &UnixStream, outgoing: &mut Outgoing) -> io::Result<usize> {
-    let until = now() + FAREWELL;
+    let until = now() + DRAIN_TIMEOUT;
     while outgoing.send(stream)? && outgoing.is_waiting() {
         let left = until.saturating_duration_since(now());
         let patience = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
@@ -154,9 +154,9 @@ fn send_the_rest(stream: &UnixStream, outgoing: &mut Outgoing) -> io::Result<usi
 fn show_the_rest(
     stream: &UnixStream,
     incoming: &mut Incoming,
-    screen: &mut Screen,
+    screen: &mut UserTerminal,
 ) -> io::Result<()> {
-    let patience = PollTimeout::try_from(FAREWELL).unwrap_or(PollTimeout::ZERO);
+    let patience = PollTimeout::try_from(DRAIN_TIMEOUT).unwrap_or(PollTimeout::ZERO);
     while poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)], patience) != Ok(0)
         && incoming.read(stream)?
     {
@@ -172,21 +172,21 @@ fn now() -> Instant {
 
 /// What the instance has made of the screen, which is left as a shell expects it.
 #[derive(Default)]
-struct Screen {
+struct UserTerminal {
     modes: Modes,
 }
 
-impl Screen {
+impl UserTerminal {
     /// Shows what has come. What was lost on the way to a terminal that is too slow is told in its place.
     fn show_all(&mut self, incoming: &mut Incoming) -> io::Result<()> {
         while let Some(part) = incoming.next()? {
             match part {
-                Part::Bytes(bytes) => self.show(&bytes)?,
-                Part::Said(Body::Lost { lines }) => {
+                Item::Bytes(bytes) => self.show(&bytes)?,
+                Item::Response(Response::Lost { lines }) => {
                     let text = format!("\r\n{lines} lines lost: this terminal is too slow\r\n");
                     self.show(text.as_bytes())?;
                 }
-                Part::Said(_) => {}
+                Item::Response(_) => {}
             }
         }
         Ok(())
@@ -200,7 +200,7 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl Drop for UserTerminal {
     fn drop(&mut self) {
         let end = [&self.modes.restore()[..], b"\r\n"].concat();
         // A terminal that is gone has no modes.
@@ -209,11 +209,11 @@ impl Drop for Screen {
 }
 
 /// pm's terminal in raw mode, for as long as this lives.
-struct Raw {
+struct RawMode {
     before: Termios,
 }
 
-impl Raw {
+impl RawMode {
     fn enter() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut raw = before.clone();
@@ -223,7 +223,7 @@ impl Raw {
     }
 }
 
-impl Drop for Raw {
+impl Drop for RawMode {
     fn drop(&mut self) {
         // A terminal that is gone has no mode.
         let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.before);
@@ -231,12 +231,12 @@ impl Drop for Raw {
 }
 
 /// Signals as descriptors that become readable.
-struct Signals {
+struct SignalPipes {
     ending: Vec<(Signal, UnixStream)>,
     resized: UnixStream,
 }
 
-impl Signals {
+impl SignalPipes {
     fn listen() -> io::Result<Self> {
         let pipe = |signal| -> io::Result<UnixStream> {
             let (reader, writer) = UnixStream::pair()?;

@@ -73,14 +73,14 @@ fn check(folder: &Path) -> io::Result<()> {
 
 /// The files of this session. They go with it.
 #[derive(Debug)]
-pub struct Place {
+pub struct SocketPaths {
     lock: PathBuf,
     socket: PathBuf,
     /// The lock lasts as long as this is open.
     _held: File,
 }
 
-impl Place {
+impl SocketPaths {
     /// Takes a place for the session of this process, and clears away stale ones. Waits for nobody.
     ///
     /// # Errors
@@ -95,10 +95,10 @@ impl Place {
         for attempt in 0..TRIES {
             let [.., a, b, c, d] = random.hash_one(attempt).to_be_bytes();
             let salt = u32::from_be_bytes([a, b, c, d]);
-            if let Some(place) =
+            if let Some(paths) =
                 Self::try_take(folder, &format!("{}-{salt:08x}-{pid}", hash(root)))?
             {
-                return Ok(place);
+                return Ok(paths);
             }
         }
         Err(io::Error::other("others take every name away"))
@@ -131,7 +131,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for SocketPaths {
     fn drop(&mut self) {
         // The socket first: where the lock is, there must be one. What stays is stale, and harmless.
         let _ = fs::remove_file(&self.socket);
@@ -141,7 +141,7 @@ impl Drop for Place {
 
 /// A session that lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct Endpoint {
     /// Its process id.
     pub pid: i32,
     /// Its socket.
@@ -149,12 +149,15 @@ pub struct Found {
 }
 
 /// Returns the sessions of this root that live, by process id.
-pub fn sessions(folder: &Path, root: &Path) -> Vec<Found> {
+pub fn sessions(folder: &Path, root: &Path) -> Vec<Endpoint> {
     if check(folder).is_err() {
         return Vec::new();
     }
     let found = stems(folder, &format!("{}-", hash(root))).into_iter().filter_map(|stem| {
-        Some(Found { pid: live_pid(folder, &stem)?, socket: folder.join(format!("{stem}.sock")) })
+        Some(Endpoint {
+            pid: live_pid(folder, &stem)?,
+            socket: folder.join(format!("{stem}.sock")),
+        })
     });
     let mut found: Vec<_> = found.collect();
     found.sort_by_key(|found| found.pid);
@@ -246,7 +249,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let (runtime, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
         assert_eq!(sessions(&runtime, root), []);
-        let place = Place::take(&runtime, root, 42).unwrap();
+        let paths = SocketPaths::take(&runtime, root, 42).unwrap();
         assert_eq!(sessions(&runtime, root).len(), 1);
         assert_eq!(sessions(&runtime, root)[0].pid, 42);
         assert_eq!(sessions(&runtime, Path::new("/srv/other")), []);
@@ -254,7 +257,7 @@ mod tests {
         fs::write(&stale, "").unwrap();
         assert_eq!(sessions(&runtime, root).len(), 1);
         assert!(!stale.exists());
-        drop(place);
+        drop(paths);
         assert_eq!(sessions(&runtime, root), []);
         assert_eq!(fs::read_dir(&runtime).unwrap().count(), 0);
     }
@@ -263,28 +266,28 @@ mod tests {
     fn two_with_one_pid_and_one_root_do_not_take_each_others_place() {
         let scratch = tempfile::tempdir().unwrap();
         let (runtime, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
-        let one = Place::take(&runtime, root, 42).unwrap();
-        let two = Place::take(&runtime, root, 42).unwrap();
+        let one = SocketPaths::take(&runtime, root, 42).unwrap();
+        let two = SocketPaths::take(&runtime, root, 42).unwrap();
         assert_ne!(one.socket(), two.socket());
         assert_eq!(sessions(&runtime, root).len(), 2);
         drop(two);
         let left = sessions(&runtime, root);
-        assert_eq!(left, [Found { pid: 42, socket: one.socket().to_owned() }]);
+        assert_eq!(left, [Endpoint { pid: 42, socket: one.socket().to_owned() }]);
     }
 
     #[test]
     fn a_session_whose_lock_was_removed_is_found_while_its_socket_answers() {
         let scratch = tempfile::tempdir().unwrap();
         let (runtime, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
-        let place = Place::take(&runtime, root, 42).unwrap();
-        let listener = std::os::unix::net::UnixListener::bind(place.socket()).unwrap();
-        fs::remove_file(&place.lock).unwrap();
+        let paths = SocketPaths::take(&runtime, root, 42).unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(paths.socket()).unwrap();
+        fs::remove_file(&paths.lock).unwrap();
         // Also not by one that clears away.
-        let other = Place::take(&runtime, Path::new("/srv/other"), 43).unwrap();
+        let other = SocketPaths::take(&runtime, Path::new("/srv/other"), 43).unwrap();
         assert_eq!(sessions(&runtime, root).len(), 1);
         drop(listener);
         assert_eq!(sessions(&runtime, root), []);
-        assert!(!place.socket().exists());
+        assert!(!paths.socket().exists());
         assert_eq!(sessions(&runtime, Path::new("/srv/other")).len(), 1);
         drop(other);
     }
@@ -298,7 +301,9 @@ mod tests {
         let held = File::create(&new).unwrap();
         held.lock().unwrap();
         assert!(
-            Place::try_take(&runtime, &format!("{}-00000000-42", hash(root))).unwrap().is_none()
+            SocketPaths::try_take(&runtime, &format!("{}-00000000-42", hash(root)))
+                .unwrap()
+                .is_none()
         );
         assert_eq!(sessions(&runtime, root), []);
         assert!(new.exists());
@@ -327,10 +332,10 @@ mod tests {
         let runtime = scratch.path().join("pm");
         fs::create_dir(&runtime).unwrap();
         fs::set_permissions(&runtime, fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(Place::take(&runtime, Path::new("/a"), 1).is_err());
+        assert!(SocketPaths::take(&runtime, Path::new("/a"), 1).is_err());
         assert_eq!(sessions(&runtime, Path::new("/a")), []);
         let link = scratch.path().join("link");
         std::os::unix::fs::symlink(scratch.path(), &link).unwrap();
-        assert!(Place::take(&link, Path::new("/a"), 1).is_err());
+        assert!(SocketPaths::take(&link, Path::new("/a"), 1).is_err());
     }
 }

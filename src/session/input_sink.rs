@@ -12,19 +12,19 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::console::{self, Console};
-use crate::control::proto::{self, Typed};
-use crate::control::server::{ClientId, Keyboard};
+use crate::control::proto::{self, Frame};
+use crate::control::server::{ClientId, InputSink};
 use crate::os::pty::Size;
 
 /// One read of what a client sends.
 const READ: usize = 16 << 10;
 
 /// Returns the client's keyboard on this terminal.
-pub(crate) fn on(console: Arc<Console>, client: ClientId) -> Keyboard {
-    Keyboard(Box::new(move |stream| {
+pub(crate) fn for_console(console: Arc<Console>, client: ClientId) -> InputSink {
+    InputSink(Box::new(move |stream| {
         // Its end is the client's.
         let _ = take(stream, &console, client);
-        console.finish();
+        console.flush_in_background();
     }))
 }
 
@@ -41,8 +41,10 @@ fn take(mut stream: &UnixStream, console: &Console, client: ClientId) -> io::Res
                 Err(error) => return Err(error),
             }
             let used = each(&frames, |typed| match typed {
-                Typed::Keys(keys) => console.type_on(keys),
-                Typed::Size { rows, columns } => console.show(client, Size { rows, columns }),
+                Frame::Keys(keys) => console.write(keys),
+                Frame::Size { rows, columns } => {
+                    console.set_viewer_size(client, Size { rows, columns });
+                }
             })?;
             frames.drain(..used);
         }
@@ -50,12 +52,12 @@ fn take(mut stream: &UnixStream, console: &Console, client: ClientId) -> io::Res
 }
 
 /// Hands over every frame that is whole. Returns how many bytes these were.
-fn each(bytes: &[u8], mut take: impl FnMut(Typed<'_>)) -> io::Result<usize> {
+fn each(bytes: &[u8], mut take: impl FnMut(Frame<'_>)) -> io::Result<usize> {
     let mut used = 0;
     while let Some((head, rest)) = bytes[used..].split_first_chunk() {
-        let length = proto::length_of(*head);
+        let length = proto::frame_length(*head);
         let Some(body) = rest.get(..length) else { break };
-        take(proto::typed(*head, body).ok_or(ErrorKind::InvalidData)?);
+        take(proto::parse_frame(*head, body).ok_or(ErrorKind::InvalidData)?);
         used += head.len() + length;
     }
     Ok(used)
@@ -68,7 +70,7 @@ fn wait(stream: &UnixStream, console: &Console) -> io::Result<bool> {
     // A hang-up is always told.
     let of_client = if is_full { PollFlags::empty() } else { PollFlags::POLLIN };
     let mut fds = vec![PollFd::new(stream.as_fd(), of_client)];
-    if console.waiting() > 0 {
+    if console.pending() > 0 {
         fds.push(PollFd::new(console.as_fd(), PollFlags::POLLOUT));
     }
     match poll(&mut fds, PollTimeout::NONE) {
@@ -107,7 +109,7 @@ mod tests {
         tcsetattr(&slave, SetArg::TCSANOW, &modes).unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let console = Arc::new(Console::new(master));
-        let Keyboard(take) = on(Arc::clone(&console), ClientId(1));
+        let InputSink(take) = for_console(Arc::clone(&console), ClientId(1));
         let taking = thread::spawn(move || take(&ours));
         (console, slave.into(), theirs, taking)
     }
@@ -116,7 +118,7 @@ mod tests {
     fn a_program_that_reads_late_gets_all_that_was_typed_also_by_one_who_left() {
         let (_console, mut program, mut client, taking) = terminal();
         let typed: Vec<u8> = (0..400_000_u32).map(|n| b'a' + (n % 23) as u8).collect();
-        client.write_all(&proto::keys(&typed)).unwrap();
+        client.write_all(&proto::keys_frames(&typed)).unwrap();
         drop(client);
         // The client's thread ends, although nothing was read.
         taking.join().unwrap();
@@ -129,7 +131,7 @@ mod tests {
     fn what_a_program_never_reads_is_bounded_and_ends_with_its_terminal() {
         let (console, program, mut client, taking) = terminal();
         client.set_nonblocking(true).unwrap();
-        let frame = proto::keys(&[b'x'; 4096]);
+        let frame = proto::keys_frames(&[b'x'; 4096]);
         let mut sent = 0;
         let is_stuck = |client: &UnixStream| {
             let mut fds = [PollFd::new(client.as_fd(), PollFlags::POLLOUT)];
@@ -143,13 +145,13 @@ mod tests {
         }
         drop(client);
         taking.join().unwrap();
-        let waiting = console.waiting();
+        let waiting = console.pending();
         assert!(waiting > 1 << 19, "{waiting} bytes wait for the program");
         drop(program);
         while Arc::strong_count(&console) > 1 {
             thread::yield_now();
         }
-        assert_eq!(console.waiting(), 0);
+        assert_eq!(console.pending(), 0);
     }
 
     #[test]
@@ -157,7 +159,7 @@ mod tests {
         let (console, program, mut client, taking) = terminal();
         drop(program);
         for _ in 0..100 {
-            client.write_all(&proto::keys(&[b'x'; 4096])).unwrap();
+            client.write_all(&proto::keys_frames(&[b'x'; 4096])).unwrap();
         }
         client.set_nonblocking(true).unwrap();
         let answer = client.read(&mut [0]).unwrap_err();
@@ -165,12 +167,13 @@ mod tests {
         assert!(!taking.is_finished());
         drop(client);
         taking.join().unwrap();
-        assert_eq!(console.waiting(), 0);
+        assert_eq!(console.pending(), 0);
     }
 
     #[test]
     fn frames_are_taken_whole_however_they_come() {
-        let bytes = [proto::size(3, 4), proto::keys(b"ab"), proto::keys(b"")].concat();
+        let bytes =
+            [proto::size_frame(3, 4), proto::keys_frames(b"ab"), proto::keys_frames(b"")].concat();
         let mut all = Vec::new();
         let mut kept = Vec::new();
         for byte in &bytes {

@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use crate::control::proto::{self, Body};
+use crate::control::proto::{self, Response};
 use crate::control::server::Outbox;
 use crate::output::Part;
 use crate::output::follow::SendParts;
 
 /// Returns the way to a client for parts of output.
-pub(super) fn as_it_comes(outbox: Outbox) -> SendParts {
+pub(super) fn unfiltered(outbox: Outbox) -> SendParts {
     let send = move |parts: &[Part<'_>]| {
         let mut message = Vec::new();
         let mut lines = 0;
@@ -22,7 +22,7 @@ pub(super) fn as_it_comes(outbox: Outbox) -> SendParts {
     Box::new(send)
 }
 
-/// As [`as_it_comes`], for a client that is shown lines: after a loss, the rest of a line whose beginning was
+/// As [`unfiltered`], for a client that is shown lines: after a loss, the rest of a line whose beginning was
 /// lost is lost too.
 pub(super) fn whole_lines(outbox: Outbox) -> SendParts {
     let torn = RefCell::new(HashSet::new());
@@ -35,7 +35,7 @@ pub(super) fn whole_lines(outbox: Outbox) -> SendParts {
             if torn.contains(*name) {
                 let Some(end) = memchr::memchr(b'\n', bytes) else { continue };
                 torn.remove(*name);
-                outbox.lose(1);
+                outbox.report_loss(1);
                 bytes = &bytes[end + 1..];
             }
             lines += append(&mut message, Part { name, at: *at, bytes });
@@ -55,7 +55,7 @@ pub(super) fn whole_lines(outbox: Outbox) -> SendParts {
 /// Appends what carries a part to a client, and returns its number of lines.
 fn append(message: &mut Vec<u8>, Part { name, at, bytes }: Part<'_>) -> u64 {
     if !bytes.is_empty() {
-        message.extend(proto::line(Body::Output {
+        message.extend(proto::line(Response::Output {
             name: name.to_owned(),
             at,
             length: bytes.len(),
@@ -68,10 +68,10 @@ fn append(message: &mut Vec<u8>, Part { name, at, bytes }: Part<'_>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::client::{Connection, Heard};
-    use crate::control::place;
-    use crate::control::proto::Order;
-    use crate::control::server::{FromClient, Server};
+    use crate::control::client::{Connection, Received};
+    use crate::control::proto::Request;
+    use crate::control::server::{ClientEvent, Server};
+    use crate::control::socket_paths;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use std::os::fd::AsFd;
     use std::path::Path;
@@ -80,13 +80,13 @@ mod tests {
     fn client(folder: &Path) -> (Connection, Outbox, Server) {
         let root = Path::new("/srv/app");
         let (sender, asked) = crossbeam_channel::unbounded();
-        let (server, mut door) =
+        let (server, mut listener) =
             Server::open(folder, root, move |news| drop(sender.send(news))).unwrap();
-        let socket = place::sessions(folder, root)[0].socket.clone();
-        let connection = Connection::open(&socket, Order::Status).unwrap();
-        poll(&mut [PollFd::new(door.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
-        door.admit().unwrap();
-        let Ok(FromClient::Asked(_, _, outbox)) = asked.recv() else { panic!("no request") };
+        let socket = socket_paths::sessions(folder, root)[0].socket.clone();
+        let connection = Connection::open(&socket, Request::Status).unwrap();
+        poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
+        listener.accept().unwrap();
+        let Ok(ClientEvent::Requested(_, _, outbox)) = asked.recv() else { panic!("no request") };
         (connection, outbox, server)
     }
 
@@ -103,15 +103,17 @@ mod tests {
         let (resumed, has_resumed) = crossbeam_channel::bounded::<()>(1);
         let reader = std::thread::spawn(move || {
             loop {
-                while let Heard::Answer(Body::Output { length, .. }) =
-                    connection.wait(None).unwrap()
+                while let Received::Response(Response::Output { length, .. }) =
+                    connection.receive(None).unwrap()
                 {
-                    connection.bytes(length).unwrap();
+                    connection.read_bytes(length).unwrap();
                 }
                 // That was a loss.
-                if let Heard::Answer(Body::Output { length, .. }) = connection.wait(None).unwrap() {
+                if let Received::Response(Response::Output { length, .. }) =
+                    connection.receive(None).unwrap()
+                {
                     drop(resumed);
-                    return connection.bytes(length).unwrap();
+                    return connection.read_bytes(length).unwrap();
                 }
             }
         });

@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::deliver;
-use super::notes;
+use super::messages;
+use super::subscriber;
 use crate::app::select::select;
 use crate::app::{App, Exit, InstanceId, Moment, Role, Signal, Stdio, reload};
-use crate::control::proto::{Body, Failed, Instance, Names, Order, Report, State};
+use crate::control::proto::{
+    InstanceFailure, InstanceState, InstanceStatus, Report, Request, Response, Targets,
+};
 use crate::control::server::{ClientId, Outbox};
-use crate::control::turn::Turn;
+use crate::control::start_lock::StartLock;
 use crate::os::halt;
 use crate::os::meter::{Meter, Root};
 use crate::output::follow::FOLLOWERS;
 use crate::output::{Follower, PumpHandle, Speaker, ToPump};
-use crate::supervisor::{
-    Ask, Doing, Event, Failure, Patience, Reply, Request, RequestId, Supervisor,
-};
+use crate::supervisor::{self, Ask, Doing, Event, Failure, Patience, Reply, RequestId, Supervisor};
 
 /// Reads the application's files again, by the options that the session was started with. Returns what is
 /// passed over in them, beside the application; the error is for a person.
@@ -35,7 +35,7 @@ pub(crate) struct Control {
     /// The Procfile, absolute and without symbolic links.
     pub(crate) procfile: PathBuf,
     /// No other session of this root begins until this one can be asked.
-    pub(crate) turn: Option<Turn>,
+    pub(crate) start_lock: Option<StartLock>,
     /// Who started pm waits until it can be asked (`pm start --daemon`).
     pub(crate) launched: bool,
     /// Reads the files again.
@@ -49,34 +49,34 @@ impl fmt::Debug for Control {
 }
 
 /// The requests that wait for their answer.
-pub(crate) struct Desk {
+pub(crate) struct Requests {
     waiting: HashMap<RequestId, Outbox>,
     /// Who follows the output.
     followers: HashSet<ClientId>,
     /// Who follows or is attached, and how many of these there may be.
-    staying: HashSet<ClientId>,
-    most_staying: usize,
+    streaming: HashSet<ClientId>,
+    max_streaming: usize,
     procfile: PathBuf,
     reread: Reread,
     pump: PumpHandle,
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for Requests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("waiting", &self.waiting).finish_non_exhaustive()
+        f.debug_struct("Requests").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }
 
 /// A request that can be made, or why not.
-type Understood = Result<(Request, Patience), Body>;
+type Understood = Result<(supervisor::Request, Patience), Response>;
 
-impl Desk {
+impl Requests {
     pub(crate) fn new(procfile: PathBuf, reread: Reread, pump: PumpHandle) -> Self {
         Self {
             waiting: HashMap::new(),
             followers: HashSet::new(),
-            staying: HashSet::new(),
-            most_staying: 0,
+            streaming: HashSet::new(),
+            max_streaming: 0,
             procfile,
             reread,
             pump,
@@ -84,84 +84,84 @@ impl Desk {
     }
 
     /// Bounds how many clients may follow or be attached.
-    pub(crate) fn let_stay(&mut self, most: usize) {
-        self.most_staying = most;
+    pub(crate) fn limit_streaming(&mut self, most: usize) {
+        self.max_streaming = most;
     }
 
     /// Counts a client that stays, or says why it may not.
-    pub(crate) fn stay(&mut self, client: ClientId) -> Result<(), Body> {
-        if self.staying.len() >= self.most_staying {
-            return Err(Body::Refused {
+    pub(crate) fn add_streaming(&mut self, client: ClientId) -> Result<(), Response> {
+        if self.streaming.len() >= self.max_streaming {
+            return Err(Response::Refused {
                 reason: format!(
                     "{} follow the output or are attached already; more would take the open files that a \
                      restart needs",
-                    self.staying.len()
+                    self.streaming.len()
                 ),
                 hint: Some("start the session with a higher limit (`ulimit -n`)".to_owned()),
             });
         }
-        self.staying.insert(client);
+        self.streaming.insert(client);
         Ok(())
     }
 
-    fn follow(&mut self, client: ClientId) -> Result<(), Body> {
+    fn follow(&mut self, client: ClientId) -> Result<(), Response> {
         if self.followers.len() >= FOLLOWERS {
-            return Err(Body::Refused {
+            return Err(Response::Refused {
                 reason: format!("{FOLLOWERS} others follow the output already"),
                 hint: Some("`pm logs` without `-f` shows what is kept".to_owned()),
             });
         }
-        self.stay(client)?;
+        self.add_streaming(client)?;
         self.followers.insert(client);
         Ok(())
     }
 
     /// Takes an order. What comes of it is answered here at once, or told as events.
-    pub(crate) fn take(
+    pub(crate) fn handle(
         &mut self,
         client: ClientId,
-        order: Order,
+        order: Request,
         outbox: Outbox,
         core: &Supervisor,
     ) -> Vec<Event> {
         match order {
-            Order::Logs { names, lines, follow } => {
-                let may = chosen(&names, core);
+            Request::Logs { names, lines, follow } => {
+                let may = select_instances(&names, core);
                 match may.and_then(|_| if follow { self.follow(client) } else { Ok(()) }) {
                     Ok(()) => {
                         let follower = follower(client, names, lines, follow, outbox);
                         self.pump.post(ToPump::Subscribe(follower));
                         self.pump.wake();
                     }
-                    Err(body) => outbox.answer(body),
+                    Err(body) => outbox.respond(body),
                 }
                 return Vec::new();
             }
             // The shell knows the terminals, and what to measure.
-            Order::Attach { .. } | Order::Status => return Vec::new(),
+            Request::Attach { .. } | Request::Status => return Vec::new(),
             // These go to the supervisor.
-            Order::Start(_)
-            | Order::Stop(_)
-            | Order::Restart(_)
-            | Order::Scale { .. }
-            | Order::Signal { .. }
-            | Order::Reload { .. }
-            | Order::Quit { .. } => {}
+            Request::Start(_)
+            | Request::Stop(_)
+            | Request::Restart(_)
+            | Request::Scale { .. }
+            | Request::Signal { .. }
+            | Request::Reload { .. }
+            | Request::Quit { .. } => {}
         }
         let grace = match &order {
-            Order::Stop(names) | Order::Restart(names) => {
+            Request::Stop(names) | Request::Restart(names) => {
                 names.timeout_ms.map(Duration::from_millis)
             }
             _ => None, // Nothing else says so.
         };
         let mut events = Vec::new();
-        match self.understand(order, core, &outbox, &mut events) {
+        match self.translate(order, core, &outbox, &mut events) {
             Ok((request, patience)) => {
                 let id = RequestId(client.0);
                 self.waiting.insert(id, outbox);
                 events.push(Event::Requested(id, Ask { request, patience, grace }));
             }
-            Err(body) => outbox.answer(body),
+            Err(body) => outbox.respond(body),
         }
         events
     }
@@ -173,92 +173,94 @@ impl Desk {
     }
 
     /// Takes the news that a client is gone.
-    pub(crate) fn forget(&mut self, client: ClientId) -> Option<Event> {
+    pub(crate) fn client_left(&mut self, client: ClientId) -> Option<Event> {
         let id = RequestId(client.0);
         self.followers.remove(&client);
-        self.staying.remove(&client);
+        self.streaming.remove(&client);
         self.pump.post(ToPump::Unsubscribe(client.0));
         self.pump.wake();
         self.waiting.remove(&id).map(|_| Event::Forgotten(id))
     }
 
     /// Passes a reply on.
-    pub(crate) fn reply(&mut self, id: RequestId, reply: Reply, app: &App) {
+    pub(crate) fn answer(&mut self, id: RequestId, reply: Reply, app: &App) {
         let Some(outbox) = self.waiting.remove(&id) else { return };
-        outbox.answer(match reply {
-            Reply::Done => Body::Done,
+        outbox.respond(match reply {
+            Reply::Done => Response::Done,
             Reply::Failed(failures) => {
-                let one = |(id, failure): (InstanceId, Failure)| Failed {
+                let one = |(id, failure): (InstanceId, Failure)| InstanceFailure {
                     name: app.name_of(id),
                     why: why(&failure),
                 };
-                Body::Failed { failures: failures.into_iter().map(one).collect() }
+                Response::Failed { failures: failures.into_iter().map(one).collect() }
             }
         });
     }
 
     /// Reads the files again. What is passed over in them is said to who asked, and in the session.
-    fn read_again(&mut self, outbox: &Outbox) -> Result<App, Body> {
-        let (app, warnings) = (self.reread)().map_err(|reason| Body::Refused {
+    fn reread(&mut self, outbox: &Outbox) -> Result<App, Response> {
+        let (app, warnings) = (self.reread)().map_err(|reason| Response::Refused {
             reason,
             hint: Some("nothing was changed".to_owned()),
         })?;
         for text in warnings {
             let said = format!("warning: {text}");
-            let say = notes::say(Speaker::System, "warning", said, Value::Null).failed();
+            let say = messages::say(Speaker::System, "warning", said, Value::Null).failed();
             self.pump.post(ToPump::Say(say));
-            outbox.answer(Body::Warning { text });
+            outbox.respond(Response::Warning { text });
         }
         Ok(app)
     }
 
-    fn understand(
+    fn translate(
         &mut self,
-        order: Order,
+        order: Request,
         core: &Supervisor,
         outbox: &Outbox,
         events: &mut Vec<Event>,
     ) -> Understood {
         match order {
             // Answered before.
-            Order::Status | Order::Logs { .. } | Order::Attach { .. } => {
-                Ok((Request::Start(Vec::new()), Patience::None))
+            Request::Status | Request::Logs { .. } | Request::Attach { .. } => {
+                Ok((supervisor::Request::Start(Vec::new()), Patience::None))
             }
-            Order::Start(names) => {
-                Ok((Request::Start(chosen(&names.names, core)?), patience(names.wait)))
-            }
-            Order::Stop(names) => {
-                Ok((Request::Stop(chosen(&names.names, core)?), patience(names.wait)))
-            }
-            Order::Restart(Names { names, wait, .. }) => {
+            Request::Start(names) => Ok((
+                supervisor::Request::Start(select_instances(&names.names, core)?),
+                patience(names.wait),
+            )),
+            Request::Stop(names) => Ok((
+                supervisor::Request::Stop(select_instances(&names.names, core)?),
+                patience(names.wait),
+            )),
+            Request::Restart(Targets { names, wait, .. }) => {
                 let ids = match names.is_empty() {
                     true => all_but_release(core),
-                    false => chosen(&names, core)?,
+                    false => select_instances(&names, core)?,
                 };
-                let new = self.read_again(outbox)?;
+                let new = self.reread(outbox)?;
                 let app = reload::with_environment_of(core.app(), &new);
                 events.push(Event::Reread(Arc::new(app)));
-                Ok((Request::Restart(ids), patience(wait)))
+                Ok((supervisor::Request::Restart(ids), patience(wait)))
             }
-            Order::Scale { counts, wait } => {
+            Request::Scale { counts, wait } => {
                 let mut wanted = Vec::new();
                 for (name, count) in counts {
                     let at = core.app().types.iter().position(|known| known.name == name);
                     let at = at.and_then(|at| u16::try_from(at).ok());
                     wanted.push((at.ok_or_else(|| no_type(&name, core.app()))?, count));
                 }
-                Ok((Request::Scale(wanted), patience(wait)))
+                Ok((supervisor::Request::Scale(wanted), patience(wait)))
             }
-            Order::Signal { names, signal } => {
-                let ids = chosen(&names, core)?;
-                Ok((Request::Signal(ids, Signal(signal)), Patience::UntilTrue))
+            Request::Signal { names, signal } => {
+                let ids = select_instances(&names, core)?;
+                Ok((supervisor::Request::Signal(ids, Signal(signal)), Patience::UntilTrue))
             }
-            Order::Reload { wait } => {
-                let new = self.read_again(outbox)?;
+            Request::Reload { wait } => {
+                let new = self.reread(outbox)?;
                 let reload::Fitted { app, gone } = reload::fit(core.app(), new);
-                Ok((Request::Reload { app: Arc::new(app), gone }, patience(wait)))
+                Ok((supervisor::Request::Reload { app: Arc::new(app), gone }, patience(wait)))
             }
-            Order::Quit { wait } => Ok((Request::Quit, patience(wait))),
+            Request::Quit { wait } => Ok((supervisor::Request::Quit, patience(wait))),
         }
     }
 }
@@ -270,31 +272,36 @@ fn follower(
     follows: bool,
     outbox: Outbox,
 ) -> Follower {
-    Follower { id: client.0, patterns, history, follows, send: deliver::whole_lines(outbox) }
+    Follower { id: client.0, patterns, history, follows, send: subscriber::whole_lines(outbox) }
 }
 
 fn patience(wait: bool) -> Patience {
     if wait { Patience::UntilTrue } else { Patience::None }
 }
 
-fn no_type(name: &str, app: &App) -> Body {
+fn no_type(name: &str, app: &App) -> Response {
     let known: Vec<_> = app.types.iter().map(|known| known.name.as_str()).collect();
-    Body::Refused {
+    Response::Refused {
         reason: format!("no process type `{name}` in this session"),
         hint: Some(format!("it has: {}", known.join(", "))),
     }
 }
 
 /// Returns the instances that the names mean.
-pub(super) fn chosen(patterns: &[String], core: &Supervisor) -> Result<Vec<InstanceId>, Body> {
+pub(super) fn select_instances(
+    patterns: &[String],
+    core: &Supervisor,
+) -> Result<Vec<InstanceId>, Response> {
     let ids: Vec<InstanceId> = core.instances().collect();
     if patterns.is_empty() {
         return Ok(ids);
     }
     let names: Vec<String> = ids.iter().map(|id| core.app().name_of(*id)).collect();
     match select(patterns, &names) {
-        Ok(chosen) => Ok(chosen.into_iter().map(|at| ids[at]).collect()),
-        Err(unknown) => Err(Body::Refused { reason: unknown.to_string(), hint: unknown.hint() }),
+        Ok(select_instances) => Ok(select_instances.into_iter().map(|at| ids[at]).collect()),
+        Err(unknown) => {
+            Err(Response::Refused { reason: unknown.to_string(), hint: unknown.hint() })
+        }
     }
 }
 
@@ -321,16 +328,16 @@ fn report(core: &Supervisor, now: Moment) -> Report {
     let app = core.app();
     let instances = core.status(now).into_iter().map(|status| {
         let (state, restart_in, end) = match status.doing {
-            Doing::Waiting => (State::Waiting, None, None),
-            Doing::Starting => (State::Starting, None, None),
-            Doing::Running => (State::Running, None, None),
-            Doing::Stopping => (State::Stopping, None, None),
-            Doing::BackingOff(left) => (State::BackingOff, Some(left.as_secs_f64()), None),
-            Doing::Stopped => (State::Stopped, None, None),
-            Doing::Ended(exit) if exit.is_success() => (State::Done, None, Some(exit)),
-            Doing::Ended(exit) => (State::Failed, None, Some(exit)),
+            Doing::Waiting => (InstanceState::Waiting, None, None),
+            Doing::Starting => (InstanceState::Starting, None, None),
+            Doing::Running => (InstanceState::Running, None, None),
+            Doing::Stopping => (InstanceState::Stopping, None, None),
+            Doing::BackingOff(left) => (InstanceState::BackingOff, Some(left.as_secs_f64()), None),
+            Doing::Stopped => (InstanceState::Stopped, None, None),
+            Doing::Ended(exit) if exit.is_success() => (InstanceState::Done, None, Some(exit)),
+            Doing::Ended(exit) => (InstanceState::Failed, None, Some(exit)),
         };
-        Instance {
+        InstanceStatus {
             name: app.name_of(status.id),
             state,
             pid: status.pid,
@@ -363,12 +370,12 @@ pub(crate) fn answer_status(report: Report, helpers: HashMap<i32, Vec<i32>>, out
     let measuring = move || {
         let mut report = report;
         measure(&mut report, &helpers);
-        outbox.answer(Body::Status(Box::new(report)));
+        outbox.respond(Response::Status(Box::new(report)));
     };
     let started = halt::keep_from(|| thread.spawn(measuring));
     if started.is_err() {
         let (report, outbox) = bare;
-        outbox.answer(Body::Status(Box::new(report)));
+        outbox.respond(Response::Status(Box::new(report)));
     }
 }
 

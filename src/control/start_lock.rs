@@ -1,4 +1,4 @@
-//! One `pm start` of a root at a time: it looks which sessions run, and begins one, in one turn.
+//! One `pm start` of a root at a time: it looks which sessions run and begins one under a lock.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -7,34 +7,34 @@ use std::path::{Path, PathBuf};
 
 use nix::poll::{PollTimeout, poll};
 
-use super::place;
+use super::socket_paths;
 
-/// Between two looks whether it is one's turn, in milliseconds.
-const LOOK: u16 = 20;
-/// So often is looked: 10 s in all, longer than whoever has the turn waits for a session that ends.
-const LOOKS: usize = 500;
+/// Time between two attempts, in milliseconds.
+const POLL_MS: u16 = 20;
+/// Number of attempts: 10 s in all, longer than the holder waits for a session that ends.
+const POLLS: usize = 500;
 
-/// The turn of one start. The next has it when this is dropped.
+/// The lock of one start, released when this is dropped.
 #[derive(Debug)]
-pub struct Turn {
+pub struct StartLock {
     path: PathBuf,
     held: File,
 }
 
-impl Turn {
-    /// Takes the turn of this root, as soon as nobody else has it. `None` where somebody keeps it for ten seconds.
+impl StartLock {
+    /// Takes the lock of this root. `None` if another start holds it for ten seconds.
     ///
     /// # Errors
     /// The runtime folder cannot be used or written.
     pub fn take(folder: &Path, root: &Path) -> io::Result<Option<Self>> {
-        place::make(folder)?;
-        let path = folder.join(format!("{}.start", place::hash(root)));
-        for _ in 0..LOOKS {
-            if let Some(turn) = Self::try_take(&path)? {
-                return Ok(Some(turn));
+        socket_paths::make(folder)?;
+        let path = folder.join(format!("{}.start", socket_paths::hash(root)));
+        for _ in 0..POLLS {
+            if let Some(lock) = Self::try_take(&path)? {
+                return Ok(Some(lock));
             }
             // An interrupted wait is a short one.
-            let _ = poll(&mut [], PollTimeout::from(LOOK));
+            let _ = poll(&mut [], PollTimeout::from(POLL_MS));
         }
         Ok(None)
     }
@@ -47,7 +47,7 @@ impl Turn {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        // Whoever had the turn has removed the file with it.
+        // The last holder has removed the file with it.
         let is_same = |named: &fs::Metadata, held: &fs::Metadata| {
             (named.dev(), named.ino()) == (held.dev(), held.ino())
         };
@@ -60,7 +60,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for StartLock {
     fn drop(&mut self) {
         // The name first: who waits must not find a lock that is free and has no name.
         let _ = fs::remove_file(&self.path);
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_has_the_turn_at_a_time_and_nothing_is_left_of_it() {
+    fn one_holds_the_lock_at_a_time_and_nothing_is_left_of_it() {
         let scratch = tempfile::tempdir().unwrap();
         let (folder, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
         let inside = AtomicUsize::new(0);
@@ -85,11 +85,11 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..20 {
-                        let turn = Turn::take(&folder, root).unwrap().unwrap();
+                        let lock = StartLock::take(&folder, root).unwrap().unwrap();
                         assert_eq!(inside.fetch_add(1, Ordering::AcqRel), 0);
                         thread::yield_now();
                         inside.fetch_sub(1, Ordering::AcqRel);
-                        drop(turn);
+                        drop(lock);
                     }
                 });
             }
@@ -98,17 +98,17 @@ mod tests {
     }
 
     #[test]
-    fn who_has_the_turn_keeps_others_out_and_other_roots_have_their_own() {
+    fn the_holder_keeps_others_out_and_other_roots_have_their_own() {
         let scratch = tempfile::tempdir().unwrap();
         let (folder, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
-        let turn = Turn::take(&folder, root).unwrap().unwrap();
-        assert!(Turn::try_take(&turn.path).unwrap().is_none());
-        assert!(Turn::take(&folder, Path::new("/srv/other")).unwrap().is_some());
+        let lock = StartLock::take(&folder, root).unwrap().unwrap();
+        assert!(StartLock::try_take(&lock.path).unwrap().is_none());
+        assert!(StartLock::take(&folder, Path::new("/srv/other")).unwrap().is_some());
         // A copy of the descriptor, as a forked process has it, does not keep it.
-        let copy = turn.held.try_clone().unwrap();
-        let path = turn.path.clone();
-        drop(turn);
-        assert!(Turn::try_take(&path).unwrap().is_some());
+        let copy = lock.held.try_clone().unwrap();
+        let path = lock.path.clone();
+        drop(lock);
+        assert!(StartLock::try_take(&path).unwrap().is_some());
         drop(copy);
     }
 }
