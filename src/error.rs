@@ -1,15 +1,9 @@
 //! Every failure that a user can see: what, where, and what to do about it.
 
-use std::io;
-use std::path::{Path, PathBuf};
+mod hint;
 
-use crate::app::formation::FormationError;
-use crate::app::ports;
-use crate::config::ConfigError;
-use crate::export::ExportError;
-use crate::resources::budget::BudgetError;
-use crate::resources::command::CommandError;
-use crate::resources::per_type::PerTypeError;
+use std::io;
+use std::path::PathBuf;
 
 /// A failure that ends the command. `Display` is the lowercase fragment that `main` puts behind
 /// `error: `; the cause, where there is one, is `source()`.
@@ -74,15 +68,20 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The formation or the arguments ask for something impossible.
-    #[error(transparent)]
-    Formation(#[from] FormationError),
-    /// The application cannot be exported.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    /// pm.toml or .foreman cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
+    /// A place in pm.toml or .foreman that cannot be used.
+    #[error("{}:{line}:{column}: {reason}", path.display())]
+    ConfigLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// pm.toml or .foreman could not be read.
     #[error("cannot read `{}`", path.display())]
     ConfigRead {
@@ -91,51 +90,19 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// An option such as `--memory web=512M` cannot be used.
-    #[error("cannot use `{option}`")]
-    PerType {
-        /// `--memory`
-        option: &'static str,
-        /// Why.
-        source: PerTypeError,
-    },
-    /// A memory budget cannot be divided among workers.
-    #[error("cannot divide the memory budget of `{name}`")]
-    Budget {
-        /// The process type.
-        name: String,
-        /// Why.
-        source: BudgetError,
-    },
-    /// `--gc size` for a command in which V8's flags have no certain place.
-    #[error("cannot put V8's flags into the command of `{name}`")]
-    V8Flags {
-        /// The process type.
-        name: String,
-        /// Why.
-        source: CommandError,
-    },
     /// `--set` without `=`.
     #[error("`{text}` is not KEY=VALUE")]
     NotAnAssignment {
         /// What was typed.
         text: String,
     },
-    /// PORT is set to something that is no port.
-    #[error("PORT `{value}` {origin} is not a port number")]
-    PortValue {
-        /// The value.
-        value: String,
-        /// Where it was set.
-        origin: String,
-    },
-    /// `-p` or PM_PORT is something that is no port.
-    #[error("`{value}` of {option} is not a port number")]
-    PortOption {
-        /// The value.
-        value: String,
-        /// Where it was given, as a message names it.
-        option: &'static str,
+    /// An option has a value that it cannot have, which clap does not know.
+    #[error("{reason}")]
+    Usage {
+        /// Which, and why.
+        reason: String,
+        /// What to do.
+        hint: String,
     },
     /// An instance's PORT would be over 65535.
     #[error("`{instance}` would get port {port}, over 65535")]
@@ -221,7 +188,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The session refused, and said why.
+    /// What was asked for cannot be done, as the part that refused it says.
     #[error("{reason}")]
     Refused {
         /// Why.
@@ -313,13 +280,6 @@ fn beside(instead: &Alternative) -> String {
     }
 }
 
-/// Returns a path as it is typed in a shell.
-fn word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./+,:@%".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
 /// Returns which names run in which session.
 fn already(running: &[(String, i32)]) -> String {
     let mut sessions: Vec<(i32, Vec<&str>)> = Vec::new();
@@ -359,7 +319,7 @@ impl Error {
     /// as POSIX says for a command that cannot be executed or found. Most usage errors (2) are clap's.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::PortOption { .. } => 2,
+            Self::Usage { .. } => 2,
             Self::CommandNotFound { .. } => 127,
             Self::CommandNotExecutable { .. } => 126,
             // As for a filter that dies of SIGPIPE.
@@ -375,89 +335,5 @@ impl Error {
             Self::Output { source } => source.kind() == io::ErrorKind::BrokenPipe,
             _ => false,
         }
-    }
-
-    /// Returns what to do about it, as a sentence without a full stop.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::ProcfileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "make a Procfile with lines such as `web: node server.js`, or name one with `-f`".into()
-            }
-            Self::ProcfileMissing { instead: Alternative::Procfile(path), .. } => {
-                format!("name it with `-f {}`", word(path))
-            }
-            Self::ProcfileMissing { instead: Alternative::Package { script, .. }, .. } => {
-                let script = script.as_deref().unwrap_or("NAME");
-                format!("make a Procfile with a line such as `web: npm run {script}`, or name one with `-f`")
-            }
-            Self::ProcfileEmpty { .. } => "write one process type a line: `web: node server.js`".into(),
-            Self::EnvFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "a file named with `-e` must be there; only the default `.env` is optional".into()
-            }
-            Self::Root { .. } => "name the application's folder with `-d`, or its Procfile with `-f`".into(),
-            Self::Formation(FormationError::Unknown { nearest: Some(nearest), .. }) => {
-                format!("did you mean `{nearest}`?")
-            }
-            Self::Formation(FormationError::Unknown { known, .. }) => {
-                format!("the Procfile has: {}", known.join(", "))
-            }
-            Self::Formation(FormationError::Count { name, .. }) => {
-                format!("write a whole number from 0 to 65535, or `auto`: `{name}=2`")
-            }
-            Self::Formation(FormationError::NoName { .. }) => "write `web=2`".into(),
-            Self::Export(error) => return error.hint(),
-            Self::Formation(FormationError::OnlyRelease) => {
-                "run it with `pm start --release`, or by its name".into()
-            }
-            Self::Formation(FormationError::Nothing) => "ask for at least one instance: `web=1`".into(),
-            Self::Config(error) => return error.hint.clone(),
-            Self::ConfigRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "a pm.toml named with `--config` must be there; only the root's is optional".into()
-            }
-            Self::PerType { source: PerTypeError::Unknown { nearest: Some(nearest), .. }, .. } => {
-                format!("did you mean `{nearest}`?")
-            }
-            Self::PerType { option, .. } => format!("write `{option} web=VALUE,all=VALUE`; `pm start --help` says which values"),
-            Self::Budget { source: BudgetError::WebMemory(size), .. } => size.hint().into(),
-            Self::V8Flags { source, .. } => source.hint().into(),
-            Self::NotAnAssignment { .. } => "write `--set KEY=VALUE`".into(),
-            Self::PortValue { .. } => {
-                format!("{}; PORT is the base of all ports", ports::HINT)
-            }
-            Self::PortOption { .. } => format!("{}: `-p 3000`", ports::HINT),
-            Self::PortRange { .. } => "choose a lower base with `-p`".into(),
-            Self::OpenFiles { .. } => "raise the limit with `ulimit -n`, or ask for fewer instances".into(),
-            Self::CommandNotFound { .. } => {
-                "name a process type of the Procfile, or a program on PATH; shell text goes with `-c`".into()
-            }
-            Self::NoSession { .. } => "start one with `pm start`, or name its folder with `-d`".into(),
-            Self::AlreadyRuns { running } => {
-                let name = running.first().map_or("NAME", |(name, _)| name.as_str());
-                format!(
-                    "`pm restart {name}` starts it anew; `pm start --another` starts a second session all the same"
-                )
-            }
-            Self::PartlyKnown { down, unknown } => {
-                let known: Vec<_> = down.iter().map(|(name, _)| name.as_str()).collect();
-                format!(
-                    "start those that are known in their session with `pm start {}`, and then `pm start {}`",
-                    known.join(" "),
-                    unknown.join(" ")
-                )
-            }
-            Self::NoControl { .. } => {
-                "make the folder yours alone (`chmod 700`), or name another in XDG_RUNTIME_DIR".into()
-            }
-            Self::WhichSession { .. } => "choose one with `--session PID`".into(),
-            Self::Refused { hint, .. } => return hint.clone(),
-            Self::NotASignal { .. } => "write a name such as `USR1` or a number".into(),
-            Self::CommandNotExecutable { source, .. }
-                if source.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                "make it executable with `chmod +x`".into()
-            }
-            _ => return None,
-        };
-        Some(hint)
     }
 }

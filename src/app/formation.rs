@@ -83,6 +83,22 @@ pub enum FormationError {
     Nothing,
 }
 
+impl FormationError {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Count { name, .. } => {
+                format!("write a whole number from 0 to 65535, or `auto`: `{name}=2`")
+            }
+            Self::NoName { .. } => "write `web=2`".into(),
+            Self::Unknown { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+            Self::Unknown { known, .. } => format!("the Procfile has: {}", known.join(", ")),
+            Self::OnlyRelease => "run it with `pm start --release`, or by its name".into(),
+            Self::Nothing => "ask for at least one instance: `web=1`".into(),
+        }
+    }
+}
+
 /// What was asked for, in its three layers.
 #[derive(Clone, Debug, Default)]
 pub struct Wish {

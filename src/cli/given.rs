@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use super::args::{FileArgs, OutputArgs, ResourceArgs, SessionArgs};
 use super::export::args::ExportArgs;
 use super::load::Set;
+use super::refusal;
 use super::sources::Sources;
 use crate::app::formation::{self, Count};
 use crate::app::ports;
@@ -77,7 +78,10 @@ impl<'a> Given<'a> {
         let is_variable = self.layer("port").1 == Origin::Variable;
         let port = port.map(|text| {
             let option = if is_variable { "PM_PORT" } else { "`-p`" };
-            ports::parse(text).ok_or_else(|| Error::PortOption { value: text.clone(), option })
+            ports::parse(text).ok_or_else(|| Error::Usage {
+                reason: format!("`{text}` of {option} is not a port number"),
+                hint: format!("{}: `-p 3000`", ports::HINT),
+            })
         });
         let port = port.transpose()?;
         self.session("formation", formation, |session| &mut session.formation);
@@ -203,7 +207,7 @@ impl<'a> Given<'a> {
         let variable = variable.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default();
         for (text, origin) in [(typed, Origin::Flag), (variable, Origin::Variable)] {
             let values =
-                PerType::parse(&text, &read).map_err(|source| Error::PerType { option, source })?;
+                PerType::parse(&text, &read).map_err(|error| refusal::of_option(option, &error))?;
             let mut names = PerType::default();
             values.named().for_each(|(name, _)| names.set(name, ()));
             self.named.push((option, names));

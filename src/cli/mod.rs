@@ -11,6 +11,7 @@ mod export;
 mod given;
 mod load;
 pub mod manual;
+mod refusal;
 mod resolve;
 mod run;
 mod settled;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::given::Given;
 use super::load::{self, Files, Set};
+use super::refusal;
 use crate::app::{Source, Warning};
 use crate::config::pm_toml::PmToml;
 use crate::config::settings::{self, Session};
@@ -60,7 +61,7 @@ impl Settled {
     /// Refuses options for process types that the Procfile does not have.
     pub(crate) fn check_names(&self, known: &[&str]) -> Result<(), Error> {
         for (option, names) in &self.named {
-            names.check(known).map_err(|source| Error::PerType { option, source })?;
+            names.check(known).map_err(|error| refusal::of_option(option, &error))?;
         }
         let (path, read) = &self.pm_toml;
         Ok(read.check_names(known, path)?)

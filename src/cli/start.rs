@@ -7,6 +7,7 @@ use clap::ArgMatches;
 use super::args::{StartArgs, Tool};
 use super::ctl::begin::{self, StartTarget};
 use super::given::Given;
+use super::refusal;
 use super::resolve::{self, Asked, Loaded, Plan, look};
 use super::settled::Settled;
 use super::sources::Sources;
@@ -94,7 +95,7 @@ fn reread(
         };
         // Where an error follows it is all that is said.
         let (_, plan) = read(&args, called_as, Given::new(&matches, &sources), say)
-            .map_err(|error| tell::in_one_line(&error))?;
+            .map_err(|error| refusal::with_causes(&error))?;
         let new = warnings.iter().filter(|text| !said.contains(text)).cloned().collect();
         said = warnings;
         Ok((plan.app, new))

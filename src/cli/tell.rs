@@ -1,9 +1,9 @@
 //! What goes to stderr: warnings and errors, one form for all commands.
 
-use std::error::Error as _;
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use super::refusal::with_causes;
 use crate::app::Warning;
 use crate::app::text::printable;
 use crate::error::Error;
@@ -36,20 +36,9 @@ pub(crate) fn note(text: &str) {
     line(text);
 }
 
-/// Returns what went wrong, with its causes.
-pub(crate) fn in_one_line(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(&format!(": {source}"));
-        cause = source.source();
-    }
-    text
-}
-
 /// Says why a command failed, with its causes and what to do.
 pub(crate) fn error(error: &Error) {
-    line(harmless(&format!("error: {}", in_one_line(error))));
+    line(harmless(&format!("error: {}", with_causes(error))));
     if let Some(hint) = error.hint() {
         line(harmless(&format!("hint: {hint}")));
     }

@@ -17,7 +17,6 @@ use crate::cli::load;
 use crate::cli::resolve::{self, Asked, Loaded};
 use crate::cli::settled::Settled;
 use crate::cli::{answer, ctl};
-use crate::config::ConfigError;
 use crate::control::socket_paths;
 use crate::error::Error;
 use crate::os::cgroup::Unavailable;
@@ -182,7 +181,7 @@ fn as_finding(error: &Error, cwd: &Path) -> Finding {
         Error::EnvFileLine { path, line, reason } => {
             ("env-file-line", path, place(cwd, path, *line, None), reason.clone())
         }
-        Error::Config(ConfigError { path, line, column, reason, .. }) => {
+        Error::ConfigLine { path, line, column, reason, .. } => {
             ("config", path, place(cwd, path, *line, Some(*column)), reason.clone())
         }
         Error::ConfigRead { path, .. } => ("config-read", path, None, said),

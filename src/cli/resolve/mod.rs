@@ -163,14 +163,17 @@ pub(crate) fn base_port(option: Option<u16>, environment: &Environment) -> Resul
         return Ok(BASE_PORT);
     };
     let text = value.text.to_string_lossy();
-    ports::parse(&text).ok_or_else(|| Error::PortValue {
-        value: text.clone().into_owned(),
-        origin: match &value.source {
+    ports::parse(&text).ok_or_else(|| {
+        let origin = match &value.source {
             Source::EnvFile { path, line } => format!("at {}:{line}", path.display()),
             Source::Set => "of `--set`".to_owned(),
             Source::Config(place) => format!("of {place}"),
             Source::Caller | Source::Pm(_) | Source::Appended(_) => "of the environment".to_owned(),
-        },
+        };
+        Error::Refused {
+            reason: format!("PORT `{text}` {origin} is not a port number"),
+            hint: Some(format!("{}; PORT is the base of all ports", ports::HINT)),
+        }
     })
 }
 

@@ -8,7 +8,7 @@ use crate::cli::args::Tool;
 use crate::config::TypeSettings;
 use crate::config::settings::Pty;
 use crate::error::Error;
-use crate::resources::budget::Said;
+use crate::resources::budget::{BudgetError, Said};
 use crate::resources::runtime::{self, Tuning, V8_SIZE_FLAGS};
 use crate::resources::{Gc, command, share};
 
@@ -100,8 +100,12 @@ fn tune(
     let said =
         Said { web_memory: web_memory.as_deref(), web_concurrency: web_concurrency.as_deref() };
     let share = own.memory.as_ref().map(|memory| share(memory.value, said)).transpose();
-    let share =
-        share.map_err(|source| Error::Budget { name: process_type.name.clone(), source })?;
+    let share = share.map_err(|error| {
+        let BudgetError::WebMemory(size) = &error;
+        let name = &process_type.name;
+        let reason = format!("cannot divide the memory budget of `{name}`: {error}");
+        Error::Refused { reason, hint: Some(size.hint().to_owned()) }
+    })?;
     let heap = own.heap.as_ref().map(|heap| heap.value);
     let tuning = Tuning {
         heap: heap.or(share.and_then(|share| share.heap)),
@@ -114,7 +118,11 @@ fn tune(
     }
     if tuning.gc == Some(Gc::Size) && !command::is_other_runtime(&process_type.command) {
         process_type.command = command::with_v8_flags(&process_type.command, &V8_SIZE_FLAGS)
-            .map_err(|source| Error::V8Flags { name: process_type.name.clone(), source })?;
+            .map_err(|error| {
+                let name = &process_type.name;
+                let reason = format!("cannot put V8's flags into the command of `{name}`: {error}");
+                Error::Refused { reason, hint: Some(error.hint().to_owned()) }
+            })?;
     }
     Ok(())
 }

@@ -1,0 +1,74 @@
+//! What to do about each error.
+
+use std::io;
+use std::path::Path;
+
+use super::{Alternative, Error};
+
+impl Error {
+    /// Returns what to do about it, as a sentence without a full stop.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::ProcfileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "make a Procfile with lines such as `web: node server.js`, or name one with `-f`".into()
+            }
+            Self::ProcfileMissing { instead: Alternative::Procfile(path), .. } => {
+                format!("name it with `-f {}`", word(path))
+            }
+            Self::ProcfileMissing { instead: Alternative::Package { script, .. }, .. } => {
+                let script = script.as_deref().unwrap_or("NAME");
+                format!("make a Procfile with a line such as `web: npm run {script}`, or name one with `-f`")
+            }
+            Self::ProcfileEmpty { .. } => "write one process type a line: `web: node server.js`".into(),
+            Self::EnvFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "a file named with `-e` must be there; only the default `.env` is optional".into()
+            }
+            Self::Root { .. } => "name the application's folder with `-d`, or its Procfile with `-f`".into(),
+            Self::ConfigRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "a pm.toml named with `--config` must be there; only the root's is optional".into()
+            }
+            Self::NotAnAssignment { .. } => "write `--set KEY=VALUE`".into(),
+            Self::PortRange { .. } => "choose a lower base with `-p`".into(),
+            Self::OpenFiles { .. } => "raise the limit with `ulimit -n`, or ask for fewer instances".into(),
+            Self::CommandNotFound { .. } => {
+                "name a process type of the Procfile, or a program on PATH; shell text goes with `-c`".into()
+            }
+            Self::NoSession { .. } => "start one with `pm start`, or name its folder with `-d`".into(),
+            Self::AlreadyRuns { running } => {
+                let name = running.first().map_or("NAME", |(name, _)| name.as_str());
+                format!(
+                    "`pm restart {name}` starts it anew; `pm start --another` starts a second session all the same"
+                )
+            }
+            Self::PartlyKnown { down, unknown } => {
+                let known: Vec<_> = down.iter().map(|(name, _)| name.as_str()).collect();
+                format!(
+                    "start those that are known in their session with `pm start {}`, and then `pm start {}`",
+                    known.join(" "),
+                    unknown.join(" ")
+                )
+            }
+            Self::NoControl { .. } => {
+                "make the folder yours alone (`chmod 700`), or name another in XDG_RUNTIME_DIR".into()
+            }
+            Self::WhichSession { .. } => "choose one with `--session PID`".into(),
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Refused { hint, .. } | Self::ConfigLine { hint, .. } => return hint.clone(),
+            Self::NotASignal { .. } => "write a name such as `USR1` or a number".into(),
+            Self::CommandNotExecutable { source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                "make it executable with `chmod +x`".into()
+            }
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+/// Returns a path as it is typed in a shell.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./+,:@%".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
