@@ -35,6 +35,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start the application, or only the named process types; or what a running session has stopped
+    ///
+    /// A second process, `procfile-guard`, stops every instance if pm itself is killed.
     Start(StartArgs),
     /// Run one command with the application's environment
     Run(RunArgs),

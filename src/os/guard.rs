@@ -11,10 +11,9 @@
 mod pace;
 mod watch;
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -28,7 +27,7 @@ use super::system::executable;
 use crate::app::Moment;
 
 /// What `ps` shows of it.
-const NAME: &CStr = c"procfile-guard";
+const NAME: &str = "procfile-guard";
 /// What is written for "pm ends in order".
 const GOODBYE: &[u8] = b".";
 
@@ -162,7 +161,7 @@ impl Guard {
         let (reader, lifeline) = io::pipe()?;
         let memory = self.roster.memory()?;
         let mut command = Command::new(executable::path()?);
-        command.arg0(OsStr::from_bytes(NAME.to_bytes())).env_clear();
+        command.arg0(NAME).env_clear();
         command.stdin(reader).stdout(memory).stderr(Stdio::null());
         let child = command.spawn()?;
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
@@ -202,7 +201,7 @@ impl Drop for Guard {
 
 /// Serves as the guard where this process was started as one, by [`Guard::replace`]; returns whether it was.
 pub(super) fn serve(name: Option<&OsStr>) -> bool {
-    if name.is_none_or(|name| name.as_bytes() != NAME.to_bytes()) {
+    if name.is_none_or(|name| name != NAME) {
         return false;
     }
     let roster = own(io::stdout()).and_then(Roster::map);

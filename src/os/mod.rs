@@ -16,7 +16,6 @@ mod helpers;
 pub(crate) mod limits;
 pub(crate) mod listeners;
 pub mod meter;
-mod pow;
 pub(crate) mod processes;
 mod program;
 pub(crate) mod pty;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::sandbox::{End, Sandbox, Session, eventually, has, state_of, status};
+use crate::sandbox::{End, Sandbox, Session, eventually, state_of, status};
 
 /// SPEC.md section 5.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
@@ -22,9 +22,6 @@ fn kill_pm(app: &Sandbox, session: &mut Session) {
 
 #[test]
 fn the_guard_is_not_found_by_pms_name() {
-    if !has("name of its own for the guard", !cfg!(pm_portable)) {
-        return;
-    }
     let app = Sandbox::with_procfile("web: exec sleep 60\n");
     let mut session = app.pm(["start"]).spawn();
     session.wait_for("started with pid");
@@ -125,9 +122,6 @@ fn another_guard(session: &Session, than: Pid) -> Pid {
 
 #[test]
 fn a_guard_that_is_killed_is_replaced_by_one_that_does_as_much() {
-    if !has("name of its own for the guard", !cfg!(pm_portable)) {
-        return;
-    }
     let app = Sandbox::with_procfile("web: (setsid sleep 1000 &); echo ready; exec cat\n");
     let mut session = app.pm(["start", "-t", "60"]).spawn();
     session.wait_for("| ready");
@@ -148,9 +142,6 @@ fn a_guard_that_is_killed_is_replaced_by_one_that_does_as_much() {
 
 #[test]
 fn a_guard_guards_also_where_it_cannot_be_replaced() {
-    if !has("name of its own for the guard", !cfg!(pm_portable)) {
-        return;
-    }
     let app = Sandbox::with_procfile("web: (setsid sleep 1000 &); echo ready; exec cat\n");
     let limited = format!("ulimit -f 100; exec {} start", crate::sandbox::PM);
     let mut session = app.sh(&limited).spawn();

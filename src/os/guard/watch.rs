@@ -1,6 +1,8 @@
 //! The guard's life: it waits for pm's end, and ends what pm has left.
 
-use std::io::Read;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -11,7 +13,6 @@ use crate::app::Moment;
 use crate::os::clock::Clock;
 use crate::os::processes::{self, is_marked};
 use crate::os::roster::{Marks, Roster};
-use crate::os::system::title;
 
 /// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
 const POLITE: Duration = Duration::from_millis(1000);
@@ -37,7 +38,7 @@ fn settle_in() {
     // Errors below leave the guard as it was, which is still a guard.
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
-    title::set(super::NAME);
+    let _ = take_name();
     for signal in
         [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE]
     {
@@ -46,11 +47,30 @@ fn settle_in() {
         let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigIgn) };
     }
     // stdin, stdout and stderr stay open in nobody's name: a reader of pm's output must see its end.
-    if let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
+    if let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
         let _ = nix::unistd::dup2_stdin(&null);
         let _ = nix::unistd::dup2_stdout(&null);
         let _ = nix::unistd::dup2_stderr(&null);
     }
+}
+
+/// Takes the name that `ps` and `pgrep` show, so that `pkill -9 -f 'pm start'` finds pm and not its guard.
+fn take_name() -> io::Result<()> {
+    fs::write("/proc/self/comm", super::NAME)?;
+    // Fields 48 and 49 say where the arguments lie (proc_pid_stat(5)); the name before them has no space.
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let mut fields = stat.split(' ').skip(47).map_while(|field| field.parse::<u64>().ok());
+    if let (Some(start), Some(end)) = (fields.next(), fields.next())
+        && let Some(length) =
+            usize::try_from(end.saturating_sub(start)).ok().filter(|length| *length > 0)
+    {
+        let mut arguments = super::NAME.as_bytes().to_vec();
+        // Behind arguments that do not end in NUL, the variables are shown too.
+        arguments.resize(length - 1, 0);
+        arguments.push(0);
+        OpenOptions::new().write(true).open("/proc/self/mem")?.write_all_at(&arguments, start)?;
+    }
+    Ok(())
 }
 
 /// Asks every group and everything outside of them to end, each once, then kills.

@@ -14,4 +14,3 @@ pub(in crate::os) mod program;
 pub(in crate::os) mod session;
 pub(in crate::os) mod shared_memory;
 pub(crate) mod subtree;
-pub(in crate::os) mod title;

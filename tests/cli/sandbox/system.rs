@@ -55,15 +55,14 @@ pub(crate) fn state_of(pid: Pid) -> Option<char> {
 }
 
 impl Session {
-    /// Returns the pid of pm's guard: the child that has its own name, or where it cannot have one, the one
-    /// that leads a session under pm's.
+    /// Returns the pid of pm's guard: the descendant of that name that leads a session.
     #[track_caller]
     pub(crate) fn guard(&self) -> Pid {
         eventually("the guard", || {
-            let name = if cfg!(pm_portable) { "pm" } else { "procfile-guard" };
             let is = |pid, field, value: &str| status(pid, field).is_some_and(|is| is == value);
-            let is_guard =
-                |pid: &Pid| is(*pid, "Name", name) && is(*pid, "NSsid", &pid.to_string());
+            let is_guard = |pid: &Pid| {
+                is(*pid, "Name", "procfile-guard") && is(*pid, "NSsid", &pid.to_string())
+            };
             self.descendants().into_iter().map(|process| process.pid).find(is_guard)
         })
     }
