@@ -4,33 +4,47 @@
 //!
 //! In one breath: [`cli`] turns what was typed and the files into an [`app::App`]; [`supervisor`] decides
 //! (pure: `handle(event, now) -> actions`, no I/O, no clock); [`session`] and [`os`] act (signals, processes,
-//! timers); [`output`] carries bytes past all of that from pipes to the terminal; [`export`] turns the same
-//! `App` into files.
+//! timers); [`output`] carries bytes past all of that from pipes to the terminal; [`control`] brings requests in
+//! and status out; [`export`] turns the same `App` into files.
 //!
-//! | place | what it holds |
+//! | module | what it holds |
 //! |---|---|
-//! | [`app`] | what to run: process types, counts, ports, environment; the readers of Procfile and env files; the lexer of commands; the linter. No I/O |
-//! | [`config`] | pm.toml and .foreman as structs, laid under the flags |
-//! | [`resources`] | a memory budget → `WEB_CONCURRENCY`, heap and collector of each runtime; pure |
-//! | [`supervisor`] | the functional core: the state of every instance and of the session |
-//! | [`session`] | the running session: the loop, requests of clients, pm's own messages, memory budgets |
-//! | [`os`] | system calls: children and their groups, the guard, signals, pseudo-terminals, the meter |
-//! | [`output`] | one thread that owns all pipes and stdout: split, filter, render, one write a batch |
-//! | [`control`] | the socket of a session: where it is, what is said over it, who may speak |
-//! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and the one that writes |
-//! | [`cli`] | one file a subcommand, over clap's structs in [`cli::args`] |
-//! | [`error`] | every failure that a user can see, with its exit code and hint |
+//! | [`cli`] | one file per subcommand, over clap's structs in [`cli::args`]; reads the files, and resolves flags, variables, pm.toml and .foreman to settings |
+//! | [`app`] | what to run: process types, counts, ports, environment; the parsers of Procfile and env files; the lexer of commands; the linter. Pure |
+//! | [`config`] | pm.toml and .foreman as layers of settings. Pure |
+//! | [`resources`] | a memory budget → `WEB_CONCURRENCY`, heap and collector of each runtime. Pure |
+//! | [`supervisor`] | decides: the state of every instance and of the session. Pure |
+//! | [`session`] | the running session: the loop, requests of clients, pm's own messages, memory budgets, terminals of instances |
+//! | [`os`] | system calls: children and their groups, signals, the watchdog, pseudo-terminals, limits, memory of processes; `linux` and `portable` |
+//! | [`output`] | one thread that owns all pipes and stdout: split, filter, render, one write per batch |
+//! | [`control`] | the socket of a session: where it is, what is said over it, who may connect |
+//! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and what writes them |
+//! | [`error`] | every failure that ends a command, with its exit code and hint |
 //!
 //! # Who may know whom
 //! ```text
-//! main → cli → { app, config, resources, session, os, output, control, export }
-//! session → { supervisor, os, output, control, app }
-//! supervisor → app          output → app (ids, names)        config → { app, resources }
-//! export → app
-//! never: supervisor → os | output | cli      app → anything else      output → supervisor | os
+//! main       → cli, os
+//! cli        → app, config, control, error, export, os, output, resources, session
+//! session    → app, control, error, os, output, supervisor
+//! config     → app, resources
+//! export     → app
+//! os         → app
+//! output     → app
+//! resources  → app
+//! supervisor → app
+//! app, control, error → nothing
+//! later: cli     → tui
+//! later: session → proxy, watch
+//! later: tui     → control
 //! ```
-//! `clippy.toml` holds the rest: only `os` reads the clock, only `cli` the environment, only `main` exits. A
-//! test holds that the supervisor imports nothing but `app`.
+//! A test compares this table with every path in the sources (`tests/layout/edges.rs`): an edge that is not listed, or
+//! is listed and not used, fails it, and so does a circle. `main` knows `os` because the watchdog is pm's own
+//! program, started again; `cli` asks `os` for the time zone, the machine, ports in use and the size of the terminal.
+//! Who needs something of the other side gets a function or a number: `cli` passes the session how to read
+//! the files again, and the session passes `os` how many clients there may be. So `error` knows no module;
+//! `cli::refusal` turns the errors of the others into it.
+//!
+//! `clippy.toml` holds the rest: only `os` reads the clock, only `cli` the environment, only `main` exits.
 //!
 //! # Rules that the design rests on
 //! 1. One thread owns all lifecycle state; everything else sends it facts.
@@ -57,6 +71,9 @@ pub mod resources;
 pub mod session;
 pub mod supervisor;
 
+#[cfg(test)]
+#[path = "../tests/layout/edges.rs"]
+mod edges;
 #[cfg(test)]
 #[path = "../tests/cli/sandbox/skipped.rs"]
 mod skipped;

@@ -5,7 +5,6 @@ mod exit_rules;
 mod forks;
 mod job_control;
 mod memory;
-mod purity;
 mod release;
 mod request;
 mod shutdown;
