@@ -19,7 +19,7 @@ use super::processes;
 use crate::app::Signal;
 
 /// What pm listens to. SIGALRM and the like keep their default, which is harmless or deadly
-/// by POSIX; SIGCONT is the business of [`super::halt`]; SIGPIPE is ignored by Rust, so that a closed reader
+/// by POSIX; SIGCONT is the business of [`super::job_control`]; SIGPIPE is ignored by Rust, so that a closed reader
 /// is an error and no death. SIGXFSZ is heard for the same end, and not ignored, since children would
 /// inherit that.
 const LISTENED: [i32; 10] = [

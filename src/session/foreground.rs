@@ -14,7 +14,7 @@ use signal_hook::iterator::exfiltrator::WithOrigin;
 use super::job::{Job, Place};
 use crate::app::Environment;
 use crate::error::Error;
-use crate::os::halt::Halt;
+use crate::os::job_control::JobControl;
 use crate::os::signals::is_ignored;
 
 /// A command with everything that it needs.
@@ -45,12 +45,12 @@ pub(crate) fn run(order: &Order) -> Result<i32, Error> {
     let window = place.is_own().then_some(libc::SIGWINCH);
     let heard = HEARD.into_iter().chain(window).filter(|signal| !is_ignored(*signal));
     // Before the start: an end or a stop right after it must be heard.
-    let halt = Halt::listen_to_resume(is_ignored(libc::SIGTSTP)).map_err(fail)?;
+    let job_control = JobControl::listen_to_resume(is_ignored(libc::SIGTSTP)).map_err(fail)?;
     let mut signals = SignalsInfo::<WithOrigin>::new(heard.chain([libc::SIGCHLD, libc::SIGCONT]))
         .map_err(fail)?;
     let child = start(order, &place)?;
     let pid = i32::try_from(child.id()).map_err(|error| fail(io::Error::other(error)))?;
-    let mut job = Job::new(Pid::from_raw(pid), place, halt);
+    let mut job = Job::new(Pid::from_raw(pid), place, job_control);
     loop {
         let origins: Vec<_> = signals.wait().collect();
         let lost = |source| Error::Startup { what: "wait for the command", source };

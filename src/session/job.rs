@@ -14,7 +14,7 @@ use nix::sys::signal::{SigSet, Signal, kill, killpg, raise};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 use signal_hook::low_level::siginfo::Origin;
 
-use crate::os::halt::Halt;
+use crate::os::job_control::JobControl;
 use crate::os::origin::is_of_terminal;
 use crate::os::processes;
 use crate::os::wait::{self, Change};
@@ -48,7 +48,7 @@ impl Place {
 pub(super) struct Job {
     pid: Pid,
     place: Place,
-    halt: Halt,
+    job_control: JobControl,
     /// What it was stopped by, while it is.
     stopped: Option<Signal>,
     /// It was sent SIGTSTP, and has not stopped yet.
@@ -59,8 +59,8 @@ pub(super) struct Job {
 
 impl Job {
     /// Takes a command that was just started, the leader of its group where that is its own.
-    pub(super) fn new(pid: Pid, place: Place, halt: Halt) -> Self {
-        Self { pid, place, halt, stopped: None, is_to_stop: false, had_terminal: false }
+    pub(super) fn new(pid: Pid, place: Place, job_control: JobControl) -> Self {
+        Self { pid, place, job_control, stopped: None, is_to_stop: false, had_terminal: false }
     }
 
     /// Looks at the command. Returns its exit code when it has ended; the terminal is then pm's group's again.
@@ -108,7 +108,7 @@ impl Job {
     /// Stops pm where the command is stopped, until a shell resumes it; resumes the command where one has.
     /// Where none could, pm goes on to listen: a signal still ends the command.
     pub(super) fn settle(&mut self) {
-        let was_resumed = self.halt.was_resumed();
+        let was_resumed = self.job_control.was_resumed();
         if was_resumed && self.is_to_stop && self.stopped.is_none() {
             // It may stop only now, when the SIGCONT that takes it back is over.
             self.resume();
@@ -127,7 +127,7 @@ impl Job {
         let is_of_group = self.had_terminal || self.place.is_own() && wants_terminal;
         // SIGSTOP cannot be taken back by a SIGCONT that comes just before it.
         let signal = if signal == Signal::SIGSTOP { Signal::SIGTSTP } else { signal };
-        self.halt.stop_by(signal, || {
+        self.job_control.stop_by(signal, || {
             // Neither fails: the signal exists, and so does pm's group.
             let _ = if is_of_group { killpg(getpgrp(), signal) } else { raise(signal) };
         });

@@ -18,7 +18,7 @@ use crate::control::proto::{
 };
 use crate::control::server::{ClientId, Outbox};
 use crate::control::start_lock::StartLock;
-use crate::os::halt;
+use crate::os::job_control;
 use crate::os::meter::{Meter, Root};
 use crate::output::follow::FOLLOWERS;
 use crate::output::{Follower, PumpHandle, Speaker, ToPump};
@@ -372,7 +372,7 @@ pub(crate) fn answer_status(report: Report, helpers: HashMap<i32, Vec<i32>>, out
         measure(&mut report, &helpers);
         outbox.respond(Response::Status(Box::new(report)));
     };
-    let started = halt::keep_from(|| thread.spawn(measuring));
+    let started = job_control::keep_from(|| thread.spawn(measuring));
     if started.is_err() {
         let (report, outbox) = bare;
         outbox.respond(Response::Status(Box::new(report)));

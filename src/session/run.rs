@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::os::children::Children;
 use crate::os::clock::Clock;
 use crate::os::guard::Guard;
-use crate::os::halt::{self, Halt};
+use crate::os::job_control::{self, JobControl};
 use crate::os::limits::{NoRoom, OpenFiles};
 use crate::os::pty::Size;
 use crate::os::signals::{Heard, Signals};
@@ -108,7 +108,7 @@ struct SessionLoop {
     lost: Option<i32>,
     /// The output is the log of a session in the background.
     launched: bool,
-    halt: Halt,
+    job_control: JobControl,
     requests: Requests,
     server: Option<Server>,
 }
@@ -132,7 +132,7 @@ impl SessionLoop {
         adopted::become_subreaper().map_err(|error| fail("become a subreaper")(error.into()))?;
         let (sender, inputs) = crossbeam_channel::unbounded();
         let signals = Signals::catch().map_err(fail("listen to signals"))?;
-        let halt = Halt::listen().map_err(fail("listen to signals"))?;
+        let job_control = JobControl::listen().map_err(fail("listen to signals"))?;
         let (pumped, clients) = (sender.clone(), sender.clone());
         // A message to a session that is over is nobody's.
         let tell = move |news| drop(pumped.send(Input::Pump(news)));
@@ -140,7 +140,7 @@ impl SessionLoop {
             .try_clone_to_owned()
             .map_err(fail("open standard output"))?;
         let (pump, _thread) =
-            halt::keep_from(|| Pump::start(form, zone, voices(&app), stdout, tell))
+            job_control::keep_from(|| Pump::start(form, zone, voices(&app), stdout, tell))
                 .map_err(fail("start the output thread"))?;
         let tell = move |news| drop(clients.send(Input::Client(news)));
         let (opened, listener) = match Server::open(&control.folder, &app.root, tell) {
@@ -153,7 +153,7 @@ impl SessionLoop {
             Err(error) => (Err(error), None),
         };
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
-        halt::keep_from(|| signals.listen(listener, Listener::accept, tell))
+        job_control::keep_from(|| signals.listen(listener, Listener::accept, tell))
             .map_err(fail("start the thread for signals"))?;
         // Whoever looks which sessions run finds this one.
         drop(control.start_lock);
@@ -178,7 +178,7 @@ impl SessionLoop {
             output_error: None,
             lost: None,
             launched: control.launched,
-            halt,
+            job_control,
             requests,
             server: None,
         };
@@ -231,7 +231,7 @@ impl SessionLoop {
                 let helpers = self.children.helpers();
                 self.queue.extend(self.budgets.measure(&samples, &helpers));
             }
-            Action::Pause => self.clock.pause_during(|| self.halt.obey()),
+            Action::Pause => self.clock.pause_during(|| self.job_control.obey()),
             Action::Reply(id, reply) => self.requests.answer(id, reply, &self.app),
             Action::Forget(id) => self.post(ToPump::Forget(id)),
             Action::Note(id, note) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::os::halt;
+use crate::os::job_control;
 use crate::os::processes::{self, Stat};
 
 /// Between the first two looks of the thread; each pause is twice as long as the one before.
@@ -64,7 +64,7 @@ impl Adopted {
         if !groups.has_thread {
             let watch = Arc::clone(&self.watch);
             let thread = std::thread::Builder::new().name("groups".into()).stack_size(256 << 10);
-            let started = halt::keep_from(|| thread.spawn(move || watch.run()));
+            let started = job_control::keep_from(|| thread.spawn(move || watch.run()));
             groups.has_thread = started.is_ok();
         }
         // Without a thread nobody would tell of its end: it is swept at once.

@@ -93,7 +93,7 @@ impl SessionLoop {
                     }
                     Ok(Input::Pump(news)) => self.note_loss(&news),
                     Ok(Input::Heard(Heard::Signal(Signal::TSTP))) => {
-                        self.clock.pause_during(|| self.halt.obey());
+                        self.clock.pause_during(|| self.job_control.obey());
                     }
                     Ok(Input::Heard(_) | Input::Client(_)) | Err(_) => {}
                 },

@@ -17,11 +17,11 @@ const YES: usize = 1;
 
 /// Whether the last of SIGTSTP and SIGCONT was SIGTSTP.
 #[derive(Debug)]
-pub(crate) struct Halt {
+pub(crate) struct JobControl {
     wanted: Arc<AtomicUsize>,
 }
 
-impl Halt {
+impl JobControl {
     /// Begins to listen to both, on this thread. Others must be started with [`keep_from`].
     pub(crate) fn listen() -> io::Result<Self> {
         Self::listen_from(NO)
