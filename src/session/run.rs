@@ -29,7 +29,7 @@ use crate::os::limits::{NoRoom, OpenFiles};
 use crate::os::pty::Size;
 use crate::os::signals::{Heard, Signals};
 use crate::os::spawn::Spawner;
-use crate::os::{adopted, daemon, heap, inherited, processes};
+use crate::os::{adopted, daemon, inherited, malloc, processes};
 use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
 use crate::supervisor::{Action, Event, Note, Supervisor};
 
@@ -116,7 +116,7 @@ struct SessionLoop {
 impl SessionLoop {
     fn open(app: Arc<App>, form: Form, zone: TimeZone, control: Control) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
-        heap::give_back_what_is_freed();
+        malloc::give_back_what_is_freed();
         inherited::keep_from_children();
         let open_files = OpenFiles::make_room(&app, MAX_CLIENTS).map_err(|why| match why {
             NoRoom::System(what, source) => fail(what)(source),
