@@ -14,8 +14,8 @@ use nix::unistd::Pid;
 use super::adopted::Adopted;
 use super::guard::{self, Guard};
 use super::helpers::Helpers;
+use super::pid_table::{Pipes, Place};
 use super::program::Programs;
-use super::roster::{Pipes, Place};
 use super::wait;
 use crate::app::{App, Exit, InstanceId, Moment, Reach, Restart, RunId, Signal as SignalNumber};
 

@@ -2,7 +2,7 @@
 //!
 //! It is forked before pm has threads and much memory, and sleeps in one read of a pipe: no wake-up
 //! while pm lives. When the pipe ends without a goodbye, pm is dead: the guard asks every group of the
-//! [`Roster`] to end, and kills what is left. It also finds what pm had no time to write down, and what left
+//! [`PidTable`] to end, and kills what is left. It also finds what pm had no time to write down, and what left
 //! its group, by the pipes of the runs.
 //!
 //! A guard that somebody stops is let go on, and one that somebody kills is replaced. By then pm has threads,
@@ -22,7 +22,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::{ForkResult, Pid};
 
 use self::pace::Pace;
-use super::roster::{Pipes, Place, Roster};
+use super::pid_table::{PidTable, Pipes, Place};
 use super::system::executable;
 use crate::app::Moment;
 
@@ -57,7 +57,7 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Guard {
     lifeline: io::PipeWriter,
-    roster: Roster,
+    table: PidTable,
     state: State,
     pace: Pace,
     /// That there is none was told.
@@ -69,17 +69,17 @@ impl Guard {
     /// guard is not to hold open.
     pub(crate) fn start() -> io::Result<Self> {
         let (reader, lifeline) = io::pipe()?;
-        let roster = Roster::new()?;
+        let table = PidTable::new()?;
         // SAFETY: this process has one thread, so the child may do everything that the parent may.
         #[expect(unsafe_code, reason = "fork has no safe form")]
         match unsafe { nix::unistd::fork() }? {
             ForkResult::Parent { child: pid } => {
                 let state = State::Watches { pid, since: Moment::default() };
-                Ok(Self { lifeline, roster, state, pace: Pace::default(), is_missed: false })
+                Ok(Self { lifeline, table, state, pace: Pace::default(), is_missed: false })
             }
             ForkResult::Child => {
                 drop(lifeline);
-                watch::watch(reader, &roster);
+                watch::watch(reader, &table);
                 leave()
             }
         }
@@ -95,22 +95,22 @@ impl Guard {
 
     /// Returns the variable by which the guard knows a run with a terminal.
     pub(crate) fn variable(&self) -> (&'static str, String) {
-        self.roster.variable()
+        self.table.variable()
     }
 
     /// Takes a run under guard that is about to start. Returns `None` where there is no room for it.
     pub(crate) fn enter(&mut self, pipes: Pipes) -> Option<Place> {
-        self.roster.enter(pipes)
+        self.table.enter(pipes)
     }
 
     /// Takes the group of a run that has started.
     pub(crate) fn begin(&self, place: Place, group: Pid) {
-        self.roster.begin(place, group);
+        self.table.begin(place, group);
     }
 
     /// Takes a run that is over, or was never started, out of guard.
     pub(crate) fn end(&mut self, place: Place) {
-        self.roster.end(place);
+        self.table.end(place);
     }
 
     /// Returns when the next guard is to be started, where there is none.
@@ -159,7 +159,7 @@ impl Guard {
     /// Executes this program as another guard: its stdin is the pipe, and its stdout the memory.
     fn replace(&mut self, now: Moment) -> io::Result<()> {
         let (reader, lifeline) = io::pipe()?;
-        let memory = self.roster.memory()?;
+        let memory = self.table.memory()?;
         let mut command = Command::new(executable::path()?);
         command.arg0(NAME).env_clear();
         command.stdin(reader).stdout(memory).stderr(Stdio::null());
@@ -193,7 +193,7 @@ impl Drop for Guard {
     /// Where pm fails before it has started anything, the guard goes with it; where anything runs, the end of
     /// the pipe tells the guard to end that.
     fn drop(&mut self) {
-        if self.roster.is_empty() {
+        if self.table.is_empty() {
             self.send_away();
         }
     }
@@ -204,9 +204,9 @@ pub(super) fn serve(name: Option<&OsStr>) -> bool {
     if name.is_none_or(|name| name != NAME) {
         return false;
     }
-    let roster = own(io::stdout()).and_then(Roster::map);
-    if let (Ok(lifeline), Ok(roster)) = (own(io::stdin()), roster) {
-        watch::watch(std::fs::File::from(lifeline), &roster);
+    let table = own(io::stdout()).and_then(PidTable::map);
+    if let (Ok(lifeline), Ok(table)) = (own(io::stdin()), table) {
+        watch::watch(std::fs::File::from(lifeline), &table);
     }
     true
 }

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpgid, getsid};
 
+use super::pid_table::Pipes;
 use super::processes;
-use super::roster::Pipes;
 use crate::app::{InstanceId, RunId};
 
 /// What the processes of the last run of an instance are known by.

@@ -3,7 +3,7 @@
 
 use nix::unistd::Pid;
 
-use super::roster::Marks;
+use super::pid_table::Marks;
 pub(crate) use super::system::processes::{
     Stat, all, descendants_of, environment, heeds_by_default, held_pipes, missing, own_name,
 };

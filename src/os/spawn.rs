@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 use nix::unistd::Pid;
 
 use super::limits::{OpenFiles, Room};
+use super::pid_table::Pipes;
 use super::pty::{self, Life};
 use super::restrict;
-use super::roster::Pipes;
 use crate::app::{self, App, InstanceId};
 
 /// A started run: its process and the pipe that it writes to.

@@ -11,8 +11,8 @@ use nix::unistd::{Pid, getpgrp};
 
 use crate::app::Moment;
 use crate::os::clock::Clock;
+use crate::os::pid_table::{Marks, PidTable};
 use crate::os::processes::{self, is_marked};
-use crate::os::roster::{Marks, Roster};
 
 /// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
 const POLITE: Duration = Duration::from_millis(1000);
@@ -24,13 +24,13 @@ const LOOK: u16 = 25;
 ///
 /// A process that pm is just starting holds pm's end of the pipe until it executes its program. So when the
 /// pipe ends, everything has its group and its pipes.
-pub(super) fn watch(mut lifeline: impl Read, roster: &Roster) {
+pub(super) fn watch(mut lifeline: impl Read, table: &PidTable) {
     let group_of_pm = getpgrp();
     settle_in();
     let mut word = [0_u8; 1];
     match lifeline.read_exact(&mut word) {
         Ok(()) => {}
-        Err(_) => end_all(roster, group_of_pm),
+        Err(_) => end_all(table, group_of_pm),
     }
 }
 
@@ -74,9 +74,9 @@ fn take_name() -> io::Result<()> {
 }
 
 /// Asks every group and everything outside of them to end, each once, then kills.
-fn end_all(roster: &Roster, group_of_pm: Pid) {
+fn end_all(table: &PidTable, group_of_pm: Pid) {
     let clock = Clock::start();
-    let mut hunt = Hunt { groups: roster.groups(), known: Vec::new(), marks: roster.marks() };
+    let mut hunt = Hunt { groups: table.groups(), known: Vec::new(), marks: table.marks() };
     let (mut told_groups, mut told) = (Vec::new(), Vec::new());
     loop {
         // Before anyone is told: the end of a parent hides where its children came from.

@@ -8,7 +8,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Makes memory of this length, all zeroes, close-on-exec.
 pub(crate) fn create(length: usize) -> io::Result<OwnedFd> {
-    let memory = File::from(memfd_create(c"pm-roster", MFdFlags::MFD_CLOEXEC)?);
+    let memory = File::from(memfd_create(c"pm-pids", MFdFlags::MFD_CLOEXEC)?);
     memory.set_len(length as u64)?;
     Ok(memory.into())
 }

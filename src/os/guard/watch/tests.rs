@@ -3,7 +3,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
 use super::*;
-use crate::os::roster::Pipes;
+use crate::os::pid_table::Pipes;
 
 /// pm's own group in the table.
 const PM: i32 = 1;
@@ -103,15 +103,15 @@ fn a_run_that_pm_had_no_time_to_write_down_is_ended_with_its_group() {
     let mut looks_on = Command::new("/bin/sleep");
     let reader = output.get_ref().try_clone().unwrap();
     let mut looks_on = looks_on.arg("1000").process_group(0).stdin(reader).spawn().unwrap();
-    let mut roster = Roster::new().unwrap();
-    roster.enter(pipes).unwrap();
+    let mut table = PidTable::new().unwrap();
+    table.enter(pipes).unwrap();
     let left: Vec<Pid> = processes::all()
         .iter()
         .filter(|stat| stat.parent == group_of(&child) && stat.group == stat.pid)
         .map(|stat| stat.pid)
         .collect();
     assert_eq!(left.len(), 1, "the one that left its group");
-    end_all(&roster, getpgrp());
+    end_all(&table, getpgrp());
     assert_eq!(child.wait().unwrap().code(), None);
     assert_eq!((is_left(group_of(&child)), is_left(left[0])), (false, false));
     assert_eq!(looks_on.try_wait().unwrap(), None);
@@ -126,11 +126,11 @@ fn a_daemon_that_an_ended_run_has_left_is_known_by_the_output_alone() {
     let (mut child, pipes, mut output, _kept) =
         start("(setsid sh -c 'echo ready; exec sleep 1000' </dev/null &)");
     child.wait().unwrap();
-    let mut roster = Roster::new().unwrap();
-    let place = roster.enter(pipes).unwrap();
-    roster.begin(place, group_of(&child));
-    roster.end(place);
-    end_all(&roster, getpgrp());
+    let mut table = PidTable::new().unwrap();
+    let place = table.enter(pipes).unwrap();
+    table.begin(place, group_of(&child));
+    table.end(place);
+    end_all(&table, getpgrp());
     // It is gone where nobody holds the pipe.
     assert_eq!(output.read_line(&mut String::new()).unwrap(), 0);
 }

@@ -75,7 +75,7 @@ pub(crate) struct Place(usize);
 
 /// The shared table. The memory lives as long as the process.
 #[derive(Debug)]
-pub(crate) struct Roster {
+pub(crate) struct PidTable {
     /// For another process to map; `None` where the system has none to give.
     memory: Option<OwnedFd>,
     /// Of the variable that stands for the pipes.
@@ -87,7 +87,7 @@ pub(crate) struct Roster {
     ended: VecDeque<usize>,
 }
 
-impl Roster {
+impl PidTable {
     /// Makes an empty one, which a fork shares.
     pub(crate) fn new() -> io::Result<Self> {
         match shared_memory::create(LENGTH) {
@@ -210,55 +210,52 @@ mod tests {
 
     #[test]
     fn a_run_is_known_by_its_pipes_from_before_its_start_until_after_its_end() {
-        let mut roster = Roster::new().unwrap();
-        let known = |roster: &Roster| {
-            let marks = roster.marks();
+        let mut table = PidTable::new().unwrap();
+        let known = |table: &PidTable| {
+            let marks = table.marks();
             (marks.stdins.contains(&10), marks.outputs.contains(&11), marks.stdins.contains(&11))
         };
-        assert_eq!(known(&roster), (false, false, false));
-        let place = roster.enter(pipes(10)).unwrap();
-        assert_eq!((known(&roster), roster.groups()), ((true, true, false), vec![]));
-        assert!(!roster.is_empty());
-        roster.begin(place, Pid::from_raw(7));
-        assert_eq!(
-            (known(&roster), roster.groups()),
-            ((true, true, false), vec![Pid::from_raw(7)])
-        );
-        roster.end(place);
-        assert_eq!((known(&roster), roster.groups()), ((true, true, false), vec![]));
-        assert!(roster.is_empty());
+        assert_eq!(known(&table), (false, false, false));
+        let place = table.enter(pipes(10)).unwrap();
+        assert_eq!((known(&table), table.groups()), ((true, true, false), vec![]));
+        assert!(!table.is_empty());
+        table.begin(place, Pid::from_raw(7));
+        assert_eq!((known(&table), table.groups()), ((true, true, false), vec![Pid::from_raw(7)]));
+        table.end(place);
+        assert_eq!((known(&table), table.groups()), ((true, true, false), vec![]));
+        assert!(table.is_empty());
     }
 
     #[test]
     fn the_places_of_long_ended_runs_are_used_again() {
-        let mut roster = Roster::new().unwrap();
+        let mut table = PidTable::new().unwrap();
         for number in 1..=(SLOTS as u64 * 2) {
-            let place = roster.enter(pipes(number * 2)).unwrap();
-            roster.end(place);
+            let place = table.enter(pipes(number * 2)).unwrap();
+            table.end(place);
         }
-        assert_eq!(roster.marks().stdins.len(), REMEMBERED);
-        assert!(roster.marks().stdins.contains(&(SLOTS as u64 * 4)));
+        assert_eq!(table.marks().stdins.len(), REMEMBERED);
+        assert!(table.marks().stdins.contains(&(SLOTS as u64 * 4)));
     }
 
     #[test]
     fn a_full_table_takes_no_more_until_a_run_ends() {
-        let mut roster = Roster::new().unwrap();
-        let places: Vec<_> = (0..SLOTS).filter_map(|_| roster.enter(pipes(2))).collect();
-        assert_eq!((places.len(), roster.enter(pipes(2))), (SLOTS, None));
-        roster.end(places[5]);
-        assert_eq!(roster.enter(pipes(2)), Some(places[5]));
+        let mut table = PidTable::new().unwrap();
+        let places: Vec<_> = (0..SLOTS).filter_map(|_| table.enter(pipes(2))).collect();
+        assert_eq!((places.len(), table.enter(pipes(2))), (SLOTS, None));
+        table.end(places[5]);
+        assert_eq!(table.enter(pipes(2)), Some(places[5]));
     }
 
     #[test]
     fn another_process_sees_the_same_table_through_its_memory() {
-        let mut roster = Roster::new().unwrap();
-        let other = Roster::map(roster.memory().unwrap()).unwrap();
-        let place = roster.enter(Pipes::default()).unwrap();
-        roster.begin(place, Pid::from_raw(9));
+        let mut table = PidTable::new().unwrap();
+        let other = PidTable::map(table.memory().unwrap()).unwrap();
+        let place = table.enter(Pipes::default()).unwrap();
+        table.begin(place, Pid::from_raw(9));
         assert_eq!(other.groups(), [Pid::from_raw(9)]);
-        let (key, value) = roster.variable();
+        let (key, value) = table.variable();
         let variable = format!("{key}={value}").into_bytes();
         assert_eq!(other.marks(), Marks { variable, ..Marks::default() });
-        assert!(Roster::map(tempfile::tempfile().unwrap().into()).is_err());
+        assert!(PidTable::map(tempfile::tempfile().unwrap().into()).is_err());
     }
 }
