@@ -10,7 +10,7 @@ use crate::app::{App, Budget, Exit, ProcessType, RunId, Signal};
 use crate::app::{CpuLimit, MemoryAction};
 use crate::os::cgroup::{Group, Limits, Subtree, Unavailable};
 use crate::os::children::ChildEvent;
-use crate::os::meter::{Meter, Root};
+use crate::os::sampler::{Root, Sampler};
 pub(crate) use crate::os::subtree::find as find_subtree;
 use crate::supervisor::{self, Event, Sample};
 
@@ -28,7 +28,7 @@ struct Held {
 pub(crate) struct Budgets {
     /// `None`: no run has had a budget, or the system cannot be asked. A type may come to run, or to a
     /// budget, long after the start (`pm scale`, `pm reload`).
-    meter: Option<Meter>,
+    sampler: Option<Sampler>,
     subtree: Option<Subtree>,
     runs: HashMap<RunId, Held>,
 }
@@ -60,7 +60,7 @@ impl Budgets {
             (Some(Ok(_) | Err(_)) | None, _) => None,
         };
         let subtree = subtree.and_then(Result::ok);
-        (Self { meter: None, subtree, runs: HashMap::new() }, notice)
+        (Self { sampler: None, subtree, runs: HashMap::new() }, notice)
     }
 
     /// Makes the group of a run that is about to start, and returns the file that its process is to
@@ -71,8 +71,8 @@ impl Budgets {
         if limits.is_none() && process_type.policy.budget.is_none() {
             return None;
         }
-        if self.meter.is_none() && process_type.policy.budget.is_some() {
-            self.meter = Meter::new().ok();
+        if self.sampler.is_none() && process_type.policy.budget.is_some() {
+            self.sampler = Sampler::new().ok();
         }
         let group =
             self.subtree.as_ref().zip(limits).and_then(|(subtree, limits)| {
@@ -100,7 +100,7 @@ impl Budgets {
         samples: &[Sample],
         helpers: &HashMap<i32, Vec<i32>>,
     ) -> Vec<Event> {
-        let Some(meter) = &mut self.meter else { return Vec::new() };
+        let Some(sampler) = &mut self.sampler else { return Vec::new() };
         let known = samples.iter().filter_map(|sample| {
             let held = self.runs.get(&sample.run)?;
             let (leader, limit) = (held.leader?.as_raw(), sample.limit);
@@ -108,7 +108,7 @@ impl Budgets {
             Some((sample.run, Root { leader, limit, helpers, group: held.group.as_ref() }))
         });
         let (runs, roots): (Vec<RunId>, Vec<Root<'_>>) = known.unzip();
-        let usages = meter.sample(&roots);
+        let usages = sampler.sample(&roots);
         let told = runs.into_iter().zip(usages);
         told.filter_map(|(run, usage)| Some(Event::Measured { run, bytes: usage?.bytes })).collect()
     }
@@ -207,7 +207,7 @@ mod tests {
     fn a_kill_of_the_kernel_for_want_of_memory_is_named_so() {
         let run = RunId { instance: InstanceId { process_type: 0, number: 1 }, seq: 1 };
         let (mount, subtree) = a_mount();
-        let mut budgets = Budgets { meter: None, subtree: Some(subtree), runs: HashMap::new() };
+        let mut budgets = Budgets { sampler: None, subtree: Some(subtree), runs: HashMap::new() };
         assert!(budgets.enter(&an_app(MemoryAction::Restart), run).is_some());
         let killed = Exit::Signal(Signal::KILL);
         assert_eq!(budgets.name(run, killed), killed);
@@ -221,7 +221,7 @@ mod tests {
     fn who_is_only_warned_of_is_not_held_by_the_kernel() {
         let run = RunId { instance: InstanceId { process_type: 0, number: 1 }, seq: 1 };
         let (_mount, subtree) = a_mount();
-        let mut budgets = Budgets { meter: None, subtree: Some(subtree), runs: HashMap::new() };
+        let mut budgets = Budgets { sampler: None, subtree: Some(subtree), runs: HashMap::new() };
         assert!(budgets.enter(&an_app(MemoryAction::Warn), run).is_none());
         assert!(budgets.runs.contains_key(&run));
     }

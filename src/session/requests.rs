@@ -19,7 +19,7 @@ use crate::control::proto::{
 use crate::control::server::{ClientId, Outbox};
 use crate::control::start_lock::StartLock;
 use crate::os::job_control;
-use crate::os::meter::{Meter, Root};
+use crate::os::sampler::{Root, Sampler};
 use crate::output::follow::FOLLOWERS;
 use crate::output::{Follower, PumpHandle, Speaker, ToPump};
 use crate::supervisor::{self, Ask, Doing, Event, Failure, Patience, Reply, RequestId, Supervisor};
@@ -381,17 +381,17 @@ pub(crate) fn answer_status(report: Report, helpers: HashMap<i32, Vec<i32>>, out
 
 /// Where nothing can be measured, the figures stay away.
 fn measure(report: &mut Report, helpers: &HashMap<i32, Vec<i32>>) {
-    let Ok(mut meter) = Meter::new() else { return };
+    let Ok(mut sampler) = Sampler::new() else { return };
     let leaders: Vec<i32> = report.instances.iter().filter_map(|instance| instance.pid).collect();
     let helpers_of = |leader| helpers.get(&leader).map_or(&[][..], Vec::as_slice);
     let root = |&leader| Root { leader, limit: None, helpers: helpers_of(leader), group: None };
     let roots: Vec<_> = leaders.iter().map(root).collect();
-    let usages = meter.sample(&roots);
+    let usages = sampler.sample(&roots);
     for (leader, usage) in leaders.into_iter().zip(usages) {
         let found = report.instances.iter_mut().find(|instance| instance.pid == Some(leader));
         if let Some(instance) = found {
             instance.rss = usage.map(|usage| usage.bytes);
-            instance.cpu = meter.cpu(leader).map(|time| time.as_secs_f64());
+            instance.cpu = sampler.cpu(leader).map(|time| time.as_secs_f64());
         }
     }
 }

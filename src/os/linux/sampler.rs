@@ -20,7 +20,7 @@ use std::time::Duration;
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::proc_tree::Proc;
-use crate::os::meter::{Measure, Root, Usage};
+use crate::os::sampler::{Measure, Root, Usage};
 
 /// The trees are looked up again after so many samples: new children are seen within this many seconds.
 const SAMPLES_PER_LOOKUP: u32 = 5;
@@ -30,7 +30,7 @@ const SAMPLES_PER_PSS: u32 = 60;
 
 /// Measures instances, and remembers their trees between samples.
 #[derive(Debug)]
-pub struct Meter {
+pub struct Sampler {
     proc: Proc,
     page_bytes: u64,
     ticks_per_second: u64,
@@ -47,7 +47,7 @@ struct Exact {
     sample: u32,
 }
 
-impl Meter {
+impl Sampler {
     /// Measures descendants of this process. An error where the system does not tell its page size.
     pub fn new() -> io::Result<Self> {
         let value = |var| {
@@ -202,15 +202,15 @@ mod tests {
     }
 
     /// A pm (10) with one instance (20) that has a child (21), using 100 pages and 200 KiB PSS each.
-    fn machine() -> (tempfile::TempDir, Meter) {
+    fn machine() -> (tempfile::TempDir, Sampler) {
         let folder = tempfile::tempdir().unwrap();
         process(folder.path(), Kernel::WithChildren, 10, 1, 10, "20");
         process(folder.path(), Kernel::WithChildren, 20, 10, 20, "21");
         process(folder.path(), Kernel::WithChildren, 21, 20, 20, "");
         uses(folder.path(), 20, 100, 200);
         uses(folder.path(), 21, 100, 200);
-        let meter = Meter::with(Proc::new(folder.path().to_owned(), 10), PAGE, 100);
-        (folder, meter)
+        let sampler = Sampler::with(Proc::new(folder.path().to_owned(), 10), PAGE, 100);
+        (folder, sampler)
     }
 
     fn root(limit_kib: u64) -> Root<'static> {
@@ -223,68 +223,68 @@ mod tests {
 
     #[test]
     fn a_tree_is_measured_by_rss_within_its_budget_and_by_pss_over_it() {
-        let (_folder, mut meter) = machine();
-        assert_eq!(meter.sample(&[root(0)]), usage(200 * PAGE, Measure::Rss));
-        assert_eq!(meter.sample(&[root(800)]), usage(200 * PAGE, Measure::Rss));
-        assert_eq!(meter.sample(&[root(799)]), usage(400 << 10, Measure::Pss));
-        assert_eq!(meter.sample(&[root(100)]), usage(400 << 10, Measure::Pss));
+        let (_folder, mut sampler) = machine();
+        assert_eq!(sampler.sample(&[root(0)]), usage(200 * PAGE, Measure::Rss));
+        assert_eq!(sampler.sample(&[root(800)]), usage(200 * PAGE, Measure::Rss));
+        assert_eq!(sampler.sample(&[root(799)]), usage(400 << 10, Measure::Pss));
+        assert_eq!(sampler.sample(&[root(100)]), usage(400 << 10, Measure::Pss));
     }
 
     #[test]
     fn a_pss_is_taken_again_once_it_could_be_over_the_budget() {
-        let (folder, mut meter) = machine();
-        assert_eq!(meter.sample(&[root(500)]), usage(400 << 10, Measure::Pss));
+        let (folder, mut sampler) = machine();
+        assert_eq!(sampler.sample(&[root(500)]), usage(400 << 10, Measure::Pss));
         // 10 pages more: at most 440 KiB.
         uses(folder.path(), 21, 110, 999);
-        assert_eq!(meter.sample(&[root(500)]), usage(440 << 10, Measure::Pss));
+        assert_eq!(sampler.sample(&[root(500)]), usage(440 << 10, Measure::Pss));
         // 30 pages more could be 520 KiB, so it is looked at.
         uses(folder.path(), 21, 130, 210);
-        assert_eq!(meter.sample(&[root(500)]), usage(410 << 10, Measure::Pss));
+        assert_eq!(sampler.sample(&[root(500)]), usage(410 << 10, Measure::Pss));
     }
 
     #[test]
     fn a_new_child_is_counted_before_a_tree_is_over_and_soon_otherwise() {
-        let (folder, mut meter) = machine();
-        meter.sample(&[root(0)]);
+        let (folder, mut sampler) = machine();
+        sampler.sample(&[root(0)]);
         process(folder.path(), Kernel::WithChildren, 21, 20, 20, "22");
         process(folder.path(), Kernel::WithChildren, 22, 21, 20, "");
         uses(folder.path(), 22, 100, 200);
-        assert_eq!(meter.sample(&[root(0)]), usage(200 * PAGE, Measure::Rss));
-        assert_eq!(meter.sample(&[root(100)]), usage(600 << 10, Measure::Pss));
-        assert_eq!(meter.processes(20), 3);
+        assert_eq!(sampler.sample(&[root(0)]), usage(200 * PAGE, Measure::Rss));
+        assert_eq!(sampler.sample(&[root(100)]), usage(600 << 10, Measure::Pss));
+        assert_eq!(sampler.processes(20), 3);
         for _ in 0..SAMPLES_PER_LOOKUP {
-            meter.sample(&[root(0)]);
+            sampler.sample(&[root(0)]);
         }
-        assert_eq!(meter.sample(&[root(0)]), usage(300 * PAGE, Measure::Rss));
+        assert_eq!(sampler.sample(&[root(0)]), usage(300 * PAGE, Measure::Rss));
     }
 
     #[test]
     fn a_process_whose_pss_is_hidden_counts_with_its_rss() {
-        let (folder, mut meter) = machine();
+        let (folder, mut sampler) = machine();
         fs::remove_file(folder.path().join("21/smaps_rollup")).unwrap();
-        assert_eq!(meter.sample(&[root(1)]), usage((200 << 10) + 100 * PAGE, Measure::Pss));
+        assert_eq!(sampler.sample(&[root(1)]), usage((200 << 10) + 100 * PAGE, Measure::Pss));
     }
 
     #[test]
     fn an_instance_that_has_ended_has_no_figure() {
-        let (folder, mut meter) = machine();
+        let (folder, mut sampler) = machine();
         assert_eq!(
-            meter.sample(&[Root { leader: 60, limit: None, helpers: &[], group: None }]),
+            sampler.sample(&[Root { leader: 60, limit: None, helpers: &[], group: None }]),
             [None]
         );
-        meter.sample(&[root(0)]);
+        sampler.sample(&[root(0)]);
         fs::remove_dir_all(folder.path().join("20")).unwrap();
         fs::remove_dir_all(folder.path().join("21")).unwrap();
-        assert_eq!(meter.sample(&[root(0)]), [None]);
+        assert_eq!(sampler.sample(&[root(0)]), [None]);
     }
 
     #[test]
     fn cpu_time_is_that_of_the_tree_and_of_those_it_has_waited_for() {
-        let (_folder, mut meter) = machine();
-        meter.sample(&[root(0)]);
+        let (_folder, mut sampler) = machine();
+        sampler.sample(&[root(0)]);
         // 10 + 20 + 30 + 40 ticks each, at 100 a second.
-        assert_eq!(meter.cpu(20), Some(Duration::from_secs(2)));
-        assert_eq!(meter.cpu(60), None);
+        assert_eq!(sampler.cpu(20), Some(Duration::from_secs(2)));
+        assert_eq!(sampler.cpu(60), None);
     }
 
     /// Ends its group when a test is over.
@@ -319,17 +319,20 @@ mod tests {
     fn a_real_tree_is_measured() {
         let running = start("sleep 100 & sleep 100 & echo ready; wait");
         let leader = running.0.id().cast_signed();
-        let mut meter = Meter::new().unwrap();
-        let exact =
-            meter.sample(&[Root { leader, limit: Size::from_bytes(1), helpers: &[], group: None }])
-                [0]
+        let mut sampler = Sampler::new().unwrap();
+        let exact = sampler.sample(&[Root {
+            leader,
+            limit: Size::from_bytes(1),
+            helpers: &[],
+            group: None,
+        }])[0]
             .unwrap();
-        assert_eq!((exact.measure, meter.processes(leader)), (Measure::Pss, 3));
+        assert_eq!((exact.measure, sampler.processes(leader)), (Measure::Pss, 3));
         let rough =
-            meter.sample(&[Root { leader, limit: None, helpers: &[], group: None }])[0].unwrap();
+            sampler.sample(&[Root { leader, limit: None, helpers: &[], group: None }])[0].unwrap();
         assert_eq!(rough.measure, Measure::Rss);
         assert!(exact.bytes > 0 && rough.bytes > exact.bytes, "{rough:?} {exact:?}");
-        assert!(meter.cpu(leader).is_some());
+        assert!(sampler.cpu(leader).is_some());
     }
 
     #[test]
@@ -340,7 +343,7 @@ mod tests {
         let script = "globalThis.kept = Buffer.alloc(100 << 20, 1); console.log('ready'); setInterval(() => {}, 1e6)";
         let running = start(&format!("node -e \"{script}\"; :"));
         let leader = running.0.id().cast_signed();
-        let usage = Meter::new().unwrap().sample(&[Root {
+        let usage = Sampler::new().unwrap().sample(&[Root {
             leader,
             limit: Size::from_mib(90),
             helpers: &[],

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
-use crate::os::meter::{Measure, Root, Usage};
 use crate::os::processes::{self, Stat};
+use crate::os::sampler::{Measure, Root, Usage};
 
 /// Measures instances, and remembers the last sample.
 #[derive(Debug)]
-pub struct Meter {
+pub struct Sampler {
     trees: HashMap<i32, Vec<Stat>>,
 }
 
-impl Meter {
+impl Sampler {
     /// Measures descendants of this process. It cannot fail.
     pub fn new() -> io::Result<Self> {
         Ok(Self { trees: HashMap::new() })
@@ -117,15 +117,15 @@ mod tests {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let leader = child.id().cast_signed();
-        let mut meter = Meter::new().unwrap();
+        let mut sampler = Sampler::new().unwrap();
         let root = Root { leader, limit: None, helpers: &[], group: None };
-        let usage = meter.sample(&[root])[0];
+        let usage = sampler.sample(&[root])[0];
         killpg(Pid::from_raw(leader), Signal::SIGKILL).unwrap();
         child.wait().unwrap();
         assert!(usage.is_some_and(|usage| usage.bytes > 100 << 10), "{usage:?}");
-        assert_eq!(meter.processes(leader), 3);
-        assert!(meter.cpu(leader).is_some());
+        assert_eq!(sampler.processes(leader), 3);
+        assert!(sampler.cpu(leader).is_some());
         // Each member has its own moment to end.
-        while meter.sample(&[root]) != [None] {}
+        while sampler.sample(&[root]) != [None] {}
     }
 }

@@ -2,7 +2,7 @@
 //! decides nothing.
 
 use super::cgroup::Group;
-pub use super::system::meter::Meter;
+pub use super::system::sampler::Sampler;
 use crate::app::Size;
 
 /// An instance to measure.
