@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use super::adopted::Adopted;
 use super::guard::{self, Guard};
 use super::helpers::Helpers;
-use super::pid_table::{Pipes, Place};
+use super::pid_table::{Pipes, SlotIndex};
 use super::program::Programs;
 use super::wait;
 use crate::app::{App, Exit, InstanceId, Moment, Reach, Restart, RunId, Signal as SignalNumber};
@@ -60,7 +60,7 @@ struct Child {
     stop_signal: SignalNumber,
     helpers: Fate,
     /// Its place with the guard.
-    place: Option<Place>,
+    place: Option<SlotIndex>,
     /// Keeps its stdin from ending.
     _stdin: Option<io::PipeWriter>,
 }
@@ -78,7 +78,7 @@ enum Fate {
 struct Starting {
     pipes: Pipes,
     /// `None` where the guard has no room.
-    place: Option<Place>,
+    place: Option<SlotIndex>,
 }
 
 /// The table of runs and processes.

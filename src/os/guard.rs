@@ -22,7 +22,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::{ForkResult, Pid};
 
 use self::pace::Pace;
-use super::pid_table::{PidTable, Pipes, Place};
+use super::pid_table::{PidTable, Pipes, SlotIndex};
 use super::system::executable;
 use crate::app::Moment;
 
@@ -99,17 +99,17 @@ impl Guard {
     }
 
     /// Takes a run under guard that is about to start. Returns `None` where there is no room for it.
-    pub(crate) fn enter(&mut self, pipes: Pipes) -> Option<Place> {
+    pub(crate) fn enter(&mut self, pipes: Pipes) -> Option<SlotIndex> {
         self.table.enter(pipes)
     }
 
     /// Takes the group of a run that has started.
-    pub(crate) fn begin(&self, place: Place, group: Pid) {
+    pub(crate) fn begin(&self, place: SlotIndex, group: Pid) {
         self.table.begin(place, group);
     }
 
     /// Takes a run that is over, or was never started, out of guard.
-    pub(crate) fn end(&mut self, place: Place) {
+    pub(crate) fn end(&mut self, place: SlotIndex) {
         self.table.end(place);
     }
 

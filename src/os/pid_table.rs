@@ -71,7 +71,7 @@ struct Slot {
 
 /// The place of a run in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place(usize);
+pub(crate) struct SlotIndex(usize);
 
 /// The shared table. The memory lives as long as the process.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl PidTable {
     }
 
     /// Enters a run that is about to start. Returns `None` where there is no room.
-    pub(crate) fn enter(&mut self, pipes: Pipes) -> Option<Place> {
+    pub(crate) fn enter(&mut self, pipes: Pipes) -> Option<SlotIndex> {
         let is_old = self.ended.len() >= REMEMBERED || self.used == SLOTS;
         let place = if is_old { self.ended.pop_front() } else { None };
         let place = match place {
@@ -155,16 +155,16 @@ impl PidTable {
         slot.stdin.store(pipes.stdin, Ordering::Relaxed);
         slot.output.store(pipes.output, Ordering::Relaxed);
         slot.group.store(STARTING, Ordering::Release);
-        Some(Place(place))
+        Some(SlotIndex(place))
     }
 
     /// Adds the group of an entered run.
-    pub(crate) fn begin(&self, place: Place, group: Pid) {
+    pub(crate) fn begin(&self, place: SlotIndex, group: Pid) {
         self.slots[place.0].group.store(group.as_raw(), Ordering::Release);
     }
 
     /// Removes the group of a run, which has ended or was never started.
-    pub(crate) fn end(&mut self, place: Place) {
+    pub(crate) fn end(&mut self, place: SlotIndex) {
         self.slots[place.0].group.store(ENDED, Ordering::Release);
         self.ended.push_back(place.0);
     }
