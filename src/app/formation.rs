@@ -60,7 +60,7 @@ pub enum FormationError {
         count: String,
     },
     /// No name before the `=`.
-    #[error("`{part}` names no process type")]
+    #[error("`{part}` does not name a process type")]
     NoName {
         /// What was typed.
         part: String,
@@ -76,7 +76,7 @@ pub enum FormationError {
         known: Vec<String>,
     },
     /// The one process type is the one-shot `release`, which nobody asked for.
-    #[error("nothing to run: `release` does not start by itself")]
+    #[error("nothing to run: `release` is started only on request")]
     OnlyRelease,
     /// Every count is 0.
     #[error("nothing to run: every count is 0")]
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(refusal("web=70000", &[]), Err("count `70000` of `web` is not a number".into()));
         assert_eq!(refusal("", &["nope"]), Err("no process type `nope` in the Procfile".into()));
         assert_eq!(refusal("nope=1", &[]), Err("no process type `nope` in the Procfile".into()));
-        assert_eq!(refusal("=3", &[]), Err("`=3` names no process type".into()));
+        assert_eq!(refusal("=3", &[]), Err("`=3` does not name a process type".into()));
         assert_eq!(refusal("all=0", &[]), Err("nothing to run: every count is 0".into()));
     }
 

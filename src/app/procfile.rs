@@ -43,7 +43,7 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
     for (line, content) in (1..).zip(text.split('\n')) {
         let before = broken.take();
         if content.contains('\0') {
-            return Err(LineError { line, reason: "a NUL cannot be part of a command".into() });
+            return Err(LineError { line, reason: "a command cannot contain a NUL byte".into() });
         }
         let Some((name, command)) = entry(content) else {
             if !is_blank_or_comment(content) {
@@ -63,9 +63,9 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
                 line,
                 span: 0..name.len(),
                 message: format!(
-                    "`{name}` is an entry of its own, though line {before} ends with a backslash"
+                    "`{name}` is a separate entry, although line {before} ends with a backslash"
                 ),
-                hint: Some(format!("delete the backslash at the end of line {before}")),
+                hint: Some(format!("remove the backslash at the end of line {before}")),
             });
         }
         if ends_escaped(command) {
@@ -77,7 +77,7 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
                 line,
                 span: end - 1..end,
                 message: format!(
-                    "the backslash at the end of `{name}` joins nothing: a command is one line"
+                    "the backslash at the end of `{name}` does not continue the line: a command is one line"
                 ),
                 hint: Some("write the whole command on one line, or put it in a script".into()),
             });
@@ -121,15 +121,16 @@ fn is_blank_or_comment(line: &str) -> bool {
 fn skipped(line: usize, content: &str, before: Option<usize>) -> Note {
     let start = content.len() - content.trim_start().len();
     let whole = start..content.trim_end().len();
-    let form = "write one process type a line: `web: node server.js`";
+    let form = "write one process type per line: `web: node server.js`";
     let indented = content.trim_start();
     let (span, message, hint) = if let Some(before) = before {
-        let message = format!("skipped: not joined to line {before}, which ends with a backslash");
+        let message =
+            format!("skipped: does not continue line {before}, which ends with a backslash");
         (whole, message, "write the whole command on one line, or put it in a script".to_owned())
     } else if let Some((name, _)) = entry(indented) {
         (
             0..start,
-            format!("skipped: blanks before `{name}`"),
+            format!("skipped: spaces before `{name}`"),
             "start the line with the name".to_owned(),
         )
     } else if let Some((name, rest)) = content.split_once(':') {
@@ -139,14 +140,10 @@ fn skipped(line: usize, content: &str, before: Option<usize>) -> Note {
         match bad {
             Some((at, c)) => {
                 let message = format!(
-                    "skipped: {} cannot be in the name of a process type",
+                    "skipped: the name of a process type cannot contain {}",
                     text::visible(c)
                 );
-                (
-                    at..at + c.len_utf8(),
-                    message,
-                    "a name has letters, digits, `_` and `-`".to_owned(),
-                )
+                (at..at + c.len_utf8(), message, "use letters, digits, `_` and `-`".to_owned())
             }
             None if name.is_empty() => {
                 (0..1, "skipped: no name before the colon".to_owned(), form.to_owned())
@@ -227,14 +224,14 @@ mod tests {
             ("web:", "skipped: `web` has no command"),
             ("web:   ", "skipped: `web` has no command"),
             (": x", "skipped: no name before the colon"),
-            ("web : x", "skipped: a blank cannot be in the name of a process type"),
-            ("my web: x", "skipped: a blank cannot be in the name of a process type"),
-            ("a.b: x", "skipped: `.` cannot be in the name of a process type"),
-            ("a/b: x", "skipped: `/` cannot be in the name of a process type"),
-            ("wéb: x", "skipped: `é` cannot be in the name of a process type"),
-            ("\u{200b}web: x", "skipped: U+200B cannot be in the name of a process type"),
-            ("  web: x", "skipped: blanks before `web`"),
-            ("\tweb: x", "skipped: blanks before `web`"),
+            ("web : x", "skipped: the name of a process type cannot contain spaces"),
+            ("my web: x", "skipped: the name of a process type cannot contain spaces"),
+            ("a.b: x", "skipped: the name of a process type cannot contain `.`"),
+            ("a/b: x", "skipped: the name of a process type cannot contain `/`"),
+            ("wéb: x", "skipped: the name of a process type cannot contain `é`"),
+            ("\u{200b}web: x", "skipped: the name of a process type cannot contain U+200B"),
+            ("  web: x", "skipped: spaces before `web`"),
+            ("\tweb: x", "skipped: spaces before `web`"),
         ];
         for (line, message) in table {
             let text = format!("first: a\n{line}\nlast: b\n");
@@ -258,7 +255,10 @@ mod tests {
         let text = "web: node \\\n  --flag \\\n  server.js\nworker: k\n";
         let lines: Vec<_> = notes(text).iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [1, 2, 3]);
-        assert_eq!(notes(text)[2].1, "skipped: not joined to line 2, which ends with a backslash");
+        assert_eq!(
+            notes(text)[2].1,
+            "skipped: does not continue line 2, which ends with a backslash"
+        );
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(refusal(b"web: a\nx: b\nweb: c\n"), Err((3, twice)));
         assert_eq!(
             refusal(b"x: a\nweb: a\0b\n"),
-            Err((2, "a NUL cannot be part of a command".into()))
+            Err((2, "a command cannot contain a NUL byte".into()))
         );
         assert_eq!(refusal(b"web: a\n# caf\xe9\n").map_err(|(line, _)| line), Err(2));
     }

@@ -19,7 +19,7 @@ pub enum SizeError {
         text: String,
     },
     /// Zero, or a fraction of a byte.
-    #[error("`{text}` is no memory at all")]
+    #[error("`{text}` is zero")]
     Nothing {
         /// What was typed.
         text: String,
@@ -39,7 +39,7 @@ impl SizeError {
             Self::Malformed { .. } => {
                 "write a number with K, M, G or T: `512M`, `1.5G`; a bare number is MiB"
             }
-            Self::Nothing { .. } => "leave it out for no budget",
+            Self::Nothing { .. } => "leave the option out for no budget",
             Self::TooMuch { .. } => "a bare number is MiB, not bytes",
         }
     }
@@ -171,8 +171,8 @@ mod tests {
             ("12X", "`12X` is not an amount of memory"),
             ("512Mbit", "`512Mbit` is not an amount of memory"),
             ("٣M", "`٣M` is not an amount of memory"),
-            ("0", "`0` is no memory at all"),
-            ("0.1B", "`0.1B` is no memory at all"),
+            ("0", "`0` is zero"),
+            ("0.1B", "`0.1B` is zero"),
             ("99999999999999999999", "`99999999999999999999` is more memory than can be addressed"),
             ("9000000T", "`9000000T` is more memory than can be addressed"),
             ("8388608T", "`8388608T` is more memory than can be addressed"),

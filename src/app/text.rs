@@ -23,7 +23,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<String, LineError> {
 /// Returns how a message shows a character, also one that cannot be seen.
 pub(crate) fn visible(c: char) -> String {
     match c {
-        ' ' | '\t' | '\r' | '\x0c' => "a blank".into(),
+        ' ' | '\t' | '\r' | '\x0c' => "spaces".into(),
         '`' => "a backquote".into(),
         _ if c.escape_debug().next() == Some('\\') && !matches!(c, '\\' | '"' | '\'') => {
             format!("U+{:04X}", u32::from(c))
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn characters_that_cannot_be_seen_are_named() {
         for (c, shown) in
-            [('/', "`/`"), ('é', "`é`"), ('"', "`\"`"), ('\u{200b}', "U+200B"), ('\t', "a blank")]
+            [('/', "`/`"), ('é', "`é`"), ('"', "`\"`"), ('\u{200b}', "U+200B"), ('\t', "spaces")]
         {
             assert_eq!(visible(c), shown);
         }

@@ -155,7 +155,7 @@ pub fn parse(text: &str, path: &Path) -> Result<PmToml, ConfigError> {
     let places = places.collect();
     if let Some((name, place)) = variable_with_equals(&file) {
         let (line, column) = place.map_or((1, 1), |at| line_and_column(text, at));
-        let reason = format!("`{}` cannot be the name of a variable", printable(&name));
+        let reason = format!("`{}` is not a valid name of a variable", printable(&name));
         return Err(ConfigError { path: path.to_owned(), line, column, reason, hint: None });
     }
     Ok(PmToml { settings: file.settings(), places })
@@ -475,7 +475,7 @@ mod tests {
             ),
             (
                 "[process.web]\nenv = { \"A=B\" = 1 }",
-                "pm.toml:1:10: `A=B` cannot be the name of a variable",
+                "pm.toml:1:10: `A=B` is not a valid name of a variable",
             ),
             ("[process.web]\nenv = { A = \"\\u0000\" }", "pm.toml:2:13: a value cannot hold a NUL"),
             (

@@ -63,10 +63,10 @@ fn what_the_shell_would_refuse_or_miss_at_once_is_named() {
         [" --> Procfile:1:9", " --> Procfile:2:34", " --> Procfile:3:12", " --> Procfile:4:7"]
     );
     for part in [
-        "warning[missing-folder]: there is no folder `client`",
-        "warning[unset-variable]: `$NAP` is set nowhere",
-        "error[unclosed-quote]: the quote `'` is never closed",
-        "warning[syntax-error]: the shell refuses the command: ",
+        "warning[missing-folder]: folder not found: `client`",
+        "warning[unset-variable]: `$NAP` is not set anywhere",
+        "error[unclosed-quote]: the quote `'` is not closed",
+        "warning[syntax-error]: the shell rejects the command: ",
     ] {
         assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
     }

@@ -193,7 +193,7 @@ fn check_warns_of_budgets_that_the_machine_does_not_have() {
     let output = app.pm(["check", "--memory", "web=100T", "-m", "web=2"]).run();
     assert!(
         output.stderr.contains(
-            "warning[memory]: the memory budgets come to 209715200 MiB (web 2 × 104857600 MiB)"
+            "warning[memory]: the memory budgets add up to 209715200 MiB (web 2 × 104857600 MiB)"
         ),
         "{output:?}"
     );

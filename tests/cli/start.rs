@@ -42,7 +42,7 @@ fn what_cannot_be_run_is_an_error_and_nothing_starts() {
         (&["web=-1"], "count `-1` of `web` is not a number", "`web=2`"),
         (&["web=two"], "count `two` of `web` is not a number", "`web=2`"),
         (&["web="], "count `` of `web` is not a number", "`web=2`"),
-        (&["=2"], "`=2` names no process type", "`web=2`"),
+        (&["=2"], "`=2` does not name a process type", "`web=2`"),
     ];
     let app = Sandbox::with_procfile(THREE_TYPES);
     for (args, error, hint) in table {
@@ -253,7 +253,7 @@ fn a_release_alone_is_named_in_the_refusal_and_an_exception_wins() {
     let app = Sandbox::with_procfile("release: echo done\n");
     let output = app.pm(["start"]).run();
     assert_eq!(output.code(), 1);
-    assert!(output.stderr.contains("`release` does not start by itself"), "{}", output.stderr);
+    assert!(output.stderr.contains("`release` is started only on request"), "{}", output.stderr);
     assert!(output.stderr.contains("pm start --release"), "{}", output.stderr);
     let app = Sandbox::with_procfile("release: echo done\nweb: echo web\n");
     let output = app.pm(["start", "--release", "-x", "release"]).run();

@@ -60,7 +60,7 @@ fn around_the_key(found: &Found<'_>, earlier: Option<&Found<'_>>, notes: &mut Ve
         && earlier.value != found.value
     {
         let message = format!(
-            "{key}: foreman passes over this line and keeps the value of line {}",
+            "{key}: foreman ignores this line and keeps the value of line {}",
             earlier.line
         );
         notes.push(found.note(
@@ -68,7 +68,7 @@ fn around_the_key(found: &Found<'_>, earlier: Option<&Found<'_>>, notes: &mut Ve
             "set-again",
             found.key_span(),
             message,
-            "delete one of the two lines",
+            "remove one of the two lines",
         ));
         return;
     }
@@ -76,7 +76,7 @@ fn around_the_key(found: &Found<'_>, earlier: Option<&Found<'_>>, notes: &mut Ve
     match found.prefix {
         Prefix::None => {}
         Prefix::Blanks => {
-            let message = format!("{key}: foreman passes over a line with blanks round the name");
+            let message = format!("{key}: foreman ignores a line with spaces around the name");
             notes.push(found.note(
                 NoteKind::Portability,
                 "blanks-round-name",
@@ -88,14 +88,14 @@ fn around_the_key(found: &Found<'_>, earlier: Option<&Found<'_>>, notes: &mut Ve
         Prefix::Export => {
             let start = found.source.len() - found.source.trim_start_matches(is_blank).len();
             let span = start..start + "export".len();
-            let message = format!("{key}: foreman passes over a line with `export`");
+            let message = format!("{key}: foreman ignores a line with `export`");
             notes.push(found.note(NoteKind::Portability, "export", span, message, hint));
         }
     }
     if key.contains(['.', '-']) || key.starts_with(|c: char| c.is_ascii_digit()) {
         let message =
-            format!("{key}: not every shell hands such a name on to a command; dash drops it");
-        let hint = "name it with letters, digits and `_`, a letter first";
+            format!("{key}: some shells do not pass such a name to a command; dash drops it");
+        let hint = "use letters, digits and `_`, and begin with a letter";
         notes.push(found.note(
             NoteKind::Portability,
             "name-not-for-shells",
@@ -113,7 +113,7 @@ fn form(found: &Found<'_>, notes: &mut Vec<Note>) {
     match found.form {
         Form::Unclosed { .. } => {
             let message = format!("{key}: the quote is not closed, and is part of the value");
-            let hint = "close the quote, or put the value in quotes of the other kind";
+            let hint = "close the quote, or use the other kind of quotes";
             let start = found.value_span().start;
             notes.push(found.note(
                 NoteKind::Malformed,
@@ -126,7 +126,7 @@ fn form(found: &Found<'_>, notes: &mut Vec<Note>) {
         Form::Bare { .. } => {}
         Form::Quoted { comment: Some(at), .. } => {
             let message =
-                format!("{key}: foreman takes the comment and the quotes for a part of the value");
+                format!("{key}: foreman reads the comment and the quotes as part of the value");
             let span = found.raw_span(at..raw.trim_end_matches(is_blank).len());
             let hint = "put the comment on a line of its own if foreman must read this file too";
             notes.push(found.note(
@@ -156,9 +156,8 @@ fn form(found: &Found<'_>, notes: &mut Vec<Note>) {
             return;
         }
         Form::Joined { lines, .. } => {
-            let message = format!(
-                "{key}: one value over {lines} lines, of which foreman keeps the first alone"
-            );
+            let message =
+                format!("{key}: a value of {lines} lines, of which foreman keeps only the first");
             let hint = "write `\\n` in double quotes if foreman must read this file too";
             notes.push(found.note(
                 NoteKind::Portability,
@@ -188,13 +187,13 @@ fn form(found: &Found<'_>, notes: &mut Vec<Note>) {
             "quote the value to keep it",
         ));
     } else if comment.is_none() && raw.trim_matches(is_blank) != raw {
-        let message = format!("{key}: foreman keeps the blanks round the value");
+        let message = format!("{key}: foreman keeps the spaces around the value");
         let edge = if raw.starts_with(is_blank) {
             0..raw.len() - raw.trim_start_matches(is_blank).len()
         } else {
             raw.trim_end_matches(is_blank).len()..raw.len()
         };
-        let hint = "delete them, or put them inside quotes";
+        let hint = "remove them, or put them inside quotes";
         notes.push(found.note(
             NoteKind::Portability,
             "blanks-round-value",
@@ -205,7 +204,7 @@ fn form(found: &Found<'_>, notes: &mut Vec<Note>) {
     }
     if is_bare && let Some(at) = raw[..comment.unwrap_or(raw.len())].find('#') {
         let message = format!("{key}: node-foreman, dotenv and node cut the value at the `#`");
-        let hint = "quote the value, and every tool reads the same";
+        let hint = "quote the value: then every tool reads the same";
         let span = found.raw_span(at..at + 1);
         notes.push(found.note(NoteKind::Portability, "hash-in-value", span, message, hint));
     }

@@ -35,7 +35,7 @@ pub(super) fn read(text: &str, notes: &mut Vec<Note>) -> Option<Vec<Reading>> {
                 code: "not-json",
                 line,
                 span: start..end,
-                message: format!("the file begins like JSON but is not: {reason}"),
+                message: format!("the file looks like JSON but is not valid: {reason}"),
                 hint: Some("write one JSON object, or lines of KEY=VALUE".into()),
             });
             None
@@ -88,7 +88,7 @@ impl Flat<'_> {
                 code: "skipped-line",
                 line: self.line,
                 span: 0..line.len(),
-                message: format!("skipped: {key:?} cannot be the name of a variable"),
+                message: format!("skipped: {key:?} is not a valid name of a variable"),
                 hint: None,
             });
             return;

@@ -221,8 +221,8 @@ fn skipped(line: usize, source: &str) -> Note {
             format!("write `{key}=VALUE`"),
         )
     } else if let Some((at, c)) = bad {
-        let message = format!("skipped: {} cannot be in the name of a variable", visible(c));
-        (at..at + c.len_utf8(), message, "a name has letters, digits, `_`, `.` and `-`".to_owned())
+        let message = format!("skipped: the name of a variable cannot contain {}", visible(c));
+        (at..at + c.len_utf8(), message, "use letters, digits, `_`, `.` and `-`".to_owned())
     } else if before_equals.is_some() {
         (0..1, "skipped: no name before the `=`".to_owned(), form)
     } else if !key.is_empty() && behind_key.is_empty() {

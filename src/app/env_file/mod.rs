@@ -42,7 +42,7 @@ pub fn parse(bytes: &[u8]) -> Result<EnvFile, LineError> {
     };
     for reading in &readings {
         if reading.value.contains('\0') {
-            let reason = format!("the value of `{}` holds a NUL", reading.key);
+            let reason = format!("the value of `{}` contains a NUL byte", reading.key);
             return Err(LineError { line: reading.line, reason });
         }
     }

@@ -57,15 +57,15 @@ pub(super) fn program(
             format!("write `npx {name}`, or put node_modules/.bin on PATH in .env"),
         ),
         Lookup::Missing if name.contains('=') && first.is_quoted => (
-            format!("no program is called `{name}`"),
-            "delete the quotes up to the `=`: in quotes it names a program, and assigns nothing"
+            format!("there is no program named `{name}`"),
+            "remove the quotes before the `=`: a quoted word is the name of a program, not an assignment"
                 .into(),
         ),
         Lookup::Missing if name.contains(' ') => {
-            (format!("no program is called `{name}`"), "delete the quotes round the command".into())
+            (format!("there is no program named `{name}`"), "remove the quotes around the command".into())
         }
         Lookup::Missing if is_path => (
-            format!("`{name}` is not there"),
+            format!("file not found: `{name}`"),
             "commands run in the application's root (`-d`)".into(),
         ),
         Lookup::Missing => (
@@ -108,15 +108,13 @@ fn one_pasted(say: &Speaker<'_>, frozen: Frozen, keys: &BTreeSet<&str>) -> Optio
     let (start, message, hint) = match frozen.by {
         FrozenBy::SingleQuotes => (
             frozen.at,
-            format!(
-                "`${name}` in single quotes stays as it is written; foreman put the value there"
-            ),
-            "put it in double quotes, if the value is meant",
+            format!("`${name}` in single quotes is not replaced; foreman would insert the value"),
+            "use double quotes if you want the value",
         ),
         FrozenBy::Backslash => (
             frozen.at - 1,
-            format!("`\\${name}` stays `${name}`; foreman put the value there"),
-            "delete the backslash, if the value is meant",
+            format!("`\\${name}` stays `${name}`; foreman would insert the value"),
+            "remove the backslash if you want the value",
         ),
     };
     Some(say.warn("foreman-paste", start..end, message, hint.into()))

@@ -16,7 +16,7 @@ struct Daemon {
     hint: &'static str,
 }
 
-const LEAVE_OUT: &str = "leave the option out: pm keeps the program running and shows its output";
+const LEAVE_OUT: &str = "remove the option: pm keeps the program running and shows its output";
 
 /// From the manuals of the programs.
 const DAEMONS: [Daemon; 22] = [
@@ -104,13 +104,13 @@ pub(super) fn background(say: &Speaker<'_>, lexed: &Lexed) -> Option<Finding> {
     if let Some(Token::Operator(span)) = tokens.last()
         && command[span.clone()] == *"&"
     {
-        let message = format!("`{name}` puts itself in the background, and seems to end at once");
-        let hint = "delete the `&`: pm runs the process types side by side".into();
+        let message = format!("`{name}` puts itself in the background, so it seems to end at once");
+        let hint = "remove the `&`: pm runs the process types side by side".into();
         return Some(say.warn("background", span.clone(), message, hint));
     }
     let (daemon, span) = last_command(command, tokens).and_then(|words| daemon(&words))?;
     let message = format!(
-        "`{}` puts itself in the background here, and `{name}` seems to end at once",
+        "`{}` puts itself in the background here, so `{name}` seems to end at once",
         daemon.program
     );
     Some(say.warn("background", span, message, daemon.hint.into()))

@@ -89,9 +89,11 @@ fn after(
     let message = match what(&path) {
         Folder::Found => return ControlFlow::Continue(path),
         Folder::NotAFolder => format!("`{name}` is not a folder"),
-        Folder::Missing => format!("there is no folder `{name}`"),
+        Folder::Missing => format!("folder not found: `{name}`"),
     };
-    let hint =
-        format!("`cd` looks for it in `{}`: make it there, or correct the path", folder.display());
+    let hint = format!(
+        "`cd` looks for it in `{}`: create it there, or correct the path",
+        folder.display()
+    );
     ControlFlow::Break(Some(say.warn("missing-folder", target.span.clone(), message, hint)))
 }

@@ -30,7 +30,7 @@ pub fn over(types: &[ProcessType], machine: Size) -> Option<Finding> {
         path: PathBuf::new(),
         place: None,
         message: format!(
-            "the memory budgets come to {total} MiB ({parts}), and there are {machine} here"
+            "the memory budgets add up to {total} MiB ({parts}), but this machine has {machine}"
         ),
         hint: Some("lower `--memory`, or run fewer instances".to_owned()),
     })
@@ -58,7 +58,7 @@ mod tests {
         let said = over(&types, machine).unwrap();
         assert_eq!(
             said.message,
-            "the memory budgets come to 2304 MiB (web 3 × 768 MiB), and there are 2048 MiB here"
+            "the memory budgets add up to 2304 MiB (web 3 × 768 MiB), but this machine has 2048 MiB"
         );
         assert_eq!(over(&types[1..], machine), None);
     }

@@ -54,7 +54,7 @@ pub(super) fn collisions(subject: Subject<'_>) -> Vec<Finding> {
             let message =
                 format!("`{}.{number}` and `{}.1` both get port {port}", entry.name, other.name);
             let hint = format!(
-                "run at most {} of `{}`, or move it behind `{}`",
+                "run at most {} of `{}`, or move it after `{}`",
                 number - 1,
                 entry.name,
                 other.name
@@ -124,7 +124,7 @@ impl UnavailablePort {
     fn forbidden(&self) -> (String, &'static str) {
         (
             format!("port {} of `{}` is for privileged users{}", self.port, self.name, self.more()),
-            "choose a base from 1024 with `-p`",
+            "choose a base of 1024 or higher with `-p`",
         )
     }
 }

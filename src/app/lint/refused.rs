@@ -20,12 +20,12 @@ pub(super) fn syntax(
     Some(match lexed.unread {
         Some(Unread::Open { at, sign }) => {
             let (shown, hint) = unclosed(sign);
-            let message = format!("{shown} is never closed: the shell refuses the command");
+            let message = format!("{shown} is not closed: the shell rejects the command");
             let finding = say.warn("unclosed-quote", at..at + sign.len(), message, hint.into());
             Finding { severity: Severity::Error, ..finding }
         }
         Some(Unread::Unclear) | None => {
-            let message = format!("the shell refuses the command: {}", printable(&reason));
+            let message = format!("the shell rejects the command: {}", printable(&reason));
             let hint = "a command is one line of /bin/sh: correct it, or put it in a script".into();
             // A template of a Procfile may stand there: the others can run.
             say.warn("syntax-error", 0..command.len(), message, hint)
@@ -36,11 +36,10 @@ pub(super) fn syntax(
 /// Returns how a sign is called, and what to do about it.
 fn unclosed(sign: &str) -> (&'static str, &'static str) {
     match sign {
-        "'" => (
-            "the quote `'`",
-            "close it; an apostrophe that is meant as such is `\\'`, or stands in double quotes",
-        ),
-        "\"" => ("the quote `\"`", "close it; one that is meant as such is `\\\"`"),
+        "'" => {
+            ("the quote `'`", "close it; write a literal apostrophe as `\\'` or in double quotes")
+        }
+        "\"" => ("the quote `\"`", "close it; write a literal one as `\\\"`"),
         "`" => ("the backquote", "close it, or write `$(...)`"),
         "$(" => ("`$(`", "close it with `)`"),
         _ => ("`${`", "close it with `}`"),

@@ -127,13 +127,13 @@ fn a_program_that_is_not_there_is_found_with_its_place() {
         ("nope x", "1:6 program-not-found: `nope` is not on PATH"),
         ("A=1 exec nope", "1:15 program-not-found: `nope` is not on PATH"),
         ("nope | cat", "1:6 program-not-found: `nope` is not on PATH"),
-        ("./nope x", "1:6 program-not-found: `./nope` is not there"),
+        ("./nope x", "1:6 program-not-found: file not found: `./nope`"),
         ("./text x", "1:6 program-not-found: `./text` is not executable"),
         ("next start", "1:6 program-not-found: `next` is not on PATH, but in node_modules/.bin"),
-        ("\"echo hi\"", "1:6 program-not-found: no program is called `echo hi`"),
-        ("'A=b' sleep 1", "1:6 program-not-found: no program is called `A=b`"),
+        ("\"echo hi\"", "1:6 program-not-found: there is no program named `echo hi`"),
+        ("'A=b' sleep 1", "1:6 program-not-found: there is no program named `A=b`"),
         ("A='b c' nope", "1:14 program-not-found: `nope` is not on PATH"),
-        ("\"A=b\" nope", "1:6 program-not-found: no program is called `A=b`"),
+        ("\"A=b\" nope", "1:6 program-not-found: there is no program named `A=b`"),
         (">log nope", "1:11 program-not-found: `nope` is not on PATH"),
     ];
     for (command, expected) in table {
@@ -143,7 +143,7 @@ fn a_program_that_is_not_there_is_found_with_its_place() {
 
 #[test]
 fn what_a_shell_refuses_is_an_error_with_its_place() {
-    let refused = "is never closed: the shell refuses the command";
+    let refused = "is not closed: the shell rejects the command";
     let table = [
         ("echo it's", format!("1:13 unclosed-quote: the quote `'` {refused}")),
         ("cd web && node \"a b", format!("1:21 unclosed-quote: the quote `\"` {refused}")),
@@ -159,7 +159,7 @@ fn what_a_shell_refuses_is_an_error_with_its_place() {
     }
     for command in ["if true; then x", "x $(if)", "x >2>f"] {
         let found = of_command(command);
-        assert_eq!(found, ["1:6 syntax-error: the shell refuses the command: what it says"]);
+        assert_eq!(found, ["1:6 syntax-error: the shell rejects the command: what it says"]);
     }
     for command in [
         "echo \"it's\" 'a\"b' it\\'s # it's",
@@ -174,16 +174,16 @@ fn what_a_shell_refuses_is_an_error_with_its_place() {
 #[test]
 fn a_folder_that_is_not_there_is_found_where_the_command_is_sure_to_enter_it() {
     let table = [
-        ("cd wep && npm start", "1:9 missing-folder: there is no folder `wep`"),
-        ("cd wep; npm start", "1:9 missing-folder: there is no folder `wep`"),
-        ("(cd 'my web' && npm start)", "1:10 missing-folder: there is no folder `my web`"),
-        ("cd ./web && cd sup && x", "1:21 missing-folder: there is no folder `sup`"),
+        ("cd wep && npm start", "1:9 missing-folder: folder not found: `wep`"),
+        ("cd wep; npm start", "1:9 missing-folder: folder not found: `wep`"),
+        ("(cd 'my web' && npm start)", "1:10 missing-folder: folder not found: `my web`"),
+        ("cd ./web && cd sup && x", "1:21 missing-folder: folder not found: `sup`"),
         (
             "export A=1; A=2; set -e; cd -P -- /wep && x",
-            "1:40 missing-folder: there is no folder `/wep`",
+            "1:40 missing-folder: folder not found: `/wep`",
         ),
         ("cd Procfile && x", "1:9 missing-folder: `Procfile` is not a folder"),
-        ("{ cd wep && x; } | cat", "1:11 missing-folder: there is no folder `wep`"),
+        ("{ cd wep && x; } | cat", "1:11 missing-folder: folder not found: `wep`"),
     ];
     for (command, expected) in table {
         assert_eq!(of_command(command), [expected], "{command}");
@@ -210,7 +210,7 @@ fn a_folder_that_is_not_there_is_found_where_the_command_is_sure_to_enter_it() {
 
 #[test]
 fn a_variable_that_nobody_sets_is_found_once() {
-    let nowhere = "is set nowhere: the shell puts nothing there";
+    let nowhere = "is not set anywhere: the shell replaces it with nothing";
     let table = [
         ("rails s -e $RAILS_ENV", format!("1:17 unset-variable: `$RAILS_ENV` {nowhere}")),
         ("x \"a${B}c\" $B", format!("1:10 unset-variable: `$B` {nowhere}")),
@@ -254,14 +254,14 @@ fn a_variable_that_nobody_sets_is_found_once() {
 
 #[test]
 fn a_variable_that_foreman_would_have_pasted_is_found() {
-    let single = "in single quotes stays as it is written; foreman put the value there";
+    let single = "in single quotes is not replaced; foreman would insert the value";
     let table = [
         ("echo '$PORT'", format!("1:12 foreman-paste: `$PORT` {single}")),
         ("echo 'a $DB b'", format!("1:14 foreman-paste: `$DB` {single}")),
         ("echo \"'$DB'\" '$PS'", format!("1:20 foreman-paste: `$PS` {single}")),
         (
             "echo \\$PW",
-            "1:11 foreman-paste: `\\$PW` stays `$PW`; foreman put the value there".to_owned(),
+            "1:11 foreman-paste: `\\$PW` stays `$PW`; foreman would insert the value".to_owned(),
         ),
         ("sh -c x; echo '$DB'", format!("1:21 foreman-paste: `$DB` {single}")),
     ];
@@ -275,7 +275,7 @@ fn a_command_that_puts_itself_in_the_background_is_found() {
     let table = [
         (
             "node x &",
-            "1:13 background: `web` puts itself in the background, and seems to end at once",
+            "1:13 background: `web` puts itself in the background, so it seems to end at once",
         ),
         ("redis-server --daemonize yes", "1:19"),
         ("cd web && bundle exec unicorn -c y -D", "1:41"),
@@ -378,7 +378,7 @@ fn notes_of_the_parsers_become_findings_and_portability_is_said_once_a_file() {
         shown(&found),
         [
             "2:1 skipped-line: skipped: not NAME: COMMAND",
-            "1:1 export: A: foreman passes over a line with `export` (also lines 3 and 6)",
+            "1:1 export: A: foreman ignores a line with `export` (also lines 3 and 6)",
             "2:1 skipped-line: skipped: `JUNK` has no `=`",
             "4:5 dropped-comment: C: dropped \"# x\"; foreman keeps it",
             "5:5 dropped-comment: D: dropped \"# y\"; foreman keeps it",

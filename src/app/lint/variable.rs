@@ -35,7 +35,7 @@ pub(super) fn unset(say: &Speaker<'_>, lexed: &Lexed, environment: &Environment)
         if variable.unset != Unset::Nothing || is_set || !known.insert(name) {
             continue;
         }
-        let message = format!("`${name}` is set nowhere: the shell puts nothing there");
+        let message = format!("`${name}` is not set anywhere: the shell replaces it with nothing");
         let hint = format!(
             "set {name} in .env, pm.toml or the environment, or give it a default: `${{{name}:-value}}`"
         );
