@@ -113,7 +113,7 @@ pub enum Error {
         port: u32,
     },
     /// More instances than this process may have open files.
-    #[error("{instances} instances need {needed} open files, and this process may have {limit}")]
+    #[error("{instances} instances need {needed} open files, but the limit is {limit}")]
     OpenFiles {
         /// How many instances were asked for.
         instances: usize,
@@ -145,7 +145,7 @@ pub enum Error {
         source: io::Error,
     },
     /// `--timestamp-format` is not one.
-    #[error("`{format}` is not a form of time: {reason}")]
+    #[error("`{format}` is not a valid time format: {reason}")]
     TimestampFormat {
         /// What was typed.
         format: String,
@@ -181,7 +181,7 @@ pub enum Error {
         unknown: Vec<String>,
     },
     /// A session in the background that nobody could control is not started.
-    #[error("a session in the background could not be controlled: cannot make a socket in `{}`", folder.display())]
+    #[error("a background session needs a socket: cannot create one in `{}`", folder.display())]
     NoControl {
         /// The runtime folder.
         folder: PathBuf,
@@ -203,7 +203,7 @@ pub enum Error {
         failures: Vec<String>,
     },
     /// It had not come true when the time was over.
-    #[error("not done within {}s{}", seconds, waiting_for(waiting))]
+    #[error("not complete after {}s{}", seconds, waiting_for(waiting))]
     TimedOut {
         /// The time.
         seconds: f64,
@@ -298,7 +298,7 @@ fn already(running: &[(String, i32)]) -> String {
 
 fn stopped(down: &[(String, i32)]) -> String {
     let one = |(name, session): &(String, i32)| {
-        format!("`{name}` does not run in the session of pid {session}")
+        format!("`{name}` is not running in the session of pid {session}")
     };
     down.iter().map(one).collect::<Vec<_>>().join(", ")
 }

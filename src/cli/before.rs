@@ -21,8 +21,8 @@ const OPTIONS: [(&str, Option<u8>); 7] = [
 const OF: &str = "start";
 
 /// What is said of another option that stands before the command.
-pub(super) const HINT: &str = "before the command stand -f, -d, -e, -m, -p, --set and --config only; \
-                               options of the command stand behind it";
+pub(super) const HINT: &str = "only -f, -d, -e, -m, -p, --set and --config may come before the \
+                               command; its own options come after it";
 
 /// Puts the options that stand before the command behind it, by their long names: a short one may mean
 /// something else there (`pm logs -f`). Where something else stands there, all stays as it is.

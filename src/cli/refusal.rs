@@ -32,7 +32,7 @@ pub(super) fn of_option(option: &str, error: &PerTypeError) -> Error {
         PerTypeError::Unknown { nearest: Some(nearest), .. } => {
             format!("did you mean `{nearest}`?")
         }
-        _ => format!("write `{option} web=VALUE,all=VALUE`; `pm start --help` says which values"),
+        _ => format!("write `{option} web=VALUE,all=VALUE`; `pm start --help` lists the values"),
     };
     Error::Refused { reason: format!("cannot use `{option}`: {error}"), hint: Some(hint) }
 }

@@ -94,7 +94,7 @@ pub fn request(socket: &Path, order: Request) -> io::Result<Response> {
         Received::Response(body) => Ok(body),
         Received::Closed => fail(ErrorKind::UnexpectedEof, "it ended before it answered"),
         Received::Timeout => {
-            fail(ErrorKind::TimedOut, "it does not answer; it may be stopped (Ctrl-Z)")
+            fail(ErrorKind::TimedOut, "it does not answer; it may be suspended (Ctrl-Z)")
         }
     }
 }

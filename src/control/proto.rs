@@ -253,11 +253,14 @@ pub fn call(line: &[u8]) -> Result<Call, String> {
         pm: u32,
     }
     let greeting: Greeting =
-        serde_json::from_slice(line).map_err(|error| format!("not a request: {error}"))?;
+        serde_json::from_slice(line).map_err(|error| format!("invalid request: {error}"))?;
     if greeting.pm != VERSION {
-        return Err(format!("this session speaks version {VERSION}, not {}", greeting.pm));
+        return Err(format!(
+            "this session uses version {VERSION} of the protocol, not {}",
+            greeting.pm
+        ));
     }
-    serde_json::from_slice(line).map_err(|error| format!("not a request: {error}"))
+    serde_json::from_slice(line).map_err(|error| format!("invalid request: {error}"))
 }
 
 /// What a client that is attached sends.
@@ -338,7 +341,7 @@ mod tests {
     #[test]
     fn another_version_is_refused_with_ones_own() {
         let error = call(br#"{"pm":7,"do":"dance"}"#).unwrap_err();
-        assert_eq!(error, "this session speaks version 1, not 7");
+        assert_eq!(error, "this session uses version 1 of the protocol, not 7");
         assert!(call(br#"{"pm":1,"do":"dance"}"#).unwrap_err().contains("dance"));
     }
 

@@ -262,7 +262,7 @@ fn is_passing(error: &io::Error) -> bool {
 
 /// Says why. It fits into what the system keeps for a new connection; who does not read it has hung up.
 fn reject(mut stream: &UnixStream) {
-    let reason = "too many others are connected to this session".to_owned();
+    let reason = "too many clients are connected to this session".to_owned();
     let hint = Some("try again, or end a `pm logs -f` or a `pm attach`".to_owned());
     let _ = stream.set_nonblocking(true);
     let _ = stream.write_all(&proto::line(Response::Refused { reason, hint }));
@@ -453,7 +453,7 @@ mod tests {
         assert_eq!(answers(stream), [""; 0]);
         let mut stream = UnixStream::connect(&it.socket).unwrap();
         stream.write_all(b"{\"pm\":2}\n").unwrap();
-        assert!(answers(stream)[0].contains("speaks version 1"));
+        assert!(answers(stream)[0].contains("uses version 1"));
         assert!(it.asked.try_recv().is_err());
     }
 
@@ -483,7 +483,7 @@ mod tests {
         stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
         assert!(matches!(it.asked.recv(), Ok(ClientEvent::Requested(..))));
         let one_too_many = UnixStream::connect(&it.socket).unwrap();
-        assert!(answers(one_too_many)[0].contains("too many others are connected"));
+        assert!(answers(one_too_many)[0].contains("too many clients are connected"));
         drop(hanging);
     }
 

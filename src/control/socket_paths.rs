@@ -62,9 +62,9 @@ fn check(folder: &Path) -> io::Result<()> {
     let problem = if !metadata.is_dir() {
         "not a folder"
     } else if metadata.uid() != geteuid().as_raw() {
-        "it belongs to someone else"
+        "it belongs to another user"
     } else if metadata.mode() & 0o077 != 0 {
-        "others may use it; it must have mode 0700"
+        "others can access it; its mode must be 0700"
     } else {
         return Ok(());
     };
@@ -101,7 +101,7 @@ impl SocketPaths {
                 return Ok(paths);
             }
         }
-        Err(io::Error::other("others take every name away"))
+        Err(io::Error::other("other processes keep taking every name"))
     }
 
     /// Takes a place of this name. `None` where somebody has it, or takes it for stale.

@@ -10,34 +10,34 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::ProcfileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "make a Procfile with lines such as `web: node server.js`, or name one with `-f`".into()
+                "create a Procfile with lines such as `web: node server.js`, or name one with `-f`".into()
             }
             Self::ProcfileMissing { instead: Alternative::Procfile(path), .. } => {
                 format!("name it with `-f {}`", word(path))
             }
             Self::ProcfileMissing { instead: Alternative::Package { script, .. }, .. } => {
                 let script = script.as_deref().unwrap_or("NAME");
-                format!("make a Procfile with a line such as `web: npm run {script}`, or name one with `-f`")
+                format!("create a Procfile with a line such as `web: npm run {script}`, or name one with `-f`")
             }
-            Self::ProcfileEmpty { .. } => "write one process type a line: `web: node server.js`".into(),
+            Self::ProcfileEmpty { .. } => "write one process type per line: `web: node server.js`".into(),
             Self::EnvFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "a file named with `-e` must be there; only the default `.env` is optional".into()
+                "a file named with `-e` must exist; only the default `.env` is optional".into()
             }
             Self::Root { .. } => "name the application's folder with `-d`, or its Procfile with `-f`".into(),
             Self::ConfigRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "a pm.toml named with `--config` must be there; only the root's is optional".into()
+                "a pm.toml named with `--config` must exist; only the one in the root is optional".into()
             }
             Self::NotAnAssignment { .. } => "write `--set KEY=VALUE`".into(),
             Self::PortRange { .. } => "choose a lower base with `-p`".into(),
             Self::OpenFiles { .. } => "raise the limit with `ulimit -n`, or ask for fewer instances".into(),
             Self::CommandNotFound { .. } => {
-                "name a process type of the Procfile, or a program on PATH; shell text goes with `-c`".into()
+                "name a process type of the Procfile or a program on PATH; use `-c` for shell text".into()
             }
             Self::NoSession { .. } => "start one with `pm start`, or name its folder with `-d`".into(),
             Self::AlreadyRuns { running } => {
                 let name = running.first().map_or("NAME", |(name, _)| name.as_str());
                 format!(
-                    "`pm restart {name}` starts it anew; `pm start --another` starts a second session all the same"
+                    "`pm restart {name}` restarts it; `pm start --another` starts a second session anyway"
                 )
             }
             Self::PartlyKnown { down, unknown } => {
@@ -49,7 +49,7 @@ impl Error {
                 )
             }
             Self::NoControl { .. } => {
-                "make the folder yours alone (`chmod 700`), or name another in XDG_RUNTIME_DIR".into()
+                "make the folder accessible only to you (`chmod 700`), or set XDG_RUNTIME_DIR to another".into()
             }
             Self::WhichSession { .. } => "choose one with `--session PID`".into(),
             Self::Usage { hint, .. } => hint.clone(),

@@ -380,9 +380,11 @@ impl Children {
 /// Returns why a process that SIGKILL was sent to lives; `None` where it has ended.
 fn why_it_lives(pid: Pid) -> Option<&'static str> {
     match kill(pid, None) {
-        Err(Errno::EPERM) => Some("it runs as another user, and pm may not signal it"),
+        Err(Errno::EPERM) => Some("it runs as another user, and pm is not allowed to signal it"),
         Err(_) => None,
-        Ok(()) => Some("SIGKILL does not end it, as in a system call that cannot be interrupted"),
+        Ok(()) => {
+            Some("SIGKILL does not end it; it may be in a system call that cannot be interrupted")
+        }
     }
 }
 

@@ -137,7 +137,7 @@ impl From<io::Error> for Problem {
 fn explain_terminal(error: &io::Error) -> String {
     let why = match error.raw_os_error() {
         // What Linux says of /dev/ptmx.
-        Some(nix::libc::ENOSPC) => "all that the system may have are taken (kernel.pty.max)",
+        Some(nix::libc::ENOSPC) => "all terminals of the system are in use (kernel.pty.max)",
         Some(nix::libc::EMFILE | nix::libc::ENFILE) => {
             "the limit of open files is reached (ulimit -n)"
         }
@@ -158,9 +158,9 @@ fn explain(error: &io::Error, folder: &Path) -> String {
         }
         Ok(_) if error.raw_os_error() == Some(nix::libc::E2BIG) => {
             let limits = if cfg!(target_os = "linux") {
-                "one variable may have 128 KiB, all together and the command 2 MiB"
+                "a variable is limited to 128 KiB, all variables and the command to 2 MiB"
             } else {
-                "`getconf ARG_MAX` says how many bytes all variables and the command may have"
+                "`getconf ARG_MAX` shows the limit in bytes for all variables and the command"
             };
             format!("cannot start: {error}; {limits}")
         }
@@ -184,7 +184,7 @@ mod tests {
         for (number, why) in [
             (libc::ENOENT, "it needs `/dev/ptmx`"),
             (libc::ENODEV, "it needs `/dev/ptmx`"),
-            (libc::ENOSPC, "all that the system may have are taken"),
+            (libc::ENOSPC, "all terminals of the system are in use"),
             (libc::EMFILE, "the limit of open files is reached"),
         ] {
             let error = explain_terminal(&io::Error::from_raw_os_error(number));

@@ -50,7 +50,7 @@ pub(crate) fn note(
             let mut facts = exit_facts(*exit);
             let code = exit.code();
             let exit = match why_it_runs {
-                Some(why) => format!("could not be killed, since {why}"),
+                Some(why) => format!("could not be killed: {why}"),
                 None => exit.to_string(),
             };
             let last = match stays_failed {
@@ -65,10 +65,10 @@ pub(crate) fn note(
                     facts["reason"] = reason.into();
                     format!("{reason} (exit {code}); {last}")
                 }
-                Next::Again => format!("{exit}; starts again, as asked"),
+                Next::Again => format!("{exit}; restarting, as requested"),
                 Next::Restart { crash: 0, delay, .. } => {
                     facts["restart_in"] = delay.as_secs_f64().into();
-                    format!("{exit}; starts again in {}", short(*delay))
+                    format!("{exit}; restarting in {}", short(*delay))
                 }
                 Next::Restart { crash, limit, delay } => {
                     facts["restart_in"] = delay.as_secs_f64().into();
@@ -107,7 +107,7 @@ pub(crate) fn message(app: &App, message: &Message, strays: impl Fn() -> Vec<Str
         Message::Stopping(why) => {
             let reason = match why {
                 Why::Asked(signal) => format!("{signal} received"),
-                Why::Quit => "`pm quit` asked for it".to_owned(),
+                Why::Quit => "`pm quit` received".to_owned(),
                 Why::Ended(id) => format!("{} has ended", app.name_of(*id)),
                 Why::OutputLost => "the output cannot be written".to_owned(),
             };
@@ -116,25 +116,27 @@ pub(crate) fn message(app: &App, message: &Message, strays: impl Fn() -> Vec<Str
         Message::Waiting { on, left } => {
             let names = names(app, on);
             let text =
-                format!("waiting for {} to stop; killed in {}", names.join(", "), short(*left));
+                format!("waiting for {} to stop; killing in {}", names.join(", "), short(*left));
             ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
         }
         Message::WaitingForStrays { left } => {
             let names = strays();
             let text = format!(
-                "waiting for {} to stop, which left its group; killed in {}",
+                "waiting for {} to stop, which left its process group; killing in {}",
                 names.join(", "),
                 short(*left)
             );
             ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
         }
         Message::KillingAll => {
-            ("killing", "told again, killing all processes".to_owned(), json!({}))
+            ("killing", "second request: killing all processes".to_owned(), json!({}))
         }
         Message::KillingStrays => {
             let names = strays();
-            let text =
-                format!("killing {}, which left its group and did not stop", names.join(", "));
+            let text = format!(
+                "killing {}, which left its process group and did not stop",
+                names.join(", ")
+            );
             ("killing", text, json!({ "processes": names }))
         }
     };
@@ -196,7 +198,7 @@ pub(crate) fn verdict(
     }
     left.extend_from_slice(strays);
     for (name, why) in left {
-        let text = format!("left running: {name}, since {why}");
+        let text = format!("left running: {name}: {why}");
         lines.push(say(Speaker::System, "left", text, json!({ "processes": [name] })).failed());
     }
     lines
@@ -278,7 +280,7 @@ mod tests {
             (
                 Exit::Code(0),
                 Next::Restart { crash: 0, limit: 5, delay },
-                "exited with code 0; starts again in 0.5s",
+                "exited with code 0; restarting in 0.5s",
             ),
             (Exit::Code(127), Next::CannotRun, "command not found (exit 127); not started again"),
             (
@@ -338,14 +340,14 @@ mod tests {
         let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
         let expected = [
             "killed: web.2",
-            "left running: web.1, since it runs as another user",
-            "left running: r (pid 9), since it runs as another user",
+            "left running: web.1: it runs as another user",
+            "left running: r (pid 9): it runs as another user",
         ];
         assert_eq!(texts, expected);
         let (exit, next, is_crash, stays_failed) = (Exit::Lost, Next::Nothing, false, false);
         let lost = Note::Ended { exit, next, is_crash, stays_failed };
         let said = note(&app(), web, &lost, Some(why));
-        assert_eq!(said.text, "could not be killed, since it runs as another user");
+        assert_eq!(said.text, "could not be killed: it runs as another user");
     }
 
     fn said(note: &Note) -> String {

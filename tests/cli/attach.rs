@@ -159,7 +159,7 @@ fn a_paste_that_nobody_reads_does_not_keep_the_user_from_detaching() {
     let mut client = attached(&app, "web");
     client.type_keys(&("x".repeat(63) + "\n").repeat(40 << 10));
     client.type_keys(DETACH);
-    client.wait_for("bytes that were typed are lost");
+    client.wait_for("bytes that were typed, and they are lost");
     assert_eq!(client.wait(), End::Code(0));
     assert!(session.is_running());
 }

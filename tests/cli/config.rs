@@ -94,7 +94,7 @@ fn a_named_pm_toml_must_be_there_and_its_files_are_from_the_root() {
     assert_eq!(
         output.stderr,
         "error: cannot read `nope.toml`: No such file or directory (os error 2)\n\
-         hint: a pm.toml named with `--config` must be there; only the root's is optional\n"
+         hint: a pm.toml named with `--config` must exist; only the one in the root is optional\n"
     );
     assert_eq!(output.code(), 1);
 }
@@ -142,7 +142,7 @@ fn an_option_that_cannot_be_used_is_an_error_and_nothing_starts() {
         ("--nice=20", "cannot use `--nice`: `20` is not a niceness from -20 to 19 (for `all`)"),
         (
             "--set=WEB_MEMORY=x",
-            "cannot divide the memory budget of `web`: WEB_MEMORY cannot be used",
+            "cannot divide the memory budget of `web` among workers: WEB_MEMORY cannot be used",
         ),
     ];
     for (option, expected) in table {

@@ -83,7 +83,7 @@ fn status_says_what_every_instance_does() {
     assert!(json["instances"][0]["rss"].as_u64() > Some(0), "{json}");
     done(&app, "quit");
     assert_eq!(session.wait(), End::Code(0));
-    assert!(session.stdout_so_far().contains("`pm quit` asked for it"));
+    assert!(session.stdout_so_far().contains("`pm quit` received"));
     assert!(sockets(&app).is_empty());
     app.assert_nothing_left();
 }
@@ -101,7 +101,7 @@ fn a_restart_is_over_when_it_is_up_again_and_reads_the_env_file() {
     let output = session.stdout_so_far();
     assert_eq!(output.matches("terminated by").count(), 1, "{output}");
     assert!(
-        output.contains("web.1    | -- terminated by SIGTERM; starts again, as asked"),
+        output.contains("web.1    | -- terminated by SIGTERM; restarting, as requested"),
         "{output}"
     );
 }
@@ -143,7 +143,7 @@ fn who_waits_in_vain_is_told_for_whom() {
     assert_eq!(output.code(), 1);
     assert!(output.stderr.contains("waiting for web.1 (stopping)\n"), "{output:#?}");
     assert!(
-        output.stderr.contains("error: not done within 1.2s: waiting for web.1 (stopping)"),
+        output.stderr.contains("error: not complete after 1.2s: waiting for web.1 (stopping)"),
         "{output:#?}"
     );
     done(&app, "stop web --no-wait");
@@ -186,9 +186,9 @@ fn a_name_goes_to_the_session_that_runs_it() {
     let one = started(&app, &["web"], 1);
     let two = started(&app, &["worker"], 1);
     done(&app, "restart web");
-    one.wait_for("starts again, as asked");
+    one.wait_for("restarting, as requested");
     done(&app, "restart worker");
-    two.wait_for("starts again, as asked");
+    two.wait_for("restarting, as requested");
     let said = refused(&app, "quit");
     assert!(said.contains("2 sessions run in"), "{said}");
     assert!(said.contains(&format!("{} runs worker.1", two.pid())), "{said}");

@@ -54,13 +54,13 @@ fn another_session_starts_where_it_is_asked_for() {
         assert!(said.contains("`--session PID`"), "{line}: {said}");
     }
     done(&app, &format!("restart web --session {}", two.pid()));
-    two.wait_for("starts again, as asked");
+    two.wait_for("restarting, as requested");
     done(&app, &format!("quit --session {}", one.pid()));
     assert_eq!(one.wait(), End::Code(0));
     // Where one of two has it stopped, a name goes to the one that runs it.
     done(&app, &format!("stop web --session {}", two.pid()));
     done(&app, "restart web");
-    three.wait_for("starts again, as asked");
+    three.wait_for("restarting, as requested");
     assert!(two.is_running());
 }
 
@@ -148,7 +148,7 @@ fn types_of_which_some_are_stopped_and_some_unknown_are_all_left_alone() {
     let session = started(&app, &["worker"], 1);
     done(&app, "stop worker");
     let said = refused(&app, "start web worker");
-    assert!(said.contains(&format!("`worker` does not run {}", in_session(&session))), "{said}");
+    assert!(said.contains(&format!("`worker` is not running {}", in_session(&session))), "{said}");
     assert!(said.contains("no session knows `web`"), "{said}");
     assert!(said.contains("hint: ") && said.contains("`pm start web`"), "{said}");
     assert_eq!(states(&app), "worker.1 stopped");

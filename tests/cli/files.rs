@@ -9,7 +9,7 @@ fn without_a_procfile_the_error_says_what_to_write() {
     assert_eq!(
         stderr,
         "error: cannot read the Procfile `Procfile`: No such file or directory (os error 2)\n\
-         hint: make a Procfile with lines such as `web: node server.js`, or name one with `-f`\n"
+         hint: create a Procfile with lines such as `web: node server.js`, or name one with `-f`\n"
     );
     assert_eq!((stdout.as_str(), end), ("", crate::sandbox::End::Code(1)));
 }
@@ -66,7 +66,7 @@ fn without_a_start_script_npm_start_is_not_offered() {
     assert_eq!(
         output.stderr,
         "error: cannot read the Procfile `Procfile`: there is none, and `package.json` has no script `start`\n\
-         hint: make a Procfile with a line such as `web: npm run dev`, or name one with `-f`\n"
+         hint: create a Procfile with a line such as `web: npm run dev`, or name one with `-f`\n"
     );
     assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
     let ran = app.pm(["run", "nosuchprogram"]).run();
@@ -215,7 +215,7 @@ fn a_bad_env_file_is_an_error_with_file_and_line_and_nothing_starts() {
     let app = Sandbox::with_procfile("web: touch ran\n");
     let table: [(&[u8], &str); 2] = [
         (b"A=1\nB=\xff\n", ".env:2: byte 0xFF is not UTF-8"),
-        (b"A=1\n\nB=b\0c\n", ".env:3: the value of `B` holds a NUL"),
+        (b"A=1\n\nB=b\0c\n", ".env:3: the value of `B` contains a NUL byte"),
     ];
     for (text, error) in table {
         std::fs::write(app.path(".env"), text).expect("the sandbox can be written");
@@ -308,7 +308,7 @@ fn another_option_before_the_command_is_refused_and_the_hint_says_where_it_stand
     let app = Sandbox::with_procfile("web: touch ran\n");
     for args in [&["-t", "1", "start"][..], &["-f", "Procfile", "--json", "start"]] {
         let output = app.pm(args).run();
-        assert!(output.stderr.contains("\nhint: before the command stand -f, -d,"), "{output:?}");
+        assert!(output.stderr.contains("\nhint: only -f, -d,"), "{output:?}");
         assert_eq!((output.code(), app.read("ran")), (2, None), "{args:?}");
     }
     let output = app.pm(["-p", "3000"]).run();

@@ -14,7 +14,7 @@ fn too_few_open_files_are_an_error_before_anything_starts() {
     let output = app.pm(["start", "web=60"]).limit(Resource::RLIMIT_NOFILE, 32).run();
     assert_eq!(output.code(), 1);
     assert_eq!(output.stdout, "");
-    let error = "error: 60 instances need 144 open files, and this process may have 32\nhint: ";
+    let error = "error: 60 instances need 144 open files, but the limit is 32\nhint: ";
     assert!(output.stderr.starts_with(error), "{}", output.stderr);
     assert_eq!(app.read("started"), None);
 }

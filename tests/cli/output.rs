@@ -139,7 +139,7 @@ fn time_and_names_can_be_left_out_or_formed() {
 fn a_form_of_time_that_is_none_is_an_error_before_anything_starts() {
     let app = Sandbox::with_procfile("web: touch ran\n");
     let output = app.pm(["start", "--timestamp-format", "%"]).run();
-    assert!(output.stderr.starts_with("error: `%` is not a form of time: "), "{output:?}");
+    assert!(output.stderr.starts_with("error: `%` is not a valid time format: "), "{output:?}");
     assert_eq!((output.code(), app.read("ran")), (1, None));
 }
 

@@ -120,7 +120,7 @@ fn v8s_flags_are_put_into_the_command_or_refused_never_guessed() {
     assert_eq!(printed_by(&output.stdout, "web.1"), [expected], "{output:?}");
     let app = Sandbox::with_procfile("web: npm start\nrb: ruby -v\n");
     let output = app.pm(["start", "--gc", "all=size"]).run();
-    assert!(output.stderr.starts_with("error: cannot put V8's flags into the command of `web`: "));
+    assert!(output.stderr.starts_with("error: cannot add V8's flags to the command of `web`: "));
     assert!(output.stderr.contains("\nhint: write the program out"), "{output:?}");
     assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
 }

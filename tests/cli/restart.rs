@@ -89,7 +89,7 @@ fn a_clean_exit_is_the_end_unless_restarts_are_always_wanted() {
         said_by(&output.stdout, "web.1"),
         [
             said_by(&output.stdout, "web.1")[0],
-            "exited with code 0; starts again in 0.5s",
+            "exited with code 0; restarting in 0.5s",
             said_by(&output.stdout, "web.1")[2],
             "exited with code 1; not started again",
         ]
@@ -185,7 +185,7 @@ fn who_does_not_stop_is_waited_for_then_killed_and_named() {
     let stdout = session.stdout_so_far();
     assert_eq!(
         said_by(&stdout, "system")[1..],
-        ["waiting for web.1 to stop; killed in 0.5s", "killed: web.1"]
+        ["waiting for web.1 to stop; killing in 0.5s", "killed: web.1"]
     );
     assert_eq!(
         said_by(&stdout, "web.1")[2..],

@@ -294,7 +294,7 @@ fn release_is_not_started_by_itself_and_a_notice_says_so() {
     let output = app.pm(["start"]).run();
     assert_eq!(
         said_by(&output.stdout, "system"),
-        ["`release` is not started; `--release`, or naming it, runs it first"]
+        ["`release` is not started; use `--release`, or name it, to run it first"]
     );
     assert_eq!(printed_by(&output.stdout, "web.1"), ["serve"]);
     assert!(!output.stdout.contains("migrate"), "{output:?}");

@@ -69,7 +69,7 @@ fn pm_says_after_a_second_whom_it_waits_for_and_a_second_request_kills() {
     session.signal(Signal::SIGINT);
     assert_eq!(session.wait(), End::Code(0));
     let output = session.stdout_so_far();
-    assert!(output.contains("told again, killing all processes"), "{output}");
+    assert!(output.contains("second request: killing all processes"), "{output}");
     assert!(output.lines().last().is_some_and(|l| l.ends_with("killed: web.1")), "{output}");
     app.assert_nothing_left();
 }

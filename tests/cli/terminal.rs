@@ -53,7 +53,7 @@ fn a_second_ctrl_c_kills() {
     session.wait_for("waiting for web.1");
     session.type_keys(CTRL_C);
     assert_eq!(session.wait(), End::Code(0));
-    assert!(session.stdout_so_far().contains("told again"), "{}", session.stdout_so_far());
+    assert!(session.stdout_so_far().contains("second request"), "{}", session.stdout_so_far());
     app.assert_nothing_left();
 }
 

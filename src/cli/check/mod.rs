@@ -88,7 +88,7 @@ fn check(
             path: procfile.path.clone(),
             place: None,
             message: notice.clone(),
-            hint: Some("write that line into a Procfile, and this is not said".into()),
+            hint: Some("write that line into a Procfile to avoid this notice".into()),
         });
     }
     let environment =
@@ -156,7 +156,7 @@ fn sampled(app: &App) -> Option<Finding> {
         path: PathBuf::new(),
         place: None,
         message: format!(
-            "the kernel does not hold the memory budgets: {reason}; pm samples once a second"
+            "the kernel does not enforce the memory budgets: {reason}; pm samples once per second"
         ),
         hint: match reason {
             Unavailable::NotDelegated { .. } | Unavailable::Shared { .. } => Some(

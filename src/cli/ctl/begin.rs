@@ -90,9 +90,10 @@ pub(crate) fn beside_others(
         Ok(Some(start_lock)) => start_lock,
         Ok(None) => {
             return Err(Error::Refused {
-                reason: format!("another `pm start` in `{}` does not get on", app.root.display()),
+                reason: format!("another `pm start` in `{}` is stuck", app.root.display()),
                 hint: Some(
-                    "it may be stopped (Ctrl-Z); `pm start --another` does not wait for it".into(),
+                    "it may be suspended (Ctrl-Z); `pm start --another` does not wait for it"
+                        .into(),
                 ),
             });
         }
@@ -116,7 +117,7 @@ pub(crate) fn beside_others(
             let sessions: Vec<_> = sessions.iter().map(i32::to_string).collect();
             Err(Error::Refused {
                 reason: format!(
-                    "`{name}` does not run, and the sessions of pid {} know it",
+                    "`{name}` is not running, and the sessions of pid {} know it",
                     sessions.join(" and ")
                 ),
                 hint: Some(format!(
@@ -165,8 +166,8 @@ fn of_procfile(
                             "cannot see what the session of pid {session} runs: {source}"
                         ),
                         hint: Some(format!(
-                            "end it (`kill -KILL {session}`) or let it go on (`kill -CONT {session}`); `pm start \
-                             --another` starts a second session all the same"
+                            "kill it (`kill -KILL {session}`) or resume it (`kill -CONT {session}`); `pm start \
+                             --another` starts a second session anyway"
                         )),
                     });
                 }

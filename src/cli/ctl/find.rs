@@ -88,7 +88,7 @@ pub(super) fn report(found: &Endpoint) -> Result<Report, Error> {
         | Response::Failed { .. }
         | Response::Output { .. }
         | Response::Lost { .. }
-        | Response::Attached => Err(fail(io::Error::other("it answers what was not asked"))),
+        | Response::Attached => Err(fail(io::Error::other("it sent an unexpected response"))),
     }
 }
 

@@ -142,7 +142,7 @@ impl LogView {
     }
 
     fn lost(&mut self, lines: u64) -> Vec<u8> {
-        let text = format!("{lines} lines are lost: they came faster than they were read");
+        let text = format!("{lines} lines lost: they came faster than they were read");
         // What was begun does not go on.
         let mut out = self.end();
         self.renderer.say(self.system, Tone::Failure, &text, &mut out);

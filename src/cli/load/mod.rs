@@ -309,7 +309,8 @@ mod tests {
             "cannot read the Procfile `app/Procfile`: there is none, and `app/package.json` has no script \
              `start`"
         );
-        let hint = "make a Procfile with a line such as `web: npm run dev`, or name one with `-f`";
+        let hint =
+            "create a Procfile with a line such as `web: npm run dev`, or name one with `-f`";
         assert_eq!(error.hint().as_deref(), Some(hint));
     }
 

@@ -91,7 +91,7 @@ pub(crate) fn plan(settled: &Settled, loaded: Loaded, asked: Asked) -> Result<Pl
         counts[at] = u16::from(!is_excepted && (runs_release || is_named && counts[at] > 0));
         if !runs_release && !is_named && wish.named.is_empty() {
             notices.push(
-                "`release` is not started; `--release`, or naming it, runs it first".to_owned(),
+                "`release` is not started; use `--release`, or name it, to run it first".to_owned(),
             );
         }
         if counts.iter().all(|count| *count == 0) {

@@ -103,7 +103,7 @@ fn tune(
     let share = share.map_err(|error| {
         let BudgetError::WebMemory(size) = &error;
         let name = &process_type.name;
-        let reason = format!("cannot divide the memory budget of `{name}`: {error}");
+        let reason = format!("cannot divide the memory budget of `{name}` among workers: {error}");
         Error::Refused { reason, hint: Some(size.hint().to_owned()) }
     })?;
     let heap = own.heap.as_ref().map(|heap| heap.value);
@@ -120,7 +120,7 @@ fn tune(
         process_type.command = command::with_v8_flags(&process_type.command, &V8_SIZE_FLAGS)
             .map_err(|error| {
                 let name = &process_type.name;
-                let reason = format!("cannot put V8's flags into the command of `{name}`: {error}");
+                let reason = format!("cannot add V8's flags to the command of `{name}`: {error}");
                 Error::Refused { reason, hint: Some(error.hint().to_owned()) }
             })?;
     }

@@ -56,8 +56,8 @@ pub(crate) fn parse(line: &[u8]) -> Option<Stat> {
 
 /// Returns what pm cannot do here, where there is no /proc.
 pub(crate) fn missing() -> Option<String> {
-    let text = "there is no /proc: what leaves its process group (setsid, a daemon) is not found when the \
-                session ends, and no memory is measured";
+    let text = "there is no /proc: processes that leave their process group (setsid, a daemon) are not found \
+                when the session ends, and memory is not measured";
     (!is_there()).then(|| text.to_owned())
 }
 

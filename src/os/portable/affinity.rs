@@ -12,8 +12,9 @@ impl Cpus {
     /// # Errors
     /// Always.
     pub(crate) fn of(first: u16, last: u16) -> io::Result<Self> {
-        let text =
-            format!("pm cannot hold a process to CPUs on this system (`--cpus {first}-{last}`)");
+        let text = format!(
+            "pm cannot restrict a process to CPUs on this system (`--cpus {first}-{last}`)"
+        );
         Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
 
@@ -32,7 +33,7 @@ mod tests {
         let error = Cpus::of(0, 1).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "pm cannot hold a process to CPUs on this system (`--cpus 0-1`)"
+            "pm cannot restrict a process to CPUs on this system (`--cpus 0-1`)"
         );
     }
 }

@@ -28,8 +28,8 @@ fn a_folder_that_cannot_be_used_is_named_and_the_session_runs_without() {
     let is_root = nix::unistd::geteuid().is_root();
     for (what, reason) in [
         ("a file", "not a folder"),
-        ("open to others", "others may use it; it must have mode 0700"),
-        ("someone else's", "it belongs to someone else"),
+        ("open to others", "others can access it; its mode must be 0700"),
+        ("someone else's", "it belongs to another user"),
     ] {
         if what == "someone else's" && !crate::sandbox::has("root, to give a folder away", is_root)
         {

@@ -27,7 +27,7 @@ fn without_proc_it_says_what_it_cannot_do_and_reaps_all_the_same() {
     assert_eq!(session.wait(), End::Code(0));
     let output = session.stdout_so_far();
     assert!(
-        output.contains("system  | -- there is no /proc: what leaves its process group"),
+        output.contains("system  | -- there is no /proc: processes that leave their process group"),
         "{output}"
     );
     app.assert_nothing_left();
@@ -124,7 +124,7 @@ fn an_environment_that_no_program_can_be_given_is_said() {
     let app = Sandbox::with_procfile("web: true\n").write(".env", format!("LARGE={large}\n"));
     let output = app.pm(["start"]).run();
     assert_eq!(output.code(), 1);
-    let said = "web.1  | !! cannot start: Argument list too long (os error 7); one variable may have 128 KiB";
+    let said = "web.1  | !! cannot start: Argument list too long (os error 7); a variable is limited to 128 KiB";
     assert!(output.stdout.contains(said), "{}", output.stdout);
     let output = app.pm(["run", "true"]).run();
     assert_eq!(output.code(), 126);

@@ -23,7 +23,7 @@ pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error>
         let all: Vec<_> =
             chosen.iter().map(|at| session.report.instances[*at].name.as_str()).collect();
         return Err(Error::Refused {
-            reason: format!("`{}` is not one instance", args.name),
+            reason: format!("`{}` is not a single instance", args.name),
             hint: Some(format!("choose one of {}", all.join(", "))),
         });
     };
@@ -39,7 +39,7 @@ pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error>
     match terminal::attach(&session.endpoint.socket, name, begin)? {
         Ended::Detached { unsent: 0 } => tell::note(&format!("detached from {name}")),
         Ended::Detached { unsent } => tell::note(&format!(
-            "detached from {name}, which does not read: the last {unsent} bytes that were typed are lost"
+            "detached from {name}; it did not read the last {unsent} bytes that were typed, and they are lost"
         )),
         Ended::Over => tell::note(&format!("{name} has ended")),
         Ended::Signal(signal) => return Ok(128 + signal.0),
