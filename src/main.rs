@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use pm::cli::sources::Sources;
 
 fn main() -> ExitCode {
-    if pm::os::has_served_as_guard(std::env::args_os().next().as_deref()) {
+    if pm::os::has_served_as_watchdog(std::env::args_os().next().as_deref()) {
         return ExitCode::SUCCESS;
     }
     match Sources::of_this_process() {

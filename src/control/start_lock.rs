@@ -64,7 +64,7 @@ impl Drop for StartLock {
     fn drop(&mut self) {
         // The name first: who waits must not find a lock that is free and has no name.
         let _ = fs::remove_file(&self.path);
-        // A process that was forked meanwhile (the guard) shares the lock, and would keep it.
+        // A process that was forked meanwhile (the watchdog) shares the lock, and would keep it.
         let _ = self.held.unlock();
     }
 }

@@ -12,11 +12,11 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::adopted::Adopted;
-use super::guard::{self, Guard};
 use super::helpers::Helpers;
 use super::pid_table::{Pipes, SlotIndex};
 use super::program::Programs;
 use super::wait;
+use super::watchdog::{self, Watchdog};
 use crate::app::{App, Exit, InstanceId, Moment, Reach, Restart, RunId, Signal as SignalNumber};
 
 /// How long the news of an end may wait for company while other events wait too. Each look goes through
@@ -59,7 +59,7 @@ struct Child {
     /// What asks it to end.
     stop_signal: SignalNumber,
     helpers: Fate,
-    /// Its place with the guard.
+    /// Its place with the watchdog.
     place: Option<SlotIndex>,
     /// Keeps its stdin from ending.
     _stdin: Option<io::PipeWriter>,
@@ -77,7 +77,7 @@ enum Fate {
 #[derive(Clone, Copy, Debug)]
 struct Starting {
     pipes: Pipes,
-    /// `None` where the guard has no room.
+    /// `None` where the watchdog has no room.
     place: Option<SlotIndex>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Children {
     adopted: Adopted,
     /// Groups of runs that are over, of which something was left when it was killed.
     outlived: Vec<(InstanceId, Pid)>,
-    guard: Guard,
+    watchdog: Watchdog,
     programs: Programs,
     helpers: Helpers,
     /// Helpers are strays like any other, which end after all instances.
@@ -116,12 +116,12 @@ impl News {
 }
 
 impl Children {
-    pub(crate) fn new(guard: Guard) -> Self {
+    pub(crate) fn new(watchdog: Watchdog) -> Self {
         Self {
             runs: HashMap::new(),
             adopted: Adopted::default(),
             outlived: Vec::new(),
-            guard,
+            watchdog,
             programs: Programs::new(),
             helpers: Helpers::default(),
             session_ends: false,
@@ -130,12 +130,12 @@ impl Children {
         }
     }
 
-    /// Takes the pipes of a run that is about to start: were pm killed now, the guard would know it by these.
+    /// Takes the pipes of a run that is about to start: were pm killed now, the watchdog would know it by these.
     pub(crate) fn expect(&mut self, pipes: Pipes) {
-        self.starting = Some(Starting { pipes, place: self.guard.enter(pipes) });
+        self.starting = Some(Starting { pipes, place: self.watchdog.enter(pipes) });
     }
 
-    /// Takes the run that was started, and what keeps its stdin open. Returns false where the guard has no room
+    /// Takes the run that was started, and what keeps its stdin open. Returns false where the watchdog has no room
     /// for it.
     pub(crate) fn add(
         &mut self,
@@ -147,7 +147,7 @@ impl Children {
         let starting = self.starting.take();
         let place = starting.and_then(|starting| starting.place);
         if let Some(place) = place {
-            self.guard.begin(place, pid);
+            self.watchdog.begin(place, pid);
         }
         let pipes = starting.map(|starting| starting.pipes).unwrap_or_default();
         self.helpers.enter(run, pid, app.name_of(run.instance), pipes);
@@ -168,7 +168,7 @@ impl Children {
     /// Takes the news that the run could not be started.
     pub(crate) fn expect_no_more(&mut self) {
         if let Some(Starting { place: Some(place), .. }) = self.starting.take() {
-            self.guard.end(place);
+            self.watchdog.end(place);
         }
     }
 
@@ -245,10 +245,10 @@ impl Children {
 
     /// Looks at who has become pm's child, and at whose they are.
     fn refresh_adopted(&mut self) {
-        let guard = self.guard.pid();
+        let watchdog = self.watchdog.pid();
         let ours: std::collections::HashSet<Pid> =
             self.runs.values().map(|child| child.pid).collect();
-        self.adopted.refresh(|pid| Some(pid) == guard || ours.contains(&pid));
+        self.adopted.refresh(|pid| Some(pid) == watchdog || ours.contains(&pid));
         if !self.session_ends {
             self.helpers.refresh(self.adopted.living(), |group| ours.contains(&group));
         }
@@ -319,7 +319,7 @@ impl Children {
         }
         if wait::reap(pid) {
             if let Some(place) = child.place {
-                self.guard.end(place);
+                self.watchdog.end(place);
             }
             self.runs.remove(&run);
         }
@@ -361,19 +361,19 @@ impl Children {
         self.adopted.names()
     }
 
-    /// Looks after the guard, and returns what is new.
-    pub(crate) fn tend_guard(&mut self, now: Moment) -> Option<guard::News> {
-        self.guard.tend(now)
+    /// Looks after the watchdog, and returns what is new.
+    pub(crate) fn tend_watchdog(&mut self, now: Moment) -> Option<watchdog::WatchdogEvent> {
+        self.watchdog.tend(now)
     }
 
-    /// Returns when the guard must be looked after, where no child tells it.
-    pub(crate) fn guard_due(&self) -> Option<Moment> {
-        self.guard.due()
+    /// Returns when the watchdog must be looked after, where no child tells it.
+    pub(crate) fn watchdog_due(&self) -> Option<Moment> {
+        self.watchdog.due()
     }
 
-    /// Ends the guard: nothing is left to guard.
-    pub(crate) fn dismiss_guard(self) {
-        self.guard.dismiss();
+    /// Ends the watchdog: nothing is left to watch.
+    pub(crate) fn dismiss_watchdog(self) {
+        self.watchdog.dismiss();
     }
 }
 

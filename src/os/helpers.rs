@@ -170,7 +170,7 @@ impl Ending {
     }
 }
 
-/// Returns whether it is the guard of a pm that an instance has run, or leads a terminal's session there. Such
+/// Returns whether it is the watchdog of a pm that an instance has run, or leads a terminal's session there. Such
 /// a one ends by itself, when it has done its work.
 fn is_of_pm(pid: Pid) -> bool {
     processes::own_name(pid.as_raw().cast_unsigned()).starts_with("procfile-")

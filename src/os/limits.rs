@@ -10,7 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use crate::app::{App, Stdio};
 
 /// Descriptors that pm has open beside one pipe an instance: the standard three, epoll, the wake-up,
-/// signals, the guard and its table, and those of one start in progress.
+/// signals, the watchdog and its table, and those of one start in progress.
 const BESIDE: u64 = 24;
 
 /// Of an instance with pipes: what it writes, and the other end of its stdin.

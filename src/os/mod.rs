@@ -9,7 +9,6 @@ pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod daemon;
-pub(crate) mod guard;
 mod helpers;
 pub(crate) mod job_control;
 pub(crate) mod limits;
@@ -24,6 +23,7 @@ pub mod sampler;
 pub(crate) mod signals;
 pub(crate) mod spawn;
 pub(crate) mod wait;
+pub(crate) mod watchdog;
 pub(crate) mod zone;
 
 #[cfg(all(target_os = "linux", not(pm_portable)))]
@@ -39,9 +39,9 @@ use portable as system;
 pub use system::machine;
 pub(crate) use system::{origin, subtree};
 
-/// Serves as the guard of a session where this process was started as one, and returns then. `name` is what it
+/// Serves as the watchdog of a session where this process was started as one, and returns then. `name` is what it
 /// was started as. To be asked before anything else.
-pub fn has_served_as_guard(name: Option<&std::ffi::OsStr>) -> bool {
-    guard::serve(name)
+pub fn has_served_as_watchdog(name: Option<&std::ffi::OsStr>) -> bool {
+    watchdog::serve(name)
 }
 pub(crate) use system::{adopted, inherited};

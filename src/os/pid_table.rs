@@ -1,4 +1,4 @@
-//! The runs of a session, in memory that pm and its guard share: pm writes, and the guard reads when pm is
+//! The runs of a session, in memory that pm and its watchdog share: pm writes, and the watchdog reads when pm is
 //! dead. No message, so no wake-up; and whatever instant pm is killed at, it is whole.
 //!
 //! A run is entered before its process is started, by the pipes that it will have: a process that pm had no

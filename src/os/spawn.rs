@@ -40,7 +40,7 @@ pub(crate) struct Terminal {
 #[derive(Debug)]
 pub(crate) struct Spawner {
     open_files: OpenFiles,
-    /// By which the guard knows those that have a terminal.
+    /// By which the watchdog knows those that have a terminal.
     guarded: (&'static str, String),
 }
 

@@ -23,12 +23,12 @@ use crate::control::server::{ClientEvent, Listener, MAX_CLIENTS, Server};
 use crate::error::Error;
 use crate::os::children::Children;
 use crate::os::clock::Clock;
-use crate::os::guard::Guard;
 use crate::os::job_control::{self, JobControl};
 use crate::os::limits::{NoRoom, OpenFiles};
 use crate::os::pty::Size;
 use crate::os::signals::{Heard, Signals};
 use crate::os::spawn::Spawner;
+use crate::os::watchdog::Watchdog;
 use crate::os::{adopted, daemon, inherited, malloc, processes};
 use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
 use crate::supervisor::{Action, Event, Note, Supervisor};
@@ -124,11 +124,11 @@ impl SessionLoop {
                 Error::OpenFiles { instances, needed, limit }
             }
         })?;
-        // Before the guard, which is to be in pm's own group.
+        // Before the watchdog, which is to be in pm's own group.
         let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the fork must find one.
-        let guard = Guard::start().map_err(fail("start the guard process"))?;
-        let guarded = guard.variable();
+        let watchdog = Watchdog::start().map_err(fail("start the guard process"))?;
+        let guarded = watchdog.variable();
         adopted::become_subreaper().map_err(|error| fail("become a subreaper")(error.into()))?;
         let (sender, inputs) = crossbeam_channel::unbounded();
         let signals = Signals::catch().map_err(fail("listen to signals"))?;
@@ -147,7 +147,7 @@ impl SessionLoop {
             Ok((server, listener)) => (Ok(server), Some(listener)),
             // Nobody could ever end it.
             Err(source) if control.launched => {
-                guard.dismiss();
+                watchdog.dismiss();
                 return Err(Error::NoControl { folder: control.folder, source });
             }
             Err(error) => (Err(error), None),
@@ -168,7 +168,7 @@ impl SessionLoop {
             queue: VecDeque::new(),
             spawner: Spawner::new(open_files, guarded),
             terminals: HashMap::new(),
-            children: Children::new(guard),
+            children: Children::new(watchdog),
             budgets,
             warning,
             unread: Vec::new(),
@@ -284,7 +284,7 @@ impl SessionLoop {
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
-            let until = deadline.into_iter().chain(self.children.guard_due()).min();
+            let until = deadline.into_iter().chain(self.children.watchdog_due()).min();
             let input = match until {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => self.inputs.recv_deadline(self.clock.instant_of(at)),
@@ -297,7 +297,7 @@ impl SessionLoop {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) if overslept => {}
-                // It was the guard's time.
+                // It was the watchdog's time.
                 Err(RecvTimeoutError::Timeout) if until != deadline => {}
                 Err(RecvTimeoutError::Timeout) => return Event::Ticked,
                 // Both threads are gone, which only a bug can do: end in order.

@@ -173,7 +173,7 @@ pub(super) mod tests {
     fn every_descendant_and_orphan_belongs_to_its_leader() {
         for kernel in [Kernel::WithChildren, Kernel::WithoutChildren] {
             let folder = tempfile::tempdir().unwrap();
-            // 10 is pm; 20 and 30 are leaders; 40 is an orphan of 20's group; 50 a stranger, as the guard is;
+            // 10 is pm; 20 and 30 are leaders; 40 is an orphan of 20's group; 50 a stranger, as the watchdog is;
             // 70 is a helper of 30.
             process(folder.path(), kernel, 10, 1, 10, "20 30 40 50 70 ");
             process(folder.path(), kernel, 20, 10, 20, "21 ");

@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn every_descendant_and_orphan_of_its_group_belongs_to_its_leader() {
-        // 10 is pm; 20 and 30 are leaders; 40 is an orphan of 20's group; 50 a stranger, as the guard is.
+        // 10 is pm; 20 and 30 are leaders; 40 is an orphan of 20's group; 50 a stranger, as the watchdog is.
         let all = [
             process(10, 1, 10),
             process(20, 10, 20),

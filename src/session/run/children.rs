@@ -1,8 +1,8 @@
-//! What the loop does about children: it starts them, takes the news of them, and looks after the guard.
+//! What the loop does about children: it starts them, takes the news of them, and looks after the watchdog.
 
 use super::{SessionLoop, voice};
 use crate::app::{RunId, Stdio};
-use crate::os::guard;
+use crate::os::watchdog;
 use crate::output::{Speaker, ToPump};
 use crate::session::messages;
 use crate::supervisor::Event;
@@ -46,20 +46,20 @@ impl SessionLoop {
         self.pump.wake();
     }
 
-    fn say_of_guard(&mut self, news: &guard::News) {
+    fn say_of_watchdog(&mut self, news: &watchdog::WatchdogEvent) {
         match news {
-            guard::News::Replaced => {
+            watchdog::WatchdogEvent::Replaced => {
                 let text = "the guard process was killed; another has taken its place".to_owned();
                 self.say(messages::say(Speaker::System, "guarded", text, serde_json::Value::Null));
                 self.pump.wake();
             }
-            guard::News::Missing(error) => self.say_unguarded(&format!(
+            watchdog::WatchdogEvent::Missing(error) => self.say_unguarded(&format!(
                 "the guard process was killed, and no other can be started ({error})"
             )),
         }
     }
 
-    /// Takes the news of children and of the guard, where there may be some.
+    /// Takes the news of children and of the watchdog, where there may be some.
     pub(super) fn look_at_children(&mut self) {
         let now = self.clock.now();
         let is_due = self.children.is_due(now, self.queue.len());
@@ -67,9 +67,9 @@ impl SessionLoop {
             let (queue, budgets) = (&mut self.queue, &self.budgets);
             self.children.look(|event| queue.push_back(budgets.event(event)));
         }
-        let is_guards_time = is_due || self.children.guard_due().is_some_and(|at| at <= now);
-        if let Some(news) = is_guards_time.then(|| self.children.tend_guard(now)).flatten() {
-            self.say_of_guard(&news);
+        let is_watchdogs_time = is_due || self.children.watchdog_due().is_some_and(|at| at <= now);
+        if let Some(news) = is_watchdogs_time.then(|| self.children.tend_watchdog(now)).flatten() {
+            self.say_of_watchdog(&news);
         }
     }
 }

@@ -57,7 +57,7 @@ impl SessionLoop {
             self.say(line);
         }
         self.flush();
-        self.children.dismiss_guard();
+        self.children.dismiss_watchdog();
         // Nobody is answered any more.
         drop((self.requests, self.inputs));
         if let Some(server) = self.server {

@@ -1,4 +1,4 @@
-//! The guard's life: it waits for pm's end, and ends what pm has left.
+//! The watchdog's life: it waits for pm's end, and ends what pm has left.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
@@ -16,10 +16,10 @@ use crate::os::processes::{self, is_marked};
 
 /// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
 const POLITE: Duration = Duration::from_millis(1000);
-/// How often the guard looks whether all have ended: every so many milliseconds.
+/// How often the watchdog looks whether all have ended: every so many milliseconds.
 const LOOK: u16 = 25;
 
-/// Waits for a word of pm, and ends everything where pm ends without one. The guard has its own session, so
+/// Waits for a word of pm, and ends everything where pm ends without one. The watchdog has its own session, so
 /// that no key of the terminal reaches it.
 ///
 /// A process that pm is just starting holds pm's end of the pipe until it executes its program. So when the
@@ -35,7 +35,7 @@ pub(super) fn watch(mut lifeline: impl Read, table: &PidTable) {
 }
 
 fn settle_in() {
-    // Errors below leave the guard as it was, which is still a guard.
+    // Errors below leave the watchdog as it was, which is still a watchdog.
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
     let _ = take_name();
@@ -54,7 +54,7 @@ fn settle_in() {
     }
 }
 
-/// Takes the name that `ps` and `pgrep` show, so that `pkill -9 -f 'pm start'` finds pm and not its guard.
+/// Takes the name that `ps` and `pgrep` show, so that `pkill -9 -f 'pm start'` finds pm and not its watchdog.
 fn take_name() -> io::Result<()> {
     fs::write("/proc/self/comm", super::NAME)?;
     // Fields 48 and 49 say where the arguments lie (proc_pid_stat(5)); the name before them has no space.
@@ -123,7 +123,7 @@ fn signal_one(pid: Pid, signal: Signal) {
     let _ = kill(pid, signal);
 }
 
-/// Lets time pass: pm is dead, and the end of processes that are not the guard's children is no event.
+/// Lets time pass: pm is dead, and the end of processes that are not the watchdog's children is no event.
 fn pause(milliseconds: u16) {
     // Nothing is waited for but the time; an early end looks sooner.
     let _ = nix::poll::poll(&mut [], milliseconds);

@@ -1,4 +1,4 @@
-//! How soon a guard is replaced: at once, and later and later where one after the other is killed.
+//! How soon a watchdog is replaced: at once, and later and later where one after the other is killed.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Returns how long to wait after the end of a guard that has watched for so long.
+    /// Returns how long to wait after the end of a watchdog that has watched for so long.
     pub(super) fn pause_after(&mut self, watched: Duration) -> Duration {
         if watched >= LONG {
             self.next = Duration::ZERO;

@@ -1,11 +1,11 @@
-//! The guard: a small process that ends every group if pm is killed by SIGKILL.
+//! The watchdog: a small process that ends every group if pm is killed by SIGKILL.
 //!
 //! It is forked before pm has threads and much memory, and sleeps in one read of a pipe: no wake-up
-//! while pm lives. When the pipe ends without a goodbye, pm is dead: the guard asks every group of the
+//! while pm lives. When the pipe ends without a goodbye, pm is dead: the watchdog asks every group of the
 //! [`PidTable`] to end, and kills what is left. It also finds what pm had no time to write down, and what left
 //! its group, by the pipes of the runs.
 //!
-//! A guard that somebody stops is let go on, and one that somebody kills is replaced. By then pm has threads,
+//! A watchdog that somebody stops is let go on, and one that somebody kills is replaced. By then pm has threads,
 //! so that the new one is not a fork: pm's program is executed again, and told by its name what it is to do.
 
 mod pace;
@@ -31,9 +31,9 @@ const NAME: &str = "procfile-guard";
 /// What is written for "pm ends in order".
 const GOODBYE: &[u8] = b".";
 
-/// What has become of the guard.
+/// What has become of the watchdog.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum WatchdogEvent {
     /// It was killed, and another has taken its place.
     Replaced,
     /// It was killed, and no other can be started now.
@@ -53,9 +53,9 @@ enum State {
     Dismissed,
 }
 
-/// pm's end of the guard.
+/// pm's end of the watchdog.
 #[derive(Debug)]
-pub(crate) struct Guard {
+pub(crate) struct Watchdog {
     lifeline: io::PipeWriter,
     table: PidTable,
     state: State,
@@ -64,9 +64,9 @@ pub(crate) struct Guard {
     is_missed: bool,
 }
 
-impl Guard {
-    /// Forks the guard. Must be called while this process has one thread, and before it opens what the
-    /// guard is not to hold open.
+impl Watchdog {
+    /// Forks the watchdog. Must be called while this process has one thread, and before it opens what the
+    /// watchdog is not to hold open.
     pub(crate) fn start() -> io::Result<Self> {
         let (reader, lifeline) = io::pipe()?;
         let table = PidTable::new()?;
@@ -85,7 +85,7 @@ impl Guard {
         }
     }
 
-    /// Returns the guard's process id, if there is one.
+    /// Returns the watchdog's process id, if there is one.
     pub(crate) fn pid(&self) -> Option<Pid> {
         match self.state {
             State::Watches { pid, .. } => Some(pid),
@@ -93,12 +93,12 @@ impl Guard {
         }
     }
 
-    /// Returns the variable by which the guard knows a run with a terminal.
+    /// Returns the variable by which the watchdog knows a run with a terminal.
     pub(crate) fn variable(&self) -> (&'static str, String) {
         self.table.variable()
     }
 
-    /// Takes a run under guard that is about to start. Returns `None` where there is no room for it.
+    /// Enters a run that is about to start. Returns `None` where there is no room for it.
     pub(crate) fn enter(&mut self, pipes: Pipes) -> Option<SlotIndex> {
         self.table.enter(pipes)
     }
@@ -108,12 +108,12 @@ impl Guard {
         self.table.begin(place, group);
     }
 
-    /// Takes a run that is over, or was never started, out of guard.
+    /// Removes a run that is over, or was never started.
     pub(crate) fn end(&mut self, place: SlotIndex) {
         self.table.end(place);
     }
 
-    /// Returns when the next guard is to be started, where there is none.
+    /// Returns when the next watchdog is to be started, where there is none.
     pub(crate) fn due(&self) -> Option<Moment> {
         match self.state {
             State::Gone { next } => Some(next),
@@ -121,13 +121,16 @@ impl Guard {
         }
     }
 
-    /// Looks after the guard: lets it go on where it was stopped, and starts another where it was killed, at
+    /// Looks after the watchdog: lets it go on where it was stopped, and starts another where it was killed, at
     /// once the first time. To be called when a child has changed its state, and when [`Self::due`] has come.
-    pub(crate) fn tend(&mut self, now: Moment) -> Option<News> {
+    pub(crate) fn tend(&mut self, now: Moment) -> Option<WatchdogEvent> {
         let mut is_first = false;
         if let State::Watches { pid, since } = self.state {
             let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED;
-            #[expect(clippy::disallowed_methods, reason = "the guard is this module's own child")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the watchdog is this module's own child"
+            )]
             match nix::sys::wait::waitpid(pid, Some(flags)) {
                 Ok(WaitStatus::StillAlive) => return None,
                 Ok(WaitStatus::Stopped(..)) => {
@@ -147,16 +150,18 @@ impl Guard {
             return None;
         }
         match self.replace(now) {
-            Ok(()) => (is_first || std::mem::take(&mut self.is_missed)).then_some(News::Replaced),
+            Ok(()) => {
+                (is_first || std::mem::take(&mut self.is_missed)).then_some(WatchdogEvent::Replaced)
+            }
             Err(error) => {
                 self.state = State::Gone { next: now + self.pace.pause_after_failure() };
                 let is_news = !std::mem::replace(&mut self.is_missed, true);
-                is_news.then_some(News::Missing(error))
+                is_news.then_some(WatchdogEvent::Missing(error))
             }
         }
     }
 
-    /// Executes this program as another guard: its stdin is the pipe, and its stdout the memory.
+    /// Executes this program as another watchdog: its stdin is the pipe, and its stdout the memory.
     fn replace(&mut self, now: Moment) -> io::Result<()> {
         let (reader, lifeline) = io::pipe()?;
         let memory = self.table.memory()?;
@@ -170,7 +175,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Ends the guard, and waits for it: it has nothing to do.
+    /// Ends the watchdog, and waits for it: it has nothing to do.
     pub(crate) fn dismiss(mut self) {
         self.send_away();
     }
@@ -184,14 +189,14 @@ impl Guard {
         let _ = self.lifeline.write_all(GOODBYE);
         // One that someone has stopped would not read it, and pm would wait for ever.
         let _ = kill(pid, Signal::SIGKILL);
-        #[expect(clippy::disallowed_methods, reason = "the guard is this module's own child")]
+        #[expect(clippy::disallowed_methods, reason = "the watchdog is this module's own child")]
         let _ = nix::sys::wait::waitpid(pid, None);
     }
 }
 
-impl Drop for Guard {
-    /// Where pm fails before it has started anything, the guard goes with it; where anything runs, the end of
-    /// the pipe tells the guard to end that.
+impl Drop for Watchdog {
+    /// Where pm fails before it has started anything, the watchdog goes with it; where anything runs, the end of
+    /// the pipe tells the watchdog to end that.
     fn drop(&mut self) {
         if self.table.is_empty() {
             self.send_away();
@@ -199,7 +204,7 @@ impl Drop for Guard {
     }
 }
 
-/// Serves as the guard where this process was started as one, by [`Guard::replace`]; returns whether it was.
+/// Serves as the watchdog where this process was started as one, by [`Watchdog::replace`]; returns whether it was.
 pub(super) fn serve(name: Option<&OsStr>) -> bool {
     if name.is_none_or(|name| name != NAME) {
         return false;
@@ -215,7 +220,7 @@ fn own(fd: impl AsFd) -> io::Result<OwnedFd> {
     fd.as_fd().try_clone_to_owned()
 }
 
-/// Ends the guard without pm's own cleaning up.
+/// Ends the watchdog without pm's own cleaning up.
 fn leave() -> ! {
     // SAFETY: _exit(2) ends this process; nothing of it is used again.
     #[expect(unsafe_code, reason = "the forked copy must not run pm's exit handlers")]
@@ -231,17 +236,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guard_that_guards_nothing_ends_with_what_has_started_it() {
-        let mut guard = Guard::start().unwrap();
-        let pid = guard.pid().unwrap();
-        let place = guard.enter(Pipes::default()).unwrap();
-        guard.end(place);
-        drop(guard);
+    fn a_watchdog_that_watches_nothing_ends_with_what_has_started_it() {
+        let mut watchdog = Watchdog::start().unwrap();
+        let pid = watchdog.pid().unwrap();
+        let place = watchdog.enter(Pipes::default()).unwrap();
+        watchdog.end(place);
+        drop(watchdog);
         assert_eq!(kill(pid, None), Err(Errno::ESRCH));
     }
 
     #[test]
-    fn only_a_process_of_the_guards_name_is_one() {
+    fn only_a_process_of_the_watchdogs_name_is_one() {
         assert!(!serve(None));
         assert!(!serve(Some(OsStr::new("pm"))));
     }
