@@ -60,7 +60,9 @@ pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Resu
     // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
     let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
     let _terminal = if is_dumb { None } else { OwnTerminal::of(&plan.app) };
-    let control = Control { folder, procfile, start_lock, launched: args.daemonised, reread };
+    let trace = sources.var("PM_TRACE").map(|file| sources.cwd.join(file));
+    let control =
+        Control { folder, procfile, start_lock, launched: args.daemonised, reread, trace };
     crate::session::run::run(Arc::new(plan.app), form, zone, plan.notices, control)
 }
 

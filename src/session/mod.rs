@@ -11,4 +11,5 @@ pub(crate) mod own_terminal;
 pub(crate) mod requests;
 pub(crate) mod run;
 mod subscriber;
+mod trace;
 mod viewers;

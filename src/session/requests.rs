@@ -40,6 +40,8 @@ pub(crate) struct Control {
     pub(crate) launched: bool,
     /// Reads the files again.
     pub(crate) reread: Reread,
+    /// The file for a trace of events and actions.
+    pub(crate) trace: Option<PathBuf>,
 }
 
 impl fmt::Debug for Control {

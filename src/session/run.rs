@@ -7,6 +7,7 @@ mod close;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::budgets::Budgets;
 use super::console::Terminal;
 use super::messages;
 use super::requests::{self, Control, Requests};
+use super::trace::Trace;
 use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
 use crate::control::proto::{Call, Request};
 use crate::control::server::{ClientEvent, Listener, MAX_CLIENTS, Server};
@@ -65,6 +67,7 @@ pub(crate) fn run(
         if let Event::Exited { run, .. } = event {
             session.release(run);
         }
+        session.trace(|trace, app| trace.event(now, &event, app));
         let actions = core.handle(event, now);
         if !Arc::ptr_eq(&session.app, core.app()) {
             session.app = Arc::clone(core.app());
@@ -72,6 +75,7 @@ pub(crate) fn run(
         if core.is_ending() {
             session.children.end_session();
         }
+        session.trace(|trace, app| trace.actions(now, &actions, app));
         for action in actions {
             session.perform(action);
         }
@@ -111,6 +115,7 @@ struct SessionLoop {
     job_control: JobControl,
     requests: Requests,
     server: Option<Server>,
+    trace: Option<Trace>,
 }
 
 impl SessionLoop {
@@ -181,7 +186,14 @@ impl SessionLoop {
             job_control,
             requests,
             server: None,
+            trace: None,
         };
+        if let Some(path) = &control.trace {
+            match Trace::open(path) {
+                Ok(trace) => session.trace = Some(trace),
+                Err(error) => session.say_no_trace(path, &error),
+            }
+        }
         match opened {
             Ok(server) => {
                 session.server = Some(server);
@@ -199,6 +211,23 @@ impl SessionLoop {
                 Ok(session)
             }
         }
+    }
+
+    /// Writes to the trace, where there is one. Where that fails, it is said, and the trace has ended.
+    fn trace(&mut self, write: impl FnOnce(&mut Trace, &App) -> io::Result<()>) {
+        if let Some(trace) = &mut self.trace
+            && let Err(error) = write(trace, &self.app)
+        {
+            let path = trace.path.clone();
+            self.trace = None;
+            self.say_no_trace(&path, &error);
+        }
+    }
+
+    fn say_no_trace(&mut self, path: &Path, error: &io::Error) {
+        let text = format!("PM_TRACE: cannot write `{}`: {error}", path.display());
+        let said = messages::say(Speaker::System, "no-trace", text, serde_json::Value::Null);
+        self.say(said.failed());
     }
 
     /// Carries out one order. Nothing here waits for anything but the kernel.

@@ -14,6 +14,7 @@ mod shutdown;
 mod state;
 mod status;
 mod stop;
+pub(crate) mod trace;
 
 #[cfg(test)]
 mod sim;

@@ -40,4 +40,5 @@ mod start;
 mod stop;
 mod strays;
 mod terminal;
+mod trace;
 mod webpack;

@@ -1,0 +1,137 @@
+//! Events and actions in one line each, for the traces of tests and of `PM_TRACE`. Names, ids and numbers
+//! only: nothing of the environment stands in them.
+
+use super::{
+    Action, Ask, Event, Group, Message, Next, Note, Patience, Reply, Request, Sample, Why,
+};
+use crate::app::{App, InstanceId, Reach, RunId};
+
+/// Describes what happened.
+pub(crate) fn event(event: &Event, app: &App) -> String {
+    let run_of = |run: &RunId| run_name(*run, app);
+    match event {
+        Event::Began => "began".to_owned(),
+        Event::Spawned { run, pid } => format!("spawned {} as {pid}", run_of(run)),
+        Event::SpawnFailed { run, error } => format!("spawn failed {}: {error}", run_of(run)),
+        Event::Exited { run, exit, group } => {
+            let left = match group {
+                Group::Gone => "",
+                Group::Left => ", leaving others of its group",
+            };
+            format!("exited {}: {exit}{left}", run_of(run))
+        }
+        Event::GroupGone { run } => format!("group gone {}", run_of(run)),
+        Event::OutputClosed { run } => format!("output closed {}", run_of(run)),
+        Event::Measured { run, bytes } => format!("measured {}: {bytes} bytes", run_of(run)),
+        Event::ProgramEnded { run } => format!("program ended {}", run_of(run)),
+        Event::StraysGone => "strays gone".to_owned(),
+        Event::Signalled(signal) => format!("signalled {signal}"),
+        Event::OutputLost(code) => format!("output lost: {code}"),
+        Event::Requested(id, ask) => format!("requested {}: {}", id.0, ask_of(ask, app)),
+        Event::Reread(_) => "reread".to_owned(),
+        Event::Forgotten(id) => format!("forgotten {}", id.0),
+        Event::Ticked => "ticked".to_owned(),
+    }
+}
+
+/// Describes what is to be done.
+pub(crate) fn action(action: &Action, app: &App) -> String {
+    let name = |id: InstanceId| app.name_of(id);
+    let run_of = |run: &RunId| run_name(*run, app);
+    match action {
+        Action::Spawn(run) => format!("spawn {}", run_of(run)),
+        Action::Read(run) => format!("read {}", run_of(run)),
+        Action::Signal(run, signal, Reach::Group)
+            if *signal == app.type_of(run.instance).policy.stop_signal =>
+        {
+            format!("{signal} {} group", run_of(run))
+        }
+        Action::Signal(run, signal, _) => format!("{signal} {}", run_of(run)),
+        Action::Sweep(run) => format!("sweep {}", run_of(run)),
+        Action::StopStrays(signal) => format!("strays {signal}"),
+        Action::Measure(samples) => {
+            let one = |sample: &Sample| {
+                let mark = if sample.limit.is_some() { "" } else { "~" };
+                format!("{mark}{}", run_of(&sample.run))
+            };
+            let runs: Vec<_> = samples.iter().map(one).collect();
+            format!("measure {}", runs.join(" "))
+        }
+        Action::Pause => "pause".to_owned(),
+        Action::Reply(id, Reply::Done) => format!("reply {} done", id.0),
+        Action::Reply(id, Reply::Failed(failures)) => {
+            let one = |(id, failure): &(InstanceId, _)| format!("{} {failure:?}", name(*id));
+            let all: Vec<_> = failures.iter().map(one).collect();
+            format!("reply {} failed: {}", id.0, all.join(", "))
+        }
+        Action::Forget(id) => format!("forget {}", name(*id)),
+        Action::Note(id, note) => format!("{} {}", name(*id), note_of(note)),
+        Action::Say(Message::Stopping(Why::Asked(signal))) => format!("stopping: {signal}"),
+        Action::Say(Message::Stopping(Why::Ended(id))) => {
+            format!("stopping: {} ended", name(*id))
+        }
+        Action::Say(Message::Stopping(Why::Quit)) => "stopping: quit".to_owned(),
+        Action::Say(Message::Stopping(Why::OutputLost)) => "stopping: output lost".to_owned(),
+        Action::Say(Message::Waiting { on, left }) => {
+            let on: Vec<_> = on.iter().map(|id| name(*id)).collect();
+            format!("waiting {left:?} on {}", on.join(" "))
+        }
+        Action::Say(Message::KillingAll) => "killing all".to_owned(),
+        Action::Say(Message::WaitingForStrays { left }) => {
+            format!("waiting for strays, {} ms left", left.as_millis())
+        }
+        Action::Say(Message::KillingStrays) => "killing strays".to_owned(),
+    }
+}
+
+fn run_name(run: RunId, app: &App) -> String {
+    format!("{}#{}", app.name_of(run.instance), run.seq)
+}
+
+fn ask_of(ask: &Ask, app: &App) -> String {
+    let names = |ids: &[InstanceId]| -> String {
+        ids.iter().map(|id| format!(" {}", app.name_of(*id))).collect()
+    };
+    let request = match &ask.request {
+        Request::Start(ids) => format!("start{}", names(ids)),
+        Request::Stop(ids) => format!("stop{}", names(ids)),
+        Request::Restart(ids) => format!("restart{}", names(ids)),
+        Request::Scale(counts) => {
+            let count =
+                |(at, count): &(u16, u16)| format!(" {}={count}", app.types[usize::from(*at)].name);
+            format!("scale{}", counts.iter().map(count).collect::<String>())
+        }
+        Request::Signal(ids, signal) => format!("{signal}{}", names(ids)),
+        Request::Reload { .. } => "reload".to_owned(),
+        Request::Quit => "quit".to_owned(),
+    };
+    let wait = match ask.patience {
+        Patience::UntilTrue => "",
+        Patience::None => ", answered at once",
+    };
+    let grace = ask.grace.map(|grace| format!(", {grace:?} to stop")).unwrap_or_default();
+    format!("{request}{grace}{wait}")
+}
+
+fn note_of(note: &Note) -> String {
+    match note {
+        Note::Started { pid } => format!("started {pid}"),
+        Note::CannotStart { error, stays_failed } => {
+            format!("cannot start: {error}{}", if *stays_failed { "; stays failed" } else { "" })
+        }
+        Note::Ended { exit, next, stays_failed, .. } => {
+            let next = match next {
+                Next::Nothing => String::new(),
+                Next::Again => "; again".to_owned(),
+                Next::Restart { crash, limit, delay } => {
+                    format!("; again in {delay:?} ({crash}/{limit})")
+                }
+                Next::CannotRun => "; cannot run".to_owned(),
+                Next::GaveUp { crashes } => format!("; gave up at {crashes}"),
+            };
+            format!("{exit}{next}{}", if *stays_failed { "; stays failed" } else { "" })
+        }
+        Note::OverBudget { used, budget } => format!("uses {used} of {}", budget.size.bytes()),
+        Note::Killed { grace } => format!("killed after {grace:?}"),
+    }
+}
