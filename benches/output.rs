@@ -2,9 +2,9 @@
 //! machine; `benches/compare` measures the whole program beside other managers.
 
 use divan::counter::BytesCount;
-use pm::output::line::LineSplitter;
+use pm::output::history::Ring;
 use pm::output::render::Renderer;
-use pm::output::ring::Ring;
+use pm::output::splitter::LineSplitter;
 use pm::output::{Lines, Look};
 
 /// One read of the pump.

@@ -4,7 +4,7 @@
 //! Why not the `vte` crate: it gives characters, so that invalid UTF-8 is lost, it keeps an OSC without an
 //! end for ever, and a line feed does not end one. Here text stays the slice that it came in.
 
-use super::line::LINE_LIMIT;
+use super::splitter::LINE_LIMIT;
 
 /// A sequence longer than this is not passed on: no colour is, and no link that a terminal takes.
 const KEPT: usize = 8 << 10;

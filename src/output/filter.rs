@@ -2,7 +2,7 @@
 //! links and tabs. A carriage return begins the line again; every line ends without colour.
 
 use super::escape::{Parser, Token, find_closed_line, is_plain, sgr};
-use super::line::{KEEP, LINE_LIMIT};
+use super::splitter::{KEEP, LINE_LIMIT};
 use super::style::Style;
 
 /// No screen is higher: as many empty lines push away all that is on it.

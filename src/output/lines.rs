@@ -1,7 +1,7 @@
 //! The output of a run on its way to lines: as it is, or without screen control.
 
 use super::filter::{Filter, Piece};
-use super::line::LineSplitter;
+use super::splitter::LineSplitter;
 
 /// Makes lines of what a run writes.
 #[derive(Debug, Default)]

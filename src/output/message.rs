@@ -5,8 +5,8 @@ use std::os::fd::OwnedFd;
 
 use crossbeam_channel::Sender;
 
-use super::follow::{Follower, Watcher};
-use super::screen::Voice;
+use super::batch::Voice;
+use super::subscription::{Follower, Watcher};
 use crate::app::text::printable;
 use crate::app::{InstanceId, RunId};
 

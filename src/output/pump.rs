@@ -14,13 +14,13 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::isatty;
 
-use super::fold::Fold;
-use super::follow::{Archive, Part, Watcher};
+use super::batch::{Screen, Show, Voice};
+use super::crlf::Fold;
 use super::lines::Lines;
 use super::message::{FromPump, Say, Speaker, ToPump, Tone};
 use super::ready::{Key, Knocker, Ready, Waiter, pipe_holds};
 use super::render::Form;
-use super::screen::{Screen, Show, Voice};
+use super::subscription::{Archive, Part, Watcher};
 use super::writer::{Progress, Writer};
 use crate::app::RunId;
 

@@ -3,9 +3,9 @@
 use owo_colors::{AnsiColors, DynColor};
 
 use super::filter::Piece;
-use super::line::LineSplitter;
 use super::lines::Lines;
 use super::message::Tone;
+use super::splitter::LineSplitter;
 
 /// The name that pm's own lines stand under.
 pub const SYSTEM: &str = "system";

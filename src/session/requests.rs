@@ -20,7 +20,7 @@ use crate::control::server::{ClientId, Outbox};
 use crate::control::start_lock::StartLock;
 use crate::os::job_control;
 use crate::os::sampler::{Root, Sampler};
-use crate::output::follow::FOLLOWERS;
+use crate::output::subscription::FOLLOWERS;
 use crate::output::{Follower, PumpHandle, Speaker, ToPump};
 use crate::supervisor::{self, Ask, Doing, Event, Failure, Patience, Reply, RequestId, Supervisor};
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use crate::control::proto::{self, Response};
 use crate::control::server::Outbox;
 use crate::output::Part;
-use crate::output::follow::SendParts;
+use crate::output::subscription::SendParts;
 
 /// Returns the way to a client for parts of output.
 pub(super) fn unfiltered(outbox: Outbox) -> SendParts {

@@ -14,8 +14,8 @@ use crate::control::client::{Connection, Received};
 use crate::control::proto::{Report, Request, Response};
 use crate::error::Error;
 use crate::os;
+use crate::output::history::LINES;
 use crate::output::render::{LabelId, Renderer, SYSTEM};
-use crate::output::ring::LINES;
 use crate::output::{Lines, Look, Tone};
 
 const TIME: &str = "%H:%M:%S";

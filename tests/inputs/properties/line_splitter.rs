@@ -1,7 +1,7 @@
 //! Output: the bytes that come are the bytes that are shown, whatever pieces they come in.
 
-use pm::output::line::LineSplitter;
 use pm::output::render::{End, LabelId, Renderer};
+use pm::output::splitter::LineSplitter;
 use pm::output::{Lines, Look, Piece};
 
 /// What must hold of every stream of bytes. The first five bytes say how it comes: its longest piece, and

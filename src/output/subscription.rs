@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::glance::without_questions;
+use super::history::Ring;
+use super::queries::without_questions;
 use super::render::SYSTEM;
-use super::ring::Ring;
 use crate::app::{InstanceId, select};
 
 /// As many may follow at a time: each may hold all that is kept in its queue.
