@@ -205,7 +205,15 @@ impl Screen {
 
     pub(super) fn clear(&mut self) {
         self.out.clear();
-        // A line of many megabytes does not keep its memory.
+    }
+
+    /// Returns whether the batch needs more memory than is kept for good.
+    pub(super) fn is_long(&self) -> bool {
+        self.out.len() > KEEP
+    }
+
+    /// Gives back the memory of long lines.
+    pub(super) fn shrink(&mut self) {
         self.out.shrink_to(KEEP);
     }
 }
@@ -395,6 +403,8 @@ mod tests {
         screen.push(show, &mut lines, &[b'x'; 1 << 20]);
         screen.end(show, &mut lines);
         screen.clear();
+        assert!(screen.out.capacity() > 512 << 10, "the next may be as long");
+        screen.shrink();
         assert!((1..=512 << 10).contains(&screen.out.capacity()), "{}", screen.out.capacity());
     }
 

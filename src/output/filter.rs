@@ -73,6 +73,16 @@ impl Filter {
         }
     }
 
+    /// Returns the length of the unfinished line, as far as it is here.
+    pub(super) fn unfinished(&self) -> usize {
+        self.line.bytes.len()
+    }
+
+    /// Gives back the memory of long lines.
+    pub(super) fn shrink(&mut self) {
+        self.line.bytes.shrink_to(KEEP);
+    }
+
     /// Returns whether something waits to be shown.
     pub(super) fn is_waiting(&self) -> bool {
         self.line.blanks > 0 || self.line.is_worth_it()
@@ -301,7 +311,6 @@ impl Line {
 
     fn clear(&mut self) {
         self.bytes.clear();
-        self.bytes.shrink_to(KEEP);
         self.sight = Sight::Nothing;
         (self.has_returned, self.is_erased) = (false, false);
     }

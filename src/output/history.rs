@@ -1,7 +1,8 @@
-//! The last output of an instance, for those who ask later: raw bytes in pieces with their times. To
-//! keep it costs one copy a read; lines are looked for only when someone asks.
+//! The last output of an instance, for `pm logs`: raw bytes in pieces with their times. Lines are looked for
+//! only when someone asks. An instance that writes much is read straight into it, so that nothing is copied.
 
 use std::collections::VecDeque;
+use std::io::IoSliceMut;
 
 /// Lines that are kept of an instance, where they have room.
 pub const LINES: usize = 2000;
@@ -23,7 +24,12 @@ pub struct Piece {
 /// The bytes, and how many came when.
 #[derive(Clone, Debug)]
 pub struct Ring {
-    bytes: VecDeque<u8>,
+    /// Grows up to `limit`, and is written round and round then.
+    bytes: Vec<u8>,
+    /// Where the next byte goes.
+    next: usize,
+    /// How many bytes before `next` are kept.
+    kept: usize,
     /// The time and the length of each piece. Each is a line at least, but for parts of long ones.
     pieces: VecDeque<(i64, usize)>,
     limit: usize,
@@ -38,19 +44,68 @@ impl Ring {
     }
 
     fn with_limit(limit: usize) -> Self {
-        Self { bytes: VecDeque::new(), pieces: VecDeque::new(), limit, is_cut: false }
+        let (bytes, pieces) = (Vec::new(), VecDeque::new());
+        Self { bytes, next: 0, kept: 0, pieces, limit, is_cut: false }
     }
 
-    /// Keeps what was read, and drops what is too old.
+    /// Keeps a copy of what was read, and drops what is too old.
     #[inline]
     pub fn push(&mut self, at: i64, bytes: &[u8]) {
-        let kept = &bytes[bytes.len().saturating_sub(self.limit)..];
-        self.drop_front((self.bytes.len() + kept.len()).saturating_sub(self.limit));
-        self.is_cut |= kept.len() < bytes.len();
-        self.bytes.extend(kept);
+        let last = &bytes[bytes.len().saturating_sub(self.limit)..];
+        self.is_cut |= last.len() < bytes.len();
+        let (head, tail) = last.split_at(last.len().min(self.limit - self.next));
+        if self.is_full_size() {
+            self.bytes[self.next..][..head.len()].copy_from_slice(head);
+        } else {
+            self.grow(head.len());
+            self.bytes.extend_from_slice(head);
+        }
+        self.bytes[..tail.len()].copy_from_slice(tail);
+        self.advance(at, last.len());
+    }
+
+    /// Returns where the next read may put up to `most` bytes, for [`Self::filled`] to keep them without a
+    /// copy. `None` while it grows, so that an instance that writes little needs little, and where it holds
+    /// less than a read.
+    pub fn slots(&mut self, most: usize) -> Option<[IoSliceMut<'_>; 2]> {
+        if !self.is_full_size() || self.limit < most {
+            return None;
+        }
+        let (front, back) = self.bytes.split_at_mut(self.next);
+        let length = back.len().min(most);
+        let (first, second) = (&mut back[..length], &mut front[..most - length]);
+        Some([IoSliceMut::new(first), IoSliceMut::new(second)])
+    }
+
+    /// Keeps what a read has put into the slots, and returns it.
+    pub fn filled(&mut self, at: i64, count: usize) -> [&[u8]; 2] {
+        let start = self.next;
+        self.advance(at, count);
+        let length = count.min(self.limit - start);
+        [&self.bytes[start..][..length], &self.bytes[..count - length]]
+    }
+
+    fn is_full_size(&self) -> bool {
+        self.bytes.len() == self.limit
+    }
+
+    /// Makes room for so many more bytes; the memory is never larger than the limit.
+    fn grow(&mut self, more: usize) {
+        let needed = self.bytes.len() + more;
+        if needed > self.bytes.capacity() {
+            let size = needed.max(2 * self.bytes.capacity()).min(self.limit);
+            self.bytes.reserve_exact(size - self.bytes.len());
+        }
+    }
+
+    /// Counts bytes that were put behind the others, over the oldest.
+    fn advance(&mut self, at: i64, count: usize) {
+        self.drop_front((self.kept + count).saturating_sub(self.limit));
+        self.kept += count;
+        self.next = (self.next + count) % self.limit;
         match self.pieces.back_mut() {
-            Some((time, length)) if *time == at => *length += kept.len(),
-            Some(_) | None => self.pieces.push_back((at, kept.len())),
+            Some((time, length)) if *time == at => *length += count,
+            Some(_) | None => self.pieces.push_back((at, count)),
         }
         if self.pieces.len() > LINES
             && let Some((_, length)) = self.pieces.front()
@@ -61,7 +116,7 @@ impl Ring {
 
     fn drop_front(&mut self, mut count: usize) {
         self.is_cut |= count > 0;
-        self.bytes.drain(..count);
+        self.kept -= count;
         while count > 0
             && let Some((_, length)) = self.pieces.front_mut()
         {
@@ -74,44 +129,48 @@ impl Ring {
         }
     }
 
+    /// Returns what is kept, in two parts where it goes over the end of the memory.
+    fn parts(&self) -> [&[u8]; 2] {
+        match self.kept.checked_sub(self.next) {
+            None | Some(0) => [&self.bytes[self.next - self.kept..self.next], &[]],
+            Some(before) => [&self.bytes[self.limit - before..], &self.bytes[..self.next]],
+        }
+    }
+
     /// Returns whether the last line is unfinished.
     pub fn is_open(&self) -> bool {
-        self.bytes.back().is_some_and(|byte| *byte != b'\n')
+        let [first, second] = self.parts();
+        second.last().or(first.last()).is_some_and(|byte| *byte != b'\n')
     }
 
     /// Returns the last `lines` lines in the pieces that they came in; an unfinished one counts.
     pub fn tail(&self, lines: usize) -> Vec<Piece> {
-        let mut skip = self.start_of(lines.min(LINES));
-        let mut rest = self.bytes.range(skip..).copied();
+        let bytes = self.parts().concat();
+        let start = self.start_of(&bytes, lines.min(LINES));
         let mut tail = Vec::new();
+        let mut end = 0;
         for (at, length) in &self.pieces {
-            let skipped = skip.min(*length);
-            skip -= skipped;
-            let bytes: Vec<u8> = rest.by_ref().take(length - skipped).collect();
-            if !bytes.is_empty() {
-                tail.push(Piece { at: *at, bytes });
+            let begin = start.max(end);
+            end += length;
+            if begin < end {
+                tail.push(Piece { at: *at, bytes: bytes[begin..end].to_vec() });
             }
         }
         tail
     }
 
-    /// Returns where the last `lines` lines begin.
-    fn start_of(&self, lines: usize) -> usize {
+    /// Returns where the last `lines` lines of `bytes`, which are all that is kept, begin.
+    fn start_of(&self, bytes: &[u8], lines: usize) -> usize {
         if lines == 0 {
-            return self.bytes.len();
+            return bytes.len();
         }
-        let before_last = self.bytes.len().saturating_sub(usize::from(!self.is_open()));
-        let ends = self.bytes.range(..before_last).enumerate().rev();
-        let mut ends = ends.filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-        match ends.nth(lines - 1) {
-            Some(start) => start,
+        let before_last = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let start = memchr::memrchr_iter(b'\n', before_last).nth(lines - 1).map(|at| at + 1);
+        start.unwrap_or_else(|| match self.is_cut {
             // All that is kept, from its first whole line.
-            None if self.is_cut => {
-                let first = self.bytes.iter().position(|byte| *byte == b'\n');
-                first.map_or(0, |at| at + 1)
-            }
-            None => 0,
-        }
+            true => memchr::memchr(b'\n', bytes).map_or(0, |at| at + 1),
+            false => 0,
+        })
     }
 }
 
@@ -175,12 +234,43 @@ mod tests {
                 ring.push(*at, bytes);
                 all.extend_from_slice(bytes);
             }
-            prop_assert!(ring.bytes.len() <= 64);
-            prop_assert_eq!(ring.pieces.iter().map(|(_, length)| length).sum::<usize>(), ring.bytes.len());
+            prop_assert!(ring.bytes.capacity() <= 64);
+            prop_assert_eq!(ring.pieces.iter().map(|(_, length)| length).sum::<usize>(), ring.kept);
             let tail: Vec<u8> = ring.tail(lines).into_iter().flat_map(|piece| piece.bytes).collect();
             prop_assert!(all.ends_with(&tail));
             let count = tail.split_inclusive(|byte| *byte == b'\n').count();
             prop_assert!(count <= lines);
         }
+
+        #[test]
+        fn what_is_read_into_its_slots_is_kept_like_a_copy(
+            reads in proptest::collection::vec((0_i64..5, proptest::collection::vec(
+                prop_oneof![Just(b'\n'), any::<u8>()], 0..40)), 0..20),
+            lines in 0_usize..8,
+        ) {
+            let (mut copied, mut read) = (Ring::with_limit(64), Ring::with_limit(64));
+            for (at, bytes) in &reads {
+                copied.push(*at, bytes);
+                if let Some(mut slots) = read.slots(40) {
+                    let (first, second) = bytes.split_at(bytes.len().min(slots[0].len()));
+                    slots[0][..first.len()].copy_from_slice(first);
+                    slots[1][..second.len()].copy_from_slice(second);
+                    prop_assert_eq!(&read.filled(*at, bytes.len()).concat(), bytes);
+                } else {
+                    prop_assert!(read.bytes.len() < 64, "it grows no more");
+                    read.push(*at, bytes);
+                }
+            }
+            prop_assert_eq!(read.tail(lines), copied.tail(lines));
+            prop_assert_eq!(read.is_open(), copied.is_open());
+        }
+    }
+
+    #[test]
+    fn one_that_is_smaller_than_a_read_has_no_slots_for_it() {
+        let mut ring = Ring::with_limit(10);
+        ring.push(1, b"0123456789");
+        assert!(ring.slots(11).is_none());
+        assert!(ring.slots(10).is_some());
     }
 }

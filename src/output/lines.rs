@@ -1,7 +1,7 @@
 //! The output of a run on its way to lines: as it is, or without screen control.
 
 use super::filter::{Filter, Piece};
-use super::splitter::LineSplitter;
+use super::splitter::{KEEP, LineSplitter};
 
 /// Makes lines of what a run writes.
 #[derive(Debug, Default)]
@@ -46,6 +46,20 @@ impl Lines {
     pub fn is_waiting(&self) -> bool {
         !self.splitter.partial().is_empty()
             || self.filter.as_ref().is_some_and(|filter| filter.is_waiting())
+    }
+
+    /// Returns whether the unfinished line needs more memory than is kept for good.
+    pub(super) fn is_long(&self) -> bool {
+        let filtered = self.filter.as_ref().map_or(0, |filter| filter.unfinished());
+        self.splitter.partial().len().max(filtered) > KEEP
+    }
+
+    /// Gives back the memory of long lines.
+    pub(super) fn shrink(&mut self) {
+        self.splitter.shrink();
+        if let Some(filter) = &mut self.filter {
+            filter.shrink();
+        }
     }
 
     /// Shows what waits: nothing came for a while.

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::uio::readv;
 use nix::unistd::isatty;
 
 use super::batch::{Screen, Show, Voice};
@@ -70,6 +71,8 @@ struct Source {
     watchers: Vec<Watcher>,
     /// When bytes last came, while a line is unfinished.
     waiting_since: Option<Instant>,
+    /// When bytes last came to a line that needs much memory, which is given back some time later.
+    long_since: Option<Instant>,
 }
 
 /// The pump's state; it lives on its own thread.
@@ -83,6 +86,10 @@ pub struct Pump<F: Fn(FromPump), W> {
     screen: Screen,
     archive: Archive,
     writer: Writer<W>,
+    /// When the batch last was long, until its memory is given back.
+    long_since: Option<Instant>,
+    /// Nothing has been silent enough before: the next look at what was there for [`SILENCE`].
+    next_look: Option<Instant>,
     buffer: Box<[u8]>,
     folded: Vec<u8>,
 }
@@ -114,6 +121,8 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             screen: Screen::new(form, zone, voices, is_terminal),
             archive,
             writer: Writer::new(stdout, progress),
+            long_since: None,
+            next_look: None,
             buffer: vec![0; READ].into_boxed_slice(),
             folded: Vec::new(),
         };
@@ -153,17 +162,35 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                     self.write();
                 }
             }
-            self.show_prompts();
+            if self.next_look.is_some_and(|at| now() >= at) {
+                self.look_for_silence();
+            }
             self.write();
         }
     }
 
-    /// Returns how long the next wait may take: until the next unfinished line has been silent enough.
+    /// Returns how long the next wait may take.
     fn timeout(&self) -> Option<Duration> {
-        let oldest = self.sources.values().filter_map(|source| source.waiting_since).min();
-        let left = SILENCE.saturating_sub(oldest?.elapsed());
+        let left = self.next_look?.saturating_duration_since(now());
         // Rounded up, so that the wait does not end just before it is due.
         Some(left + Duration::from_micros(999))
+    }
+
+    /// Does what is due after silence. Only then is every source looked at, however often they write.
+    fn look_for_silence(&mut self) {
+        self.show_prompts();
+        let is_due = |since: &mut Instant| since.elapsed() >= SILENCE;
+        for source in self.sources.values_mut() {
+            if source.long_since.take_if(is_due).is_some() {
+                source.lines.shrink();
+            }
+        }
+        if self.long_since.take_if(is_due).is_some() {
+            self.screen.shrink();
+        }
+        let waiting = self.sources.values().flat_map(|source| [source.waiting_since, source.long_since]);
+        let oldest = waiting.chain([self.long_since]).flatten().min();
+        self.next_look = oldest.map(|since| since + SILENCE);
     }
 
     /// Takes every message. Returns false when all handles are gone.
@@ -235,7 +262,9 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let terminal = isatty(&pipe).unwrap_or(false).then(Fold::default);
         let lines = self.screen.lines_of(terminal.is_some());
         let watchers = Vec::new();
-        let source = Source { run, pipe, show, lines, terminal, watchers, waiting_since: None };
+        let (waiting_since, long_since) = (None, None);
+        let source =
+            Source { run, pipe, show, lines, terminal, watchers, waiting_since, long_since };
         self.sources.insert(key, source);
         self.keys.insert(run, key);
     }
@@ -254,29 +283,48 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     /// Reads once from a pipe that has something, or whose writers are all gone.
     fn read(&mut self, key: u64) {
         let Some(source) = self.sources.get_mut(&key) else { return };
-        match nix::unistd::read(&source.pipe, &mut self.buffer) {
-            Ok(0) => self.close(key),
+        let id = source.run.instance;
+        // What a terminal adds is taken away first.
+        let slots =
+            if source.terminal.is_none() { self.archive.slots(id, READ) } else { None };
+        let is_kept = slots.is_some();
+        let count = match slots {
+            Some(mut slots) => readv(&source.pipe, &mut slots),
+            None => nix::unistd::read(&source.pipe, &mut self.buffer),
+        };
+        match count {
+            Ok(0) => return self.close(key),
             Ok(count) => {
-                let mut bytes = &self.buffer[..count];
-                if let Some(fold) = &mut source.terminal {
-                    let name = self.screen.name_of(source.run.instance).unwrap_or_default();
-                    let at = self.screen.millisecond();
-                    for watcher in &source.watchers {
-                        (watcher.send)(&[Part { name, at, bytes }]);
-                    }
-                    self.folded.clear();
-                    fold.push(bytes, &mut self.folded);
-                    bytes = &self.folded;
-                }
-                self.screen.push(source.show, &mut source.lines, bytes);
-                let id = source.run.instance;
                 let name = self.screen.name_of(id).unwrap_or_default();
-                self.archive.push(id, name, self.screen.millisecond(), bytes);
-                source.waiting_since = source.lines.is_waiting().then(now);
+                let at = self.screen.millisecond();
+                if is_kept {
+                    for bytes in self.archive.filled(id, name, at, count) {
+                        self.screen.push(source.show, &mut source.lines, bytes);
+                    }
+                } else {
+                    let mut bytes = &self.buffer[..count];
+                    if let Some(fold) = &mut source.terminal {
+                        for watcher in &source.watchers {
+                            (watcher.send)(&[Part { name, at, bytes }]);
+                        }
+                        self.folded.clear();
+                        fold.push(bytes, &mut self.folded);
+                        bytes = &self.folded;
+                    }
+                    self.archive.push(id, name, at, bytes);
+                    self.screen.push(source.show, &mut source.lines, bytes);
+                }
             }
-            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            Err(Errno::EAGAIN | Errno::EINTR) => return,
             // Nothing else can be read from it: the same as its end.
-            Err(_) => self.close(key),
+            Err(_) => return self.close(key),
+        }
+        source.waiting_since = source.lines.is_waiting().then(now);
+        if let Some(since) = source.waiting_since {
+            self.next_look.get_or_insert(since + SILENCE);
+            if source.lines.is_long() {
+                source.long_since = Some(since);
+            }
         }
     }
 
@@ -336,6 +384,11 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     fn write(&mut self) {
         if let Err(error) = self.writer.write_all(self.screen.batch()) {
             (self.tell)(FromPump::OutputLost(error.kind(), error.to_string()));
+        }
+        if self.screen.is_long() {
+            let since = now();
+            self.long_since = Some(since);
+            self.next_look.get_or_insert(since + SILENCE);
         }
         self.screen.clear();
     }
@@ -526,6 +579,8 @@ mod tests {
             screen: Screen::new(form, TimeZone::UTC, voices(32), false),
             archive: Archive::default(),
             writer: Writer::new(nowhere, progress.clone()),
+            long_since: None,
+            next_look: None,
             buffer: vec![0; READ].into_boxed_slice(),
             folded: Vec::new(),
         };

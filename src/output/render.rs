@@ -168,13 +168,10 @@ impl Renderer {
         let prefix = self.labels[id.0].prefix.as_slice();
         let open = &mut self.open;
         splitter.push(bytes, |line| {
-            match open.take() {
-                None => out.extend_from_slice(prefix),
-                Some(speaker) if speaker == id => {}
-                Some(_) => {
-                    out.push(b'\n');
-                    out.extend_from_slice(prefix);
-                }
+            if open.is_none() {
+                out.extend_from_slice(prefix);
+            } else {
+                begin_behind(open, id, prefix, out);
             }
             out.extend_from_slice(line);
         });
@@ -235,6 +232,15 @@ impl Renderer {
     /// Returns whether the cursor stands behind an unfinished line of this speaker.
     pub fn is_open(&self, id: LabelId) -> bool {
         self.open == Some(id)
+    }
+}
+
+/// Begins a line of this speaker where someone's is unfinished: another's is ended, its own goes on.
+#[cold]
+fn begin_behind(open: &mut Option<LabelId>, id: LabelId, prefix: &[u8], out: &mut Vec<u8>) {
+    if open.take() != Some(id) {
+        out.push(b'\n');
+        out.extend_from_slice(prefix);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::IoSliceMut;
 
 use super::history::Ring;
 use super::queries::without_questions;
@@ -89,9 +90,31 @@ impl Archive {
     pub(super) fn push(&mut self, id: InstanceId, name: &str, at: i64, bytes: &[u8]) {
         let instances = self.instances;
         self.rings.entry(id).or_insert_with(|| Ring::one_of(instances)).push(at, bytes);
-        if !self.followers.is_empty() {
-            self.pass_on(name, at, bytes);
+        pass_on(&self.followers, name, at, bytes);
+    }
+
+    /// Returns where the next read of an instance may put its bytes for [`Self::filled`], where there is such
+    /// a place.
+    #[inline]
+    pub(super) fn slots(&mut self, id: InstanceId, most: usize) -> Option<[IoSliceMut<'_>; 2]> {
+        self.rings.get_mut(&id)?.slots(most)
+    }
+
+    /// Keeps what a read has put into the slots, passes it on, and returns it.
+    #[inline]
+    pub(super) fn filled(
+        &mut self,
+        id: InstanceId,
+        name: &str,
+        at: i64,
+        count: usize,
+    ) -> [&[u8]; 2] {
+        let Some(ring) = self.rings.get_mut(&id) else { return [&[]; 2] };
+        let parts = ring.filled(at, count);
+        for bytes in parts.into_iter().filter(|bytes| !bytes.is_empty()) {
+            pass_on(&self.followers, name, at, bytes);
         }
+        parts
     }
 
     /// Ends the last line of a pipe that has ended.
@@ -113,12 +136,6 @@ impl Archive {
         for follower in self.followers.iter().filter(|follower| follower.patterns.is_empty()) {
             let bytes = format!("{text}\n").into_bytes();
             (follower.send)(&[Part { name: SYSTEM, at, bytes: &bytes }]);
-        }
-    }
-
-    fn pass_on(&self, name: &str, at: i64, bytes: &[u8]) {
-        for follower in self.followers.iter().filter(|follower| follower.wants(name)) {
-            (follower.send)(&[Part { name, at, bytes }]);
         }
     }
 
@@ -166,6 +183,12 @@ impl Archive {
 
     pub(super) fn forget(&mut self, id: InstanceId) {
         self.rings.remove(&id);
+    }
+}
+
+fn pass_on(followers: &[Follower], name: &str, at: i64, bytes: &[u8]) {
+    for follower in followers.iter().filter(|follower| follower.wants(name)) {
+        (follower.send)(&[Part { name, at, bytes }]);
     }
 }
 
