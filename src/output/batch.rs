@@ -1,447 +1,151 @@
-//! Everything that is shown, in the form that was asked for: who speaks, at what time, in one batch.
+//! What waits to be written: lines are collected and written together, which is what makes many short ones
+//! cheap.
 
-use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
 
-use jiff::{Timestamp, tz::TimeZone};
+use super::writer::Writer;
 
-use super::filter::Piece;
-use super::json;
-use super::lines::Lines;
-use super::message::{Say, Speaker};
-use super::render::{Form, LabelId, Renderer, SYSTEM};
-use crate::app::InstanceId;
+/// A batch is written when it is full, or when nothing more is waiting.
+pub(super) const BATCH: usize = 256 << 10;
 
-/// An instance and how it is shown.
-#[derive(Clone, Debug)]
-pub struct Voice {
-    /// Which instance.
-    pub id: InstanceId,
-    /// `web.1`
-    pub name: String,
-    /// Its output is read, not shown; what pm says about it is.
-    pub quiet: bool,
+/// Takes rendered output.
+pub trait Sink {
+    /// Appends bytes.
+    fn append(&mut self, bytes: &[u8]);
 }
 
-/// Where the bytes of a pipe go.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Show {
-    /// Nowhere.
-    Nothing,
-    /// Under this label.
-    As(LabelId),
-}
-
-#[derive(Debug)]
-enum Medium {
-    Text(Renderer),
-    Json,
-}
-
-/// The batch that is being made, and the time that its lines get.
-pub(super) struct Screen {
-    medium: Medium,
-    clock: Clock,
-    labels: HashMap<InstanceId, (LabelId, bool)>,
-    /// Names by label.
-    names: Vec<String>,
-    system: LabelId,
-    is_terminal: bool,
-    out: Vec<u8>,
-}
-
-impl Screen {
-    /// `is_terminal`: what is shown is seen there.
-    pub(super) fn new(form: Form, zone: TimeZone, voices: Vec<Voice>, is_terminal: bool) -> Self {
-        let (mut renderer, clock, medium_is_json) = match form {
-            Form::Text(look) => {
-                let clock = Clock::new(look.timestamp.clone().filter(|_| look.prefix), zone);
-                (Renderer::new(look), clock, false)
-            }
-            Form::Json => (
-                Renderer::new(super::Look::plain()),
-                Clock::new(Some(JSON_TIME.into()), zone),
-                true,
-            ),
-        };
-        let system = renderer.label(SYSTEM, None);
-        let names = vec![SYSTEM.to_owned()];
-        let medium = if medium_is_json { Medium::Json } else { Medium::Text(renderer) };
-        let labels = HashMap::new();
-        let out = Vec::new();
-        let mut screen = Self { medium, clock, labels, names, system, is_terminal, out };
-        for voice in voices {
-            let _ = screen.add(voice);
-        }
-        screen
-    }
-
-    /// Takes an instance in; one that is known stays as it is. Returns whether it is new.
-    pub(super) fn add(&mut self, voice: Voice) -> bool {
-        if self.labels.contains_key(&voice.id) {
-            return false;
-        }
-        let label = match &mut self.medium {
-            Medium::Text(renderer) => {
-                renderer.label(&voice.name, Some(usize::from(voice.id.process_type)))
-            }
-            Medium::Json => LabelId::nth(self.names.len()),
-        };
-        self.labels.insert(voice.id, (label, voice.quiet));
-        self.names.push(voice.name);
-        true
-    }
-
-    /// Returns `web.1`.
-    pub(super) fn name_of(&self, id: InstanceId) -> Option<&str> {
-        self.labels.get(&id).map(|(label, _)| self.names[label.index()].as_str())
-    }
-
-    /// Returns the time of the last tick, in milliseconds since 1970.
-    pub(super) fn millisecond(&self) -> i64 {
-        self.clock.millisecond
-    }
-
-    /// Reads the wall clock for the lines that follow.
-    pub(super) fn tick(&mut self) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the time of a line is when the pump read it"
-        )]
-        let now = Timestamp::now();
-        if self.clock.set(now)
-            && let Medium::Text(renderer) = &mut self.medium
-        {
-            renderer.set_time(&self.clock.text);
-        }
-    }
-
-    pub(super) fn show_of(&self, id: InstanceId) -> Show {
-        match self.labels.get(&id) {
-            Some((label, false)) => Show::As(*label),
-            Some((_, true)) | None => Show::Nothing,
-        }
-    }
-
-    /// Returns what makes lines of a run's output: on a terminal, and from one, it may not draw over others.
-    pub(super) fn lines_of(&self, from_terminal: bool) -> Lines {
-        if self.is_terminal || from_terminal { Lines::filtered() } else { Lines::unchanged() }
-    }
-
-    /// Shows the lines that these bytes finish.
+impl Sink for Vec<u8> {
     #[inline]
-    pub(super) fn push(&mut self, show: Show, lines: &mut Lines, bytes: &[u8]) {
-        let Show::As(label) = show else { return };
-        match &mut self.medium {
-            Medium::Text(renderer) => renderer.show(label, lines, bytes, &mut self.out),
-            Medium::Json => lines.push(bytes, |piece| self.put(label, piece)),
-        }
-    }
-
-    /// Shows what waits and has been silent.
-    pub(super) fn prompt(&mut self, show: Show, lines: &mut Lines) {
-        if let Show::As(label) = show {
-            lines.silence(|piece| self.put(label, piece));
-        }
-    }
-
-    /// Shows what is left when a pipe ends.
-    pub(super) fn end(&mut self, show: Show, lines: &mut Lines) {
-        let Show::As(label) = show else { return };
-        lines.end(|piece| self.put(label, piece));
-        if let Medium::Text(renderer) = &mut self.medium {
-            renderer.put(label, Piece::Over, &mut self.out);
-        }
-    }
-
-    fn put(&mut self, label: LabelId, piece: Piece<'_>) {
-        match &mut self.medium {
-            Medium::Text(renderer) => renderer.put(label, piece, &mut self.out),
-            Medium::Json => {
-                let (bytes, is_partial) = match piece {
-                    Piece::Line(bytes) => (bytes, false),
-                    Piece::Part(bytes) => (bytes, true),
-                    // What follows is no more of it.
-                    Piece::Over => (&b""[..], false),
-                };
-                let (time, name) = (&self.clock.text, &self.names[label.index()]);
-                json::line(time, name, bytes, is_partial, &mut self.out);
-            }
-        }
-    }
-
-    /// Shows a line of pm's own.
-    pub(super) fn say(&mut self, say: Say) {
-        let instance = match say.speaker {
-            Speaker::System => None,
-            Speaker::Instance(id) => self.labels.get(&id).map(|(label, _)| *label),
-        };
-        match &mut self.medium {
-            Medium::Text(renderer) => {
-                let label = instance.unwrap_or(self.system);
-                renderer.say(label, say.tone, &say.text, &mut self.out);
-            }
-            Medium::Json => {
-                let process = instance.map(|label| self.names[label.index()].as_str());
-                json::event(
-                    &self.clock.text,
-                    say.event,
-                    process,
-                    say.facts,
-                    &say.text,
-                    &mut self.out,
-                );
-            }
-        }
-    }
-
-    /// Returns how many bytes wait to be written.
-    pub(super) fn pending(&self) -> usize {
-        self.out.len()
-    }
-
-    pub(super) fn batch(&self) -> &[u8] {
-        &self.out
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.out.clear();
-    }
-
-    /// Returns whether the batch needs more memory than is kept for good.
-    pub(super) fn is_long(&self) -> bool {
-        self.out.len() > KEEP
-    }
-
-    /// Gives back the memory of long lines.
-    pub(super) fn shrink(&mut self) {
-        self.out.shrink_to(KEEP);
+    fn append(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
     }
 }
 
-/// What the batch keeps allocated: one batch and one read on top.
-const KEEP: usize = 512 << 10;
-const JSON_TIME: &str = "%Y-%m-%dT%H:%M:%S%.3f%:z";
-
-/// The wall clock as text, made again only when the text would change.
-struct Clock {
-    format: Option<String>,
-    zone: TimeZone,
-    fractions: bool,
-    second: i64,
-    millisecond: i64,
-    text: String,
+/// Collects output in memory of one size, and writes it whenever that is full.
+pub(super) struct Batch<W> {
+    writer: Writer<W>,
+    bytes: Box<[u8]>,
+    length: usize,
+    error: Option<io::Error>,
 }
 
-impl Clock {
-    fn new(format: Option<String>, zone: TimeZone) -> Self {
-        let fractions = format.as_deref().is_some_and(changes_within_a_second);
-        Self { format, zone, fractions, second: i64::MIN, millisecond: 0, text: String::new() }
+impl<W: AsFd> Batch<W> {
+    /// Makes an empty one.
+    pub(super) fn new(writer: Writer<W>) -> Self {
+        Self { writer, bytes: vec![0; BATCH].into_boxed_slice(), length: 0, error: None }
     }
 
-    /// Returns whether the text may have changed.
-    fn set(&mut self, now: Timestamp) -> bool {
-        self.millisecond = now.as_millisecond();
-        let Some(format) = &self.format else { return false };
-        if now.as_second() == self.second && !self.fractions {
-            return false;
+    /// Returns where it is written to.
+    pub(super) fn writer(&mut self) -> &mut Writer<W> {
+        &mut self.writer
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// This or an earlier write has failed; each is told once.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let length = std::mem::take(&mut self.length);
+        if let Err(error) = self.writer.write_all(&self.bytes[..length]) {
+            self.error.get_or_insert(error);
         }
-        self.second = now.as_second();
-        let zoned = now.to_zoned_datetime(self.zone.clone());
-        // The form was tried when the options were read.
-        self.text = jiff::fmt::strtime::format(format, &zoned).unwrap_or_default();
-        true
+        self.error.take().map_or(Ok(()), Err)
+    }
+
+    /// Makes room by writing. What is longer than a batch is written from where it is: a copy would only push
+    /// other things out of the cache.
+    #[cold]
+    fn overflow(&mut self, bytes: &[u8]) {
+        let length = std::mem::take(&mut self.length);
+        let mut written = self.writer.write_all(&self.bytes[..length]);
+        match self.bytes.get_mut(..bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.length = bytes.len();
+            }
+            None => written = written.and_then(|()| self.writer.write_all(bytes)),
+        }
+        if let Err(error) = written {
+            self.error.get_or_insert(error);
+        }
     }
 }
 
-/// Returns whether a form of time shows fractions of a second, in whichever of strftime's spellings.
-fn changes_within_a_second(format: &str) -> bool {
-    let at = |nanosecond| {
-        let time = Timestamp::new(0, nanosecond).unwrap_or_default();
-        jiff::fmt::strtime::format(format, &time.to_zoned_datetime(TimeZone::UTC)).ok()
-    };
-    at(123_456_789) != at(987_654_321)
+impl<W: AsFd> Sink for Batch<W> {
+    #[inline]
+    fn append(&mut self, bytes: &[u8]) {
+        match self.bytes.get_mut(self.length..self.length + bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.length += bytes.len();
+            }
+            None => self.overflow(bytes),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Tone;
+    use crate::output::writer::Progress;
+    use std::io::{PipeReader, PipeWriter, Read};
 
-    const WEB: InstanceId = InstanceId { process_type: 0, number: 1 };
-    const JOB: InstanceId = InstanceId { process_type: 1, number: 1 };
-    const NOBODY: InstanceId = InstanceId { process_type: 9, number: 1 };
-
-    fn voice(id: InstanceId, name: &str, quiet: bool) -> Voice {
-        Voice { id, name: name.to_owned(), quiet }
-    }
-
-    /// A screen of `web.1`, which is shown, and `job.1`, which is not.
-    fn screen(form: Form) -> Screen {
-        let voices = vec![voice(WEB, "web.1", false), voice(JOB, "job.1", true)];
-        Screen::new(form, TimeZone::UTC, voices, false)
-    }
-
-    fn text() -> Form {
-        let timestamp = None;
-        Form::Text(crate::output::Look { color: false, timestamp, prefix: true, width: 6 })
-    }
-
-    fn say(speaker: Speaker, text: &str) -> Say {
-        let (tone, facts) = (Tone::News, serde_json::Map::new());
-        Say { speaker, tone, event: "event", text: text.to_owned(), facts }
-    }
-
-    /// Takes what waits to be written.
-    fn taken(screen: &mut Screen) -> String {
-        let text = String::from_utf8_lossy(screen.batch()).into_owned();
-        assert_eq!(screen.pending(), text.len());
-        screen.clear();
-        assert_eq!(screen.pending(), 0);
-        text
+    fn batch() -> (Batch<PipeWriter>, PipeReader, Progress) {
+        let (reader, writer) = io::pipe().unwrap();
+        let progress = Progress::default();
+        (Batch::new(Writer::new(writer, progress.clone())), reader, progress)
     }
 
     #[test]
-    fn an_instance_is_taken_in_once_and_known_by_its_name() {
-        for form in [text(), Form::Json] {
-            let mut screen = screen(form);
-            assert!(!screen.add(voice(WEB, "other", true)));
-            assert!(screen.add(voice(NOBODY, "new.1", false)));
-            assert_eq!(screen.name_of(WEB), Some("web.1"));
-            assert_eq!(screen.name_of(JOB), Some("job.1"));
-            assert_eq!(screen.name_of(NOBODY), Some("new.1"));
-        }
-        assert_eq!(screen(text()).name_of(NOBODY), None);
+    fn short_lines_wait_for_a_full_batch_or_a_flush() {
+        let (mut batch, mut reader, progress) = batch();
+        batch.append(b"one\n");
+        batch.append(b"two\n");
+        assert_eq!(progress.bytes(), 0);
+        batch.flush().unwrap();
+        assert_eq!(progress.bytes(), 8);
+        batch.flush().unwrap();
+        drop(batch);
+        let mut got = String::new();
+        reader.read_to_string(&mut got).unwrap();
+        assert_eq!(got, "one\ntwo\n");
     }
 
     #[test]
-    fn what_a_pipe_leaves_unfinished_is_a_line_at_its_end() {
-        let mut screen = screen(text());
-        let mut lines = Lines::unchanged();
-        let show = screen.show_of(WEB);
-        screen.push(show, &mut lines, b"one\ntwo");
-        assert_eq!(taken(&mut screen), "web.1  | one\n");
-        screen.end(show, &mut lines);
-        assert_eq!(taken(&mut screen), "web.1  | two\n");
-        screen.end(show, &mut lines);
-        screen.prompt(show, &mut lines);
-        assert_eq!(taken(&mut screen), "");
+    fn lines_of_any_length_come_out_whole_and_in_order() {
+        let (mut batch, mut reader, progress) = batch();
+        let lengths = [10, BATCH - 20, 30, BATCH, 1, BATCH + 1, 5, 3 * BATCH, 2];
+        let lines: Vec<Vec<u8>> =
+            (b'a'..).zip(lengths).map(|(byte, length)| vec![byte; length]).collect();
+        let mut got = Vec::new();
+        std::thread::scope(|scope| {
+            let lines = &lines;
+            scope.spawn(move || {
+                for line in lines {
+                    batch.append(line);
+                    let (taken, length) = (progress.bytes(), batch.length);
+                    assert!(length <= BATCH, "no more is kept");
+                    assert!(taken > 0 || length == 10 || length == BATCH - 10);
+                }
+                batch.flush().unwrap();
+            });
+            reader.read_to_end(&mut got).unwrap();
+        });
+        assert!(got == lines.concat());
     }
 
     #[test]
-    fn a_prompt_is_ended_by_whoever_speaks_next_or_by_the_end_of_its_pipe() {
-        let mut screen = screen(text());
-        let mut lines = Lines::unchanged();
-        let show = screen.show_of(WEB);
-        screen.push(show, &mut lines, b"name: ");
-        screen.prompt(show, &mut lines);
-        screen.say(say(Speaker::System, "stopping"));
-        screen.say(say(Speaker::Instance(JOB), "exited"));
-        screen.say(say(Speaker::Instance(NOBODY), "who"));
-        let expected =
-            "web.1  | name: \nsystem | -- stopping\njob.1  | -- exited\nsystem | -- who\n";
-        assert_eq!(taken(&mut screen), expected);
-        screen.push(show, &mut lines, b"again: ");
-        screen.prompt(show, &mut lines);
-        screen.end(show, &mut lines);
-        assert_eq!(taken(&mut screen), "web.1  | again: \n");
-    }
-
-    #[test]
-    fn nothing_that_a_quiet_instance_writes_is_shown() {
-        for form in [text(), Form::Json] {
-            let mut screen = screen(form);
-            for id in [JOB, NOBODY] {
-                let mut lines = Lines::unchanged();
-                let show = screen.show_of(id);
-                screen.push(show, &mut lines, b"one\ntwo");
-                screen.prompt(show, &mut lines);
-                screen.end(show, &mut lines);
-                assert_eq!(taken(&mut screen), "");
-            }
-        }
-    }
-
-    #[test]
-    fn json_marks_a_piece_of_a_line_and_names_who_speaks() {
-        let mut screen = screen(Form::Json);
-        let mut lines = Lines::unchanged();
-        let show = screen.show_of(WEB);
-        screen.push(show, &mut lines, b"one\nna");
-        screen.prompt(show, &mut lines);
-        screen.push(show, &mut lines, b"me");
-        screen.end(show, &mut lines);
-        screen.end(show, &mut lines);
-        screen.say(say(Speaker::Instance(JOB), "exited"));
-        screen.say(say(Speaker::System, "stopping"));
-        let expected = [
-            r#"{"time":"","process":"web.1","line":"one"}"#,
-            r#"{"time":"","process":"web.1","line":"na","partial":true}"#,
-            r#"{"time":"","process":"web.1","line":"me"}"#,
-            r#"{"time":"","event":"event","process":"job.1","text":"exited"}"#,
-            r#"{"time":"","event":"event","text":"stopping"}"#,
-        ];
-        assert_eq!(taken(&mut screen).lines().collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn a_tick_sets_the_time_of_the_lines_and_of_the_pieces() {
-        let timestamp = Some("year %Y".to_owned());
-        let look = crate::output::Look { color: false, timestamp, prefix: true, width: 6 };
-        let mut screen = screen(Form::Text(look));
-        screen.tick();
-        screen.say(say(Speaker::System, "a"));
-        assert!(taken(&mut screen).starts_with("year 20"));
-        // 2020 in milliseconds; the clock of no machine that runs this is before it.
-        assert!(screen.millisecond() > 1_577_836_800_000);
-    }
-
-    #[test]
-    fn the_memory_of_a_long_batch_is_given_back_and_that_of_a_short_one_used_again() {
-        let mut screen = screen(text());
-        let mut lines = Lines::unchanged();
-        let show = screen.show_of(WEB);
-        screen.push(show, &mut lines, &[b'x'; 1 << 20]);
-        screen.end(show, &mut lines);
-        screen.clear();
-        assert!(screen.out.capacity() > 512 << 10, "the next may be as long");
-        screen.shrink();
-        assert!((1..=512 << 10).contains(&screen.out.capacity()), "{}", screen.out.capacity());
-    }
-
-    #[test]
-    fn the_time_is_made_again_at_each_look_only_where_it_shows_fractions() {
-        let now = Timestamp::new(5, 0).unwrap();
-        for (format, again) in [(Some("%T"), false), (Some("%.3f"), true), (None, false)] {
-            let mut clock = Clock::new(format.map(str::to_owned), TimeZone::UTC);
-            assert_eq!(clock.set(now), format.is_some());
-            assert_eq!(clock.set(now), again, "{format:?}");
-        }
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_or_forth_is_followed() {
-        let mut clock = Clock::new(Some("%Y %H:%M:%S".to_owned()), TimeZone::UTC);
-        for (second, text, is_new) in [
-            (0, "1970 00:00:00", true),
-            (0, "1970 00:00:00", false),
-            (86_399, "1970 23:59:59", true),
-            (1, "1970 00:00:01", true),
-            (253_402_207_200, "9999 22:00:00", true),
-            (-1, "1969 23:59:59", true),
-        ] {
-            let now = Timestamp::new(second, 0).unwrap();
-            assert_eq!((clock.set(now), clock.text.as_str()), (is_new, text), "{second}");
-            assert_eq!(clock.millisecond, second * 1000);
-        }
-    }
-
-    #[test]
-    fn fractions_of_a_second_are_found_in_every_spelling() {
-        for format in ["%f", "%3f", "%.3f", "%6N", "%N", "%T%.f", "%H:%M:%S,%3f"] {
-            assert!(changes_within_a_second(format), "{format}");
-        }
-        for format in ["", "%H:%M:%S", "%%f", "%s", "100%%.3f"] {
-            assert!(!changes_within_a_second(format), "{format}");
+    fn a_lost_reader_is_told_at_the_next_flush_and_once() {
+        for length in [1, BATCH + 1] {
+            let (mut batch, reader, _) = batch();
+            drop(reader);
+            batch.append(b"first");
+            batch.append(&vec![b'x'; length]);
+            batch.append(b"last");
+            assert_eq!(batch.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+            batch.append(b"nobody reads it");
+            assert!(batch.flush().is_ok());
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use super::batch::Sink;
+
 /// Appends an output line: `{"time":…,"process":"web.1","line":…}`. Bytes that are not UTF-8 are
 /// replaced in `line`, and `bytes` then holds all of them as numbers, so that nothing is lost.
 /// `partial` marks a piece of a line that goes on.
-pub(crate) fn line(time: &str, process: &str, bytes: &[u8], partial: bool, out: &mut Vec<u8>) {
+pub(crate) fn line(time: &str, process: &str, bytes: &[u8], partial: bool, out: &mut impl Sink) {
     let mut object = Map::new();
     object.insert("time".into(), time.into());
     object.insert("process".into(), process.into());
@@ -31,7 +33,7 @@ pub(crate) fn event(
     process: Option<&str>,
     facts: Map<String, Value>,
     text: &str,
-    out: &mut Vec<u8>,
+    out: &mut impl Sink,
 ) {
     let mut object = Map::new();
     object.insert("time".into(), time.into());
@@ -44,9 +46,8 @@ pub(crate) fn event(
     put(&Value::Object(object), out);
 }
 
-fn put(value: &Value, out: &mut Vec<u8>) {
-    out.extend_from_slice(value.to_string().as_bytes());
-    out.push(b'\n');
+fn put(value: &Value, out: &mut impl Sink) {
+    out.append(format!("{value}\n").as_bytes());
 }
 
 #[cfg(test)]

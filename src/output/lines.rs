@@ -62,6 +62,12 @@ impl Lines {
         }
     }
 
+    /// Returns what the unfinished line has allocated, where it is only split.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.splitter.memory()
+    }
+
     /// Shows what waits: nothing came for a while.
     pub fn silence(&mut self, mut show: impl FnMut(Piece<'_>)) {
         let has_partial = !self.splitter.partial().is_empty();

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use crossbeam_channel::Sender;
 
-use super::batch::Voice;
+use super::screen::Voice;
 use super::subscription::{Follower, Watcher};
 use crate::app::text::printable;
 use crate::app::{InstanceId, RunId};

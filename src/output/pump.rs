@@ -15,20 +15,19 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::uio::readv;
 use nix::unistd::isatty;
 
-use super::batch::{Screen, Show, Voice};
+use super::batch::Batch;
 use super::crlf::Fold;
 use super::lines::Lines;
 use super::message::{FromPump, Say, Speaker, ToPump, Tone};
 use super::ready::{Key, Knocker, Ready, Waiter, pipe_holds};
 use super::render::Form;
+use super::screen::{Screen, Show, Voice};
 use super::subscription::{Archive, Part, Watcher};
 use super::writer::{Progress, Writer};
 use crate::app::RunId;
 
 /// One read; also what a pipe holds by default (pipe(7)).
 const READ: usize = 64 << 10;
-/// A batch is written when it is this long, or when nothing more is waiting.
-const BATCH: usize = 256 << 10;
 /// Silence after which an unfinished line is shown: a prompt.
 const SILENCE: Duration = Duration::from_millis(100);
 /// A terminal holds at most 64 KiB (Linux, tty_buffer.c) and gives 4 KiB a read.
@@ -85,9 +84,7 @@ pub struct Pump<F: Fn(FromPump), W> {
     next_key: u64,
     screen: Screen,
     archive: Archive,
-    writer: Writer<W>,
-    /// When the batch last was long, until its memory is given back.
-    long_since: Option<Instant>,
+    batch: Batch<W>,
     /// Nothing has been silent enough before: the next look at what was there for [`SILENCE`].
     next_look: Option<Instant>,
     buffer: Box<[u8]>,
@@ -120,8 +117,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             next_key: 0,
             screen: Screen::new(form, zone, voices, is_terminal),
             archive,
-            writer: Writer::new(stdout, progress),
-            long_since: None,
+            batch: Batch::new(Writer::new(stdout, progress)),
             next_look: None,
             buffer: vec![0; READ].into_boxed_slice(),
             folded: Vec::new(),
@@ -135,7 +131,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let mut ready = Ready::new();
         loop {
             let sources = self.sources.iter().map(|(key, source)| (*key, source.pipe.as_fd()));
-            match self.waiter.wait(&mut ready, self.timeout(), self.writer.fd(), sources) {
+            match self.waiter.wait(&mut ready, self.timeout(), self.batch.writer().fd(), sources) {
                 Ok(()) => {}
                 Err(Errno::EINTR) => continue,
                 Err(error) => {
@@ -157,9 +153,6 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                     Key::Knock => {}
                     Key::Stdout => self.lose_stdout(),
                     Key::Source(key) => self.read(key),
-                }
-                if self.screen.pending() >= BATCH {
-                    self.write();
                 }
             }
             if self.next_look.is_some_and(|at| now() >= at) {
@@ -185,11 +178,8 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                 source.lines.shrink();
             }
         }
-        if self.long_since.take_if(is_due).is_some() {
-            self.screen.shrink();
-        }
-        let waiting = self.sources.values().flat_map(|source| [source.waiting_since, source.long_since]);
-        let oldest = waiting.chain([self.long_since]).flatten().min();
+        let since = |source: &Source| [source.waiting_since, source.long_since];
+        let oldest = self.sources.values().flat_map(since).flatten().min();
         self.next_look = oldest.map(|since| since + SILENCE);
     }
 
@@ -242,7 +232,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             }
             Speaker::System => self.archive.announce(at, &say.line()),
         }
-        self.screen.say(say);
+        self.screen.say(say, &mut self.batch);
     }
 
     fn open(&mut self, run: RunId, pipe: OwnedFd) {
@@ -285,8 +275,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let Some(source) = self.sources.get_mut(&key) else { return };
         let id = source.run.instance;
         // What a terminal adds is taken away first.
-        let slots =
-            if source.terminal.is_none() { self.archive.slots(id, READ) } else { None };
+        let slots = if source.terminal.is_none() { self.archive.slots(id, READ) } else { None };
         let is_kept = slots.is_some();
         let count = match slots {
             Some(mut slots) => readv(&source.pipe, &mut slots),
@@ -299,7 +288,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                 let at = self.screen.millisecond();
                 if is_kept {
                     for bytes in self.archive.filled(id, name, at, count) {
-                        self.screen.push(source.show, &mut source.lines, bytes);
+                        self.screen.push(source.show, &mut source.lines, bytes, &mut self.batch);
                     }
                 } else {
                     let mut bytes = &self.buffer[..count];
@@ -312,7 +301,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                         bytes = &self.folded;
                     }
                     self.archive.push(id, name, at, bytes);
-                    self.screen.push(source.show, &mut source.lines, bytes);
+                    self.screen.push(source.show, &mut source.lines, bytes, &mut self.batch);
                 }
             }
             Err(Errno::EAGAIN | Errno::EINTR) => return,
@@ -331,7 +320,7 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     /// The pipe ended: the unfinished line is a line.
     fn close(&mut self, key: u64) {
         if let Some(mut source) = self.sources.remove(&key) {
-            self.screen.end(source.show, &mut source.lines);
+            self.screen.end(source.show, &mut source.lines, &mut self.batch);
             let id = source.run.instance;
             let name = self.screen.name_of(id).unwrap_or_default();
             self.archive.end(id, name, self.screen.millisecond());
@@ -352,9 +341,6 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         });
         for _ in 0..reads {
             self.read(key);
-            if self.screen.pending() >= BATCH {
-                self.write();
-            }
         }
         self.close(key);
     }
@@ -369,37 +355,27 @@ impl<F: Fn(FromPump) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let due: Vec<u64> = due.map(|(key, _)| *key).collect();
         for key in due {
             self.read(key);
-            // All the pipes together may hold more than is to be kept here.
-            if self.screen.pending() >= BATCH {
-                self.write();
-            }
             let Some(source) = self.sources.get_mut(&key) else { continue };
             if source.waiting_since.is_some_and(is_due) {
-                self.screen.prompt(source.show, &mut source.lines);
+                self.screen.prompt(source.show, &mut source.lines, &mut self.batch);
                 source.waiting_since = None;
             }
         }
     }
 
     fn write(&mut self) {
-        if let Err(error) = self.writer.write_all(self.screen.batch()) {
+        if let Err(error) = self.batch.flush() {
             (self.tell)(FromPump::OutputLost(error.kind(), error.to_string()));
         }
-        if self.screen.is_long() {
-            let since = now();
-            self.long_since = Some(since);
-            self.next_look.get_or_insert(since + SILENCE);
-        }
-        self.screen.clear();
     }
 
     fn lose_stdout(&mut self) {
-        if !self.writer.is_lost() {
-            self.writer.lose();
+        if !self.batch.writer().is_lost() {
+            self.batch.writer().lose();
             let kind = io::ErrorKind::BrokenPipe;
             (self.tell)(FromPump::OutputLost(kind, kind.to_string()));
         }
-        self.waiter.forget_stdout(self.writer.fd());
+        self.waiter.forget_stdout(self.batch.writer().fd());
     }
 }
 
@@ -423,6 +399,7 @@ mod tests {
     use super::*;
     use crate::app::InstanceId;
     use crate::output::Look;
+    use crate::output::batch::BATCH;
     use std::io::{Read, Write};
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -563,42 +540,72 @@ mod tests {
         assert_eq!(&out, b"Ada\n");
     }
 
-    #[test]
-    fn pipes_that_filled_while_stdout_was_slow_are_not_all_taken_before_something_is_written() {
+    type IdlePump = Pump<fn(FromPump), std::fs::File>;
+
+    /// Makes a pump that no thread runs, whose output goes nowhere.
+    fn idle_pump(types: u16) -> (IdlePump, Progress) {
         let nowhere = std::fs::File::options().write(true).open("/dev/null").unwrap();
         let (waiter, _knocker) = Waiter::new(&nowhere).unwrap();
         let progress = Progress::default();
         let form = Form::Text(Look { color: false, timestamp: None, prefix: true, width: 1 });
-        let mut pump = Pump {
+        let pump = Pump {
             waiter,
             inbox: crossbeam_channel::unbounded().1,
-            tell: |_| {},
+            tell: (|_| {}) as fn(FromPump),
             sources: HashMap::new(),
             keys: HashMap::new(),
             next_key: 0,
-            screen: Screen::new(form, TimeZone::UTC, voices(32), false),
+            screen: Screen::new(form, TimeZone::UTC, voices(types), false),
             archive: Archive::default(),
-            writer: Writer::new(nowhere, progress.clone()),
-            long_since: None,
+            batch: Batch::new(Writer::new(nowhere, progress.clone())),
             next_look: None,
             buffer: vec![0; READ].into_boxed_slice(),
             folded: Vec::new(),
         };
+        (pump, progress)
+    }
+
+    #[test]
+    fn the_memory_of_a_long_line_is_given_back_when_none_has_come_for_a_while() {
+        let (mut pump, _) = idle_pump(1);
+        let (pipe, mut writer) = io::pipe().unwrap();
+        pump.open(run_of(0), pipe.into());
+        for bytes in [[b'x'; 4096]; 32].iter().chain([&[b'\n'; 4096]]) {
+            writer.write_all(bytes).unwrap();
+            pump.read(0);
+        }
+        let memory = |pump: &IdlePump| pump.sources[&0].lines.memory();
+        assert!(memory(&pump) >= 32 * 4096);
+        pump.look_for_silence();
+        assert!(memory(&pump) >= 32 * 4096, "the next may come soon");
+        assert!(pump.next_look.is_some());
+        pump.sources.get_mut(&0).unwrap().long_since = now().checked_sub(2 * SILENCE);
+        pump.look_for_silence();
+        assert!(memory(&pump) <= 64 << 10);
+        assert!(pump.next_look.is_none(), "nothing more is due");
+    }
+
+    #[test]
+    fn pipes_that_filled_while_stdout_was_slow_are_not_all_taken_before_something_is_written() {
+        let (mut pump, progress) = idle_pump(32);
         let mut writers = Vec::new();
+        let mut held = 0;
         for t in 0..32 {
             let (pipe, mut writer) = io::pipe().unwrap();
             // Full.
             fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-            while writer.write(&[b"x".repeat(4095), b"\n".to_vec()].concat()).is_ok() {}
+            while let Ok(count) = writer.write(&[b"x".repeat(4095), b"\n".to_vec()].concat()) {
+                held += count;
+            }
             pump.open(run_of(t), pipe.into());
             writers.push(writer);
         }
         let long_ago = now().checked_sub(2 * SILENCE);
         pump.sources.values_mut().for_each(|source| source.waiting_since = long_ago);
         pump.show_prompts();
-        let taken = progress.bytes() + pump.screen.pending() as u64;
-        assert!(taken > BATCH as u64, "the pipes held {taken}");
-        assert!(pump.screen.pending() < BATCH);
+        let held = u64::try_from(held).unwrap();
+        assert!(held > BATCH as u64);
+        assert!(progress.bytes() >= held - BATCH as u64, "no more than a batch waits");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use owo_colors::{AnsiColors, DynColor};
 
+use super::batch::Sink;
 use super::filter::Piece;
 use super::lines::Lines;
 use super::message::Tone;
@@ -162,43 +163,40 @@ impl Renderer {
         id: LabelId,
         splitter: &mut LineSplitter,
         bytes: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut impl Sink,
     ) {
         self.refresh(id);
         let prefix = self.labels[id.0].prefix.as_slice();
         let open = &mut self.open;
         splitter.push(bytes, |line| {
             if open.is_none() {
-                out.extend_from_slice(prefix);
+                out.append(prefix);
             } else {
                 begin_behind(open, id, prefix, out);
             }
-            out.extend_from_slice(line);
+            out.append(line);
         });
     }
 
     /// Appends a line without its newline, or a piece of one that silence shows. Anyone else's
     /// unfinished line is ended first.
-    pub fn piece(&mut self, id: LabelId, bytes: &[u8], end: End, out: &mut Vec<u8>) {
+    pub fn piece(&mut self, id: LabelId, bytes: &[u8], end: End, out: &mut impl Sink) {
         self.refresh(id);
-        match self.open.take() {
-            None => out.extend_from_slice(&self.labels[id.0].prefix),
-            Some(speaker) if speaker == id => {}
-            Some(_) => {
-                out.push(b'\n');
-                out.extend_from_slice(&self.labels[id.0].prefix);
-            }
+        let prefix = &self.labels[id.0].prefix;
+        match self.open {
+            None => out.append(prefix),
+            Some(_) => begin_behind(&mut self.open, id, prefix, out),
         }
-        out.extend_from_slice(bytes);
+        out.append(bytes);
         match end {
-            End::Newline => out.push(b'\n'),
+            End::Newline => out.append(b"\n"),
             End::Silence => self.open = Some(id),
         }
     }
 
     /// Appends what the next bytes of a speaker show.
     #[inline]
-    pub fn show(&mut self, id: LabelId, lines: &mut Lines, bytes: &[u8], out: &mut Vec<u8>) {
+    pub fn show(&mut self, id: LabelId, lines: &mut Lines, bytes: &[u8], out: &mut impl Sink) {
         match lines.plain(bytes) {
             Some(splitter) => self.push(id, splitter, bytes, out),
             None => lines.push(bytes, |piece| self.put(id, piece, out)),
@@ -206,7 +204,7 @@ impl Renderer {
     }
 
     /// Appends what a speaker's output shows.
-    pub fn put(&mut self, id: LabelId, piece: Piece<'_>, out: &mut Vec<u8>) {
+    pub fn put(&mut self, id: LabelId, piece: Piece<'_>, out: &mut impl Sink) {
         match piece {
             Piece::Line(bytes) => self.piece(id, bytes, End::Newline, out),
             Piece::Part(bytes) => self.piece(id, bytes, End::Silence, out),
@@ -217,7 +215,7 @@ impl Renderer {
     }
 
     /// Appends a line of pm's own.
-    pub fn say(&mut self, id: LabelId, tone: Tone, text: &str, out: &mut Vec<u8>) {
+    pub fn say(&mut self, id: LabelId, tone: Tone, text: &str, out: &mut impl Sink) {
         let (begin, end) = match (self.look.color, tone) {
             (false, _) => ("", ""),
             (true, Tone::News) => ("\x1b[2m", "\x1b[0m"),
@@ -237,10 +235,10 @@ impl Renderer {
 
 /// Begins a line of this speaker where someone's is unfinished: another's is ended, its own goes on.
 #[cold]
-fn begin_behind(open: &mut Option<LabelId>, id: LabelId, prefix: &[u8], out: &mut Vec<u8>) {
+fn begin_behind(open: &mut Option<LabelId>, id: LabelId, prefix: &[u8], out: &mut impl Sink) {
     if open.take() != Some(id) {
-        out.push(b'\n');
-        out.extend_from_slice(prefix);
+        out.append(b"\n");
+        out.append(prefix);
     }
 }
 

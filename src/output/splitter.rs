@@ -83,6 +83,11 @@ impl LineSplitter {
         self.partial.clear();
     }
 
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.partial.capacity()
+    }
+
     /// Gives back the memory of long lines.
     pub(super) fn shrink(&mut self) {
         self.partial.shrink_to(KEEP);
