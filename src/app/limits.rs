@@ -27,7 +27,7 @@ pub struct Budget {
 /// What happens to an instance that stays over its budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum MemoryAction {
-    /// It is stopped in order and started again
+    /// It is stopped gracefully and started again
     Restart,
     /// A message says so, once
     Warn,

@@ -68,7 +68,7 @@ struct Child {
 /// What becomes of the helpers of a run (see [`Helpers`]) when it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// They stay where it ends by itself, in order, and is not started again: it has made itself a daemon.
+    /// They stay where it ends by itself with success, and is not started again: it has made itself a daemon.
     Stay,
     Go,
 }

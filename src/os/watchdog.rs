@@ -28,7 +28,7 @@ use crate::app::Moment;
 
 /// What `ps` shows of it.
 const NAME: &str = "procfile-guard";
-/// What is written for "pm ends in order".
+/// What is written for "pm ends by itself".
 const GOODBYE: &[u8] = b".";
 
 /// What has become of the watchdog.

@@ -329,7 +329,7 @@ impl SessionLoop {
                 // It was the watchdog's time.
                 Err(RecvTimeoutError::Timeout) if until != deadline => {}
                 Err(RecvTimeoutError::Timeout) => return Event::Ticked,
-                // Both threads are gone, which only a bug can do: end in order.
+                // Both threads are gone, which only a bug can do: end gracefully.
                 Err(RecvTimeoutError::Disconnected) => return Event::Signalled(Signal::TERM),
             }
         }

@@ -84,9 +84,9 @@ fn a_page_says_what_the_command_line_does_not() {
     }
     let run = shown("pm-run.1");
     assert!(run.contains("SYNOPSIS pm run [OPTIONS] <COMMAND>... DESCRIPTION"), "{run}");
-    assert!(run.contains("126 It cannot be executed."), "{run}");
-    assert!(run.contains("2 Wrong usage of the command line."), "{run}");
-    assert!(shown("pm-attach.1").contains("needs a terminal of its own"));
+    assert!(run.contains("126 The command cannot be executed."), "{run}");
+    assert!(run.contains("2 Invalid command line."), "{run}");
+    assert!(shown("pm-attach.1").contains("must have a terminal of its own"));
     assert!(shown("pm-export.1").contains("systemd most Linux servers"));
     let toml = shown("pm.toml.5");
     assert!(toml.contains("memory = string or number The memory budget of one instance"), "{toml}");
