@@ -64,7 +64,7 @@ pub enum Command {
     /// Restart instances of the running session; reads the env files again
     Restart(ctl::RestartArgs),
     /// Stop instances of the running session; they stay stopped
-    Stop(ctl::NamesArgs),
+    Stop(ctl::StopArgs),
     /// Change how many of a process type the running session has
     Scale(ctl::ScaleArgs),
     /// Send a signal to instances of the running session

@@ -1,16 +1,16 @@
-//! A client's end of the socket: one order, its answers.
+//! A client's end of the socket: one request, its responses.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::proto::{Answer, Call, Request, Response, VERSION};
+use super::proto::{self, Request, Response};
 
 /// What a status may take: the session answers at once, unless it is stopped (Ctrl-Z) or stuck.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection to a session, on which one order was given.
+/// A connection to a session, on which one request was sent.
 #[derive(Debug)]
 pub struct Connection {
     reader: BufReader<UnixStream>,
@@ -30,14 +30,14 @@ pub enum Received {
 }
 
 impl Connection {
-    /// Connects and gives the order.
+    /// Connects and sends the request.
     ///
     /// # Errors
     /// Nobody listens there, or the connection breaks.
-    pub fn open(socket: &Path, order: Request) -> io::Result<Self> {
+    pub fn open(socket: &Path, request: Request) -> io::Result<Self> {
         let mut stream = UnixStream::connect(socket)?;
         stream.set_write_timeout(Some(RESPONSE_TIMEOUT))?;
-        send(&mut stream, order)?;
+        send(&mut stream, request)?;
         Ok(Self { reader: BufReader::new(stream), line: Vec::new() })
     }
 
@@ -53,7 +53,7 @@ impl Connection {
             Ok(0) => Ok(Received::Closed),
             Ok(_) => {
                 let line = std::mem::take(&mut self.line);
-                Ok(Received::Response(serde_json::from_slice::<Answer>(&line)?.body))
+                Ok(Received::Response(proto::parse_response(&line)?))
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 Ok(Received::Timeout)
@@ -73,24 +73,22 @@ impl Connection {
     }
 }
 
-/// Gives an order on a new connection.
+/// Sends a request on a new connection.
 ///
 /// # Errors
 /// The connection breaks.
-pub fn send(stream: &mut UnixStream, order: Request) -> io::Result<()> {
-    let mut line = serde_json::to_vec(&Call { pm: VERSION, order })?;
-    line.push(b'\n');
-    stream.write_all(&line)
+pub fn send(stream: &mut UnixStream, request: Request) -> io::Result<()> {
+    stream.write_all(&proto::line(request))
 }
 
-/// Gives an order whose answer comes at once.
+/// Sends a request whose response comes at once.
 ///
 /// # Errors
 /// Nobody listens there, or the connection breaks: [`ErrorKind::UnexpectedEof`] where it is closed without an
 /// answer, [`ErrorKind::TimedOut`] where none comes.
-pub fn request(socket: &Path, order: Request) -> io::Result<Response> {
+pub fn request(socket: &Path, request: Request) -> io::Result<Response> {
     let fail = |kind, text| Err(io::Error::new(kind, text));
-    match Connection::open(socket, order)?.receive(Some(RESPONSE_TIMEOUT))? {
+    match Connection::open(socket, request)?.receive(Some(RESPONSE_TIMEOUT))? {
         Received::Response(body) => Ok(body),
         Received::Closed => fail(ErrorKind::UnexpectedEof, "it ended before it answered"),
         Received::Timeout => {

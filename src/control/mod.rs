@@ -2,6 +2,8 @@
 //! files of a session; what a request means is the supervisor's, and what it does the shell's.
 
 pub mod client;
+pub mod frame;
+pub mod outbox;
 mod peer_credentials;
 pub mod proto;
 pub mod server;

@@ -11,16 +11,6 @@ pub const LINE_LIMIT: usize = 64 << 10;
 
 /// What a client sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
-    /// The version that the client speaks.
-    pub pm: u32,
-    /// What it wants.
-    #[serde(flatten)]
-    pub order: Request,
-}
-
-/// What can be wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Request {
     /// To know what every instance does.
@@ -35,32 +25,25 @@ pub enum Request {
     Scale {
         /// Process types and their counts.
         counts: Vec<(String, u16)>,
-        /// Whether the answer comes when it is so.
+        /// Whether the response comes when it is done.
         wait: bool,
     },
     /// To send a signal to instances.
     Signal {
-        /// Targets or globs.
+        /// Names or globs.
         names: Vec<String>,
         /// Its number.
         signal: i32,
     },
     /// To read the files again and act on what is different.
     Reload {
-        /// Whether the answer comes when it is so.
+        /// Whether the response comes when it is done.
         wait: bool,
     },
     /// To get the output of instances: [`Response::Output`] and [`Response::Lost`], until all is sent.
-    Logs {
-        /// Targets or globs; none: all.
-        names: Vec<String>,
-        /// So many lines of each instance, of those that are kept.
-        lines: usize,
-        /// What comes later, too.
-        follow: bool,
-    },
+    Logs(LogQuery),
     /// To see and to type on the terminal of one instance: [`Response::Attached`], then [`Response::Output`] as
-    /// the terminal gives it. From then on the client sends [`keys`] and [`size`].
+    /// the terminal gives it. From then on the client sends [`Frame`](super::frame::Frame)s.
     Attach {
         /// `web.2`
         name: String,
@@ -71,17 +54,28 @@ pub enum Request {
     },
     /// To end the session.
     Quit {
-        /// Whether the answer comes when it is so.
+        /// Whether the response comes when it is done.
         wait: bool,
     },
 }
 
-/// Whom an order is for.
+/// Which output a client gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogQuery {
+    /// Names or globs; none: all.
+    pub names: Vec<String>,
+    /// So many lines of each instance, of those that are kept.
+    pub lines: usize,
+    /// What comes later, too.
+    pub follow: bool,
+}
+
+/// Whom a request is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Targets {
-    /// Targets or globs.
+    /// Names or globs.
     pub names: Vec<String>,
-    /// Whether the answer comes when it is so.
+    /// Whether the response comes when it is done.
     pub wait: bool,
     /// Milliseconds between the stop signal and SIGKILL, where that is not for the session to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,21 +84,11 @@ pub struct Targets {
 
 /// What a session answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
-    /// The version that the session speaks.
-    pub pm: u32,
-    /// The answer.
-    #[serde(flatten)]
-    pub body: Response,
-}
-
-/// The answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Response {
-    /// It is so; without `wait`, it has begun.
+    /// It is done; without `wait`, it has begun.
     Done,
-    /// For these it did not come true.
+    /// It failed for these.
     Failed {
         /// Who, and why.
         failures: Vec<InstanceFailure>,
@@ -141,7 +125,7 @@ pub enum Response {
     },
 }
 
-/// An instance for which something did not come true.
+/// An instance for which a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceFailure {
     /// `web.2`
@@ -243,84 +227,43 @@ impl InstanceState {
     }
 }
 
+/// A message with the version of the protocol in front.
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    pm: u32,
+    #[serde(flatten)]
+    message: T,
+}
+
 /// Reads a client's line. The error is for the client: what is wrong with it.
 ///
 /// # Errors
-/// It is no JSON object of this version with an order that is known.
-pub fn call(line: &[u8]) -> Result<Call, String> {
+/// It is no JSON object of this version with a request that is known.
+pub fn parse_request(line: &[u8]) -> Result<Request, String> {
     #[derive(Deserialize)]
     struct Greeting {
         pm: u32,
     }
-    let greeting: Greeting =
-        serde_json::from_slice(line).map_err(|error| format!("invalid request: {error}"))?;
-    if greeting.pm != VERSION {
-        return Err(format!(
-            "this session uses version {VERSION} of the protocol, not {}",
-            greeting.pm
-        ));
+    let wrong = |error| format!("invalid request: {error}");
+    let Greeting { pm } = serde_json::from_slice(line).map_err(wrong)?;
+    if pm != VERSION {
+        return Err(format!("this session uses version {VERSION} of the protocol, not {pm}"));
     }
-    serde_json::from_slice(line).map_err(|error| format!("invalid request: {error}"))
+    serde_json::from_slice(line).map(|Versioned { message, .. }| message).map_err(wrong)
 }
 
-/// What a client that is attached sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame<'a> {
-    /// Keys.
-    Keys(&'a [u8]),
-    /// The new size of its terminal.
-    Size {
-        /// Rows.
-        rows: u16,
-        /// Columns.
-        columns: u16,
-    },
+/// Reads a session's line.
+///
+/// # Errors
+/// It is no response that is known.
+pub fn parse_response(line: &[u8]) -> serde_json::Result<Response> {
+    serde_json::from_slice(line).map(|Versioned { message, .. }| message)
 }
 
-/// A frame is a kind, a length of two bytes, and so many bytes.
-pub const FRAME_HEAD: usize = 3;
-const KEYS: u8 = 0;
-const SIZE: u8 = 1;
-
-/// Returns keys as frames.
-pub fn keys_frames(typed: &[u8]) -> Vec<u8> {
-    let frame = |keys: &[u8]| frame(KEYS, keys);
-    typed.chunks(usize::from(u16::MAX)).flat_map(frame).collect()
-}
-
-/// Returns a size as a frame.
-pub fn size_frame(rows: u16, columns: u16) -> Vec<u8> {
-    frame(SIZE, &[rows.to_be_bytes(), columns.to_be_bytes()].concat())
-}
-
-fn frame(kind: u8, bytes: &[u8]) -> Vec<u8> {
-    // The callers give no more than fits.
-    let length = u16::try_from(bytes.len()).unwrap_or_default().to_be_bytes();
-    [&[kind], &length[..], bytes].concat()
-}
-
-/// Returns how many bytes come behind the head of a frame.
-pub fn frame_length(head: [u8; FRAME_HEAD]) -> usize {
-    usize::from(u16::from_be_bytes([head[1], head[2]]))
-}
-
-/// Reads a frame. `None` where it is none.
-pub fn parse_frame(head: [u8; FRAME_HEAD], bytes: &[u8]) -> Option<Frame<'_>> {
-    match (head[0], bytes) {
-        (KEYS, keys) => Some(Frame::Keys(keys)),
-        (SIZE, &[a, b, c, d]) => Some(Frame::Size {
-            rows: u16::from_be_bytes([a, b]),
-            columns: u16::from_be_bytes([c, d]),
-        }),
-        (_, _) => None,
-    }
-}
-
-/// Returns an answer as a line.
-pub fn line(body: Response) -> Vec<u8> {
-    let answer = Answer { pm: VERSION, body };
+/// Returns a [`Request`] or a [`Response`] as a line.
+pub fn line(message: impl Serialize) -> Vec<u8> {
     // Strings, numbers and lists always become JSON.
-    let mut line = serde_json::to_vec(&answer).unwrap_or_default();
+    let mut line = serde_json::to_vec(&Versioned { pm: VERSION, message }).unwrap_or_default();
     line.push(b'\n');
     line
 }
@@ -331,36 +274,21 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_order_and_its_answer_are_readable_lines() {
+    fn a_request_and_its_response_are_readable_lines() {
         let text = br#"{"pm":1,"do":"restart","names":["web"],"wait":true}"#;
         let names = Targets { names: vec!["web".into()], wait: true, timeout_ms: None };
-        assert_eq!(call(text), Ok(Call { pm: 1, order: Request::Restart(names) }));
+        assert_eq!(parse_request(text), Ok(Request::Restart(names)));
         assert_eq!(line(Response::Done), b"{\"pm\":1,\"is\":\"done\"}\n");
     }
 
     #[test]
     fn another_version_is_refused_with_ones_own() {
-        let error = call(br#"{"pm":7,"do":"dance"}"#).unwrap_err();
+        let error = parse_request(br#"{"pm":7,"do":"dance"}"#).unwrap_err();
         assert_eq!(error, "this session uses version 1 of the protocol, not 7");
-        assert!(call(br#"{"pm":1,"do":"dance"}"#).unwrap_err().contains("dance"));
+        assert!(parse_request(br#"{"pm":1,"do":"dance"}"#).unwrap_err().contains("dance"));
     }
 
-    #[test]
-    fn frames_are_read_as_they_were_written() {
-        let split = |frame: &[u8]| {
-            let head = [frame[0], frame[1], frame[2]];
-            assert_eq!(frame_length(head), frame.len() - FRAME_HEAD);
-            (head, frame[FRAME_HEAD..].to_vec())
-        };
-        let (head, bytes) = split(&keys_frames(b"ls\r"));
-        assert_eq!(parse_frame(head, &bytes), Some(Frame::Keys(b"ls\r")));
-        let (head, bytes) = split(&size_frame(40, 300));
-        assert_eq!(parse_frame(head, &bytes), Some(Frame::Size { rows: 40, columns: 300 }));
-        assert_eq!(parse_frame([1, 0, 1], b"x"), None);
-        assert_eq!(parse_frame([9, 0, 0], b""), None);
-    }
-
-    fn order() -> impl Strategy<Value = Request> {
+    fn request() -> impl Strategy<Value = Request> {
         let names = || proptest::collection::vec(".{0,8}", 0..4);
         prop_oneof![
             Just(Request::Status),
@@ -376,23 +304,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(order in order()) {
-            let written = Call { pm: VERSION, order };
-            let line = serde_json::to_vec(&written).unwrap();
+        fn what_is_written_is_read(request in request()) {
+            let mut line = line(&request);
+            prop_assert_eq!(line.pop(), Some(b'\n'));
             prop_assert!(!line.contains(&b'\n'));
-            prop_assert_eq!(call(&line), Ok(written));
+            prop_assert_eq!(parse_request(&line), Ok(request));
         }
 
         #[test]
         fn garbage_is_an_error_and_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = call(&bytes);
+            let _ = parse_request(&bytes);
         }
 
         #[test]
         fn damaged_requests_are_an_error_or_another_request(at in 0_usize..50, byte in any::<u8>()) {
             let mut line = br#"{"pm":1,"do":"restart","names":["web"],"wait":true}"#.to_vec();
             line[at] = byte;
-            let _ = call(&line);
+            let _ = parse_request(&line);
         }
     }
 }

@@ -3,33 +3,26 @@
 //! Each client has two threads, one that reads and one that writes, and a queue between the session and
 //! the writer that is bounded: a client that hangs, floods or sends garbage costs its own connection.
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
 use nix::unistd::geteuid;
 
+use super::outbox::{self, InputSink, Outbox};
 use super::peer_credentials;
-use super::proto::{self, Call, LINE_LIMIT, Request, Response};
+use super::proto::{self, LINE_LIMIT, Request, Response};
 use super::socket_paths::SocketPaths;
 
 /// As many may be connected at a time.
 pub const MAX_CLIENTS: usize = 64;
-/// What waits for one client at most, in bytes; a single message may be longer.
-const QUEUE_LIMIT: usize = 4 << 20;
-/// What a message costs besides its bytes.
-const ITEM_COST: usize = 64;
-/// One write, where there is as much.
-const WRITE_SIZE: usize = 64 << 10;
 /// A client that has connected must ask within this.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the end of a session waits for its last answers to be taken.
@@ -44,93 +37,9 @@ pub struct ClientId(pub u64);
 #[derive(Debug)]
 pub enum ClientEvent {
     /// One asked for something.
-    Requested(ClientId, Call, Outbox),
+    Requested(ClientId, Request, Outbox),
     /// One is gone that had asked.
     Left(ClientId),
-}
-
-/// The way back to a client. The connection ends when the last one is dropped and all is sent.
-#[derive(Clone, Debug)]
-pub struct Outbox {
-    sender: Sender<QueueItem>,
-    fill: Arc<QueueFill>,
-    input_sink: Sender<InputSink>,
-}
-
-/// Takes what an attached client types from its connection, and returns when the client has left or sends
-/// what nobody understands.
-pub struct InputSink(pub Box<dyn FnOnce(&UnixStream) + Send>);
-
-#[derive(Debug)]
-enum QueueItem {
-    Bytes(Vec<u8>),
-    /// Here some was lost: so many lines, or [`CLOSED`].
-    Gap(Arc<AtomicU64>),
-}
-
-/// The gap was told; what is lost from then on is another.
-const CLOSED: u64 = u64::MAX;
-
-/// How full a queue is, and the gap at its end.
-#[derive(Debug, Default)]
-struct QueueFill {
-    bytes: AtomicUsize,
-    gap: Mutex<Option<Arc<AtomicU64>>>,
-}
-
-impl Outbox {
-    /// Lets the client type from now on.
-    pub fn attach(&self, input_sink: InputSink) {
-        // A client has one order, and so one input_sink.
-        let _ = self.input_sink.try_send(input_sink);
-    }
-
-    /// Sends an answer; never blocks.
-    pub fn respond(&self, body: Response) {
-        // A queue that is full belongs to a client that does not read.
-        let _ = self.send(proto::line(body), 0);
-    }
-
-    /// Sends bytes that are so many lines; never blocks. Where the queue is full they are lost, and the
-    /// client is told how many lines, at the place where they would have stood. Returns whether they go.
-    pub fn send(&self, bytes: Vec<u8>, lines: u64) -> bool {
-        let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);
-        let cost = bytes.len() + ITEM_COST;
-        let before = self.fill.bytes.fetch_add(cost, Ordering::AcqRel);
-        // A writer that is gone has nobody to send to.
-        if before == 0 || before + cost <= QUEUE_LIMIT {
-            let _ = self.sender.send(QueueItem::Bytes(bytes));
-            *gap = None;
-            return true;
-        }
-        self.fill.bytes.fetch_sub(cost, Ordering::AcqRel);
-        self.widen(&mut gap, lines);
-        false
-    }
-
-    /// Tells the client, in its turn, that so many lines are lost.
-    pub fn report_loss(&self, lines: u64) {
-        let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);
-        self.widen(&mut gap, lines);
-    }
-
-    fn widen(&self, gap: &mut Option<Arc<AtomicU64>>, lines: u64) {
-        let add = |lost: u64| (lost != CLOSED).then(|| lost + lines);
-        let is_open = |gap: &Arc<AtomicU64>| {
-            gap.fetch_update(Ordering::AcqRel, Ordering::Acquire, add).is_ok()
-        };
-        if !gap.as_ref().is_some_and(is_open) {
-            let opened = Arc::new(AtomicU64::new(lines));
-            *gap = Some(Arc::clone(&opened));
-            let _ = self.sender.send(QueueItem::Gap(opened));
-        }
-    }
-}
-
-impl fmt::Debug for InputSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("InputSink")
-    }
 }
 
 /// How many connections are open.
@@ -275,25 +184,21 @@ fn is_authorized(stream: &UnixStream) -> bool {
 
 /// Reads one request, and then waits for the client to go.
 fn serve(id: ClientId, stream: UnixStream, tell: impl Fn(ClientEvent)) {
-    // Bounded by `fill`.
-    let (sender, receiver) = crossbeam_channel::unbounded();
-    let fill = Arc::new(QueueFill::default());
-    let (input_sink, input_sinks) = crossbeam_channel::bounded(1);
-    let outbox = Outbox { sender, fill: Arc::clone(&fill), input_sink };
+    let (outbox, queue, input_sinks) = outbox::open();
     // One descriptor for both: no number of clients takes those that a start needs.
     let stream = Arc::new(stream);
     let writing = Arc::clone(&stream);
     let Ok(writer) = thread::Builder::new()
         .name("client-out".into())
         .stack_size(STACK)
-        .spawn(move || write(&writing, &receiver, &fill))
+        .spawn(move || queue.write_to(&writing))
     else {
         return;
     };
-    match read_line(&stream).map(|line| proto::call(&line)) {
-        Ok(Ok(call)) => {
-            let attaches = matches!(call.order, Request::Attach { .. });
-            tell(ClientEvent::Requested(id, call, outbox));
+    match read_line(&stream).map(|line| proto::parse_request(&line)) {
+        Ok(Ok(request)) => {
+            let attaches = matches!(request, Request::Attach { .. });
+            tell(ClientEvent::Requested(id, request, outbox));
             // It is dropped where the answer is no.
             if attaches && let Ok(InputSink(take)) = input_sinks.recv() {
                 take(&stream);
@@ -341,41 +246,11 @@ fn read_line(mut stream: &UnixStream) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Writes what comes until nobody sends any more, then ends the connection.
-fn write(mut stream: &UnixStream, from: &Receiver<QueueItem>, fill: &QueueFill) {
-    let mut batch = Vec::new();
-    for first in from {
-        let mut message = Some(first);
-        while let Some(part) = message {
-            match part {
-                QueueItem::Bytes(bytes) => {
-                    fill.bytes.fetch_sub(bytes.len() + ITEM_COST, Ordering::AcqRel);
-                    // All that is kept of the output may come as one: it is not copied.
-                    match batch.is_empty() {
-                        true => batch = bytes,
-                        false => batch.extend(bytes),
-                    }
-                }
-                QueueItem::Gap(gap) => {
-                    let lines = gap.swap(CLOSED, Ordering::AcqRel);
-                    batch.extend(proto::line(Response::Lost { lines }));
-                }
-            }
-            message = if batch.len() < WRITE_SIZE { from.try_recv().ok() } else { None };
-        }
-        if stream.write_all(&batch).is_err() {
-            break;
-        }
-        batch.clear();
-        batch.shrink_to(2 * WRITE_SIZE);
-    }
-    let _ = stream.shutdown(Shutdown::Both);
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::socket_paths;
     use super::*;
+    use crossbeam_channel::Receiver;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use proptest::prelude::*;
     use std::io::{BufRead, BufReader};
@@ -415,10 +290,10 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         let mut stream = UnixStream::connect(&it.socket).unwrap();
         stream.write_all(b"{\"pm\":1,\"do\":\"status\"}\n").unwrap();
-        let Ok(ClientEvent::Requested(id, call, outbox)) = it.asked.recv() else {
+        let Ok(ClientEvent::Requested(id, request, outbox)) = it.asked.recv() else {
             panic!("no request")
         };
-        assert_eq!(call.order, proto::Request::Status);
+        assert_eq!(request, Request::Status);
         outbox.respond(Response::Done);
         drop(outbox);
         assert_eq!(answers(stream), [r#"{"pm":1,"is":"done"}"#]);
@@ -455,23 +330,6 @@ mod tests {
         stream.write_all(b"{\"pm\":2}\n").unwrap();
         assert!(answers(stream)[0].contains("uses version 1"));
         assert!(it.asked.try_recv().is_err());
-    }
-
-    #[test]
-    fn what_is_lost_after_a_gap_was_told_is_another_gap() {
-        let (sender, receiver) = crossbeam_channel::unbounded();
-        let (input_sink, _) = crossbeam_channel::bounded(1);
-        let outbox = Outbox { sender, fill: Arc::default(), input_sink };
-        let told = || match receiver.try_recv() {
-            Ok(QueueItem::Gap(gap)) => gap.swap(CLOSED, Ordering::AcqRel),
-            other => panic!("no gap: {other:?}"),
-        };
-        outbox.report_loss(1);
-        outbox.report_loss(2);
-        assert_eq!(told(), 3);
-        outbox.report_loss(4);
-        assert_eq!(told(), 4);
-        assert!(receiver.is_empty());
     }
 
     #[test]

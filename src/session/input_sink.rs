@@ -12,8 +12,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::console::{self, Console};
-use crate::control::proto::{self, Frame};
-use crate::control::server::{ClientId, InputSink};
+use crate::control::frame::{self, Frame};
+use crate::control::outbox::InputSink;
+use crate::control::server::ClientId;
 use crate::os::pty::Size;
 
 /// One read of what a client sends.
@@ -55,9 +56,9 @@ fn take(mut stream: &UnixStream, console: &Console, client: ClientId) -> io::Res
 fn each(bytes: &[u8], mut take: impl FnMut(Frame<'_>)) -> io::Result<usize> {
     let mut used = 0;
     while let Some((head, rest)) = bytes[used..].split_first_chunk() {
-        let length = proto::frame_length(*head);
+        let length = frame::length(*head);
         let Some(body) = rest.get(..length) else { break };
-        take(proto::parse_frame(*head, body).ok_or(ErrorKind::InvalidData)?);
+        take(frame::parse(*head, body).ok_or(ErrorKind::InvalidData)?);
         used += head.len() + length;
     }
     Ok(used)
@@ -118,7 +119,7 @@ mod tests {
     fn a_program_that_reads_late_gets_all_that_was_typed_also_by_one_who_left() {
         let (_console, mut program, mut client, taking) = terminal();
         let typed: Vec<u8> = (0..400_000_u32).map(|n| b'a' + (n % 23) as u8).collect();
-        client.write_all(&proto::keys_frames(&typed)).unwrap();
+        client.write_all(&frame::of_keys(&typed)).unwrap();
         drop(client);
         // The client's thread ends, although nothing was read.
         taking.join().unwrap();
@@ -131,7 +132,7 @@ mod tests {
     fn what_a_program_never_reads_is_bounded_and_ends_with_its_terminal() {
         let (console, program, mut client, taking) = terminal();
         client.set_nonblocking(true).unwrap();
-        let frame = proto::keys_frames(&[b'x'; 4096]);
+        let frame = frame::of_keys(&[b'x'; 4096]);
         let mut sent = 0;
         let is_stuck = |client: &UnixStream| {
             let mut fds = [PollFd::new(client.as_fd(), PollFlags::POLLOUT)];
@@ -159,7 +160,7 @@ mod tests {
         let (console, program, mut client, taking) = terminal();
         drop(program);
         for _ in 0..100 {
-            client.write_all(&proto::keys_frames(&[b'x'; 4096])).unwrap();
+            client.write_all(&frame::of_keys(&[b'x'; 4096])).unwrap();
         }
         client.set_nonblocking(true).unwrap();
         let answer = client.read(&mut [0]).unwrap_err();
@@ -172,8 +173,7 @@ mod tests {
 
     #[test]
     fn frames_are_taken_whole_however_they_come() {
-        let bytes =
-            [proto::size_frame(3, 4), proto::keys_frames(b"ab"), proto::keys_frames(b"")].concat();
+        let bytes = [frame::of_size(3, 4), frame::of_keys(b"ab"), frame::of_keys(b"")].concat();
         let mut all = Vec::new();
         let mut kept = Vec::new();
         for byte in &bytes {

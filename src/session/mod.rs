@@ -8,6 +8,7 @@ mod input_sink;
 mod job;
 pub(crate) mod messages;
 pub(crate) mod own_terminal;
+mod report;
 pub(crate) mod requests;
 pub(crate) mod run;
 mod subscriber;

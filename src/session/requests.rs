@@ -1,28 +1,22 @@
-//! Where requests of clients come in: names become instances, orders become events, replies become
-//! answers.
+//! The requests of clients: names become instances, replies of the supervisor become responses.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use super::messages;
 use super::subscriber;
 use crate::app::select::select;
-use crate::app::{App, Exit, InstanceId, Moment, Role, Signal, Stdio, reload};
-use crate::control::proto::{
-    InstanceFailure, InstanceState, InstanceStatus, Report, Request, Response, Targets,
-};
-use crate::control::server::{ClientId, Outbox};
+use crate::app::{App, InstanceId, Role};
+use crate::control::outbox::Outbox;
+use crate::control::proto::{InstanceFailure, LogQuery, Response};
+use crate::control::server::ClientId;
 use crate::control::start_lock::StartLock;
-use crate::os::job_control;
-use crate::os::sampler::{Root, Sampler};
 use crate::output::subscription::FOLLOWERS;
 use crate::output::{Follower, PumpHandle, Speaker, ToPump};
-use crate::supervisor::{self, Ask, Doing, Event, Failure, Patience, Reply, RequestId, Supervisor};
+use crate::supervisor::{Event, Failure, Reply, RequestId, Supervisor};
 
 /// Reads the application's files again, by the options that the session was started with. Returns what is
 /// passed over in them, beside the application; the error is for a person.
@@ -50,17 +44,24 @@ impl fmt::Debug for Control {
     }
 }
 
-/// The requests that wait for their answer.
+/// The clients that wait for an answer of the supervisor, or get a stream.
 pub(crate) struct Requests {
     waiting: HashMap<RequestId, Outbox>,
-    /// Who follows the output.
-    followers: HashSet<ClientId>,
-    /// Who follows or is attached, and how many of these there may be.
-    streaming: HashSet<ClientId>,
-    max_streaming: usize,
-    procfile: PathBuf,
+    streams: HashMap<ClientId, Stream>,
+    /// How many streams there may be.
+    max_streams: usize,
+    pub(super) procfile: PathBuf,
     reread: Reread,
     pump: PumpHandle,
+}
+
+/// What a client gets for as long as it is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Lines of output (`pm logs -f`).
+    Logs,
+    /// The output of a terminal (`pm attach`).
+    Terminal,
 }
 
 impl fmt::Debug for Requests {
@@ -69,116 +70,76 @@ impl fmt::Debug for Requests {
     }
 }
 
-/// A request that can be made, or why not.
-type Understood = Result<(supervisor::Request, Patience), Response>;
-
 impl Requests {
     pub(crate) fn new(procfile: PathBuf, reread: Reread, pump: PumpHandle) -> Self {
-        Self {
-            waiting: HashMap::new(),
-            followers: HashSet::new(),
-            streaming: HashSet::new(),
-            max_streaming: 0,
-            procfile,
-            reread,
-            pump,
-        }
+        let (waiting, streams, max_streams) = (HashMap::new(), HashMap::new(), 0);
+        Self { waiting, streams, max_streams, procfile, reread, pump }
     }
 
-    /// Bounds how many clients may follow or be attached.
-    pub(crate) fn limit_streaming(&mut self, most: usize) {
-        self.max_streaming = most;
+    /// Bounds how many clients may have a stream.
+    pub(crate) fn limit_streams(&mut self, most: usize) {
+        self.max_streams = most;
     }
 
-    /// Counts a client that stays, or says why it may not.
-    pub(crate) fn add_streaming(&mut self, client: ClientId) -> Result<(), Response> {
-        if self.streaming.len() >= self.max_streaming {
-            return Err(Response::Refused {
-                reason: format!(
-                    "{} follow the output or are attached already; more would take the open files that a \
-                     restart needs",
-                    self.streaming.len()
-                ),
-                hint: Some("start the session with a higher limit (`ulimit -n`)".to_owned()),
-            });
-        }
-        self.streaming.insert(client);
-        Ok(())
-    }
-
-    fn follow(&mut self, client: ClientId) -> Result<(), Response> {
-        if self.followers.len() >= FOLLOWERS {
+    /// Counts a client that gets a stream, or says why it may not have one.
+    pub(super) fn add_stream(&mut self, client: ClientId, stream: Stream) -> Result<(), Response> {
+        let logs = self.streams.values().filter(|known| **known == Stream::Logs).count();
+        if stream == Stream::Logs && logs >= FOLLOWERS {
             return Err(Response::Refused {
                 reason: format!("{FOLLOWERS} others follow the output already"),
                 hint: Some("`pm logs` without `-f` shows what is kept".to_owned()),
             });
         }
-        self.add_streaming(client)?;
-        self.followers.insert(client);
+        if self.streams.len() >= self.max_streams {
+            return Err(Response::Refused {
+                reason: format!(
+                    "{} follow the output or are attached already; more would take the open files that a \
+                     restart needs",
+                    self.streams.len()
+                ),
+                hint: Some("start the session with a higher limit (`ulimit -n`)".to_owned()),
+            });
+        }
+        self.streams.insert(client, stream);
         Ok(())
     }
 
-    /// Takes an order. What comes of it is answered here at once, or told as events.
-    pub(crate) fn handle(
+    /// Sends kept output to a client, and with `follow` what comes later.
+    pub(super) fn send_logs(
         &mut self,
         client: ClientId,
-        order: Request,
+        LogQuery { names, lines, follow }: LogQuery,
         outbox: Outbox,
         core: &Supervisor,
-    ) -> Vec<Event> {
-        match order {
-            Request::Logs { names, lines, follow } => {
-                let may = select_instances(&names, core);
-                match may.and_then(|_| if follow { self.follow(client) } else { Ok(()) }) {
-                    Ok(()) => {
-                        let follower = follower(client, names, lines, follow, outbox);
-                        self.pump.post(ToPump::Subscribe(follower));
-                        self.pump.wake();
-                    }
-                    Err(body) => outbox.respond(body),
-                }
-                return Vec::new();
-            }
-            // The shell knows the terminals, and what to measure.
-            Request::Attach { .. } | Request::Status => return Vec::new(),
-            // These go to the supervisor.
-            Request::Start(_)
-            | Request::Stop(_)
-            | Request::Restart(_)
-            | Request::Scale { .. }
-            | Request::Signal { .. }
-            | Request::Reload { .. }
-            | Request::Quit { .. } => {}
+    ) {
+        let may = select_instances(&names, core)
+            .and_then(|_| if follow { self.add_stream(client, Stream::Logs) } else { Ok(()) });
+        if let Err(response) = may {
+            outbox.respond(response);
+            return;
         }
-        let grace = match &order {
-            Request::Stop(names) | Request::Restart(names) => {
-                names.timeout_ms.map(Duration::from_millis)
-            }
-            _ => None, // Nothing else says so.
+        let follower = Follower {
+            id: client.0,
+            patterns: names,
+            history: lines,
+            follows: follow,
+            send: subscriber::whole_lines(outbox),
         };
-        let mut events = Vec::new();
-        match self.translate(order, core, &outbox, &mut events) {
-            Ok((request, patience)) => {
-                let id = RequestId(client.0);
-                self.waiting.insert(id, outbox);
-                events.push(Event::Requested(id, Ask { request, patience, grace }));
-            }
-            Err(body) => outbox.respond(body),
-        }
-        events
+        self.pump.post(ToPump::Subscribe(follower));
+        self.pump.wake();
     }
 
-    /// Returns what every instance does.
-    pub(crate) fn report(&self, core: &Supervisor, now: Moment) -> Report {
-        let procfile = self.procfile.to_string_lossy().into_owned();
-        Report { procfile, ..report(core, now) }
+    /// Keeps the way back to a client whose request the supervisor answers.
+    pub(super) fn wait_for_reply(&mut self, client: ClientId, outbox: Outbox) -> RequestId {
+        let id = RequestId(client.0);
+        self.waiting.insert(id, outbox);
+        id
     }
 
     /// Takes the news that a client is gone.
     pub(crate) fn client_left(&mut self, client: ClientId) -> Option<Event> {
         let id = RequestId(client.0);
-        self.followers.remove(&client);
-        self.streaming.remove(&client);
+        self.streams.remove(&client);
         self.pump.post(ToPump::Unsubscribe(client.0));
         self.pump.wake();
         self.waiting.remove(&id).map(|_| Event::Forgotten(id))
@@ -199,8 +160,8 @@ impl Requests {
         });
     }
 
-    /// Reads the files again. What is passed over in them is said to who asked, and in the session.
-    fn reread(&mut self, outbox: &Outbox) -> Result<App, Response> {
+    /// Reads the files again. Warnings about them go to the client that asked, and to the output of the session.
+    pub(super) fn reread(&mut self, outbox: &Outbox) -> Result<App, Response> {
         let (app, warnings) = (self.reread)().map_err(|reason| Response::Refused {
             reason,
             hint: Some("nothing was changed".to_owned()),
@@ -213,72 +174,19 @@ impl Requests {
         }
         Ok(app)
     }
-
-    fn translate(
-        &mut self,
-        order: Request,
-        core: &Supervisor,
-        outbox: &Outbox,
-        events: &mut Vec<Event>,
-    ) -> Understood {
-        match order {
-            // Answered before.
-            Request::Status | Request::Logs { .. } | Request::Attach { .. } => {
-                Ok((supervisor::Request::Start(Vec::new()), Patience::None))
-            }
-            Request::Start(names) => Ok((
-                supervisor::Request::Start(select_instances(&names.names, core)?),
-                patience(names.wait),
-            )),
-            Request::Stop(names) => Ok((
-                supervisor::Request::Stop(select_instances(&names.names, core)?),
-                patience(names.wait),
-            )),
-            Request::Restart(Targets { names, wait, .. }) => {
-                let ids = match names.is_empty() {
-                    true => all_but_release(core),
-                    false => select_instances(&names, core)?,
-                };
-                let new = self.reread(outbox)?;
-                let app = reload::with_environment_of(core.app(), &new);
-                events.push(Event::Reread(Arc::new(app)));
-                Ok((supervisor::Request::Restart(ids), patience(wait)))
-            }
-            Request::Scale { counts, wait } => {
-                let mut wanted = Vec::new();
-                for (name, count) in counts {
-                    let at = core.app().types.iter().position(|known| known.name == name);
-                    let at = at.and_then(|at| u16::try_from(at).ok());
-                    wanted.push((at.ok_or_else(|| no_type(&name, core.app()))?, count));
-                }
-                Ok((supervisor::Request::Scale(wanted), patience(wait)))
-            }
-            Request::Signal { names, signal } => {
-                let ids = select_instances(&names, core)?;
-                Ok((supervisor::Request::Signal(ids, Signal(signal)), Patience::UntilTrue))
-            }
-            Request::Reload { wait } => {
-                let new = self.reread(outbox)?;
-                let reload::Fitted { app, gone } = reload::fit(core.app(), new);
-                Ok((supervisor::Request::Reload { app: Arc::new(app), gone }, patience(wait)))
-            }
-            Request::Quit { wait } => Ok((supervisor::Request::Quit, patience(wait))),
-        }
-    }
 }
 
-fn follower(
-    client: ClientId,
-    patterns: Vec<String>,
-    history: usize,
-    follows: bool,
-    outbox: Outbox,
-) -> Follower {
-    Follower { id: client.0, patterns, history, follows, send: subscriber::whole_lines(outbox) }
-}
-
-fn patience(wait: bool) -> Patience {
-    if wait { Patience::UntilTrue } else { Patience::None }
+/// Returns the positions of process types, with the count that each is to have.
+pub(super) fn select_types(
+    counts: Vec<(String, u16)>,
+    app: &App,
+) -> Result<Vec<(u16, u16)>, Response> {
+    let one = |(name, count): (String, u16)| {
+        let at = app.types.iter().position(|known| known.name == name);
+        let at = at.and_then(|at| u16::try_from(at).ok());
+        Ok((at.ok_or_else(|| no_type(&name, app))?, count))
+    };
+    counts.into_iter().map(one).collect()
 }
 
 fn no_type(name: &str, app: &App) -> Response {
@@ -300,7 +208,7 @@ pub(super) fn select_instances(
     }
     let names: Vec<String> = ids.iter().map(|id| core.app().name_of(*id)).collect();
     match select(patterns, &names) {
-        Ok(select_instances) => Ok(select_instances.into_iter().map(|at| ids[at]).collect()),
+        Ok(chosen) => Ok(chosen.into_iter().map(|at| ids[at]).collect()),
         Err(unknown) => {
             Err(Response::Refused { reason: unknown.to_string(), hint: unknown.hint() })
         }
@@ -308,7 +216,7 @@ pub(super) fn select_instances(
 }
 
 /// Returns every instance, but those of `release` where there is anything else: it runs once, before the others.
-fn all_but_release(core: &Supervisor) -> Vec<InstanceId> {
+pub(super) fn all_but_release(core: &Supervisor) -> Vec<InstanceId> {
     let is_release = |id: &InstanceId| core.app().type_of(*id).policy.role == Role::Release;
     let (release, others): (Vec<_>, Vec<_>) = core.instances().partition(is_release);
     if others.is_empty() { release } else { others }
@@ -323,77 +231,5 @@ fn why(failure: &Failure) -> String {
         Failure::NoPort => "would get a port over 65535".to_owned(),
         Failure::Overruled => "a later request wanted something else".to_owned(),
         Failure::SessionEnds => "the session ends".to_owned(),
-    }
-}
-
-fn report(core: &Supervisor, now: Moment) -> Report {
-    let app = core.app();
-    let instances = core.status(now).into_iter().map(|status| {
-        let (state, restart_in, end) = match status.doing {
-            Doing::Waiting => (InstanceState::Waiting, None, None),
-            Doing::Starting => (InstanceState::Starting, None, None),
-            Doing::Running => (InstanceState::Running, None, None),
-            Doing::Stopping => (InstanceState::Stopping, None, None),
-            Doing::BackingOff(left) => (InstanceState::BackingOff, Some(left.as_secs_f64()), None),
-            Doing::Stopped => (InstanceState::Stopped, None, None),
-            Doing::Ended(exit) if exit.is_success() => (InstanceState::Done, None, Some(exit)),
-            Doing::Ended(exit) => (InstanceState::Failed, None, Some(exit)),
-        };
-        InstanceStatus {
-            name: app.name_of(status.id),
-            state,
-            pid: status.pid,
-            port: app.port_of(status.id),
-            uptime: status.uptime.map(|uptime| uptime.as_secs_f64()),
-            restarts: status.restarts,
-            restart_in,
-            end: end.as_ref().map(Exit::to_string),
-            rss: None,
-            cpu: None,
-        }
-    });
-    let has_terminal = app.types.iter().filter(|known| known.stdio == Stdio::Terminal);
-    Report {
-        session: i32::try_from(std::process::id()).unwrap_or_default(),
-        root: app.root.to_string_lossy().into_owned(),
-        procfile: String::new(),
-        ending: core.is_ending(),
-        types: app.types.iter().map(|known| known.name.clone()).collect(),
-        terminals: has_terminal.map(|known| known.name.clone()).collect(),
-        instances: instances.collect(),
-    }
-}
-
-/// Says how the session is. `helpers` are what has left the groups of leaders. It is measured on a thread of its
-/// own: with many processes it takes longer than a signal may wait.
-pub(crate) fn answer_status(report: Report, helpers: HashMap<i32, Vec<i32>>, outbox: Outbox) {
-    let bare = (report.clone(), outbox.clone());
-    let thread = std::thread::Builder::new().name("status".into()).stack_size(256 << 10);
-    let measuring = move || {
-        let mut report = report;
-        measure(&mut report, &helpers);
-        outbox.respond(Response::Status(Box::new(report)));
-    };
-    let started = job_control::keep_from(|| thread.spawn(measuring));
-    if started.is_err() {
-        let (report, outbox) = bare;
-        outbox.respond(Response::Status(Box::new(report)));
-    }
-}
-
-/// Where nothing can be measured, the figures stay away.
-fn measure(report: &mut Report, helpers: &HashMap<i32, Vec<i32>>) {
-    let Ok(mut sampler) = Sampler::new() else { return };
-    let leaders: Vec<i32> = report.instances.iter().filter_map(|instance| instance.pid).collect();
-    let helpers_of = |leader| helpers.get(&leader).map_or(&[][..], Vec::as_slice);
-    let root = |&leader| Root { leader, limit: None, helpers: helpers_of(leader), group: None };
-    let roots: Vec<_> = leaders.iter().map(root).collect();
-    let usages = sampler.sample(&roots);
-    for (leader, usage) in leaders.into_iter().zip(usages) {
-        let found = report.instances.iter_mut().find(|instance| instance.pid == Some(leader));
-        if let Some(instance) = found {
-            instance.rss = usage.map(|usage| usage.bytes);
-            instance.cpu = sampler.cpu(leader).map(|time| time.as_secs_f64());
-        }
     }
 }

@@ -3,6 +3,7 @@
 mod attach;
 mod children;
 mod close;
+mod requests;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -17,17 +18,15 @@ use jiff::tz::TimeZone;
 use super::budgets::Budgets;
 use super::console::Terminal;
 use super::messages;
-use super::requests::{self, Control, Requests};
+use super::requests::{Control, Requests};
 use super::trace::Trace;
 use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
-use crate::control::proto::{Call, Request};
 use crate::control::server::{ClientEvent, Listener, MAX_CLIENTS, Server};
 use crate::error::Error;
 use crate::os::children::Children;
 use crate::os::clock::Clock;
 use crate::os::job_control::{self, JobControl};
 use crate::os::limits::{NoRoom, OpenFiles};
-use crate::os::pty::Size;
 use crate::os::signals::{Heard, Signals};
 use crate::os::spawn::Spawner;
 use crate::os::watchdog::Watchdog;
@@ -91,7 +90,7 @@ struct SessionLoop {
     app: Arc<App>,
     clock: Clock,
     inputs: Receiver<Input>,
-    /// Answers and facts that wait for their start_lock. Signals go before them.
+    /// Answers and facts that wait their turn. Signals go before them.
     queue: VecDeque<Event>,
     spawner: Spawner,
     children: Children,
@@ -337,7 +336,7 @@ impl SessionLoop {
 
     fn bound_clients(&mut self) {
         let room = self.spawner.room_for_clients();
-        self.requests.limit_streaming(room.streaming);
+        self.requests.limit_streams(room.streaming);
         if let Some(server) = &self.server {
             server.limit_connections(room.connections);
         }
@@ -345,26 +344,8 @@ impl SessionLoop {
 
     fn take(&mut self, input: Input, core: &Supervisor) -> Option<Event> {
         match input {
-            Input::Client(ClientEvent::Requested(
-                client,
-                Call { order: Request::Attach { name, rows, columns }, .. },
-                outbox,
-            )) => {
-                self.attach(client, &name, Size { rows, columns }, outbox, core);
-                None
-            }
-            Input::Client(ClientEvent::Requested(
-                _,
-                Call { order: Request::Status, .. },
-                outbox,
-            )) => {
-                let now = self.clock.now();
-                let report = self.requests.report(core, now);
-                requests::answer_status(report, self.children.helpers(), outbox);
-                None
-            }
-            Input::Client(ClientEvent::Requested(client, call, outbox)) => {
-                self.queue.extend(self.requests.handle(client, call.order, outbox, core));
+            Input::Client(ClientEvent::Requested(client, request, outbox)) => {
+                self.handle_request(client, request, outbox, core);
                 None
             }
             Input::Client(ClientEvent::Left(client)) => {

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
+use crate::control::outbox::Outbox;
 use crate::control::proto::{self, Response};
-use crate::control::server::Outbox;
 use crate::output::Part;
 use crate::output::subscription::SendParts;
 

@@ -1,11 +1,11 @@
-//! The vocabulary between the supervisor and the shell: events are facts in the past tense, actions
+//! The vocabulary between the supervisor and the session loop: events are facts in the past tense, actions
 //! are orders in the imperative.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Moment;
-use super::request::{Ask, Reply, RequestId};
+use super::request::{Reply, Request, RequestId, WaitMode};
 use crate::app::{App, Budget, Exit, InstanceId, Reach, RunId, Signal, Size};
 
 /// What is left of a process group when its leader has ended.
@@ -75,7 +75,16 @@ pub enum Event {
     /// Nobody reads pm's output any more, or it cannot be written; the session ends with this code.
     OutputLost(i32),
     /// Someone asked for something over the control socket.
-    Requested(RequestId, Ask),
+    Requested {
+        /// Names it for the answer.
+        id: RequestId,
+        /// What is asked for.
+        request: Request,
+        /// When the answer comes.
+        wait: WaitMode,
+        /// How long what it stops or restarts may take to stop, in place of what their policies say.
+        grace: Option<Duration>,
+    },
     /// The env files were read again: later starts go by this application, whose types are the same.
     Reread(Arc<App>),
     /// Whoever made a request waits for its answer no more.
@@ -84,7 +93,7 @@ pub enum Event {
     Ticked,
 }
 
-/// What the shell must do now, in order.
+/// What the session loop must do now, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Start the command of a run; answer with [`Event::Spawned`] or [`Event::SpawnFailed`].

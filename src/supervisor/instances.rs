@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Group;
-use super::memory::Watch;
+use super::memory::MemoryWatch;
 use super::state::{Goal, Stage, State};
 use crate::app::{App, InstanceId, Moment};
 
@@ -41,7 +41,7 @@ pub(super) struct Proc {
     pub(super) rest_waits: bool,
     pub(super) group: Group,
     /// What is known of its memory.
-    pub(super) watch: Watch,
+    pub(super) watch: MemoryWatch,
 }
 
 impl Proc {
@@ -62,7 +62,7 @@ impl Proc {
             grace: None,
             rest_waits: false,
             group: Group::Gone,
-            watch: Watch::default(),
+            watch: MemoryWatch::default(),
         }
     }
 }

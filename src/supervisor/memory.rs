@@ -15,7 +15,7 @@ const SAMPLES_OVER: u8 = 3;
 
 /// What the samples of one run have told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Watch {
+pub(super) struct MemoryWatch {
     /// Samples over the budget in a row.
     over: u8,
     /// It was warned of; not again before it has been below.
@@ -63,7 +63,7 @@ impl Supervisor {
         let proc = self.proc(id);
         let State::Up { since } = proc.state else { return };
         if used <= budget.size.bytes() {
-            proc.watch = Watch::default();
+            proc.watch = MemoryWatch::default();
             return;
         }
         proc.watch.over = proc.watch.over.saturating_add(1);

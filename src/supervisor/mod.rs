@@ -1,13 +1,14 @@
 //! The functional core: decides what happens to every instance, and when the session is over.
 //!
-//! It imports std and [`crate::app`], nothing else; it does no I/O and reads no clock. The shell
-//! (`os`) tells it facts with the time that they happened, and does what it answers. Wanted and
+//! It imports std and [`crate::app`], nothing else; it does no I/O and reads no clock. The session
+//! loop tells it facts with the time that they happened, and does what it answers. Wanted and
 //! actual are separate: each event ends with the same reconcile pass.
 
 mod event;
 mod instances;
 mod memory;
 mod outcome;
+mod pending;
 mod reconcile;
 mod request;
 mod shutdown;
@@ -30,9 +31,9 @@ use crate::app::{App, Exit, InstanceId, Moment, Policy, Reach, Role, RunId, Sign
 
 pub use event::{Action, Culprit, Event, Group, Message, Next, Note, Sample, Verdict, Why};
 use instances::{Instances, Proc};
-use memory::Watch;
-use request::Waiter;
-pub use request::{Ask, Failure, Patience, Reply, Request, RequestId};
+use memory::MemoryWatch;
+use pending::PendingRequest;
+pub use request::{Failure, Reply, Request, RequestId, WaitMode};
 use state::{Cause, Goal, Outcome, Phase, Stage, State};
 pub use status::{Doing, Status};
 
@@ -68,7 +69,7 @@ pub struct Supervisor {
     releases: Vec<u16>,
     /// Lives of those that were scaled away, so that late facts about them are known as such.
     left: BTreeMap<InstanceId, u32>,
-    waiters: Vec<Waiter>,
+    pending_requests: Vec<PendingRequest>,
     phase: Phase,
     /// When someone first asked for the end.
     asked: Option<Moment>,
@@ -91,7 +92,7 @@ impl Supervisor {
             procs,
             releases,
             left: BTreeMap::new(),
-            waiters: Vec::new(),
+            pending_requests: Vec::new(),
             phase: Phase::Running,
             asked: None,
             code: None,
@@ -102,7 +103,7 @@ impl Supervisor {
         }
     }
 
-    /// Applies one event and returns what the shell must do, in order.
+    /// Applies one event and returns what the session loop must do, in order.
     #[must_use]
     pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Action> {
         let was_ending = self.is_ending();
@@ -142,9 +143,11 @@ impl Supervisor {
     fn apply(&mut self, event: Event, now: Moment) {
         match event {
             Event::Began | Event::Ticked => {}
-            Event::Requested(id, ask) => self.requested(id, ask, now),
+            Event::Requested { id, request, wait, grace } => {
+                self.requested(id, request, wait, grace, now);
+            }
             Event::Reread(app) => self.go_by(app),
-            Event::Forgotten(id) => self.waiters.retain(|waiter| waiter.id != id),
+            Event::Forgotten(id) => self.pending_requests.retain(|pending| pending.id != id),
             Event::Signalled(signal) => self.signalled(signal, now),
             Event::OutputLost(code) => self.shut_down(Why::OutputLost, code, now),
             Event::StraysGone => self.strays_gone(),
@@ -184,7 +187,7 @@ impl Supervisor {
             return;
         }
         proc.state = State::Up { since: now };
-        proc.watch = Watch::default();
+        proc.watch = MemoryWatch::default();
         proc.output_open = true;
         proc.rest_waits = false;
         proc.by_request = false;
@@ -204,7 +207,7 @@ impl Supervisor {
             Outcome { exit: Exit::NotStarted, uptime: Duration::ZERO, cause: Cause::Itself };
         let stays_failed = !is_asked_for && self.stays_failed(id, outcome);
         self.out.push(Action::Note(id, Note::CannotStart { error: error.clone(), stays_failed }));
-        self.fail_waiters(id, &Failure::NotStarted(error));
+        self.fail_pending(id, &Failure::NotStarted(error));
         if is_asked_for && self.phase == Phase::Running {
             let proc = self.proc(id);
             proc.state = State::Ended(Exit::NotStarted);

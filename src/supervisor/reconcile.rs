@@ -159,7 +159,7 @@ impl Supervisor {
         for id in self.procs.list(Kind::Left) {
             let Proc { seq, state, .. } = *self.proc(id);
             if state == State::Ended(Exit::Lost) {
-                self.fail_waiters(id, &Failure::Lost);
+                self.fail_pending(id, &Failure::Lost);
             }
             self.left.insert(id, seq);
             self.procs.remove(id);

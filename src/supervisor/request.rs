@@ -1,14 +1,14 @@
-//! What is asked over the control socket: what it changes in what is wanted, and when it has come true.
+//! What is requested over the control socket, and what that changes in the goals of instances.
 //!
 //! An instance that was stopped by request is neither done nor failed: as long as there is one, the
 //! session goes on. A start that was asked for and fails concerns only who asked.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Action;
 use super::instances::Proc;
+use super::pending::{Condition, PendingRequest};
 use super::state::{Goal, Phase, State};
 use super::{Moment, Supervisor};
 use crate::app::{App, Exit, InstanceId, ProcessType, Reach, Signal};
@@ -17,27 +17,16 @@ use crate::app::{App, Exit, InstanceId, ProcessType, Reach, Signal};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// A request, and how long its answer waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
-    /// What is asked for.
-    pub request: Request,
-    /// When the answer comes.
-    pub patience: Patience,
-    /// How long what it stops or restarts may take to stop, where that is not for their policies to say.
-    pub grace: Option<Duration>,
-}
-
 /// When a request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
-    /// When it has come true, or cannot.
-    UntilTrue,
+pub enum WaitMode {
+    /// When it is done, or cannot be.
+    UntilDone,
     /// At once.
-    None,
+    Never,
 }
 
-/// What can be asked for. Instances are of this session; the shell has resolved their names.
+/// What can be requested. Instances are of this session; their names are resolved already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Start those that do not run.
@@ -64,13 +53,13 @@ pub enum Request {
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// It is so, or with [`Patience::None`] it has begun.
+    /// It is done, or with [`WaitMode::Never`] it has begun.
     Done,
-    /// For these it did not come true.
+    /// It failed for these.
     Failed(Vec<(InstanceId, Failure)>),
 }
 
-/// Why something did not come true.
+/// Why a request failed for an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// It could not be started, for this reason.
@@ -89,31 +78,6 @@ pub enum Failure {
     SessionEnds,
 }
 
-/// What someone waits for.
-#[derive(Clone, Debug)]
-pub(super) struct Waiter {
-    pub(super) id: RequestId,
-    hopes: BTreeMap<InstanceId, Hope>,
-    failures: Vec<(InstanceId, Failure)>,
-    until_over: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hope {
-    /// It is up, and is to stay so.
-    Up,
-    /// It is down and stays so.
-    Down,
-    /// It is forgotten.
-    Gone,
-}
-
-enum Progress {
-    Pending,
-    True,
-    Failed(Failure),
-}
-
 impl Supervisor {
     /// Returns the application as it is wanted.
     pub fn app(&self) -> &Arc<App> {
@@ -125,21 +89,28 @@ impl Supervisor {
         self.procs.ids()
     }
 
-    pub(super) fn requested(&mut self, id: RequestId, ask: Ask, now: Moment) {
-        let mut waiter =
-            Waiter { id, hopes: BTreeMap::new(), failures: Vec::new(), until_over: false };
+    /// Takes a request, and answers it or keeps it until it is done.
+    pub(super) fn requested(
+        &mut self,
+        id: RequestId,
+        request: Request,
+        wait: WaitMode,
+        grace: Option<Duration>,
+        now: Moment,
+    ) {
+        let mut pending = PendingRequest::new(id);
         if self.phase == Phase::Running {
-            self.change_goals(ask.request, ask.grace, &mut waiter, now);
+            self.change_goals(request, grace, &mut pending, now);
         } else {
-            waiter.refuse(ask.request);
+            pending.refuse(request);
         }
-        match ask.patience {
-            Patience::UntilTrue => {
-                self.procs.look_again_at(waiter.hopes.keys());
-                self.waiters.push(waiter);
+        match wait {
+            WaitMode::UntilDone => {
+                self.procs.look_again_at(pending.conditions.keys());
+                self.pending_requests.push(pending);
             }
-            Patience::None => {
-                let reply = waiter.reply();
+            WaitMode::Never => {
+                let reply = pending.reply();
                 self.out.push(Action::Reply(id, reply));
             }
         }
@@ -149,19 +120,19 @@ impl Supervisor {
         &mut self,
         request: Request,
         grace: Option<Duration>,
-        waiter: &mut Waiter,
+        pending: &mut PendingRequest,
         now: Moment,
     ) {
         if let Request::Stop(ids) | Request::Restart(ids) = &request {
             self.give_time(ids, grace, now);
         }
         match request {
-            Request::Start(ids) => self.for_each(ids, waiter, Self::want_running),
-            Request::Restart(ids) => self.for_each(ids, waiter, Self::want_renewed),
-            Request::Stop(ids) => self.for_each(ids, waiter, Self::want_stopped),
+            Request::Start(ids) => self.for_each(ids, pending, Self::want_running),
+            Request::Restart(ids) => self.for_each(ids, pending, Self::want_renewed),
+            Request::Stop(ids) => self.for_each(ids, pending, Self::want_stopped),
             Request::Scale(counts) => {
                 for (process_type, count) in counts {
-                    self.scale(process_type, count, waiter);
+                    self.scale(process_type, count, pending);
                 }
             }
             Request::Signal(ids, signal) => {
@@ -171,13 +142,13 @@ impl Supervisor {
                             let run = self.run_of(id);
                             self.out.push(Action::Signal(run, signal, Reach::Group));
                         }
-                        _ => waiter.failures.push((id, Failure::NotRunning)), // It has no group.
+                        _ => pending.failures.push((id, Failure::NotRunning)), // It has no group.
                     }
                 }
             }
-            Request::Reload { app, gone } => self.reload(app, &gone, waiter),
+            Request::Reload { app, gone } => self.reload(app, &gone, pending),
             Request::Quit => {
-                waiter.until_over = true;
+                pending.until_over = true;
                 self.quit(now);
             }
         }
@@ -186,20 +157,20 @@ impl Supervisor {
     fn for_each(
         &mut self,
         ids: Vec<InstanceId>,
-        waiter: &mut Waiter,
-        want: fn(&mut Self, InstanceId) -> Hope,
+        pending: &mut PendingRequest,
+        want: fn(&mut Self, InstanceId) -> Condition,
     ) {
         for id in ids {
             if self.procs.get(id).is_some() {
-                let hope = want(self, id);
-                waiter.hopes.insert(id, hope);
+                let condition = want(self, id);
+                pending.conditions.insert(id, condition);
             } else {
-                waiter.failures.push((id, Failure::Overruled));
+                pending.failures.push((id, Failure::Overruled));
             }
         }
     }
 
-    fn want_running(&mut self, id: InstanceId) -> Hope {
+    fn want_running(&mut self, id: InstanceId) -> Condition {
         let proc = self.proc(id);
         match proc.state {
             // A restart that someone waits for ends with one that runs, too.
@@ -208,10 +179,10 @@ impl Supervisor {
             State::Stopping { .. } | State::Draining { .. } => proc.goal = Goal::Renew,
             State::Idle | State::Backoff { .. } | State::Ended(_) => self.make_ready(id),
         }
-        Hope::Up
+        Condition::Up
     }
 
-    fn want_renewed(&mut self, id: InstanceId) -> Hope {
+    fn want_renewed(&mut self, id: InstanceId) -> Condition {
         let proc = self.proc(id);
         match proc.state {
             State::Up { .. }
@@ -220,10 +191,10 @@ impl Supervisor {
             | State::Draining { .. } => proc.goal = Goal::Renew,
             State::Idle | State::Backoff { .. } | State::Ended(_) => self.make_ready(id),
         }
-        Hope::Up
+        Condition::Up
     }
 
-    fn want_stopped(&mut self, id: InstanceId) -> Hope {
+    fn want_stopped(&mut self, id: InstanceId) -> Condition {
         let proc = self.proc(id);
         match proc.state {
             // Done or failed by itself stays what it is.
@@ -235,7 +206,7 @@ impl Supervisor {
             | State::Draining { .. }
             | State::Backoff { .. } => proc.goal = Goal::Stop,
         }
-        Hope::Down
+        Condition::Down
     }
 
     /// Lets an instance that does not run be started next, as though it had never crashed.
@@ -252,17 +223,17 @@ impl Supervisor {
         proc.streak = 0;
     }
 
-    fn scale(&mut self, process_type: u16, count: u16, waiter: &mut Waiter) {
+    fn scale(&mut self, process_type: u16, count: u16, pending: &mut PendingRequest) {
         let of_number = |number| InstanceId { process_type, number };
         if count > 0 && self.app.port_of(of_number(count)).is_none() {
-            waiter.failures.push((of_number(count), Failure::NoPort));
+            pending.failures.push((of_number(count), Failure::NoPort));
             return;
         }
         let all: Vec<_> = self.procs.of_type(process_type).map(|(id, _)| id).collect();
         for id in all {
             if id.number > count {
                 self.proc(id).goal = Goal::Leave;
-                waiter.hopes.insert(id, Hope::Gone);
+                pending.conditions.insert(id, Condition::Gone);
             }
         }
         for id in (1..=count).map(of_number) {
@@ -270,13 +241,13 @@ impl Supervisor {
                 // Whatever it does, it is not touched.
                 Some(Goal::Run | Goal::Renew | Goal::Stop) => {}
                 Some(Goal::Leave) => {
-                    let hope = self.want_running(id);
-                    waiter.hopes.insert(id, hope);
+                    let condition = self.want_running(id);
+                    pending.conditions.insert(id, condition);
                 }
                 None => {
                     let seq = self.left.remove(&id).unwrap_or(0);
                     self.procs.insert(id, Proc { by_request: true, ..Proc::new(seq) });
-                    waiter.hopes.insert(id, Hope::Up);
+                    pending.conditions.insert(id, Condition::Up);
                 }
             }
         }
@@ -284,7 +255,7 @@ impl Supervisor {
 
     /// Takes the new application: what lives by other words than before is renewed, types that are
     /// gone leave, new ones come with their count.
-    fn reload(&mut self, app: Arc<App>, gone: &[u16], waiter: &mut Waiter) {
+    fn reload(&mut self, app: Arc<App>, gone: &[u16], pending: &mut PendingRequest) {
         let known = self.app.types.len();
         self.go_by(app);
         for id in self.procs.ids().collect::<Vec<_>>() {
@@ -296,111 +267,17 @@ impl Supervisor {
             };
             if is_gone {
                 self.proc(id).goal = Goal::Leave;
-                waiter.hopes.insert(id, Hope::Gone);
+                pending.conditions.insert(id, Condition::Gone);
             } else if is_other.is_some_and(|born| !same_life(&born, &self.app, id))
                 && matches!(self.proc(id).goal, Goal::Run | Goal::Renew)
             {
-                let hope = self.want_renewed(id);
-                waiter.hopes.insert(id, hope);
+                let condition = self.want_renewed(id);
+                pending.conditions.insert(id, condition);
             }
         }
         for at in known..self.app.types.len() {
             let count = self.app.types[at].count;
-            self.scale(u16::try_from(at).unwrap_or(u16::MAX), count, waiter);
-        }
-    }
-
-    /// Tells everyone who waits for an instance that it cannot come true.
-    pub(super) fn fail_waiters(&mut self, id: InstanceId, failure: &Failure) {
-        for waiter in &mut self.waiters {
-            if waiter.hopes.remove(&id).is_some() {
-                waiter.failures.push((id, failure.clone()));
-            }
-        }
-    }
-
-    /// Answers every request that has come true, or cannot. Only what has changed can have come true, unless the
-    /// end of the session has begun just now: that concerns all.
-    pub(super) fn answer(&mut self, began_to_end: bool) {
-        let changed = self.procs.take_changed();
-        let mut waiters = std::mem::take(&mut self.waiters);
-        waiters.retain_mut(|waiter| {
-            let all =
-                if began_to_end { waiter.hopes.keys().copied().collect() } else { Vec::new() };
-            for id in if began_to_end { &all } else { &changed } {
-                let Some(hope) = waiter.hopes.get(id) else { continue };
-                match self.progress(*id, *hope) {
-                    Progress::Pending => continue,
-                    Progress::True => {}
-                    Progress::Failed(failure) => waiter.failures.push((*id, failure)),
-                }
-                waiter.hopes.remove(id);
-            }
-            let waits = !waiter.hopes.is_empty() || waiter.until_over && self.phase != Phase::Over;
-            if !waits {
-                self.out.push(Action::Reply(waiter.id, waiter.reply()));
-            }
-            waits
-        });
-        self.waiters = waiters;
-    }
-
-    /// Returns whether every request that has no answer waits for something.
-    #[cfg(test)]
-    pub(super) fn waits_for_all(&self) -> bool {
-        let mut hopes = self.waiters.iter().flat_map(|waiter| &waiter.hopes);
-        hopes.all(|(id, hope)| matches!(self.progress(*id, *hope), Progress::Pending))
-    }
-
-    fn progress(&self, id: InstanceId, hope: Hope) -> Progress {
-        let ends = self.phase != Phase::Running;
-        let proc = self.procs.get(id);
-        match (hope, proc) {
-            (Hope::Gone, None) => Progress::True,
-            (Hope::Up | Hope::Down, None) => Progress::Failed(Failure::Overruled),
-            (Hope::Up, Some(_)) if ends => Progress::Failed(Failure::SessionEnds),
-            (Hope::Up, Some(proc)) => match (proc.goal, proc.state) {
-                // One that is to be restarted has the goal to be renewed until it is.
-                (Goal::Run, State::Up { .. }) => Progress::True,
-                (_, State::Ended(Exit::Lost)) => Progress::Failed(Failure::Lost),
-                (Goal::Stop | Goal::Leave, _) => Progress::Failed(Failure::Overruled),
-                (_, State::Ended(exit)) => Progress::Failed(Failure::Ended(exit)),
-                (Goal::Run | Goal::Renew, _) => Progress::Pending,
-            },
-            (Hope::Down | Hope::Gone, Some(proc)) => match (proc.goal, proc.state) {
-                (_, State::Ended(Exit::Lost)) => Progress::Failed(Failure::Lost),
-                // It had ended by itself, and stays what it is.
-                (Goal::Run | Goal::Renew, State::Ended(_)) => Progress::True,
-                (Goal::Run | Goal::Renew, _) => Progress::Failed(Failure::Overruled),
-                (_, state) if state.is_active() => Progress::Pending,
-                _ => Progress::True, // Nothing runs, and nothing will.
-            },
-        }
-    }
-}
-
-impl Waiter {
-    fn reply(&mut self) -> Reply {
-        let mut failures = std::mem::take(&mut self.failures);
-        failures.sort_by_key(|(id, _)| *id);
-        if failures.is_empty() { Reply::Done } else { Reply::Failed(failures) }
-    }
-
-    /// The session ends: it is too late for all but its end.
-    fn refuse(&mut self, request: Request) {
-        let no = |id| (id, Failure::SessionEnds);
-        match request {
-            Request::Start(ids)
-            | Request::Restart(ids)
-            | Request::Stop(ids)
-            | Request::Signal(ids, _) => self.failures.extend(ids.into_iter().map(no)),
-            Request::Scale(counts) => {
-                self.failures.extend(counts.into_iter().map(|(process_type, count)| {
-                    no(InstanceId { process_type, number: count.max(1) })
-                }));
-            }
-            Request::Reload { app, .. } => self.failures.extend(app.instances().take(1).map(no)),
-            Request::Quit => self.until_over = true,
+            self.scale(u16::try_from(at).unwrap_or(u16::MAX), count, pending);
         }
     }
 }

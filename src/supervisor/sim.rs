@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::state::Phase;
 use super::{
-    Action, Ask, Event, Group, Message, Next, Note, Patience, Reply, Request, RequestId, Sample,
-    Supervisor, Why,
+    Action, Event, Group, Message, Next, Note, Reply, Request, RequestId, Sample, Supervisor,
+    WaitMode, Why,
 };
 use crate::app::{
     App, Environment, Exit, ExitOn, InstanceId, Moment, Policy, ProcessType, Reach, Restart, Role,
@@ -18,7 +18,7 @@ use crate::app::{
 
 /// How a fake child behaves. Times are milliseconds; an end by a signal takes one.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Child {
+pub(super) enum FakeChild {
     /// Runs until it is asked to stop.
     Forever,
     /// Ends only when killed.
@@ -64,7 +64,7 @@ enum Stray {
     Immortal,
 }
 
-impl Child {
+impl FakeChild {
     /// Returns when and how it ends by itself.
     fn own_end(self) -> Option<(u64, Exit)> {
         match self {
@@ -119,15 +119,15 @@ impl Child {
 
 /// A process type of the virtual application. Its nth life is its nth child; the last one repeats.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(super) struct TypeRow {
     pub(super) name: &'static str,
     pub(super) count: u16,
     pub(super) policy: Policy,
-    pub(super) children: Vec<Child>,
+    pub(super) children: Vec<FakeChild>,
 }
 
-pub(super) fn row(name: &'static str, policy: Policy, child: Child) -> Row {
-    Row { name, count: 1, policy, children: vec![child] }
+pub(super) fn row(name: &'static str, policy: Policy, child: FakeChild) -> TypeRow {
+    TypeRow { name, count: 1, policy, children: vec![child] }
 }
 
 pub(super) fn on_failure() -> Policy {
@@ -159,8 +159,8 @@ enum Happening {
 
 /// A run between its spawn and its sweep.
 #[derive(Clone, Debug)]
-struct Life {
-    child: Child,
+struct FakeLife {
+    child: FakeChild,
     leader: Option<Exit>,
     /// What a shell has started itself runs.
     has_job: bool,
@@ -172,7 +172,7 @@ struct Life {
     killed: bool,
 }
 
-impl Life {
+impl FakeLife {
     fn program_runs(&self) -> bool {
         self.leader.is_none() || self.has_job
     }
@@ -191,10 +191,10 @@ pub(super) struct World {
     pub(super) grace: Option<Duration>,
     /// What a run uses at a time, in bytes.
     pub(super) memory: fn(RunId, Moment) -> u64,
-    rows: Vec<Row>,
+    rows: Vec<TypeRow>,
     app: Arc<App>,
     plan: BTreeMap<Moment, VecDeque<Happening>>,
-    lives: BTreeMap<RunId, Life>,
+    lives: BTreeMap<RunId, FakeLife>,
     past: BTreeSet<RunId>,
     strays: Vec<Stray>,
     stop_began: bool,
@@ -211,7 +211,7 @@ fn ms(n: u64) -> Duration {
 }
 
 impl World {
-    pub(super) fn new(exit_on: ExitOn, rows: Vec<Row>) -> Self {
+    pub(super) fn new(exit_on: ExitOn, rows: Vec<TypeRow>) -> Self {
         let types = rows.iter().map(|row| ProcessType {
             count: row.count,
             policy: row.policy.clone(),
@@ -308,13 +308,13 @@ impl World {
             _ => false, // Nothing else ends a session for certain.
         };
         self.stop_began |= asks;
-        if let Event::Requested(id, ask) = &event {
+        if let Event::Requested { id, request, .. } = &event {
             self.asked.insert(*id);
-            self.stop_began |= ask.request == Request::Quit;
+            self.stop_began |= *request == Request::Quit;
         }
         let forwarded = match &event {
             Event::Signalled(signal) if !asks => Some(*signal),
-            Event::Requested(_, Ask { request: Request::Signal(_, signal), .. }) => Some(*signal),
+            Event::Requested { request: Request::Signal(_, signal), .. } => Some(*signal),
             _ => None, // Nothing else is passed on.
         };
         for action in self.sup.handle(event, self.now) {
@@ -338,7 +338,7 @@ impl World {
                 let life = self.lives.get_mut(&run).filter(|life| life.leader.is_none())?;
                 life.leader = Some(exit);
                 let is_left = life.has_job || life.has_members;
-                if !is_left && !matches!(life.child, Child::Leaky(..)) {
+                if !is_left && !matches!(life.child, FakeChild::Leaky(..)) {
                     self.shown(run);
                 }
                 if is_left {
@@ -439,19 +439,19 @@ impl World {
         assert!(!self.stop_began, "a start after the stop began\n{}", self.trace());
         self.spawns += 1;
         let child = self.child_of(run);
-        if let Child::Missing = child {
+        if let FakeChild::Missing = child {
             self.failures += 1;
             let error = "no such file".to_owned();
             return self.soon(self.start_takes, Happening::Fact(Event::SpawnFailed { run, error }));
         }
         let (has_job, has_members) = (child.has_job(), child.has_members());
         let (leader, asked, rest_asked, killed) = (None, 0, 0, false);
-        let life = Life { child, leader, has_job, has_members, asked, rest_asked, killed };
+        let life = FakeLife { child, leader, has_job, has_members, asked, rest_asked, killed };
         self.lives.insert(run, life);
         self.soon(self.start_takes, Happening::Starts(run));
     }
 
-    fn child_of(&self, run: RunId) -> Child {
+    fn child_of(&self, run: RunId) -> FakeChild {
         let children = &self.rows[usize::from(run.instance.process_type)].children;
         children[(run.seq as usize - 1).min(children.len() - 1)]
     }
@@ -462,7 +462,7 @@ impl World {
 
     fn signal(&mut self, run: RunId, signal: Signal, reach: Reach, forwarded: Option<Signal>) {
         let stop_signal = self.stop_signal_of(run);
-        if let Child::Missing = self.child_of(run) {
+        if let FakeChild::Missing = self.child_of(run) {
             return; // The shell has no process for it, and does nothing.
         }
         assert!(self.lives.contains_key(&run), "signalled a run not live\n{}", self.trace());
@@ -490,21 +490,25 @@ impl World {
             return;
         }
         let leader_ends = match child {
-            Child::Immortal => None,
-            Child::Deaf => (signal == Signal::KILL).then_some(1),
-            Child::Master(drain) if polite => Some(1 + drain),
+            FakeChild::Immortal => None,
+            FakeChild::Deaf => (signal == Signal::KILL).then_some(1),
+            FakeChild::Master(drain) if polite => Some(1 + drain),
             _ => Some(1), // Every other leader obeys at once.
         };
         let job_ends = match child {
-            Child::Shell(drain) | Child::ShellOfMaster(drain, _) if polite => Some(1 + drain),
+            FakeChild::Shell(drain) | FakeChild::ShellOfMaster(drain, _) if polite => {
+                Some(1 + drain)
+            }
             _ => Some(1),
         };
         let members_end = match child {
-            Child::LeavesGroupImmortal => None,
-            Child::Master(drain) if polite && !to_rest => Some(1 + drain),
+            FakeChild::LeavesGroupImmortal => None,
+            FakeChild::Master(drain) if polite && !to_rest => Some(1 + drain),
             _ if polite && !to_rest => None, // They were not asked.
-            Child::LeavesGroup(more) | Child::ShellOfMaster(_, more) if polite => Some(1 + more),
-            Child::LeavesGroupDeaf | Child::LeavesDeafJob(..) if polite => None,
+            FakeChild::LeavesGroup(more) | FakeChild::ShellOfMaster(_, more) if polite => {
+                Some(1 + more)
+            }
+            FakeChild::LeavesGroupDeaf | FakeChild::LeavesDeafJob(..) if polite => None,
             _ => Some(1), // Every other obeys at once.
         };
         // A master has ended its workers before it ends.
@@ -541,8 +545,8 @@ impl World {
     /// Asks for something at this moment, and for an answer when it has come true.
     pub(super) fn ask(&mut self, request: Request) -> RequestId {
         let id = RequestId(self.asked.len() as u64 + 1);
-        let (patience, grace) = (Patience::UntilTrue, self.grace);
-        self.deliver(Event::Requested(id, Ask { request, patience, grace }));
+        let (wait, grace) = (WaitMode::UntilDone, self.grace);
+        self.deliver(Event::Requested { id, request, wait, grace });
         id
     }
 

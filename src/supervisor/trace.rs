@@ -1,9 +1,7 @@
 //! Events and actions in one line each, for the traces of tests and of `PM_TRACE`. Names, ids and numbers
 //! only: nothing of the environment stands in them.
 
-use super::{
-    Action, Ask, Event, Group, Message, Next, Note, Patience, Reply, Request, Sample, Why,
-};
+use super::{Action, Event, Group, Message, Next, Note, Reply, Request, Sample, WaitMode, Why};
 use crate::app::{App, InstanceId, Reach, RunId};
 
 /// Describes what happened.
@@ -27,7 +25,14 @@ pub(crate) fn event(event: &Event, app: &App) -> String {
         Event::StraysGone => "strays gone".to_owned(),
         Event::Signalled(signal) => format!("signalled {signal}"),
         Event::OutputLost(code) => format!("output lost: {code}"),
-        Event::Requested(id, ask) => format!("requested {}: {}", id.0, ask_of(ask, app)),
+        Event::Requested { id, request, wait, grace } => {
+            let wait = match wait {
+                WaitMode::UntilDone => "",
+                WaitMode::Never => ", answered at once",
+            };
+            let grace = grace.map(|grace| format!(", {grace:?} to stop")).unwrap_or_default();
+            format!("requested {}: {}{grace}{wait}", id.0, request_of(request, app))
+        }
         Event::Reread(_) => "reread".to_owned(),
         Event::Forgotten(id) => format!("forgotten {}", id.0),
         Event::Ticked => "ticked".to_owned(),
@@ -88,11 +93,11 @@ fn run_name(run: RunId, app: &App) -> String {
     format!("{}#{}", app.name_of(run.instance), run.seq)
 }
 
-fn ask_of(ask: &Ask, app: &App) -> String {
+fn request_of(request: &Request, app: &App) -> String {
     let names = |ids: &[InstanceId]| -> String {
         ids.iter().map(|id| format!(" {}", app.name_of(*id))).collect()
     };
-    let request = match &ask.request {
+    match request {
         Request::Start(ids) => format!("start{}", names(ids)),
         Request::Stop(ids) => format!("stop{}", names(ids)),
         Request::Restart(ids) => format!("restart{}", names(ids)),
@@ -104,13 +109,7 @@ fn ask_of(ask: &Ask, app: &App) -> String {
         Request::Signal(ids, signal) => format!("{signal}{}", names(ids)),
         Request::Reload { .. } => "reload".to_owned(),
         Request::Quit => "quit".to_owned(),
-    };
-    let wait = match ask.patience {
-        Patience::UntilTrue => "",
-        Patience::None => ", answered at once",
-    };
-    let grace = ask.grace.map(|grace| format!(", {grace:?} to stop")).unwrap_or_default();
-    format!("{request}{grace}{wait}")
+    }
 }
 
 fn note_of(note: &Note) -> String {

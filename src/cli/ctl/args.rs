@@ -51,12 +51,9 @@ pub struct StatusArgs {
     pub watch: bool,
 }
 
-/// `pm restart`
-#[derive(Debug, Clone, Args)]
-pub struct RestartArgs {
-    /// Process types, instances or globs: `web`, `web.2`, `w*` [default: all but `release`]
-    #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
+/// How `pm stop` and `pm restart` stop instances.
+#[derive(Debug, Args)]
+pub struct StopOptions {
     /// Time between the stop signal and SIGKILL, in place of the session's
     #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
@@ -66,19 +63,24 @@ pub struct RestartArgs {
     pub wait: WaitArgs,
 }
 
+/// `pm restart`
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    /// Process types, instances or globs: `web`, `web.2`, `w*` [default: all but `release`]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub options: StopOptions,
+}
+
 /// `pm stop`
 #[derive(Debug, Args)]
-pub struct NamesArgs {
+pub struct StopArgs {
     /// Process types, instances or globs: `web`, `web.2`, `w*`
     #[arg(value_name = "NAME", required = true)]
     pub names: Vec<String>,
-    /// Time between the stop signal and SIGKILL, in place of the session's
-    #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
-    pub timeout: Option<Duration>,
     #[command(flatten)]
-    pub target: TargetArgs,
-    #[command(flatten)]
-    pub wait: WaitArgs,
+    pub options: StopOptions,
 }
 
 /// `pm scale`

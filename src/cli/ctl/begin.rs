@@ -274,13 +274,13 @@ fn scale(
         return Ok(());
     }
     let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
-    let order = Request::Scale { counts, wait: true };
-    wait::until_true(&session.endpoint, order, &names, &WaitArgs::default(), sources).map(drop)
+    let request = Request::Scale { counts, wait: true };
+    wait::until_done(&session.endpoint, request, &names, &WaitArgs::default(), sources).map(drop)
 }
 
 fn start(session: &Endpoint, names: Vec<String>, sources: &Sources) -> Result<i32, Error> {
-    let order = Request::Start(Targets { names: names.clone(), wait: true, timeout_ms: None });
-    let code = wait::until_true(session, order, &names, &WaitArgs::default(), sources)?;
+    let request = Request::Start(Targets { names: names.clone(), wait: true, timeout_ms: None });
+    let code = wait::until_done(session, request, &names, &WaitArgs::default(), sources)?;
     tell::note(&format!(
         "{}: started in the session of pid {}; `pm logs -f` shows the output",
         names.join(", "),

@@ -11,7 +11,7 @@ use crate::cli::answer;
 use crate::cli::resolve::look;
 use crate::cli::sources::Sources;
 use crate::control::client::{Connection, Received};
-use crate::control::proto::{Report, Request, Response};
+use crate::control::proto::{LogQuery, Report, Request, Response};
 use crate::error::Error;
 use crate::os;
 use crate::output::history::LINES;
@@ -24,12 +24,12 @@ const TIME: &str = "%H:%M:%S";
 pub(crate) fn logs(args: &LogsArgs, sources: &Sources) -> Result<i32, Error> {
     let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
     let fail = |source| Error::Session { session: session.endpoint.pid, source };
-    let order = Request::Logs {
+    let request = Request::Logs(LogQuery {
         names: args.names.clone(),
         lines: args.lines.unwrap_or(LINES),
         follow: args.follow,
-    };
-    let mut connection = Connection::open(&session.endpoint.socket, order).map_err(fail)?;
+    });
+    let mut connection = Connection::open(&session.endpoint.socket, request).map_err(fail)?;
     let mut log = LogView::new(args, sources, session.report);
     loop {
         let out = match connection.receive(None).map_err(fail)? {

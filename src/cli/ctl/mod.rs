@@ -1,4 +1,4 @@
-//! The subcommands for a running session: each gives one order, and waits until it is so.
+//! The subcommands for a running session: each sends one request, and waits until it is done.
 
 pub mod args;
 pub(crate) mod attach;
@@ -14,25 +14,29 @@ use crate::cli::sources::Sources;
 use crate::control::proto::{Request, Targets};
 use crate::error::Error;
 use crate::resources::cpus;
-use args::{NamesArgs, RestartArgs, ScaleArgs, SignalArgs, WaitArgs, WholeArgs};
+use args::{RestartArgs, ScaleArgs, SignalArgs, StopArgs, StopOptions, WaitArgs, WholeArgs};
 
 /// `pm restart`
 pub(crate) fn restart(args: &RestartArgs, sources: &Sources) -> Result<i32, Error> {
-    let RestartArgs { names, timeout, target, wait } = args.clone();
-    named(&NamesArgs { names, timeout, target, wait }, sources, Request::Restart)
+    stopping(&args.names, &args.options, sources, Request::Restart)
 }
 
 /// `pm stop`
-pub(crate) fn stop(args: &NamesArgs, sources: &Sources) -> Result<i32, Error> {
-    named(args, sources, Request::Stop)
+pub(crate) fn stop(args: &StopArgs, sources: &Sources) -> Result<i32, Error> {
+    stopping(&args.names, &args.options, sources, Request::Stop)
 }
 
-fn named(args: &NamesArgs, sources: &Sources, order: fn(Targets) -> Request) -> Result<i32, Error> {
-    let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
-    let timeout_ms = args.timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-    let (names, wait) = (args.names.clone(), !args.wait.no_wait);
-    let names = Targets { names, wait, timeout_ms };
-    wait::until_true(&session.endpoint, order(names), &args.names, &args.wait, sources)
+fn stopping(
+    names: &[String],
+    options: &StopOptions,
+    sources: &Sources,
+    request: fn(Targets) -> Request,
+) -> Result<i32, Error> {
+    let StopOptions { timeout, target, wait } = options;
+    let session = find::one(target, sources, names, find::has_instances)?;
+    let timeout_ms = timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    let targets = Targets { names: names.to_vec(), wait: !wait.no_wait, timeout_ms };
+    wait::until_done(&session.endpoint, request(targets), names, wait, sources)
 }
 
 /// `pm scale`
@@ -53,8 +57,8 @@ pub(crate) fn scale(args: &ScaleArgs, sources: &Sources) -> Result<i32, Error> {
     }
     let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
     let session = find::one(&args.target, sources, &names, find::runs_types)?;
-    let order = Request::Scale { counts, wait: !args.wait.no_wait };
-    wait::until_true(&session.endpoint, order, &names, &args.wait, sources)
+    let request = Request::Scale { counts, wait: !args.wait.no_wait };
+    wait::until_done(&session.endpoint, request, &names, &args.wait, sources)
 }
 
 /// `pm signal`
@@ -63,8 +67,8 @@ pub(crate) fn signal(args: &SignalArgs, sources: &Sources) -> Result<i32, Error>
         return Err(Error::NotASignal { text: args.signal.clone() });
     };
     let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
-    let order = Request::Signal { names: args.names.clone(), signal };
-    wait::until_true(&session.endpoint, order, &args.names, &WaitArgs::default(), sources)
+    let request = Request::Signal { names: args.names.clone(), signal };
+    wait::until_done(&session.endpoint, request, &args.names, &WaitArgs::default(), sources)
 }
 
 /// `pm reload`
@@ -77,7 +81,7 @@ pub(crate) fn quit(args: &WholeArgs, sources: &Sources) -> Result<i32, Error> {
     whole(args, sources, |wait| Request::Quit { wait })
 }
 
-fn whole(args: &WholeArgs, sources: &Sources, order: fn(bool) -> Request) -> Result<i32, Error> {
+fn whole(args: &WholeArgs, sources: &Sources, request: fn(bool) -> Request) -> Result<i32, Error> {
     let session = find::one(&args.target, sources, &[], find::has_instances)?;
-    wait::until_true(&session.endpoint, order(!args.wait.no_wait), &[], &args.wait, sources)
+    wait::until_done(&session.endpoint, request(!args.wait.no_wait), &[], &args.wait, sources)
 }

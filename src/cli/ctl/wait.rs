@@ -1,4 +1,4 @@
-//! Gives an order and waits until it is so; says for whom, where that takes longer than a second.
+//! Sends a request and waits until it is done; says for whom, where that takes longer than a second.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::error::Error;
 /// Silence before the first word on whom is waited for, and between two words.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Returns 0 when it is so. `names` are whom it concerns; empty: all.
-pub(super) fn until_true(
+/// Returns 0 when it is done. `names` are whom it concerns; empty: all.
+pub(super) fn until_done(
     session: &Endpoint,
-    order: Request,
+    request: Request,
     names: &[String],
     wait: &WaitArgs,
     sources: &Sources,
 ) -> Result<i32, Error> {
     let fail = |source| Error::Session { session: session.pid, source };
-    let is_quit = matches!(order, Request::Quit { .. });
-    let mut connection = Connection::open(&session.socket, order).map_err(fail)?;
+    let is_quit = matches!(request, Request::Quit { .. });
+    let mut connection = Connection::open(&session.socket, request).map_err(fail)?;
     let mut line = LiveLine::new(sources.stderr_is_terminal);
     let mut waited = Duration::ZERO;
     let mut waiting = Vec::new();

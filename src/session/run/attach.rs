@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::SessionLoop;
 use crate::app::RunId;
+use crate::control::outbox::Outbox;
 use crate::control::proto::Response;
-use crate::control::server::{ClientId, Outbox};
+use crate::control::server::ClientId;
 use crate::os::pty::Size;
 use crate::output::{ToPump, Watcher};
 use crate::session::console::Console;
-use crate::session::{input_sink, requests, subscriber};
+use crate::session::requests::{Stream, select_instances};
+use crate::session::{input_sink, subscriber};
 use crate::supervisor::Supervisor;
 
 impl SessionLoop {
@@ -23,7 +25,8 @@ impl SessionLoop {
         core: &Supervisor,
     ) {
         let found = self.terminal_of(name, core);
-        match found.and_then(|found| self.requests.add_streaming(client).map(|()| found)) {
+        let add = |found| self.requests.add_stream(client, Stream::Terminal).map(|()| found);
+        match found.and_then(add) {
             Ok((run, console)) => {
                 console.set_viewer_size(client, size);
                 outbox.respond(Response::Attached);
@@ -44,7 +47,7 @@ impl SessionLoop {
     ) -> Result<(RunId, Arc<Console>), Response> {
         let refused =
             |reason, hint: &str| Response::Refused { reason, hint: Some(hint.to_owned()) };
-        let ids = requests::select_instances(&[name.to_owned()], core)?;
+        let ids = select_instances(&[name.to_owned()], core)?;
         let [id] = ids[..] else {
             return Err(refused(format!("`{name}` is not one instance"), "write `web.1`"));
         };

@@ -1,21 +1,21 @@
 //! What follows the end of an instance: wait, new start, or none.
 
 use crate::app::{Exit, ExitOn, Policy, Signal};
-use crate::supervisor::sim::{Child, Row, World, always, never, on_failure, row};
+use crate::supervisor::sim::{FakeChild, TypeRow, World, always, never, on_failure, row};
 use crate::supervisor::{Event, Group};
 
 const FOREVER: u64 = 1_000_000_000;
 
 #[test]
 fn a_start_is_answered_then_read() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Forever)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
     assert_eq!(w.run(FOREVER), None);
     assert_eq!(w.trace(), "0 spawn web.1#1\n0 web.1 started 101\n0 read web.1#1");
 }
 
 #[test]
 fn crashes_wait_twice_as_long_each_time_and_the_sixth_in_a_row_is_final() {
-    let child = Child::ExitsAfter(10, Exit::Code(3));
+    let child = FakeChild::ExitsAfter(10, Exit::Code(3));
     let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), child)]);
     assert_eq!(w.run(FOREVER), Some(3));
     w.assert(
@@ -44,7 +44,7 @@ fn crashes_wait_twice_as_long_each_time_and_the_sixth_in_a_row_is_final() {
 #[test]
 fn the_wait_grows_to_thirty_seconds_and_no_further() {
     let policy = Policy { max_restarts: 100, ..on_failure() };
-    let child = Child::ExitsAfter(0, Exit::Code(1));
+    let child = FakeChild::ExitsAfter(0, Exit::Code(1));
     let mut w = World::new(ExitOn::Failure, vec![row("web", policy, child)]);
     w.run(2_000_000);
     let waits: Vec<_> = w.lines(&["again"]).iter().map(|line| wait_of(line)).take(9).collect();
@@ -54,7 +54,7 @@ fn the_wait_grows_to_thirty_seconds_and_no_further() {
 
 #[test]
 fn a_restart_waits_until_the_output_of_the_life_before_is_shown_and_a_stop_does_not() {
-    let child = Child::ExitsAfter(10, Exit::Code(0));
+    let child = FakeChild::ExitsAfter(10, Exit::Code(0));
     let mut w = World::new(ExitOn::Failure, vec![row("web", always(), child)]);
     w.has_reader = false;
     assert_eq!(w.run(1_000_000), None);
@@ -78,7 +78,7 @@ fn wait_of(line: &str) -> String {
 #[test]
 fn ten_seconds_of_uptime_forget_earlier_crashes_and_a_little_less_does_not() {
     for (uptime, expected) in [(10_000, ["500ms"; 3]), (9_999, ["500ms", "1s", "2s"])] {
-        let child = Child::ExitsAfter(uptime, Exit::Code(1));
+        let child = FakeChild::ExitsAfter(uptime, Exit::Code(1));
         let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), child)]);
         w.run(40_000);
         let waits: Vec<_> = w.lines(&["again"]).iter().map(|line| wait_of(line)).collect();
@@ -90,10 +90,10 @@ fn ten_seconds_of_uptime_forget_earlier_crashes_and_a_little_less_does_not() {
 
 #[test]
 fn a_long_uptime_after_five_crashes_gives_five_more_chances() {
-    let short = Child::ExitsAfter(0, Exit::Code(1));
+    let short = FakeChild::ExitsAfter(0, Exit::Code(1));
     let mut children = vec![short; 5];
-    children.extend([Child::ExitsAfter(10_000, Exit::Code(1)), short]);
-    let web = Row { children, ..row("web", on_failure(), short) };
+    children.extend([FakeChild::ExitsAfter(10_000, Exit::Code(1)), short]);
+    let web = TypeRow { children, ..row("web", on_failure(), short) };
     let mut w = World::new(ExitOn::Failure, vec![web]);
     assert_eq!(w.run(FOREVER), Some(1));
     assert_eq!(w.lines(&["spawn"]).len(), 11);
@@ -102,7 +102,7 @@ fn a_long_uptime_after_five_crashes_gives_five_more_chances() {
 
 #[test]
 fn a_signal_that_pm_did_not_send_is_a_crash() {
-    let child = Child::ExitsAfter(10, Exit::Signal(crate::app::Signal::KILL));
+    let child = FakeChild::ExitsAfter(10, Exit::Signal(crate::app::Signal::KILL));
     let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), child)]);
     assert_eq!(w.run(400), None);
     w.assert(
@@ -114,7 +114,7 @@ fn a_signal_that_pm_did_not_send_is_a_crash() {
 
 #[test]
 fn always_restarts_clean_exits_which_are_no_crashes_but_wait_longer_each_time() {
-    let child = Child::ExitsAfter(10, Exit::Code(0));
+    let child = FakeChild::ExitsAfter(10, Exit::Code(0));
     let policy = Policy { max_restarts: 1, ..always() };
     let mut w = World::new(ExitOn::All, vec![row("web", policy, child)]);
     assert_eq!(w.run(5_000), None);
@@ -136,9 +136,9 @@ fn always_restarts_clean_exits_which_are_no_crashes_but_wait_longer_each_time() 
 
 #[test]
 fn a_clean_exit_under_always_ends_the_row_of_crashes() {
-    let crash = Child::ExitsAfter(0, Exit::Code(1));
-    let clean = Child::ExitsAfter(0, Exit::Code(0));
-    let web = Row { children: vec![crash, clean, crash], ..row("web", always(), crash) };
+    let crash = FakeChild::ExitsAfter(0, Exit::Code(1));
+    let clean = FakeChild::ExitsAfter(0, Exit::Code(0));
+    let web = TypeRow { children: vec![crash, clean, crash], ..row("web", always(), crash) };
     let mut w = World::new(ExitOn::Failure, vec![web]);
     w.run(3_000);
     let counts: Vec<_> = w.lines(&["again"]).iter().map(|l| l[l.len() - 5..].to_owned()).collect();
@@ -148,7 +148,7 @@ fn a_clean_exit_under_always_ends_the_row_of_crashes() {
 #[test]
 fn never_restarts_nothing() {
     for (exit, code) in [(Exit::Code(0), 0), (Exit::Code(4), 4)] {
-        let child = Child::ExitsAfter(10, exit);
+        let child = FakeChild::ExitsAfter(10, exit);
         let mut w = World::new(ExitOn::Failure, vec![row("web", never(), child)]);
         assert_eq!(w.run(FOREVER), Some(code));
         assert_eq!(w.lines(&["spawn"]).len(), 1);
@@ -159,7 +159,7 @@ fn never_restarts_nothing() {
 #[test]
 fn no_restarts_at_all_gives_up_at_the_first_crash() {
     let policy = Policy { max_restarts: 0, ..on_failure() };
-    let child = Child::ExitsAfter(10, Exit::Code(3));
+    let child = FakeChild::ExitsAfter(10, Exit::Code(3));
     let mut w = World::new(ExitOn::Failure, vec![row("web", policy, child)]);
     assert_eq!(w.run(FOREVER), Some(3));
     assert!(w.trace().contains("10 web.1 exited with code 3; gave up at 1"));
@@ -167,8 +167,8 @@ fn no_restarts_at_all_gives_up_at_the_first_crash() {
 
 #[test]
 fn one_instances_restart_does_not_disturb_another() {
-    let crash = Child::ExitsAfter(10, Exit::Code(1));
-    let rows = vec![row("web", on_failure(), crash), row("api", on_failure(), Child::Forever)];
+    let crash = FakeChild::ExitsAfter(10, Exit::Code(1));
+    let rows = vec![row("web", on_failure(), crash), row("api", on_failure(), FakeChild::Forever)];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(3_000);
     assert_eq!(w.lines(&["api.1"]), ["0 spawn api.1#1", "0 api.1 started 102", "0 read api.1#1"]);
@@ -176,7 +176,7 @@ fn one_instances_restart_does_not_disturb_another() {
 
 #[test]
 fn a_grandchild_that_keeps_the_pipe_delays_the_end_by_the_drain_alone() {
-    let child = Child::Leaky(10, Exit::Code(1));
+    let child = FakeChild::Leaky(10, Exit::Code(1));
     let mut w = World::new(ExitOn::Failure, vec![row("web", never(), child)]);
     assert_eq!(w.run(FOREVER), Some(1));
     w.assert(
@@ -189,7 +189,7 @@ fn a_grandchild_that_keeps_the_pipe_delays_the_end_by_the_drain_alone() {
 
 #[test]
 fn what_a_crash_leaves_in_its_group_is_asked_to_stop_and_swept() {
-    let rows = vec![row("web", on_failure(), Child::LeavesJob(10, Exit::Code(1)))];
+    let rows = vec![row("web", on_failure(), FakeChild::LeavesJob(10, Exit::Code(1)))];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(400);
     w.assert(
@@ -198,7 +198,7 @@ fn what_a_crash_leaves_in_its_group_is_asked_to_stop_and_swept() {
         11 sweep web.1#1
         11 web.1 exited with code 1; again in 500ms (1/5)",
     );
-    let rows = vec![row("web", on_failure(), Child::LeavesDeafJob(10, Exit::Code(1)))];
+    let rows = vec![row("web", on_failure(), FakeChild::LeavesDeafJob(10, Exit::Code(1)))];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(400);
     w.assert(
@@ -213,8 +213,8 @@ fn what_a_crash_leaves_in_its_group_is_asked_to_stop_and_swept() {
 fn facts_about_an_older_life_change_nothing() {
     // The second life is up at 600, or is being started.
     for start_takes in [0, 90] {
-        let children = vec![Child::ExitsAfter(10, Exit::Code(1)), Child::Forever];
-        let web = Row { children, ..row("web", on_failure(), Child::Forever) };
+        let children = vec![FakeChild::ExitsAfter(10, Exit::Code(1)), FakeChild::Forever];
+        let web = TypeRow { children, ..row("web", on_failure(), FakeChild::Forever) };
         let mut w = World::new(ExitOn::Failure, vec![web]);
         w.start_takes = start_takes;
         w.run(600);
@@ -237,7 +237,7 @@ fn facts_about_an_older_life_change_nothing() {
 
 #[test]
 fn a_fact_told_twice_changes_nothing() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Forever)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
     w.run(10);
     let run = crate::app::RunId { instance: w.instance("web.1"), seq: 1 };
     let before = format!("{:?}", w.sup);
@@ -249,7 +249,7 @@ fn a_fact_told_twice_changes_nothing() {
 
 #[test]
 fn a_job_that_writes_elsewhere_still_gets_the_drain_to_end() {
-    let rows = vec![row("web", on_failure(), Child::LeavesDeafJob(10, Exit::Code(1)))];
+    let rows = vec![row("web", on_failure(), FakeChild::LeavesDeafJob(10, Exit::Code(1)))];
     let mut w = World::new(ExitOn::Failure, rows);
     let run = crate::app::RunId { instance: w.instance("web.1"), seq: 1 };
     w.at(11, Event::OutputClosed { run });
@@ -259,7 +259,7 @@ fn a_job_that_writes_elsewhere_still_gets_the_drain_to_end() {
 
 #[test]
 fn output_closed_while_running_ends_nothing_and_needs_no_drain_later() {
-    let child = Child::Leaky(500, Exit::Code(1));
+    let child = FakeChild::Leaky(500, Exit::Code(1));
     let mut w = World::new(ExitOn::Failure, vec![row("web", never(), child)]);
     let run = crate::app::RunId { instance: w.instance("web.1"), seq: 1 };
     w.at(10, Event::OutputClosed { run });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::app::{Exit, ExitOn, Moment, Policy, Signal};
-use crate::supervisor::sim::{Child, Row, World, always, never, on_failure, row};
+use crate::supervisor::sim::{FakeChild, TypeRow, World, always, never, on_failure, row};
 use crate::supervisor::{Culprit, Event, Reply, Request};
 
 const FOREVER: u64 = 1_000_000_000;
@@ -11,8 +11,8 @@ const FOREVER: u64 = 1_000_000_000;
 #[test]
 fn first_ends_with_the_code_of_whatever_ends_first() {
     let rows = vec![
-        row("web", never(), Child::ExitsAfter(50, Exit::Code(3))),
-        row("api", never(), Child::Forever),
+        row("web", never(), FakeChild::ExitsAfter(50, Exit::Code(3))),
+        row("api", never(), FakeChild::Forever),
     ];
     let mut w = World::new(ExitOn::First, rows);
     assert_eq!(w.run(FOREVER), Some(3));
@@ -32,8 +32,8 @@ fn first_ends_with_the_code_of_whatever_ends_first() {
 #[test]
 fn first_takes_a_clean_exit_too_and_blames_nobody() {
     let rows = vec![
-        row("web", never(), Child::ExitsAfter(50, Exit::Code(0))),
-        row("api", never(), Child::ExitsAfter(60, Exit::Code(9))),
+        row("web", never(), FakeChild::ExitsAfter(50, Exit::Code(0))),
+        row("api", never(), FakeChild::ExitsAfter(60, Exit::Code(9))),
     ];
     let mut w = World::new(ExitOn::First, rows);
     assert_eq!(w.run(FOREVER), Some(0));
@@ -46,8 +46,8 @@ fn first_is_the_first_end_whatever_would_be_restarted() {
     for policy in [on_failure as fn() -> Policy, always] {
         for exit in [Exit::Code(3), Exit::Code(0)] {
             let rows = vec![
-                row("web", policy(), Child::ExitsAfter(50, exit)),
-                row("api", policy(), Child::Forever),
+                row("web", policy(), FakeChild::ExitsAfter(50, exit)),
+                row("api", policy(), FakeChild::Forever),
             ];
             let mut w = World::new(ExitOn::First, rows);
             assert_eq!(w.run(FOREVER), Some(exit.code()));
@@ -59,8 +59,8 @@ fn first_is_the_first_end_whatever_would_be_restarted() {
 #[test]
 fn failure_lets_the_others_go_on_after_a_clean_exit() {
     let rows = vec![
-        row("web", on_failure(), Child::ExitsAfter(50, Exit::Code(0))),
-        row("api", on_failure(), Child::ExitsAfter(90, Exit::Code(0))),
+        row("web", on_failure(), FakeChild::ExitsAfter(50, Exit::Code(0))),
+        row("api", on_failure(), FakeChild::ExitsAfter(90, Exit::Code(0))),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     assert_eq!(w.run(FOREVER), Some(0));
@@ -78,9 +78,9 @@ fn failure_lets_the_others_go_on_after_a_clean_exit() {
 #[test]
 fn failure_ends_all_with_the_code_of_the_first_that_failed_for_good() {
     let rows = vec![
-        row("web", on_failure(), Child::Forever),
-        row("api", never(), Child::ExitsAfter(70, Exit::Signal(Signal::KILL))),
-        row("job", never(), Child::LeavesDeafJob(69, Exit::Code(2))),
+        row("web", on_failure(), FakeChild::Forever),
+        row("api", never(), FakeChild::ExitsAfter(70, Exit::Signal(Signal::KILL))),
+        row("job", never(), FakeChild::LeavesDeafJob(69, Exit::Code(2))),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     assert_eq!(w.run(FOREVER), Some(137));
@@ -104,9 +104,9 @@ fn failure_ends_all_with_the_code_of_the_first_that_failed_for_good() {
 #[test]
 fn all_ends_when_all_have_ended_with_the_first_code_that_is_not_zero() {
     let rows = vec![
-        row("web", never(), Child::ExitsAfter(50, Exit::Code(0))),
-        row("api", never(), Child::ExitsAfter(60, Exit::Signal(Signal::HUP))),
-        row("job", never(), Child::ExitsAfter(70, Exit::Code(2))),
+        row("web", never(), FakeChild::ExitsAfter(50, Exit::Code(0))),
+        row("api", never(), FakeChild::ExitsAfter(60, Exit::Signal(Signal::HUP))),
+        row("job", never(), FakeChild::ExitsAfter(70, Exit::Code(2))),
     ];
     let mut w = World::new(ExitOn::All, rows);
     assert_eq!(w.run(FOREVER), Some(129));
@@ -128,7 +128,7 @@ fn all_ends_when_all_have_ended_with_the_first_code_that_is_not_zero() {
 
 #[test]
 fn all_with_clean_exits_alone_ends_with_zero() {
-    let rows = vec![row("web", never(), Child::ExitsAfter(50, Exit::Code(0)))];
+    let rows = vec![row("web", never(), FakeChild::ExitsAfter(50, Exit::Code(0)))];
     let mut w = World::new(ExitOn::All, rows);
     assert_eq!(w.run(FOREVER), Some(0));
     assert_eq!(w.sup.verdict(), &Default::default());
@@ -137,8 +137,8 @@ fn all_with_clean_exits_alone_ends_with_zero() {
 #[test]
 fn an_asked_stop_ends_with_zero_even_where_an_instance_had_failed_under_all() {
     let rows = vec![
-        row("web", never(), Child::ExitsAfter(50, Exit::Code(3))),
-        row("api", never(), Child::Forever),
+        row("web", never(), FakeChild::ExitsAfter(50, Exit::Code(3))),
+        row("api", never(), FakeChild::Forever),
     ];
     let mut w = World::new(ExitOn::All, rows);
     w.at(100, Event::Signalled(Signal::INT));
@@ -148,10 +148,10 @@ fn an_asked_stop_ends_with_zero_even_where_an_instance_had_failed_under_all() {
 
 #[test]
 fn the_code_and_the_culprit_belong_together_under_all_also_of_a_failed_start() {
-    let missing = row("api", on_failure(), Child::Missing);
-    let crash = |after| row("web", never(), Child::ExitsAfter(after, Exit::Code(3)));
-    let late = Row {
-        children: vec![Child::ExitsAfter(50, Exit::Code(1)), Child::Missing],
+    let missing = row("api", on_failure(), FakeChild::Missing);
+    let crash = |after| row("web", never(), FakeChild::ExitsAfter(after, Exit::Code(3)));
+    let late = TypeRow {
+        children: vec![FakeChild::ExitsAfter(50, Exit::Code(1)), FakeChild::Missing],
         ..missing.clone()
     };
     for (rows, code, culprit) in [
@@ -169,10 +169,10 @@ fn the_code_and_the_culprit_belong_together_under_all_also_of_a_failed_start() {
 fn under_all_a_failed_one_stays_failed_and_says_so_while_the_others_go_on() {
     let gives_up = Policy { max_restarts: 1, ..on_failure() };
     let rows = vec![
-        row("web", never(), Child::ExitsAfter(50, Exit::Code(3))),
-        row("api", on_failure(), Child::Missing),
-        row("job", gives_up, Child::ExitsAfter(10, Exit::Code(4))),
-        row("good", on_failure(), Child::ExitsAfter(9000, Exit::Code(0))),
+        row("web", never(), FakeChild::ExitsAfter(50, Exit::Code(3))),
+        row("api", on_failure(), FakeChild::Missing),
+        row("job", gives_up, FakeChild::ExitsAfter(10, Exit::Code(4))),
+        row("good", on_failure(), FakeChild::ExitsAfter(9000, Exit::Code(0))),
     ];
     let mut w = World::new(ExitOn::All, rows);
     assert_eq!(w.run(FOREVER), Some(1));
@@ -197,7 +197,7 @@ fn under_all_a_failed_one_stays_failed_and_says_so_while_the_others_go_on() {
 
 #[test]
 fn the_last_to_fail_does_not_say_how_to_start_it_in_a_session_that_ends() {
-    let rows = vec![row("web", never(), Child::ExitsAfter(50, Exit::Code(3)))];
+    let rows = vec![row("web", never(), FakeChild::ExitsAfter(50, Exit::Code(3)))];
     for exit_on in [ExitOn::First, ExitOn::Failure, ExitOn::All] {
         let mut w = World::new(exit_on, rows.clone());
         assert_eq!(w.run(FOREVER), Some(3));
@@ -209,15 +209,15 @@ fn the_last_to_fail_does_not_say_how_to_start_it_in_a_session_that_ends() {
 fn a_failure_that_was_repaired_and_started_again_is_none_at_the_end() {
     for then in [Exit::Code(0), Exit::Code(7)] {
         let rows = vec![
-            Row {
+            TypeRow {
                 children: vec![
-                    Child::ExitsAfter(50, Exit::Code(127)),
-                    Child::ExitsAfter(5000, then),
+                    FakeChild::ExitsAfter(50, Exit::Code(127)),
+                    FakeChild::ExitsAfter(5000, then),
                 ],
-                ..row("web", never(), Child::Missing)
+                ..row("web", never(), FakeChild::Missing)
             },
-            row("api", never(), Child::ExitsAfter(60, Exit::Code(5))),
-            row("job", never(), Child::ExitsAfter(9000, Exit::Code(0))),
+            row("api", never(), FakeChild::ExitsAfter(60, Exit::Code(5))),
+            row("job", never(), FakeChild::ExitsAfter(9000, Exit::Code(0))),
         ];
         let mut w = World::new(ExitOn::All, rows);
         w.run(100);
@@ -233,7 +233,7 @@ fn a_failure_that_was_repaired_and_started_again_is_none_at_the_end() {
 fn what_cannot_be_run_is_final_under_every_policy_and_rule() {
     for code in [126, 127] {
         for policy in [never, on_failure, always] {
-            let child = Child::ExitsAfter(999, Exit::Code(code));
+            let child = FakeChild::ExitsAfter(999, Exit::Code(code));
             let rows = vec![row("web", policy(), child)];
             for exit_on in [ExitOn::First, ExitOn::Failure, ExitOn::All] {
                 let mut w = World::new(exit_on, rows.clone());
@@ -248,7 +248,7 @@ fn what_cannot_be_run_is_final_under_every_policy_and_rule() {
 #[test]
 fn from_the_second_second_on_its_codes_are_those_of_a_crash() {
     for (after, code) in [(1000, 127), (1000, 126), (10, 125), (10, 128)] {
-        let child = Child::ExitsAfter(after, Exit::Code(code));
+        let child = FakeChild::ExitsAfter(after, Exit::Code(code));
         let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), child)]);
         assert_eq!(w.run(1100), None);
         let said = format!("{after} web.1 exited with code {code}; again in 500ms (1/5)");
@@ -259,9 +259,9 @@ fn from_the_second_second_on_its_codes_are_those_of_a_crash() {
 #[test]
 fn a_failed_start_ends_the_session_with_one_and_stops_the_rest() {
     let rows = vec![
-        row("web", on_failure(), Child::Forever),
-        row("api", on_failure(), Child::Missing),
-        row("job", on_failure(), Child::Forever),
+        row("web", on_failure(), FakeChild::Forever),
+        row("api", on_failure(), FakeChild::Missing),
+        row("job", on_failure(), FakeChild::Forever),
     ];
     for exit_on in [ExitOn::First, ExitOn::Failure] {
         let mut w = World::new(exit_on, rows.clone());
@@ -283,7 +283,7 @@ fn a_failed_start_ends_the_session_with_one_and_stops_the_rest() {
 
 #[test]
 fn a_failed_start_alone_ends_without_a_word_on_stopping() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Missing)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Missing)]);
     assert_eq!(w.run(FOREVER), Some(1));
     w.assert(
         "0 spawn web.1#1
@@ -295,9 +295,9 @@ fn a_failed_start_alone_ends_without_a_word_on_stopping() {
 #[test]
 fn starts_follow_the_procfile_and_number_their_instances() {
     let rows = vec![
-        Row { count: 2, ..row("web", on_failure(), Child::Forever) },
-        Row { count: 0, ..row("off", on_failure(), Child::Forever) },
-        row("api", on_failure(), Child::Forever),
+        TypeRow { count: 2, ..row("web", on_failure(), FakeChild::Forever) },
+        TypeRow { count: 0, ..row("off", on_failure(), FakeChild::Forever) },
+        row("api", on_failure(), FakeChild::Forever),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(10);
@@ -308,8 +308,8 @@ fn starts_follow_the_procfile_and_number_their_instances() {
 fn the_verdict_names_who_ended_the_session_how_when_and_after_how_many_restarts() {
     let policy = Policy { max_restarts: 2, ..on_failure() };
     let rows = vec![
-        row("web", on_failure(), Child::Deaf),
-        row("api", policy, Child::ExitsAfter(250, Exit::Code(7))),
+        row("web", on_failure(), FakeChild::Deaf),
+        row("api", policy, FakeChild::ExitsAfter(250, Exit::Code(7))),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     assert_eq!(w.run(FOREVER), Some(7));
@@ -346,8 +346,8 @@ fn ends_have_the_codes_and_the_words_of_a_shell() {
 #[test]
 fn a_failure_drops_an_instance_that_waits_for_its_restart_without_a_word() {
     let rows = vec![
-        row("web", on_failure(), Child::ExitsAfter(10, Exit::Code(1))),
-        row("api", never(), Child::ExitsAfter(50, Exit::Code(3))),
+        row("web", on_failure(), FakeChild::ExitsAfter(10, Exit::Code(1))),
+        row("api", never(), FakeChild::ExitsAfter(50, Exit::Code(3))),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     assert_eq!(w.run(FOREVER), Some(3));
@@ -365,8 +365,8 @@ fn a_failure_drops_an_instance_that_waits_for_its_restart_without_a_word() {
 #[test]
 fn a_failure_says_that_it_stops_an_instance_that_still_drains() {
     let rows = vec![
-        row("web", never(), Child::Leaky(10, Exit::Code(0))),
-        row("api", never(), Child::ExitsAfter(50, Exit::Code(3))),
+        row("web", never(), FakeChild::Leaky(10, Exit::Code(0))),
+        row("api", never(), FakeChild::ExitsAfter(50, Exit::Code(3))),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     assert_eq!(w.run(FOREVER), Some(3));
@@ -385,9 +385,9 @@ fn a_failure_says_that_it_stops_an_instance_that_still_drains() {
 #[test]
 fn a_failure_during_a_start_stops_what_was_being_started() {
     let rows = vec![
-        row("web", never(), Child::ExitsAfter(10, Exit::Code(3))),
-        row("api", never(), Child::Forever),
-        row("job", never(), Child::Forever),
+        row("web", never(), FakeChild::ExitsAfter(10, Exit::Code(3))),
+        row("api", never(), FakeChild::Forever),
+        row("job", never(), FakeChild::Forever),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.start_takes = 30;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::storm::child;
 use crate::app::{Exit, ExitOn, Signal};
 use crate::supervisor::Event;
-use crate::supervisor::sim::{Child, Random, Row, World, always, on_failure, release, row};
+use crate::supervisor::sim::{FakeChild, Random, TypeRow, World, always, on_failure, release, row};
 use crate::supervisor::state::{Phase, State};
 
 const SIGNALS: [Signal; 7] = [
@@ -57,11 +57,11 @@ pub(super) fn reachable() -> BTreeMap<Vec<&'static str>, World> {
         let children = vec![child(&mut random), child(&mut random)];
         let policy = if nth % 2 == 0 { on_failure() } else { always() };
         let mut rows = vec![
-            Row { children, ..row("web", policy, Child::Forever) },
+            TypeRow { children, ..row("web", policy, FakeChild::Forever) },
             row("api", on_failure(), child(&mut random)),
         ];
         if nth % 5 == 0 {
-            rows.push(row("release", release(), Child::ExitsAfter(20, Exit::Code(0))));
+            rows.push(row("release", release(), FakeChild::ExitsAfter(20, Exit::Code(0))));
         }
         let mut w = World::new(ExitOn::Failure, rows);
         w.start_takes = 3;

@@ -2,11 +2,11 @@
 
 use crate::app::{Exit, ExitOn, Signal};
 use crate::supervisor::Event;
-use crate::supervisor::sim::{Child, Row, World, on_failure, row};
+use crate::supervisor::sim::{FakeChild, TypeRow, World, on_failure, row};
 
 #[test]
 fn ctrl_z_stops_the_groups_and_then_pm_and_after_that_the_groups_go_on() {
-    let rows = vec![Row { count: 2, ..row("web", on_failure(), Child::Forever) }];
+    let rows = vec![TypeRow { count: 2, ..row("web", on_failure(), FakeChild::Forever) }];
     let mut w = World::new(ExitOn::Failure, rows);
     w.at(10, Event::Signalled(Signal::TSTP));
     assert_eq!(w.run(1_000), None);
@@ -23,7 +23,7 @@ fn ctrl_z_stops_the_groups_and_then_pm_and_after_that_the_groups_go_on() {
 
 #[test]
 fn ctrl_z_during_a_stop_reaches_who_is_stopping() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Deaf)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Deaf)]);
     w.at(10, Event::Signalled(Signal::INT));
     w.at(20, Event::Signalled(Signal::TSTP));
     assert_eq!(w.run(900), None);
@@ -40,9 +40,9 @@ fn ctrl_z_during_a_stop_reaches_who_is_stopping() {
 #[test]
 fn the_applications_signals_go_to_whoever_runs_and_end_nothing() {
     let rows = vec![
-        row("web", on_failure(), Child::Forever),
-        row("api", on_failure(), Child::ExitsAfter(5, Exit::Code(1))),
-        row("job", on_failure(), Child::ExitsAfter(5, Exit::Code(0))),
+        row("web", on_failure(), FakeChild::Forever),
+        row("api", on_failure(), FakeChild::ExitsAfter(5, Exit::Code(1))),
+        row("job", on_failure(), FakeChild::ExitsAfter(5, Exit::Code(0))),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.at(10, Event::Signalled(Signal::USR1));
@@ -54,7 +54,7 @@ fn the_applications_signals_go_to_whoever_runs_and_end_nothing() {
 
 #[test]
 fn ctrl_z_during_a_start_stops_what_was_just_started() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Forever)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
     w.deliver(Event::Began);
     w.deliver(Event::Signalled(Signal::TSTP));
     w.assert(

@@ -2,7 +2,7 @@
 
 use crate::app::{Budget, Exit, ExitOn, Moment, Policy, RunId, Signal};
 use crate::app::{MemoryAction, Size};
-use crate::supervisor::sim::{Child, World, never, on_failure, row};
+use crate::supervisor::sim::{FakeChild, World, never, on_failure, row};
 use crate::supervisor::{Event, Group};
 
 const BUDGET: u64 = 100;
@@ -12,7 +12,7 @@ fn with(policy: Policy, action: MemoryAction) -> Policy {
     Policy { budget: Some(Budget { size, action }), ..policy }
 }
 
-fn a_web(policy: Policy, child: Child, memory: fn(RunId, Moment) -> u64) -> World {
+fn a_web(policy: Policy, child: FakeChild, memory: fn(RunId, Moment) -> u64) -> World {
     let mut w = World::new(ExitOn::Failure, vec![row("web", policy, child)]);
     w.memory = memory;
     w
@@ -25,7 +25,7 @@ fn the_first_leaks(run: RunId, _: Moment) -> u64 {
 
 #[test]
 fn without_a_budget_nothing_is_measured_and_nothing_wakes_up() {
-    let mut w = a_web(on_failure(), Child::Forever, |_, _| u64::MAX);
+    let mut w = a_web(on_failure(), FakeChild::Forever, |_, _| u64::MAX);
     assert_eq!(w.run(100_000), None);
     assert_eq!(w.sup.next_deadline(), None);
     assert!(w.lines(&["measure"]).is_empty());
@@ -34,7 +34,7 @@ fn without_a_budget_nothing_is_measured_and_nothing_wakes_up() {
 #[test]
 fn the_third_sample_over_the_budget_in_a_row_stops_it_in_order_and_restarts_it() {
     let policy = with(on_failure(), MemoryAction::Restart);
-    let mut w = a_web(policy, Child::Forever, the_first_leaks);
+    let mut w = a_web(policy, FakeChild::Forever, the_first_leaks);
     assert_eq!(w.run(6000), None);
     w.assert(
         "0 spawn web.1#1
@@ -55,8 +55,11 @@ fn the_third_sample_over_the_budget_in_a_row_stops_it_in_order_and_restarts_it()
 fn a_sample_within_the_budget_begins_the_count_again() {
     let policy = with(on_failure(), MemoryAction::Restart);
     // Over in two of three seconds.
-    let mut w =
-        a_web(policy, Child::Forever, |_, now| if now.0.as_secs() % 3 == 0 { 100 } else { 101 });
+    let mut w = a_web(
+        policy,
+        FakeChild::Forever,
+        |_, now| if now.0.as_secs() % 3 == 0 { 100 } else { 101 },
+    );
     w.run(60_000);
     assert!(w.lines(&["uses"]).is_empty(), "{}", w.trace());
 }
@@ -65,7 +68,11 @@ fn a_sample_within_the_budget_begins_the_count_again() {
 fn a_warning_is_said_once_until_it_has_been_below_again() {
     let policy = with(on_failure(), MemoryAction::Warn);
     let mut w =
-        a_web(policy, Child::Forever, |_, now| if now.0.as_secs() % 10 == 0 { 100 } else { 101 });
+        a_web(
+            policy,
+            FakeChild::Forever,
+            |_, now| if now.0.as_secs() % 10 == 0 { 100 } else { 101 },
+        );
     w.run(25_000);
     let said = w.lines(&["uses", "SIGTERM"]);
     let expected = ["3000", "13000", "23000"].map(|at| format!("{at} web.1 uses 101 of 100"));
@@ -79,7 +86,7 @@ fn a_warning_is_said_once_until_it_has_been_below_again() {
 #[test]
 fn kill_kills_at_once_and_restarts() {
     let policy = with(on_failure(), MemoryAction::Kill);
-    let mut w = a_web(policy, Child::Deaf, the_first_leaks);
+    let mut w = a_web(policy, FakeChild::Deaf, the_first_leaks);
     w.run(4000);
     assert_eq!(
         w.lines(&["uses", "SIG", "spawn"]),
@@ -97,7 +104,7 @@ fn kill_kills_at_once_and_restarts() {
 #[test]
 fn one_that_does_not_stop_is_killed_after_its_grace() {
     let policy = with(on_failure(), MemoryAction::Restart);
-    let mut w = a_web(policy, Child::Deaf, the_first_leaks);
+    let mut w = a_web(policy, FakeChild::Deaf, the_first_leaks);
     w.run(9000);
     assert_eq!(
         w.lines(&["SIG", "killed", "spawn web.1#2"]),
@@ -114,7 +121,7 @@ fn one_that_does_not_stop_is_killed_after_its_grace() {
 #[test]
 fn one_that_even_sigkill_does_not_end_gets_no_second_beside_it() {
     let policy = with(on_failure(), MemoryAction::Kill);
-    let mut w = a_web(policy, Child::Immortal, the_first_leaks);
+    let mut w = a_web(policy, FakeChild::Immortal, the_first_leaks);
     assert_eq!(w.run(60_000), Some(1));
     assert_eq!(w.lines(&["spawn"]).len(), 1);
     assert_eq!(w.sup.verdict().lost, [w.instance("web.1")]);
@@ -123,11 +130,11 @@ fn one_that_even_sigkill_does_not_end_gets_no_second_beside_it() {
 #[test]
 fn it_counts_as_a_crash_until_max_restarts_and_then_ends_the_session() {
     let policy = Policy { max_restarts: 1, ..with(on_failure(), MemoryAction::Restart) };
-    let mut w = a_web(policy, Child::Forever, |_, _| 101);
+    let mut w = a_web(policy, FakeChild::Forever, |_, _| 101);
     assert_eq!(w.run(60_000), Some(143));
     assert!(w.trace().contains("web.1 terminated by SIGTERM; gave up at 2"), "{}", w.trace());
     let policy = with(never(), MemoryAction::Restart);
-    let mut w = a_web(policy, Child::Forever, |_, _| 101);
+    let mut w = a_web(policy, FakeChild::Forever, |_, _| 101);
     assert_eq!(w.run(60_000), Some(143));
     assert_eq!(w.lines(&["spawn"]).len(), 1);
 }
@@ -136,8 +143,8 @@ fn it_counts_as_a_crash_until_max_restarts_and_then_ends_the_session() {
 fn under_first_a_stop_for_memory_is_the_first_end() {
     for action in [MemoryAction::Restart, MemoryAction::Kill] {
         let rows = vec![
-            row("web", with(on_failure(), action), Child::Forever),
-            row("api", on_failure(), Child::Forever),
+            row("web", with(on_failure(), action), FakeChild::Forever),
+            row("api", on_failure(), FakeChild::Forever),
         ];
         let mut w = World::new(ExitOn::First, rows);
         w.memory = |_, _| 101;
@@ -150,7 +157,7 @@ fn under_first_a_stop_for_memory_is_the_first_end() {
 
 #[test]
 fn a_clean_exit_of_one_that_was_stopped_for_memory_is_a_failure_all_the_same() {
-    let mut w = a_web(with(never(), MemoryAction::Restart), Child::Deaf, |_, _| 101);
+    let mut w = a_web(with(never(), MemoryAction::Restart), FakeChild::Deaf, |_, _| 101);
     let run = RunId { instance: w.instance("web.1"), seq: 1 };
     w.at(3100, Event::Exited { run, exit: Exit::Code(0), group: Group::Gone });
     assert_eq!(w.run(60_000), Some(1));
@@ -160,7 +167,7 @@ fn a_clean_exit_of_one_that_was_stopped_for_memory_is_a_failure_all_the_same() {
 #[test]
 fn a_stop_while_it_is_stopped_for_memory_restarts_nothing() {
     let policy = with(on_failure(), MemoryAction::Restart);
-    let mut w = a_web(policy, Child::LeavesGroup(1000), the_first_leaks);
+    let mut w = a_web(policy, FakeChild::LeavesGroup(1000), the_first_leaks);
     w.at(3500, Event::Signalled(Signal::INT));
     assert_eq!(w.run(60_000), Some(0));
     let expected = ["0 spawn web.1#1", "3000 SIGTERM web.1#1", "3001 SIGTERM web.1#1 group"];
@@ -170,7 +177,7 @@ fn a_stop_while_it_is_stopped_for_memory_restarts_nothing() {
 #[test]
 fn a_figure_of_an_older_life_is_nobodys() {
     let policy = with(on_failure(), MemoryAction::Restart);
-    let mut w = a_web(policy, Child::Forever, the_first_leaks);
+    let mut w = a_web(policy, FakeChild::Forever, the_first_leaks);
     w.run(3600);
     let run = w.past_run(0).unwrap();
     for _ in 0..5 {

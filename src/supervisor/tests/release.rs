@@ -2,15 +2,15 @@
 
 use crate::app::{Exit, ExitOn, Signal};
 use crate::supervisor::Event;
-use crate::supervisor::sim::{Child, Row, World, on_failure, release, row};
+use crate::supervisor::sim::{FakeChild, TypeRow, World, on_failure, release, row};
 
 const FOREVER: u64 = 1_000_000_000;
 
-fn world(child: Child, exit_on: ExitOn) -> World {
+fn world(child: FakeChild, exit_on: ExitOn) -> World {
     let rows = vec![
-        row("web", on_failure(), Child::Forever),
+        row("web", on_failure(), FakeChild::Forever),
         row("release", release(), child),
-        row("api", on_failure(), Child::Forever),
+        row("api", on_failure(), FakeChild::Forever),
     ];
     World::new(exit_on, rows)
 }
@@ -18,7 +18,7 @@ fn world(child: Child, exit_on: ExitOn) -> World {
 #[test]
 fn the_others_start_when_it_has_exited_zero_whatever_the_exit_rule() {
     for exit_on in [ExitOn::First, ExitOn::Failure, ExitOn::All] {
-        let mut w = world(Child::ExitsAfter(500, Exit::Code(0)), exit_on);
+        let mut w = world(FakeChild::ExitsAfter(500, Exit::Code(0)), exit_on);
         assert_eq!(w.run(FOREVER), None);
         w.assert(
             "0 spawn release.1#1
@@ -33,7 +33,7 @@ fn the_others_start_when_it_has_exited_zero_whatever_the_exit_rule() {
 #[test]
 fn its_failure_ends_the_session_with_its_code_and_nothing_else_starts() {
     for exit_on in [ExitOn::First, ExitOn::Failure, ExitOn::All] {
-        let mut w = world(Child::ExitsAfter(500, Exit::Code(4)), exit_on);
+        let mut w = world(FakeChild::ExitsAfter(500, Exit::Code(4)), exit_on);
         assert_eq!(w.run(FOREVER), Some(4));
         w.assert(
             "0 spawn release.1#1
@@ -47,24 +47,24 @@ fn its_failure_ends_the_session_with_its_code_and_nothing_else_starts() {
 
 #[test]
 fn one_that_cannot_be_started_ends_the_session_with_one() {
-    let mut w = world(Child::Missing, ExitOn::Failure);
+    let mut w = world(FakeChild::Missing, ExitOn::Failure);
     assert_eq!(w.run(FOREVER), Some(1));
     assert_eq!(w.lines(&["spawn"]), ["0 spawn release.1#1"]);
 }
 
 #[test]
 fn the_others_wait_for_its_last_line_too() {
-    let mut w = world(Child::Leaky(500, Exit::Code(0)), ExitOn::Failure);
+    let mut w = world(FakeChild::Leaky(500, Exit::Code(0)), ExitOn::Failure);
     w.run(FOREVER);
     assert_eq!(w.lines(&["spawn web"]), ["700 spawn web.1#1"]);
 }
 
 #[test]
 fn two_of_them_both_come_first() {
-    let first = Child::ExitsAfter(100, Exit::Code(0));
+    let first = FakeChild::ExitsAfter(100, Exit::Code(0));
     let rows = vec![
-        row("web", on_failure(), Child::Forever),
-        Row { count: 2, ..row("release", release(), first) },
+        row("web", on_failure(), FakeChild::Forever),
+        TypeRow { count: 2, ..row("release", release(), first) },
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(FOREVER);
@@ -74,7 +74,7 @@ fn two_of_them_both_come_first() {
 
 #[test]
 fn a_stop_ends_it_and_the_others_never_start() {
-    let mut w = world(Child::Forever, ExitOn::Failure);
+    let mut w = world(FakeChild::Forever, ExitOn::Failure);
     w.at(100, Event::Signalled(Signal::INT));
     assert_eq!(w.run(FOREVER), Some(0));
     w.assert(

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use super::forks::reachable;
 use super::storm::{a_world, pick};
 use crate::app::{Exit, ExitOn, InstanceId, RunId, Signal};
-use crate::supervisor::sim::{Child, Random, Row, World, always, never, on_failure, release, row};
+use crate::supervisor::sim::{
+    FakeChild, Random, TypeRow, World, always, never, on_failure, release, row,
+};
 use crate::supervisor::{
-    Action, Ask, Doing, Event, Failure, Group, Patience, Reply, Request, RequestId,
+    Action, Doing, Event, Failure, Group, Reply, Request, RequestId, WaitMode,
 };
 
 const FOREVER: u64 = 1_000_000_000;
 
-fn world(rows: Vec<Row>) -> World {
+fn world(rows: Vec<TypeRow>) -> World {
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(100);
     w
@@ -25,8 +27,10 @@ fn doing(w: &World, name: &str) -> Doing {
 
 #[test]
 fn a_restart_is_no_crash_and_is_answered_when_it_is_up_again() {
-    let mut w =
-        world(vec![row("web", never(), Child::Forever), row("api", never(), Child::Forever)]);
+    let mut w = world(vec![
+        row("web", never(), FakeChild::Forever),
+        row("api", never(), FakeChild::Forever),
+    ]);
     let web = w.instance("web.1");
     w.ask(Request::Restart(vec![web]));
     w.run(5_000);
@@ -45,10 +49,10 @@ fn a_restart_is_no_crash_and_is_answered_when_it_is_up_again() {
 
 #[test]
 fn a_restart_in_back_off_is_at_once_and_forgets_the_crashes() {
-    let crash = Child::ExitsAfter(10, Exit::Code(3));
-    let children = vec![crash, crash, crash, Child::Forever];
+    let crash = FakeChild::ExitsAfter(10, Exit::Code(3));
+    let children = vec![crash, crash, crash, FakeChild::Forever];
     let mut w =
-        World::new(ExitOn::Failure, vec![Row { children, ..row("web", on_failure(), crash) }]);
+        World::new(ExitOn::Failure, vec![TypeRow { children, ..row("web", on_failure(), crash) }]);
     w.run(1_000);
     assert!(matches!(doing(&w, "web.1"), Doing::BackingOff(_)));
     let web = w.instance("web.1");
@@ -63,8 +67,9 @@ fn a_restart_in_back_off_is_at_once_and_forgets_the_crashes() {
 
 #[test]
 fn one_that_is_stopped_stays_stopped_and_the_session_goes_on() {
-    let quick = Child::ExitsAfter(500, Exit::Code(0));
-    let mut w = world(vec![row("web", always(), Child::Forever), row("api", on_failure(), quick)]);
+    let quick = FakeChild::ExitsAfter(500, Exit::Code(0));
+    let mut w =
+        world(vec![row("web", always(), FakeChild::Forever), row("api", on_failure(), quick)]);
     let web = w.instance("web.1");
     w.ask(Request::Stop(vec![web]));
     assert_eq!(w.run(60_000), None);
@@ -80,7 +85,7 @@ fn one_that_is_stopped_stays_stopped_and_the_session_goes_on() {
 
 #[test]
 fn scaling_goes_on_with_the_numbers_and_takes_the_highest_away_first() {
-    let mut w = world(vec![row("web", on_failure(), Child::Forever)]);
+    let mut w = world(vec![row("web", on_failure(), FakeChild::Forever)]);
     w.ask(Request::Scale(vec![(0, 3)]));
     w.run(1_000);
     w.ask(Request::Scale(vec![(0, 1)]));
@@ -96,7 +101,7 @@ fn scaling_goes_on_with_the_numbers_and_takes_the_highest_away_first() {
 
 #[test]
 fn scaled_to_nothing_the_session_waits() {
-    let mut w = world(vec![row("web", on_failure(), Child::Forever)]);
+    let mut w = world(vec![row("web", on_failure(), FakeChild::Forever)]);
     w.ask(Request::Scale(vec![(0, 0)]));
     assert_eq!(w.run(60_000), None);
     w.ask(Request::Scale(vec![(0, 1)]));
@@ -108,7 +113,7 @@ fn scaled_to_nothing_the_session_waits() {
 
 #[test]
 fn a_count_without_a_port_is_refused() {
-    let mut w = world(vec![row("web", on_failure(), Child::Forever)]);
+    let mut w = world(vec![row("web", on_failure(), FakeChild::Forever)]);
     let id = w.ask(Request::Scale(vec![(0, 65_000)]));
     w.run(1_000);
     let last = InstanceId { process_type: 0, number: 65_000 };
@@ -118,10 +123,10 @@ fn a_count_without_a_port_is_refused() {
 
 #[test]
 fn a_requested_start_that_fails_concerns_only_who_asked() {
-    let children = vec![Child::Forever, Child::Missing];
+    let children = vec![FakeChild::Forever, FakeChild::Missing];
     let mut w = world(vec![
-        Row { children, ..row("web", on_failure(), Child::Forever) },
-        row("api", on_failure(), Child::Forever),
+        TypeRow { children, ..row("web", on_failure(), FakeChild::Forever) },
+        row("api", on_failure(), FakeChild::Forever),
     ]);
     let web = w.instance("web.1");
     let id = w.ask(Request::Restart(vec![web]));
@@ -133,8 +138,10 @@ fn a_requested_start_that_fails_concerns_only_who_asked() {
 
 #[test]
 fn a_later_request_overrules_an_earlier_one_and_both_are_answered() {
-    let mut w =
-        world(vec![row("web", on_failure(), Child::Deaf), row("api", never(), Child::Forever)]);
+    let mut w = world(vec![
+        row("web", on_failure(), FakeChild::Deaf),
+        row("api", never(), FakeChild::Forever),
+    ]);
     let web = w.instance("web.1");
     let first = w.ask(Request::Restart(vec![web]));
     let second = w.ask(Request::Stop(vec![web]));
@@ -150,8 +157,10 @@ fn a_later_request_overrules_an_earlier_one_and_both_are_answered() {
 
 #[test]
 fn what_not_even_a_kill_ends_is_not_started_again() {
-    let mut w =
-        world(vec![row("web", on_failure(), Child::Immortal), row("a", never(), Child::Forever)]);
+    let mut w = world(vec![
+        row("web", on_failure(), FakeChild::Immortal),
+        row("a", never(), FakeChild::Forever),
+    ]);
     let web = w.instance("web.1");
     let id = w.ask(Request::Restart(vec![web]));
     w.run(20_000);
@@ -161,8 +170,10 @@ fn what_not_even_a_kill_ends_is_not_started_again() {
 
 #[test]
 fn nobody_starts_before_a_release_that_was_stopped_by_request() {
-    let mut w =
-        world(vec![row("web", never(), Child::Forever), row("release", release(), Child::Forever)]);
+    let mut w = world(vec![
+        row("web", never(), FakeChild::Forever),
+        row("release", release(), FakeChild::Forever),
+    ]);
     let one = w.instance("release.1");
     w.ask(Request::Stop(vec![one]));
     assert_eq!(w.run(60_000), None);
@@ -171,7 +182,7 @@ fn nobody_starts_before_a_release_that_was_stopped_by_request() {
 
 #[test]
 fn a_restart_that_the_end_of_the_session_overtakes_starts_nothing_again() {
-    let mut w = world(vec![row("web", on_failure(), Child::Deaf)]);
+    let mut w = world(vec![row("web", on_failure(), FakeChild::Deaf)]);
     let web = w.instance("web.1");
     let id = w.ask(Request::Restart(vec![web]));
     w.at(1_000, Event::Signalled(Signal::INT));
@@ -182,8 +193,8 @@ fn a_restart_that_the_end_of_the_session_overtakes_starts_nothing_again() {
 
 #[test]
 fn a_crash_whose_stop_was_asked_for_while_it_drained_ends_nothing() {
-    let child = Child::Leaky(50, Exit::Code(3));
-    let mut w = world(vec![row("web", never(), child), row("api", never(), Child::Forever)]);
+    let child = FakeChild::Leaky(50, Exit::Code(3));
+    let mut w = world(vec![row("web", never(), child), row("api", never(), FakeChild::Forever)]);
     let web = w.instance("web.1");
     w.ask(Request::Stop(vec![web]));
     assert_eq!(w.run(60_000), None);
@@ -194,7 +205,7 @@ fn a_crash_whose_stop_was_asked_for_while_it_drained_ends_nothing() {
 #[test]
 fn a_reload_renews_what_is_different_and_nothing_else() {
     let names = ["web", "api", "job"];
-    let mut w = world(names.map(|name| row(name, on_failure(), Child::Forever)).to_vec());
+    let mut w = world(names.map(|name| row(name, on_failure(), FakeChild::Forever)).to_vec());
     let mut app = (**w.sup.app()).clone();
     app.types[1].command = "other".to_owned();
     let id = w.ask(Request::Reload { app: Arc::new(app), gone: vec![2] });
@@ -210,23 +221,23 @@ fn a_reload_renews_what_is_different_and_nothing_else() {
 
 #[test]
 fn an_answer_that_nobody_waits_for_is_at_once() {
-    let mut w = world(vec![row("web", on_failure(), Child::Deaf)]);
+    let mut w = world(vec![row("web", on_failure(), FakeChild::Deaf)]);
     let web = w.instance("web.1");
-    let ask = Ask { request: Request::Restart(vec![web]), patience: Patience::None, grace: None };
-    let _ = w.sup.clone().handle(Event::Requested(RequestId(9), ask.clone()), w.now);
-    let actions = w.sup.handle(Event::Requested(RequestId(9), ask), w.now);
+    let (id, request) = (RequestId(9), Request::Restart(vec![web]));
+    let requested = Event::Requested { id, request, wait: WaitMode::Never, grace: None };
+    let _ = w.sup.clone().handle(requested.clone(), w.now);
+    let actions = w.sup.handle(requested, w.now);
     let reply = Action::Reply(RequestId(9), Reply::Done);
     assert!(actions.contains(&reply));
 }
 
 #[test]
 fn who_waits_no_more_gets_no_answer_and_the_others_get_theirs() {
-    let mut w = world(vec![row("web", on_failure(), Child::Deaf)]);
+    let mut w = world(vec![row("web", on_failure(), FakeChild::Deaf)]);
     let web = w.instance("web.1");
     let ask = |n| {
-        let ask =
-            Ask { request: Request::Stop(vec![web]), patience: Patience::UntilTrue, grace: None };
-        Event::Requested(RequestId(n), ask)
+        let (id, request) = (RequestId(n), Request::Stop(vec![web]));
+        Event::Requested { id, request, wait: WaitMode::UntilDone, grace: None }
     };
     let mut actions = w.sup.handle(ask(1), w.now);
     actions.extend(w.sup.handle(ask(2), w.now));

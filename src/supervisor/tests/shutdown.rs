@@ -1,19 +1,19 @@
 //! How a session is asked to end, at every moment of its life.
 
 use crate::app::{Exit, ExitOn, Signal};
-use crate::supervisor::sim::{Child, Row, World, never, on_failure, row};
+use crate::supervisor::sim::{FakeChild, TypeRow, World, never, on_failure, row};
 use crate::supervisor::{Event, Request};
 
 const FOREVER: u64 = 1_000_000_000;
 
 fn deaf() -> World {
-    World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Deaf)])
+    World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Deaf)])
 }
 
 #[test]
 fn interrupt_terminate_and_hang_up_all_ask_for_the_end() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
-        let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Forever)]);
+        let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
         w.at(5, Event::Signalled(signal));
         assert_eq!(w.run(FOREVER), Some(0));
         let said = format!("5 stopping: {signal}");
@@ -25,7 +25,7 @@ fn interrupt_terminate_and_hang_up_all_ask_for_the_end() {
 #[test]
 fn who_asked_for_the_end_is_remembered_and_a_failure_has_not_asked() {
     for (ask, was_asked) in [(Some(Request::Quit), true), (None, false)] {
-        let rows = vec![row("web", never(), Child::ExitsAfter(50, Exit::Code(3)))];
+        let rows = vec![row("web", never(), FakeChild::ExitsAfter(50, Exit::Code(3)))];
         let mut w = World::new(ExitOn::Failure, rows);
         w.run(10);
         assert!(!w.sup.was_asked());
@@ -70,7 +70,7 @@ fn two_requests_within_the_same_moment_are_one() {
 
 #[test]
 fn a_third_request_adds_nothing() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Immortal)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Immortal)]);
     for at in [100, 400, 700, 1000] {
         w.at(at, Event::Signalled(Signal::INT));
     }
@@ -89,7 +89,7 @@ fn a_third_request_adds_nothing() {
 
 #[test]
 fn a_second_request_kills_what_is_left_of_a_group_too() {
-    let rows = vec![row("web", on_failure(), Child::LeavesGroupDeaf)];
+    let rows = vec![row("web", on_failure(), FakeChild::LeavesGroupDeaf)];
     let mut w = World::new(ExitOn::Failure, rows);
     w.at(100, Event::Signalled(Signal::INT));
     w.at(400, Event::Signalled(Signal::INT));
@@ -100,8 +100,8 @@ fn a_second_request_kills_what_is_left_of_a_group_too() {
 #[test]
 fn the_first_request_in_a_stop_that_a_failure_began_is_polite_too_and_answered() {
     let rows = vec![
-        row("web", on_failure(), Child::Deaf),
-        row("api", never(), Child::ExitsAfter(50, Exit::Code(3))),
+        row("web", on_failure(), FakeChild::Deaf),
+        row("api", never(), FakeChild::ExitsAfter(50, Exit::Code(3))),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.at(1000, Event::Signalled(Signal::INT));
@@ -120,7 +120,7 @@ fn the_first_request_in_a_stop_that_a_failure_began_is_polite_too_and_answered()
 
 #[test]
 fn a_stop_in_back_off_is_immediate() {
-    let crash = Child::ExitsAfter(10, Exit::Code(1));
+    let crash = FakeChild::ExitsAfter(10, Exit::Code(1));
     let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), crash)]);
     w.at(100, Event::Signalled(Signal::INT));
     assert_eq!(w.run(FOREVER), Some(0));
@@ -135,7 +135,7 @@ fn a_stop_in_back_off_is_immediate() {
 
 #[test]
 fn a_stop_gets_in_between_the_starts_of_a_hundred() {
-    let rows = vec![Row { count: 100, ..row("web", on_failure(), Child::Forever) }];
+    let rows = vec![TypeRow { count: 100, ..row("web", on_failure(), FakeChild::Forever) }];
     let mut w = World::new(ExitOn::Failure, rows);
     w.start_takes = 10;
     w.at(25, Event::Signalled(Signal::INT));
@@ -178,7 +178,7 @@ fn a_start_that_is_answered_after_the_second_request_is_killed_at_once() {
 
 #[test]
 fn a_start_that_fails_after_the_stop_began_does_not_change_the_code() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Missing)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Missing)]);
     w.start_takes = 1000;
     w.at(100, Event::Signalled(Signal::INT));
     assert_eq!(w.run(FOREVER), Some(0));
@@ -194,8 +194,8 @@ fn a_start_that_fails_after_the_stop_began_does_not_change_the_code() {
 #[test]
 fn a_request_that_races_an_exit_ends_with_zero_or_with_the_code_of_the_exit() {
     let rows = vec![
-        row("web", never(), Child::ExitsAfter(100, Exit::Code(3))),
-        row("api", never(), Child::Forever),
+        row("web", never(), FakeChild::ExitsAfter(100, Exit::Code(3))),
+        row("api", never(), FakeChild::Forever),
     ];
     for (at, code) in [(99, 0), (100, 0), (101, 3)] {
         let mut w = World::new(ExitOn::Failure, rows.clone());
@@ -208,7 +208,7 @@ fn a_request_that_races_an_exit_ends_with_zero_or_with_the_code_of_the_exit() {
 
 #[test]
 fn an_exit_between_its_end_and_its_last_line_is_not_asked_and_not_restarted() {
-    let rows = vec![row("web", on_failure(), Child::Leaky(100, Exit::Code(3)))];
+    let rows = vec![row("web", on_failure(), FakeChild::Leaky(100, Exit::Code(3)))];
     let mut w = World::new(ExitOn::Failure, rows);
     w.at(150, Event::Signalled(Signal::TERM));
     assert_eq!(w.run(FOREVER), Some(0));
@@ -223,7 +223,7 @@ fn an_exit_between_its_end_and_its_last_line_is_not_asked_and_not_restarted() {
 
 #[test]
 fn lost_output_ends_the_session_with_its_code() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Forever)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
     w.at(100, Event::OutputLost(141));
     w.at(100, Event::OutputLost(1));
     w.at(100, Event::Signalled(Signal::INT));
@@ -249,7 +249,7 @@ fn an_application_without_instances_ends_at_once() {
 
 #[test]
 fn a_start_waits_for_the_answer_to_the_one_before_whatever_happens() {
-    let rows = vec![Row { count: 3, ..row("web", on_failure(), Child::Forever) }];
+    let rows = vec![TypeRow { count: 3, ..row("web", on_failure(), FakeChild::Forever) }];
     let mut w = World::new(ExitOn::Failure, rows);
     w.start_takes = 10;
     w.at(5, Event::Ticked);

@@ -5,12 +5,12 @@ use std::time::Duration;
 use crate::app::{
     Budget, Exit, ExitOn, InstanceId, MemoryAction, Moment, Policy, Reach, RunId, Signal, Size,
 };
-use crate::supervisor::sim::{Child, Row, World, on_failure, row};
+use crate::supervisor::sim::{FakeChild, TypeRow, World, on_failure, row};
 use crate::supervisor::{Event, Group, Request};
 
 const FOREVER: u64 = 1_000_000_000;
 
-fn stopped_at(at: u64, rows: Vec<Row>) -> World {
+fn stopped_at(at: u64, rows: Vec<TypeRow>) -> World {
     let mut w = World::new(ExitOn::Failure, rows);
     w.at(at, Event::Signalled(Signal::TERM));
     assert_eq!(w.run(FOREVER), Some(0));
@@ -20,7 +20,8 @@ fn stopped_at(at: u64, rows: Vec<Row>) -> World {
 #[test]
 fn each_group_gets_its_own_stop_signal_once() {
     let policy = Policy { stop_signal: Signal::INT, ..on_failure() };
-    let rows = vec![row("web", on_failure(), Child::Forever), row("api", policy, Child::Forever)];
+    let rows =
+        vec![row("web", on_failure(), FakeChild::Forever), row("api", policy, FakeChild::Forever)];
     stopped_at(100, rows).assert(
         "0 spawn web.1#1
         0 spawn api.1#1
@@ -38,7 +39,7 @@ fn each_group_gets_its_own_stop_signal_once() {
 #[test]
 fn who_does_not_stop_is_announced_and_killed_after_its_grace() {
     let policy = Policy { grace: Duration::from_secs(12), ..on_failure() };
-    let rows = vec![row("web", on_failure(), Child::Deaf), row("api", policy, Child::Deaf)];
+    let rows = vec![row("web", on_failure(), FakeChild::Deaf), row("api", policy, FakeChild::Deaf)];
     let w = stopped_at(100, rows);
     w.assert(
         "0 spawn web.1#1
@@ -65,7 +66,7 @@ fn who_does_not_stop_is_announced_and_killed_after_its_grace() {
 
 #[test]
 fn the_rest_of_a_group_may_use_the_grace_after_its_leader() {
-    stopped_at(100, vec![row("web", on_failure(), Child::LeavesGroup(3000))]).assert(
+    stopped_at(100, vec![row("web", on_failure(), FakeChild::LeavesGroup(3000))]).assert(
         "0 spawn web.1#1
         100 stopping: SIGTERM
         100 SIGTERM web.1#1
@@ -79,7 +80,7 @@ fn the_rest_of_a_group_may_use_the_grace_after_its_leader() {
 
 #[test]
 fn the_rest_of_a_group_is_killed_after_the_grace() {
-    let w = stopped_at(100, vec![row("web", on_failure(), Child::LeavesGroupDeaf)]);
+    let w = stopped_at(100, vec![row("web", on_failure(), FakeChild::LeavesGroupDeaf)]);
     w.assert(
         "0 spawn web.1#1
         100 stopping: SIGTERM
@@ -98,7 +99,7 @@ fn the_rest_of_a_group_is_killed_after_the_grace() {
 #[test]
 fn no_grace_kills_with_the_first_request() {
     let policy = Policy { grace: Duration::ZERO, ..on_failure() };
-    let rows = vec![row("web", policy.clone(), Child::Deaf)];
+    let rows = vec![row("web", policy.clone(), FakeChild::Deaf)];
     stopped_at(100, rows).assert(
         "0 spawn web.1#1
         100 stopping: SIGTERM
@@ -112,7 +113,7 @@ fn no_grace_kills_with_the_first_request() {
 
 #[test]
 fn who_does_not_even_end_when_killed_is_lost_and_left() {
-    let w = stopped_at(100, vec![row("web", on_failure(), Child::Immortal)]);
+    let w = stopped_at(100, vec![row("web", on_failure(), FakeChild::Immortal)]);
     w.assert(
         "0 spawn web.1#1
         100 stopping: SIGTERM
@@ -130,7 +131,7 @@ fn who_does_not_even_end_when_killed_is_lost_and_left() {
 
 #[test]
 fn a_pipe_kept_open_delays_a_stopped_instance_by_the_drain_alone() {
-    let rows = vec![row("web", on_failure(), Child::Leaky(10_000, Exit::Code(0)))];
+    let rows = vec![row("web", on_failure(), FakeChild::Leaky(10_000, Exit::Code(0)))];
     stopped_at(100, rows).assert(
         "0 spawn web.1#1
         100 stopping: SIGTERM
@@ -143,7 +144,7 @@ fn a_pipe_kept_open_delays_a_stopped_instance_by_the_drain_alone() {
 
 #[test]
 fn a_crash_that_drains_when_the_stop_begins_is_not_asked_again_nor_restarted() {
-    let rows = vec![row("web", on_failure(), Child::LeavesDeafJob(10, Exit::Code(1)))];
+    let rows = vec![row("web", on_failure(), FakeChild::LeavesDeafJob(10, Exit::Code(1)))];
     stopped_at(100, rows).assert(
         "0 spawn web.1#1
         10 SIGTERM web.1#1 group
@@ -156,7 +157,7 @@ fn a_crash_that_drains_when_the_stop_begins_is_not_asked_again_nor_restarted() {
 
 #[test]
 fn a_group_that_does_not_even_end_when_killed_is_left_after_the_drain() {
-    let w = stopped_at(100, vec![row("web", on_failure(), Child::LeavesGroupImmortal)]);
+    let w = stopped_at(100, vec![row("web", on_failure(), FakeChild::LeavesGroupImmortal)]);
     let expected = [
         "100 SIGTERM web.1#1",
         "101 SIGTERM web.1#1 group",
@@ -170,7 +171,7 @@ fn a_group_that_does_not_even_end_when_killed_is_left_after_the_drain() {
 
 #[test]
 fn one_that_ends_in_the_moment_in_which_its_grace_ends_is_not_killed() {
-    let rows = vec![row("web", on_failure(), Child::Deaf)];
+    let rows = vec![row("web", on_failure(), FakeChild::Deaf)];
     let mut w = World::new(ExitOn::Failure, rows);
     w.at(100, Event::Signalled(Signal::TERM));
     let run = RunId { instance: w.instance("web.1"), seq: 1 };
@@ -182,7 +183,7 @@ fn one_that_ends_in_the_moment_in_which_its_grace_ends_is_not_killed() {
 
 /// A stop at 100 whose leader ends at 101 and whose group has ended by 200.
 fn group_gone_at_200() -> (World, RunId) {
-    let rows = vec![row("web", on_failure(), Child::LeavesGroupDeaf)];
+    let rows = vec![row("web", on_failure(), FakeChild::LeavesGroupDeaf)];
     let mut w = World::new(ExitOn::Failure, rows);
     w.at(100, Event::Signalled(Signal::TERM));
     let run = RunId { instance: w.instance("web.1"), seq: 1 };
@@ -208,7 +209,7 @@ fn a_pipe_kept_open_after_a_group_is_gone_delays_the_end_by_the_drain_alone() {
 #[test]
 fn the_end_of_a_leader_counts_once_while_its_group_lives() {
     for group in [Group::Left, Group::Gone] {
-        let rows = vec![row("web", on_failure(), Child::LeavesGroup(500))];
+        let rows = vec![row("web", on_failure(), FakeChild::LeavesGroup(500))];
         let mut w = World::new(ExitOn::Failure, rows);
         w.at(100, Event::Signalled(Signal::TERM));
         let run = RunId { instance: w.instance("web.1"), seq: 1 };
@@ -221,7 +222,7 @@ fn the_end_of_a_leader_counts_once_while_its_group_lives() {
 
 #[test]
 fn workers_are_left_to_their_master_while_it_drains() {
-    stopped_at(100, vec![row("web", on_failure(), Child::Master(2000))]).assert(
+    stopped_at(100, vec![row("web", on_failure(), FakeChild::Master(2000))]).assert(
         "0 spawn web.1#1
         100 stopping: SIGTERM
         100 SIGTERM web.1#1
@@ -234,7 +235,7 @@ fn workers_are_left_to_their_master_while_it_drains() {
 
 #[test]
 fn what_a_shell_has_started_gets_no_second_signal_when_the_shell_has_ended() {
-    stopped_at(100, vec![row("web", on_failure(), Child::Shell(500))]).assert(
+    stopped_at(100, vec![row("web", on_failure(), FakeChild::Shell(500))]).assert(
         "0 spawn web.1#1
         100 stopping: SIGTERM
         100 SIGTERM web.1#1
@@ -247,8 +248,8 @@ fn what_a_shell_has_started_gets_no_second_signal_when_the_shell_has_ended() {
 #[test]
 fn the_second_wave_waits_for_all_of_the_first_and_the_kill_is_counted_from_the_start() {
     let rows = vec![
-        row("web", on_failure(), Child::ShellOfMaster(500, 700)),
-        row("api", on_failure(), Child::ShellOfMaster(4000, 7000)),
+        row("web", on_failure(), FakeChild::ShellOfMaster(500, 700)),
+        row("api", on_failure(), FakeChild::ShellOfMaster(4000, 7000)),
     ];
     stopped_at(100, rows).assert(
         "0 spawn web.1#1
@@ -273,7 +274,7 @@ fn the_second_wave_waits_for_all_of_the_first_and_the_kill_is_counted_from_the_s
 fn the_first_wave_goes_to_the_whole_group_where_that_is_asked_for() {
     let policy = Policy { stop_signal_to: Reach::Group, ..on_failure() };
     let row_of = |child| row("web", policy.clone(), child);
-    stopped_at(100, vec![row_of(Child::LeavesGroup(500))]).assert(
+    stopped_at(100, vec![row_of(FakeChild::LeavesGroup(500))]).assert(
         "0 spawn web.1#1
         100 stopping: SIGTERM
         100 SIGTERM web.1#1 group
@@ -285,7 +286,8 @@ fn the_first_wave_goes_to_the_whole_group_where_that_is_asked_for() {
 
 #[test]
 fn a_second_request_kills_all_in_the_middle_of_the_first_wave() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Master(3000))]);
+    let mut w =
+        World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Master(3000))]);
     w.at(100, Event::Signalled(Signal::INT));
     w.at(300, Event::Signalled(Signal::INT));
     assert_eq!(w.run(FOREVER), Some(0));
@@ -294,7 +296,7 @@ fn a_second_request_kills_all_in_the_middle_of_the_first_wave() {
 
 #[test]
 fn a_restart_and_a_budget_stop_in_two_waves() {
-    let rows = vec![row("web", on_failure(), Child::LeavesGroup(500))];
+    let rows = vec![row("web", on_failure(), FakeChild::LeavesGroup(500))];
     let mut w = World::new(ExitOn::Failure, rows.clone());
     w.run(100);
     w.ask(Request::Restart(vec![w.instance("web.1")]));
@@ -304,7 +306,7 @@ fn a_restart_and_a_budget_stop_in_two_waves() {
     let size = Size::from_bytes(1).unwrap();
     let budget = Some(Budget { size, action: MemoryAction::Restart });
     let policy = Policy { budget, ..on_failure() };
-    let mut w = World::new(ExitOn::Failure, vec![row("web", policy, Child::LeavesGroup(500))]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", policy, FakeChild::LeavesGroup(500))]);
     w.memory = |_, _| 2;
     w.run(3400);
     assert_eq!(w.lines(&["SIGTERM"]), ["3000 SIGTERM web.1#1", "3001 SIGTERM web.1#1 group"]);
@@ -312,9 +314,9 @@ fn a_restart_and_a_budget_stop_in_two_waves() {
 
 #[test]
 fn who_asks_for_a_stop_or_a_restart_may_say_how_long_it_takes() {
-    type Ask = fn(Vec<InstanceId>) -> Request;
-    for (ask, next) in [(Request::Stop as Ask, ""), (Request::Restart, "; again")] {
-        let rows = vec![row("web", on_failure(), Child::Deaf)];
+    type ToRequest = fn(Vec<InstanceId>) -> Request;
+    for (ask, next) in [(Request::Stop as ToRequest, ""), (Request::Restart, "; again")] {
+        let rows = vec![row("web", on_failure(), FakeChild::Deaf)];
         let mut w = World::new(ExitOn::Failure, rows);
         w.run(100);
         w.grace = Some(Duration::from_secs(60));
@@ -338,7 +340,7 @@ fn a_later_request_gives_more_time_or_less_from_then_on_or_leaves_it_as_it_is() 
         (Some(0), "1000 + 0"),
         (None, "0 + 5000"),
     ] {
-        let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Deaf)]);
+        let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Deaf)]);
         w.run(0);
         w.ask(Request::Stop(vec![w.instance("web.1")]));
         w.now = Moment(Duration::from_secs(1));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::app::{Budget, Exit, ExitOn, Policy, Reach, Restart, Role, RunId, Signal};
 use crate::app::{MemoryAction, Size};
-use crate::supervisor::sim::{Child, Random, Row, World};
+use crate::supervisor::sim::{FakeChild, Random, TypeRow, World};
 use crate::supervisor::{Event, Group};
 
 pub(super) fn pick<T: Copy>(random: &mut Random, from: &[T]) -> T {
@@ -15,26 +15,26 @@ fn exit(random: &mut Random) -> Exit {
     pick(random, &[Exit::Code(0), Exit::Code(0), Exit::Code(3), Exit::Signal(Signal::KILL)])
 }
 
-pub(super) fn child(random: &mut Random) -> Child {
+pub(super) fn child(random: &mut Random) -> FakeChild {
     let after = if random.below(4) == 0 { 10_000 } else { random.below(400) };
     match random.below(20) {
-        0 => Child::Deaf,
-        1 => Child::Immortal,
-        2..=5 => Child::ExitsAfter(after, exit(random)),
-        6 => Child::Leaky(after, exit(random)),
-        7 => Child::LeavesGroup(random.below(7000)),
-        8 if after % 2 == 0 => Child::LeavesGroupImmortal,
-        8 => Child::LeavesGroupDeaf,
-        9 | 10 => Child::LeavesJob(after, exit(random)),
-        11 => Child::LeavesDeafJob(after, exit(random)),
-        12 => Child::Daemonises,
-        13 => Child::DaemonisesDeaf,
-        14 => Child::DaemonisesImmortal,
-        15 if random.below(3) == 0 => Child::Missing,
-        16 => Child::Master(random.below(7000)),
-        17 if after % 2 == 0 => Child::Shell(random.below(7000)),
-        17 => Child::ShellOfMaster(random.below(4000), random.below(4000)),
-        _ => Child::Forever,
+        0 => FakeChild::Deaf,
+        1 => FakeChild::Immortal,
+        2..=5 => FakeChild::ExitsAfter(after, exit(random)),
+        6 => FakeChild::Leaky(after, exit(random)),
+        7 => FakeChild::LeavesGroup(random.below(7000)),
+        8 if after % 2 == 0 => FakeChild::LeavesGroupImmortal,
+        8 => FakeChild::LeavesGroupDeaf,
+        9 | 10 => FakeChild::LeavesJob(after, exit(random)),
+        11 => FakeChild::LeavesDeafJob(after, exit(random)),
+        12 => FakeChild::Daemonises,
+        13 => FakeChild::DaemonisesDeaf,
+        14 => FakeChild::DaemonisesImmortal,
+        15 if random.below(3) == 0 => FakeChild::Missing,
+        16 => FakeChild::Master(random.below(7000)),
+        17 if after % 2 == 0 => FakeChild::Shell(random.below(7000)),
+        17 => FakeChild::ShellOfMaster(random.below(4000), random.below(4000)),
+        _ => FakeChild::Forever,
     }
 }
 
@@ -44,7 +44,7 @@ fn a_budget(random: &mut Random) -> Option<Budget> {
     Some(Budget { size, action })
 }
 
-fn a_row(random: &mut Random, name: &'static str) -> Row {
+fn a_row(random: &mut Random, name: &'static str) -> TypeRow {
     let is_release = random.below(10) == 0;
     let policy = Policy {
         restart: pick(random, &[Restart::Never, Restart::OnFailure, Restart::Always]),
@@ -56,7 +56,7 @@ fn a_row(random: &mut Random, name: &'static str) -> Row {
         budget: a_budget(random),
     };
     let children = (0..=random.below(3)).map(|_| child(random)).collect();
-    Row { name, count: u16::try_from(random.below(4)).unwrap(), policy, children }
+    TypeRow { name, count: u16::try_from(random.below(4)).unwrap(), policy, children }
 }
 
 pub(super) fn a_world(random: &mut Random) -> World {

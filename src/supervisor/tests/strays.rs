@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::app::{ExitOn, Policy, Signal};
 use crate::supervisor::Event;
-use crate::supervisor::sim::{Child, World, on_failure, row};
+use crate::supervisor::sim::{FakeChild, World, on_failure, row};
 
 const FOREVER: u64 = 1_000_000_000;
 
-fn stopped(child: Child) -> World {
+fn stopped(child: FakeChild) -> World {
     let longest = Policy { grace: Duration::from_secs(7), ..on_failure() };
-    let rows = vec![row("web", on_failure(), child), row("api", longest, Child::Forever)];
+    let rows = vec![row("web", on_failure(), child), row("api", longest, FakeChild::Forever)];
     let mut w = World::new(ExitOn::Failure, rows);
     w.at(0, Event::Signalled(Signal::INT));
     w
@@ -22,7 +22,7 @@ fn end_of(w: &World) -> Vec<&str> {
 
 #[test]
 fn a_stray_is_asked_when_no_instance_is_left() {
-    let mut w = stopped(Child::Daemonises);
+    let mut w = stopped(FakeChild::Daemonises);
     w.start_takes = 0;
     assert_eq!(w.run(FOREVER), Some(0));
     assert_eq!(end_of(&w), ["1 strays SIGTERM"]);
@@ -40,7 +40,7 @@ const WAITED_FOR_AND_KILLED: [&str; 5] = [
 
 #[test]
 fn a_deaf_stray_is_killed_after_the_longest_grace() {
-    let mut w = stopped(Child::DaemonisesDeaf);
+    let mut w = stopped(FakeChild::DaemonisesDeaf);
     // What happens meanwhile changes nothing, and is no reason to speak.
     w.at(500, Event::Ticked);
     w.at(3_000, Event::Signalled(Signal::USR1));
@@ -51,7 +51,7 @@ fn a_deaf_stray_is_killed_after_the_longest_grace() {
 
 #[test]
 fn a_stray_that_does_not_even_end_when_killed_is_left() {
-    let mut w = stopped(Child::DaemonisesImmortal);
+    let mut w = stopped(FakeChild::DaemonisesImmortal);
     assert_eq!(w.run(FOREVER), Some(0));
     assert_eq!(end_of(&w), WAITED_FOR_AND_KILLED);
     assert_eq!(w.now.0, Duration::from_millis(9001));
@@ -59,7 +59,7 @@ fn a_stray_that_does_not_even_end_when_killed_is_left() {
 
 #[test]
 fn a_second_request_kills_the_strays() {
-    let mut w = stopped(Child::DaemonisesDeaf);
+    let mut w = stopped(FakeChild::DaemonisesDeaf);
     w.at(300, Event::Signalled(Signal::INT));
     w.at(301, Event::Signalled(Signal::INT));
     assert_eq!(w.run(FOREVER), Some(0));
@@ -70,7 +70,7 @@ fn a_second_request_kills_the_strays() {
 #[test]
 fn strays_get_a_moment_even_where_there_is_no_grace() {
     let policy = Policy { grace: Duration::ZERO, ..on_failure() };
-    let mut w = World::new(ExitOn::Failure, vec![row("web", policy, Child::DaemonisesDeaf)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", policy, FakeChild::DaemonisesDeaf)]);
     w.at(10, Event::Signalled(Signal::INT));
     assert_eq!(w.run(FOREVER), Some(0));
     assert_eq!(end_of(&w), ["11 strays SIGTERM", "12 killing strays", "12 strays SIGKILL"]);
@@ -78,7 +78,7 @@ fn strays_get_a_moment_even_where_there_is_no_grace() {
 
 #[test]
 fn the_session_is_not_over_before_the_strays_are_gone_and_a_lie_about_them_is_nothing() {
-    let mut w = stopped(Child::Deaf);
+    let mut w = stopped(FakeChild::Deaf);
     w.at(500, Event::StraysGone);
     assert_eq!(w.run(1_000), None);
     assert!(end_of(&w).is_empty());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::{App, Exit, ExitOn, InstanceId, Signal, Source, Stdio};
-use crate::supervisor::sim::{Child, Row, World, never, on_failure, release, row};
+use crate::supervisor::sim::{FakeChild, TypeRow, World, never, on_failure, release, row};
 use crate::supervisor::{Doing, Event, Failure, Reply, Request, RequestId};
 
 const FOREVER: u64 = 1_000_000_000;
@@ -16,7 +16,7 @@ fn done(w: &World, ids: &[RequestId]) -> bool {
 
 #[test]
 fn a_restart_during_a_start_comes_true_although_someone_asks_for_a_start_then() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Forever)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
     w.start_takes = 100;
     w.run(50);
     let web = w.instance("web.1");
@@ -36,7 +36,7 @@ fn a_restart_during_a_start_comes_true_although_someone_asks_for_a_start_then() 
 
 #[test]
 fn a_stop_during_a_start_is_taken_back_by_a_start() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Forever)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
     w.start_takes = 100;
     w.run(50);
     let web = w.instance("web.1");
@@ -50,7 +50,7 @@ fn a_stop_during_a_start_is_taken_back_by_a_start() {
 
 #[test]
 fn a_signal_reaches_who_runs_and_who_is_stopping() {
-    let rows = vec![row("web", never(), Child::Deaf), row("api", never(), Child::Forever)];
+    let rows = vec![row("web", never(), FakeChild::Deaf), row("api", never(), FakeChild::Forever)];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(100);
     let (web, api) = (w.instance("web.1"), w.instance("api.1"));
@@ -64,7 +64,8 @@ fn a_signal_reaches_who_runs_and_who_is_stopping() {
 fn a_stop_is_answered_when_it_has_come_true_and_not_before() {
     let scale: fn(_) -> _ = |_| Request::Scale(vec![(0, 0)]);
     for ask in [Request::Stop, scale] {
-        let rows = vec![row("web", never(), Child::Deaf), row("api", never(), Child::Forever)];
+        let rows =
+            vec![row("web", never(), FakeChild::Deaf), row("api", never(), FakeChild::Forever)];
         let mut w = World::new(ExitOn::Failure, rows);
         w.run(100);
         w.ask(ask(vec![w.instance("web.1")]));
@@ -76,8 +77,8 @@ fn a_stop_is_answered_when_it_has_come_true_and_not_before() {
 #[test]
 fn a_stop_of_one_that_has_ended_by_itself_is_done_and_it_stays_what_it_is() {
     let rows = vec![
-        row("web", never(), Child::ExitsAfter(10, Exit::Code(0))),
-        row("api", never(), Child::Forever),
+        row("web", never(), FakeChild::ExitsAfter(10, Exit::Code(0))),
+        row("api", never(), FakeChild::Forever),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(100);
@@ -90,7 +91,8 @@ fn a_stop_of_one_that_has_ended_by_itself_is_done_and_it_stays_what_it_is() {
 fn who_asked_for_a_stop_that_not_even_a_kill_brings_is_told() {
     let scale: fn(_) -> _ = |_| Request::Scale(vec![(0, 0)]);
     for ask in [Request::Stop, scale] {
-        let rows = vec![row("web", never(), Child::Immortal), row("api", never(), Child::Forever)];
+        let rows =
+            vec![row("web", never(), FakeChild::Immortal), row("api", never(), FakeChild::Forever)];
         let mut w = World::new(ExitOn::Failure, rows);
         w.run(100);
         let web = w.instance("web.1");
@@ -101,11 +103,11 @@ fn who_asked_for_a_stop_that_not_even_a_kill_brings_is_told() {
 }
 
 /// A session of `web`, whose first life ends as said and whose next start fails, and of `api`.
-fn second_start_fails(first: Child) -> World {
-    let children = vec![first, Child::Missing];
+fn second_start_fails(first: FakeChild) -> World {
+    let children = vec![first, FakeChild::Missing];
     let rows = vec![
-        Row { children, ..row("web", on_failure(), first) },
-        row("api", on_failure(), Child::Forever),
+        TypeRow { children, ..row("web", on_failure(), first) },
+        row("api", on_failure(), FakeChild::Forever),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(100);
@@ -114,11 +116,11 @@ fn second_start_fails(first: Child) -> World {
 
 #[test]
 fn a_start_that_someone_asked_for_and_that_fails_does_not_end_the_session() {
-    let crash = Child::ExitsAfter(10, Exit::Code(3));
-    let clean = Child::ExitsAfter(10, Exit::Code(0));
-    type Ask = fn(Vec<InstanceId>) -> Request;
+    let crash = FakeChild::ExitsAfter(10, Exit::Code(3));
+    let clean = FakeChild::ExitsAfter(10, Exit::Code(0));
+    type ToRequest = fn(Vec<InstanceId>) -> Request;
     // In back-off; stopped in back-off; ended for good.
-    let table: [(Child, &[Ask]); 4] = [
+    let table: [(FakeChild, &[ToRequest]); 4] = [
         (crash, &[Request::Restart]),
         (crash, &[Request::Start]),
         (crash, &[Request::Stop, Request::Start]),
@@ -138,9 +140,9 @@ fn a_start_that_someone_asked_for_and_that_fails_does_not_end_the_session() {
 #[test]
 fn a_further_instance_that_cannot_be_started_concerns_only_who_asked() {
     let rows = vec![
-        Row { count: 0, ..row("web", on_failure(), Child::Missing) },
-        row("api", on_failure(), Child::Forever),
-        row("job", on_failure(), Child::Deaf),
+        TypeRow { count: 0, ..row("web", on_failure(), FakeChild::Missing) },
+        row("api", on_failure(), FakeChild::Forever),
+        row("job", on_failure(), FakeChild::Deaf),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(100);
@@ -156,8 +158,8 @@ fn a_further_instance_that_cannot_be_started_concerns_only_who_asked() {
 #[test]
 fn the_first_start_is_the_sessions_own_whoever_asks_for_it_meanwhile() {
     let rows = vec![
-        row("release", release(), Child::ExitsAfter(500, Exit::Code(0))),
-        row("web", on_failure(), Child::Missing),
+        row("release", release(), FakeChild::ExitsAfter(500, Exit::Code(0))),
+        row("web", on_failure(), FakeChild::Missing),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(100);
@@ -168,7 +170,7 @@ fn the_first_start_is_the_sessions_own_whoever_asks_for_it_meanwhile() {
 
 #[test]
 fn when_the_session_ends_every_wish_but_that_is_refused() {
-    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), Child::Deaf)]);
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Deaf)]);
     w.at(100, Event::Signalled(Signal::INT));
     w.run(200);
     let web = w.instance("web.1");
@@ -208,7 +210,7 @@ fn a_reload_renews_what_would_be_started_in_another_way_and_nothing_else() {
         ("grace", false, |app| app.types[0].policy.grace = Duration::from_secs(9)),
     ];
     for (name, renews, change) in table {
-        let rows = vec![row("web", on_failure(), Child::Forever)];
+        let rows = vec![row("web", on_failure(), FakeChild::Forever)];
         let mut w = World::new(ExitOn::Failure, rows);
         w.run(100);
         let mut app = (**w.sup.app()).clone();

@@ -1,51 +1,48 @@
-//! The control protocol: lines of a client, answers of a session, and the frames of `pm attach`.
+//! The control protocol: requests of a client, responses of a session, and the frames of `pm attach`.
 
 use pm::app::select;
-use pm::control::proto::{
-    Answer, Call, FRAME_HEAD, Frame, Request, Response, VERSION, call, frame_length, keys_frames,
-    line, parse_frame, size_frame,
-};
+use pm::control::frame::{self, Frame, HEAD};
+use pm::control::proto::{LogQuery, Request, Response, line, parse_request, parse_response};
 
 /// What must hold of every byte that comes out of a socket.
 pub fn holds(bytes: &[u8]) {
-    a_call_is_read_as_it_was_written(bytes);
-    an_answer_is_read_as_it_was_written(bytes);
+    a_request_is_read_as_it_was_written(bytes);
+    a_response_is_read_as_it_was_written(bytes);
     frames_are_read_as_they_were_written(bytes);
     a_stream_of_frames_is_read_to_its_end(bytes);
 }
 
-fn a_call_is_read_as_it_was_written(bytes: &[u8]) {
-    let read = call(bytes);
-    assert_eq!(read, call(bytes), "the same bytes are read in the same way");
+fn a_request_is_read_as_it_was_written(bytes: &[u8]) {
+    let read = parse_request(bytes);
+    assert_eq!(read, parse_request(bytes), "the same bytes are read in the same way");
     match read {
         Err(reason) => {
             assert!(!reason.is_empty());
-            // The client gets the reason as an answer.
-            let answer = line(Response::Refused { reason: reason.clone(), hint: None });
-            let Ok(Answer { body: Response::Refused { reason: told, .. }, .. }) =
-                serde_json::from_slice(&answer)
-            else {
-                panic!("a refusal that is no answer: {reason:?}")
+            // The client gets the reason as a response.
+            let response = line(Response::Refused { reason: reason.clone(), hint: None });
+            let Ok(Response::Refused { reason: told, .. }) = parse_response(&response) else {
+                panic!("a refusal that is no response: {reason:?}")
             };
             assert_eq!(told, reason);
         }
         Ok(read) => {
-            assert_eq!(read.pm, VERSION);
-            let written = serde_json::to_vec(&read).expect("an order has a text");
-            assert!(!written.contains(&b'\n'), "an order of two lines: {read:?}");
-            assert_eq!(call(&written).as_ref(), Ok(&read));
+            let mut written = line(&read);
+            assert_eq!(written.pop(), Some(b'\n'));
+            assert!(written.starts_with(br#"{"pm":1,"do":""#));
+            assert!(!written.contains(&b'\n'), "a request of two lines: {read:?}");
+            assert_eq!(parse_request(&written).as_ref(), Ok(&read));
             names_choose_instances(&read);
         }
     }
 }
 
 /// The globs of a client choose instances of the session, or are refused by name.
-fn names_choose_instances(call: &Call) {
-    let patterns: Vec<String> = match &call.order {
+fn names_choose_instances(request: &Request) {
+    let patterns: Vec<String> = match request {
         Request::Start(names) | Request::Stop(names) | Request::Restart(names) => {
             names.names.clone()
         }
-        Request::Signal { names, .. } | Request::Logs { names, .. } => names.clone(),
+        Request::Signal { names, .. } | Request::Logs(LogQuery { names, .. }) => names.clone(),
         Request::Attach { name, .. } => vec![name.clone()],
         Request::Scale { counts, .. } => counts.iter().map(|(name, _)| name.clone()).collect(),
         Request::Status | Request::Reload { .. } | Request::Quit { .. } => return,
@@ -67,14 +64,14 @@ fn names_choose_instances(call: &Call) {
     }
 }
 
-fn an_answer_is_read_as_it_was_written(bytes: &[u8]) {
-    let Ok(answer) = serde_json::from_slice::<Answer>(bytes) else { return };
-    let written = line(answer.body.clone());
+fn a_response_is_read_as_it_was_written(bytes: &[u8]) {
+    let Ok(response) = parse_response(bytes) else { return };
+    let written = line(&response);
     let (end, content) = written.split_last().expect("a line is not empty");
-    assert!(*end == b'\n' && !content.contains(&b'\n'), "an answer is one line");
-    let again: Answer = serde_json::from_slice(&written).expect("an answer can be read");
-    assert_eq!(again.pm, VERSION);
-    match (&answer.body, &again.body) {
+    assert!(*end == b'\n' && !content.contains(&b'\n'), "a response is one line");
+    assert!(content.starts_with(br#"{"pm":1,"is":""#));
+    let again = parse_response(&written).expect("a response can be read");
+    match (&response, &again) {
         // Seconds with a fraction: the reader may be off by the last bit, which nobody sees.
         (Response::Status(one), Response::Status(two)) => {
             let mut two = two.clone();
@@ -99,13 +96,13 @@ fn is_near((one, two): (Option<f64>, Option<f64>)) -> bool {
 }
 
 /// The head of a frame and its bytes.
-type RawFrame<'a> = ([u8; FRAME_HEAD], &'a [u8]);
+type RawFrame<'a> = ([u8; HEAD], &'a [u8]);
 
 /// Returns the frames of a stream, and what is left without an end.
 fn frames(mut stream: &[u8]) -> (Vec<RawFrame<'_>>, &[u8]) {
     let mut all = Vec::new();
-    while let Some((head, behind)) = stream.split_first_chunk::<FRAME_HEAD>() {
-        let Some((bytes, rest)) = behind.split_at_checked(frame_length(*head)) else { break };
+    while let Some((head, behind)) = stream.split_first_chunk::<HEAD>() {
+        let Some((bytes, rest)) = behind.split_at_checked(frame::length(*head)) else { break };
         all.push((*head, bytes));
         stream = rest;
     }
@@ -113,35 +110,39 @@ fn frames(mut stream: &[u8]) -> (Vec<RawFrame<'_>>, &[u8]) {
 }
 
 fn frames_are_read_as_they_were_written(bytes: &[u8]) {
-    let stream = keys_frames(bytes);
+    let stream = frame::of_keys(bytes);
     let (read, rest) = frames(&stream);
     assert!(rest.is_empty());
     let mut together = Vec::new();
     for (head, bytes) in read {
-        let Some(Frame::Keys(keys)) = parse_frame(head, bytes) else { panic!("no keys: {head:?}") };
+        let Some(Frame::Keys(keys)) = frame::parse(head, bytes) else {
+            panic!("no keys: {head:?}")
+        };
         together.extend_from_slice(keys);
     }
     assert_eq!(together, bytes);
     let [a, b, c, d] = bytes.first_chunk().copied().unwrap_or_default();
     let (rows, columns) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-    let stream = size_frame(rows, columns);
+    let stream = frame::of_size(rows, columns);
     let (read, rest) = frames(&stream);
     assert!(rest.is_empty());
-    let read: Vec<_> = read.into_iter().map(|(head, bytes)| parse_frame(head, bytes)).collect();
+    let read: Vec<_> = read.into_iter().map(|(head, bytes)| frame::parse(head, bytes)).collect();
     assert_eq!(read, [Some(Frame::Size { rows, columns })]);
 }
 
 fn a_stream_of_frames_is_read_to_its_end(stream: &[u8]) {
     let (read, rest) = frames(stream);
-    let taken: usize = read.iter().map(|(_, bytes)| FRAME_HEAD + bytes.len()).sum();
+    let taken: usize = read.iter().map(|(_, bytes)| HEAD + bytes.len()).sum();
     assert_eq!(taken + rest.len(), stream.len());
     for (head, bytes) in read {
-        match parse_frame(head, bytes) {
+        match frame::parse(head, bytes) {
             // No frame is the same as one without keys: nothing to write for it.
             Some(Frame::Keys([])) | None => {}
-            Some(Frame::Keys(typed)) => assert_eq!(keys_frames(typed), [&head[..], bytes].concat()),
+            Some(Frame::Keys(typed)) => {
+                assert_eq!(frame::of_keys(typed), [&head[..], bytes].concat());
+            }
             Some(Frame::Size { rows, columns }) => {
-                assert_eq!(size_frame(rows, columns), [&head[..], bytes].concat());
+                assert_eq!(frame::of_size(rows, columns), [&head[..], bytes].concat());
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use crate::control::proto::{Answer, Response};
+use crate::control::proto::{self, Response};
 
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
@@ -46,7 +46,7 @@ impl Incoming {
         }
         let Some(end) = memchr::memchr(b'\n', &self.buffer) else { return Ok(None) };
         let line: Vec<u8> = self.buffer.drain(..=end).collect();
-        let body = serde_json::from_slice::<Answer>(&line)?.body;
+        let body = proto::parse_response(&line)?;
         if let Response::Output { length, .. } = body {
             self.announced = Some(length);
         }

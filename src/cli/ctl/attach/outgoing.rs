@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 
-use crate::control::proto;
+use crate::control::frame;
 use crate::os::pty::Size;
 
 /// As many bytes wait at most. Beyond that the keyboard is dead, and says so with a bell.
@@ -71,10 +71,10 @@ impl Outgoing {
     fn fill(&mut self) -> bool {
         if self.frame.is_empty() {
             if let Some(Size { rows, columns }) = self.size.take() {
-                self.frame.extend(proto::size_frame(rows, columns));
+                self.frame.extend(frame::of_size(rows, columns));
             } else if !self.keys.is_empty() {
                 let keys: Vec<u8> = self.keys.drain(..self.keys.len().min(FRAME)).collect();
-                self.frame.extend(proto::keys_frames(&keys));
+                self.frame.extend(frame::of_keys(&keys));
             }
         }
         !self.frame.is_empty()
@@ -117,11 +117,7 @@ mod tests {
             slow.room = 7;
             assert!(outgoing.send(&mut slow).unwrap());
         }
-        let frames = [
-            proto::keys_frames(&typed[..FRAME]),
-            proto::size_frame(3, 4),
-            proto::keys_frames(b"x"),
-        ];
+        let frames = [frame::of_keys(&typed[..FRAME]), frame::of_size(3, 4), frame::of_keys(b"x")];
         assert!(slow.taken == frames.concat());
         assert_eq!(outgoing.unsent(), 0);
     }

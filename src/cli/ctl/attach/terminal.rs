@@ -45,8 +45,8 @@ pub(crate) fn attach(socket: &Path, name: &str, begin: impl FnOnce()) -> Result<
     let fail = |source| Error::Startup { what: "attach", source };
     let mut stream = UnixStream::connect(socket).map_err(fail)?;
     let size = Size::of_stdout();
-    let order = Request::Attach { name: name.to_owned(), rows: size.rows, columns: size.columns };
-    client::send(&mut stream, order).map_err(fail)?;
+    let request = Request::Attach { name: name.to_owned(), rows: size.rows, columns: size.columns };
+    client::send(&mut stream, request).map_err(fail)?;
     let mut incoming = Incoming::default();
     loop {
         match incoming.next().map_err(fail)? {

@@ -1,0 +1,84 @@
+//! What `pm status` is told of a session: the supervisor's view of every instance, and what each uses.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::app::{Exit, Moment, Stdio};
+use crate::control::outbox::Outbox;
+use crate::control::proto::{InstanceState, InstanceStatus, Report, Response};
+use crate::os::job_control;
+use crate::os::sampler::{Root, Sampler};
+use crate::supervisor::{Doing, Supervisor};
+
+/// Returns what every instance does.
+pub(super) fn of(core: &Supervisor, procfile: &Path, now: Moment) -> Report {
+    let app = core.app();
+    let instances = core.status(now).into_iter().map(|status| {
+        let (state, restart_in, end) = match status.doing {
+            Doing::Waiting => (InstanceState::Waiting, None, None),
+            Doing::Starting => (InstanceState::Starting, None, None),
+            Doing::Running => (InstanceState::Running, None, None),
+            Doing::Stopping => (InstanceState::Stopping, None, None),
+            Doing::BackingOff(left) => (InstanceState::BackingOff, Some(left.as_secs_f64()), None),
+            Doing::Stopped => (InstanceState::Stopped, None, None),
+            Doing::Ended(exit) if exit.is_success() => (InstanceState::Done, None, Some(exit)),
+            Doing::Ended(exit) => (InstanceState::Failed, None, Some(exit)),
+        };
+        InstanceStatus {
+            name: app.name_of(status.id),
+            state,
+            pid: status.pid,
+            port: app.port_of(status.id),
+            uptime: status.uptime.map(|uptime| uptime.as_secs_f64()),
+            restarts: status.restarts,
+            restart_in,
+            end: end.as_ref().map(Exit::to_string),
+            rss: None,
+            cpu: None,
+        }
+    });
+    let has_terminal = app.types.iter().filter(|known| known.stdio == Stdio::Terminal);
+    Report {
+        session: i32::try_from(std::process::id()).unwrap_or_default(),
+        root: app.root.to_string_lossy().into_owned(),
+        procfile: procfile.to_string_lossy().into_owned(),
+        ending: core.is_ending(),
+        types: app.types.iter().map(|known| known.name.clone()).collect(),
+        terminals: has_terminal.map(|known| known.name.clone()).collect(),
+        instances: instances.collect(),
+    }
+}
+
+/// Sends a report with what each instance uses. `helpers` are what has left the groups of leaders. They are measured
+/// on a thread: with many processes that takes longer than a signal may wait.
+pub(super) fn send(report: Report, helpers: HashMap<i32, Vec<i32>>, outbox: Outbox) {
+    let bare = (report.clone(), outbox.clone());
+    let thread = std::thread::Builder::new().name("status".into()).stack_size(256 << 10);
+    let measuring = move || {
+        let mut report = report;
+        measure(&mut report, &helpers);
+        outbox.respond(Response::Status(Box::new(report)));
+    };
+    let started = job_control::keep_from(|| thread.spawn(measuring));
+    if started.is_err() {
+        let (report, outbox) = bare;
+        outbox.respond(Response::Status(Box::new(report)));
+    }
+}
+
+/// Where nothing can be measured, the figures stay away.
+fn measure(report: &mut Report, helpers: &HashMap<i32, Vec<i32>>) {
+    let Ok(mut sampler) = Sampler::new() else { return };
+    let leaders: Vec<i32> = report.instances.iter().filter_map(|instance| instance.pid).collect();
+    let helpers_of = |leader| helpers.get(&leader).map_or(&[][..], Vec::as_slice);
+    let root = |&leader| Root { leader, limit: None, helpers: helpers_of(leader), group: None };
+    let roots: Vec<_> = leaders.iter().map(root).collect();
+    let usages = sampler.sample(&roots);
+    for (leader, usage) in leaders.into_iter().zip(usages) {
+        let found = report.instances.iter_mut().find(|instance| instance.pid == Some(leader));
+        if let Some(instance) = found {
+            instance.rss = usage.map(|usage| usage.bytes);
+            instance.cpu = sampler.cpu(leader).map(|time| time.as_secs_f64());
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a client's request does: the session answers some by itself, the supervisor decides all others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::SessionLoop;
+use crate::app::{Signal, reload};
+use crate::control::outbox::Outbox;
+use crate::control::proto::{Request, Response, Targets};
+use crate::control::server::ClientId;
+use crate::os::pty::Size;
+use crate::session::report;
+use crate::session::requests::{all_but_release, select_instances, select_types};
+use crate::supervisor::{self, Event, Supervisor, WaitMode};
+
+impl SessionLoop {
+    /// Answers a request, or passes it on to the supervisor.
+    pub(super) fn handle_request(
+        &mut self,
+        client: ClientId,
+        request: Request,
+        outbox: Outbox,
+        core: &Supervisor,
+    ) {
+        use supervisor::Request as Ask;
+        let mut grace = None;
+        let (asked, wait) = match request {
+            Request::Status => {
+                let report = report::of(core, &self.requests.procfile, self.clock.now());
+                report::send(report, self.children.helpers(), outbox);
+                return;
+            }
+            Request::Logs(query) => {
+                self.requests.send_logs(client, query, outbox, core);
+                return;
+            }
+            Request::Attach { name, rows, columns } => {
+                self.attach(client, &name, Size { rows, columns }, outbox, core);
+                return;
+            }
+            Request::Start(Targets { names, wait, .. }) => {
+                (select_instances(&names, core).map(Ask::Start), wait)
+            }
+            Request::Stop(Targets { names, wait, timeout_ms }) => {
+                grace = timeout_ms.map(Duration::from_millis);
+                (select_instances(&names, core).map(Ask::Stop), wait)
+            }
+            Request::Restart(Targets { names, wait, timeout_ms }) => {
+                grace = timeout_ms.map(Duration::from_millis);
+                (self.restart(&names, &outbox, core), wait)
+            }
+            Request::Scale { counts, wait } => {
+                (select_types(counts, core.app()).map(Ask::Scale), wait)
+            }
+            Request::Signal { names, signal } => {
+                (select_instances(&names, core).map(|ids| Ask::Signal(ids, Signal(signal))), true)
+            }
+            Request::Reload { wait } => (self.reload(&outbox, core), wait),
+            Request::Quit { wait } => (Ok(Ask::Quit), wait),
+        };
+        match asked {
+            Ok(request) => {
+                let id = self.requests.wait_for_reply(client, outbox);
+                let wait = if wait { WaitMode::UntilDone } else { WaitMode::Never };
+                self.queue.push_back(Event::Requested { id, request, wait, grace });
+            }
+            Err(response) => outbox.respond(response),
+        }
+    }
+
+    /// Restarts instances with the environment that the files have by now.
+    fn restart(
+        &mut self,
+        names: &[String],
+        outbox: &Outbox,
+        core: &Supervisor,
+    ) -> Result<supervisor::Request, Response> {
+        let ids = match names {
+            [] => all_but_release(core),
+            names => select_instances(names, core)?,
+        };
+        let app = reload::with_environment_of(core.app(), &self.requests.reread(outbox)?);
+        self.queue.push_back(Event::Reread(Arc::new(app)));
+        Ok(supervisor::Request::Restart(ids))
+    }
+
+    fn reload(
+        &mut self,
+        outbox: &Outbox,
+        core: &Supervisor,
+    ) -> Result<supervisor::Request, Response> {
+        let reload::Fitted { app, gone } = reload::fit(core.app(), self.requests.reread(outbox)?);
+        Ok(supervisor::Request::Reload { app: Arc::new(app), gone })
+    }
+}

@@ -1,0 +1,138 @@
+//! Requests that have no answer yet, and the conditions that they wait for.
+
+use std::collections::BTreeMap;
+use std::task::Poll;
+
+use super::Supervisor;
+use super::event::Action;
+use super::request::{Failure, Reply, Request, RequestId};
+use super::state::{Goal, Phase, State};
+use crate::app::{Exit, InstanceId};
+
+/// A request that has no answer yet.
+#[derive(Clone, Debug)]
+pub(super) struct PendingRequest {
+    pub(super) id: RequestId,
+    pub(super) conditions: BTreeMap<InstanceId, Condition>,
+    pub(super) failures: Vec<(InstanceId, Failure)>,
+    /// It is answered when the session is over.
+    pub(super) until_over: bool,
+}
+
+/// What must become true of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// It is up, and is to stay so.
+    Up,
+    /// It is down and stays so.
+    Down,
+    /// It is forgotten.
+    Gone,
+}
+
+impl PendingRequest {
+    pub(super) fn new(id: RequestId) -> Self {
+        Self { id, conditions: BTreeMap::new(), failures: Vec::new(), until_over: false }
+    }
+
+    pub(super) fn reply(&mut self) -> Reply {
+        let mut failures = std::mem::take(&mut self.failures);
+        failures.sort_by_key(|(id, _)| *id);
+        if failures.is_empty() { Reply::Done } else { Reply::Failed(failures) }
+    }
+
+    /// The session ends: it is too late for all but its end.
+    pub(super) fn refuse(&mut self, request: Request) {
+        let no = |id| (id, Failure::SessionEnds);
+        match request {
+            Request::Start(ids)
+            | Request::Restart(ids)
+            | Request::Stop(ids)
+            | Request::Signal(ids, _) => self.failures.extend(ids.into_iter().map(no)),
+            Request::Scale(counts) => {
+                self.failures.extend(counts.into_iter().map(|(process_type, count)| {
+                    no(InstanceId { process_type, number: count.max(1) })
+                }));
+            }
+            Request::Reload { app, .. } => self.failures.extend(app.instances().take(1).map(no)),
+            Request::Quit => self.until_over = true,
+        }
+    }
+}
+
+impl Supervisor {
+    /// Tells every pending request that its condition on an instance cannot become true.
+    pub(super) fn fail_pending(&mut self, id: InstanceId, failure: &Failure) {
+        for pending in &mut self.pending_requests {
+            if pending.conditions.remove(&id).is_some() {
+                pending.failures.push((id, failure.clone()));
+            }
+        }
+    }
+
+    /// Answers every request that is done, or cannot be. Only what has changed can be done, unless the end of the
+    /// session has begun just now: that concerns all.
+    pub(super) fn answer(&mut self, began_to_end: bool) {
+        let changed = self.procs.take_changed();
+        let mut requests = std::mem::take(&mut self.pending_requests);
+        requests.retain_mut(|pending| {
+            let all = if began_to_end {
+                pending.conditions.keys().copied().collect()
+            } else {
+                Vec::new()
+            };
+            for id in if began_to_end { &all } else { &changed } {
+                let Some(condition) = pending.conditions.get(id) else { continue };
+                match self.check(*id, *condition) {
+                    Poll::Pending => continue,
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(failure)) => pending.failures.push((*id, failure)),
+                }
+                pending.conditions.remove(id);
+            }
+            let waits =
+                !pending.conditions.is_empty() || pending.until_over && self.phase != Phase::Over;
+            if !waits {
+                self.out.push(Action::Reply(pending.id, pending.reply()));
+            }
+            waits
+        });
+        self.pending_requests = requests;
+    }
+
+    /// Returns whether every request that has no answer waits for something.
+    #[cfg(test)]
+    pub(super) fn waits_for_all(&self) -> bool {
+        let mut conditions = self.pending_requests.iter().flat_map(|pending| &pending.conditions);
+        conditions.all(|(id, condition)| self.check(*id, *condition).is_pending())
+    }
+
+    /// Returns whether a condition is true, or why it cannot become true.
+    fn check(&self, id: InstanceId, condition: Condition) -> Poll<Result<(), Failure>> {
+        const TRUE: Poll<Result<(), Failure>> = Poll::Ready(Ok(()));
+        let never = |failure| Poll::Ready(Err(failure));
+        let ends = self.phase != Phase::Running;
+        let proc = self.procs.get(id);
+        match (condition, proc) {
+            (Condition::Gone, None) => TRUE,
+            (Condition::Up | Condition::Down, None) => never(Failure::Overruled),
+            (Condition::Up, Some(_)) if ends => never(Failure::SessionEnds),
+            (Condition::Up, Some(proc)) => match (proc.goal, proc.state) {
+                // One that is to be restarted has the goal to be renewed until it is.
+                (Goal::Run, State::Up { .. }) => TRUE,
+                (_, State::Ended(Exit::Lost)) => never(Failure::Lost),
+                (Goal::Stop | Goal::Leave, _) => never(Failure::Overruled),
+                (_, State::Ended(exit)) => never(Failure::Ended(exit)),
+                (Goal::Run | Goal::Renew, _) => Poll::Pending,
+            },
+            (Condition::Down | Condition::Gone, Some(proc)) => match (proc.goal, proc.state) {
+                (_, State::Ended(Exit::Lost)) => never(Failure::Lost),
+                // It had ended by itself, and stays what it is.
+                (Goal::Run | Goal::Renew, State::Ended(_)) => TRUE,
+                (Goal::Run | Goal::Renew, _) => never(Failure::Overruled),
+                (_, state) if state.is_active() => Poll::Pending,
+                _ => TRUE, // Nothing runs, and nothing will.
+            },
+        }
+    }
+}
