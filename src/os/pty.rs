@@ -8,7 +8,7 @@ use nix::libc;
 use nix::pty::{Winsize, grantpt, unlockpt};
 use nix::sys::stat::Mode;
 
-pub(crate) use super::system::session::{Life, spawn};
+pub(crate) use super::system::session::{SessionLeader, spawn};
 use super::system::session::{master, name_of};
 
 /// What a terminal without a real one behind it measures.

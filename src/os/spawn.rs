@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use super::limits::{OpenFiles, Room};
 use super::pid_table::Pipes;
-use super::pty::{self, Life};
+use super::pty::{self, SessionLeader};
 use super::restrict;
 use crate::app::{self, App, InstanceId};
 
@@ -33,7 +33,7 @@ pub(crate) struct Terminal {
     /// The run's end, while it runs: a terminal that nobody has open is at its end, and a program that has
     /// closed it may open it again (/dev/tty).
     pub(crate) held: OwnedFd,
-    pub(crate) session: Life,
+    pub(crate) session: SessionLeader,
 }
 
 /// What every start needs.

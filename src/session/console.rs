@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::viewers::Viewers;
 use crate::control::server::ClientId;
-use crate::os::pty::{Life, Size};
+use crate::os::pty::{SessionLeader, Size};
 use crate::os::spawn;
 
 /// Input that may wait for a program that does not read; a terminal itself holds 4 KiB of lines and
@@ -39,7 +39,7 @@ pub(crate) struct Terminal {
     pub(crate) console: Arc<Console>,
     /// The run's end (see [`spawn::Terminal`]).
     pub(crate) held: Option<OwnedFd>,
-    _session: Life,
+    _session: SessionLeader,
 }
 
 impl From<spawn::Terminal> for Terminal {

@@ -24,7 +24,7 @@ pub(crate) fn name_of(master: &PtyMaster) -> io::Result<String> {
 
 /// Starts a command in a session whose controlling terminal is its standard input, and in the foreground
 /// of it. Returns its process, and what the session lives as long as.
-pub(crate) fn spawn(command: &mut Command) -> io::Result<(Pid, Life)> {
+pub(crate) fn spawn(command: &mut Command) -> io::Result<(Pid, SessionLeader)> {
     let leader = give_session(command)?;
     // The leader is found among the adopted when it has ended.
     drop(command.spawn()?);
@@ -40,16 +40,16 @@ struct Leader {
 
 /// Keeps a session alive; when it is dropped, its leader ends.
 #[derive(Debug)]
-pub(crate) struct Life {
+pub(crate) struct SessionLeader {
     _pipe: PipeWriter,
 }
 
 impl Leader {
     /// Returns the process of the command, which std does not know, once the command was spawned.
-    fn command(mut self) -> io::Result<(Pid, Life)> {
+    fn command(mut self) -> io::Result<(Pid, SessionLeader)> {
         let mut pid = [0; 4];
         self.pid.read_exact(&mut pid)?;
-        Ok((Pid::from_raw(i32::from_ne_bytes(pid)), Life { _pipe: self.life }))
+        Ok((Pid::from_raw(i32::from_ne_bytes(pid)), SessionLeader { _pipe: self.life }))
     }
 }
 
@@ -59,7 +59,7 @@ impl Leader {
 /// The command does not lead that session: when a leader ends, the kernel hangs the terminal up, and what
 /// its shell was running would get SIGHUP in the middle of an orderly stop. So the process that std
 /// forks becomes the leader and stays, and the command is its sibling: forked by it, but a child of pm,
-/// with a process group of its own. The leader has nothing open and ends when [`Life`] is dropped, or pm is.
+/// with a process group of its own. The leader has nothing open and ends when [`SessionLeader`] is dropped, or pm is.
 fn give_session(command: &mut Command) -> io::Result<Leader> {
     let (pid, pid_writer) = io::pipe()?;
     let (life_reader, life) = io::pipe()?;

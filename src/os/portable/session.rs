@@ -28,14 +28,14 @@ pub(crate) fn name_of(master: &PtyMaster) -> io::Result<String> {
 
 /// Keeps a session alive: its leader does, so that there is nothing to keep.
 #[derive(Debug)]
-pub(crate) struct Life;
+pub(crate) struct SessionLeader;
 
 /// Starts a command in a session whose controlling terminal is its standard input, and in the foreground
 /// of it. Returns its process. To be called after everything else that is to happen in the child.
 ///
 /// The command leads the session: nothing that every system has could make another process of pm's lead
 /// it. So when the command ends the terminal hangs up, and what its shell was running gets SIGHUP.
-pub(crate) fn spawn(command: &mut Command) -> io::Result<(Pid, Life)> {
+pub(crate) fn spawn(command: &mut Command) -> io::Result<(Pid, SessionLeader)> {
     let lead = || {
         // It makes a group of the same number, too.
         setsid()?;
@@ -48,7 +48,7 @@ pub(crate) fn spawn(command: &mut Command) -> io::Result<(Pid, Life)> {
     }
     let child = command.spawn()?;
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-    Ok((Pid::from_raw(pid), Life))
+    Ok((Pid::from_raw(pid), SessionLeader))
 }
 
 /// The first group of a terminal is that of its session's leader.
@@ -81,7 +81,7 @@ mod tests {
         command.args(["-c", "stty tostop; echo here >/dev/tty; kill -0 -$$ && echo group"]);
         command.stdin(Stdio::from(slave.try_clone().unwrap()));
         command.stdout(Stdio::from(slave.try_clone().unwrap())).stderr(Stdio::from(slave));
-        let (pid, Life) = spawn(&mut command).unwrap();
+        let (pid, SessionLeader) = spawn(&mut command).unwrap();
         drop(command);
         let (mut text, mut terminal) = (Vec::new(), std::fs::File::from(master));
         let mut buffer = [0; 256];
