@@ -11,8 +11,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-use super::adopted::Adopted;
 use super::helpers::Helpers;
+use super::orphans::Orphans;
 use super::pid_table::{Pipes, SlotIndex};
 use super::program::Programs;
 use super::wait;
@@ -47,7 +47,7 @@ pub(crate) enum ChildEvent {
     /// Of those that got a signal to the program alone, none is left; others of its group still run.
     ProgramEnded(RunId),
     /// No descendant outside of the groups is left.
-    StraysGone,
+    OrphansGone,
 }
 
 #[derive(Debug)]
@@ -85,13 +85,13 @@ struct Starting {
 #[derive(Debug)]
 pub(crate) struct Children {
     runs: HashMap<RunId, Child>,
-    adopted: Adopted,
+    orphans: Orphans,
     /// Groups of runs that are over, of which something was left when it was killed.
     outlived: Vec<(InstanceId, Pid)>,
     watchdog: Watchdog,
     programs: Programs,
     helpers: Helpers,
-    /// Helpers are strays like any other, which end after all instances.
+    /// Helpers are orphans like any other, which end after all instances.
     session_ends: bool,
     starting: Option<Starting>,
     news: News,
@@ -119,7 +119,7 @@ impl Children {
     pub(crate) fn new(watchdog: Watchdog) -> Self {
         Self {
             runs: HashMap::new(),
-            adopted: Adopted::default(),
+            orphans: Orphans::default(),
             outlived: Vec::new(),
             watchdog,
             programs: Programs::new(),
@@ -184,7 +184,7 @@ impl Children {
 
     /// Returns the children of pm that have left the group of a leader and belong to its run.
     pub(crate) fn helpers(&mut self) -> HashMap<i32, Vec<i32>> {
-        self.refresh_adopted();
+        self.refresh_orphans();
         let runs = self.runs.iter().map(|(run, child)| (child.pid.as_raw(), self.helpers.of(*run)));
         runs.filter(|(_, helpers)| !helpers.is_empty()).collect()
     }
@@ -214,14 +214,14 @@ impl Children {
             .filter_map(|(run, child)| Some((*run, wait::peek(child.pid)?)))
             .collect();
         // After the peek: a dead leader's orphans are pm's children by then.
-        self.refresh_adopted();
+        self.refresh_orphans();
         for (run, exit) in ended {
             let Some(child) = self.runs.get_mut(&run) else { continue };
             if exit != Exit::Code(0) {
                 child.helpers = Fate::Go;
             }
             let has_helpers = child.helpers == Fate::Go && self.helpers.has_any(run);
-            let has_left_others = self.adopted.has_member_of(child.pid) || has_helpers;
+            let has_left_others = self.orphans.has_member_of(child.pid) || has_helpers;
             child.life = if has_left_others { Life::GroupLeft } else { Life::Gone };
             tell(ChildEvent::Exited { run, exit, has_left_others });
         }
@@ -230,27 +230,27 @@ impl Children {
                 continue;
             }
             let has_helpers = child.helpers == Fate::Go && self.helpers.has_any(*run);
-            if !self.adopted.has_member_of(child.pid) && !has_helpers {
+            if !self.orphans.has_member_of(child.pid) && !has_helpers {
                 child.life = Life::Gone;
                 tell(ChildEvent::GroupGone(*run));
-            } else if child.asked.take_if(|asked| !self.adopted.has_any(child.pid, asked)).is_some()
+            } else if child.asked.take_if(|asked| !self.orphans.has_any(child.pid, asked)).is_some()
             {
                 tell(ChildEvent::ProgramEnded(*run));
             }
         }
-        if self.adopted.are_ended() {
-            tell(ChildEvent::StraysGone);
+        if self.orphans.are_ended() {
+            tell(ChildEvent::OrphansGone);
         }
     }
 
     /// Looks at who has become pm's child, and at whose they are.
-    fn refresh_adopted(&mut self) {
+    fn refresh_orphans(&mut self) {
         let watchdog = self.watchdog.pid();
         let ours: std::collections::HashSet<Pid> =
             self.runs.values().map(|child| child.pid).collect();
-        self.adopted.refresh(|pid| Some(pid) == watchdog || ours.contains(&pid));
+        self.orphans.refresh(|pid| Some(pid) == watchdog || ours.contains(&pid));
         if !self.session_ends {
-            self.helpers.refresh(self.adopted.living(), |group| ours.contains(&group));
+            self.helpers.refresh(self.orphans.living(), |group| ours.contains(&group));
         }
     }
 
@@ -312,7 +312,7 @@ impl Children {
         let _ = killpg(pid, Signal::SIGKILL);
         if child.life == Life::GroupLeft {
             self.outlived.push((run.instance, pid));
-            self.outlived.retain(|(_, group)| self.adopted.member_of(*group).is_some());
+            self.outlived.retain(|(_, group)| self.orphans.member_of(*group).is_some());
         }
         if child.helpers == Fate::Go && !self.session_ends {
             self.helpers.end(run, Signal::SIGKILL);
@@ -326,39 +326,39 @@ impl Children {
     }
 
     /// Signals everything that left its group, and tells when there is nothing.
-    pub(crate) fn stop_strays(&mut self, signal: SignalNumber, tell: impl FnMut(ChildEvent)) {
-        self.refresh_adopted();
+    pub(crate) fn stop_orphans(&mut self, signal: SignalNumber, tell: impl FnMut(ChildEvent)) {
+        self.refresh_orphans();
         if let Ok(signal) = Signal::try_from(signal.0) {
-            self.adopted.end_with(signal);
+            self.orphans.end_with(signal);
         }
         self.look(tell);
     }
 
     /// Returns why something of an instance runs on although it was killed; `None` where nothing does.
     pub(crate) fn why_it_runs(&mut self, id: InstanceId) -> Option<&'static str> {
-        self.refresh_adopted();
+        self.refresh_orphans();
         let leaders = self.runs.iter().filter(|(run, _)| run.instance == id);
         let leaders = leaders.map(|(_, child)| child.pid).filter(|pid| wait::peek(*pid).is_none());
         let groups = self.outlived.iter().filter(|(of, _)| *of == id);
-        let members = groups.filter_map(|(_, group)| self.adopted.member_of(*group));
+        let members = groups.filter_map(|(_, group)| self.orphans.member_of(*group));
         leaders.chain(members).find_map(why_it_lives)
     }
 
     /// Returns what left the groups and lives although it was killed, by name and with the reason; not what
     /// [`Self::why_it_runs`] tells of.
-    pub(crate) fn strays_left(&mut self) -> Vec<(String, &'static str)> {
-        self.refresh_adopted();
+    pub(crate) fn orphans_left(&mut self) -> Vec<(String, &'static str)> {
+        self.refresh_orphans();
         let groups = self.outlived.iter();
         let of_runs: Vec<_> =
-            groups.filter_map(|(_, group)| self.adopted.member_of(*group)).collect();
-        let living = self.adopted.living().iter().zip(self.adopted.names());
-        let strays = living.filter(|(pid, _)| !of_runs.contains(pid));
-        strays.filter_map(|(pid, name)| Some((name, why_it_lives(*pid)?))).collect()
+            groups.filter_map(|(_, group)| self.orphans.member_of(*group)).collect();
+        let living = self.orphans.living().iter().zip(self.orphans.names());
+        let orphans = living.filter(|(pid, _)| !of_runs.contains(pid));
+        orphans.filter_map(|(pid, name)| Some((name, why_it_lives(*pid)?))).collect()
     }
 
     /// Returns what left the groups and lives, by name and process id.
-    pub(crate) fn strays(&self) -> Vec<String> {
-        self.adopted.names()
+    pub(crate) fn orphans(&self) -> Vec<String> {
+        self.orphans.names()
     }
 
     /// Looks after the watchdog, and returns what is new.

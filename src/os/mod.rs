@@ -44,4 +44,4 @@ pub(crate) use system::{origin, subtree};
 pub fn has_served_as_watchdog(name: Option<&std::ffi::OsStr>) -> bool {
     watchdog::serve(name)
 }
-pub(crate) use system::{adopted, inherited};
+pub(crate) use system::{inherited, orphans};

@@ -124,7 +124,7 @@ impl Budgets {
             }
             ChildEvent::GroupGone(run) => Event::GroupGone { run },
             ChildEvent::ProgramEnded(run) => Event::ProgramEnded { run },
-            ChildEvent::StraysGone => Event::StraysGone,
+            ChildEvent::OrphansGone => Event::OrphansGone,
         }
     }
 

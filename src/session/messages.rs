@@ -101,8 +101,8 @@ fn why_it_cannot_run(code: i32) -> &'static str {
     }
 }
 
-/// Says something about the session. `strays` names what left the groups.
-pub(crate) fn message(app: &App, message: &Message, strays: impl Fn() -> Vec<String>) -> Say {
+/// Says something about the session. `orphans` names what left the groups.
+pub(crate) fn message(app: &App, message: &Message, orphans: impl Fn() -> Vec<String>) -> Say {
     let (event, text, facts) = match message {
         Message::Stopping(why) => {
             let reason = match why {
@@ -119,8 +119,8 @@ pub(crate) fn message(app: &App, message: &Message, strays: impl Fn() -> Vec<Str
                 format!("waiting for {} to stop; killing in {}", names.join(", "), short(*left));
             ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
         }
-        Message::WaitingForStrays { left } => {
-            let names = strays();
+        Message::WaitingForOrphans { left } => {
+            let names = orphans();
             let text = format!(
                 "waiting for {} to stop, which left its process group; killing in {}",
                 names.join(", "),
@@ -131,8 +131,8 @@ pub(crate) fn message(app: &App, message: &Message, strays: impl Fn() -> Vec<Str
         Message::KillingAll => {
             ("killing", "second request: killing all processes".to_owned(), json!({}))
         }
-        Message::KillingStrays => {
-            let names = strays();
+        Message::KillingOrphans => {
+            let names = orphans();
             let text = format!(
                 "killing {}, which left its process group and did not stop",
                 names.join(", ")
@@ -141,7 +141,7 @@ pub(crate) fn message(app: &App, message: &Message, strays: impl Fn() -> Vec<Str
         }
     };
     let said = say(Speaker::System, event, text, facts);
-    if *message == Message::KillingStrays { said.failed() } else { said }
+    if *message == Message::KillingOrphans { said.failed() } else { said }
 }
 
 /// Returns what the stop does, in foreman's words where they are true.
@@ -156,12 +156,12 @@ fn stop_order(app: &App) -> String {
 }
 
 /// Says why and how a session ended; nothing where all went as asked. `why_it_runs` tells why something of
-/// an instance could not be killed, and `strays` are what left its group and could not be either.
+/// an instance could not be killed, and `orphans` are what left its group and could not be either.
 pub(crate) fn verdict(
     app: &App,
     verdict: &Verdict,
     mut why_it_runs: impl FnMut(InstanceId) -> Option<&'static str>,
-    strays: &[(String, &'static str)],
+    orphans: &[(String, &'static str)],
 ) -> Vec<Say> {
     let mut lines = Vec::new();
     if let Some(culprit) = verdict.culprit {
@@ -196,7 +196,7 @@ pub(crate) fn verdict(
         let text = format!("killed: {}", killed.join(", "));
         lines.push(say(Speaker::System, "killed", text, json!({ "processes": killed })).failed());
     }
-    left.extend_from_slice(strays);
+    left.extend_from_slice(orphans);
     for (name, why) in left {
         let text = format!("left running: {name}: {why}");
         lines.push(say(Speaker::System, "left", text, json!({ "processes": [name] })).failed());
@@ -335,8 +335,8 @@ mod tests {
         let [web, worker] = [1, 2].map(|number| InstanceId { process_type: 0, number });
         let verdict = Verdict { killed: vec![web, worker], lost: vec![web], ..Verdict::default() };
         let why_of = |id| (id == web).then_some(why);
-        let strays = [("r (pid 9)".to_owned(), why)];
-        let lines = super::verdict(&app(), &verdict, why_of, &strays);
+        let orphans = [("r (pid 9)".to_owned(), why)];
+        let lines = super::verdict(&app(), &verdict, why_of, &orphans);
         let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
         let expected = [
             "killed: web.2",

@@ -30,7 +30,7 @@ use crate::os::limits::{NoRoom, OpenFiles};
 use crate::os::signals::{Heard, Signals};
 use crate::os::spawn::Spawner;
 use crate::os::watchdog::Watchdog;
-use crate::os::{adopted, daemon, inherited, malloc, processes};
+use crate::os::{daemon, inherited, malloc, orphans, processes};
 use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
 use crate::supervisor::{Action, Event, Note, Supervisor};
 
@@ -133,7 +133,7 @@ impl SessionLoop {
         // Before any thread: the fork must find one.
         let watchdog = Watchdog::start().map_err(fail("start the guard process"))?;
         let guarded = watchdog.variable();
-        adopted::become_subreaper().map_err(|error| fail("become a subreaper")(error.into()))?;
+        orphans::become_subreaper().map_err(|error| fail("become a subreaper")(error.into()))?;
         let (sender, inputs) = crossbeam_channel::unbounded();
         let signals = Signals::catch().map_err(fail("listen to signals"))?;
         let job_control = JobControl::listen().map_err(fail("listen to signals"))?;
@@ -250,10 +250,10 @@ impl SessionLoop {
                 self.budgets.ended(run);
                 self.post(ToPump::Drop(run));
             }
-            Action::StopStrays(signal) => {
+            Action::StopOrphans(signal) => {
                 let queue = &mut self.queue;
                 self.children
-                    .stop_strays(signal, |event| queue.push_back(self.budgets.event(event)));
+                    .stop_orphans(signal, |event| queue.push_back(self.budgets.event(event)));
             }
             Action::Measure(samples) => {
                 let helpers = self.children.helpers();
@@ -268,7 +268,7 @@ impl SessionLoop {
                 self.say(messages::note(&self.app, id, &note, why));
             }
             Action::Say(message) => {
-                self.say(messages::message(&self.app, &message, || self.children.strays()));
+                self.say(messages::message(&self.app, &message, || self.children.orphans()));
                 // What is said stands before what comes of it: the answers of children to a signal.
                 self.pump.wake();
             }

@@ -69,7 +69,7 @@ pub enum Event {
         run: RunId,
     },
     /// No descendant outside of the groups is left.
-    StraysGone,
+    OrphansGone,
     /// pm itself got a signal.
     Signalled(Signal),
     /// Nobody reads pm's output any more, or it cannot be written; the session ends with this code.
@@ -104,9 +104,9 @@ pub enum Action {
     Signal(RunId, Signal, Reach),
     /// Kill what is left of the group, reap the leader, and show the rest of what it wrote.
     Sweep(RunId),
-    /// Send a signal to every descendant outside of the groups; answer with [`Event::StraysGone`]
+    /// Send a signal to every descendant outside of the groups; answer with [`Event::OrphansGone`]
     /// when there is none.
-    StopStrays(Signal),
+    StopOrphans(Signal),
     /// Measure the memory of these runs; answer with [`Event::Measured`] for each that can be.
     Measure(Vec<Sample>),
     /// Stop pm itself until it is continued (Ctrl-Z); what follows is for then.
@@ -221,14 +221,14 @@ pub enum Message {
         left: Duration,
     },
     /// Descendants outside of the groups take long to end.
-    WaitingForStrays {
+    WaitingForOrphans {
         /// The time until they are killed.
         left: Duration,
     },
     /// The second request: no more patience.
     KillingAll,
     /// Descendants outside of the groups do not end; they are killed.
-    KillingStrays,
+    KillingOrphans,
 }
 
 /// Why and how a session ended, for the last lines.

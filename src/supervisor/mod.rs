@@ -150,7 +150,7 @@ impl Supervisor {
             Event::Forgotten(id) => self.pending_requests.retain(|pending| pending.id != id),
             Event::Signalled(signal) => self.signalled(signal, now),
             Event::OutputLost(code) => self.shut_down(Why::OutputLost, code, now),
-            Event::StraysGone => self.strays_gone(),
+            Event::OrphansGone => self.orphans_gone(),
             Event::Spawned { run, pid } if self.is_current(run) => {
                 self.spawned(run.instance, pid, now);
             }

@@ -41,22 +41,22 @@ impl Supervisor {
                 self.announce(now);
                 self.phase = Phase::Stopping { announce: now + ANNOUNCE_EVERY };
             }
-            Phase::Strays { stage: Stage::Asked, until, .. } if until <= now => {
-                self.out.push(Action::Say(Message::KillingStrays));
-                self.stop_strays(Stage::Killed, now);
+            Phase::Orphans { stage: Stage::Asked, until, .. } if until <= now => {
+                self.out.push(Action::Say(Message::KillingOrphans));
+                self.stop_orphans(Stage::Killed, now);
             }
-            Phase::Strays { stage: Stage::Killed, until, .. } if until <= now => {
+            Phase::Orphans { stage: Stage::Killed, until, .. } if until <= now => {
                 self.phase = Phase::Over;
             }
-            Phase::Strays { stage, until, announce } if announce <= now => {
+            Phase::Orphans { stage, until, announce } if announce <= now => {
                 if stage == Stage::Asked {
                     self.out
-                        .push(Action::Say(Message::WaitingForStrays { left: until.since(now) }));
+                        .push(Action::Say(Message::WaitingForOrphans { left: until.since(now) }));
                 }
-                self.phase = Phase::Strays { stage, until, announce: now + ANNOUNCE_EVERY };
+                self.phase = Phase::Orphans { stage, until, announce: now + ANNOUNCE_EVERY };
             }
             Phase::Stopping { .. }
-            | Phase::Strays { .. }
+            | Phase::Orphans { .. }
             | Phase::Running
             | Phase::Killing
             | Phase::Over => {}
@@ -145,7 +145,7 @@ impl Supervisor {
                 return ids;
             }
             Phase::Killing => &[Kind::Up, Kind::Backoff, Kind::Asked],
-            Phase::Stopping { .. } | Phase::Strays { .. } | Phase::Over => {
+            Phase::Stopping { .. } | Phase::Orphans { .. } | Phase::Over => {
                 &[Kind::Up, Kind::Backoff]
             }
         };
@@ -225,11 +225,11 @@ impl Supervisor {
             Phase::Running if self.procs.len() == 0 && !self.left.is_empty() => {}
             Phase::Running => {
                 self.end_with_first_failure();
-                self.stop_strays(Stage::Asked, now);
+                self.stop_orphans(Stage::Asked, now);
             }
-            Phase::Stopping { .. } => self.stop_strays(Stage::Asked, now),
-            Phase::Killing => self.stop_strays(Stage::Killed, now),
-            Phase::Strays { .. } | Phase::Over => {}
+            Phase::Stopping { .. } => self.stop_orphans(Stage::Asked, now),
+            Phase::Killing => self.stop_orphans(Stage::Killed, now),
+            Phase::Orphans { .. } | Phase::Over => {}
         }
     }
 
@@ -238,7 +238,7 @@ impl Supervisor {
         match self.phase {
             // As long as one is stopped by request, the session goes on: it may be started again.
             Phase::Running => self.procs.len() - self.procs.of(Kind::Done).len(),
-            Phase::Stopping { .. } | Phase::Killing | Phase::Strays { .. } | Phase::Over => {
+            Phase::Stopping { .. } | Phase::Killing | Phase::Orphans { .. } | Phase::Over => {
                 self.procs.of(Kind::Active).len() + self.procs.of(Kind::Backoff).len()
             }
         }

@@ -48,7 +48,7 @@ impl Supervisor {
                     Phase::Running => self.shut_down(Why::Asked(signal), 0, now),
                     // It stops already, for another reason: the person sees at least what it waits for.
                     Phase::Stopping { .. } => self.announce(now),
-                    Phase::Killing | Phase::Strays { .. } | Phase::Over => {}
+                    Phase::Killing | Phase::Orphans { .. } | Phase::Over => {}
                 }
             }
             Some(at) if now.since(at) < SAME_REQUEST => {}
@@ -57,8 +57,8 @@ impl Supervisor {
                     self.out.push(Action::Say(Message::KillingAll));
                     self.phase = Phase::Killing;
                 }
-                Phase::Strays { stage: Stage::Asked, .. } => self.stop_strays(Stage::Killed, now),
-                Phase::Killing | Phase::Strays { .. } | Phase::Over => {}
+                Phase::Orphans { stage: Stage::Asked, .. } => self.stop_orphans(Stage::Killed, now),
+                Phase::Killing | Phase::Orphans { .. } | Phase::Over => {}
             },
         }
     }
@@ -77,20 +77,20 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn stop_strays(&mut self, stage: Stage, now: Moment) {
+    pub(super) fn stop_orphans(&mut self, stage: Stage, now: Moment) {
         let (signal, patience) = match stage {
             Stage::Asked => (Signal::TERM, self.longest_grace()),
             Stage::Killed => (Signal::KILL, KILL_LIMIT),
         };
-        self.out.push(Action::StopStrays(signal));
+        self.out.push(Action::StopOrphans(signal));
         // A deadline lies in the future, whatever the grace.
         let patience = patience.max(std::time::Duration::from_millis(1));
         let announce = now + ANNOUNCE_AFTER;
-        self.phase = Phase::Strays { stage, until: now + patience, announce };
+        self.phase = Phase::Orphans { stage, until: now + patience, announce };
     }
 
-    pub(super) fn strays_gone(&mut self) {
-        if let Phase::Strays { .. } = self.phase {
+    pub(super) fn orphans_gone(&mut self) {
+        if let Phase::Orphans { .. } = self.phase {
             self.phase = Phase::Over;
         }
     }

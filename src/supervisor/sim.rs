@@ -58,7 +58,7 @@ pub(super) enum FakeChild {
 
 /// What a descendant outside of the groups obeys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stray {
+enum Orphan {
     Polite,
     Deaf,
     Immortal,
@@ -107,11 +107,11 @@ impl FakeChild {
         )
     }
 
-    fn stray(self) -> Option<Stray> {
+    fn orphan(self) -> Option<Orphan> {
         match self {
-            Self::Leaky(..) | Self::Daemonises => Some(Stray::Polite),
-            Self::DaemonisesDeaf => Some(Stray::Deaf),
-            Self::DaemonisesImmortal => Some(Stray::Immortal),
+            Self::Leaky(..) | Self::Daemonises => Some(Orphan::Polite),
+            Self::DaemonisesDeaf => Some(Orphan::Deaf),
+            Self::DaemonisesImmortal => Some(Orphan::Immortal),
             _ => None, // No other has one.
         }
     }
@@ -154,7 +154,7 @@ enum Happening {
     LeaderEnds(RunId, Exit),
     JobEnds(RunId),
     GroupEnds(RunId),
-    StraysEnd,
+    OrphansEnd,
 }
 
 /// A run between its spawn and its sweep.
@@ -196,7 +196,7 @@ pub(super) struct World {
     plan: BTreeMap<Moment, VecDeque<Happening>>,
     lives: BTreeMap<RunId, FakeLife>,
     past: BTreeSet<RunId>,
-    strays: Vec<Stray>,
+    orphans: Vec<Orphan>,
     stop_began: bool,
     spawns: u32,
     sweeps: u32,
@@ -236,7 +236,7 @@ impl World {
             plan: BTreeMap::new(),
             lives: BTreeMap::new(),
             past: BTreeSet::new(),
-            strays: Vec::new(),
+            orphans: Vec::new(),
             stop_began: false,
             spawns: 0,
             sweeps: 0,
@@ -331,7 +331,7 @@ impl World {
                 if let Some((after, exit)) = self.lives[&run].child.own_end() {
                     self.soon(after, Happening::LeaderEnds(run, exit));
                 }
-                self.strays.extend(self.lives[&run].child.stray());
+                self.orphans.extend(self.lives[&run].child.orphan());
                 Some(Event::Spawned { run, pid: i32::try_from(100 + self.spawns).unwrap() })
             }
             Happening::LeaderEnds(run, exit) => {
@@ -364,7 +364,7 @@ impl World {
                 }
                 self.group_gone(run)
             }
-            Happening::StraysEnd => self.strays.is_empty().then_some(Event::StraysGone),
+            Happening::OrphansEnd => self.orphans.is_empty().then_some(Event::OrphansGone),
         }
     }
 
@@ -396,15 +396,15 @@ impl World {
                 self.past.insert(run);
                 self.sweeps += 1;
             }
-            Action::StopStrays(signal) => {
-                let obeys = |stray: &Stray| match stray {
-                    Stray::Polite => true,
-                    Stray::Deaf => signal == Signal::KILL,
-                    Stray::Immortal => false,
+            Action::StopOrphans(signal) => {
+                let obeys = |orphan: &Orphan| match orphan {
+                    Orphan::Polite => true,
+                    Orphan::Deaf => signal == Signal::KILL,
+                    Orphan::Immortal => false,
                 };
-                let delay = u64::from(!self.strays.is_empty());
-                self.strays.retain(|stray| !obeys(stray));
-                self.soon(delay, Happening::StraysEnd);
+                let delay = u64::from(!self.orphans.is_empty());
+                self.orphans.retain(|orphan| !obeys(orphan));
+                self.soon(delay, Happening::OrphansEnd);
             }
             Action::Measure(samples) => {
                 for sample in samples {
@@ -591,7 +591,7 @@ impl World {
             }
             Action::Signal(run, signal, _) => format!("{signal} {}", run_name(run)),
             Action::Sweep(run) => format!("sweep {}", run_name(run)),
-            Action::StopStrays(signal) => format!("strays {signal}"),
+            Action::StopOrphans(signal) => format!("orphans {signal}"),
             Action::Measure(samples) => {
                 let one = |sample: &Sample| {
                     let mark = if sample.limit.is_some() { "" } else { "~" };
@@ -620,10 +620,10 @@ impl World {
                 format!("waiting {left:?} on {}", on.join(" "))
             }
             Action::Say(Message::KillingAll) => "killing all".to_owned(),
-            Action::Say(Message::WaitingForStrays { left }) => {
-                format!("waiting for strays, {} ms left", left.as_millis())
+            Action::Say(Message::WaitingForOrphans { left }) => {
+                format!("waiting for orphans, {} ms left", left.as_millis())
             }
-            Action::Say(Message::KillingStrays) => "killing strays".to_owned(),
+            Action::Say(Message::KillingOrphans) => "killing orphans".to_owned(),
         }
     }
 }

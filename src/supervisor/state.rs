@@ -117,7 +117,7 @@ pub(super) enum Phase {
     Killing,
     /// No instance is left; descendants outside of the groups are stopped. `announce` is when pm says
     /// that it waits for them.
-    Strays { stage: Stage, until: Moment, announce: Moment },
+    Orphans { stage: Stage, until: Moment, announce: Moment },
     /// Nothing is left.
     Over,
 }
@@ -126,7 +126,7 @@ impl Phase {
     pub(super) fn deadline(self) -> Option<Moment> {
         match self {
             Self::Stopping { announce } => Some(announce),
-            Self::Strays { until, announce, .. } => Some(until.min(announce)),
+            Self::Orphans { until, announce, .. } => Some(until.min(announce)),
             Self::Running | Self::Killing | Self::Over => None,
         }
     }

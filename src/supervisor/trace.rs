@@ -22,7 +22,7 @@ pub(crate) fn event(event: &Event, app: &App) -> String {
         Event::OutputClosed { run } => format!("output closed {}", run_of(run)),
         Event::Measured { run, bytes } => format!("measured {}: {bytes} bytes", run_of(run)),
         Event::ProgramEnded { run } => format!("program ended {}", run_of(run)),
-        Event::StraysGone => "strays gone".to_owned(),
+        Event::OrphansGone => "orphans gone".to_owned(),
         Event::Signalled(signal) => format!("signalled {signal}"),
         Event::OutputLost(code) => format!("output lost: {code}"),
         Event::Requested { id, request, wait, grace } => {
@@ -53,7 +53,7 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
         }
         Action::Signal(run, signal, _) => format!("{signal} {}", run_of(run)),
         Action::Sweep(run) => format!("sweep {}", run_of(run)),
-        Action::StopStrays(signal) => format!("strays {signal}"),
+        Action::StopOrphans(signal) => format!("orphans {signal}"),
         Action::Measure(samples) => {
             let one = |sample: &Sample| {
                 let mark = if sample.limit.is_some() { "" } else { "~" };
@@ -82,10 +82,10 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
             format!("waiting {left:?} on {}", on.join(" "))
         }
         Action::Say(Message::KillingAll) => "killing all".to_owned(),
-        Action::Say(Message::WaitingForStrays { left }) => {
-            format!("waiting for strays, {} ms left", left.as_millis())
+        Action::Say(Message::WaitingForOrphans { left }) => {
+            format!("waiting for orphans, {} ms left", left.as_millis())
         }
-        Action::Say(Message::KillingStrays) => "killing strays".to_owned(),
+        Action::Say(Message::KillingOrphans) => "killing orphans".to_owned(),
     }
 }
 

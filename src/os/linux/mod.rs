@@ -1,12 +1,12 @@
 //! What only Linux has. Every module here has its match in `portable`.
 
-pub(crate) mod adopted;
 pub(in crate::os) mod affinity;
 pub(in crate::os) mod executable;
 pub(crate) mod inherited;
 pub(in crate::os) mod listeners;
 pub mod machine;
 pub(crate) mod origin;
+pub(crate) mod orphans;
 mod proc_tree;
 pub(in crate::os) mod processes;
 pub(in crate::os) mod program;

@@ -26,7 +26,7 @@ pub(crate) fn name_of(master: &PtyMaster) -> io::Result<String> {
 /// of it. Returns its process, and what the session lives as long as.
 pub(crate) fn spawn(command: &mut Command) -> io::Result<(Pid, SessionLeader)> {
     let leader = give_session(command)?;
-    // The leader is found among the adopted when it has ended.
+    // The leader is found among the orphans when it has ended.
     drop(command.spawn()?);
     leader.command()
 }

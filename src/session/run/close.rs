@@ -51,9 +51,9 @@ impl SessionLoop {
 
     /// Says the verdict, lets the reader have the rest, and ends what pm started for itself.
     pub(super) fn close(mut self, code: i32, core: &Supervisor) -> i32 {
-        let strays = self.children.strays_left();
+        let orphans = self.children.orphans_left();
         let why = |id| self.children.why_it_runs(id);
-        for line in messages::verdict(&self.app, core.verdict(), why, &strays) {
+        for line in messages::verdict(&self.app, core.verdict(), why, &orphans) {
             self.say(line);
         }
         self.flush();

@@ -37,7 +37,7 @@ fn crashes_wait_twice_as_long_each_time_and_the_sixth_in_a_row_is_final() {
         15550 spawn web.1#6
         15560 sweep web.1#6
         15560 web.1 exited with code 3; gave up at 6
-        15560 strays SIGTERM",
+        15560 orphans SIGTERM",
     );
 }
 
@@ -183,7 +183,7 @@ fn a_grandchild_that_keeps_the_pipe_delays_the_end_by_the_drain_alone() {
         "0 spawn web.1#1
         210 sweep web.1#1
         210 web.1 exited with code 1
-        210 strays SIGTERM",
+        210 orphans SIGTERM",
     );
 }
 

@@ -25,7 +25,7 @@ fn first_ends_with_the_code_of_whatever_ends_first() {
         50 SIGTERM api.1#1
         51 sweep api.1#1
         51 api.1 terminated by SIGTERM
-        51 strays SIGTERM",
+        51 orphans SIGTERM",
     );
 }
 
@@ -71,7 +71,7 @@ fn failure_lets_the_others_go_on_after_a_clean_exit() {
         50 web.1 exited with code 0
         90 sweep api.1#1
         90 api.1 exited with code 0
-        90 strays SIGTERM",
+        90 orphans SIGTERM",
     );
 }
 
@@ -97,7 +97,7 @@ fn failure_ends_all_with_the_code_of_the_first_that_failed_for_good() {
         71 web.1 terminated by SIGTERM
         269 sweep job.1#1
         269 job.1 exited with code 2
-        269 strays SIGTERM",
+        269 orphans SIGTERM",
     );
 }
 
@@ -120,7 +120,7 @@ fn all_ends_when_all_have_ended_with_the_first_code_that_is_not_zero() {
         60 api.1 terminated by SIGHUP; stays failed
         70 sweep job.1#1
         70 job.1 exited with code 2
-        70 strays SIGTERM",
+        70 orphans SIGTERM",
     );
     let culprit = w.sup.verdict().culprit.unwrap();
     assert_eq!(culprit.instance, w.instance("api.1"));
@@ -191,7 +191,7 @@ fn under_all_a_failed_one_stays_failed_and_says_so_while_the_others_go_on() {
         520 job.1 exited with code 4; gave up at 2; stays failed
         9000 sweep good.1#1
         9000 good.1 exited with code 0
-        9000 strays SIGTERM",
+        9000 orphans SIGTERM",
     );
 }
 
@@ -274,7 +274,7 @@ fn a_failed_start_ends_the_session_with_one_and_stops_the_rest() {
             0 SIGTERM web.1#1
             1 sweep web.1#1
             1 web.1 terminated by SIGTERM
-            1 strays SIGTERM",
+            1 orphans SIGTERM",
         );
         let culprit = w.sup.verdict().culprit.unwrap();
         assert_eq!((culprit.instance, culprit.exit), (w.instance("api.1"), Exit::NotStarted));
@@ -288,7 +288,7 @@ fn a_failed_start_alone_ends_without_a_word_on_stopping() {
     w.assert(
         "0 spawn web.1#1
         0 web.1 cannot start: no such file
-        0 strays SIGTERM",
+        0 orphans SIGTERM",
     );
 }
 
@@ -358,7 +358,7 @@ fn a_failure_drops_an_instance_that_waits_for_its_restart_without_a_word() {
         10 web.1 exited with code 1; again in 500ms (1/5)
         50 sweep api.1#1
         50 api.1 exited with code 3
-        50 strays SIGTERM",
+        50 orphans SIGTERM",
     );
 }
 
@@ -378,7 +378,7 @@ fn a_failure_says_that_it_stops_an_instance_that_still_drains() {
         50 stopping: api.1 ended
         210 sweep web.1#1
         210 web.1 exited with code 0
-        210 strays SIGTERM",
+        210 orphans SIGTERM",
     );
 }
 
@@ -401,6 +401,6 @@ fn a_failure_during_a_start_stops_what_was_being_started() {
         60 SIGTERM api.1#1
         61 sweep api.1#1
         61 api.1 terminated by SIGTERM
-        61 strays SIGTERM",
+        61 orphans SIGTERM",
     );
 }

@@ -38,7 +38,7 @@ fn kind_of_phase(phase: Phase) -> &'static str {
         Phase::Running => "running",
         Phase::Stopping { .. } => "stopping",
         Phase::Killing => "killing",
-        Phase::Strays { .. } => "strays",
+        Phase::Orphans { .. } => "orphans",
         Phase::Over => "over",
     }
 }
@@ -93,7 +93,7 @@ fn any_two_signals_in_any_state_still_lead_to_the_end() {
         "running",
         "stopping",
         "killing",
-        "strays",
+        "orphans",
     ];
     assert_eq!(seen, BTreeSet::from(all));
     for (kinds, world) in &worlds {
@@ -105,7 +105,7 @@ fn any_two_signals_in_any_state_still_lead_to_the_end() {
                     w.after(gap, Event::Signalled(second));
                     w.after(gap + 1_000, Event::Signalled(Signal::TERM));
                     w.after(gap + 2_000, Event::Signalled(Signal::TERM));
-                    // The limit of the kill and the drain, for the instances and then the strays.
+                    // The limit of the kill and the drain, for the instances and then the orphans.
                     let limit = u64::try_from(w.now.0.as_millis()).unwrap() + gap + 2_000 + 4_400;
                     let end = w.run(limit);
                     assert!(end.is_some(), "{kinds:?} {first} {second} {gap}\n{}", w.trace());
@@ -127,7 +127,7 @@ fn two_requests_apart_kill_from_any_state_and_two_together_do_not() {
             w.after(gap, Event::Signalled(Signal::INT));
             let at = u64::try_from(w.now.0.as_millis()).unwrap() + gap;
             let is_over = w.run(at).is_some();
-            let is_killing = !w.lines(&["killing all", "strays SIGKILL"]).is_empty();
+            let is_killing = !w.lines(&["killing all", "orphans SIGKILL"]).is_empty();
             assert!(is_over || is_killing == kills, "{kinds:?} {gap}\n{}", w.trace());
         }
     }

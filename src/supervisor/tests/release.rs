@@ -39,7 +39,7 @@ fn its_failure_ends_the_session_with_its_code_and_nothing_else_starts() {
             "0 spawn release.1#1
             500 sweep release.1#1
             500 release.1 exited with code 4
-            500 strays SIGTERM",
+            500 orphans SIGTERM",
         );
         assert_eq!(w.sup.verdict().culprit.unwrap().instance, w.instance("release.1"));
     }
@@ -83,6 +83,6 @@ fn a_stop_ends_it_and_the_others_never_start() {
         100 SIGTERM release.1#1
         101 sweep release.1#1
         101 release.1 terminated by SIGTERM
-        101 strays SIGTERM",
+        101 orphans SIGTERM",
     );
 }

@@ -49,7 +49,7 @@ fn a_second_request_kills() {
         400 SIGKILL web.1#1
         401 sweep web.1#1
         401 web.1 terminated by SIGKILL
-        401 strays SIGKILL",
+        401 orphans SIGKILL",
     );
     assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
 }
@@ -83,7 +83,7 @@ fn a_third_request_adds_nothing() {
         400 SIGKILL web.1#1
         2400 sweep web.1#1
         2400 web.1 did not end
-        2400 strays SIGKILL",
+        2400 orphans SIGKILL",
     );
 }
 
@@ -129,7 +129,7 @@ fn a_stop_in_back_off_is_immediate() {
         10 sweep web.1#1
         10 web.1 exited with code 1; again in 500ms (1/5)
         100 stopping: SIGINT
-        100 strays SIGTERM",
+        100 orphans SIGTERM",
     );
 }
 
@@ -154,7 +154,7 @@ fn a_stop_gets_in_between_the_starts_of_a_hundred() {
         30 SIGTERM web.3#1
         31 sweep web.3#1
         31 web.3 terminated by SIGTERM
-        31 strays SIGTERM",
+        31 orphans SIGTERM",
     );
 }
 
@@ -172,7 +172,7 @@ fn a_start_that_is_answered_after_the_second_request_is_killed_at_once() {
         1000 SIGKILL web.1#1
         1001 sweep web.1#1
         1001 web.1 terminated by SIGKILL
-        1001 strays SIGKILL",
+        1001 orphans SIGKILL",
     );
 }
 
@@ -186,7 +186,7 @@ fn a_start_that_fails_after_the_stop_began_does_not_change_the_code() {
         "0 spawn web.1#1
         100 stopping: SIGINT
         1000 web.1 cannot start: no such file
-        1000 strays SIGTERM",
+        1000 orphans SIGTERM",
     );
     assert_eq!(w.sup.verdict(), &Default::default());
 }
@@ -217,7 +217,7 @@ fn an_exit_between_its_end_and_its_last_line_is_not_asked_and_not_restarted() {
         150 stopping: SIGTERM
         300 sweep web.1#1
         300 web.1 exited with code 3
-        300 strays SIGTERM",
+        300 orphans SIGTERM",
     );
 }
 
@@ -235,7 +235,7 @@ fn lost_output_ends_the_session_with_its_code() {
         100 waiting 5s on web.1
         101 sweep web.1#1
         101 web.1 terminated by SIGTERM
-        101 strays SIGTERM",
+        101 orphans SIGTERM",
     );
     assert_eq!(w.sup.verdict(), &Default::default());
 }
@@ -244,7 +244,7 @@ fn lost_output_ends_the_session_with_its_code() {
 fn an_application_without_instances_ends_at_once() {
     let mut w = World::new(ExitOn::Failure, vec![]);
     assert_eq!(w.run(FOREVER), Some(0));
-    w.assert("0 strays SIGTERM");
+    w.assert("0 orphans SIGTERM");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn each_group_gets_its_own_stop_signal_once() {
         101 web.1 terminated by SIGTERM
         101 sweep api.1#1
         101 api.1 terminated by SIGINT
-        101 strays SIGTERM",
+        101 orphans SIGTERM",
     );
 }
 
@@ -58,7 +58,7 @@ fn who_does_not_stop_is_announced_and_killed_after_its_grace() {
         12100 SIGKILL api.1#1
         12101 sweep api.1#1
         12101 api.1 terminated by SIGKILL
-        12101 strays SIGTERM",
+        12101 orphans SIGTERM",
     );
     assert_eq!(w.sup.verdict().killed, [w.instance("web.1"), w.instance("api.1")]);
     assert_eq!((w.sup.verdict().culprit, w.sup.verdict().lost.len()), (None, 0));
@@ -74,7 +74,7 @@ fn the_rest_of_a_group_may_use_the_grace_after_its_leader() {
         1100 waiting 4s on web.1
         3102 sweep web.1#1
         3102 web.1 terminated by SIGTERM
-        3102 strays SIGTERM",
+        3102 orphans SIGTERM",
     );
 }
 
@@ -91,7 +91,7 @@ fn the_rest_of_a_group_is_killed_after_the_grace() {
         5100 SIGKILL web.1#1
         5101 sweep web.1#1
         5101 web.1 terminated by SIGTERM
-        5101 strays SIGTERM",
+        5101 orphans SIGTERM",
     );
     assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
 }
@@ -107,7 +107,7 @@ fn no_grace_kills_with_the_first_request() {
         100 SIGKILL web.1#1
         101 sweep web.1#1
         101 web.1 terminated by SIGKILL
-        101 strays SIGTERM",
+        101 orphans SIGTERM",
     );
 }
 
@@ -123,7 +123,7 @@ fn who_does_not_even_end_when_killed_is_lost_and_left() {
         5100 SIGKILL web.1#1
         7100 sweep web.1#1
         7100 web.1 did not end
-        7100 strays SIGTERM",
+        7100 orphans SIGTERM",
     );
     assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
     assert_eq!(w.sup.verdict().lost, [w.instance("web.1")]);
@@ -138,7 +138,7 @@ fn a_pipe_kept_open_delays_a_stopped_instance_by_the_drain_alone() {
         100 SIGTERM web.1#1
         301 sweep web.1#1
         301 web.1 terminated by SIGTERM
-        301 strays SIGTERM",
+        301 orphans SIGTERM",
     );
 }
 
@@ -151,7 +151,7 @@ fn a_crash_that_drains_when_the_stop_begins_is_not_asked_again_nor_restarted() {
         100 stopping: SIGTERM
         210 sweep web.1#1
         210 web.1 exited with code 1
-        210 strays SIGTERM",
+        210 orphans SIGTERM",
     );
 }
 
@@ -229,7 +229,7 @@ fn workers_are_left_to_their_master_while_it_drains() {
         1100 waiting 4s on web.1
         2101 sweep web.1#1
         2101 web.1 terminated by SIGTERM
-        2101 strays SIGTERM",
+        2101 orphans SIGTERM",
     );
 }
 
@@ -241,7 +241,7 @@ fn what_a_shell_has_started_gets_no_second_signal_when_the_shell_has_ended() {
         100 SIGTERM web.1#1
         601 sweep web.1#1
         601 web.1 terminated by SIGTERM
-        601 strays SIGTERM",
+        601 orphans SIGTERM",
     );
 }
 
@@ -266,7 +266,7 @@ fn the_second_wave_waits_for_all_of_the_first_and_the_kill_is_counted_from_the_s
         5100 SIGKILL api.1#1
         5101 sweep api.1#1
         5101 api.1 terminated by SIGTERM
-        5101 strays SIGTERM",
+        5101 orphans SIGTERM",
     );
 }
 
@@ -280,7 +280,7 @@ fn the_first_wave_goes_to_the_whole_group_where_that_is_asked_for() {
         100 SIGTERM web.1#1 group
         601 sweep web.1#1
         601 web.1 terminated by SIGTERM
-        601 strays SIGTERM",
+        601 orphans SIGTERM",
     );
 }
 

@@ -106,7 +106,7 @@ fn every_storm_ends_soon_after_its_shutdown_and_breaks_no_rule() {
         }
         w.run(until);
         w.after(0, Event::Signalled(Signal::TERM));
-        // Grace, limit of the kill and drain of the instances, then grace and limit of the strays.
+        // Grace, limit of the kill and drain of the instances, then grace and limit of the orphans.
         let limit = until + 30 + 12_000 + 2_000 + 200 + 12_000 + 2_000;
         assert!(w.run(limit).is_some(), "storm {seed} did not end\n{}", w.trace());
     }

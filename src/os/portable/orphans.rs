@@ -1,7 +1,7 @@
 //! What is left of a group whose leader has ended. Nobody becomes pm's child but what it starts, so its end
 //! is no signal: a thread looks until nothing is left, and then lets pm look.
 //!
-//! What has left its group as well cannot be found here, and there are no strays to end.
+//! What has left its group as well cannot be found here, and there are no orphans to end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ pub(crate) fn become_subreaper() -> nix::Result<()> {
 
 /// The groups that may outlive their leaders.
 #[derive(Debug, Default)]
-pub(crate) struct Adopted {
+pub(crate) struct Orphans {
     watch: Arc<Watch>,
     is_ending: bool,
 }
@@ -46,7 +46,7 @@ struct Groups {
     has_thread: bool,
 }
 
-impl Adopted {
+impl Orphans {
     /// Forgets the groups of runs that are over. `is_ours` tells the children that pm started.
     pub(crate) fn refresh(&mut self, is_ours: impl Fn(Pid) -> bool) {
         let mut groups = self.watch.lock();
@@ -87,22 +87,22 @@ impl Adopted {
         None
     }
 
-    /// Returns the strays that live: none can be seen.
+    /// Returns the orphans that live: none can be seen.
     pub(crate) fn living(&self) -> &[Pid] {
         &[]
     }
 
-    /// Returns every stray as a person knows it: none can be seen.
+    /// Returns every orphan as a person knows it: none can be seen.
     pub(crate) fn names(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Ends every stray.
+    /// Ends every orphan.
     pub(crate) fn end_with(&mut self, _signal: Signal) {
         self.is_ending = true;
     }
 
-    /// Returns whether strays were to end and none is left.
+    /// Returns whether orphans were to end and none is left.
     pub(crate) fn are_ended(&self) -> bool {
         self.is_ending
     }
@@ -181,17 +181,17 @@ mod tests {
         while wait::peek(leader).is_none() {
             let _ = nix::poll::poll(&mut [], 20_u8);
         }
-        let mut adopted = Adopted::default();
-        assert!(adopted.has_member_of(leader));
+        let mut orphans = Orphans::default();
+        assert!(orphans.has_member_of(leader));
         assert!(has_member(&processes::all(), leader));
-        adopted.refresh(|pid| pid == leader);
-        assert!(adopted.has_member_of(leader));
+        orphans.refresh(|pid| pid == leader);
+        assert!(orphans.has_member_of(leader));
         killpg(leader, Signal::SIGKILL).unwrap();
-        while adopted.has_member_of(leader) {
+        while orphans.has_member_of(leader) {
             let _ = nix::poll::poll(&mut [], 20_u8);
         }
-        adopted.refresh(|_| false);
-        assert!(adopted.watch.lock().may_live.is_empty());
+        orphans.refresh(|_| false);
+        assert!(orphans.watch.lock().may_live.is_empty());
         child.wait().unwrap();
         assert!(!has_member(&processes::all(), leader));
     }
@@ -208,13 +208,13 @@ mod tests {
         while wait::peek(leader).is_none() {
             let _ = nix::poll::poll(&mut [], 20_u8);
         }
-        let mut adopted = Adopted::default();
-        assert!(adopted.has_member_of(leader) && adopted.has_any(leader, &pids[..1]));
+        let mut orphans = Orphans::default();
+        assert!(orphans.has_member_of(leader) && orphans.has_any(leader, &pids[..1]));
         kill(pids[0], Signal::SIGKILL).unwrap();
-        while adopted.has_any(leader, &pids[..1]) {
+        while orphans.has_any(leader, &pids[..1]) {
             let _ = nix::poll::poll(&mut [], 20_u8);
         }
-        assert!(adopted.has_member_of(leader));
+        assert!(orphans.has_member_of(leader));
         killpg(leader, Signal::SIGKILL).unwrap();
         child.wait().unwrap();
     }
@@ -225,9 +225,9 @@ mod tests {
             Command::new("/bin/sh").args(["-c", "true"]).process_group(0).spawn().unwrap();
         let leader = Pid::from_raw(child.id().cast_signed());
         while wait::peek(leader).is_none() {}
-        let mut adopted = Adopted::default();
-        assert!(adopted.has_member_of(leader), "nobody waits for `ps`");
-        while adopted.has_member_of(leader) {
+        let mut orphans = Orphans::default();
+        assert!(orphans.has_member_of(leader), "nobody waits for `ps`");
+        while orphans.has_member_of(leader) {
             let _ = nix::poll::poll(&mut [], 20_u8);
         }
         child.wait().unwrap();

@@ -15,13 +15,13 @@ pub(crate) fn become_subreaper() -> nix::Result<()> {
 
 /// The children that pm did not start.
 #[derive(Debug, Default)]
-pub(crate) struct Adopted {
+pub(crate) struct Orphans {
     living: Vec<Pid>,
-    /// The signal that strays are being ended with, and who got it.
+    /// The signal that orphans are being ended with, and who got it.
     ending: Option<(Signal, Vec<Pid>)>,
 }
 
-impl Adopted {
+impl Orphans {
     /// Looks again: reaps the dead, keeps the living. `is_ours` tells the children that pm started.
     pub(crate) fn refresh(&mut self, is_ours: impl Fn(Pid) -> bool) {
         let children = processes::children_of(Pid::this());
@@ -76,7 +76,7 @@ impl Adopted {
         }
     }
 
-    /// Returns whether strays were to end and none is left.
+    /// Returns whether orphans were to end and none is left.
     pub(crate) fn are_ended(&self) -> bool {
         self.ending.is_some() && self.living.is_empty()
     }
