@@ -53,7 +53,8 @@ pub(crate) fn export(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Re
         Folder::look(&location)
     } else {
         let shown = location.display();
-        let waiting = format!("another export writes to `{shown}`: waiting until it is done");
+        let waiting =
+            format!("another export is writing to `{shown}`: waiting until it has finished");
         Folder::hold(&location, || tell::notices(std::slice::from_ref(&waiting)))?
     };
     let changes = Changes::plan(&folder, &options.app, format, &files)?;
@@ -167,7 +168,7 @@ fn options(
         return Err(unsupported("sandbox options (`--harden`)").into());
     }
     if args.user_units && !format.has_user_scope {
-        return Err(unsupported("units of a person's own (`--user-units`)").into());
+        return Err(unsupported("user units (`--user-units`)").into());
     }
     let user = args.user.clone().unwrap_or_else(|| name.clone());
     export::check_user(&user)?;
@@ -234,7 +235,7 @@ fn account(name: &str) -> Option<(u32, u32)> {
 fn left(location: &Path, path: &Path) -> String {
     let path = location.join(path);
     format!(
-        "`{}` has the marker of an earlier pm and is not part of this export: remove it if you do not want it",
+        "`{}` was written by an earlier version of pm and is not part of this export: remove it if you do not need it",
         path.display()
     )
 }

@@ -41,7 +41,7 @@ pub enum ExportError {
         allowed: &'static str,
     },
     /// A format has no way to write a value.
-    #[error("{format} cannot carry {name}: it holds {reason}")]
+    #[error("{format} cannot carry {name}: it contains {reason}")]
     Value {
         /// The format.
         format: &'static str,
@@ -59,7 +59,7 @@ pub enum ExportError {
         name: String,
     },
     /// Two process types get one name in the format's alphabet.
-    #[error("`{first}` and `{second}` are both `{name}` in {format}")]
+    #[error("`{first}` and `{second}` would both be named `{name}` in {format}")]
     Clash {
         /// The format.
         format: &'static str,
@@ -71,7 +71,7 @@ pub enum ExportError {
         name: String,
     },
     /// Two things of the application are written to one file.
-    #[error("two files of this export are `{}`", path.display())]
+    #[error("two files of this export would be named `{}`", path.display())]
     SameFile {
         /// The file.
         path: PathBuf,
@@ -84,7 +84,7 @@ pub enum ExportError {
     },
     /// The line of an inittab is longer than init reads.
     #[error(
-        "the inittab line of `{instance}` would have {length} characters, and init skips lines over {limit}"
+        "the inittab line of `{instance}` would have {length} characters, but init skips lines over {limit}"
     )]
     InittabLine {
         /// `web.1`
@@ -169,11 +169,11 @@ impl ExportError {
                 format!("there are: {}", known.join(", "))
             }
             Self::NoLocation { format } => {
-                format!("name one: `pm export {format} DIR`, or show the files with `--print`")
+                format!("name a folder: `pm export {format} DIR`, or show the files with `--print`")
             }
-            Self::Name { allowed, .. } => format!("it may hold {allowed}"),
+            Self::Name { allowed, .. } => format!("use {allowed}"),
             Self::Value { .. } => "change the value, or choose another format".into(),
-            Self::VariableName { .. } => "use letters, digits and `_`, and no digit first".into(),
+            Self::VariableName { .. } => "use letters, digits and `_`, and do not begin with a digit".into(),
             Self::Clash { .. } | Self::SameFile { .. } => "rename one of the process types".into(),
             Self::PortRange { .. } => "choose a lower base with `-p`".into(),
             Self::InittabLine { .. } => {
@@ -183,11 +183,11 @@ impl ExportError {
             Self::TemplateFolder { path }
                 if path.to_str().is_some_and(|text| text.parse::<f64>().is_ok()) =>
             {
-                "seconds between TERM and KILL are set with `--timeout`".into()
+                "set the seconds between TERM and KILL with `--timeout`".into()
             }
             Self::TemplateFolder { .. } => "`-T` names a folder that holds templates".into(),
             Self::NoMarker { .. } => {
-                "let one of its first five lines be a comment that holds `{{ marker }}` and nothing else"
+                "write a comment with `{{ marker }}` and nothing else on one of its first five lines"
                     .into()
             }
             Self::Foreign { .. } => {

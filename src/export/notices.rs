@@ -30,7 +30,7 @@ pub fn notices(
                 && options.image == Image::Build;
             if !matches!(options.image, Image::Named(_)) && !builds {
                 let assumed = without_image.replace("APP", &options.app.to_lowercase());
-                notices.push(format!("no image was named with `--image`: {assumed}"));
+                notices.push(format!("no image was given with `--image`: {assumed}"));
             }
         }
         Runs::Programs if options.scope == Scope::System => match account {
@@ -40,7 +40,7 @@ pub fn notices(
             )),
             Account::OutOfReach if owners.any(|owner| owner == Owner::User) => {
                 notices.push(format!(
-                    "only root can give files away: the scripts and env files must be owned by `{}`",
+                    "only root can change the owner of files: the scripts and env files must be owned by `{}`",
                     options.user
                 ));
             }
@@ -81,7 +81,7 @@ fn left_out(format: &Format, app: &App) -> Vec<String> {
         notices.push(format!("the timeout is left out: {name} has its own"));
     }
     if left_out(Feature::Restart) && wanted(|policy, default| policy.restart != default.restart) {
-        notices.push(format!("the restart policy is left out: {name} restarts by its own rule"));
+        notices.push(format!("the restart policy is left out: {name} has its own"));
     }
     notices
 }

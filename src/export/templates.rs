@@ -72,6 +72,9 @@ fn add_filters(engine: &mut Environment<'_>) {
 
 fn filtered(quoted: Quoted) -> Result<String, minijinja::Error> {
     quoted.map_err(|refusal| {
-        minijinja::Error::new(ErrorKind::InvalidOperation, format!("the value holds {}", refusal.0))
+        minijinja::Error::new(
+            ErrorKind::InvalidOperation,
+            format!("the value contains {}", refusal.0),
+        )
     })
 }

@@ -105,7 +105,7 @@ fn the_unit_of_a_renamed_type_goes_and_one_of_an_earlier_pm_is_told() {
     );
     let removed = format!("removed {}\n", app.path("out/shop-web-1.service").display());
     assert!(output.stdout.contains(&removed), "{}", output.stdout);
-    let told = "shop-db-1.service` has the marker of an earlier pm";
+    let told = "shop-db-1.service` was written by an earlier version of pm";
     assert!(output.stderr.contains(told), "{}", output.stderr);
 }
 

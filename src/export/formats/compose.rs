@@ -13,7 +13,7 @@ use crate::export::{ExportError, File, Image, Owner};
 
 pub(crate) const FORMAT: Format = Format {
     name: "compose",
-    when: "docker on one machine, from an image or the root's Dockerfile",
+    when: "Docker on one machine, from an image or the root's Dockerfile",
     install: "`docker compose -f DIR/compose.yaml up -d`",
     templates: &[("compose.yaml.j2", include_str!("../templates/compose/compose.yaml.j2"))],
     paths: &["APP.env", "APP-TYPE.env", "compose.yaml"],

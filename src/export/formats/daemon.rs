@@ -11,7 +11,7 @@ use crate::export::quote::sh;
 
 pub(crate) const FORMAT: Format = Format {
     name: "daemon",
-    when: "upstart, where other tools need pid files (foreman's `daemon`)",
+    when: "upstart, if other tools need pid files (foreman's `daemon`)",
     install: "copy the files to /etc/init, then `start APP`",
     templates: &[
         ("app.conf.j2", include_str!("../templates/daemon/app.conf.j2")),

@@ -12,7 +12,7 @@ use crate::export::{ExportError, File, Inittab, Owner, Values};
 
 pub(crate) const FORMAT: Format = Format {
     name: "inittab",
-    when: "System V init and its heirs, on small or old systems",
+    when: "System V init and its successors, on small or old systems",
     install: "append APP.inittab to /etc/inittab, then `telinit q`; LOCATION may be a file, or `-` to print the lines",
     templates: &[
         ("inittab.j2", include_str!("../templates/inittab/inittab.j2")),

@@ -9,7 +9,7 @@ use crate::export::{ExportError, File, Owner, Scope};
 pub(crate) const FORMAT: Format = Format {
     name: "launchd",
     when: "macOS: daemons at boot, or with `--user-units` agents at login",
-    install: "make the folder LOG, copy the files to /Library/LaunchDaemons (`--user-units`: ~/Library/LaunchAgents), \
+    install: "create the folder LOG, copy the files to /Library/LaunchDaemons (`--user-units`: ~/Library/LaunchAgents), \
               then `launchctl bootstrap system FILE` for each (`gui/$UID` for agents)",
     templates: &[("instance.plist.j2", include_str!("../templates/launchd/instance.plist.j2"))],
     paths: &["APP.env", "APP-TYPE.env", "APP-TYPE-N.plist"],

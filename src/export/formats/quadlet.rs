@@ -54,7 +54,7 @@ fn env_file(export: &Export<'_>, service: &Service<'_>) -> Result<String, Export
     let mut body = String::new();
     for variable in &service.variables {
         let line = format!("{}={}", variable.name, variable.value);
-        let refusal = Refusal("a newline, which podman's env files have no way to write");
+        let refusal = Refusal("a newline, which podman's env files cannot hold");
         let line = if line.contains(['\n', '\r']) { Err(refusal) } else { Ok(line) };
         body.push_str(&export.carry_variable(variable, line)?);
         body.push('\n');

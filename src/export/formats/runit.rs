@@ -9,7 +9,7 @@ pub(crate) const FORMAT: Format = Format {
     name: "runit",
     when: "Void Linux, or runit on any other: small, reliable, restarts within a second",
     install: "move the service folders to /etc/sv and link each into the scanned folder (/var/service, /etc/service); \
-              `sv -w 7 force-stop NAME` kills what does not end",
+              `sv -w 7 force-stop NAME` kills what does not stop",
     templates: &[
         ("run.j2", include_str!("../templates/runit/run.j2")),
         ("log-run.j2", include_str!("../templates/runit/log-run.j2")),

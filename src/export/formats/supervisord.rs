@@ -13,8 +13,8 @@ use crate::export::{ExportError, File, Owner};
 
 pub(crate) const FORMAT: Format = Format {
     name: "supervisord",
-    when: "where supervisord runs already, often inside a container or a Python shop",
-    install: "make the folder LOG, point `[include] files` of supervisord.conf at DIR/*.conf, then `supervisorctl update`",
+    when: "if supervisord is already in use, often in containers or Python shops",
+    install: "create the folder LOG, point `[include] files` of supervisord.conf at DIR/*.conf, then `supervisorctl update`",
     templates: &[
         ("app.conf.j2", include_str!("../templates/supervisord/app.conf.j2")),
         ("program.sh.j2", include_str!("../templates/supervisord/program.sh.j2")),

@@ -26,12 +26,12 @@ pub(crate) fn ini_path(text: &str) -> Quoted {
     let mut before = ' ';
     for c in text.chars() {
         if matches!(c, ';' | '#') && before.is_whitespace() {
-            return Err(Refusal("a blank before `;` or `#`"));
+            return Err(Refusal("a space before `;` or `#`"));
         }
         before = c;
     }
     if text.trim() != text {
-        return Err(Refusal("a blank at its start or end"));
+        return Err(Refusal("a space at its start or end"));
     }
     Ok(text.replace('%', "%%"))
 }

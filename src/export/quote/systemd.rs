@@ -46,7 +46,7 @@ pub(crate) fn path(text: &str) -> Quoted {
         return Err(Refusal("a control character"));
     }
     if text.ends_with(['\\', ' ']) {
-        return Err(Refusal("a backslash or blank at its end"));
+        return Err(Refusal("a backslash or space at its end"));
     }
     Ok(text.replace('%', "%%"))
 }

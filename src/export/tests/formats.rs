@@ -29,22 +29,22 @@ fn what_a_format_cannot_carry_is_refused_by_name() {
     let escape = app("/srv/a", web(), &[("A", "\u{1b}[0m")]);
     assert_eq!(
         refusal(&launchd::FORMAT, &escape, &options("a")),
-        "launchd cannot carry the variable `A`: it holds a control character"
+        "launchd cannot carry the variable `A`: it contains a control character"
     );
     let types = vec![process("a_b", "./a", 1), process("a-b", "./b", 1)];
     assert_eq!(
         refusal(&kubernetes::FORMAT, &app("/srv/a", types, &[]), &options("a")),
-        "`a_b` and `a-b` are both `a-b` in kubernetes"
+        "`a_b` and `a-b` would both be named `a-b` in kubernetes"
     );
     let types = vec![process("web", "./a", 1), process("web-1", "./b", 1)];
     assert_eq!(
         refusal(&upstart::FORMAT, &app("/srv/a", types, &[]), &options("a")),
-        "two files of this export are `a-web-1.conf`"
+        "two files of this export would be named `a-web-1.conf`"
     );
     let long = Options { location: format!("/srv/{}", "x".repeat(300)).into(), ..options("a") };
     assert_eq!(
         refusal(&inittab::FORMAT, &app("/srv/a", web(), &[]), &long),
-        "the inittab line of `web.1` would have 324 characters, and init skips lines over 253"
+        "the inittab line of `web.1` would have 324 characters, but init skips lines over 253"
     );
 }
 

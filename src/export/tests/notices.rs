@@ -29,12 +29,12 @@ fn what_is_left_out_or_assumed_is_told() {
         told(&supervisord::FORMAT, compound, Account::OutOfReach, named()),
         [
             "`release` is left out: supervisord has no one-shot step; run it before each start",
-            "only root can give files away: the scripts and env files must be owned by `deploy`",
+            "only root can change the owner of files: the scripts and env files must be owned by `deploy`",
         ]
     );
     assert_eq!(told(&compose::FORMAT, quoting, Account::Unknown, Image::Build), [""; 0]);
     assert_eq!(
         told(&quadlet::FORMAT, quoting, Account::Unknown, Image::Assumed),
-        ["no image was named with `--image`: `localhost/quoting:latest` is assumed"]
+        ["no image was given with `--image`: `localhost/quoting:latest` is assumed"]
     );
 }
