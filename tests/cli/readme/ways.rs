@@ -107,6 +107,7 @@ pub(crate) const SPECIAL: &[Special] = &[
     // CONTRIBUTING.md
     ("cargo build", WHOLE, &[]),
     ("cargo run -- start", NotRun("tests/cli/demo.rs runs it"), &[]),
+    ("PM_TRACE=trace cargo run -- start", NotRun("tests/cli/trace.rs traces a session"), &[]),
     ("cargo test", WHOLE, &[]),
     ("cargo test --lib procfile", WHOLE, &[]),
     ("cargo test --test cli readme", WHOLE, &[]),
