@@ -90,12 +90,6 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// `--set` without `=`.
-    #[error("`{text}` is not KEY=VALUE")]
-    NotAnAssignment {
-        /// What was typed.
-        text: String,
-    },
     /// An option has a value that it cannot have, which clap does not know.
     #[error("{reason}")]
     Usage {

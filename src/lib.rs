@@ -11,7 +11,7 @@
 //! |---|---|
 //! | [`cli`] | one file per subcommand, over clap's structs in [`cli::args`]; reads the files, and resolves flags, variables, pm.toml and .foreman to settings |
 //! | [`app`] | what to run: process types, counts, ports, environment; the parsers of Procfile and env files; the lexer of commands; the linter. Pure |
-//! | [`config`] | pm.toml and .foreman as layers of settings. Pure |
+//! | [`config`] | the one table of settings; pm.toml and .foreman as layers of them. Pure |
 //! | [`resources`] | a memory budget → `WEB_CONCURRENCY`, heap and collector of each runtime. Pure |
 //! | [`supervisor`] | decides: the state of every instance and of the session. Pure |
 //! | [`session`] | the running session: the loop, requests of clients, pm's own messages, memory budgets, terminals of instances |
@@ -26,7 +26,7 @@
 //! main       → cli, os
 //! cli        → app, config, control, error, export, os, output, resources, session
 //! session    → app, control, error, os, output, supervisor
-//! config     → app, resources
+//! config     → app
 //! export     → app
 //! os         → app
 //! output     → app

@@ -35,6 +35,15 @@ pub enum MemoryAction {
     Kill,
 }
 
+/// What garbage collection is to save.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Gc {
+    /// Memory: small heaps, collected often
+    Size,
+    /// Time: large young generations, collected late or by several threads
+    Speed,
+}
+
 /// How much CPU an instance may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuLimit {

@@ -24,7 +24,7 @@ pub mod warning;
 pub use environment::{Environment, Source};
 pub use exit::Exit;
 pub use id::{InstanceId, RunId};
-pub use limits::{Budget, CpuLimit, Limits, MemoryAction, Nice};
+pub use limits::{Budget, CpuLimit, Gc, Limits, MemoryAction, Nice};
 pub use moment::Moment;
 pub use process_type::{App, ExitOn, Policy, ProcessType, Reach, Restart, Role, Stdio};
 pub use signal::Signal;

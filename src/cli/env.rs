@@ -5,15 +5,16 @@ use std::fmt::Write;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
+use clap::ArgMatches;
+
 use super::args::EnvArgs;
-use super::given::Given;
-use super::resolve::{self, Loaded};
-use super::settled::Settled;
-use super::{answer, tell};
+use super::layers::CliLayers;
+use super::settings::Settings;
+use super::sources::Sources;
+use super::{answer, resolve, tell};
 use crate::app::formation::position;
 use crate::app::{Environment, InstanceId, Source};
-use crate::cli::load;
-use crate::config::settings::Line;
+use crate::config::Line;
 use crate::error::Error;
 
 /// What is said to who asks `pm env --config` for the settings.
@@ -21,28 +22,19 @@ pub(super) const CONFIG_HINT: &str =
     "`--config` names a pm.toml; `pm env --settings` shows each setting and where it comes from";
 
 /// Prints the environment that the first instance of a type would get, and where each value comes from.
-pub(crate) fn env(args: &EnvArgs, given: Given<'_>) -> Result<(), Error> {
-    let sources = given.sources;
-    let given = given.config(args.config.config.as_ref()).all(&args.session)?;
-    let settled = Settled::read(given).map_err(|error| no_such_config(error, args))?;
-    let files = &settled.files;
-    let procfile = load::procfile(files, &sources.cwd)?;
-    let loaded = load::environment(files, &sources.cwd, sources.environment())?;
-    let warnings = procfile.warnings().into_iter().chain(loaded.warnings());
-    tell::warnings(settled.warnings.iter().chain(&warnings.collect::<Vec<_>>()));
-    load::require_entries(&procfile)?;
+pub(crate) fn env(args: &EnvArgs, matches: &ArgMatches, sources: &Sources) -> Result<(), Error> {
+    let settings = Settings::read(CliLayers::read(matches, sources)?, sources)
+        .map_err(|error| no_such_config(error, args))?;
+    let (procfile, environment) = settings.read_files(sources, |found| tell::warnings(found))?;
     let names = procfile.names();
-    settled.check_names(&names)?;
     let at = args.process_type.as_deref().map(|name| position(&names, name)).transpose()?;
     if args.settings {
         let shown = at.map_or(names.clone(), |at| vec![names[at]]);
-        return answer(settings(&settled, &shown).as_bytes());
+        return answer(lines(&settings, &shown).as_bytes());
     }
     let at = at.unwrap_or(0);
-    let root = files.root(&sources.cwd)?;
-    let environment = loaded.environment;
-    let loaded = Loaded { root, entries: procfile.entries, environment };
-    let app = resolve::one_of(&settled, loaded, at)?;
+    let root = settings.files.root(&sources.cwd)?;
+    let app = resolve::one_of(&settings, root, procfile.entries, environment, at)?;
     resolve::check_ports(&app)?;
     let process_type = u16::try_from(at).unwrap_or(u16::MAX);
     let environment = app.environment_of(InstanceId { process_type, number: 1 });
@@ -68,11 +60,11 @@ fn no_such_config(error: Error, args: &EnvArgs) -> Error {
 
 /// Writes one setting a line: those of the session, then those of each process type, and behind a `#` the
 /// layer that each comes from. What no layer says is not there.
-fn settings(settled: &Settled, names: &[&str]) -> String {
+fn lines(settings: &Settings, names: &[&str]) -> String {
     let mut out = String::new();
-    let session = settled.session.lines().into_iter().map(|line| (String::new(), line));
+    let session = settings.session.lines().into_iter().map(|line| (String::new(), line));
     let of_type = |name: &&str| {
-        let lines = settled.layers.of_type(name).lines();
+        let lines = settings.layers.of_type(name).lines();
         let prefix = format!("{name}.");
         lines.into_iter().map(move |line| (prefix.clone(), line)).collect::<Vec<_>>()
     };

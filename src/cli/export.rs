@@ -4,14 +4,14 @@ pub(crate) mod args;
 
 use std::path::{Path, PathBuf};
 
+use clap::ArgMatches;
+
 use super::args::Tool;
-use super::given::Given;
-use super::resolve::{self, Asked, Loaded};
-use super::settled::Settled;
+use super::layers::CliLayers;
+use super::settings::Settings;
 use super::sources::Sources;
-use super::{answer, tell};
-use crate::app::{App, Role, Stdio};
-use crate::cli::load;
+use super::{answer, resolve, tell};
+use crate::app::{App, Role};
 use crate::error::Error;
 use crate::export::notices::{Account, notices};
 use crate::export::verify::{Verdict, verify};
@@ -23,10 +23,14 @@ use crate::export::{
 use args::ExportArgs;
 
 /// Writes the application in another supervisor's format, or shows what would be written.
-pub(crate) fn export(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Result<(), Error> {
-    let sources = given.sources;
+pub(crate) fn export(
+    args: &ExportArgs,
+    called_as: Tool,
+    matches: &ArgMatches,
+    sources: &Sources,
+) -> Result<(), Error> {
     let format = format(args)?;
-    let app = application(args, called_as, given)?;
+    let app = application(called_as, matches, sources)?;
     let target = target(args, format, sources)?;
     let options = options(args, format, &app, &target, sources)?;
     let files = export::render(format, &app, &options)?;
@@ -106,22 +110,13 @@ fn format(args: &ExportArgs) -> Result<&'static Format, Error> {
 }
 
 /// Reads the files, and makes the application as `pm start` would.
-fn application(args: &ExportArgs, called_as: Tool, given: Given<'_>) -> Result<App, Error> {
-    let sources = given.sources;
-    let settled = Settled::read(given.export(args)?)?;
-    let files = &settled.files;
-    let procfile = load::procfile(files, &sources.cwd)?;
-    let environment = load::environment(files, &sources.cwd, sources.environment())?;
-    let warnings = procfile.warnings().into_iter().chain(environment.warnings());
-    tell::warnings(settled.warnings.iter().chain(&warnings.collect::<Vec<_>>()));
+fn application(called_as: Tool, matches: &ArgMatches, sources: &Sources) -> Result<App, Error> {
+    let mut settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
+    settings.rules = called_as;
+    let (procfile, environment) = settings.read_files(sources, |found| tell::warnings(found))?;
     tell::notices(procfile.notice.as_slice());
-    load::require_entries(&procfile)?;
-    settled.check_names(&procfile.names())?;
-    let root = files.root(&sources.cwd)?;
-    let loaded = Loaded { root, entries: procfile.entries, environment: environment.environment };
-    let cpus = crate::resources::cpus::available;
-    let asked = Asked { named: Vec::new(), rules: called_as, cpus, auto: Stdio::Pipes };
-    let app = resolve::plan(&settled, loaded, asked)?.app;
+    let root = settings.files.root(&sources.cwd)?;
+    let app = resolve::app(&settings, root, procfile.entries, environment)?;
     resolve::check_ports(&app)?;
     Ok(app)
 }

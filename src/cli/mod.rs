@@ -8,13 +8,14 @@ pub mod ctl;
 mod daemon;
 mod env;
 mod export;
-mod given;
+pub mod flags;
+mod layers;
 mod load;
 pub mod manual;
 mod refusal;
 mod resolve;
 mod run;
-mod settled;
+mod settings;
 pub mod sources;
 mod start;
 mod switch;
@@ -25,11 +26,10 @@ use std::path::Path;
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ErrorKind};
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::error::Error;
 use args::{Cli, Command, Tool};
-use given::Given;
 use manual::args::ManArgs;
 use sources::Sources;
 
@@ -72,7 +72,7 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
     };
     // clap has made sure that there is a subcommand.
     let matches = matches.subcommand().map_or(&matches, |(_, of_subcommand)| of_subcommand);
-    code_of(dispatch(&cli, called_as, Given::new(matches, sources)))
+    code_of(dispatch(&cli, called_as, matches, sources))
 }
 
 /// Returns whether `--config` stands without a file.
@@ -122,25 +122,30 @@ fn command(sources: &Sources) -> clap::Command {
     Cli::command().mut_subcommands(|subcommand| subcommand.mut_args(heed))
 }
 
-fn dispatch(cli: &Cli, called_as: Tool, given: Given<'_>) -> Result<i32, Error> {
+fn dispatch(
+    cli: &Cli,
+    called_as: Tool,
+    matches: &ArgMatches,
+    sources: &Sources,
+) -> Result<i32, Error> {
     match &cli.command {
-        Command::Start(args) => start::start(args, called_as, given),
-        Command::Run(args) => run::run(args, given),
-        Command::Check(args) => check::run(args, given).map(|()| 0),
-        Command::Env(args) => env::env(args, given).map(|()| 0),
-        Command::Schema => answer(crate::config::pm_toml::schema().as_bytes()).map(|()| 0),
-        Command::Export(args) => export::export(args, called_as, given).map(|()| 0),
-        Command::Status(args) => ctl::status::status(args, given.sources),
-        Command::Restart(args) => ctl::restart(args, given.sources),
-        Command::Stop(args) => ctl::stop(args, given.sources),
-        Command::Scale(args) => ctl::scale(args, given.sources),
-        Command::Signal(args) => ctl::signal(args, given.sources),
-        Command::Attach(args) => ctl::attach::attach(args, given.sources),
-        Command::Logs(args) => ctl::logs::logs(args, given.sources),
-        Command::Reload(args) => ctl::reload(args, given.sources),
-        Command::Quit(args) => ctl::quit(args, given.sources),
+        Command::Start(args) => start::start(args, called_as, matches, sources),
+        Command::Run(args) => run::run(args, matches, sources),
+        Command::Check(args) => check::run(args, matches, sources).map(|()| 0),
+        Command::Env(args) => env::env(args, matches, sources).map(|()| 0),
+        Command::Schema => answer(crate::config::schema::schema().as_bytes()).map(|()| 0),
+        Command::Export(args) => export::export(args, called_as, matches, sources).map(|()| 0),
+        Command::Status(args) => ctl::status::status(args, sources),
+        Command::Restart(args) => ctl::restart(args, sources),
+        Command::Stop(args) => ctl::stop(args, sources),
+        Command::Scale(args) => ctl::scale(args, sources),
+        Command::Signal(args) => ctl::signal(args, sources),
+        Command::Attach(args) => ctl::attach::attach(args, sources),
+        Command::Logs(args) => ctl::logs::logs(args, sources),
+        Command::Reload(args) => ctl::reload(args, sources),
+        Command::Quit(args) => ctl::quit(args, sources),
         Command::Completions(args) => answer(&completion::script(args.shell)).map(|()| 0),
-        Command::Man(args) => man(args, given.sources).map(|()| 0),
+        Command::Man(args) => man(args, sources).map(|()| 0),
         Command::Version => answer(concat!(env!("CARGO_PKG_VERSION"), "\n").as_bytes()).map(|()| 0),
     }
 }

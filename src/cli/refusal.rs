@@ -3,10 +3,13 @@
 use std::error::Error as Source;
 
 use crate::app::formation::FormationError;
-use crate::config::ConfigError;
+use crate::app::ports;
+use crate::config::per_type::PerTypeError;
+use crate::config::spec::Flag;
+use crate::config::value::Invalid;
+use crate::config::{ConfigError, Origin};
 use crate::error::Error;
 use crate::export::ExportError;
-use crate::resources::per_type::PerTypeError;
 
 impl From<FormationError> for Error {
     fn from(error: FormationError) -> Self {
@@ -26,15 +29,34 @@ impl From<ExportError> for Error {
     }
 }
 
-/// Returns why an option such as `--memory web=512M` cannot be used.
-pub(super) fn of_option(option: &str, error: &PerTypeError) -> Error {
+/// Returns why a flag, or its variable, cannot have a value.
+pub(super) fn of_flag(flag: Flag, origin: Origin, invalid: Invalid) -> Error {
+    let reason = invalid.to_string();
+    match invalid {
+        Invalid::Port(text) => {
+            let option = if origin == Origin::Variable { flag.variable } else { "`-p`" };
+            Error::Usage {
+                reason: format!("`{text}` of {option} is not a port number"),
+                hint: format!("{}: `-p 3000`", ports::HINT),
+            }
+        }
+        Invalid::Formation(error) => error.into(),
+        Invalid::Assignment(_) => {
+            Error::Refused { reason, hint: Some("write `--set KEY=VALUE`".to_owned()) }
+        }
+        Invalid::Other(_) => Error::Refused { reason, hint: None },
+    }
+}
+
+/// Returns why a flag such as `--memory web=512M` cannot be used.
+pub(super) fn of_per_type(flag: &str, error: &PerTypeError) -> Error {
     let hint = match error {
         PerTypeError::Unknown { nearest: Some(nearest), .. } => {
             format!("did you mean `{nearest}`?")
         }
-        _ => format!("write `{option} web=VALUE,all=VALUE`; `pm start --help` lists the values"),
+        _ => format!("write `--{flag} web=VALUE,all=VALUE`; `pm start --help` lists the values"),
     };
-    Error::Refused { reason: format!("cannot use `{option}`: {error}"), hint: Some(hint) }
+    Error::Refused { reason: format!("cannot use `--{flag}`: {error}"), hint: Some(hint) }
 }
 
 /// Returns what went wrong, with its causes.

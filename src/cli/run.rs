@@ -4,30 +4,26 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
-use super::args::RunArgs;
-use super::given::Given;
-use super::settled::Settled;
-use super::sources::Sources;
-use super::{
-    resolve::{self, Loaded},
-    tell,
-};
+use clap::ArgMatches;
 
+use super::args::RunArgs;
+use super::layers::CliLayers;
+use super::settings::Settings;
+use super::sources::Sources;
+use super::{load, resolve, tell};
 use crate::app::{Environment, InstanceId, shell};
-use crate::cli::load;
 use crate::error::{Alternative, Error};
 use crate::session::foreground::{self, Order};
 
 /// Runs one command with the application's environment, and returns its exit code. A Procfile that is
 /// broken does not keep a program from running, unless it was named.
-pub(crate) fn run(args: &RunArgs, given: Given<'_>) -> Result<i32, Error> {
-    let sources = given.sources;
-    let settled = Settled::read(given.config(args.config.config.as_ref()).files(&args.files)?)?;
-    if settled.files.root.is_some() {
-        settled.files.root(&sources.cwd)?;
+pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Result<i32, Error> {
+    let settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
+    if settings.files.root.is_some() {
+        settings.files.root(&sources.cwd)?;
     }
-    let loaded = load::environment(&settled.files, &sources.cwd, sources.environment())?;
-    tell::warnings(settled.warnings.iter().chain(&loaded.warnings()));
+    let loaded = load::environment(&settings.files, &sources.cwd, sources.environment())?;
+    tell::warnings(settings.warnings.iter().chain(&loaded.warnings()));
     let environment = loaded.environment;
     // clap wants one word at least.
     let Some((first, rest)) = args.command.split_first() else { return Ok(0) };
@@ -36,10 +32,10 @@ pub(crate) fn run(args: &RunArgs, given: Given<'_>) -> Result<i32, Error> {
     }
     let mut broken = None;
     if rest.is_empty() {
-        match entry(first, &settled, sources, &environment) {
+        match entry(first, &settings, sources, &environment) {
             Ok(Some(order)) => return foreground::run(&order),
             Ok(None) => {}
-            Err(error) if settled.files.procfile.is_some() => return Err(error),
+            Err(error) if settings.files.procfile.is_some() => return Err(error),
             Err(error) => broken = Some(error),
         }
     }
@@ -65,11 +61,11 @@ fn of_shell(command: &OsStr, rest: &[OsString], folder: &Path, environment: Envi
 /// Returns what to run where the word names an entry of the Procfile; there may be no Procfile.
 fn entry(
     name: &OsStr,
-    settled: &Settled,
+    settings: &Settings,
     sources: &Sources,
     environment: &Environment,
 ) -> Result<Option<Order>, Error> {
-    let files = &settled.files;
+    let files = &settings.files;
     let procfile = match load::procfile(files, &sources.cwd) {
         Ok(procfile) => procfile,
         Err(Error::ProcfileRead { source, .. })
@@ -87,10 +83,9 @@ fn entry(
     };
     tell::warnings(&procfile.warnings());
     tell::notices(procfile.notice.as_slice());
-    settled.check_names(&procfile.names())?;
+    settings.check_names(&procfile.names())?;
     let root = files.root(&sources.cwd)?;
-    let loaded = Loaded { root, entries: procfile.entries, environment: environment.clone() };
-    let app = resolve::one_of(settled, loaded, at)?;
+    let app = resolve::one_of(settings, root, procfile.entries, environment.clone(), at)?;
     let id = InstanceId { process_type: u16::try_from(at).unwrap_or(u16::MAX), number: 1 };
     let environment = app.environment_of(id);
     let script = shell::script(&app.type_of(id).command, &environment).into_owned();

@@ -6,64 +6,66 @@ use clap::ArgMatches;
 
 use super::args::{StartArgs, Tool};
 use super::ctl::begin::{self, StartTarget};
-use super::given::Given;
+use super::layers::CliLayers;
 use super::refusal;
-use super::resolve::{self, Asked, Loaded, Plan, look};
-use super::settled::Settled;
+use super::resolve::{self, look};
+use super::settings::Settings;
 use super::sources::Sources;
 use super::{ctl, daemon, tell};
 use crate::app::{App, Stdio, Warning, formation, lint};
-use crate::cli::load;
 use crate::error::Error;
+use crate::os;
 use crate::os::listeners::Listeners;
 use crate::output::Form;
 use crate::session::own_terminal::OwnTerminal;
 use crate::session::requests::{Control, Reread};
-use crate::{os, resources};
 
 /// Runs the application until it has ended, and returns the exit code.
-pub(crate) fn start(args: &StartArgs, called_as: Tool, given: Given<'_>) -> Result<i32, Error> {
-    let sources = given.sources;
-    if let Some(code) = begin::named_instances(args, sources)? {
+pub(crate) fn start(
+    args: &StartArgs,
+    called_as: Tool,
+    matches: &ArgMatches,
+    sources: &Sources,
+) -> Result<i32, Error> {
+    if let Some(code) = begin::named_instances(args, matches, sources)? {
         return Ok(code);
     }
-    let again = (given.matches.clone(), given.sources.clone());
     let mut said = Vec::new();
     let say = |warnings: &[Warning]| {
         tell::warnings(warnings);
         said.extend(warnings.iter().map(tell::warning_in_one_line));
     };
-    let (settled, plan) = read(args, called_as, given, say)?;
+    let (settings, app, notices) = read(args, called_as, matches, sources, say)?;
     let form = match args.json {
         true => Form::Json,
-        false => look::text(&settled.session, &plan.app, sources)?,
+        false => look::text(&settings.session, &app, sources)?,
     };
-    let procfile = settled.files.procfile(&sources.cwd);
+    let procfile = settings.files.procfile(&sources.cwd);
     // Who launched this one has looked.
     let start_lock = match args.daemonised {
         true => None,
-        false => match begin::beside_others(args, &plan.app, &procfile, sources)? {
+        false => match begin::beside_others(args, &app, &procfile, sources)? {
             StartTarget::NewSession(start_lock) => start_lock,
             StartTarget::Existing(code) => return Ok(code),
         },
     };
     // Who is started in the background need not say again what was said here.
     if !args.daemonised {
-        warn_of_taken_ports(&plan.app);
+        warn_of_taken_ports(&app);
     }
     if args.daemon && !args.daemonised {
-        return daemon::start(args, &plan.app.root, sources);
+        return daemon::start(args, &app.root, sources);
     }
     let zone = os::zone::local(sources.var("TZ").is_some());
     let folder = ctl::find::folder(sources);
-    let reread = reread(args.clone(), called_as, again, said);
+    let reread = reread(args.clone(), called_as, (matches.clone(), sources.clone()), said);
     // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
     let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
-    let _terminal = if is_dumb { None } else { OwnTerminal::of(&plan.app) };
+    let _terminal = if is_dumb { None } else { OwnTerminal::of(&app) };
     let trace = sources.var("PM_TRACE").map(|file| sources.cwd.join(file));
     let control =
         Control { folder, procfile, start_lock, launched: args.daemonised, reread, trace };
-    crate::session::run::run(Arc::new(plan.app), form, zone, plan.notices, control)
+    crate::session::run::run(Arc::new(app), form, zone, notices, control)
 }
 
 /// Says which ports somebody else has, and who. The start goes on: not every program listens on its port.
@@ -96,47 +98,39 @@ fn reread(
             warnings = found.iter().map(tell::warning_in_one_line).collect::<Vec<_>>();
         };
         // Where an error follows it is all that is said.
-        let (_, plan) = read(&args, called_as, Given::new(&matches, &sources), say)
+        let (_, app, _) = read(&args, called_as, &matches, &sources, say)
             .map_err(|error| refusal::with_causes(&error))?;
         let new = warnings.iter().filter(|text| !said.contains(text)).cloned().collect();
         said = warnings;
-        Ok((plan.app, new))
+        Ok((app, new))
     })
 }
 
-/// Reads the files, and makes of them what is to run. `say` gets what was passed over, also where an
-/// error follows.
-pub(crate) fn read(
+/// Reads the files, and makes of them what is to run; with what is to be said before it starts. `say` gets what
+/// was passed over, also where an error follows.
+fn read(
     args: &StartArgs,
     called_as: Tool,
-    given: Given<'_>,
+    matches: &ArgMatches,
+    sources: &Sources,
     say: impl FnOnce(&[Warning]),
-) -> Result<(Settled, Plan), Error> {
-    let sources = given.sources;
-    let settled = Settled::read(given.config(args.config.config.as_ref()).all(&args.session)?)?;
-    let files = &settled.files;
-    let procfile = load::procfile(files, &sources.cwd)?;
-    let loaded = load::environment(files, &sources.cwd, sources.environment())?;
-    let warnings = settled.warnings.iter().cloned().chain(procfile.warnings());
-    say(&warnings.chain(loaded.warnings()).collect::<Vec<_>>());
-    load::require_entries(&procfile)?;
-    settled.check_names(&procfile.names())?;
-    let environment = loaded.environment;
-    let loaded = Loaded { root: files.root(&sources.cwd)?, entries: procfile.entries, environment };
-    let mut named = Vec::new();
+) -> Result<(Settings, App, Vec<String>), Error> {
+    let mut settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
+    let (procfile, environment) = settings.read_files(sources, say)?;
+    let root = settings.files.root(&sources.cwd)?;
     for text in &args.types {
-        named.extend(formation::parse(text)?);
+        settings.named.extend(formation::parse(text)?);
     }
-    let rules = args.session.behave_as.unwrap_or(called_as);
-    let cpus = resources::cpus::available;
-    let auto = match sources.stdout_is_terminal && !args.daemon {
+    settings.rules = args.session.behave_as.unwrap_or(called_as);
+    settings.auto = match sources.stdout_is_terminal && !args.daemon {
         true => Stdio::Terminal,
         false => Stdio::Pipes,
     };
-    let mut plan = resolve::plan(&settled, loaded, Asked { named, rules, cpus, auto })?;
-    resolve::check_ports(&plan.app)?;
-    plan.notices.splice(..0, procfile.notice);
-    Ok((settled, plan))
+    let app = resolve::app(&settings, root, procfile.entries, environment)?;
+    resolve::check_ports(&app)?;
+    let notices = procfile.notice.into_iter().chain(resolve::release_notice(&settings, &app));
+    let notices = notices.collect();
+    Ok((settings, app, notices))
 }
 
 #[cfg(test)]

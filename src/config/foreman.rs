@@ -2,17 +2,16 @@
 //! `options`): a map of option names to values, of which it uses those it knows.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 
 use super::ConfigError;
-use super::settings::{Color, Origin, Session, Setting, Settings, Switch};
-use super::value::{FromScalar, Scalar};
+use super::layers::{Layer, Origin, Setting};
+use super::value::{Color, Scalar, Switch, Value};
 use crate::app::Warning;
 use crate::app::nearest::nearest;
-use crate::app::ports;
 use crate::app::text::printable;
 
 /// The options that count here, as foreman spells them.
@@ -32,7 +31,7 @@ const KNOWN: [&str; 9] = [
 #[derive(Debug, Default)]
 pub struct Foreman {
     /// What it says.
-    pub settings: Settings,
+    pub layer: Layer,
     /// What was passed over: keys that foreman does not know either.
     pub warnings: Vec<Warning>,
 }
@@ -54,29 +53,24 @@ pub fn parse(text: &str, path: &Path) -> Result<Foreman, ConfigError> {
     let mut old_formation = None;
     for (key, value) in &entries {
         let entry = Entry { key, value, path };
-        let session = &mut read.settings.session;
+        let session = &mut read.layer.session;
         match key.as_str() {
-            "procfile" => session.procfile = entry.path()?,
-            "root" => session.root = entry.path()?,
-            "env" => session.env = entry.paths()?,
+            "procfile" => session.procfile = entry.value()?,
+            "root" => session.root = entry.value()?,
+            "env" => session.env_files = entry.value()?,
             "formation" => session.formation = entry.value()?,
             "concurrency" => old_formation = entry.value()?,
-            "port" => session.port = entry.port()?,
+            "port" => session.port = entry.value()?,
             "timeout" => session.timeout = entry.value()?,
             "color" => session.color = entry.color()?,
             "timestamp" => session.timestamp = entry.switch()?,
             _ => read.warnings.push(entry.unknown()),
         }
     }
-    fill_formation(&mut read.settings.session, old_formation);
+    // `concurrency` is what `formation` was called before foreman 0.58; the new name wins.
+    let session = &mut read.layer.session;
+    session.formation = session.formation.take().or(old_formation);
     Ok(read)
-}
-
-/// `concurrency` is what `formation` was called before foreman 0.58; the new name wins.
-fn fill_formation(session: &mut Session, old: Option<Setting<Vec<crate::app::formation::Part>>>) {
-    if session.formation.is_none() {
-        session.formation = old;
-    }
 }
 
 fn number(value: u64) -> usize {
@@ -207,38 +201,14 @@ impl Entry<'_> {
         }
     }
 
-    fn value<T: FromScalar>(&self) -> Result<Option<Setting<T>>, ConfigError> {
+    fn value<T: Value>(&self) -> Result<Option<Setting<T>>, ConfigError> {
         let Some(scalar) = self.scalar()? else { return Ok(None) };
-        T::from_scalar(scalar)
-            .map(|value| Some(setting(value)))
-            .map_err(|reason| self.error(&reason))
-    }
-
-    fn path(&self) -> Result<Option<Setting<PathBuf>>, ConfigError> {
-        Ok(self.scalar()?.map(|scalar| setting(PathBuf::from(scalar.to_string()))))
-    }
-
-    /// Reads `a,b`. Foreman splits at commas alone (cli.rb, `load_environment!`) and would look for ` .env`;
-    /// blanks around a name are dropped here. Empty text is no file at all, not even the default .env.
-    fn paths(&self) -> Result<Option<Setting<Vec<PathBuf>>>, ConfigError> {
-        Ok(self.scalar()?.map(|scalar| {
-            let text = scalar.to_string();
-            let files = text.split(',').map(str::trim).filter(|file| !file.is_empty());
-            setting(files.map(PathBuf::from).collect())
-        }))
-    }
-
-    fn port(&self) -> Result<Option<Setting<u16>>, ConfigError> {
-        let Some(scalar) = self.scalar()? else { return Ok(None) };
-        let text = scalar.to_string();
-        let Some(port) = ports::parse(&text) else {
-            let hint = Some(ports::HINT.to_owned());
-            return Err(ConfigError {
-                hint,
-                ..self.error(&format!("`{text}` is not a port number"))
-            });
-        };
-        Ok(Some(setting(port)))
+        T::parse(&scalar.to_string()).map(|value| Some(setting(value))).map_err(|invalid| {
+            ConfigError {
+                hint: invalid.hint().map(str::to_owned),
+                ..self.error(&invalid.to_string())
+            }
+        })
     }
 
     fn switch(&self) -> Result<Option<Setting<Switch>>, ConfigError> {
@@ -274,7 +244,7 @@ mod tests {
     fn shown(text: &str) -> Result<Vec<String>, String> {
         let read = parse(text, Path::new(".foreman")).map_err(|error| error.to_string())?;
         Ok(read
-            .settings
+            .layer
             .session
             .lines()
             .iter()
@@ -361,6 +331,6 @@ mod tests {
         ];
         assert_eq!(warnings, expected);
         assert_eq!(read.warnings[0].hint.as_deref(), Some("did you mean `port`?"));
-        assert_eq!(read.settings.session.port.map(|port| port.value), Some(1));
+        assert_eq!(read.layer.session.port.map(|port| port.value.0), Some(1));
     }
 }

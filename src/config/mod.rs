@@ -1,15 +1,21 @@
-//! The settings that files give: pm.toml and .foreman as structs, and how they lie under the flags.
+//! The settings: [`table`] says each option once, and what pm.toml and .foreman say of them are layers under
+//! the flags.
 //! Nothing here reads a file, knows of the command line, or acts on a setting.
 
 use std::path::PathBuf;
 
 pub mod foreman;
+pub mod layers;
+pub mod per_type;
 pub mod pm_toml;
-pub mod settings;
-mod value;
+pub mod schema;
+pub mod spec;
+pub mod table;
+pub mod value;
 
-pub use settings::{Layers, Origin, Setting, Settings, TypeSettings};
-pub(crate) use value::choice;
+pub use layers::{Layer, Layers, Line, Origin, Setting};
+pub use spec::Spec;
+pub use table::{SessionSettings, TypeSettings};
 
 /// A place in a config file that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -27,7 +27,6 @@ impl Error {
             Self::ConfigRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "a pm.toml named with `--config` must exist; only the one in the root is optional".into()
             }
-            Self::NotAnAssignment { .. } => "write `--set KEY=VALUE`".into(),
             Self::PortRange { .. } => "choose a lower base with `-p`".into(),
             Self::OpenFiles { .. } => "raise the limit with `ulimit -n`, or ask for fewer instances".into(),
             Self::CommandNotFound { .. } => {

@@ -4,9 +4,6 @@
 pub mod budget;
 pub mod command;
 pub mod cpus;
-pub mod per_type;
 pub mod runtime;
 
 pub use budget::{Share, share};
-pub use per_type::PerType;
-pub use runtime::Gc;

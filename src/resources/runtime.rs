@@ -6,16 +6,7 @@ use std::ffi::OsString;
 
 use super::budget::Share;
 use crate::app::shell::{Token, lex};
-use crate::app::{Environment, Size, Source};
-
-/// What garbage collection is to save.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Gc {
-    /// Memory: small heaps, collected often
-    Size,
-    /// Time: large young generations, collected late or by several threads
-    Speed,
-}
+use crate::app::{Environment, Gc, Size, Source};
 
 /// V8's flags for [`Gc::Size`], which NODE_OPTIONS refuses; [`super::command`] puts them into the command.
 pub const V8_SIZE_FLAGS: [&str; 2] = ["--optimize-for-size", "--gc-interval=100"];

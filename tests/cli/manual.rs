@@ -89,7 +89,7 @@ fn a_page_says_what_the_command_line_does_not() {
     assert!(shown("pm-attach.1").contains("must have a terminal of its own"));
     assert!(shown("pm-export.1").contains("systemd most Linux servers"));
     let toml = shown("pm.toml.5");
-    assert!(toml.contains("memory = string or number The memory budget of one instance"), "{toml}");
+    assert!(toml.contains("memory = string or number Memory budget of one instance"), "{toml}");
 }
 
 #[test]

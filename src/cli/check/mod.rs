@@ -7,30 +7,31 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use clap::ArgMatches;
+
+use crate::app::App;
 use crate::app::lint::{self, Finding, Place, Severity, Subject, System};
 use crate::app::loaded::{LoadedEnvironment, LoadedProcfile};
-use crate::app::{App, Stdio};
 use crate::cli::args::CheckArgs;
-use crate::cli::args::Tool;
-use crate::cli::given::Given;
+use crate::cli::layers::CliLayers;
 use crate::cli::load;
-use crate::cli::resolve::{self, Asked, Loaded};
-use crate::cli::settled::Settled;
+use crate::cli::resolve;
+use crate::cli::settings::Settings;
+use crate::cli::sources::Sources;
 use crate::cli::{answer, ctl};
 use crate::control::socket_paths;
 use crate::error::Error;
+use crate::os;
 use crate::os::cgroup::Unavailable;
-use crate::{os, resources};
 
 /// Checks the application. The answer goes to stdout, what was found to stderr; with `--json` all
 /// goes to stdout.
 ///
 /// # Errors
 /// `Error::CheckFailed` where an error was found and shown (with `--strict`, a warning).
-pub(super) fn run(args: &CheckArgs, given: Given<'_>) -> Result<(), Error> {
-    let sources = given.sources;
+pub(super) fn run(args: &CheckArgs, matches: &ArgMatches, sources: &Sources) -> Result<(), Error> {
     let mut findings = Vec::new();
-    let checked = check(args, given, &mut findings);
+    let checked = check(matches, sources, &mut findings);
     let names: Vec<&str> = match &checked {
         Ok(procfile) => procfile.entries.iter().map(|entry| entry.name.as_str()).collect(),
         Err(error) => {
@@ -61,16 +62,12 @@ pub(super) fn run(args: &CheckArgs, given: Given<'_>) -> Result<(), Error> {
 
 /// Reads and lints. Returns the Procfile where it is valid, though the env files may not be.
 fn check(
-    args: &CheckArgs,
-    given: Given<'_>,
+    matches: &ArgMatches,
+    sources: &Sources,
     findings: &mut Vec<Finding>,
 ) -> Result<LoadedProcfile, Error> {
-    let sources = given.sources;
-    let given = given.config(args.config.config.as_ref()).files(&args.files)?;
-    let given =
-        given.layout(args.formation.as_ref(), args.port.as_ref())?.resources(&args.resources)?;
-    let settled = Settled::read(given)?;
-    findings.extend(settled.warnings.iter().map(|warning| Finding {
+    let settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
+    findings.extend(settings.warnings.iter().map(|warning| Finding {
         severity: Severity::Warning,
         code: "unknown-option",
         path: warning.path.clone(),
@@ -78,7 +75,7 @@ fn check(
         message: warning.message.clone(),
         hint: warning.hint.clone(),
     }));
-    let files = &settled.files;
+    let files = &settings.files;
     let root = files.root(&sources.cwd)?;
     let procfile = load::procfile(files, &sources.cwd)?;
     if let Some(notice) = &procfile.notice {
@@ -97,8 +94,8 @@ fn check(
             LoadedEnvironment { environment: sources.environment(), files: Vec::new() }
         });
     let is_environment_read = !findings.iter().any(|finding| finding.severity == Severity::Error);
-    settled.check_names(&procfile.names())?;
-    let app = application(&settled, &procfile, &environment, root)?;
+    settings.check_names(&procfile.names())?;
+    let app = application(&settings, &procfile, &environment, root)?;
     let counts: Vec<u16> = app.types.iter().map(|process_type| process_type.count).collect();
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
     let program = |name: &str, folder: &Path| probe::program(name, path.as_deref(), folder);
@@ -129,20 +126,16 @@ fn check(
 
 /// Returns what `pm start` would run; nothing at all where the Procfile has nothing.
 fn application(
-    settled: &Settled,
+    settings: &Settings,
     procfile: &LoadedProcfile,
     environment: &LoadedEnvironment,
     root: PathBuf,
 ) -> Result<App, Error> {
     let (entries, environment) = (procfile.entries.clone(), environment.environment.clone());
-    let is_empty = entries.is_empty();
-    let loaded = Loaded { root, entries, environment };
-    if is_empty {
-        return resolve::one_of(settled, loaded, 0);
+    match entries.is_empty() {
+        true => resolve::one_of(settings, root, entries, environment, 0),
+        false => resolve::app(settings, root, entries, environment),
     }
-    let cpus = resources::cpus::available;
-    let asked = Asked { named: Vec::new(), rules: Tool::Pm, cpus, auto: Stdio::Pipes };
-    Ok(resolve::plan(settled, loaded, asked)?.app)
 }
 
 /// Says why the kernel does not hold the budgets, where there are any.

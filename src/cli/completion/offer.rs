@@ -31,7 +31,7 @@ const ARGUMENTS: &[(&[&str], &[&str], Offer)] = &[
         counts,
     ),
     (&["start", "env", "check", "export"], &["gc"], collectors),
-    (&["start", "env", "check", "export"], &["memory_action"], memory_actions),
+    (&["start", "env", "check", "export"], &["memory-action"], memory_actions),
     (&["export"], &["format"], formats),
     (&["status", "restart", "stop", "signal", "logs"], &["names"], names),
     (&["attach"], &["name"], instances),

@@ -3,7 +3,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -12,6 +11,7 @@ use crate::app::procfile::Entry;
 use crate::cli::before;
 use crate::cli::ctl::args::TargetArgs;
 use crate::cli::ctl::find;
+use crate::cli::layers;
 use crate::cli::load::{self, Files};
 use crate::cli::sources::Sources;
 use crate::control::client::{Connection, Received};
@@ -88,10 +88,10 @@ impl Typed {
     fn target(&self) -> TargetArgs {
         let matches = self.matches();
         let said = |id| {
-            let of = |matches: &ArgMatches| matches.try_get_one::<PathBuf>(id).ok()?.cloned();
-            matches.subcommand().and_then(|(_, behind)| of(behind)).or_else(|| of(&matches))
+            let behind = matches.subcommand().and_then(|(_, behind)| layers::path(behind, id));
+            behind.or_else(|| layers::path(&matches, id))
         };
-        let foreman = load::config::foreman(&self.sources.cwd).unwrap_or_default().settings.session;
+        let foreman = load::config::foreman(&self.sources.cwd).unwrap_or_default().layer.session;
         TargetArgs {
             procfile: said("procfile").or(foreman.procfile.map(|procfile| procfile.value)),
             root: said("root").or(foreman.root.map(|root| root.value)),

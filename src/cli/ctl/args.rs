@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::args::seconds;
-use crate::config::settings::Color;
+use crate::config::value::{Color, seconds};
 
 /// Which session is meant.
 #[derive(Debug, Clone, Default, Args)]

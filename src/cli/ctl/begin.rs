@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clap::ArgMatches;
 use nix::poll::{PollTimeout, poll};
 
 use super::args::{TargetArgs, WaitArgs};
@@ -10,7 +11,7 @@ use crate::app::formation::{self, Part};
 use crate::app::{App, select};
 use crate::cli::args::StartArgs;
 use crate::cli::sources::Sources;
-use crate::cli::tell;
+use crate::cli::{layers, tell};
 use crate::control::proto::{InstanceState, Report, Request, Targets};
 use crate::control::socket_paths::Endpoint;
 use crate::control::start_lock::StartLock;
@@ -48,14 +49,18 @@ enum Judgement {
 
 /// Starts instances by their names or globs (`web.2`, `w*`), which only a running session has. `None` where other
 /// words are asked for.
-pub(crate) fn named_instances(args: &StartArgs, sources: &Sources) -> Result<Option<i32>, Error> {
+pub(crate) fn named_instances(
+    args: &StartArgs,
+    matches: &ArgMatches,
+    sources: &Sources,
+) -> Result<Option<i32>, Error> {
     let is_instance = |name: &String| name.contains(['.', '*', '?']) && !name.contains(['=', ',']);
     if !args.types.iter().any(is_instance) {
         return Ok(None);
     }
     let target = TargetArgs {
-        procfile: args.session.files.procfile.clone(),
-        root: args.session.files.root.clone(),
+        procfile: layers::path(matches, "procfile"),
+        root: layers::path(matches, "root"),
         session: None,
     };
     let session = match find::one(&target, sources, &args.types, find::has_instances) {

@@ -21,7 +21,7 @@ pub(in crate::cli) struct SessionInfo {
 
 /// Returns the application's folder; .foreman can say it too, pm.toml cannot.
 pub(in crate::cli) fn root(target: &TargetArgs, sources: &Sources) -> Result<PathBuf, Error> {
-    let foreman = load::config::foreman(&sources.cwd)?.settings.session;
+    let foreman = load::config::foreman(&sources.cwd)?.layer.session;
     let files = Files {
         procfile: target.procfile.clone().or(foreman.procfile.map(|procfile| procfile.value)),
         root: target.root.clone().or(foreman.root.map(|root| root.value)),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::Restart;
-use crate::cli::args::{ConfigArgs, FileArgs, ResourceArgs, seconds};
+use crate::cli::args::ConfigArgs;
+use crate::cli::flags::{Exported, Files, Flags, Resources};
 use crate::cli::switch::Switch;
 
 /// `pm export`
@@ -17,9 +17,8 @@ pub struct ExportArgs {
     /// The folder that the files go to (inittab: a file, or `-`)
     #[arg(value_name = "LOCATION")]
     pub location: Option<PathBuf>,
-    /// Where the application's files are
     #[command(flatten)]
-    pub files: FileArgs,
+    pub files: Flags<Files>,
     #[command(flatten)]
     pub config: ConfigArgs,
     /// The application's name in files and units [default: the name of the root]
@@ -34,21 +33,8 @@ pub struct ExportArgs {
     /// The folder of pid files [default: /var/run/APP]
     #[arg(short = 'r', long, value_name = "DIR", env = "PM_RUN")]
     pub run: Option<PathBuf>,
-    /// How many of each; types that are not listed run 0 times unless `all=N`
-    #[arg(short = 'm', long, value_name = "all=1,web=2", env = "PM_FORMATION")]
-    pub formation: Option<String>,
-    /// Port of the first type's first instance [default: PORT, else 5000]
-    #[arg(short = 'p', long, value_name = "N", env = "PM_PORT", allow_negative_numbers = true)]
-    pub port: Option<String>,
-    /// Seconds between the stop signal and SIGKILL [default: 5]
-    #[arg(long, value_name = "SECONDS", env = "PM_TIMEOUT", value_parser = seconds)]
-    pub timeout: Option<std::time::Duration>,
-    /// Which ends of an instance are restarted [default: on-failure]
-    #[arg(long, value_name = "WHEN", env = "PM_RESTART", value_enum)]
-    pub restart: Option<Restart>,
-    /// Let the one-shot type `release` run first, where the format can say so
-    #[arg(long, env = "PM_RELEASE", value_parser = Switch)]
-    pub release: bool,
+    #[command(flatten)]
+    pub session: Flags<Exported>,
     /// Replace built-in templates by those in this folder, file by file
     ///
     /// Then come those in ~/.config/pm/templates/FORMAT.
@@ -76,7 +62,7 @@ pub struct ExportArgs {
     #[arg(long)]
     pub verify: bool,
     #[command(flatten)]
-    pub resources: ResourceArgs,
+    pub resources: Flags<Resources>,
 }
 
 /// Says when to use which format, from the one table of them.

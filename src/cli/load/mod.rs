@@ -41,21 +41,6 @@ pub(crate) struct Set {
     pub(crate) source: Source,
 }
 
-impl Set {
-    /// Reads the `KEY=VALUE` of `--set`.
-    ///
-    /// # Errors
-    /// There is no `=`, or nothing before it.
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        match text.split_once('=') {
-            Some((key, value)) if !key.is_empty() => {
-                Ok(Self { key: key.to_owned(), value: value.to_owned(), source: Source::Set })
-            }
-            Some(_) | None => Err(Error::NotAnAssignment { text: text.to_owned() }),
-        }
-    }
-}
-
 impl Files {
     /// Returns the root as a message shows it; empty for the current folder.
     /// `-d`, else the folder of `-f`, else the current folder (foreman cli.rb).
@@ -359,9 +344,14 @@ mod tests {
         for key in ["A", "B", "C", "D"] {
             caller.set(key, "caller", Source::Caller);
         }
-        let load = |env: Option<&[&str]>, set: &[&str]| {
+        let load = |env: Option<&[&str]>, set: &[(&str, &str)]| {
             let env = env.map(|env| env.iter().map(PathBuf::from).collect());
-            let set = set.iter().map(|text| Set::parse(text).unwrap()).collect();
+            let set = set.iter().map(|&(key, value)| Set {
+                key: key.to_owned(),
+                value: value.to_owned(),
+                source: Source::Set,
+            });
+            let set = set.collect();
             environment(&Files { env, set, ..Files::default() }, sandbox.cwd(), caller.clone())
         };
         let all = |loaded: &LoadedEnvironment| {
@@ -371,7 +361,7 @@ mod tests {
         assert_eq!(all(&by_default), ["env", "env", "caller", "caller"]);
         assert_eq!(by_default.warnings()[0].to_string(), ".env:3: skipped: `JUNK` has no `=`");
         assert!(load(Some(&[]), &[]).unwrap().files.is_empty());
-        let named = load(Some(&["a.env", "b.env"]), &["D=x=y", "E="]).unwrap();
+        let named = load(Some(&["a.env", "b.env"]), &[("D", "x=y"), ("E", "")]).unwrap();
         assert_eq!(all(&named), ["caller", "a", "b", "x=y"]);
         assert_eq!(value(&named, "E").as_deref(), Some(""));
         let source = named.environment.get("C").map(|value| value.source.clone());
@@ -380,7 +370,6 @@ mod tests {
             load(Some(&["nope.env"]), &[]).unwrap_err().to_string(),
             "cannot read the env file `nope.env`"
         );
-        assert_eq!(Set::parse("=x").unwrap_err().to_string(), "`=x` is not KEY=VALUE");
     }
 
     #[test]

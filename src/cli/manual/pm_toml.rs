@@ -3,22 +3,12 @@
 use clap_mangen::roff::{Roff, bold, italic, roman};
 use serde_json::Value;
 
-use crate::config::pm_toml;
-
-/// The tables of the file: heading, what is said of it, its definition in the schema.
-const TABLES: [(&str, &str, &str); 2] = [
-    (
-        "[defaults]",
-        "Options of the session, and of every process type that has none of its own.",
-        "Defaults",
-    ),
-    ("[process.NAME]", "Options of one process type of the Procfile.", "Process"),
-];
+use crate::config::schema::{TABLES, schema};
 
 /// Makes the page.
 pub(super) fn page() -> String {
     // The schema is JSON, being made by serde_json.
-    let schema: Value = serde_json::from_str(&pm_toml::schema()).unwrap_or_default();
+    let schema: Value = serde_json::from_str(&schema()).unwrap_or_default();
     let mut roff = Roff::new();
     roff.control("SH", ["NAME"]);
     roff.text([roman("pm.toml - settings of a Procfile application for pm")]);
@@ -31,7 +21,7 @@ pub(super) fn page() -> String {
         bold("pm env --settings"),
         roman(" shows each setting and where it comes from."),
     ]);
-    for (heading, about, definition) in TABLES {
+    for (definition, heading, about) in TABLES {
         roff.control("SH", [heading]);
         roff.text([roman(about)]);
         let keys = &schema["definitions"][definition]["properties"];

@@ -2,7 +2,8 @@
 
 use crate::app::App;
 use crate::cli::sources::Sources;
-use crate::config::settings::{Color, Session, Switch};
+use crate::config::SessionSettings;
+use crate::config::value::{Color, Switch};
 use crate::error::Error;
 use crate::output::render::SYSTEM;
 use crate::output::{Form, Look};
@@ -11,7 +12,7 @@ use crate::output::{Form, Look};
 const TIMESTAMP: &str = "%H:%M:%S";
 
 /// Returns how the lines of the log look.
-pub(crate) fn text(session: &Session, app: &App, sources: &Sources) -> Result<Form, Error> {
+pub(crate) fn text(session: &SessionSettings, app: &App, sources: &Sources) -> Result<Form, Error> {
     let format = session.timestamp_format.as_ref().map_or(TIMESTAMP, |format| &format.value);
     if let Err(error) = jiff::fmt::strtime::format(
         format,

@@ -1,43 +1,39 @@
 //! An entry of the Procfile and the settings of its type → [`ProcessType`]: policy, limits, and what its
 //! runtime is told of memory.
 
+use std::path::Path;
+
+use super::role;
 use crate::app::MemoryAction;
 use crate::app::procfile::Entry;
-use crate::app::{Budget, Environment, Limits, Policy, ProcessType, Restart, Role, Source, Stdio};
+use crate::app::{Budget, Environment, Gc, Limits, Policy, ProcessType, Restart, Role, Stdio};
 use crate::cli::args::Tool;
+use crate::cli::settings::Settings;
 use crate::config::TypeSettings;
-use crate::config::settings::Pty;
+use crate::config::value::Pty;
 use crate::error::Error;
 use crate::resources::budget::{BudgetError, Said};
 use crate::resources::runtime::{self, Tuning, V8_SIZE_FLAGS};
-use crate::resources::{Gc, command, share};
+use crate::resources::{command, share};
 
-/// What one process type is made from.
-#[derive(Debug)]
-pub(super) struct Parts<'a> {
-    pub(super) entry: Entry,
-    pub(super) count: u16,
-    pub(super) own: TypeSettings,
-    /// Where the variables of `own` come from.
-    pub(super) env_source: Source,
-    /// What every type gets.
-    pub(super) environment: &'a Environment,
-    pub(super) root: &'a std::path::Path,
-    pub(super) role: Role,
-    pub(super) rules: Tool,
-    pub(super) auto: Stdio,
-    pub(super) is_quiet: bool,
-}
-
-/// Makes the process type. What its runtime cannot be told is an error only where it runs: V8's flags may
-/// have no place in the command of a type that does not. The others may be scaled up later.
+/// Makes the process type; `environment` is what every type gets. What its runtime cannot be told is an error
+/// only where it runs: V8's flags may have no place in the command of a type that does not. The others may be
+/// scaled up later.
 ///
 /// # Errors
 /// The budget cannot be divided, or V8's flags have no place.
-pub(super) fn process_type(parts: Parts<'_>) -> Result<ProcessType, Error> {
-    let Parts { entry, count, own, env_source, environment, root, role, rules, auto, is_quiet } =
-        parts;
-    let policy = policy(&own, role, rules);
+pub(super) fn process_type(
+    settings: &Settings,
+    entry: Entry,
+    count: u16,
+    root: &Path,
+    environment: &Environment,
+) -> Result<ProcessType, Error> {
+    let own = settings.layers.of_type(&entry.name);
+    let quiet = settings.session.quiet.as_ref();
+    let is_quiet = quiet.is_some_and(|quiet| quiet.value.contains(&entry.name));
+    let env_source = settings.source_of_env(&entry.name);
+    let policy = policy(&own, role(settings, &entry.name), settings.rules);
     let limits = Limits {
         open_files: own.nofile.as_ref().map(|setting| setting.value),
         nice: own.nice.as_ref().map(|setting| setting.value),
@@ -54,7 +50,7 @@ pub(super) fn process_type(parts: Parts<'_>) -> Result<ProcessType, Error> {
         limits,
         stdio: match own.pty.as_ref().map(|pty| pty.value) {
             Some(Pty::Always) => Stdio::Terminal,
-            Some(Pty::Auto) | None => auto,
+            Some(Pty::Auto) | None => settings.auto,
             Some(Pty::Never) => Stdio::Pipes,
         },
         policy,

@@ -1,7 +1,7 @@
 //! Commands of a Procfile, which are only ever added to: V8's flags, `exec`, and the variables of other runtimes.
 
+use pm::app::Gc;
 use pm::app::{Environment, Size, Source, shell};
-use pm::resources::Gc;
 use pm::resources::command::{is_other_runtime, with_v8_flags};
 use pm::resources::runtime::{Tuning, V8_SIZE_FLAGS, variables};
 

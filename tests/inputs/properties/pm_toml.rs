@@ -11,7 +11,7 @@ pub fn holds(bytes: &[u8]) {
     match read_in_the_same_way(|| parse(text, path())) {
         Err(error) => config_error_is_sound(&error, text),
         Ok(file) => {
-            let types: Vec<&str> = file.settings.types.keys().map(String::as_str).collect();
+            let types: Vec<&str> = file.layer.types.keys().map(String::as_str).collect();
             assert_eq!(file.check_names(&types, path()), Ok(()));
             // A Procfile without any of them.
             match file.check_names(&[], path()) {

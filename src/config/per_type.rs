@@ -1,0 +1,132 @@
+//! A value for each process type, as flags give it: `web=512M,worker=1G,all=256M`, or bare `512M`.
+
+use std::ffi::OsStr;
+
+use super::layers::{Layer, Origin};
+use super::spec::Spec;
+use super::value::Words;
+use crate::app::nearest::nearest;
+
+/// Why a text gives no value for each type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PerTypeError {
+    /// No name before the `=`, or nothing behind it.
+    #[error("`{part}` is not TYPE=VALUE")]
+    Part {
+        /// What was typed.
+        part: String,
+    },
+    /// The value of a type cannot be read.
+    #[error("{reason} (for `{name}`)")]
+    Value {
+        /// The process type, or `all`.
+        name: String,
+        /// Why not: a lowercase fragment.
+        reason: String,
+    },
+    /// No such process type in the Procfile.
+    #[error("no process type `{name}` in the Procfile")]
+    Unknown {
+        /// What was typed.
+        name: String,
+        /// The nearest that there is.
+        nearest: Option<String>,
+    },
+}
+
+/// Splits at commas, each part into the name of a type and its value; a part without `=` is for `all` types.
+fn split(text: &str) -> impl Iterator<Item = Result<(&str, &str), PerTypeError>> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| {
+        let (name, value) = part.split_once('=').unwrap_or(("all", part));
+        match (name.trim(), value.trim()) {
+            ("", _) | (_, "") => Err(PerTypeError::Part { part: part.to_owned() }),
+            pair => Ok(pair),
+        }
+    })
+}
+
+/// Refuses a name that is not one of `known`, nor `all`.
+///
+/// # Errors
+/// With the nearest that there is.
+pub fn check(name: &str, known: &[&str]) -> Result<(), PerTypeError> {
+    if name == "all" || known.contains(&name) {
+        return Ok(());
+    }
+    let nearest = nearest(name, known.iter().copied()).map(str::to_owned);
+    Err(PerTypeError::Unknown { name: name.to_owned(), nearest })
+}
+
+/// Puts what the flag or the variable of `spec` says into its layer, and returns the types that it names. The
+/// later of two parts of one name wins.
+///
+/// # Errors
+/// A part is not `TYPE=VALUE`, or its value cannot be used.
+pub fn set(
+    layer: &mut Layer,
+    spec: &Spec,
+    text: &str,
+    origin: Origin,
+) -> Result<Vec<String>, PerTypeError> {
+    let mut names = Vec::new();
+    for part in split(text) {
+        let (name, value) = part?;
+        let words = Words { words: &[OsStr::new(value)], origin };
+        layer.of_type(name).set(spec, words).map_err(|invalid| PerTypeError::Value {
+            name: name.to_owned(),
+            reason: invalid.to_string(),
+        })?;
+        names.push(name.to_owned());
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Layers, TypeSettings};
+
+    fn mib(text: &str, name: &str) -> Result<Option<u64>, String> {
+        let mut layer = Layer::default();
+        let spec = TypeSettings::TABLE.iter().find(|spec| spec.key == "memory").unwrap();
+        set(&mut layer, spec, text, Origin::Variable).map_err(|error| error.to_string())?;
+        let memory = Layers::new([layer]).of_type(name).memory;
+        assert!(memory.as_ref().is_none_or(|memory| memory.origin == Origin::Variable));
+        Ok(memory.map(|memory| memory.value.mib()))
+    }
+
+    #[test]
+    fn a_type_has_its_own_value_or_that_of_all() {
+        let table = [
+            ("web=512M,worker=1G,all=256M", "web", Some(512)),
+            ("web=512M,worker=1G,all=256M", "worker", Some(1024)),
+            ("web=512M,worker=1G,all=256M", "clock", Some(256)),
+            ("512M", "web", Some(512)),
+            ("512M, web=1G", "web", Some(1024)),
+            ("web=512M", "worker", None),
+            ("web=1G,web=2G", "web", Some(2048)),
+            (" , ", "web", None),
+        ];
+        for (text, name, expected) in table {
+            assert_eq!(mib(text, name), Ok(expected), "{text} {name}");
+        }
+    }
+
+    #[test]
+    fn nonsense_names_the_type() {
+        assert_eq!(
+            mib("web=lots", "web"),
+            Err("`lots` is not an amount of memory (for `web`)".into())
+        );
+        assert_eq!(mib("=1G", "web"), Err("`=1G` is not TYPE=VALUE".into()));
+        assert_eq!(mib("web=", "web"), Err("`web=` is not TYPE=VALUE".into()));
+    }
+
+    #[test]
+    fn a_type_that_the_procfile_lacks_is_refused_with_the_nearest() {
+        let unknown =
+            PerTypeError::Unknown { name: "wokrer".into(), nearest: Some("worker".into()) };
+        assert_eq!(check("wokrer", &["web", "worker"]), Err(unknown));
+        assert_eq!(check("all", &["web"]), Ok(()));
+    }
+}

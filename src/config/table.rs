@@ -1,0 +1,217 @@
+//! The table of settings: each option is said here, once. A doc comment is its help; the first paragraph
+//! stands in the schema and the example of pm.toml, too.
+//!
+//! The structs, how layers are laid over one another, the flags and their PM_ variables, `pm env --settings`,
+//! `examples/pm.toml`, `pm schema` and pm.toml(5) follow from it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::layers::{Line, Setting};
+use super::spec::{Group, Scope, Spec, Tables, flag, key, per_type};
+use super::value::{Color, Port, Pty, Read, Switch, Value, Variables};
+use crate::app::formation::{Count, Part};
+use crate::app::{CpuLimit, ExitOn, Gc, MemoryAction, Nice, Reach, Restart, Signal, Size};
+
+/// Makes a struct of options, each of which one layer may say. Nothing else is in here that an option could be.
+macro_rules! settings {
+    ($(#[$about:meta])* $name:ident($scope:expr) { $($(#[doc = $doc:literal])+ $field:ident: $type:ty = $spec:expr;)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[doc = $doc])+ pub $field: Option<Setting<$type>>,)+
+        }
+
+        impl $name {
+            /// What is said of each option, in the order of the fields.
+            pub const TABLE: &[Spec] = &[$($spec.of::<$type>($scope, stringify!($field), &[$($doc),+])),+];
+
+            /// Fills what is not said here with what is said in `under`.
+            #[must_use]
+            pub fn or(self, under: Self) -> Self {
+                Self { $($field: self.$field.or(under.$field)),+ }
+            }
+
+            /// Sets the option of `spec`, one of [`Self::TABLE`], to what `reader` reads.
+            ///
+            /// # Errors
+            /// The reader's own.
+            pub fn set<R: Read>(&mut self, spec: &Spec, reader: R) -> Result<(), R::Error> {
+                $(if spec.field == stringify!($field) {
+                    self.$field = Some(reader.read()?);
+                    return Ok(());
+                })+
+                Ok(())
+            }
+
+            /// Returns what is said, in the order of the table.
+            pub fn lines(&self) -> Vec<Line> {
+                let values = [$(self.$field.as_ref().map(|said| (said.value.show(), said.origin))),+];
+                let said = Self::TABLE.iter().zip(values);
+                said.filter_map(|(spec, said)| said.map(|(value, origin)| Line { key: spec.key, value, origin }))
+                    .collect()
+            }
+        }
+    };
+}
+
+settings! {
+    /// Options of a session. `None`: not said in this layer.
+    SessionSettings(Scope::Session) {
+        /// The Procfile, from the root
+        procfile: PathBuf = key("procfile").default("Procfile in the root").example(r#""Procfile.dev""#).flag(
+            flag("procfile", "PM_PROCFILE").short('f').value("FILE").group(Group::Files).help(
+                "Read this Procfile\n\n\
+                 Without `-d`, the application's root is the folder of this file.",
+            ),
+        );
+        /// The application's root: commands run here, and .env is read here
+        root: PathBuf = key("root").tables(Tables::Nowhere)
+            .flag(flag("root", "PM_ROOT").short('d').value("DIR").group(Group::Files));
+        /// Read these env files instead of .env; the later wins
+        env_files: Vec<PathBuf> = key("env-files").example(r#"[".env", ".env.local"]"#)
+            .flag(flag("env", "PM_ENV").short('e').value("FILE,..").group(Group::Files));
+        /// Variables of every process type, over the env files and the environment
+        env: Variables = key("env").old_key("set").example(r#"{ RAILS_ENV = "development", WEB_MEMORY = 512 }"#).flag(
+            flag("set", "PM_SET").value("KEY=VALUE").group(Group::Files)
+                .help("Set a variable over the env files and the environment"),
+        );
+        /// How many of each; types that are not listed run 0 times unless `all=N`
+        formation: Vec<Part> = key("formation").example(r#""all=1,worker=2""#)
+            .flag(flag("formation", "PM_FORMATION").short('m').value("all=1,web=2"));
+        /// Port of the first type's first instance
+        ///
+        /// An instance gets PORT = base + 100 × (position of its type in the Procfile) + (its number - 1).
+        port: Port = key("port").default("PORT, else 5000").example("5000")
+            .flag(flag("port", "PM_PORT").short('p').value("N"));
+        /// Seconds between the stop signal and SIGKILL
+        timeout: Duration = key("timeout").default("5").example("5")
+            .flag(flag("timeout", "PM_TIMEOUT").short('t').value("SECONDS"));
+        /// When to colour
+        color: Color = key("color").example(r#""auto""#).flag(
+            flag("color", "PM_COLOR").short('c').value("WHEN").alone("always").group(Group::Output)
+                .help("Colour; `-c` alone is `always`"),
+        );
+        /// Whether the time stands before each line
+        timestamp: Switch = key("timestamp").example("true").flag(
+            flag("no-timestamp", "PM_NO_TIMESTAMP").negative().group(Group::Output)
+                .help("No time before each line"),
+        );
+        /// Form of the time, as in strftime(3)
+        timestamp_format: String = key("timestamp-format").default("%H:%M:%S").example(r#""%H:%M:%S""#)
+            .flag(flag("timestamp-format", "PM_TIMESTAMP_FORMAT").value("FORMAT").group(Group::Output));
+        /// Whether time and name stand before each line
+        prefix: Switch = key("prefix").example("true").flag(
+            flag("no-prefix", "PM_NO_PREFIX").negative().group(Group::Output)
+                .help("Lines alone, without time and name"),
+        );
+        /// Run these types without printing their output
+        quiet: Vec<String> = key("quiet").example(r#"["clock"]"#)
+            .flag(flag("quiet", "PM_QUIET").short('q').value("TYPE,..").group(Group::Output));
+        /// Do not run these types
+        except: Vec<String> = key("except").example(r#"["console"]"#)
+            .flag(flag("except", "PM_EXCEPT").short('x').value("TYPE,.."));
+        /// Which end of an instance ends the session
+        ///
+        /// There who sees a failure may repair it and `pm restart` that instance, while the others go on.
+        exit_on: ExitOn = key("exit-on").default("failure; all, when pm writes to a terminal").example(r#""failure""#)
+            .flag(flag("exit-on", "PM_EXIT_ON").value("WHICH"));
+        /// Run the one-shot type `release` first, alone; the others start when it has exited 0
+        release: Switch = key("release").example("false").flag(flag("release", "PM_RELEASE"));
+    }
+}
+
+settings! {
+    /// Options of a process type. `None`: not said in this layer.
+    TypeSettings(Scope::Type) {
+        /// How many of each where no formation is asked for; `auto` is the number of CPUs
+        concurrency: Count = key("concurrency").tables(Tables::Process).example("2")
+            .flag(per_type("concurrency", "PM_CONCURRENCY", "web=2,.."));
+        /// Memory budget of one instance: `512M`, `1.5G`; a bare number is MiB
+        ///
+        /// Sets MEMORY_AVAILABLE, WEB_CONCURRENCY (budget / WEB_MEMORY, else 1) and a heap of 90 % of
+        /// budget / WEB_CONCURRENCY for Node, JVM, Go and .NET, each only where nothing else sets it. An
+        /// instance that stays over its budget is stopped and restarted.
+        memory: Size = key("memory").example(r#""512M""#).flag(per_type("memory", "PM_MEMORY", "web=512M,.."));
+        /// What happens to an instance that stays over its budget: restart, warn or kill
+        memory_action: MemoryAction = key("memory-action").default("restart").example(r#""restart""#)
+            .flag(per_type("memory-action", "PM_MEMORY_ACTION", "web=warn,.."));
+        /// Heap of one worker, where it is not to be worked out from the budget
+        heap: Size = key("heap").example(r#""460M""#).flag(per_type("heap", "PM_HEAP", "web=460M,.."));
+        /// What garbage collection is to save: memory (`size`) or time (`speed`)
+        gc: Gc = key("gc").example(r#""speed""#).flag(per_type("gc", "PM_GC", "web=size,.."));
+        /// Which ends of an instance are restarted
+        restart: Restart = key("restart").default("on-failure").example(r#""on-failure""#)
+            .flag(flag("restart", "PM_RESTART").value("WHEN"));
+        /// Restarts in a row, after which an instance has failed for good
+        ///
+        /// The wait is 0.5 s, doubled each time to at most 30 s. 10 s of uptime forget earlier crashes.
+        max_restarts: u32 = key("max-restarts").default("5").example("5")
+            .flag(flag("max-restarts", "PM_MAX_RESTARTS").value("N"));
+        /// The signal that asks an instance to end
+        stop_signal: Signal = key("stop-signal").default("TERM").example(r#""TERM""#);
+        /// Whom it goes to first; what is left of the group gets it when these have ended
+        stop_signal_to: Reach = key("stop-signal-to").default("program").example(r#""program""#);
+        /// Seconds between the stop signal and SIGKILL; `timeout` is this for all
+        stop_timeout: Duration = key("stop-timeout").tables(Tables::Process).example("30");
+        /// Give each instance a terminal of its own
+        ///
+        /// So it keeps its colours, and does not hold its output back; `pm attach` types on it. Its lines are shown
+        /// without what would draw over others: cursor movement, erasing, titles, modes.
+        pty: Pty = key("pty").default("auto, when pm writes to a terminal").example(r#""auto""#)
+            .flag(flag("pty", "PM_PTY").value("WHEN"));
+        /// Most open files of one process
+        nofile: u64 = key("nofile").example("4096").flag(per_type("nofile", "PM_NOFILE", "web=1024,.."));
+        /// Niceness, from -20 to 19
+        nice: Nice = key("nice").example("0").flag(per_type("nice", "PM_NICE", "worker=10,.."));
+        /// CPUs of one instance: a number such as `1.5`, or a range of CPUs such as `0-3`
+        cpus: CpuLimit = key("cpus").example(r#""0-3""#).flag(per_type("cpus", "PM_CPUS", "web=0-1,.."));
+        /// Variables of this type alone
+        env: Variables = key("env").tables(Tables::Process).example(r#"{ NODE_ENV = "development" }"#);
+        /// The folder that its command runs in, from the root
+        directory: PathBuf = key("directory").tables(Tables::Process).example(r#""services/web""#);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::app::Policy;
+    use crate::config::spec::Takes;
+
+    fn all() -> impl Iterator<Item = &'static Spec> {
+        SessionSettings::TABLE.iter().chain(TypeSettings::TABLE)
+    }
+
+    #[test]
+    fn names_are_said_once_and_in_one_manner() {
+        let mut flags = BTreeSet::new();
+        for spec in all() {
+            assert_eq!(spec.key, spec.field.replace('_', "-"));
+            let Some(flag) = spec.flag else { continue };
+            let variable = format!("PM_{}", flag.long.replace('-', "_").to_ascii_uppercase());
+            assert_eq!(flag.variable, variable);
+            assert!(flags.insert(flag.long), "{}", flag.long);
+            assert_eq!(flag.value.is_empty(), spec.takes == Takes::Nothing, "{}", flag.long);
+        }
+    }
+
+    #[test]
+    fn a_default_that_the_help_shows_is_the_one_that_holds() {
+        let shown =
+            |key: &str| TypeSettings::TABLE.iter().find(|spec| spec.key == key).unwrap().default;
+        let policy = Policy::default();
+        for (key, holds) in [
+            ("restart", policy.restart.show()),
+            ("max-restarts", policy.max_restarts.show()),
+            ("stop-signal", policy.stop_signal.show().replace("SIG", "")),
+            ("stop-signal-to", policy.stop_signal_to.show()),
+        ] {
+            assert_eq!(shown(key), Some(holds.as_str()), "{key}");
+        }
+        let timeout = SessionSettings::TABLE.iter().find(|spec| spec.key == "timeout").unwrap();
+        assert_eq!(timeout.default, Some(policy.grace.show().as_str()));
+    }
+}

@@ -1,0 +1,298 @@
+//! The kinds of values, but for lists.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use clap::builder::{EnumValueParser, ValueParser};
+use serde::de::{Deserialize, Deserializer};
+use serde_json::{Value as Json, json};
+
+use super::{Invalid, Takes, Value, refusal};
+use crate::app::formation::Count;
+use crate::app::{CpuLimit, ExitOn, Gc, MemoryAction, Nice, Reach, Restart, Signal, Size, ports};
+
+/// Something that is shown or done, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// Yes
+    On,
+    /// No
+    Off,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On
+    Always,
+    /// On for a terminal; NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE are heeded
+    Auto,
+    /// Off
+    Never,
+}
+
+/// When an instance gets a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Pty {
+    /// When pm's own standard output is one
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The port of the first instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port(pub u16);
+
+/// Returns the words of an enum.
+fn words<T: ValueEnum>() -> Vec<String> {
+    T::value_variants().iter().map(word).collect()
+}
+
+fn word<T: ValueEnum>(value: &T) -> String {
+    value.to_possible_value().map_or_else(String::new, |possible| possible.get_name().to_owned())
+}
+
+fn word_of<T: ValueEnum>(text: &str) -> Result<T, Invalid> {
+    T::from_str(text, false).map_err(|_| {
+        let words: Vec<_> = words::<T>().iter().map(|word| format!("`{word}`")).collect();
+        Invalid::Other(format!("`{text}` is not one of {}", words.join(", ")))
+    })
+}
+
+/// Values that are one of a few words.
+macro_rules! words {
+    ($($name:ty),+) => {$(
+        impl Value for $name {
+            fn parse(text: &str) -> Result<Self, Invalid> {
+                word_of(text)
+            }
+
+            fn show(&self) -> String {
+                word(self)
+            }
+
+            fn schema() -> Json {
+                json!({ "type": "string", "enum": words::<Self>() })
+            }
+
+            fn parser() -> ValueParser {
+                EnumValueParser::<Self>::new().into()
+            }
+
+            fn from_toml<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                word_of(&String::deserialize(from)?).map_err(|invalid| refusal(&invalid))
+            }
+        }
+    )+};
+}
+
+words!(Color, ExitOn, Gc, MemoryAction, Pty, Reach, Restart);
+
+/// Values with a parser of their own, which are shown by `Display`.
+macro_rules! parsed {
+    ($($name:ty = $schema:tt,)+) => {$(
+        impl Value for $name {
+            fn parse(text: &str) -> Result<Self, Invalid> {
+                Self::parse(text).map_err(other)
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+
+            fn schema() -> Json {
+                json!($schema)
+            }
+        }
+    )+};
+}
+
+parsed! {
+    Size = {
+        "type": ["string", "number"],
+        "exclusiveMinimum": 0,
+        "pattern": "^\\s*[0-9]+(\\.[0-9]+)?\\s*([bB]|[kKmMgGtT]([iI]?[bB])?)?\\s*$"
+    },
+    CpuLimit = { "type": ["string", "number"], "exclusiveMinimum": 0 },
+    Nice = { "type": "integer", "minimum": -20, "maximum": 19 },
+}
+
+/// Whole numbers, which pm.toml has as such.
+macro_rules! numbers {
+    ($($name:ty = $what:literal, $format:literal;)+) => {$(
+        impl Value for $name {
+            fn parse(text: &str) -> Result<Self, Invalid> {
+                text.parse().map_err(|_| Invalid::Other(format!(concat!("`{}` is not ", $what), text)))
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
+            }
+
+            fn schema() -> Json {
+                json!({ "type": "integer", "format": $format, "minimum": 0 })
+            }
+
+            fn parser() -> ValueParser {
+                clap::value_parser!(Self).into()
+            }
+
+            fn from_toml<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                Self::deserialize(from)
+            }
+        }
+    )+};
+}
+
+numbers! {
+    u32 = "a number of restarts", "uint32";
+    u64 = "a number of files", "uint64";
+}
+
+impl Value for Switch {
+    const TAKES: Takes = Takes::Nothing;
+
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        Ok(if text == "on" { Self::On } else { Self::Off })
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::On => "on".to_owned(),
+            Self::Off => "off".to_owned(),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "boolean" })
+    }
+
+    fn from_toml<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(if bool::deserialize(from)? { Self::On } else { Self::Off })
+    }
+}
+
+impl Value for String {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        Ok(text.to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "string" })
+    }
+
+    fn from_toml<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::deserialize(from)
+    }
+}
+
+impl Value for PathBuf {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        Ok(Self::from(text))
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+
+    fn schema() -> Json {
+        String::schema()
+    }
+
+    fn parser() -> ValueParser {
+        ValueParser::path_buf()
+    }
+
+    fn from_words(words: &[&OsStr]) -> Result<Self, Invalid> {
+        Ok(words.last().map(Self::from).unwrap_or_default())
+    }
+
+    fn from_toml<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::deserialize(from)
+    }
+}
+
+impl Value for Port {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        ports::parse(text).map(Self).ok_or_else(|| Invalid::Port(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "integer", "minimum": 1, "maximum": u16::MAX })
+    }
+}
+
+impl Value for Duration {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        let seconds = text.trim().parse::<f64>().ok();
+        let duration = seconds.and_then(|seconds| Self::try_from_secs_f64(seconds).ok());
+        duration.ok_or_else(|| Invalid::Other(format!("`{text}` is not a number of seconds")))
+    }
+
+    fn show(&self) -> String {
+        self.as_secs_f64().to_string()
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "number", "minimum": 0 })
+    }
+
+    fn parser() -> ValueParser {
+        ValueParser::new(seconds)
+    }
+}
+
+/// Reads a number of seconds, whole or with a fraction, for clap, which names the text itself.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds from 0".to_owned())
+}
+
+fn other(error: impl fmt::Display) -> Invalid {
+    Invalid::Other(error.to_string())
+}
+
+impl Value for Count {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        Self::parse(text).map_err(other)
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Auto => "auto".to_owned(),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u16::MAX }, { "const": "auto" }] })
+    }
+}
+
+impl Value for Signal {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        Self::parse(text).ok_or_else(|| Invalid::Other(format!("there is no signal `{text}`")))
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+
+    fn schema() -> Json {
+        json!({ "type": ["string", "integer"] })
+    }
+}
