@@ -107,6 +107,32 @@ fn every_link_of_a_document_leads_somewhere() {
 }
 
 #[test]
+fn each_function_that_contributing_names_is_in_its_file() {
+    let text = document::read("CONTRIBUTING.md");
+    let table = text.split("## Find it in a minute").nth(1).expect("the heading is there");
+    let rows: Vec<&str> = table
+        .lines()
+        .take_while(|line| !line.starts_with("##"))
+        .filter(|line| line.contains("src/"))
+        .collect();
+    assert!(rows.len() > 5, "{rows:?}");
+    for row in rows {
+        let (mut source, mut functions) = (String::new(), 0);
+        for span in document::spans(row.rsplit(" | ").next().unwrap_or_default()) {
+            if span.ends_with(".rs") {
+                source = document::read(span);
+            } else if !span.ends_with('/') {
+                let is_there = source.contains(&format!("fn {span}("))
+                    || source.contains(&format!("fn {span}<"));
+                assert!(is_there, "CONTRIBUTING.md: no function `{span}` there: {row}");
+                functions += 1;
+            }
+        }
+        assert!(functions > 0, "CONTRIBUTING.md: no function is named: {row}");
+    }
+}
+
+#[test]
 fn every_option_that_a_document_gives_to_pm_is_one() {
     let app = Sandbox::new();
     let mut help: HashMap<String, String> = HashMap::new();
