@@ -411,10 +411,9 @@ mod tests {
     #[test]
     fn what_lives_although_it_was_killed_has_a_reason() {
         let of_another_user = std::thread::spawn(|| {
-            const NOBODY: nix::libc::uid_t = 65534;
-            // SAFETY: the bare call takes numbers, and changes the user of this thread alone.
-            #[expect(unsafe_code, reason = "the C library would change the user of every thread")]
-            let _ = unsafe { nix::libc::syscall(nix::libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
+            // The C library would change the user of every thread.
+            let nobody = rustix::process::Uid::from_raw(65534);
+            let _ = rustix::thread::set_thread_res_uid(nobody, nobody, nobody);
             why_it_lives(Pid::from_raw(1))
         });
         let why = of_another_user.join().unwrap();

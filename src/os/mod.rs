@@ -9,6 +9,7 @@ pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod daemon;
+mod forked;
 mod helpers;
 pub(crate) mod job_control;
 pub(crate) mod limits;

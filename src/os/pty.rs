@@ -1,12 +1,12 @@
 //! Pseudo-terminals: one for each run that is to have a terminal of its own.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::libc;
-use nix::pty::{Winsize, grantpt, unlockpt};
+use nix::pty::{grantpt, unlockpt};
 use nix::sys::stat::Mode;
+use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 
 pub(crate) use super::system::session::{SessionLeader, spawn};
 use super::system::session::{master, name_of};
@@ -29,23 +29,16 @@ impl Size {
 
     /// Returns the size of a terminal. `None` where it is none, or does not know.
     pub(crate) fn of(terminal: impl AsFd) -> Option<Self> {
-        let mut size = Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-        let fd = terminal.as_fd().as_raw_fd();
-        #[expect(unsafe_code, reason = "nix has this ioctl only as a macro of unsafe code")]
-        // SAFETY: TIOCGWINSZ writes one winsize, into one that lives until the call returns.
-        let done = unsafe { libc::ioctl(fd, libc::TIOCGWINSZ, &raw mut size) };
-        (done == 0 && size.ws_row > 0 && size.ws_col > 0)
+        let size = tcgetwinsize(terminal).ok()?;
+        (size.ws_row > 0 && size.ws_col > 0)
             .then_some(Self { rows: size.ws_row, columns: size.ws_col })
     }
 
     /// Gives a terminal this size; its foreground group gets SIGWINCH where that is another.
     pub(crate) fn give(self, terminal: impl AsFd) {
         let size = Winsize { ws_row: self.rows, ws_col: self.columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let fd = terminal.as_fd().as_raw_fd();
         // One that has hung up has no size, and needs none.
-        #[expect(unsafe_code, reason = "nix has this ioctl only as a macro of unsafe code")]
-        // SAFETY: TIOCSWINSZ reads one winsize, which lives until the call returns.
-        let _ = unsafe { libc::ioctl(fd, libc::TIOCSWINSZ, &raw const size) };
+        let _ = tcsetwinsize(terminal, size);
     }
 }
 

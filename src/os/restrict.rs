@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::libc;
+use rustix::process::setpriority_process;
 
 use super::limits;
 use super::system::affinity::Cpus;
@@ -31,7 +32,7 @@ pub(crate) fn restrict(
         before_exec(command, move || limits::limit_open_files(most, most));
     }
     if let Some(nice) = wanted.nice {
-        before_exec(command, move || set_nice(nice.get().into()));
+        before_exec(command, move || Ok(setpriority_process(None, nice.get().into())?));
     }
     if let Some(CpuLimit::Numbers { first, last }) = wanted.cpus {
         let cpus = Cpus::of(first, last)?;
@@ -60,11 +61,4 @@ fn before_exec(command: &mut Command, act: impl FnMut() -> io::Result<()> + Send
     unsafe {
         command.pre_exec(act);
     }
-}
-
-fn set_nice(nice: i32) -> io::Result<()> {
-    // SAFETY: setpriority(2) takes numbers alone; 0 is the caller.
-    #[expect(unsafe_code, reason = "nix has no setpriority")]
-    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

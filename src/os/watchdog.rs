@@ -22,6 +22,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::{ForkResult, Pid};
 
 use self::pace::Pace;
+use super::forked;
 use super::pid_table::{PidTable, Pipes, SlotIndex};
 use super::system::executable;
 use crate::app::Moment;
@@ -80,7 +81,7 @@ impl Watchdog {
             ForkResult::Child => {
                 drop(lifeline);
                 watch::watch(reader, &table);
-                leave()
+                forked::exit(0)
             }
         }
     }
@@ -218,15 +219,6 @@ pub(super) fn serve(name: Option<&OsStr>) -> bool {
 
 fn own(fd: impl AsFd) -> io::Result<OwnedFd> {
     fd.as_fd().try_clone_to_owned()
-}
-
-/// Ends the watchdog without pm's own cleaning up.
-fn leave() -> ! {
-    // SAFETY: _exit(2) ends this process; nothing of it is used again.
-    #[expect(unsafe_code, reason = "the forked copy must not run pm's exit handlers")]
-    unsafe {
-        nix::libc::_exit(0)
-    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,23 @@
 //! The session of a run's terminal.
 
-use std::ffi::c_long;
+use std::ffi::{CStr, c_long};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::pty::{PtyMaster, posix_openpt, ptsname_r};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::unistd::Pid;
+use rustix::fs::CWD;
+use rustix::io::retry_on_intr;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::stdio::stdin;
+
+use crate::os::forked;
 
 /// Opens pm's end of a new terminal, close-on-exec.
 pub(crate) fn master() -> io::Result<PtyMaster> {
@@ -63,9 +70,9 @@ impl Leader {
 fn give_session(command: &mut Command) -> io::Result<Leader> {
     let (pid, pid_writer) = io::pipe()?;
     let (life_reader, life) = io::pipe()?;
-    let split = move || match split(pid_writer.as_raw_fd())? {
+    let split = move || match split(&pid_writer)? {
         Side::Command => take_foreground(),
-        Side::Leader(command, begun) => lead(command, begun, life_reader.as_raw_fd()),
+        Side::Leader(command, begun) => lead(command, &begun, &life_reader),
     };
     // SAFETY: between fork and exec only system calls are made, which are async-signal-safe; no memory is
     // allocated and no lock taken.
@@ -79,80 +86,67 @@ fn give_session(command: &mut Command) -> io::Result<Leader> {
 /// Which process goes on.
 enum Side {
     Command,
-    /// The command's process, and a descriptor that ends when it has executed its program, or has failed to.
-    Leader(libc::pid_t, RawFd),
+    /// The command's process, and a pipe that ends when it has executed its program, or has failed to.
+    Leader(libc::pid_t, OwnedFd),
 }
 
-/// Returns the result of a system call, or its error.
-fn call(result: c_long) -> io::Result<c_long> {
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
-}
-
-#[expect(unsafe_code, reason = "after fork only bare system calls are safe")]
-fn split(pid_writer: RawFd) -> io::Result<Side> {
-    let mut begun = [0; 2];
-    // SAFETY: no memory is passed but two integers that live until pipe2 returns. The clone shares nothing
-    // and has no stack of its own: it is a fork whose child has another parent (clone(2)); this process has
-    // one thread.
-    let command = unsafe {
-        call(libc::setsid().into())?;
-        call(libc::ioctl(0, libc::TIOCSCTTY, 0).into())?;
-        call(libc::pipe2(begun.as_mut_ptr(), libc::O_CLOEXEC).into())?;
-        let flags = c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
-        call(libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize))?
-    };
-    if command == 0 {
-        return Ok(Side::Command);
+fn split(pid_writer: &PipeWriter) -> io::Result<Side> {
+    rustix::process::setsid()?;
+    rustix::process::ioctl_tiocsctty(stdin())?;
+    let (begun, begins) = pipe_with(PipeFlags::CLOEXEC)?;
+    let flags = c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
+    // SAFETY: the clone shares nothing and has no stack of its own: it is a fork whose child has another
+    // parent (clone(2)); this process has one thread.
+    #[expect(unsafe_code, reason = "fork has no safe form")]
+    let command =
+        unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) };
+    match libc::pid_t::try_from(command) {
+        Ok(0) => {
+            // The program's start closes it.
+            let _ = begins.into_raw_fd();
+            Ok(Side::Command)
+        }
+        Ok(command) if command > 0 => {
+            rustix::io::write(pid_writer, &command.to_ne_bytes())?;
+            Ok(Side::Leader(command, begun))
+        }
+        Ok(_) | Err(_) => Err(io::Error::last_os_error()),
     }
-    let command = libc::pid_t::try_from(command).unwrap_or_default();
-    let bytes = command.to_ne_bytes();
-    // SAFETY: the bytes live until write returns.
-    unsafe { call(libc::write(pid_writer, bytes.as_ptr().cast(), bytes.len()) as c_long)? };
-    // SAFETY: the number was opened above, and is not used again.
-    unsafe { libc::close(begun[1]) };
-    Ok(Side::Leader(command, begun[0]))
 }
 
 /// The command's side: its own group, in the foreground.
-#[expect(unsafe_code, reason = "after fork only bare system calls are safe")]
 fn take_foreground() -> io::Result<()> {
-    // SAFETY: the sets live until the calls return; zeroed ones are valid.
-    unsafe {
-        call(libc::setpgid(0, 0).into())?;
-        // Whoever is not in the foreground is stopped for wanting to be.
-        let (mut stop, mut before) = (std::mem::zeroed(), std::mem::zeroed());
-        libc::sigemptyset(&raw mut stop);
-        libc::sigaddset(&raw mut stop, libc::SIGTTOU);
-        call(libc::sigprocmask(libc::SIG_BLOCK, &raw const stop, &raw mut before).into())?;
-        call(libc::tcsetpgrp(0, libc::getpid()).into())?;
-        call(libc::sigprocmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()).into())?;
-    }
-    Ok(())
+    rustix::process::setpgid(None, None)?;
+    // Whoever is not in the foreground is stopped for wanting to be.
+    let before = SigSet::from(Signal::SIGTTOU).thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    rustix::termios::tcsetpgrp(stdin(), rustix::process::getpid())?;
+    Ok(before.thread_set_mask()?)
 }
 
 /// The leader's side: waits for the end of its life.
-#[expect(unsafe_code, reason = "after fork only bare system calls are safe")]
-fn lead(command: libc::pid_t, begun: RawFd, life: RawFd) -> ! {
-    let mut byte = 0_u8;
-    // SAFETY: the byte lives until read returns; the numbers closed here are not used again in this
-    // process, which ends here.
-    unsafe {
-        libc::prctl(libc::PR_SET_NAME, c"procfile-tty".as_ptr());
-        while libc::read(begun, (&raw mut byte).cast(), 1) == -1 && is_interrupted() {}
-        // std waits for the end of the process that it knows, where the program cannot be executed.
-        if has_ended(command) {
-            libc::_exit(1);
-        }
-        let (below, above) = (life.cast_unsigned() - 1, life.cast_unsigned() + 1);
-        libc::syscall(libc::SYS_close_range, 0_u32, below, 0_u32);
-        libc::syscall(libc::SYS_close_range, above, u32::MAX, 0_u32);
-        while libc::read(life, (&raw mut byte).cast(), 1) == -1 && is_interrupted() {}
-        libc::_exit(0)
+fn lead(command: libc::pid_t, begun: &OwnedFd, life: &PipeReader) -> ! {
+    // What cannot be named keeps its name.
+    let _ = rustix::thread::set_name(c"procfile-tty");
+    wait_for_end(begun);
+    // std waits for the end of the process that it knows, where the program cannot be executed.
+    if has_ended(command) {
+        forked::exit(1);
     }
+    let number = life.as_raw_fd().cast_unsigned();
+    // SAFETY: what is closed here is not used again in this process, which only waits and ends.
+    #[expect(unsafe_code, reason = "the descriptors have no owner in this process")]
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 0_u32, number - 1, 0_u32);
+        libc::syscall(libc::SYS_close_range, number + 1, u32::MAX, 0_u32);
+    }
+    wait_for_end(life);
+    forked::exit(0)
 }
 
-fn is_interrupted() -> bool {
-    Errno::last() == Errno::EINTR
+/// Waits until a pipe ends, into which nobody writes.
+fn wait_for_end(pipe: impl AsFd) {
+    // An error is an end too.
+    let _ = retry_on_intr(|| rustix::io::read(&pipe, &mut [0_u8]));
 }
 
 /// Returns whether a process has no program any more. False where there is no /proc to ask.
@@ -161,12 +155,10 @@ fn has_ended(pid: libc::pid_t) -> bool {
     let mut path = [0_u8; 32];
     let mut rest = &mut path[..];
     let written = write!(rest, "/proc/{pid}/exe");
-    written.is_ok() && !can_read_link(&path) && can_read_link(b"/proc/self/exe\0")
+    let path = CStr::from_bytes_until_nul(&path);
+    written.is_ok() && !path.is_ok_and(can_read_link) && can_read_link(c"/proc/self/exe")
 }
 
-#[expect(unsafe_code, reason = "after fork only bare system calls are safe")]
-fn can_read_link(path: &[u8]) -> bool {
-    let mut target = [0_u8; 8];
-    // SAFETY: the path ends with a zero, and both buffers live until the call returns.
-    unsafe { libc::readlink(path.as_ptr().cast(), target.as_mut_ptr().cast(), target.len()) > 0 }
+fn can_read_link(path: &CStr) -> bool {
+    rustix::fs::readlinkat_raw(CWD, path, &mut [MaybeUninit::uninit(); 8]).is_ok()
 }

@@ -1,14 +1,14 @@
 //! The session of a run's terminal.
 
-use std::ffi::{c_int, c_ulong};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::libc;
 use nix::pty::{PtyMaster, posix_openpt, ptsname};
 use nix::unistd::{Pid, setsid};
+use rustix::process::ioctl_tiocsctty;
+use rustix::stdio::stdin;
 
 /// Opens pm's end of a new terminal, close-on-exec. OpenBSD takes no such flag with the call; what is
 /// started between the two is only pm's own `ps`.
@@ -37,9 +37,9 @@ pub(crate) struct SessionLeader;
 /// it. So when the command ends the terminal hangs up, and what its shell was running gets SIGHUP.
 pub(crate) fn spawn(command: &mut Command) -> io::Result<(Pid, SessionLeader)> {
     let lead = || {
-        // It makes a group of the same number, too.
+        // It makes a group of the same number, too; the first group of a terminal is that of its session's leader.
         setsid()?;
-        take_terminal()
+        Ok(ioctl_tiocsctty(stdin())?)
     };
     // SAFETY: between fork and exec only setsid and ioctl are called, which are async-signal-safe.
     #[expect(unsafe_code, reason = "std has no way to give a child a controlling terminal")]
@@ -49,20 +49,6 @@ pub(crate) fn spawn(command: &mut Command) -> io::Result<(Pid, SessionLeader)> {
     let child = command.spawn()?;
     let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
     Ok((Pid::from_raw(pid), SessionLeader))
-}
-
-/// The first group of a terminal is that of its session's leader.
-fn take_terminal() -> io::Result<()> {
-    const NOT_BY_FORCE: c_int = 0;
-    // SAFETY: the call takes numbers alone.
-    #[expect(unsafe_code, reason = "nix has this ioctl only as a macro of unsafe code")]
-    let result = unsafe { libc::ioctl(0, request(libc::TIOCSCTTY), NOT_BY_FORCE) };
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// Requests have a narrower type on macOS.
-fn request(number: impl Into<c_ulong>) -> c_ulong {
-    number.into()
 }
 
 #[cfg(test)]
