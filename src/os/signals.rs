@@ -18,11 +18,10 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 use super::processes;
 use crate::app::Signal;
 
-/// What pm listens to. SIGALRM and the like keep their default, which is harmless or deadly
+/// What asks pm to act, or is passed on. SIGALRM and the like keep their default, which is harmless or deadly
 /// by POSIX; SIGCONT is the business of [`super::job_control`]; SIGPIPE is ignored by Rust, so that a closed reader
-/// is an error and no death. SIGXFSZ is heard for the same end, and not ignored, since children would
-/// inherit that.
-const LISTENED: [i32; 10] = [
+/// is an error and no death.
+pub(crate) const REQUESTS: [i32; 7] = [
     libc::SIGINT,
     libc::SIGTERM,
     libc::SIGHUP,
@@ -30,10 +29,11 @@ const LISTENED: [i32; 10] = [
     libc::SIGUSR1,
     libc::SIGUSR2,
     libc::SIGTSTP,
-    libc::SIGCHLD,
-    libc::SIGXFSZ,
-    libc::SIGWINCH,
 ];
+
+/// What a session hears beside them. SIGXFSZ is heard for the same end as SIGPIPE, and not ignored, since
+/// children would inherit that.
+const NEWS: [i32; 3] = [libc::SIGCHLD, libc::SIGXFSZ, libc::SIGWINCH];
 
 const STACK: usize = 128 << 10;
 /// How long the socket is left alone after nobody could be let in, in milliseconds.
@@ -61,7 +61,8 @@ impl Signals {
         let ignores_hangup = reset_dispositions();
         nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
         let (reader, writer) = UnixStream::pair()?;
-        let delivery = SignalDelivery::with_pipe(reader, writer, SignalOnly, LISTENED)?;
+        let signals = REQUESTS.into_iter().chain(NEWS);
+        let delivery = SignalDelivery::with_pipe(reader, writer, SignalOnly, signals)?;
         Ok(Self { delivery, ignores_hangup })
     }
 

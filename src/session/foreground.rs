@@ -15,7 +15,7 @@ use super::job::{Job, Place};
 use crate::app::Environment;
 use crate::error::Error;
 use crate::os::job_control::JobControl;
-use crate::os::signals::is_ignored;
+use crate::os::signals::{REQUESTS, is_ignored};
 
 /// A command with everything that it needs.
 #[derive(Debug)]
@@ -26,24 +26,13 @@ pub(crate) struct Order {
     pub(crate) environment: Environment,
 }
 
-/// What pm passes on or looks at, beside the news of the command (SIGCHLD) and of a resumption (SIGCONT).
-const HEARD: [i32; 7] = [
-    libc::SIGINT,
-    libc::SIGTERM,
-    libc::SIGHUP,
-    libc::SIGQUIT,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-    libc::SIGTSTP,
-];
-
 /// Runs the command to its end. Returns its exit code, 128 + n for signal n.
 pub(crate) fn run(order: &Order) -> Result<i32, Error> {
     let fail = |source| Error::Startup { what: "listen to signals", source };
     let place = Place::of_caller();
     // A terminal tells the group in its foreground, which is not the command's until it is lent the terminal.
     let window = place.is_own().then_some(libc::SIGWINCH);
-    let heard = HEARD.into_iter().chain(window).filter(|signal| !is_ignored(*signal));
+    let heard = REQUESTS.into_iter().chain(window).filter(|signal| !is_ignored(*signal));
     // Before the start: an end or a stop right after it must be heard.
     let job_control = JobControl::listen_to_resume(is_ignored(libc::SIGTSTP)).map_err(fail)?;
     let mut signals = SignalsInfo::<WithOrigin>::new(heard.chain([libc::SIGCHLD, libc::SIGCONT]))
