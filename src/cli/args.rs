@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::client::args as client;
 use super::completion::args::CompletionsArgs;
-use super::ctl::args as ctl;
 use super::export::args::{self as export, ExportArgs};
 use super::flags::{Files, Flags, Layout, Output, Resources, Session};
 use super::manual::args::ManArgs;
-use super::switch::Switch;
+use super::yes_or_no::YesOrNo;
 
 /// Run a Procfile application
 ///
@@ -59,23 +59,23 @@ pub enum Command {
     Export(ExportArgs),
     /// Show what the running session does
     #[command(visible_alias = "ps")]
-    Status(ctl::StatusArgs),
+    Status(client::StatusArgs),
     /// Restart instances of the running session; reads the env files again
-    Restart(ctl::RestartArgs),
+    Restart(client::RestartArgs),
     /// Stop instances of the running session; they stay stopped
-    Stop(ctl::StopArgs),
+    Stop(client::StopArgs),
     /// Change how many of a process type the running session has
-    Scale(ctl::ScaleArgs),
+    Scale(client::ScaleArgs),
     /// Send a signal to instances of the running session
-    Signal(ctl::SignalArgs),
+    Signal(client::SignalArgs),
     /// Show the last output of the running session's instances
-    Logs(ctl::LogsArgs),
+    Logs(client::LogsArgs),
     /// Type on the terminal of one instance of the running session; Ctrl-] detaches
-    Attach(ctl::AttachArgs),
+    Attach(client::AttachArgs),
     /// Read the Procfile and the env files again, and restart what is different
-    Reload(ctl::WholeArgs),
+    Reload(client::WholeArgs),
     /// End the running session
-    Quit(ctl::WholeArgs),
+    Quit(client::WholeArgs),
     /// Print the script that lets a shell complete pm's commands, options and process types
     ///
     /// Where the shell's start-up file has it: `source <(pm completions bash)` in ~/.bashrc, the same with
@@ -106,16 +106,16 @@ pub struct StartArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// One JSON object a line, for output lines and events
-    #[arg(long, env = "PM_JSON", value_parser = Switch)]
+    #[arg(long, env = "PM_JSON", value_parser = YesOrNo)]
     pub json: bool,
     /// Start the session in the background; `pm quit` ends it
-    #[arg(long, env = "PM_DAEMON", value_parser = Switch)]
+    #[arg(long, env = "PM_DAEMON", value_parser = YesOrNo)]
     pub daemon: bool,
     /// With `--daemon`: append its output to this file [default: pm.log in the root]
     #[arg(long, value_name = "FILE", env = "PM_LOG_FILE")]
     pub log: Option<PathBuf>,
     /// Start a second session, although one of this folder and Procfile runs some of the types already
-    #[arg(long, env = "PM_ANOTHER", value_parser = Switch)]
+    #[arg(long, env = "PM_ANOTHER", value_parser = YesOrNo)]
     pub another: bool,
     /// This is the one in the background
     #[arg(long, hide = true)]
@@ -179,10 +179,10 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub layout: Flags<Layout>,
     /// Exit 1 on warnings too
-    #[arg(long, env = "PM_STRICT", value_parser = Switch)]
+    #[arg(long, env = "PM_STRICT", value_parser = YesOrNo)]
     pub strict: bool,
     /// One JSON object a finding
-    #[arg(long, env = "PM_JSON", value_parser = Switch)]
+    #[arg(long, env = "PM_JSON", value_parser = YesOrNo)]
     pub json: bool,
     #[command(flatten)]
     pub resources: Flags<Resources>,

@@ -6,9 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::args::StartArgs;
-use super::ctl::find;
+use super::client::find;
 use super::sources::Sources;
-use super::{answer, before, tell};
+use super::{answer, diagnostics, leading_options};
 use crate::control::socket_paths;
 use crate::error::Error;
 use crate::os::daemon::{self, Launched};
@@ -33,7 +33,7 @@ pub(crate) fn start(args: &StartArgs, root: &Path, sources: &Sources) -> Result<
     let mut log = open.map_err(fail)?;
     daemon::look_for_room(&log).map_err(fail)?;
     let before = log.seek(SeekFrom::End(0)).map_err(fail)?;
-    let mut arguments = before::behind(std::env::args_os().collect());
+    let mut arguments = leading_options::behind(std::env::args_os().collect());
     // Behind the word `start`.
     arguments.insert(arguments.len().min(2), "--daemonised".into());
     let launch = |source| Error::Startup { what: "start a session in the background", source };
@@ -48,7 +48,7 @@ pub(crate) fn start(args: &StartArgs, root: &Path, sources: &Sources) -> Result<
             let mut said = String::new();
             // What it said is shown as far as it can be read.
             let _ = log.seek(SeekFrom::Start(before)).and_then(|_| log.read_to_string(&mut said));
-            tell::note(said.trim_end());
+            diagnostics::note(said.trim_end());
             Err(Error::NotLaunched { path })
         }
     }

@@ -11,7 +11,7 @@ use super::args::EnvArgs;
 use super::layers::CliLayers;
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{answer, resolve, tell};
+use super::{answer, diagnostics, resolve};
 use crate::app::formation::position;
 use crate::app::{Environment, InstanceId, Source};
 use crate::config::Line;
@@ -25,7 +25,8 @@ pub(super) const CONFIG_HINT: &str =
 pub(crate) fn env(args: &EnvArgs, matches: &ArgMatches, sources: &Sources) -> Result<(), Error> {
     let settings = Settings::read(CliLayers::read(matches, sources)?, sources)
         .map_err(|error| no_such_config(error, args))?;
-    let (procfile, environment) = settings.read_files(sources, |found| tell::warnings(found))?;
+    let (procfile, environment) =
+        settings.read_files(sources, |found| diagnostics::warnings(found))?;
     let names = procfile.names();
     let at = args.process_type.as_deref().map(|name| position(&names, name)).transpose()?;
     if args.settings {

@@ -10,7 +10,7 @@ use super::args::Tool;
 use super::layers::CliLayers;
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{answer, resolve, tell};
+use super::{answer, diagnostics, resolve};
 use crate::app::{App, Role};
 use crate::error::Error;
 use crate::export::notices::{Account, notices};
@@ -44,11 +44,11 @@ pub(crate) fn export(
     let notices = notices(format, &app, &options, reach, files.iter().map(|file| file.owner));
     let location = match target {
         Target::Stdout => {
-            tell::notices(&notices);
+            diagnostics::notices(&notices);
             return print_whole(&files);
         }
         Target::Folder(_) | Target::File(..) if args.print => {
-            tell::notices(&notices);
+            diagnostics::notices(&notices);
             return print_each(&files);
         }
         Target::Folder(folder) | Target::File(folder, _) => folder,
@@ -59,13 +59,13 @@ pub(crate) fn export(
         let shown = location.display();
         let waiting =
             format!("another export is writing to `{shown}`: waiting until it has finished");
-        Folder::hold(&location, || tell::notices(std::slice::from_ref(&waiting)))?
+        Folder::hold(&location, || diagnostics::notices(std::slice::from_ref(&waiting)))?
     };
     let changes = Changes::plan(&folder, &options.app, format, &files)?;
     // Only what happens is worth a notice: a refusal stands alone.
-    tell::notices(&notices);
+    diagnostics::notices(&notices);
     let unsure: Vec<String> = changes.unsure().iter().map(|path| left(&location, path)).collect();
-    tell::notices(&unsure);
+    diagnostics::notices(&unsure);
     if args.dry_run {
         return answer(changes.diff()?.as_bytes());
     }
@@ -90,7 +90,7 @@ pub(crate) fn export(
     let install = format.install.replace("APP", &options.app);
     let install = install.replace("LOG", &options.log.display().to_string());
     let install = install.replace("DIR", &location.display().to_string());
-    tell::notices(&[format!("to install: {install}")]);
+    diagnostics::notices(&[format!("to install: {install}")]);
     Ok(())
 }
 
@@ -113,8 +113,9 @@ fn format(args: &ExportArgs) -> Result<&'static Format, Error> {
 fn application(called_as: Tool, matches: &ArgMatches, sources: &Sources) -> Result<App, Error> {
     let mut settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
     settings.rules = called_as;
-    let (procfile, environment) = settings.read_files(sources, |found| tell::warnings(found))?;
-    tell::notices(procfile.notice.as_slice());
+    let (procfile, environment) =
+        settings.read_files(sources, |found| diagnostics::warnings(found))?;
+    diagnostics::notices(procfile.notice.as_slice());
     let root = settings.files.root(&sources.cwd)?;
     let app = resolve::app(&settings, root, procfile.entries, environment)?;
     resolve::check_ports(&app)?;

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use super::switch::Switch;
+use super::yes_or_no::YesOrNo;
 use crate::config::spec::{Flag, Group, Spec, Takes};
 use crate::config::{SessionSettings, TypeSettings};
 
@@ -57,7 +57,7 @@ fn arg(spec: &Spec, flag: Flag) -> Arg {
     let arg = Arg::new(flag.long).long(flag.long).env(flag.variable).help(help);
     let arg = match (flag.is_per_type, spec.takes) {
         (true, _) => arg.action(ArgAction::Append).value_parser(ValueParser::string()),
-        (false, Takes::Nothing) => arg.action(ArgAction::SetTrue).value_parser(Switch),
+        (false, Takes::Nothing) => arg.action(ArgAction::SetTrue).value_parser(YesOrNo),
         (false, Takes::One) => arg.action(ArgAction::Set).value_parser((spec.parser)()),
         (false, Takes::Each) => arg.action(ArgAction::Append).value_parser((spec.parser)()),
         (false, Takes::List) => {

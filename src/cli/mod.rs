@@ -1,15 +1,16 @@
 //! Turns what was typed into what happens: one function a subcommand.
 
 pub mod args;
-mod before;
 mod check;
+pub mod client;
 pub mod completion;
-pub mod ctl;
 mod daemon;
+mod diagnostics;
 mod env;
 mod export;
 pub mod flags;
 mod layers;
+mod leading_options;
 mod load;
 pub mod manual;
 mod refusal;
@@ -18,8 +19,7 @@ mod run;
 mod settings;
 pub mod sources;
 mod start;
-mod switch;
-mod tell;
+mod yes_or_no;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -43,13 +43,13 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
         return code_of(answer(text.as_bytes()).map(|()| 0));
     }
     let called_as = called_as(arguments.first());
-    let arguments = before::behind(arguments);
+    let arguments = leading_options::behind(arguments);
     let is_command =
         |word: &&OsString| !word.as_encoded_bytes().starts_with(b"-") && *word != "help";
     let grammar = match arguments.get(1).filter(is_command) {
         Some(_) => command(sources),
         // What stands before the command is wrong there, or is asked for.
-        None => before::shown(command(sources)),
+        None => leading_options::shown(command(sources)),
     };
     let stands_before =
         arguments.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
@@ -62,10 +62,10 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
             // Nothing can be said where stderr is closed.
             let _ = error.print();
             if stands_before && error.kind() == ErrorKind::UnknownArgument {
-                tell::note(&format!("hint: {}", before::HINT));
+                diagnostics::note(&format!("hint: {}", leading_options::HINT));
             }
             if lacks_config(&error) {
-                tell::note(&format!("hint: {}", env::CONFIG_HINT));
+                diagnostics::note(&format!("hint: {}", env::CONFIG_HINT));
             }
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
@@ -90,7 +90,7 @@ fn code_of(result: Result<i32, Error>) -> u8 {
         Ok(code) => u8::try_from(code).unwrap_or(1),
         Err(error) => {
             if !error.is_silent() {
-                tell::error(&error);
+                diagnostics::error(&error);
             }
             error.exit_code()
         }
@@ -135,15 +135,15 @@ fn dispatch(
         Command::Env(args) => env::env(args, matches, sources).map(|()| 0),
         Command::Schema => answer(crate::config::schema::schema().as_bytes()).map(|()| 0),
         Command::Export(args) => export::export(args, called_as, matches, sources).map(|()| 0),
-        Command::Status(args) => ctl::status::status(args, sources),
-        Command::Restart(args) => ctl::restart(args, sources),
-        Command::Stop(args) => ctl::stop(args, sources),
-        Command::Scale(args) => ctl::scale(args, sources),
-        Command::Signal(args) => ctl::signal(args, sources),
-        Command::Attach(args) => ctl::attach::attach(args, sources),
-        Command::Logs(args) => ctl::logs::logs(args, sources),
-        Command::Reload(args) => ctl::reload(args, sources),
-        Command::Quit(args) => ctl::quit(args, sources),
+        Command::Status(args) => client::status::status(args, sources),
+        Command::Restart(args) => client::restart(args, sources),
+        Command::Stop(args) => client::stop(args, sources),
+        Command::Scale(args) => client::scale(args, sources),
+        Command::Signal(args) => client::signal(args, sources),
+        Command::Attach(args) => client::attach::attach(args, sources),
+        Command::Logs(args) => client::logs::logs(args, sources),
+        Command::Reload(args) => client::reload(args, sources),
+        Command::Quit(args) => client::quit(args, sources),
         Command::Completions(args) => answer(&completion::script(args.shell)).map(|()| 0),
         Command::Man(args) => man(args, sources).map(|()| 0),
         Command::Version => answer(concat!(env!("CARGO_PKG_VERSION"), "\n").as_bytes()).map(|()| 0),
@@ -153,8 +153,8 @@ fn dispatch(
 /// `pm man`
 fn man(args: &ManArgs, sources: &Sources) -> Result<(), Error> {
     // The grammar alone: a page says the same whatever is set where it is made.
-    let pages =
-        manual::pages(before::shown(Cli::command())).map_err(|source| Error::Output { source })?;
+    let pages = manual::pages(leading_options::shown(Cli::command()))
+        .map_err(|source| Error::Output { source })?;
     match (&args.folder, pages.first()) {
         (None, None) => Ok(()),
         (None, Some(page)) => answer(&page.text),

@@ -10,7 +10,7 @@ use super::args::RunArgs;
 use super::layers::CliLayers;
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{load, resolve, tell};
+use super::{diagnostics, load, resolve};
 use crate::app::{Environment, InstanceId, shell};
 use crate::error::{Alternative, Error};
 use crate::session::foreground::{self, Order};
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Re
         settings.files.root(&sources.cwd)?;
     }
     let loaded = load::environment(&settings.files, &sources.cwd, sources.environment())?;
-    tell::warnings(settings.warnings.iter().chain(&loaded.warnings()));
+    diagnostics::warnings(settings.warnings.iter().chain(&loaded.warnings()));
     let environment = loaded.environment;
     // clap wants one word at least.
     let Some((first, rest)) = args.command.split_first() else { return Ok(0) };
@@ -81,8 +81,8 @@ fn entry(
     let Some(at) = procfile.entries.iter().position(|entry| name == entry.name.as_str()) else {
         return Ok(None);
     };
-    tell::warnings(&procfile.warnings());
-    tell::notices(procfile.notice.as_slice());
+    diagnostics::warnings(&procfile.warnings());
+    diagnostics::notices(procfile.notice.as_slice());
     settings.check_names(&procfile.names())?;
     let root = files.root(&sources.cwd)?;
     let app = resolve::one_of(settings, root, procfile.entries, environment.clone(), at)?;

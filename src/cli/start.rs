@@ -5,13 +5,13 @@ use std::sync::Arc;
 use clap::ArgMatches;
 
 use super::args::{StartArgs, Tool};
-use super::ctl::begin::{self, StartTarget};
+use super::client::start::{self, StartTarget};
 use super::layers::CliLayers;
 use super::refusal;
-use super::resolve::{self, look};
+use super::resolve::{self, log_style};
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{ctl, daemon, tell};
+use super::{client, daemon, diagnostics};
 use crate::app::{App, Stdio, Warning, formation, lint};
 use crate::error::Error;
 use crate::os;
@@ -27,24 +27,24 @@ pub(crate) fn start(
     matches: &ArgMatches,
     sources: &Sources,
 ) -> Result<i32, Error> {
-    if let Some(code) = begin::named_instances(args, matches, sources)? {
+    if let Some(code) = start::named_instances(args, matches, sources)? {
         return Ok(code);
     }
     let mut said = Vec::new();
     let say = |warnings: &[Warning]| {
-        tell::warnings(warnings);
-        said.extend(warnings.iter().map(tell::warning_in_one_line));
+        diagnostics::warnings(warnings);
+        said.extend(warnings.iter().map(diagnostics::warning_in_one_line));
     };
     let (settings, app, notices) = read(args, called_as, matches, sources, say)?;
     let form = match args.json {
         true => Form::Json,
-        false => look::text(&settings.session, &app, sources)?,
+        false => log_style::text(&settings.session, &app, sources)?,
     };
     let procfile = settings.files.procfile(&sources.cwd);
     // Who launched this one has looked.
     let start_lock = match args.daemonised {
         true => None,
-        false => match begin::beside_others(args, &app, &procfile, sources)? {
+        false => match start::beside_others(args, &app, &procfile, sources)? {
             StartTarget::NewSession(start_lock) => start_lock,
             StartTarget::Existing(code) => return Ok(code),
         },
@@ -57,7 +57,7 @@ pub(crate) fn start(
         return daemon::start(args, &app.root, sources);
     }
     let zone = os::zone::local(sources.var("TZ").is_some());
-    let folder = ctl::find::folder(sources);
+    let folder = client::find::folder(sources);
     let reread = reread(args.clone(), called_as, (matches.clone(), sources.clone()), said);
     // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
     let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
@@ -80,7 +80,7 @@ fn warn_of_taken_ports(app: &App) {
     for bad in taken {
         let holder = holders.iter().find(|(port, _)| *port == bad.port).map(|(_, holder)| holder);
         let (message, hint) = bad.taken(holder);
-        tell::warning(&message, hint);
+        diagnostics::warning(&message, hint);
     }
 }
 
@@ -95,7 +95,7 @@ fn reread(
     Box::new(move || {
         let mut warnings = Vec::new();
         let say = |found: &[Warning]| {
-            warnings = found.iter().map(tell::warning_in_one_line).collect::<Vec<_>>();
+            warnings = found.iter().map(diagnostics::warning_in_one_line).collect::<Vec<_>>();
         };
         // Where an error follows it is all that is said.
         let (_, app, _) = read(&args, called_as, &matches, &sources, say)

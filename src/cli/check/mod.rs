@@ -18,7 +18,7 @@ use crate::cli::load;
 use crate::cli::resolve;
 use crate::cli::settings::Settings;
 use crate::cli::sources::Sources;
-use crate::cli::{answer, ctl};
+use crate::cli::{answer, client};
 use crate::control::socket_paths;
 use crate::error::Error;
 use crate::os;
@@ -100,7 +100,7 @@ fn check(
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
     let program = |name: &str, folder: &Path| probe::program(name, path.as_deref(), folder);
     let sessions = || {
-        let found = socket_paths::sessions(&ctl::find::folder(sources), &app.root);
+        let found = socket_paths::sessions(&client::find::folder(sources), &app.root);
         found.iter().map(|session| session.pid).collect()
     };
     let ports = app.instances().filter_map(|id| app.port_of(id)).collect();

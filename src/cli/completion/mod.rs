@@ -1,12 +1,12 @@
 //! Tells a shell what could follow what was typed. The shell asks by running pm with [`VARIABLE`] set; the
-//! words are clap's to understand, and what stands in the Procfile or runs in a session is [`offer`]'s.
+//! words are clap's to understand, and what stands in the Procfile or runs in a session is [`candidates`]'s.
 //!
 //! Nothing here fails aloud: a Procfile that cannot be read offers nothing.
 
 pub mod args;
-mod offer;
+mod candidates;
+mod command_line;
 mod shells;
-mod typed;
 
 use std::ffi::OsString;
 use std::rc::Rc;
@@ -14,11 +14,11 @@ use std::rc::Rc;
 use clap_complete::CompleteEnv;
 use clap_complete::env::{EnvCompleter, Fish, Shells};
 
-use super::before;
+use super::leading_options;
 use super::sources::Sources;
 use args::Shell;
+use command_line::CommandLine;
 use shells::{Bash, Zsh};
-use typed::Typed;
 
 /// Names the shell that asks. One of pm's own: a `COMPLETE` of somebody else must not change what pm does.
 const VARIABLE: &str = "PM_COMPLETE";
@@ -29,13 +29,14 @@ const PROGRAM: &str = "pm";
 /// Answers where a shell asks, and returns the exit code. `None`: no shell asks.
 pub(super) fn answer(arguments: &[OsString], sources: &Sources) -> Option<u8> {
     sources.var(VARIABLE)?;
-    let typed = Typed::new(arguments, sources);
-    let asked =
-        CompleteEnv::with_factory(|| offer::attach(before::shown(super::command(sources)), &typed))
-            .var(VARIABLE)
-            .shells(Shells(&[&Bash, &Zsh, &Fish]))
-            .completer(PROGRAM)
-            .try_complete(arguments.iter().cloned(), Some(&sources.cwd));
+    let typed = CommandLine::new(arguments, sources);
+    let asked = CompleteEnv::with_factory(|| {
+        candidates::attach(leading_options::shown(super::command(sources)), &typed)
+    })
+    .var(VARIABLE)
+    .shells(Shells(&[&Bash, &Zsh, &Fish]))
+    .completer(PROGRAM)
+    .try_complete(arguments.iter().cloned(), Some(&sources.cwd));
     Some(match asked {
         Ok(_) => 0,
         Err(error) => {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cli::args::ConfigArgs;
 use crate::cli::flags::{Exported, Files, Flags, Resources};
-use crate::cli::switch::Switch;
+use crate::cli::yes_or_no::YesOrNo;
 
 /// `pm export`
 #[derive(Debug, Args)]
@@ -44,13 +44,13 @@ pub struct ExportArgs {
     #[arg(long, value_name = "NAME", env = "PM_IMAGE")]
     pub image: Option<String>,
     /// Keep values in a file of their own, readable by its owner alone, out of the units
-    #[arg(long, env = "PM_ENV_FILE", value_parser = Switch)]
+    #[arg(long, env = "PM_ENV_FILE", value_parser = YesOrNo)]
     pub env_file: bool,
     /// Write for a person's own service manager (systemctl --user, LaunchAgents)
-    #[arg(long, env = "PM_USER_UNITS", value_parser = Switch, conflicts_with = "user")]
+    #[arg(long, env = "PM_USER_UNITS", value_parser = YesOrNo, conflicts_with = "user")]
     pub user_units: bool,
     /// Close services in with systemd's sandbox options
-    #[arg(long, env = "PM_HARDEN", value_parser = Switch)]
+    #[arg(long, env = "PM_HARDEN", value_parser = YesOrNo)]
     pub harden: bool,
     /// Show what would change as a diff, values included, and write nothing
     #[arg(long, conflicts_with_all = ["print", "verify"])]

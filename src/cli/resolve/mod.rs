@@ -1,7 +1,7 @@
 //! What was asked becomes what it means here: settings, files and surroundings → [`App`].
 //! Pure: files are read by [`super::load`] before.
 
-pub(crate) mod look;
+pub(crate) mod log_style;
 mod process;
 
 use std::path::PathBuf;

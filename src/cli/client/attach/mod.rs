@@ -9,8 +9,8 @@ mod terminal;
 
 use super::args::AttachArgs;
 use super::find;
+use crate::cli::diagnostics;
 use crate::cli::sources::Sources;
-use crate::cli::tell;
 use crate::error::Error;
 use terminal::Ended;
 
@@ -35,13 +35,13 @@ pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error>
         });
     }
     // In raw mode a line feed goes straight down.
-    let begin = || tell::note(&format!("attached to {name}; Ctrl-] detaches\r"));
+    let begin = || diagnostics::note(&format!("attached to {name}; Ctrl-] detaches\r"));
     match terminal::attach(&session.endpoint.socket, name, begin)? {
-        Ended::Detached { unsent: 0 } => tell::note(&format!("detached from {name}")),
-        Ended::Detached { unsent } => tell::note(&format!(
+        Ended::Detached { unsent: 0 } => diagnostics::note(&format!("detached from {name}")),
+        Ended::Detached { unsent } => diagnostics::note(&format!(
             "detached from {name}; it did not read the last {unsent} bytes that were typed, and they are lost"
         )),
-        Ended::Over => tell::note(&format!("{name} has ended")),
+        Ended::Over => diagnostics::note(&format!("{name} has ended")),
         Ended::Signal(signal) => return Ok(128 + signal.0),
     }
     Ok(0)

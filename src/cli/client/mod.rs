@@ -2,9 +2,9 @@
 
 pub mod args;
 pub(crate) mod attach;
-pub(in crate::cli) mod begin;
 pub(in crate::cli) mod find;
 pub(crate) mod logs;
+pub(in crate::cli) mod start;
 pub(crate) mod status;
 mod wait;
 

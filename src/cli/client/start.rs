@@ -11,7 +11,7 @@ use crate::app::formation::{self, Part};
 use crate::app::{App, select};
 use crate::cli::args::StartArgs;
 use crate::cli::sources::Sources;
-use crate::cli::{layers, tell};
+use crate::cli::{diagnostics, layers};
 use crate::control::proto::{InstanceState, Report, Request, Targets};
 use crate::control::socket_paths::Endpoint;
 use crate::control::start_lock::StartLock;
@@ -286,7 +286,7 @@ fn scale(
 fn start(session: &Endpoint, names: Vec<String>, sources: &Sources) -> Result<i32, Error> {
     let request = Request::Start(Targets { names: names.clone(), wait: true, timeout_ms: None });
     let code = wait::until_done(session, request, &names, &WaitArgs::default(), sources)?;
-    tell::note(&format!(
+    diagnostics::note(&format!(
         "{}: started in the session of pid {}; `pm logs -f` shows the output",
         names.join(", "),
         session.pid

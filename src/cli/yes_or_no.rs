@@ -10,9 +10,9 @@ const NO: [&str; 6] = ["0", "false", "no", "off", "n", "f"];
 
 /// Reads the variable of a flag. The flag itself takes no value, so what comes here is the variable's.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Switch;
+pub(crate) struct YesOrNo;
 
-impl TypedValueParser for Switch {
+impl TypedValueParser for YesOrNo {
     type Value = bool;
 
     fn parse_ref(

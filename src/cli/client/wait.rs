@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::args::WaitArgs;
 use super::find;
 use crate::app::select;
+use crate::cli::diagnostics::{self, LiveLine};
 use crate::cli::sources::Sources;
-use crate::cli::tell::{self, LiveLine};
 use crate::control::client::{Connection, Received};
 use crate::control::proto::{Request, Response};
 use crate::control::socket_paths::Endpoint;
@@ -54,7 +54,7 @@ pub(super) fn until_done(
                 return Err(fail(std::io::Error::other("it ended before it answered")));
             }
             Received::Response(Response::Warning { text }) => {
-                tell::note(&format!("warning: {text}"));
+                diagnostics::note(&format!("warning: {text}"));
                 continue;
             }
             Received::Timeout => {}

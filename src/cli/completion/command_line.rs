@@ -8,10 +8,10 @@ use std::time::Duration;
 use clap::ArgMatches;
 
 use crate::app::procfile::Entry;
-use crate::cli::before;
-use crate::cli::ctl::args::TargetArgs;
-use crate::cli::ctl::find;
+use crate::cli::client::args::TargetArgs;
+use crate::cli::client::find;
 use crate::cli::layers;
+use crate::cli::leading_options;
 use crate::cli::load::{self, Files};
 use crate::cli::sources::Sources;
 use crate::control::client::{Connection, Received};
@@ -23,12 +23,12 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The line.
 #[derive(Clone, Debug)]
-pub(super) struct Typed {
+pub(super) struct CommandLine {
     words: Vec<OsString>,
     sources: Sources,
 }
 
-impl Typed {
+impl CommandLine {
     /// Takes what the shell gives to pm: the line follows the first `--`.
     pub(super) fn new(arguments: &[OsString], sources: &Sources) -> Self {
         let before =
@@ -80,7 +80,8 @@ impl Typed {
 
     /// Reads the line as pm would, as far as it can be read.
     fn matches(&self) -> ArgMatches {
-        let command = before::shown(crate::cli::command(&self.sources)).ignore_errors(true);
+        let command =
+            leading_options::shown(crate::cli::command(&self.sources)).ignore_errors(true);
         command.try_get_matches_from(&self.words).unwrap_or_default()
     }
 

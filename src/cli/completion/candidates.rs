@@ -9,14 +9,14 @@ use clap_complete::engine::{
 };
 use nix::sys::signal::Signal;
 
-use super::typed::Typed;
+use super::command_line::CommandLine;
 use crate::control::proto::{InstanceState, Report};
 use crate::export::FORMATS;
 
 /// One thing that an argument can be, and what is said about it.
 type Word = (String, Option<String>);
 /// Lists what an argument can be, from the line and from what is typed of the argument.
-type Offer = fn(&Typed, &str) -> Vec<Word>;
+type Offer = fn(&CommandLine, &str) -> Vec<Word>;
 
 /// The arguments, by subcommand and by their id in clap.
 const ARGUMENTS: &[(&[&str], &[&str], Offer)] = &[
@@ -45,7 +45,7 @@ const ARGUMENTS: &[(&[&str], &[&str], Offer)] = &[
 ];
 
 /// Gives the arguments of the command line what they can be.
-pub(super) fn attach(command: clap::Command, typed: &Typed) -> clap::Command {
+pub(super) fn attach(command: clap::Command, typed: &CommandLine) -> clap::Command {
     // Options are offered where one is begun, or where there is nothing else.
     let hides_options = typed.current().is_empty();
     let argument = |command: &str, arg: clap::Arg| {
@@ -73,7 +73,7 @@ fn offer_of(subcommand: &str, id: &str) -> Option<Offer> {
     ARGUMENTS.iter().find(is_it).map(|(_, _, offer)| *offer)
 }
 
-fn completer(typed: &Typed, offer: Offer) -> ArgValueCompleter {
+fn completer(typed: &CommandLine, offer: Offer) -> ArgValueCompleter {
     let typed = typed.clone();
     ArgValueCompleter::new(move |current: &OsStr| {
         let Some(current) = current.to_str() else { return Vec::new() };
@@ -90,7 +90,7 @@ fn completer(typed: &Typed, offer: Offer) -> ArgValueCompleter {
 }
 
 /// Process types, and counts of them; and what a running session has stopped.
-fn what_to_start(typed: &Typed, current: &str) -> Vec<Word> {
+fn what_to_start(typed: &CommandLine, current: &str) -> Vec<Word> {
     let mut words = types(typed, current);
     words.extend(counts(typed, current));
     let reports = typed.reports();
@@ -107,7 +107,7 @@ fn what_to_start(typed: &Typed, current: &str) -> Vec<Word> {
 }
 
 /// A process type alone; behind a program, its arguments, which are files as likely as anything.
-fn what_to_run(typed: &Typed, current: &str) -> Vec<Word> {
+fn what_to_run(typed: &CommandLine, current: &str) -> Vec<Word> {
     if typed.count_of("command") <= 1 {
         return types(typed, current);
     }
@@ -115,31 +115,31 @@ fn what_to_run(typed: &Typed, current: &str) -> Vec<Word> {
     files.iter().map(|file| (file.get_value().to_string_lossy().into_owned(), None)).collect()
 }
 
-fn types(typed: &Typed, _current: &str) -> Vec<Word> {
+fn types(typed: &CommandLine, _current: &str) -> Vec<Word> {
     typed.entries().into_iter().map(|entry| (entry.name, Some(entry.command))).collect()
 }
 
-fn counts(typed: &Typed, _current: &str) -> Vec<Word> {
+fn counts(typed: &CommandLine, _current: &str) -> Vec<Word> {
     let entries = typed.entries().into_iter();
     entries.map(|entry| (format!("{}=", entry.name), Some(entry.command))).collect()
 }
 
-fn counts_and_all(typed: &Typed, current: &str) -> Vec<Word> {
+fn counts_and_all(typed: &CommandLine, current: &str) -> Vec<Word> {
     let mut words = counts(typed, current);
     words.push(("all=".to_owned(), None));
     words
 }
 
-fn collectors(typed: &Typed, current: &str) -> Vec<Word> {
+fn collectors(typed: &CommandLine, current: &str) -> Vec<Word> {
     values(typed, current, &["size", "speed"])
 }
 
-fn memory_actions(typed: &Typed, current: &str) -> Vec<Word> {
+fn memory_actions(typed: &CommandLine, current: &str) -> Vec<Word> {
     values(typed, current, &["restart", "warn", "kill"])
 }
 
 /// A value for all process types or, behind `web=`, for one.
-fn values(typed: &Typed, current: &str, values: &[&str]) -> Vec<Word> {
+fn values(typed: &CommandLine, current: &str, values: &[&str]) -> Vec<Word> {
     let of = current.find('=').map_or("", |sign| &current[..=sign]);
     let mut words: Vec<_> = values.iter().map(|value| (format!("{of}{value}"), None)).collect();
     if of.is_empty() {
@@ -148,17 +148,17 @@ fn values(typed: &Typed, current: &str, values: &[&str]) -> Vec<Word> {
     words
 }
 
-fn formats(_typed: &Typed, _current: &str) -> Vec<Word> {
+fn formats(_typed: &CommandLine, _current: &str) -> Vec<Word> {
     FORMATS.iter().map(|format| (format.name.to_owned(), Some(format.when.to_owned()))).collect()
 }
 
-fn signals(_typed: &Typed, _current: &str) -> Vec<Word> {
+fn signals(_typed: &CommandLine, _current: &str) -> Vec<Word> {
     let short = |signal: Signal| signal.as_str().trim_start_matches("SIG").to_owned();
     Signal::iterator().map(|signal| (short(signal), None)).collect()
 }
 
 /// Instances that run and their types; where no session runs, the types of the Procfile.
-fn names(typed: &Typed, current: &str) -> Vec<Word> {
+fn names(typed: &CommandLine, current: &str) -> Vec<Word> {
     let reports = typed.reports();
     if reports.is_empty() {
         return types(typed, current);
@@ -174,11 +174,11 @@ fn names(typed: &Typed, current: &str) -> Vec<Word> {
     words
 }
 
-fn instances(typed: &Typed, _current: &str) -> Vec<Word> {
+fn instances(typed: &CommandLine, _current: &str) -> Vec<Word> {
     instances_of(&typed.reports()).map(described).collect()
 }
 
-fn sessions(typed: &Typed, _current: &str) -> Vec<Word> {
+fn sessions(typed: &CommandLine, _current: &str) -> Vec<Word> {
     let describe = |report: &Report| {
         let names: Vec<_> =
             report.instances.iter().map(|instance| instance.name.as_str()).collect();

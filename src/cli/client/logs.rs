@@ -8,7 +8,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::args::LogsArgs;
 use super::find;
 use crate::cli::answer;
-use crate::cli::resolve::look;
+use crate::cli::resolve::log_style;
 use crate::cli::sources::Sources;
 use crate::control::client::{Connection, Received};
 use crate::control::proto::{LogQuery, Report, Request, Response};
@@ -94,7 +94,7 @@ impl LogView {
     fn new(args: &LogsArgs, sources: &Sources, report: Report) -> Self {
         let longest = report.instances.iter().map(|instance| instance.name.len()).max();
         let mut renderer = Renderer::new(Look {
-            color: look::color(args.color, sources),
+            color: log_style::color(args.color, sources),
             timestamp: None,
             prefix: !args.no_prefix,
             width: longest.unwrap_or(0).max(SYSTEM.len()),
