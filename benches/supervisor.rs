@@ -78,7 +78,7 @@ impl Session {
             match action {
                 Action::Spawn(run) => self.events.push_back(Event::Spawned { run, pid: 1 }),
                 Action::Signal(run, signal, _) => self.end(run, Exit::Signal(signal)),
-                Action::StopStrays(_) => self.events.push_back(Event::StraysGone),
+                Action::StopOrphans(_) => self.events.push_back(Event::OrphansGone),
                 _ => {} // Nothing else has an answer.
             }
         }

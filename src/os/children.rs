@@ -3,7 +3,7 @@
 //! An ended leader is only looked at (`WNOWAIT`) and stays a zombie until its run is swept: as long as
 //! it is there, its process group id cannot become anyone else's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ pub(crate) struct Children {
     orphans: Orphans,
     /// Groups of runs that are over, of which something was left when it was killed.
     outlived: Vec<(InstanceId, Pid)>,
+    /// The processes of all runs.
+    leaders: HashSet<Pid>,
     watchdog: Watchdog,
     programs: Programs,
     helpers: Helpers,
@@ -121,6 +123,7 @@ impl Children {
             runs: HashMap::new(),
             orphans: Orphans::default(),
             outlived: Vec::new(),
+            leaders: HashSet::new(),
             watchdog,
             programs: Programs::new(),
             helpers: Helpers::default(),
@@ -162,6 +165,7 @@ impl Children {
             _stdin: stdin,
         };
         self.runs.insert(run, child);
+        self.leaders.insert(pid);
         place.is_some()
     }
 
@@ -246,9 +250,9 @@ impl Children {
     /// Looks at who has become pm's child, and at whose they are.
     fn refresh_orphans(&mut self) {
         let watchdog = self.watchdog.pid();
-        let ours: std::collections::HashSet<Pid> =
-            self.runs.values().map(|child| child.pid).collect();
+        let ours = &self.leaders;
         self.orphans.refresh(|pid| Some(pid) == watchdog || ours.contains(&pid));
+        self.outlived.retain(|(_, group)| self.orphans.member_of(*group).is_some());
         if !self.session_ends {
             self.helpers.refresh(self.orphans.living(), |group| ours.contains(&group));
         }
@@ -264,12 +268,11 @@ impl Children {
         let is_stop =
             reach == Reach::Program || signal == child.stop_signal || signal == SignalNumber::KILL;
         let has_helpers = is_stop && !self.session_ends;
-        if has_helpers {
+        // One that has ended by itself is not stopped: what is left of its group is.
+        if has_helpers && child.life == Life::Running {
             child.helpers = Fate::Go;
-            if child.life == Life::Running {
-                // The end of a parent hides where its children came from.
-                self.helpers.remember(run, leader);
-            }
+            // The end of a parent hides where its children came from.
+            self.helpers.remember(run, leader);
         }
         // Where nobody can be seen, all get it at once, as after the end of the leader.
         let of_program = match (reach, child.life) {
@@ -289,7 +292,8 @@ impl Children {
                 }
             }
         }
-        match (has_helpers && of_program.is_none(), child.life) {
+        let to_helpers = has_helpers && child.helpers == Fate::Go && of_program.is_none();
+        match (to_helpers, child.life) {
             (true, Life::Running) => self.helpers.signal(run, number),
             (true, Life::GroupLeft | Life::Gone) => self.helpers.end(run, number),
             (false, _) => {}
@@ -312,7 +316,6 @@ impl Children {
         let _ = killpg(pid, Signal::SIGKILL);
         if child.life == Life::GroupLeft {
             self.outlived.push((run.instance, pid));
-            self.outlived.retain(|(_, group)| self.orphans.member_of(*group).is_some());
         }
         if child.helpers == Fate::Go && !self.session_ends {
             self.helpers.end(run, Signal::SIGKILL);
@@ -322,6 +325,15 @@ impl Children {
                 self.watchdog.end(place);
             }
             self.runs.remove(&run);
+            self.leaders.remove(&pid);
+        }
+    }
+
+    /// Asks what has left the group of a run to end, when the run is over.
+    pub(crate) fn stop_helpers(&mut self, run: RunId, signal: SignalNumber) {
+        self.refresh_orphans();
+        if let (false, Ok(signal)) = (self.session_ends, Signal::try_from(signal.0)) {
+            self.helpers.end(run, signal);
         }
     }
 

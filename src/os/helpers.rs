@@ -5,7 +5,7 @@
 //! or its environment has the name of the instance. One that was given none of these stays until the session
 //! ends. Nothing is looked for while no stranger is among pm's children.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpgid, getsid};
@@ -63,7 +63,8 @@ impl Helpers {
     /// Takes the living strangers among pm's children. `leads` tells the leaders of groups: a member of one of
     /// those is no helper.
     pub(crate) fn refresh(&mut self, living: &[Pid], leads: impl Fn(Pid) -> bool) {
-        self.owners.retain(|pid, _| living.contains(pid));
+        let still: HashSet<&Pid> = living.iter().collect();
+        self.owners.retain(|pid, _| still.contains(pid));
         for pid in living {
             let is_member = || getpgid(Some(*pid)).is_ok_and(&leads);
             if !self.owners.contains_key(pid) && !is_member() {

@@ -250,6 +250,7 @@ impl SessionLoop {
                 self.budgets.ended(run);
                 self.post(ToPump::Drop(run));
             }
+            Action::StopHelpers(run, signal) => self.children.stop_helpers(run, signal),
             Action::StopOrphans(signal) => {
                 let queue = &mut self.queue;
                 self.children

@@ -107,6 +107,8 @@ pub enum Action {
     /// Send a signal to every descendant outside of the groups; answer with [`Event::OrphansGone`]
     /// when there is none.
     StopOrphans(Signal),
+    /// Ask what has left the group of a run that is over to end. Nothing waits for that.
+    StopHelpers(RunId, Signal),
     /// Measure the memory of these runs; answer with [`Event::Measured`] for each that can be.
     Measure(Vec<Sample>),
     /// Stop pm itself until it is continued (Ctrl-Z); what follows is for then.

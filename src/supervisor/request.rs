@@ -197,8 +197,11 @@ impl Supervisor {
     fn want_stopped(&mut self, id: InstanceId) -> Condition {
         let proc = self.proc(id);
         match proc.state {
-            // Done or failed by itself stays what it is.
-            State::Ended(_) => {}
+            // Done or failed by itself stays what it is. It may have made itself a daemon.
+            State::Ended(_) => {
+                let (run, signal) = (self.run_of(id), self.policy(id).stop_signal);
+                self.out.push(Action::StopHelpers(run, signal));
+            }
             State::Idle
             | State::Spawning
             | State::Up { .. }

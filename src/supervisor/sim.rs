@@ -396,6 +396,9 @@ impl World {
                 self.past.insert(run);
                 self.sweeps += 1;
             }
+            Action::StopHelpers(run, _) => {
+                assert!(!self.lives.contains_key(&run), "it is not over\n{}", self.trace());
+            }
             Action::StopOrphans(signal) => {
                 let obeys = |orphan: &Orphan| match orphan {
                     Orphan::Polite => true,
@@ -591,6 +594,7 @@ impl World {
             }
             Action::Signal(run, signal, _) => format!("{signal} {}", run_name(run)),
             Action::Sweep(run) => format!("sweep {}", run_name(run)),
+            Action::StopHelpers(run, signal) => format!("{signal} to what {} left", run_name(run)),
             Action::StopOrphans(signal) => format!("orphans {signal}"),
             Action::Measure(samples) => {
                 let one = |sample: &Sample| {

@@ -53,6 +53,7 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
         }
         Action::Signal(run, signal, _) => format!("{signal} {}", run_of(run)),
         Action::Sweep(run) => format!("sweep {}", run_of(run)),
+        Action::StopHelpers(run, signal) => format!("{signal} to what {} left", run_of(run)),
         Action::StopOrphans(signal) => format!("orphans {signal}"),
         Action::Measure(samples) => {
             let one = |sample: &Sample| {

@@ -227,6 +227,36 @@ fn a_daemon_of_an_instance_that_has_ended_in_order_stays_until_the_session_ends(
 }
 
 #[test]
+fn a_daemon_stays_although_the_rest_of_the_group_that_it_left_is_stopped() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
+    let way = "sleep 1000 & setsid sh \"$HOME/daemon.sh\" & until test -e up; do sleep 0.01; done; echo ready\n";
+    let (app, mut session, helper) = with_helper(way, HELPER, &[]);
+    session.wait_for("exited with code 0");
+    assert!(state_of(helper).is_some());
+    assert_eq!(app.read("log"), None);
+    end(&app, &mut session);
+    assert_eq!(app.read("log").as_deref(), Some("stopped\n"));
+}
+
+#[test]
+fn a_stop_of_an_instance_that_has_ended_reaches_the_daemon_that_it_left() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
+    // Nobody reads what it says any more.
+    let way = "setsid sh \"$HOME/daemon.sh\" 2>/dev/null & until test -e up; do sleep 0.01; done; echo ready\n";
+    let (app, mut session, helper) = with_helper(way, HELPER, &[]);
+    session.wait_for("exited with code 0");
+    crate::control::done(&app, "stop web");
+    eventually("its end", || state_of(helper).is_none().then_some(()));
+    assert_eq!(app.read("log").as_deref(), Some("stopped\n"));
+    assert!(session.is_running());
+    end(&app, &mut session);
+}
+
+#[test]
 fn a_helper_that_left_its_group_counts_for_the_memory_of_its_instance() {
     if !has("subreaper", !cfg!(pm_portable)) {
         return;

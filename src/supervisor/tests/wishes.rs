@@ -85,6 +85,8 @@ fn a_stop_of_one_that_has_ended_by_itself_is_done_and_it_stays_what_it_is() {
     let asked = w.ask(Request::Stop(vec![w.instance("web.1")]));
     assert!(done(&w, &[asked]));
     assert_eq!(w.sup.status(w.now)[0].doing, Doing::Ended(Exit::Code(0)));
+    let said = w.lines(&["left", "reply"]);
+    assert_eq!(said, ["10 SIGTERM to what web.1#1 left", "10 reply 1 done"]);
 }
 
 #[test]
