@@ -10,14 +10,16 @@ const SHELLS: [&str; 17] = [
 /// Programs that are many in one: which, their first words say.
 const MANY_IN_ONE: [&str; 2] = ["busybox", "toybox"];
 
-/// Returns whether an executable is a shell. `words` are what it was started with.
-pub(crate) fn is_shell<'a>(executable: &str, words: impl IntoIterator<Item = &'a str>) -> bool {
+/// Returns whether an executable is a shell. `words` returns what it was started with, which few have to be
+/// asked for.
+pub(crate) fn is_shell(executable: &str, words: impl FnOnce() -> Vec<String>) -> bool {
     let name = name_of(executable);
     if !MANY_IN_ONE.contains(&name) {
         return is_name_of_shell(name);
     }
     // `busybox sh`, or a link of that name.
-    let mut words = words.into_iter().map(name_of);
+    let words = words();
+    let mut words = words.iter().map(|word| name_of(word));
     let is_applet = |word: Option<&str>| word.is_some_and(is_name_of_shell);
     match words.next() {
         Some(first) if MANY_IN_ONE.contains(&first) => is_applet(words.next()),
@@ -55,20 +57,21 @@ mod tests {
             "-bash",
             "/bin/mksh",
         ] {
-            assert!(is_shell(shell, []), "{shell}");
+            assert!(is_shell(shell, Vec::new), "{shell}");
         }
         for program in ["/usr/bin/python3.11", "ssh", "/usr/bin/node", "rush", "bashful", "", "3"] {
-            assert!(!is_shell(program, []), "{program}");
+            assert!(!is_shell(program, Vec::new), "{program}");
         }
     }
 
     #[test]
     fn many_in_one_are_what_they_were_started_as() {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         for words in [&["sh", "-c", "x"][..], &["/bin/busybox", "ash"], &["-sh"], &["/bin/hush"]] {
-            assert!(is_shell("/bin/busybox", words.iter().copied()), "{words:?}");
+            assert!(is_shell("/bin/busybox", || owned(words)), "{words:?}");
         }
         for words in [&["httpd", "sh"][..], &["busybox", "httpd"], &["busybox"], &[]] {
-            assert!(!is_shell("/bin/busybox", words.iter().copied()), "{words:?}");
+            assert!(!is_shell("/bin/busybox", || owned(words)), "{words:?}");
         }
     }
 }

@@ -20,10 +20,10 @@ impl Programs {
     /// the shell has started itself and has not left the group. `None` where nobody can be seen.
     #[expect(clippy::unused_self, reason = "other systems remember what they have seen")]
     pub(crate) fn beside_leader(&mut self, leader: Pid) -> Option<Vec<Pid>> {
-        let words = words(leader)?;
-        if !leads_as_shell(leader, &words) {
+        if !is_shell(&executable(leader)?, || text(&words(leader).unwrap_or_default())) {
             return Some(Vec::new());
         }
+        let words = words(leader)?;
         let (mut found, mut shells) = (Vec::new(), vec![leader]);
         while let Some(shell) = shells.pop() {
             let children = processes::children_of(shell);
@@ -45,14 +45,17 @@ fn words(pid: Pid) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/cmdline")).ok()
 }
 
-fn leads_as_shell(pid: Pid, words: &[u8]) -> bool {
-    // Of a process of another user, only the name that it has for itself can be read.
-    let executable = fs::read_link(format!("/proc/{pid}/exe")).map_or_else(
-        |_| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default(),
-        |path| path.to_string_lossy().into_owned(),
-    );
-    let words = String::from_utf8_lossy(words);
-    is_shell(executable.trim_end_matches('\n'), words.split('\0'))
+fn text(words: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(words).split('\0').map(str::to_owned).collect()
+}
+
+/// Returns the path of what a process executes; `None` where it cannot be seen.
+fn executable(pid: Pid) -> Option<String> {
+    match fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(path) => Some(path.to_string_lossy().into_owned()),
+        // Of a process of another user, only the name that it has for itself can be read.
+        Err(_) => Some(fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned()),
+    }
 }
 
 #[cfg(test)]

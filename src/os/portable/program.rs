@@ -44,7 +44,7 @@ impl Programs {
 
 fn beside(group: &[Named], leader: Pid) -> Option<Vec<Pid>> {
     let first = group.iter().find(|one| one.pid == leader)?;
-    if !is_shell(&first.name, first.words()) {
+    if !is_shell(&first.name, || first.words().map(str::to_owned).collect()) {
         return Some(Vec::new());
     }
     let (mut found, mut shells) = (Vec::new(), vec![leader]);
