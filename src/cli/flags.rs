@@ -20,7 +20,7 @@ pub trait Choice: Clone + Debug {
     }
 }
 
-/// Flags of settings, for `#[command(flatten)]`. It holds no values: [`super::layers::CliLayers`] takes them
+/// Flags of settings, for `#[command(flatten)]`. It holds no values: `CliLayers` takes them
 /// from what clap has matched.
 #[derive(Clone, Debug)]
 pub struct Flags<C>(PhantomData<C>);

@@ -1,5 +1,5 @@
-//! Reads an env file, by conformance/DIALECT.md. Three steps, none with I/O: [`line`] or [`json`]
-//! finds the assignments, [`prepare`] has dotenvy read them. Nothing in a value is expanded or run.
+//! Reads an env file, by conformance/DIALECT.md. Three steps, none with I/O: `line` or `json`
+//! finds the assignments, `prepare` has dotenvy read them. Nothing in a value is expanded or run.
 
 mod differences;
 mod json;

@@ -1,5 +1,5 @@
-//! Tells a shell what could follow what was typed. The shell asks by running pm with [`VARIABLE`] set; the
-//! words are clap's to understand, and what stands in the Procfile or runs in a session is [`candidates`]'s.
+//! Tells a shell what could follow what was typed. The shell asks by running pm with `VARIABLE` set; the
+//! words are clap's to understand, and what stands in the Procfile or runs in a session is `candidates`'s.
 //!
 //! Nothing here fails aloud: a Procfile that cannot be read offers nothing.
 

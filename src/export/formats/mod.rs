@@ -40,9 +40,9 @@ pub struct Format {
     pub paths: &'static [&'static str],
     /// What it runs: programs of this machine, or a container image.
     pub runs: Runs,
-    /// It can write for a person's own service manager ([`Scope::User`]).
+    /// It can write for a person's own service manager ([`Scope::User`](super::Scope::User)).
     pub has_user_scope: bool,
-    /// It can close services in ([`Hardening::Sandbox`]).
+    /// It can close services in ([`Hardening::Sandbox`](super::Hardening::Sandbox)).
     pub has_sandbox: bool,
     /// What an application may ask for and this format cannot say.
     pub leaves_out: &'static [Feature],

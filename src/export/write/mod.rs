@@ -25,7 +25,7 @@ use temporary::Temporary;
 
 pub use folder::Folder;
 
-/// Who gets the files of [`Owner::User`].
+/// Who gets the files of [`Owner::User`](super::Owner::User).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chown {
     /// This user and group: pm may give files away.
