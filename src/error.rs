@@ -152,6 +152,14 @@ pub enum Error {
         /// The application's folder.
         root: PathBuf,
     },
+    /// The sockets of sessions cannot be looked for.
+    #[error("cannot look for sessions in `{}`", folder.display())]
+    RuntimeFolder {
+        /// The runtime folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// More than one session of this folder runs, and nothing says which is meant.
     #[error("{} sessions run in `{}`: {}", sessions.len(), root.display(), sessions.join("; "))]
     WhichSession {

@@ -3,10 +3,9 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::StartArgs;
-use super::client::find;
 use super::sources::Sources;
 use super::{answer, diagnostics, leading_options};
 use crate::control::socket_paths;
@@ -18,8 +17,12 @@ const LOG: &str = "pm.log";
 
 /// Starts the session in the background, and returns when it can be asked. The files were read without an
 /// error by then.
-pub(crate) fn start(args: &StartArgs, root: &Path, sources: &Sources) -> Result<i32, Error> {
-    let folder = find::folder(sources);
+pub(crate) fn start(
+    args: &StartArgs,
+    root: &Path,
+    folder: PathBuf,
+    sources: &Sources,
+) -> Result<i32, Error> {
     if let Err(source) = socket_paths::make(&folder) {
         return Err(Error::NoControl { folder, source });
     }

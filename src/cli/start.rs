@@ -41,10 +41,11 @@ pub(crate) fn start(
         false => log_style::text(&settings.session, &app, sources)?,
     };
     let procfile = settings.files.procfile(&sources.cwd);
+    let folder = client::find::folder(sources);
     // Who launched this one has looked.
     let start_lock = match args.daemonised {
         true => None,
-        false => match start::beside_others(args, &app, &procfile, sources)? {
+        false => match start::beside_others(args, &app, &procfile, &folder, sources)? {
             StartTarget::NewSession(start_lock) => start_lock,
             StartTarget::Existing(code) => return Ok(code),
         },
@@ -54,10 +55,9 @@ pub(crate) fn start(
         warn_of_taken_ports(&app);
     }
     if args.daemon && !args.daemonised {
-        return daemon::start(args, &app.root, sources);
+        return daemon::start(args, &app.root, folder, sources);
     }
     let zone = os::zone::local(sources.var("TZ").is_some());
-    let folder = client::find::folder(sources);
     let reread = reread(args.clone(), called_as, (matches.clone(), sources.clone()), said);
     // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
     let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");

@@ -275,7 +275,7 @@ mod tests {
                 listener.accept().unwrap();
             }
         });
-        let socket = socket_paths::sessions(&folder, root)[0].socket.clone();
+        let socket = socket_paths::sessions(&folder, root).unwrap()[0].socket.clone();
         Listening { _server: server, _scratch: scratch, socket, asked }
     }
 

@@ -148,10 +148,14 @@ pub struct Endpoint {
     pub socket: PathBuf,
 }
 
-/// Returns the sessions of this root that live, by process id.
-pub fn sessions(folder: &Path, root: &Path) -> Vec<Endpoint> {
-    if check(folder).is_err() {
-        return Vec::new();
+/// Returns the sessions of this root that live, by process id. Without a folder there are none.
+///
+/// # Errors
+/// The folder cannot be trusted: it is someone else's, or others may look into it.
+pub fn sessions(folder: &Path, root: &Path) -> io::Result<Vec<Endpoint>> {
+    match check(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        checked => checked?,
     }
     let found = stems(folder, &format!("{}-", hash(root))).into_iter().filter_map(|stem| {
         Some(Endpoint {
@@ -161,7 +165,7 @@ pub fn sessions(folder: &Path, root: &Path) -> Vec<Endpoint> {
     });
     let mut found: Vec<_> = found.collect();
     found.sort_by_key(|found| found.pid);
-    found
+    Ok(found)
 }
 
 /// Returns what the files of sessions are called, each name once and without its end.
@@ -248,17 +252,17 @@ mod tests {
     fn a_session_is_found_while_it_lives_and_what_is_stale_is_cleared_away() {
         let scratch = tempfile::tempdir().unwrap();
         let (runtime, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
-        assert_eq!(sessions(&runtime, root), []);
+        assert_eq!(sessions(&runtime, root).unwrap(), []);
         let paths = SocketPaths::take(&runtime, root, 42).unwrap();
-        assert_eq!(sessions(&runtime, root).len(), 1);
-        assert_eq!(sessions(&runtime, root)[0].pid, 42);
-        assert_eq!(sessions(&runtime, Path::new("/srv/other")), []);
+        assert_eq!(sessions(&runtime, root).unwrap().len(), 1);
+        assert_eq!(sessions(&runtime, root).unwrap()[0].pid, 42);
+        assert_eq!(sessions(&runtime, Path::new("/srv/other")).unwrap(), []);
         let stale = runtime.join(format!("{}-01234567-7.lock", hash(root)));
         fs::write(&stale, "").unwrap();
-        assert_eq!(sessions(&runtime, root).len(), 1);
+        assert_eq!(sessions(&runtime, root).unwrap().len(), 1);
         assert!(!stale.exists());
         drop(paths);
-        assert_eq!(sessions(&runtime, root), []);
+        assert_eq!(sessions(&runtime, root).unwrap(), []);
         assert_eq!(fs::read_dir(&runtime).unwrap().count(), 0);
     }
 
@@ -269,9 +273,9 @@ mod tests {
         let one = SocketPaths::take(&runtime, root, 42).unwrap();
         let two = SocketPaths::take(&runtime, root, 42).unwrap();
         assert_ne!(one.socket(), two.socket());
-        assert_eq!(sessions(&runtime, root).len(), 2);
+        assert_eq!(sessions(&runtime, root).unwrap().len(), 2);
         drop(two);
-        let left = sessions(&runtime, root);
+        let left = sessions(&runtime, root).unwrap();
         assert_eq!(left, [Endpoint { pid: 42, socket: one.socket().to_owned() }]);
     }
 
@@ -284,11 +288,11 @@ mod tests {
         fs::remove_file(&paths.lock).unwrap();
         // Also not by one that clears away.
         let other = SocketPaths::take(&runtime, Path::new("/srv/other"), 43).unwrap();
-        assert_eq!(sessions(&runtime, root).len(), 1);
+        assert_eq!(sessions(&runtime, root).unwrap().len(), 1);
         drop(listener);
-        assert_eq!(sessions(&runtime, root), []);
+        assert_eq!(sessions(&runtime, root).unwrap(), []);
         assert!(!paths.socket().exists());
-        assert_eq!(sessions(&runtime, Path::new("/srv/other")).len(), 1);
+        assert_eq!(sessions(&runtime, Path::new("/srv/other")).unwrap().len(), 1);
         drop(other);
     }
 
@@ -305,10 +309,10 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
-        assert_eq!(sessions(&runtime, root), []);
+        assert_eq!(sessions(&runtime, root).unwrap(), []);
         assert!(new.exists());
         drop(held);
-        assert_eq!(sessions(&runtime, root), []);
+        assert_eq!(sessions(&runtime, root).unwrap(), []);
         assert!(!new.exists());
     }
 
@@ -333,7 +337,7 @@ mod tests {
         fs::create_dir(&runtime).unwrap();
         fs::set_permissions(&runtime, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(SocketPaths::take(&runtime, Path::new("/a"), 1).is_err());
-        assert_eq!(sessions(&runtime, Path::new("/a")), []);
+        assert!(sessions(&runtime, Path::new("/a")).is_err());
         let link = scratch.path().join("link");
         std::os::unix::fs::symlink(scratch.path(), &link).unwrap();
         assert!(SocketPaths::take(&link, Path::new("/a"), 1).is_err());

@@ -47,7 +47,7 @@ impl Error {
                     unknown.join(" ")
                 )
             }
-            Self::NoControl { .. } => {
+            Self::NoControl { .. } | Self::RuntimeFolder { .. } => {
                 "make the folder accessible only to you (`chmod 700`), or set XDG_RUNTIME_DIR to another".into()
             }
             Self::WhichSession { .. } => "choose one with `--session PID`".into(),

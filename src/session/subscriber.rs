@@ -82,7 +82,7 @@ mod tests {
         let (sender, asked) = crossbeam_channel::unbounded();
         let (server, mut listener) =
             Server::open(folder, root, move |news| drop(sender.send(news))).unwrap();
-        let socket = socket_paths::sessions(folder, root)[0].socket.clone();
+        let socket = socket_paths::sessions(folder, root).unwrap()[0].socket.clone();
         let connection = Connection::open(&socket, Request::Status).unwrap();
         poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
         listener.accept().unwrap();

@@ -101,7 +101,7 @@ fn check(
     let program = |name: &str, folder: &Path| probe::program(name, path.as_deref(), folder);
     let sessions = || {
         let found = socket_paths::sessions(&client::find::folder(sources), &app.root);
-        found.iter().map(|session| session.pid).collect()
+        found.unwrap_or_default().iter().map(|session| session.pid).collect()
     };
     let ports = app.instances().filter_map(|id| app.port_of(id)).collect();
     let holders = probe::PortHolders::new(ports, &sessions);

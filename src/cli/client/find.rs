@@ -19,6 +19,9 @@ pub(in crate::cli) struct SessionInfo {
     pub(in crate::cli) report: Report,
 }
 
+/// Sessions, each with what it runs, or why it does not say so.
+type Answers = Vec<(Endpoint, Result<Report, Error>)>;
+
 /// Returns the application's folder; .foreman can say it too, pm.toml cannot.
 pub(in crate::cli) fn root(target: &TargetArgs, sources: &Sources) -> Result<PathBuf, Error> {
     let foreman = load::config::foreman(&sources.cwd)?.layer.session;
@@ -37,21 +40,20 @@ pub(in crate::cli) fn folder(sources: &Sources) -> PathBuf {
 
 /// Returns every session of a folder, each with what it runs, or why it does not say so. One that has just ended
 /// is none.
-pub(in crate::cli) fn of_root(
-    root: &Path,
-    sources: &Sources,
-) -> Vec<(Endpoint, Result<Report, Error>)> {
-    asked(&folder(sources), root, |_| true)
+pub(in crate::cli) fn of_root(folder: &Path, root: &Path) -> Result<Answers, Error> {
+    asked(folder, root, |_| true)
 }
 
 fn asked(
     folder: &Path,
     root: &Path,
     is_meant: impl Fn(&Endpoint) -> bool,
-) -> Vec<(Endpoint, Result<Report, Error>)> {
+) -> Result<Answers, Error> {
+    let is_listed =
+        |found: &Endpoint| sessions(folder, root).is_ok_and(|sessions| sessions.contains(found));
     let ask = |found: Endpoint| match report(&found) {
         Err(Error::Session { source, .. })
-            if source.kind() != ErrorKind::TimedOut && !sessions(folder, root).contains(&found) =>
+            if source.kind() != ErrorKind::TimedOut && !is_listed(&found) =>
         {
             None
         }
@@ -63,14 +65,16 @@ fn asked(
         }
         report => Some((report, found)),
     };
-    let found = sessions(folder, root).into_iter().filter(is_meant);
-    found.filter_map(ask).map(|(report, found)| (found, report)).collect()
+    let found = sessions(folder, root)
+        .map_err(|source| Error::RuntimeFolder { folder: folder.to_owned(), source })?;
+    let asked = found.into_iter().filter(is_meant).filter_map(ask);
+    Ok(asked.map(|(report, found)| (found, report)).collect())
 }
 
 /// Returns every session that is meant.
 pub(super) fn all(target: &TargetArgs, sources: &Sources) -> Result<Vec<SessionInfo>, Error> {
     let is_meant = |found: &Endpoint| target.session.is_none_or(|session| session == found.pid);
-    let asked = asked(&folder(sources), &root(target, sources)?, is_meant);
+    let asked = asked(&folder(sources), &root(target, sources)?, is_meant)?;
     asked
         .into_iter()
         .map(|(endpoint, report)| Ok(SessionInfo { endpoint, report: report? }))

@@ -65,7 +65,7 @@ pub(crate) fn named_instances(
     };
     let session = match find::one(&target, sources, &args.types, find::has_instances) {
         // What is wrong with the words is said of the Procfile.
-        Err(Error::NoSession { .. }) => return Ok(None),
+        Err(Error::NoSession { .. } | Error::RuntimeFolder { .. }) => return Ok(None),
         found => found?,
     };
     let chosen = find::chosen(&session.report, &args.types)?;
@@ -86,12 +86,13 @@ pub(crate) fn beside_others(
     args: &StartArgs,
     app: &App,
     procfile: &Path,
+    folder: &Path,
     sources: &Sources,
 ) -> Result<StartTarget, Error> {
     if args.another {
         return Ok(StartTarget::NewSession(None));
     }
-    let start_lock = match StartLock::take(&find::folder(sources), &app.root) {
+    let start_lock = match StartLock::take(folder, &app.root) {
         Ok(Some(start_lock)) => start_lock,
         Ok(None) => {
             return Err(Error::Refused {
@@ -111,7 +112,7 @@ pub(crate) fn beside_others(
         .filter(|wanted| wanted.count > 0)
         .map(|wanted| wanted.name.clone())
         .collect();
-    let sessions = of_procfile(app, procfile, sources)?;
+    let sessions = of_procfile(app, procfile, folder)?;
     let reports: Vec<_> =
         sessions.iter().map(|session| (session.endpoint.pid, &session.report)).collect();
     match judge(&wanted, &reports) {
@@ -145,16 +146,12 @@ pub(crate) fn beside_others(
 }
 
 /// Returns the sessions of the root and the Procfile, when none of them is about to end.
-fn of_procfile(
-    app: &App,
-    procfile: &Path,
-    sources: &Sources,
-) -> Result<Vec<find::SessionInfo>, Error> {
+fn of_procfile(app: &App, procfile: &Path, folder: &Path) -> Result<Vec<find::SessionInfo>, Error> {
     let mut ending = None;
     for _ in 0..POLLS {
         let mut sessions = Vec::new();
         ending = None;
-        for (endpoint, report) in find::of_root(&app.root, sources) {
+        for (endpoint, report) in find::of_root(folder, &app.root)? {
             match report {
                 Ok(report) if !is_of(&report, procfile) => {}
                 Ok(report) if report.ending => ending = Some(endpoint.pid),

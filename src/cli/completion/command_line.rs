@@ -61,7 +61,8 @@ impl CommandLine {
     pub(super) fn reports(&self) -> Vec<Report> {
         let target = self.target();
         let Ok(root) = find::root(&target, &self.sources) else { return Vec::new() };
-        let sessions = socket_paths::sessions(&find::folder(&self.sources), &root);
+        let sessions =
+            socket_paths::sessions(&find::folder(&self.sources), &root).unwrap_or_default();
         let report = |session: socket_paths::Endpoint| {
             let mut connection = Connection::open(&session.socket, Request::Status).ok()?;
             match connection.receive(Some(PATIENCE)).ok()? {

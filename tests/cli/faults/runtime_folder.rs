@@ -13,9 +13,14 @@ const READY: &str = "web: echo ready; exec cat\n";
 
 /// Ends a session that cannot be asked.
 #[track_caller]
-fn end(app: &Sandbox, mut session: Session) -> String {
+fn end(app: &Sandbox, session: Session) -> String {
     session.wait_for("| ready");
     assert!(refused(app, "status").contains("no session runs in"));
+    end_by_signal(app, session)
+}
+
+#[track_caller]
+fn end_by_signal(app: &Sandbox, mut session: Session) -> String {
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
     assert_eq!(session.stderr_so_far(), "");
@@ -48,7 +53,14 @@ fn a_folder_that_cannot_be_used_is_named_and_the_session_runs_without() {
         }
         let runtime = app.dir();
         let app = app.env("XDG_RUNTIME_DIR", runtime);
-        let output = end(&app, app.pm(["start", "-t", "60"]).spawn());
+        let session = app.pm(["start", "-t", "60"]).spawn();
+        session.wait_for("| ready");
+        for line in ["status", "stop web", "logs", "quit"] {
+            let error = refused(&app, line);
+            let cause = format!("cannot look for sessions in `{}`: {reason}\n", folder.display());
+            assert!(error.contains(&cause) && error.contains("hint: "), "{what}: {line}: {error}");
+        }
+        let output = end_by_signal(&app, session);
         let said = format!(
             "`pm status` and the like will not find this session: cannot make a socket in `{}`: {reason}",
             folder.display()
