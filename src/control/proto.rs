@@ -152,6 +152,9 @@ pub struct Report {
     /// Those of them whose instances have a terminal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub terminals: Vec<String>,
+    /// Those that ran, and were scaled to 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scaled_to_zero: Vec<String>,
     /// Every instance.
     pub instances: Vec<InstanceStatus>,
 }

@@ -45,6 +45,7 @@ pub(super) fn of(core: &Supervisor, procfile: &Path, now: Moment) -> Report {
         ending: core.is_ending(),
         types: app.types.iter().map(|known| known.name.clone()).collect(),
         terminals: has_terminal.map(|known| known.name.clone()).collect(),
+        scaled_to_zero: core.scaled_to_zero().map(|at| app.types[at].name.clone()).collect(),
         instances: instances.collect(),
     }
 }

@@ -43,6 +43,16 @@ pub struct Status {
 }
 
 impl Supervisor {
+    /// Returns the positions of process types whose instances were all scaled away.
+    pub fn scaled_to_zero(&self) -> impl Iterator<Item = usize> + '_ {
+        let is_at_zero = |process_type: u16| {
+            self.left.keys().any(|id| id.process_type == process_type)
+                && self.procs.of_type(process_type).next().is_none()
+        };
+        let types = 0..self.app.types.len();
+        types.filter(move |at| u16::try_from(*at).is_ok_and(is_at_zero))
+    }
+
     /// Returns what every instance does.
     pub fn status(&self, now: Moment) -> Vec<Status> {
         let one = |(id, proc): (InstanceId, &Proc)| Status {

@@ -111,6 +111,25 @@ fn of_starts_at_the_same_time_exactly_one_wins() {
 }
 
 #[test]
+fn a_type_that_was_scaled_to_zero_is_started_in_its_session() {
+    let app = two_types();
+    let session = started(&app, &["web", "worker=2"], 3);
+    for (start, count) in [("start worker", 1), ("start worker=3", 3)] {
+        done(&app, "scale worker=0");
+        assert_eq!(states(&app), "web.1 running");
+        let said = app.pm(start.split(' ')).run();
+        assert_eq!(said.code(), 0, "{start}: {said:#?}");
+        let wanted = format!("worker: started {}", in_session(&session));
+        assert!(said.stderr.contains(&wanted), "{start}: {said:#?}");
+        assert_eq!(states(&app).matches("worker").count(), count, "{start}");
+    }
+    assert_eq!(sockets(&app).len(), 1);
+    // What never ran in it gets a session of its own.
+    started(&app, &["clock"], 1);
+    assert_eq!(sockets(&app).len(), 2);
+}
+
+#[test]
 fn types_that_a_session_knows_and_does_not_run_are_started_in_it() {
     let app = app(&format!("web: {READY}\nworker: {READY}\njob: echo ready\n"));
     let session = started(&app, &[], 3);

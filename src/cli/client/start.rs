@@ -7,16 +7,15 @@ use nix::poll::{PollTimeout, poll};
 
 use super::args::{TargetArgs, WaitArgs};
 use super::{find, wait};
-use crate::app::formation::{self, Part};
-use crate::app::{App, select};
+use crate::app::App;
+use crate::app::formation;
 use crate::cli::args::StartArgs;
 use crate::cli::sources::Sources;
 use crate::cli::{diagnostics, layers};
-use crate::control::proto::{InstanceState, Report, Request, Targets};
+use crate::control::proto::{InstanceState, InstanceStatus, Report, Request, Targets};
 use crate::control::socket_paths::Endpoint;
 use crate::control::start_lock::StartLock;
 use crate::error::Error;
-use crate::resources::cpus;
 
 /// Between two looks whether a session has ended, in milliseconds.
 const POLL_MS: u16 = 50;
@@ -134,7 +133,7 @@ pub(crate) fn beside_others(
         Judgement::Down(places) => {
             for (at, names) in places {
                 let session = &sessions[at];
-                scale(session, &args.types, &names, sources)?;
+                scale(session, &args.types, (app, &names), sources)?;
                 let code = start(&session.endpoint, names, sources)?;
                 if code != 0 {
                     return Ok(StartTarget::Existing(code));
@@ -205,6 +204,14 @@ fn is_down(state: InstanceState) -> bool {
     }
 }
 
+/// Returns the states of the instances of a type.
+fn of_type<'a>(report: &'a Report, name: &'a str) -> impl Iterator<Item = InstanceState> + 'a {
+    let is_of = move |instance: &&InstanceStatus| {
+        instance.name.rsplit_once('.').is_some_and(|(of, _)| of == name)
+    };
+    report.instances.iter().filter(is_of).map(|instance| instance.state)
+}
+
 /// Says where the process types stand that are wanted.
 fn judge(wanted: &[String], sessions: &[(i32, &Report)]) -> Judgement {
     let mut running = Vec::new();
@@ -213,30 +220,26 @@ fn judge(wanted: &[String], sessions: &[(i32, &Report)]) -> Judgement {
     let mut unknown = Vec::new();
     let mut many = None;
     for name in wanted {
-        let states = |report: &Report| -> Vec<InstanceState> {
-            let of_type = |instance: &&crate::control::proto::InstanceStatus| {
-                instance.name.rsplit_once('.').is_some_and(|(of, _)| of == name)
-            };
-            report.instances.iter().filter(of_type).map(|instance| instance.state).collect()
-        };
-        let states: Vec<_> = sessions.iter().map(|(pid, report)| (*pid, states(report))).collect();
-        let runs = |states: &[InstanceState]| states.iter().any(|state| !is_down(*state));
-        if let Some((pid, _)) = states.iter().find(|(_, states)| runs(states)) {
+        let runs = |report: &Report| of_type(report, name).any(|state| !is_down(state));
+        if let Some((pid, _)) = sessions.iter().find(|(_, report)| runs(report)) {
             running.push((name.clone(), *pid));
             continue;
         }
-        let known: Vec<usize> = (0..states.len()).filter(|at| !states[*at].1.is_empty()).collect();
+        let knows = |report: &Report| {
+            of_type(report, name).next().is_some() || report.scaled_to_zero.contains(name)
+        };
+        let known: Vec<usize> = (0..sessions.len()).filter(|at| knows(sessions[*at].1)).collect();
         match known[..] {
             [] => unknown.push(name.clone()),
             [at] => {
-                stopped.push((name.clone(), states[at].0));
+                stopped.push((name.clone(), sessions[at].0));
                 match down.iter_mut().find(|(place, _)| *place == at) {
                     Some((_, names)) => names.push(name.clone()),
                     None => down.push((at, vec![name.clone()])),
                 }
             }
             [..] => {
-                let pids = known.iter().map(|at| states[*at].0).collect();
+                let pids = known.iter().map(|at| sessions[*at].0).collect();
                 many.get_or_insert((name.clone(), pids));
             }
         }
@@ -254,22 +257,24 @@ fn judge(wanted: &[String], sessions: &[(i32, &Report)]) -> Judgement {
     }
 }
 
-/// Gives the session as many instances as were asked for, where a count was.
+/// Gives the session as many instances as the start has: where a count was typed, and where it has none.
 fn scale(
     session: &find::SessionInfo,
     typed: &[String],
-    names: &[String],
+    (app, names): (&App, &[String]),
     sources: &Sources,
 ) -> Result<(), Error> {
-    let mut counts = Vec::new();
+    let mut with_count = Vec::new();
     for text in typed {
-        for Part { name, count } in formation::parse(text)? {
-            let Some(count) = count.map(|count| count.number(cpus::available)) else { continue };
-            let instances = session.report.instances.iter();
-            let has = instances.filter(|instance| select::fits(&name, &instance.name)).count();
-            if names.contains(&name) && has != usize::from(count) {
-                counts.push((name, count));
-            }
+        let parts = formation::parse(text)?.into_iter();
+        with_count.extend(parts.filter(|part| part.count.is_some()).map(|part| part.name));
+    }
+    let mut counts = Vec::new();
+    for wanted in app.types.iter().filter(|wanted| names.contains(&wanted.name)) {
+        let has = of_type(&session.report, &wanted.name).count();
+        let is_asked = has == 0 || with_count.contains(&wanted.name);
+        if is_asked && has != usize::from(wanted.count) {
+            counts.push((wanted.name.clone(), wanted.count));
         }
     }
     if counts.is_empty() {
@@ -294,7 +299,6 @@ fn start(session: &Endpoint, names: Vec<String>, sources: &Sources) -> Result<i3
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::proto::InstanceStatus;
 
     fn report(instances: &[(&str, InstanceState)]) -> Report {
         let instance = |(name, state): &(&str, InstanceState)| InstanceStatus {
@@ -316,6 +320,7 @@ mod tests {
             ending: false,
             types: Vec::new(),
             terminals: Vec::new(),
+            scaled_to_zero: Vec::new(),
             instances: instances.iter().map(instance).collect(),
         }
     }
@@ -329,6 +334,8 @@ mod tests {
         use InstanceState::{BackingOff, Done, Failed, Running, Stopped, Stopping, Waiting};
         let one = report(&[("web.1", Running), ("web.2", Stopped), ("job.1", Done)]);
         let two = report(&[("clock.1", Stopped), ("mail.1", Failed), ("cron.1", Stopping)]);
+        let mut two = two;
+        two.scaled_to_zero = names(&["none"]);
         let three = report(&[("slow.1", BackingOff), ("late.1", Waiting), ("mail.1", Stopped)]);
         let sessions = [(1, &one), (2, &two), (3, &three)];
         let judged = |wanted: &[&str]| judge(&names(wanted), &sessions);
@@ -342,6 +349,7 @@ mod tests {
             judged(&["clock", "job", "cron"]),
             Judgement::Down(vec![(1, names(&["clock", "cron"])), (0, names(&["job"]))])
         );
+        assert_eq!(judged(&["none"]), Judgement::Down(vec![(1, names(&["none"]))]));
         assert_eq!(judged(&["job", "new"]), Judgement::Mixed(vec![at("job", 1)], names(&["new"])));
         assert_eq!(judged(&["mail"]), Judgement::DownInMany("mail".into(), vec![2, 3]));
         assert_eq!(judge(&names(&["web"]), &[]), Judgement::New);

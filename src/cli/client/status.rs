@@ -141,6 +141,7 @@ mod tests {
             ending: false,
             types: vec!["web".into(), "worker".into()],
             terminals: Vec::new(),
+            scaled_to_zero: Vec::new(),
             instances: vec![web, job],
         };
         assert_eq!(
