@@ -7,7 +7,7 @@ use super::size::Size;
 /// What the kernel holds the processes of an instance to. `None`: what pm itself has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Most open files of one process (RLIMIT_NOFILE).
+    /// Limit of open files per process (RLIMIT_NOFILE).
     pub open_files: Option<u64>,
     /// How far it stands back for others.
     pub nice: Option<Nice>,

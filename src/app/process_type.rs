@@ -139,22 +139,22 @@ pub enum Role {
 /// Which ends of an instance lead to a new start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Restart {
-    /// None
+    /// Never
     Never,
-    /// Exit codes other than 0, and signals that pm did not send
+    /// After an exit code other than 0, or a signal that pm did not send
     OnFailure,
-    /// Every end
+    /// After every end
     Always,
 }
 
 /// Which end of an instance ends the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ExitOn {
-    /// The first end of any instance, with its code (foreman's rule); nothing is restarted
+    /// When the first instance ends, with its exit code; nothing is restarted
     First,
-    /// An instance that has failed for good, with its code
+    /// When an instance has failed for good, with its exit code
     Failure,
-    /// The end of the last instance, with the first code other than 0
+    /// When all instances have ended, with the first exit code other than 0
     All,
 }
 

@@ -15,8 +15,8 @@ use super::yes_or_no::YesOrNo;
 
 /// Run a Procfile application
 ///
-/// Every process type of the Procfile runs with as many instances as asked, each with its port and
-/// environment; their output is merged line by line; crashes are restarted; nothing is left behind.
+/// Each process type of the Procfile runs with as many instances as you ask for, each with its own port and
+/// environment. Their output is merged line by line, crashes are restarted, and a stop leaves nothing behind.
 #[derive(Debug, Parser)]
 #[command(
     name = "pm",
@@ -33,53 +33,55 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start the application, or only the named process types; or what a running session has stopped
+    /// Start the application, or only the named process types
+    ///
+    /// If a session of this folder already runs, what is stopped there is started in it.
     ///
     /// A second process, `procfile-guard`, stops every instance if pm itself is killed.
     Start(StartArgs),
-    /// Run one command with the application's environment
+    /// Run a command with the application's environment
     Run(RunArgs),
     /// Check the Procfile and the env files
     Check(CheckArgs),
     /// Show the environment that an instance would get
     ///
-    /// First what the application sets (the env files, pm.toml, `--set`, pm itself), each with where it comes
-    /// from; then how many variables it inherits from the environment, and with `--all` which.
+    /// First the variables that the application sets (env files, pm.toml, `--set`, pm itself), with their origin;
+    /// then the number of variables that it inherits, or with `--all` these variables.
     Env(EnvArgs),
     /// Print the JSON schema of pm.toml
     Schema,
     /// Write the application as units of an init system, a container engine or a cluster
     ///
-    /// Each instance starts exactly as `pm start` starts it: the same command through /bin/sh, the same
+    /// Each instance starts exactly as with `pm start`: the same command through /bin/sh, the same
     /// folder, PORT and values of the env files. The caller's own environment stays out.
     ///
-    /// Only files that pm wrote for the same application are replaced or removed; nothing is written
-    /// where anything else is in the way.
+    /// Only files that pm wrote for the same application are replaced or removed. Nothing is written if
+    /// any other file is in the way.
     #[command(after_long_help = export::formats())]
     Export(ExportArgs),
-    /// Show what the running session does
+    /// Show the instances of the running session
     #[command(visible_alias = "ps")]
     Status(client::StatusArgs),
-    /// Restart instances of the running session; reads the env files again
+    /// Restart instances of the running session, reading the env files again
     Restart(client::RestartArgs),
     /// Stop instances of the running session; they stay stopped
     Stop(client::StopArgs),
-    /// Change how many of a process type the running session has
+    /// Change how many instances of a process type the running session has
     Scale(client::ScaleArgs),
     /// Send a signal to instances of the running session
     Signal(client::SignalArgs),
-    /// Show the last output of the running session's instances
+    /// Show recent output of the running session
     Logs(client::LogsArgs),
-    /// Type on the terminal of one instance of the running session; Ctrl-] detaches
+    /// Connect the keyboard to the terminal of one instance; Ctrl-] detaches
     Attach(client::AttachArgs),
-    /// Read the Procfile and the env files again, and restart what is different
+    /// Read the Procfile and the env files again, and restart what has changed
     Reload(client::WholeArgs),
     /// End the running session
     Quit(client::WholeArgs),
-    /// Print the script that lets a shell complete pm's commands, options and process types
+    /// Print the completion script for a shell
     ///
-    /// Where the shell's start-up file has it: `source <(pm completions bash)` in ~/.bashrc, the same with
-    /// `zsh` in ~/.zshrc after compinit, and `pm completions fish | source` in ~/.config/fish/config.fish.
+    /// Add `source <(pm completions bash)` to ~/.bashrc, or the same with
+    /// `zsh` to ~/.zshrc after compinit, or `pm completions fish | source` to ~/.config/fish/config.fish.
     Completions(CompletionsArgs),
     /// Print pm's manual page, or write all of them to a folder
     #[command(hide = true)]
@@ -92,7 +94,7 @@ pub enum Command {
 /// Where pm's own settings are.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ConfigArgs {
-    /// Read this pm.toml [default: pm.toml in the root, if it is there]
+    /// Read this pm.toml [default: pm.toml in the root, if it exists]
     #[arg(long, value_name = "FILE", env = "PM_CONFIG")]
     pub config: Option<PathBuf>,
 }
@@ -105,16 +107,16 @@ pub struct StartArgs {
     pub types: Vec<String>,
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// One JSON object a line, for output lines and events
+    /// Write one JSON object per line, for output lines and events
     #[arg(long, env = "PM_JSON", value_parser = YesOrNo)]
     pub json: bool,
     /// Start the session in the background; `pm quit` ends it
     #[arg(long, env = "PM_DAEMON", value_parser = YesOrNo)]
     pub daemon: bool,
-    /// With `--daemon`: append its output to this file [default: pm.log in the root]
+    /// With `--daemon`: append the output to this file [default: pm.log in the root]
     #[arg(long, value_name = "FILE", env = "PM_LOG_FILE")]
     pub log: Option<PathBuf>,
-    /// Start a second session, although one of this folder and Procfile runs some of the types already
+    /// Start a second session even if one already runs some of these types
     #[arg(long, env = "PM_ANOTHER", value_parser = YesOrNo)]
     pub another: bool,
     /// This is the one in the background
@@ -131,7 +133,7 @@ pub struct SessionArgs {
     pub files: Flags<Files>,
     #[command(flatten)]
     pub session: Flags<Session>,
-    /// Behave as this tool: `foreman` is `--restart never --exit-on first`, `release` not special
+    /// Behave like this tool: `foreman` is `--restart never --exit-on first`, and `release` is not special
     #[arg(long = "as", value_name = "TOOL", env = "PM_AS", value_enum)]
     pub behave_as: Option<Tool>,
     #[command(flatten)]
@@ -143,7 +145,7 @@ pub struct SessionArgs {
 /// A tool whose rules pm can follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Tool {
-    /// foreman: no restarts, the first end ends all
+    /// foreman: no restarts, and the first process to end stops the others
     Foreman,
     /// pm's own rules
     Pm,
@@ -156,7 +158,7 @@ pub struct RunArgs {
     pub files: Flags<Files>,
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Give COMMAND to /bin/sh as one string
+    /// Pass COMMAND to /bin/sh as one string
     #[arg(short = 'c', long)]
     pub shell: bool,
     /// A process type of the Procfile, or a program and its arguments
@@ -178,10 +180,10 @@ pub struct CheckArgs {
     pub config: ConfigArgs,
     #[command(flatten)]
     pub layout: Flags<Layout>,
-    /// Exit 1 on warnings too
+    /// Exit with 1 on warnings, too
     #[arg(long, env = "PM_STRICT", value_parser = YesOrNo)]
     pub strict: bool,
-    /// One JSON object a finding
+    /// Write one JSON object per finding
     #[arg(long, env = "PM_JSON", value_parser = YesOrNo)]
     pub json: bool,
     #[command(flatten)]
@@ -190,16 +192,16 @@ pub struct CheckArgs {
 
 /// `pm env`
 ///
-/// Takes every option of `pm start`, so that `env` for `start` shows what that would do.
+/// Takes every option of `pm start`: replace `start` by `env` to see what it would do.
 #[derive(Debug, Args)]
 pub struct EnvArgs {
     /// The process type [default: the first of the Procfile]
     #[arg(value_name = "TYPE")]
     pub process_type: Option<String>,
-    /// Show the values; where no terminal shows them, of what is inherited too
+    /// Show values; without a terminal, also those of inherited variables
     #[arg(long)]
     pub show: bool,
-    /// Show what is inherited from the environment, too
+    /// Also list the variables inherited from the environment
     #[arg(long)]
     pub all: bool,
     /// Show each setting and where it comes from: flag, PM_ variable, pm.toml or .foreman

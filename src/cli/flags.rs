@@ -106,7 +106,7 @@ choices! {
     Files(flag) = flag.group == Group::Files;
     /// What the session is like.
     Session(flag) = flag.group == Group::Session;
-    /// How the merged log looks.
+    /// Format of the merged output.
     Output(flag) = flag.group == Group::Output;
     /// What an instance may use.
     Resources(flag) = flag.group == Group::Resources;
@@ -128,7 +128,7 @@ impl Choice for Exported {
             // `-t` is foreman's for a template.
             "timeout" => arg.short(None),
             "release" => {
-                arg.help("Let the one-shot type `release` run first, where the format can say so")
+                arg.help("Run the one-shot type `release` first, if the format supports it")
             }
             _ => arg,
         }

@@ -77,7 +77,7 @@ pub(super) fn shown(command: clap::Command) -> clap::Command {
     let options = OPTIONS.iter().filter_map(named).cloned().enumerate().map(|(at, arg)| {
         // A variable counts in the command itself, and the rest is said there.
         let arg = arg.env(Resettable::Reset).long_help(None::<&str>).display_order(at);
-        arg.help_heading("Options of the application, before the command or behind it")
+        arg.help_heading("Options of the application, before or after the command")
     });
     let options = options.collect::<Vec<_>>();
     command.args(options)

@@ -7,11 +7,7 @@ use super::spec::Spec;
 
 /// The tables of the file: name in the schema, heading, what is said of it.
 pub const TABLES: [(&str, &str, &str); 2] = [
-    (
-        "Defaults",
-        "[defaults]",
-        "Options of the session, and of every process type that has none of its own.",
-    ),
+    ("Defaults", "[defaults]", "Options of the session, and defaults of process types."),
     ("Process", "[process.NAME]", "Options of one process type of the Procfile."),
 ];
 
@@ -53,7 +49,7 @@ fn table(specs: impl Iterator<Item = &'static Spec>) -> Json {
 fn example() -> String {
     let mut text = String::from(
         "# Every key that pm.toml may have, with an example of its value. All are optional. A flag wins over a\n\
-         # PM_* variable, that over pm.toml, and that over .foreman. `pm env --settings` shows what counts.\n",
+         # PM_* variable, that over pm.toml, and that over .foreman. `pm env --settings` shows each value and its origin.\n",
     );
     let keys = |text: &mut String, specs: &mut dyn Iterator<Item = &'static Spec>| {
         for spec in specs {
@@ -75,7 +71,7 @@ fn example() -> String {
             ));
         }
     };
-    text.push_str("\n# Options of the session, and of every process type that has none of its own.\n[defaults]\n");
+    text.push_str("\n# Options of the session, and defaults of process types.\n[defaults]\n");
     keys(&mut text, &mut of_defaults());
     text.push_str("\n# Options of the process type `web`.\n[process.web]\n");
     keys(&mut text, &mut of_process());
@@ -134,7 +130,7 @@ mod tests {
         assert_eq!(process["properties"]["gc"]["type"], "string");
         assert_eq!(
             process["properties"]["max-restarts"]["description"],
-            "Restarts in a row, after which an instance has failed for good [default: 5]"
+            "Restarts in a row before an instance has failed for good [default: 5]"
         );
     }
 }

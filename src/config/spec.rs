@@ -97,7 +97,7 @@ pub enum Group {
     Files,
     /// What the session is like.
     Session,
-    /// How the merged log looks.
+    /// Format of the merged output.
     Output,
     /// What an instance may use.
     Resources,

@@ -58,25 +58,25 @@ macro_rules! settings {
 settings! {
     /// Options of a session. `None`: not said in this layer.
     SessionSettings(Scope::Session) {
-        /// The Procfile, from the root
+        /// The Procfile, relative to the root
         procfile: PathBuf = key("procfile").default("Procfile in the root").example(r#""Procfile.dev""#).flag(
             flag("procfile", "PM_PROCFILE").short('f').value("FILE").group(Group::Files).help(
                 "Read this Procfile\n\n\
-                 Without `-d`, the application's root is the folder of this file.",
+                 Without `-d`, the folder of this file is the application's root.",
             ),
         );
-        /// The application's root: commands run here, and .env is read here
+        /// Run commands in this folder, and read .env there
         root: PathBuf = key("root").tables(Tables::Nowhere)
             .flag(flag("root", "PM_ROOT").short('d').value("DIR").group(Group::Files));
-        /// Read these env files instead of .env; the later wins
+        /// Read these env files instead of .env; later files win
         env_files: Vec<PathBuf> = key("env-files").example(r#"[".env", ".env.local"]"#)
             .flag(flag("env", "PM_ENV").short('e').value("FILE,..").group(Group::Files));
-        /// Variables of every process type, over the env files and the environment
+        /// Variables of all process types; they win over the env files and the environment
         env: Variables = key("env").old_key("set").example(r#"{ RAILS_ENV = "development", WEB_MEMORY = 512 }"#).flag(
             flag("set", "PM_SET").value("KEY=VALUE").group(Group::Files)
-                .help("Set a variable over the env files and the environment"),
+                .help("Set a variable; wins over the env files and the environment"),
         );
-        /// How many of each; types that are not listed run 0 times unless `all=N`
+        /// How many instances of each type; types that are not listed run 0 times unless `all=N` is given
         formation: Vec<Part> = key("formation").example(r#""all=1,worker=2""#)
             .flag(flag("formation", "PM_FORMATION").short('m').value("all=1,web=2"));
         /// Port of the first type's first instance
@@ -87,36 +87,36 @@ settings! {
         /// Seconds between the stop signal and SIGKILL
         timeout: Duration = key("timeout").default("5").example("5")
             .flag(flag("timeout", "PM_TIMEOUT").short('t').value("SECONDS"));
-        /// When to colour
+        /// When to use colour
         color: Color = key("color").example(r#""auto""#).flag(
             flag("color", "PM_COLOR").short('c').value("WHEN").alone("always").group(Group::Output)
-                .help("Colour; `-c` alone is `always`"),
+                .help("When to use colour; `-c` alone is `always`"),
         );
-        /// Whether the time stands before each line
+        /// Show the time before each line
         timestamp: Switch = key("timestamp").example("true").flag(
             flag("no-timestamp", "PM_NO_TIMESTAMP").negative().group(Group::Output)
-                .help("No time before each line"),
+                .help("Omit the time before each line"),
         );
-        /// Form of the time, as in strftime(3)
+        /// Format of the time, as in strftime(3)
         timestamp_format: String = key("timestamp-format").default("%H:%M:%S").example(r#""%H:%M:%S""#)
             .flag(flag("timestamp-format", "PM_TIMESTAMP_FORMAT").value("FORMAT").group(Group::Output));
-        /// Whether time and name stand before each line
+        /// Show the time and the name before each line
         prefix: Switch = key("prefix").example("true").flag(
             flag("no-prefix", "PM_NO_PREFIX").negative().group(Group::Output)
-                .help("Lines alone, without time and name"),
+                .help("Omit the time and the name before each line"),
         );
-        /// Run these types without printing their output
+        /// Run these types without showing their output
         quiet: Vec<String> = key("quiet").example(r#"["clock"]"#)
             .flag(flag("quiet", "PM_QUIET").short('q').value("TYPE,..").group(Group::Output));
         /// Do not run these types
         except: Vec<String> = key("except").example(r#"["console"]"#)
             .flag(flag("except", "PM_EXCEPT").short('x').value("TYPE,.."));
-        /// Which end of an instance ends the session
+        /// When to shut everything down
         ///
-        /// There who sees a failure may repair it and `pm restart` that instance, while the others go on.
-        exit_on: ExitOn = key("exit-on").default("failure; all, when pm writes to a terminal").example(r#""failure""#)
-            .flag(flag("exit-on", "PM_EXIT_ON").value("WHICH"));
-        /// Run the one-shot type `release` first, alone; the others start when it has exited 0
+        /// On a terminal you can fix the cause and `pm restart` the failed instance while the others keep running.
+        exit_on: ExitOn = key("exit-on").default("failure; all, if pm writes to a terminal").example(r#""failure""#)
+            .flag(flag("exit-on", "PM_EXIT_ON").value("WHEN"));
+        /// Run the one-shot type `release` first, alone; start the others when it has exited with 0
         release: Switch = key("release").example("false").flag(flag("release", "PM_RELEASE"));
     }
 }
@@ -124,51 +124,51 @@ settings! {
 settings! {
     /// Options of a process type. `None`: not said in this layer.
     TypeSettings(Scope::Type) {
-        /// How many of each where no formation is asked for; `auto` is the number of CPUs
+        /// How many instances of each type if no formation is given; `auto` is the number of CPUs
         concurrency: Count = key("concurrency").tables(Tables::Process).example("2")
             .flag(per_type("concurrency", "PM_CONCURRENCY", "web=2,.."));
-        /// Memory budget of one instance: `512M`, `1.5G`; a bare number is MiB
+        /// Memory budget of one instance: `512M`, `1.5G`; a number alone is MiB
         ///
         /// Sets MEMORY_AVAILABLE, WEB_CONCURRENCY (budget / WEB_MEMORY, else 1) and a heap of 90 % of
         /// budget / WEB_CONCURRENCY for Node, JVM, Go and .NET, each only where nothing else sets it. An
-        /// instance that stays over its budget is stopped and restarted.
+        /// instance that stays over its budget is stopped gracefully and restarted.
         memory: Size = key("memory").example(r#""512M""#).flag(per_type("memory", "PM_MEMORY", "web=512M,.."));
-        /// What happens to an instance that stays over its budget: restart, warn or kill
+        /// What to do with an instance that stays over its budget: restart, warn or kill
         memory_action: MemoryAction = key("memory-action").default("restart").example(r#""restart""#)
             .flag(per_type("memory-action", "PM_MEMORY_ACTION", "web=warn,.."));
-        /// Heap of one worker, where it is not to be worked out from the budget
+        /// Heap of one worker, instead of one computed from the budget
         heap: Size = key("heap").example(r#""460M""#).flag(per_type("heap", "PM_HEAP", "web=460M,.."));
-        /// What garbage collection is to save: memory (`size`) or time (`speed`)
+        /// What garbage collection should save: memory (`size`) or time (`speed`)
         gc: Gc = key("gc").example(r#""speed""#).flag(per_type("gc", "PM_GC", "web=size,.."));
-        /// Which ends of an instance are restarted
+        /// When to restart an instance that has ended
         restart: Restart = key("restart").default("on-failure").example(r#""on-failure""#)
             .flag(flag("restart", "PM_RESTART").value("WHEN"));
-        /// Restarts in a row, after which an instance has failed for good
+        /// Restarts in a row before an instance has failed for good
         ///
-        /// The wait is 0.5 s, doubled each time to at most 30 s. 10 s of uptime forget earlier crashes.
+        /// The delay is 0.5 s, doubled each time up to 30 s. After 10 s of uptime the count starts again.
         max_restarts: u32 = key("max-restarts").default("5").example("5")
             .flag(flag("max-restarts", "PM_MAX_RESTARTS").value("N"));
-        /// The signal that asks an instance to end
+        /// Signal that asks an instance to stop
         stop_signal: Signal = key("stop-signal").default("TERM").example(r#""TERM""#);
-        /// Whom it goes to first; what is left of the group gets it when these have ended
+        /// Who gets the stop signal first; the rest of the group gets it when the program has ended
         stop_signal_to: Reach = key("stop-signal-to").default("program").example(r#""program""#);
-        /// Seconds between the stop signal and SIGKILL; `timeout` is this for all
+        /// Seconds between the stop signal and SIGKILL; `timeout` is the value for all types
         stop_timeout: Duration = key("stop-timeout").tables(Tables::Process).example("30");
-        /// Give each instance a terminal of its own
+        /// Give each instance its own terminal
         ///
-        /// So it keeps its colours, and does not hold its output back; `pm attach` types on it. Its lines are shown
-        /// without what would draw over others: cursor movement, erasing, titles, modes.
-        pty: Pty = key("pty").default("auto, when pm writes to a terminal").example(r#""auto""#)
+        /// So it keeps its colours and does not buffer its output, and `pm attach` can connect to it. Escape sequences
+        /// that would draw over other programs are removed: cursor movement, erasing, titles, modes.
+        pty: Pty = key("pty").default("auto: if pm writes to a terminal").example(r#""auto""#)
             .flag(flag("pty", "PM_PTY").value("WHEN"));
-        /// Most open files of one process
+        /// Limit of open files per process
         nofile: u64 = key("nofile").example("4096").flag(per_type("nofile", "PM_NOFILE", "web=1024,.."));
         /// Niceness, from -20 to 19
         nice: Nice = key("nice").example("0").flag(per_type("nice", "PM_NICE", "worker=10,.."));
-        /// CPUs of one instance: a number such as `1.5`, or a range of CPUs such as `0-3`
+        /// CPUs of one instance: an amount such as `1.5`, or a range of CPUs such as `0-3`
         cpus: CpuLimit = key("cpus").example(r#""0-3""#).flag(per_type("cpus", "PM_CPUS", "web=0-1,.."));
-        /// Variables of this type alone
+        /// Variables of this type only
         env: Variables = key("env").tables(Tables::Process).example(r#"{ NODE_ENV = "development" }"#);
-        /// The folder that its command runs in, from the root
+        /// Folder to run the command in, relative to the root
         directory: PathBuf = key("directory").tables(Tables::Process).example(r#""services/web""#);
     }
 }

@@ -12,13 +12,13 @@ use crate::config::value::{Color, seconds};
 /// Which session is meant.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TargetArgs {
-    /// The session runs this Procfile: without `-d`, its folder is the root
+    /// Find the session that runs this Procfile; without `-d`, its folder is the root
     #[arg(long, value_name = "FILE", env = "PM_PROCFILE")]
     pub procfile: Option<PathBuf>,
     /// The application's root [default: the current folder]
     #[arg(short = 'd', long, value_name = "DIR", env = "PM_ROOT")]
     pub root: Option<PathBuf>,
-    /// The session with this process id, where more than one runs in the root
+    /// Find the session with this process id, if several run in the root
     #[arg(long, value_name = "PID", env = "PM_SESSION")]
     pub session: Option<i32>,
 }
@@ -26,10 +26,10 @@ pub struct TargetArgs {
 /// How long to wait.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WaitArgs {
-    /// Do not wait until it is so
+    /// Do not wait for the change to complete
     #[arg(long)]
     pub no_wait: bool,
-    /// Wait for at most so long [default: as long as it takes]
+    /// Give up after SECONDS [default: wait as long as it takes]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "no_wait")]
     pub wait: Option<Duration>,
 }
@@ -37,7 +37,7 @@ pub struct WaitArgs {
 /// `pm status`
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Only these: `web`, `web.2`, `w*` [default: all]
+    /// Process types, instances or patterns: `web`, `web.2`, `w*` [default: all]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub struct StatusArgs {
     /// One JSON object
     #[arg(long)]
     pub json: bool,
-    /// Show it again every second, until Ctrl-C or the end of the session
+    /// Repeat every second, until Ctrl-C or the end of the session
     #[arg(long)]
     pub watch: bool,
 }
@@ -53,7 +53,7 @@ pub struct StatusArgs {
 /// How `pm stop` and `pm restart` stop instances.
 #[derive(Debug, Args)]
 pub struct StopOptions {
-    /// Time between the stop signal and SIGKILL, in place of the session's
+    /// Seconds between the stop signal and SIGKILL [default: the session's]
     #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub struct StopOptions {
 /// `pm restart`
 #[derive(Debug, Args)]
 pub struct RestartArgs {
-    /// Process types, instances or globs: `web`, `web.2`, `w*` [default: all but `release`]
+    /// Process types, instances or patterns: `web`, `web.2`, `w*` [default: all except `release`]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     #[command(flatten)]
@@ -75,7 +75,7 @@ pub struct RestartArgs {
 /// `pm stop`
 #[derive(Debug, Args)]
 pub struct StopArgs {
-    /// Process types, instances or globs: `web`, `web.2`, `w*`
+    /// Process types, instances or patterns: `web`, `web.2`, `w*`
     #[arg(value_name = "NAME", required = true)]
     pub names: Vec<String>,
     #[command(flatten)]
@@ -85,9 +85,9 @@ pub struct StopArgs {
 /// `pm scale`
 #[derive(Debug, Args)]
 pub struct ScaleArgs {
-    /// Process types and how many of each
+    /// Process types with the new number of instances
     ///
-    /// More get the next numbers and ports. Of too many, the highest numbers are stopped.
+    /// New instances get the next numbers and ports. Surplus instances are stopped from the highest number down.
     #[arg(value_name = "TYPE=N", required = true)]
     pub counts: Vec<String>,
     #[command(flatten)]
@@ -99,10 +99,10 @@ pub struct ScaleArgs {
 /// `pm signal`
 #[derive(Debug, Args)]
 pub struct SignalArgs {
-    /// A name or a number: `USR1`, `HUP`, `10`
+    /// Signal name or number: `USR1`, `HUP`, `10`
     #[arg(value_name = "SIGNAL")]
     pub signal: String,
-    /// Process types, instances or globs: `web`, `web.2`, `w*`
+    /// Process types, instances or patterns: `web`, `web.2`, `w*`
     #[arg(value_name = "NAME", required = true)]
     pub names: Vec<String>,
     #[command(flatten)]
@@ -112,24 +112,24 @@ pub struct SignalArgs {
 /// `pm logs`
 #[derive(Debug, Args)]
 pub struct LogsArgs {
-    /// Process types, instances or globs: `web`, `web.2`, `w*` [default: all]
+    /// Process types, instances or patterns: `web`, `web.2`, `w*` [default: all]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// Go on with what comes, until Ctrl-C or the end of the session
+    /// Keep following new output, until Ctrl-C or the end of the session
     #[arg(short = 'f', long)]
     pub follow: bool,
-    /// So many lines of each instance [default: all that are kept, up to 2000]
+    /// Show this many lines per instance [default: all that are kept, up to 2000]
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
-    /// Colour
+    /// When to use colour
     #[arg(short = 'c', long, value_name = "WHEN", env = "PM_COLOR", value_enum)]
     pub color: Option<Color>,
-    /// No time before each line
+    /// Omit the time before each line
     #[arg(long)]
     pub no_timestamp: bool,
-    /// Lines alone, without time and name
+    /// Omit the time and the name before each line
     #[arg(long)]
     pub no_prefix: bool,
 }
@@ -137,7 +137,7 @@ pub struct LogsArgs {
 /// `pm attach`
 #[derive(Debug, Args)]
 pub struct AttachArgs {
-    /// One instance: `web.2`, or `web` where there is one
+    /// Instance: `web.2`, or `web` if there is only one
     #[arg(value_name = "NAME")]
     pub name: String,
     #[command(flatten)]

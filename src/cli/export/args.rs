@@ -14,51 +14,51 @@ pub struct ExportArgs {
     /// The format: systemd, compose, kubernetes, ...; `--help` lists all and when to use which
     #[arg(value_name = "FORMAT")]
     pub format: Option<String>,
-    /// The folder that the files go to (inittab: a file, or `-`)
+    /// Folder to write the files to (inittab: a file, or `-`)
     #[arg(value_name = "LOCATION")]
     pub location: Option<PathBuf>,
     #[command(flatten)]
     pub files: Flags<Files>,
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// The application's name in files and units [default: the name of the root]
+    /// Name of the application in files and units [default: the name of the root]
     #[arg(short = 'a', long, value_name = "NAME", env = "PM_APP")]
     pub app: Option<String>,
-    /// The user that the processes run as [default: the application's name]
+    /// User that the processes run as [default: the application's name]
     #[arg(short = 'u', long, value_name = "USER", env = "PM_USER")]
     pub user: Option<String>,
-    /// The folder of log files [default: /var/log/APP]
+    /// Folder for log files [default: /var/log/APP]
     #[arg(short = 'l', long, value_name = "DIR", env = "PM_LOG")]
     pub log: Option<PathBuf>,
-    /// The folder of pid files [default: /var/run/APP]
+    /// Folder for pid files [default: /var/run/APP]
     #[arg(short = 'r', long, value_name = "DIR", env = "PM_RUN")]
     pub run: Option<PathBuf>,
     #[command(flatten)]
     pub session: Flags<Exported>,
-    /// Replace built-in templates by those in this folder, file by file
+    /// Use the templates in this folder instead of built-in ones of the same name
     ///
-    /// Then come those in ~/.config/pm/templates/FORMAT.
+    /// Templates in ~/.config/pm/templates/FORMAT are used next.
     #[arg(short = 'T', short_alias = 't', long, value_name = "DIR", env = "PM_TEMPLATE")]
     pub template: Option<PathBuf>,
-    /// The image that containers run (compose, quadlet, kubernetes, nomad)
+    /// Image that containers run (compose, quadlet, kubernetes, nomad)
     #[arg(long, value_name = "NAME", env = "PM_IMAGE")]
     pub image: Option<String>,
-    /// Keep values in a file of their own, readable by its owner alone, out of the units
+    /// Write values to a separate file that only its owner can read, not into the units
     #[arg(long, env = "PM_ENV_FILE", value_parser = YesOrNo)]
     pub env_file: bool,
-    /// Write for a person's own service manager (systemctl --user, LaunchAgents)
+    /// Write user units (systemctl --user, LaunchAgents)
     #[arg(long, env = "PM_USER_UNITS", value_parser = YesOrNo, conflicts_with = "user")]
     pub user_units: bool,
-    /// Close services in with systemd's sandbox options
+    /// Add systemd's sandbox options
     #[arg(long, env = "PM_HARDEN", value_parser = YesOrNo)]
     pub harden: bool,
-    /// Show what would change as a diff, values included, and write nothing
+    /// Show what would change as a diff, including values, and write nothing
     #[arg(long, conflicts_with_all = ["print", "verify"])]
     pub dry_run: bool,
     /// Print the files and write nothing
     #[arg(long, conflicts_with = "verify")]
     pub print: bool,
-    /// Run the consumer's own checker over the files, where one is installed
+    /// Check the files with the target's own checker, if it is installed
     #[arg(long)]
     pub verify: bool,
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub(crate) fn formats() -> String {
         text.push_str(&format!("  {:<12} {}\n", format.name, format.when));
     }
     text.push_str(
-        "\nOne machine: systemd, or what its init system is. Containers on one machine: compose, quadlet. \
+        "\nOne machine: systemd, or its own init system. Containers on one machine: compose, quadlet. \
          More than one machine: kubernetes, nomad.",
     );
     text

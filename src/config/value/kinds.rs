@@ -28,7 +28,7 @@ pub enum Switch {
 pub enum Color {
     /// On
     Always,
-    /// On for a terminal; NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE are heeded
+    /// On if pm writes to a terminal; NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE override this
     Auto,
     /// Off
     Never,
@@ -37,7 +37,7 @@ pub enum Color {
 /// When an instance gets a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Pty {
-    /// When pm's own standard output is one
+    /// If pm writes to a terminal
     Auto,
     /// Always
     Always,
