@@ -14,36 +14,42 @@ fn main() {
     divan::main();
 }
 
-/// Makes a read full of lines of this length, newline included, that ends inside a line.
-fn read_of(length: usize) -> Vec<u8> {
+/// Makes a stream of lines of this length, newline included: as much as one read, or four lines.
+fn stream_of(length: usize) -> Vec<u8> {
     let mut line = vec![b'x'; length - 1];
     line.push(b'\n');
-    line.iter().copied().cycle().take(READ).collect()
+    line.iter().copied().cycle().take(READ.max(4 * length)).collect()
 }
 
-#[divan::bench(args = [10, 100, 10_240])]
+#[divan::bench(args = [10, 100, 10_240, 1 << 20])]
 fn split(bencher: divan::Bencher<'_, '_>, length: usize) {
-    let bytes = read_of(length);
+    let bytes = stream_of(length);
+    let mut splitter = LineSplitter::default();
     bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
-        let mut splitter = LineSplitter::default();
         let mut lines = 0_usize;
-        splitter.push(divan::black_box(&bytes), |line| lines += line.len());
+        for read in divan::black_box(&bytes).chunks(READ) {
+            splitter.push(read, |line| lines += line.len());
+        }
+        splitter.clear();
         lines
     });
 }
 
-#[divan::bench(args = [10, 100, 10_240])]
+#[divan::bench(args = [10, 100, 10_240, 1 << 20])]
 fn split_and_render(bencher: divan::Bencher<'_, '_>, length: usize) {
-    let bytes = read_of(length);
+    let bytes = stream_of(length);
     let look = Look { color: false, timestamp: Some("%H:%M:%S".into()), prefix: true, width: 8 };
     let mut renderer = Renderer::new(look);
     let web = renderer.label("web.1", Some(0));
     renderer.set_time("12:00:00");
+    let mut splitter = LineSplitter::default();
     let mut out = Vec::new();
     bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
-        let mut splitter = LineSplitter::default();
         out.clear();
-        renderer.push(web, &mut splitter, divan::black_box(&bytes), &mut out);
+        for read in divan::black_box(&bytes).chunks(READ) {
+            renderer.push(web, &mut splitter, read, &mut out);
+        }
+        splitter.clear();
         out.len()
     });
 }
@@ -51,7 +57,7 @@ fn split_and_render(bencher: divan::Bencher<'_, '_>, length: usize) {
 /// The same where the lines are seen on a terminal: plain ones, and one with a colour in each.
 #[divan::bench(args = [false, true])]
 fn filter_and_render(bencher: divan::Bencher<'_, '_>, is_coloured: bool) {
-    let mut bytes = read_of(100);
+    let mut bytes = stream_of(100);
     if is_coloured {
         for line in bytes.chunks_exact_mut(100) {
             line[..14].copy_from_slice(b"\x1b[32minfo\x1b[0m ");
@@ -70,14 +76,32 @@ fn filter_and_render(bencher: divan::Bencher<'_, '_>, is_coloured: bool) {
     });
 }
 
-/// What `pm logs` costs while nobody asks for it.
+/// What `pm logs` costs while nobody asks for it, where a read is copied: the first ones of an instance, and
+/// those of a terminal.
 #[divan::bench(args = [1, 100])]
-fn keep(bencher: divan::Bencher<'_, '_>, instances: usize) {
-    let bytes = read_of(100);
+fn keep_a_copy(bencher: divan::Bencher<'_, '_>, instances: usize) {
+    let bytes = stream_of(100);
     let mut rings = vec![Ring::one_of(instances); instances];
     let mut at = 0_usize;
     bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
         at += 1;
         rings[at % instances].push(0, divan::black_box(&bytes));
+    });
+}
+
+/// The same where reads go straight into the history.
+#[divan::bench(args = [1, 100])]
+fn keep_in_place(bencher: divan::Bencher<'_, '_>, instances: usize) {
+    let bytes = stream_of(100);
+    let mut rings = vec![Ring::one_of(instances); instances];
+    for ring in &mut rings {
+        (0..8).for_each(|_| ring.push(0, &bytes));
+    }
+    let mut at = 0_usize;
+    bencher.counter(BytesCount::new(READ)).bench_local(|| {
+        at += 1;
+        let ring = &mut rings[at % instances];
+        let room: usize = ring.slots(READ).into_iter().flatten().map(|slot| slot.len()).sum();
+        ring.filled(0, divan::black_box(room)).map(<[u8]>::len)
     });
 }
