@@ -1,7 +1,7 @@
 //! What a terminal's line discipline adds, taken away: CR LF becomes LF. A CR anywhere else is the
 //! program's own.
 
-use memchr::memchr;
+use super::splitter::each_newline;
 
 /// Remembers a CR at the end of a read: the next byte says what it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,27 +20,30 @@ impl Fold {
             Some(b'\n') => self.held = 0,
             Some(_) => self.end(out),
         }
-        while let Some(at) = memchr(b'\r', bytes) {
-            out.extend_from_slice(&bytes[..at]);
-            bytes = &bytes[at..];
-            let run = bytes.iter().take_while(|byte| **byte == b'\r').count();
-            match bytes.get(run) {
-                None => {
-                    self.held = run;
-                    return;
-                }
-                Some(b'\n') => {}
-                Some(_) => out.extend_from_slice(&bytes[..run]),
-            }
-            bytes = &bytes[run..];
-        }
-        out.extend_from_slice(bytes);
+        let mut start = 0;
+        each_newline(bytes, |at| {
+            out.extend_from_slice(without_returns(&bytes[start..at]));
+            // The newline goes with what is behind it.
+            start = at;
+        });
+        let rest = without_returns(&bytes[start..]);
+        out.extend_from_slice(rest);
+        self.held = bytes.len() - start - rest.len();
     }
 
     /// Appends what was kept back.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         out.resize(out.len() + std::mem::take(&mut self.held), b'\r');
     }
+}
+
+/// Returns the bytes without the CRs at their end.
+#[inline]
+fn without_returns(mut bytes: &[u8]) -> &[u8] {
+    while let [rest @ .., b'\r'] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 #[cfg(test)]

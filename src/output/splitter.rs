@@ -97,7 +97,7 @@ impl LineSplitter {
 /// Calls `found` with the place of each newline. [`memchr_iter`] looks for the fastest instructions again at
 /// each line; to choose once a read saves a tenth of what short lines cost.
 #[inline]
-fn each_newline(bytes: &[u8], found: impl FnMut(usize)) {
+pub(super) fn each_newline(bytes: &[u8], found: impl FnMut(usize)) {
     #[cfg(target_arch = "x86_64")]
     if let Some(newline) = memchr::arch::x86_64::avx2::memchr::One::new(b'\n') {
         return newline.iter(bytes).for_each(found);
