@@ -2,10 +2,7 @@
 //! machine; `benches/compare` measures the whole program beside other managers.
 
 use divan::counter::BytesCount;
-use pm::output::history::Ring;
-use pm::output::render::Renderer;
-use pm::output::splitter::LineSplitter;
-use pm::output::{Lines, Look};
+use pm::output::{History, LineAssembler, LineSplitter, Look, TextRenderer};
 
 /// One read of the pump.
 const READ: usize = 64 << 10;
@@ -39,7 +36,7 @@ fn split(bencher: divan::Bencher<'_, '_>, length: usize) {
 fn split_and_render(bencher: divan::Bencher<'_, '_>, length: usize) {
     let bytes = stream_of(length);
     let look = Look { color: false, timestamp: Some("%H:%M:%S".into()), prefix: true, width: 8 };
-    let mut renderer = Renderer::new(look);
+    let mut renderer = TextRenderer::new(look);
     let web = renderer.label("web.1", Some(0));
     renderer.set_time("12:00:00");
     let mut splitter = LineSplitter::default();
@@ -64,12 +61,12 @@ fn filter_and_render(bencher: divan::Bencher<'_, '_>, is_coloured: bool) {
         }
     }
     let look = Look { color: true, timestamp: Some("%H:%M:%S".into()), prefix: true, width: 8 };
-    let mut renderer = Renderer::new(look);
+    let mut renderer = TextRenderer::new(look);
     let web = renderer.label("web.1", Some(0));
     renderer.set_time("12:00:00");
     let mut out = Vec::new();
     bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
-        let mut lines = Lines::filtered();
+        let mut lines = LineAssembler::filtered();
         out.clear();
         renderer.show(web, &mut lines, divan::black_box(&bytes), &mut out);
         out.len()
@@ -81,11 +78,11 @@ fn filter_and_render(bencher: divan::Bencher<'_, '_>, is_coloured: bool) {
 #[divan::bench(args = [1, 100])]
 fn keep_a_copy(bencher: divan::Bencher<'_, '_>, instances: usize) {
     let bytes = stream_of(100);
-    let mut rings = vec![Ring::one_of(instances); instances];
+    let mut histories = vec![History::one_of(instances); instances];
     let mut at = 0_usize;
     bencher.counter(BytesCount::new(bytes.len())).bench_local(|| {
         at += 1;
-        rings[at % instances].push(0, divan::black_box(&bytes));
+        histories[at % instances].push(0, divan::black_box(&bytes));
     });
 }
 
@@ -93,15 +90,15 @@ fn keep_a_copy(bencher: divan::Bencher<'_, '_>, instances: usize) {
 #[divan::bench(args = [1, 100])]
 fn keep_in_place(bencher: divan::Bencher<'_, '_>, instances: usize) {
     let bytes = stream_of(100);
-    let mut rings = vec![Ring::one_of(instances); instances];
-    for ring in &mut rings {
-        (0..8).for_each(|_| ring.push(0, &bytes));
+    let mut histories = vec![History::one_of(instances); instances];
+    for history in &mut histories {
+        (0..8).for_each(|_| history.push(0, &bytes));
     }
     let mut at = 0_usize;
     bencher.counter(BytesCount::new(READ)).bench_local(|| {
         at += 1;
-        let ring = &mut rings[at % instances];
-        let room: usize = ring.slots(READ).into_iter().flatten().map(|slot| slot.len()).sum();
-        ring.filled(0, divan::black_box(room)).map(<[u8]>::len)
+        let history = &mut histories[at % instances];
+        let room: usize = history.slots(READ).into_iter().flatten().map(|slot| slot.len()).sum();
+        history.filled(0, divan::black_box(room)).map(<[u8]>::len)
     });
 }

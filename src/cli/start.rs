@@ -16,7 +16,7 @@ use crate::app::{App, Stdio, Warning, formation, lint};
 use crate::error::Error;
 use crate::os;
 use crate::os::listeners::Listeners;
-use crate::output::Form;
+use crate::output::LogFormat;
 use crate::session::own_terminal::OwnTerminal;
 use crate::session::requests::{Control, Reread};
 
@@ -37,7 +37,7 @@ pub(crate) fn start(
     };
     let (settings, app, notices) = read(args, called_as, matches, sources, say)?;
     let form = match args.json {
-        true => Form::Json,
+        true => LogFormat::Json,
         false => log_style::text(&settings.session, &app, sources)?,
     };
     let procfile = settings.files.procfile(&sources.cwd);

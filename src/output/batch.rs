@@ -88,12 +88,12 @@ impl<W: AsFd> Sink for Batch<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::writer::Progress;
+    use crate::output::writer::WriteProgress;
     use std::io::{PipeReader, PipeWriter, Read};
 
-    fn batch() -> (Batch<PipeWriter>, PipeReader, Progress) {
+    fn batch() -> (Batch<PipeWriter>, PipeReader, WriteProgress) {
         let (reader, writer) = io::pipe().unwrap();
-        let progress = Progress::default();
+        let progress = WriteProgress::default();
         (Batch::new(Writer::new(writer, progress.clone())), reader, progress)
     }
 

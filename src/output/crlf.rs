@@ -5,11 +5,11 @@ use super::splitter::each_newline;
 
 /// Remembers a CR at the end of a read: the next byte says what it is.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Fold {
+pub(super) struct CrlfToLf {
     held: usize,
 }
 
-impl Fold {
+impl CrlfToLf {
     /// Appends the bytes without the CRs that stand before an LF.
     pub(super) fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         let more = bytes.iter().take_while(|byte| **byte == b'\r').count();
@@ -52,7 +52,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn folded(pieces: &[&[u8]]) -> Vec<u8> {
-        let (mut fold, mut out) = (Fold::default(), Vec::new());
+        let (mut fold, mut out) = (CrlfToLf::default(), Vec::new());
         for piece in pieces {
             fold.push(piece, &mut out);
         }

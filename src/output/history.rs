@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::IoSliceMut;
 
 /// Lines that are kept of an instance, where they have room.
-pub const LINES: usize = 2000;
+pub const HISTORY_LINES: usize = 2000;
 /// What all instances of a session may keep together.
 const TOTAL: usize = 8 << 20;
 /// What one instance may keep: 2,000 lines of 128 bytes; and when there are very many, at least.
@@ -14,7 +14,7 @@ const LEAST: usize = 16 << 10;
 
 /// Bytes that were read at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct KeptChunk {
     /// Milliseconds since 1970.
     pub at: i64,
     /// What was read, or the rest of it that is still kept.
@@ -23,7 +23,7 @@ pub struct Piece {
 
 /// The bytes, and how many came when.
 #[derive(Clone, Debug)]
-pub struct Ring {
+pub struct History {
     /// Grows up to `limit`, and is written round and round then.
     bytes: Vec<u8>,
     /// Where the next byte goes.
@@ -37,8 +37,8 @@ pub struct Ring {
     is_cut: bool,
 }
 
-impl Ring {
-    /// Makes the ring of one of so many instances.
+impl History {
+    /// Makes the history of one of so many instances.
     pub fn one_of(instances: usize) -> Self {
         Self::with_limit((TOTAL / instances.max(1)).clamp(LEAST, MOST))
     }
@@ -107,7 +107,7 @@ impl Ring {
             Some((time, length)) if *time == at => *length += count,
             Some(_) | None => self.pieces.push_back((at, count)),
         }
-        if self.pieces.len() > LINES
+        if self.pieces.len() > HISTORY_LINES
             && let Some((_, length)) = self.pieces.front()
         {
             self.drop_front(*length);
@@ -144,16 +144,16 @@ impl Ring {
     }
 
     /// Returns the last `lines` lines in the pieces that they came in; an unfinished one counts.
-    pub fn tail(&self, lines: usize) -> Vec<Piece> {
+    pub fn tail(&self, lines: usize) -> Vec<KeptChunk> {
         let bytes = self.parts().concat();
-        let start = self.start_of(&bytes, lines.min(LINES));
+        let start = self.start_of(&bytes, lines.min(HISTORY_LINES));
         let mut tail = Vec::new();
         let mut end = 0;
         for (at, length) in &self.pieces {
             let begin = start.max(end);
             end += length;
             if begin < end {
-                tail.push(Piece { at: *at, bytes: bytes[begin..end].to_vec() });
+                tail.push(KeptChunk { at: *at, bytes: bytes[begin..end].to_vec() });
             }
         }
         tail
@@ -179,64 +179,65 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn text(ring: &Ring, lines: usize) -> String {
-        let bytes: Vec<u8> = ring.tail(lines).into_iter().flat_map(|piece| piece.bytes).collect();
+    fn text(history: &History, lines: usize) -> String {
+        let bytes: Vec<u8> =
+            history.tail(lines).into_iter().flat_map(|piece| piece.bytes).collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
     #[test]
     fn the_last_lines_come_in_the_pieces_that_they_were_read_in() {
-        let mut ring = Ring::with_limit(100);
-        ring.push(1, b"one\ntw");
-        ring.push(2, b"o\nthree\n");
-        assert_eq!(text(&ring, 9), "one\ntwo\nthree\n");
-        assert_eq!(text(&ring, 2), "two\nthree\n");
-        assert_eq!(text(&ring, 1), "three\n");
-        assert_eq!(text(&ring, 0), "");
-        let pieces = ring.tail(2);
-        assert_eq!(pieces[0], Piece { at: 1, bytes: b"tw".to_vec() });
-        ring.push(2, b"four\n");
-        assert_eq!(ring.tail(2), [Piece { at: 2, bytes: b"three\nfour\n".to_vec() }]);
-        ring.push(3, b"name: ");
-        assert_eq!(text(&ring, 2), "four\nname: ");
-        assert!(ring.is_open());
+        let mut history = History::with_limit(100);
+        history.push(1, b"one\ntw");
+        history.push(2, b"o\nthree\n");
+        assert_eq!(text(&history, 9), "one\ntwo\nthree\n");
+        assert_eq!(text(&history, 2), "two\nthree\n");
+        assert_eq!(text(&history, 1), "three\n");
+        assert_eq!(text(&history, 0), "");
+        let pieces = history.tail(2);
+        assert_eq!(pieces[0], KeptChunk { at: 1, bytes: b"tw".to_vec() });
+        history.push(2, b"four\n");
+        assert_eq!(history.tail(2), [KeptChunk { at: 2, bytes: b"three\nfour\n".to_vec() }]);
+        history.push(3, b"name: ");
+        assert_eq!(text(&history, 2), "four\nname: ");
+        assert!(history.is_open());
     }
 
     #[test]
     fn what_is_cut_begins_with_a_whole_line() {
-        let mut ring = Ring::with_limit(10);
-        ring.push(1, b"abcdef\ngh\nij\n");
-        assert_eq!(text(&ring, 9), "gh\nij\n");
-        ring.push(2, b"klmnop\n");
-        assert_eq!(text(&ring, 9), "klmnop\n");
+        let mut history = History::with_limit(10);
+        history.push(1, b"abcdef\ngh\nij\n");
+        assert_eq!(text(&history, 9), "gh\nij\n");
+        history.push(2, b"klmnop\n");
+        assert_eq!(text(&history, 9), "klmnop\n");
     }
 
     #[test]
     fn no_more_than_2000_short_reads_are_kept() {
-        let mut ring = Ring::with_limit(1 << 20);
+        let mut history = History::with_limit(1 << 20);
         for at in 0..5000 {
-            ring.push(at, b"x\n");
+            history.push(at, b"x\n");
         }
-        assert_eq!(ring.pieces.len(), LINES);
-        assert_eq!(text(&ring, usize::MAX).len(), 2 * LINES - 2, "the first may be cut");
+        assert_eq!(history.pieces.len(), HISTORY_LINES);
+        assert_eq!(text(&history, usize::MAX).len(), 2 * HISTORY_LINES - 2, "the first may be cut");
     }
 
     proptest! {
         #[test]
-        fn a_ring_holds_the_end_of_what_came(
+        fn it_holds_the_end_of_what_came(
             reads in proptest::collection::vec((0_i64..5, proptest::collection::vec(
                 prop_oneof![Just(b'\n'), Just(b'x')], 0..40)), 0..20),
             lines in 0_usize..8,
         ) {
-            let mut ring = Ring::with_limit(64);
+            let mut history = History::with_limit(64);
             let mut all = Vec::new();
             for (at, bytes) in &reads {
-                ring.push(*at, bytes);
+                history.push(*at, bytes);
                 all.extend_from_slice(bytes);
             }
-            prop_assert!(ring.bytes.capacity() <= 64);
-            prop_assert_eq!(ring.pieces.iter().map(|(_, length)| length).sum::<usize>(), ring.kept);
-            let tail: Vec<u8> = ring.tail(lines).into_iter().flat_map(|piece| piece.bytes).collect();
+            prop_assert!(history.bytes.capacity() <= 64);
+            prop_assert_eq!(history.pieces.iter().map(|(_, length)| length).sum::<usize>(), history.kept);
+            let tail: Vec<u8> = history.tail(lines).into_iter().flat_map(|piece| piece.bytes).collect();
             prop_assert!(all.ends_with(&tail));
             let count = tail.split_inclusive(|byte| *byte == b'\n').count();
             prop_assert!(count <= lines);
@@ -248,7 +249,7 @@ mod tests {
                 prop_oneof![Just(b'\n'), any::<u8>()], 0..40)), 0..20),
             lines in 0_usize..8,
         ) {
-            let (mut copied, mut read) = (Ring::with_limit(64), Ring::with_limit(64));
+            let (mut copied, mut read) = (History::with_limit(64), History::with_limit(64));
             for (at, bytes) in &reads {
                 copied.push(*at, bytes);
                 if let Some(mut slots) = read.slots(40) {
@@ -268,9 +269,9 @@ mod tests {
 
     #[test]
     fn one_that_is_smaller_than_a_read_has_no_slots_for_it() {
-        let mut ring = Ring::with_limit(10);
-        ring.push(1, b"0123456789");
-        assert!(ring.slots(11).is_none());
-        assert!(ring.slots(10).is_some());
+        let mut history = History::with_limit(10);
+        history.push(1, b"0123456789");
+        assert!(history.slots(11).is_none());
+        assert!(history.slots(10).is_some());
     }
 }

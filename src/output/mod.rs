@@ -3,31 +3,30 @@
 //! One thread ([`pump`]) owns every pipe and stdout, so that no channel, copy or lock stands between
 //! what a child writes and the terminal, and lines cannot mix.
 
+mod assembler;
 mod batch;
 mod crlf;
 mod escape;
 mod filter;
-pub mod history;
-pub mod json;
-mod lines;
+mod history;
 mod message;
 mod modes;
-pub mod pump;
+mod pump;
 mod queries;
 mod ready;
-pub mod render;
-mod screen;
-pub mod splitter;
+mod render;
+mod splitter;
 mod style;
-pub mod subscription;
-pub mod writer;
+mod subscription;
+mod writer;
 
+pub use assembler::LineAssembler;
 pub use batch::Sink;
-pub use filter::Piece;
-pub use lines::Lines;
-pub use message::{FromPump, Say, Speaker, ToPump, Tone};
-pub use modes::{CALM, Modes};
+pub use filter::Fragment;
+pub use history::{HISTORY_LINES, History, KeptChunk};
+pub use message::{About, Level, Notice, PumpCommand, PumpEvent};
+pub use modes::{Modes, RESET_MODES};
 pub use pump::{Pump, PumpHandle};
-pub use render::{Form, Look};
-pub use screen::Voice;
-pub use subscription::{Follower, Part, Watcher};
+pub use render::{End, LabelId, LogFormat, Look, OutputSource, SYSTEM, TextRenderer};
+pub use splitter::LineSplitter;
+pub use subscription::{Chunk, MAX_SUBSCRIBERS, SendChunks, Subscriber, TerminalViewer};

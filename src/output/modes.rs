@@ -40,7 +40,7 @@ const MODES: [(u16, bool); 26] = [
 
 /// What makes a terminal usable of which it is not known what was set: nothing of it changes one that nobody has
 /// touched. Where there is no other screen to leave, the cursor goes back to where it was saved.
-pub const CALM: &[u8] = b"\x1b\\\x1b7\x1b[?1049l\x1b[?1047l\x1b[?47l\x1b7\x1b[r\x1b8\
+pub const RESET_MODES: &[u8] = b"\x1b\\\x1b7\x1b[?1049l\x1b[?1047l\x1b[?47l\x1b7\x1b[r\x1b8\
     \x1b[?1;5;9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026l\x1b[?7;25h\x1b[4l\x1b(B\x0f\x1b>\x1b[0m";
 
 /// Remembers what was set by the bytes that a terminal got.
@@ -218,7 +218,7 @@ mod tests {
         modes.note(
             b"\x1b[?1049h\x1b[?1047h\x1b[?47h\x1b[?25;7l\x1b[?1;5;1000;1006;2004h\x1b[2;9r\x1b[4h",
         );
-        modes.note(CALM);
+        modes.note(RESET_MODES);
         assert_eq!(modes.restore(), Modes::default().restore());
     }
 

@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr_iter};
 
 /// Past this, a line is broken rather than memory spent: 16 MiB.
-pub const LINE_LIMIT: usize = 16 << 20;
+pub(super) const LINE_LIMIT: usize = 16 << 20;
 /// What a buffer keeps allocated when no long line has come for a while.
 pub(super) const KEEP: usize = 64 << 10;
 

@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::IoSliceMut;
 
-use super::history::Ring;
+use super::history::History;
 use super::queries::without_questions;
 use super::render::SYSTEM;
 use crate::app::{InstanceId, select};
 
 /// As many may follow at a time: each may hold all that is kept in its queue.
-pub(crate) const FOLLOWERS: usize = 16;
+pub const MAX_SUBSCRIBERS: usize = 16;
 
 /// Bytes of an instance, as they were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part<'a> {
+pub struct Chunk<'a> {
     /// `web.1`
     pub name: &'a str,
     /// Milliseconds since 1970.
@@ -23,13 +23,13 @@ pub struct Part<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Sends parts to a follower, all or none of them; never blocks. A follower that is too slow loses some,
+/// Sends parts to a subscriber, all or none of them; never blocks. A subscriber that is too slow loses some,
 /// and its queue tells it how many lines.
-pub type SendParts = Box<dyn Fn(&[Part<'_>]) + std::marker::Send>;
+pub type SendChunks = Box<dyn Fn(&[Chunk<'_>]) + std::marker::Send>;
 
 /// Someone who asks for output.
-pub struct Follower {
-    /// Names it for [`super::ToPump::Unsubscribe`].
+pub struct Subscriber {
+    /// Names it for [`super::PumpCommand::Unsubscribe`].
     pub id: u64,
     /// Names or globs of instances; none: all.
     pub patterns: Vec<String>,
@@ -38,48 +38,51 @@ pub struct Follower {
     /// What comes later is sent too.
     pub follows: bool,
     /// The way to it. Dropped when nothing more comes.
-    pub send: SendParts,
+    pub send: SendChunks,
 }
 
-impl fmt::Debug for Follower {
+impl fmt::Debug for Subscriber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Follower").field("id", &self.id).field("patterns", &self.patterns).finish()
+        f.debug_struct("Subscriber")
+            .field("id", &self.id)
+            .field("patterns", &self.patterns)
+            .finish()
     }
 }
 
-impl Follower {
+impl Subscriber {
     fn wants(&self, name: &str) -> bool {
         self.patterns.is_empty() || self.patterns.iter().any(|it| select::fits(it, name))
     }
 }
 
 /// Someone who sees the terminal of a run as it is.
-pub struct Watcher {
-    /// Names it for [`super::ToPump::Unsubscribe`].
+pub struct TerminalViewer {
+    /// Names it for [`super::PumpCommand::Unsubscribe`].
     pub id: u64,
     /// The way to it. Dropped at the end of the run.
-    pub send: SendParts,
+    pub send: SendChunks,
 }
 
-impl fmt::Debug for Watcher {
+impl fmt::Debug for TerminalViewer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watcher").field("id", &self.id).finish()
+        f.debug_struct("TerminalViewer").field("id", &self.id).finish()
     }
 }
 
-/// Lines that a watcher sees at first, so that a prompt is there.
-const GLANCE: usize = 20;
+/// Lines that a viewer sees at first, so that a prompt is there.
+const SCREENFUL: usize = 20;
 
 /// What is kept of every instance, and who follows.
 #[derive(Debug, Default)]
-pub(super) struct Archive {
-    rings: HashMap<InstanceId, Ring>,
-    followers: Vec<Follower>,
+pub(super) struct Subscriptions {
+    histories: HashMap<InstanceId, History>,
+    subscribers: Vec<Subscriber>,
     /// How many instances share the memory.
     instances: usize,
 }
 
-impl Archive {
+impl Subscriptions {
     /// Counts one more instance.
     pub(super) fn expect(&mut self) {
         self.instances += 1;
@@ -89,15 +92,15 @@ impl Archive {
     #[inline]
     pub(super) fn push(&mut self, id: InstanceId, name: &str, at: i64, bytes: &[u8]) {
         let instances = self.instances;
-        self.rings.entry(id).or_insert_with(|| Ring::one_of(instances)).push(at, bytes);
-        pass_on(&self.followers, name, at, bytes);
+        self.histories.entry(id).or_insert_with(|| History::one_of(instances)).push(at, bytes);
+        pass_on(&self.subscribers, name, at, bytes);
     }
 
     /// Returns where the next read of an instance may put its bytes for [`Self::filled`], where there is such
     /// a place.
     #[inline]
     pub(super) fn slots(&mut self, id: InstanceId, most: usize) -> Option<[IoSliceMut<'_>; 2]> {
-        self.rings.get_mut(&id)?.slots(most)
+        self.histories.get_mut(&id)?.slots(most)
     }
 
     /// Keeps what a read has put into the slots, passes it on, and returns it.
@@ -109,17 +112,17 @@ impl Archive {
         at: i64,
         count: usize,
     ) -> [&[u8]; 2] {
-        let Some(ring) = self.rings.get_mut(&id) else { return [&[]; 2] };
+        let Some(ring) = self.histories.get_mut(&id) else { return [&[]; 2] };
         let parts = ring.filled(at, count);
         for bytes in parts.into_iter().filter(|bytes| !bytes.is_empty()) {
-            pass_on(&self.followers, name, at, bytes);
+            pass_on(&self.subscribers, name, at, bytes);
         }
         parts
     }
 
     /// Ends the last line of a pipe that has ended.
     pub(super) fn end(&mut self, id: InstanceId, name: &str, at: i64) {
-        if self.rings.get(&id).is_some_and(Ring::is_open) {
+        if self.histories.get(&id).is_some_and(History::is_open) {
             self.push(id, name, at, b"\n");
         }
     }
@@ -133,62 +136,65 @@ impl Archive {
 
     /// Passes a line on that is about the session to those who follow all of it.
     pub(super) fn announce(&self, at: i64, text: &str) {
-        for follower in self.followers.iter().filter(|follower| follower.patterns.is_empty()) {
+        for subscriber in
+            self.subscribers.iter().filter(|subscriber| subscriber.patterns.is_empty())
+        {
             let bytes = format!("{text}\n").into_bytes();
-            (follower.send)(&[Part { name: SYSTEM, at, bytes: &bytes }]);
+            (subscriber.send)(&[Chunk { name: SYSTEM, at, bytes: &bytes }]);
         }
     }
 
     /// Sends what is kept, in the order it came, and takes who follows.
     pub(super) fn subscribe<'a>(
         &mut self,
-        follower: Follower,
+        subscriber: Subscriber,
         name_of: impl Fn(InstanceId) -> Option<&'a str>,
     ) {
         let mut kept = Vec::new();
-        for (id, ring) in &self.rings {
-            let Some(name) = name_of(*id).filter(|name| follower.wants(name)) else { continue };
+        for (id, ring) in &self.histories {
+            let Some(name) = name_of(*id).filter(|name| subscriber.wants(name)) else { continue };
             kept.extend(
-                ring.tail(follower.history).into_iter().map(|piece| (piece.at, *id, name, piece)),
+                ring.tail(subscriber.history).into_iter().map(|piece| (piece.at, *id, name, piece)),
             );
         }
         kept.sort_by_key(|(at, id, _, _)| (*at, *id));
         let parts: Vec<_> = kept
             .iter()
-            .map(|(at, _, name, piece)| Part { name, at: *at, bytes: &piece.bytes })
+            .map(|(at, _, name, piece)| Chunk { name, at: *at, bytes: &piece.bytes })
             .collect();
         // One message: its queue is empty, and takes one of any length.
-        (follower.send)(&parts);
-        if follower.follows && self.followers.len() < FOLLOWERS {
-            self.followers.push(follower);
+        (subscriber.send)(&parts);
+        if subscriber.follows && self.subscribers.len() < MAX_SUBSCRIBERS {
+            self.subscribers.push(subscriber);
         }
     }
 
     /// Returns the last lines of an instance, as a terminal shows them.
     pub(super) fn glance(&self, id: InstanceId) -> Vec<u8> {
-        let Some(ring) = self.rings.get(&id) else { return Vec::new() };
-        let bytes: Vec<u8> = ring.tail(GLANCE).into_iter().flat_map(|piece| piece.bytes).collect();
+        let Some(ring) = self.histories.get(&id) else { return Vec::new() };
+        let bytes: Vec<u8> =
+            ring.tail(SCREENFUL).into_iter().flat_map(|piece| piece.bytes).collect();
         let on_terminal = |byte| if byte == b'\n' { vec![b'\r', b'\n'] } else { vec![byte] };
         without_questions(&bytes).into_iter().flat_map(on_terminal).collect()
     }
 
     pub(super) fn unsubscribe(&mut self, id: u64) {
-        self.followers.retain(|follower| follower.id != id);
+        self.subscribers.retain(|subscriber| subscriber.id != id);
     }
 
-    /// Lets all followers go.
+    /// Lets all subscribers go.
     pub(super) fn close(&mut self) {
-        self.followers.clear();
+        self.subscribers.clear();
     }
 
     pub(super) fn forget(&mut self, id: InstanceId) {
-        self.rings.remove(&id);
+        self.histories.remove(&id);
     }
 }
 
-fn pass_on(followers: &[Follower], name: &str, at: i64, bytes: &[u8]) {
-    for follower in followers.iter().filter(|follower| follower.wants(name)) {
-        (follower.send)(&[Part { name, at, bytes }]);
+fn pass_on(subscribers: &[Subscriber], name: &str, at: i64, bytes: &[u8]) {
+    for subscriber in subscribers.iter().filter(|subscriber| subscriber.wants(name)) {
+        (subscriber.send)(&[Chunk { name, at, bytes }]);
     }
 }
 
@@ -199,15 +205,15 @@ mod tests {
 
     type Log = Arc<Mutex<Vec<String>>>;
 
-    fn follower(patterns: &[&str], history: usize) -> (Follower, Log) {
+    fn subscriber(patterns: &[&str], history: usize) -> (Subscriber, Log) {
         let log = Log::default();
         let to = Arc::clone(&log);
-        let show = |part: &Part<'_>| {
+        let show = |part: &Chunk<'_>| {
             format!("{} {}", part.name, String::from_utf8_lossy(part.bytes).trim_end())
         };
-        let send = move |parts: &[Part<'_>]| to.lock().unwrap().extend(parts.iter().map(show));
+        let send = move |parts: &[Chunk<'_>]| to.lock().unwrap().extend(parts.iter().map(show));
         let patterns = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
-        (Follower { id: 1, patterns, history, follows: true, send: Box::new(send) }, log)
+        (Subscriber { id: 1, patterns, history, follows: true, send: Box::new(send) }, log)
     }
 
     const WEB: InstanceId = InstanceId { process_type: 0, number: 1 };
@@ -219,31 +225,31 @@ mod tests {
 
     #[test]
     fn history_is_in_order_and_what_follows_comes_without_a_gap() {
-        let mut archive = Archive::default();
-        archive.push(WEB, "web.1", 1, b"a\n");
-        archive.push(JOB, "job.1", 2, b"b\n");
-        archive.push(WEB, "web.1", 3, b"c\n");
-        let (all, log) = follower(&[], 10);
-        archive.subscribe(all, name_of);
-        archive.push(JOB, "job.1", 4, b"d\n");
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.push(WEB, "web.1", 1, b"a\n");
+        subscriptions.push(JOB, "job.1", 2, b"b\n");
+        subscriptions.push(WEB, "web.1", 3, b"c\n");
+        let (all, log) = subscriber(&[], 10);
+        subscriptions.subscribe(all, name_of);
+        subscriptions.push(JOB, "job.1", 4, b"d\n");
         assert_eq!(*log.lock().unwrap(), ["web.1 a", "job.1 b", "web.1 c", "job.1 d"]);
-        archive.unsubscribe(1);
-        archive.push(JOB, "job.1", 5, b"e\n");
+        subscriptions.unsubscribe(1);
+        subscriptions.push(JOB, "job.1", 5, b"e\n");
         assert_eq!(log.lock().unwrap().len(), 4);
     }
 
     #[test]
     fn what_pm_says_of_an_instance_is_kept_and_stands_on_lines_of_its_own() {
-        let mut archive = Archive::default();
-        archive.push(WEB, "web.1", 1, b"half");
-        archive.say(WEB, "web.1", 2, "exited with code 1");
-        archive.announce(2, "stopping");
-        let (all, log) = follower(&[], 10);
-        archive.subscribe(all, name_of);
-        archive.announce(3, "killing");
-        let (web, of_web) = follower(&["web"], 0);
-        archive.subscribe(web, name_of);
-        archive.announce(4, "ended");
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.push(WEB, "web.1", 1, b"half");
+        subscriptions.say(WEB, "web.1", 2, "exited with code 1");
+        subscriptions.announce(2, "stopping");
+        let (all, log) = subscriber(&[], 10);
+        subscriptions.subscribe(all, name_of);
+        subscriptions.announce(3, "killing");
+        let (web, of_web) = subscriber(&["web"], 0);
+        subscriptions.subscribe(web, name_of);
+        subscriptions.announce(4, "ended");
         let expected =
             ["web.1 half", "web.1 \nexited with code 1", "system killing", "system ended"];
         assert_eq!(*log.lock().unwrap(), expected);
@@ -252,88 +258,89 @@ mod tests {
 
     #[test]
     fn one_that_does_not_follow_gets_what_is_kept_and_no_more() {
-        let mut archive = Archive::default();
-        archive.push(WEB, "web.1", 1, b"a\n");
-        let (once, log) = follower(&[], 10);
-        archive.subscribe(Follower { follows: false, ..once }, name_of);
-        archive.push(WEB, "web.1", 2, b"b\n");
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.push(WEB, "web.1", 1, b"a\n");
+        let (once, log) = subscriber(&[], 10);
+        subscriptions.subscribe(Subscriber { follows: false, ..once }, name_of);
+        subscriptions.push(WEB, "web.1", 2, b"b\n");
         assert_eq!(*log.lock().unwrap(), ["web.1 a"]);
     }
 
     #[test]
     fn one_too_many_is_let_go_after_what_is_kept() {
-        let mut archive = Archive::default();
-        archive.push(WEB, "web.1", 1, b"a\n");
-        let logs: Vec<Log> = (0..=FOLLOWERS)
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.push(WEB, "web.1", 1, b"a\n");
+        let logs: Vec<Log> = (0..=MAX_SUBSCRIBERS)
             .map(|_| {
-                let (all, log) = follower(&[], 10);
-                archive.subscribe(all, name_of);
+                let (all, log) = subscriber(&[], 10);
+                subscriptions.subscribe(all, name_of);
                 log
             })
             .collect();
-        archive.push(WEB, "web.1", 2, b"b\n");
+        subscriptions.push(WEB, "web.1", 2, b"b\n");
         let counts: Vec<usize> = logs.iter().map(|log| log.lock().unwrap().len()).collect();
-        assert_eq!(counts, [[2; FOLLOWERS].as_slice(), &[1]].concat());
-        assert_eq!(Arc::strong_count(&logs[FOLLOWERS]), 1, "its way is dropped");
+        assert_eq!(counts, [[2; MAX_SUBSCRIBERS].as_slice(), &[1]].concat());
+        assert_eq!(Arc::strong_count(&logs[MAX_SUBSCRIBERS]), 1, "its way is dropped");
     }
 
     #[test]
     fn instances_share_the_memory() {
         for (instances, kept) in [(1, 256 << 10), (64, 128 << 10), (4096, 16 << 10)] {
-            let mut archive = Archive::default();
-            (0..instances).for_each(|_| archive.expect());
+            let mut subscriptions = Subscriptions::default();
+            (0..instances).for_each(|_| subscriptions.expect());
             for at in 0..10 {
-                archive.push(WEB, "web.1", at, &[b'x'; 64 << 10]);
+                subscriptions.push(WEB, "web.1", at, &[b'x'; 64 << 10]);
             }
-            let bytes: usize = archive.rings[&WEB].tail(9).iter().map(|it| it.bytes.len()).sum();
+            let bytes: usize =
+                subscriptions.histories[&WEB].tail(9).iter().map(|it| it.bytes.len()).sum();
             assert_eq!(bytes, kept, "{instances}");
         }
     }
 
     #[test]
     fn a_glance_is_the_last_twenty_lines_as_a_terminal_gets_them() {
-        let mut archive = Archive::default();
-        assert_eq!(archive.glance(WEB), b"");
-        archive.push(WEB, "web.1", 1, &b"old\n".repeat(30));
-        archive.push(WEB, "web.1", 2, b"new\n> \x1b[6n");
+        let mut subscriptions = Subscriptions::default();
+        assert_eq!(subscriptions.glance(WEB), b"");
+        subscriptions.push(WEB, "web.1", 1, &b"old\n".repeat(30));
+        subscriptions.push(WEB, "web.1", 2, b"new\n> \x1b[6n");
         let expected = [&b"old\r\n".repeat(18)[..], b"new\r\n> "].concat();
-        assert_eq!(archive.glance(WEB), expected);
+        assert_eq!(subscriptions.glance(WEB), expected);
     }
 
     #[test]
     fn a_name_that_is_forgotten_and_a_session_that_closes_leave_nothing_behind() {
-        let mut archive = Archive::default();
-        archive.push(WEB, "web.1", 1, b"a\n");
-        archive.push(JOB, "job.1", 1, b"b\n");
-        archive.forget(WEB);
-        let (all, log) = follower(&[], 10);
-        archive.subscribe(all, name_of);
-        archive.close();
-        archive.push(JOB, "job.1", 2, b"c\n");
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.push(WEB, "web.1", 1, b"a\n");
+        subscriptions.push(JOB, "job.1", 1, b"b\n");
+        subscriptions.forget(WEB);
+        let (all, log) = subscriber(&[], 10);
+        subscriptions.subscribe(all, name_of);
+        subscriptions.close();
+        subscriptions.push(JOB, "job.1", 2, b"c\n");
         assert_eq!(*log.lock().unwrap(), ["job.1 b"]);
     }
 
     #[test]
     fn only_an_unfinished_last_line_is_ended() {
-        let mut archive = Archive::default();
-        let (all, log) = follower(&[], 10);
-        archive.subscribe(all, name_of);
-        archive.end(WEB, "web.1", 1);
-        archive.push(WEB, "web.1", 2, b"a\n");
-        archive.end(WEB, "web.1", 3);
+        let mut subscriptions = Subscriptions::default();
+        let (all, log) = subscriber(&[], 10);
+        subscriptions.subscribe(all, name_of);
+        subscriptions.end(WEB, "web.1", 1);
+        subscriptions.push(WEB, "web.1", 2, b"a\n");
+        subscriptions.end(WEB, "web.1", 3);
         assert_eq!(*log.lock().unwrap(), ["web.1 a"]);
     }
 
     #[test]
     fn only_what_is_asked_for_is_sent() {
-        let mut archive = Archive::default();
-        archive.push(WEB, "web.1", 1, b"a\nb\n");
-        archive.push(JOB, "job.1", 2, b"c\n");
-        let (web, log) = follower(&["web"], 1);
-        archive.subscribe(web, name_of);
-        archive.push(JOB, "job.1", 3, b"d\n");
-        archive.push(WEB, "web.1", 3, b"e");
-        archive.end(WEB, "web.1", 4);
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.push(WEB, "web.1", 1, b"a\nb\n");
+        subscriptions.push(JOB, "job.1", 2, b"c\n");
+        let (web, log) = subscriber(&["web"], 1);
+        subscriptions.subscribe(web, name_of);
+        subscriptions.push(JOB, "job.1", 3, b"d\n");
+        subscriptions.push(WEB, "web.1", 3, b"e");
+        subscriptions.end(WEB, "web.1", 4);
         assert_eq!(*log.lock().unwrap(), ["web.1 b", "web.1 e", "web.1 "]);
     }
 }

@@ -10,46 +10,46 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Counts the bytes that the reader has taken, so that another thread can see whether it still reads.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<AtomicU64>);
+pub(super) struct WriteProgress(Arc<AtomicU64>);
 
-impl Progress {
+impl WriteProgress {
     /// Returns how many bytes have been written.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// Writes batches of whole lines. After the first failure everything is dropped: the session ends.
 #[derive(Debug)]
-pub struct Writer<F> {
+pub(super) struct Writer<F> {
     file: F,
-    progress: Progress,
+    progress: WriteProgress,
     lost: bool,
 }
 
 impl<F: AsFd> Writer<F> {
     /// Makes a writer on a descriptor, blocking or not.
-    pub fn new(file: F, progress: Progress) -> Self {
+    pub(super) fn new(file: F, progress: WriteProgress) -> Self {
         Self { file, progress, lost: false }
     }
 
     /// Returns whether a write has failed, so that nothing is shown any more.
-    pub fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         self.lost
     }
 
     /// Returns the descriptor.
-    pub fn fd(&self) -> &F {
+    pub(super) fn fd(&self) -> &F {
         &self.file
     }
 
     /// Takes the output for lost: its reader went away.
-    pub fn lose(&mut self) {
+    pub(super) fn lose(&mut self) {
         self.lost = true;
     }
 
     /// Writes everything, waiting for the reader as long as it takes. The error is given once.
-    pub fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() && !self.lost {
             match nix::unistd::write(&self.file, bytes) {
                 Ok(written) => {
@@ -91,7 +91,9 @@ mod tests {
         let mut got = Vec::new();
         std::thread::scope(|scope| {
             let sent = &sent;
-            scope.spawn(move || Writer::new(writer, Progress::default()).write_all(sent).unwrap());
+            scope.spawn(move || {
+                Writer::new(writer, WriteProgress::default()).write_all(sent).unwrap();
+            });
             reader.read_to_end(&mut got).unwrap();
         });
         assert_eq!(got.len(), sent.len());
@@ -100,7 +102,7 @@ mod tests {
     #[test]
     fn what_the_reader_has_taken_is_counted_and_nothing_after_the_loss() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let progress = Progress::default();
+        let progress = WriteProgress::default();
         let mut writer = Writer::new(writer, progress.clone());
         assert!(!writer.is_lost());
         writer.write_all(b"abc").unwrap();
@@ -121,7 +123,7 @@ mod tests {
     fn a_closed_reader_is_told_once_and_then_nothing_is_written() {
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        let mut writer = Writer::new(writer, Progress::default());
+        let mut writer = Writer::new(writer, WriteProgress::default());
         assert_eq!(writer.write_all(b"a").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert!(writer.is_lost());
         assert!(writer.write_all(b"b").is_ok());

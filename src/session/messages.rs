@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{App, Exit, InstanceId};
 use crate::app::{MemoryAction, Size};
-use crate::output::{Say, Speaker, Tone};
+use crate::output::{About, Level, Notice};
 use crate::supervisor::{Message, Next, Note, Verdict, Why};
 
 /// Says something about an instance, under its own name as foreman does.
@@ -17,18 +17,18 @@ pub(crate) fn note(
     id: InstanceId,
     note: &Note,
     why_it_runs: Option<&'static str>,
-) -> Say {
-    let speaker = Speaker::Instance(id);
+) -> Notice {
+    let about = About::Instance(id);
     match note {
         Note::Started { pid } => {
-            say(speaker, "started", format!("started with pid {pid}"), json!({ "pid": pid }))
+            say(about, "started", format!("started with pid {pid}"), json!({ "pid": pid }))
         }
         Note::CannotStart { error, stays_failed } => {
             let text = match stays_failed {
                 true => format!("{error}; {}", not_before(app, id)),
                 false => error.clone(),
             };
-            say(speaker, "cannot-start", text, json!({ "error": error })).failed()
+            say(about, "cannot-start", text, json!({ "error": error })).failed()
         }
         Note::OverBudget { used, budget } => {
             let size = budget.size;
@@ -40,11 +40,11 @@ pub(crate) fn note(
             let used_size = Size::from_bytes(*used).unwrap_or(size);
             let text = format!("uses {used_size}, over its budget of {size}{follows}");
             let facts = json!({ "used": used, "budget": size.bytes() });
-            say(speaker, "over-budget", text, facts).failed()
+            say(about, "over-budget", text, facts).failed()
         }
         Note::Killed { grace } => {
             let text = format!("did not stop within {}, killing it", short(*grace));
-            say(speaker, "killed", text, json!({ "after": grace.as_secs_f64() })).failed()
+            say(about, "killed", text, json!({ "after": grace.as_secs_f64() })).failed()
         }
         Note::Ended { exit, next, is_crash, stays_failed } => {
             let mut facts = exit_facts(*exit);
@@ -83,7 +83,7 @@ pub(crate) fn note(
                     }
                 }
             };
-            let ended = say(speaker, "ended", text, facts);
+            let ended = say(about, "ended", text, facts);
             if *is_crash { ended.failed() } else { ended }
         }
     }
@@ -102,7 +102,7 @@ fn why_it_cannot_run(code: i32) -> &'static str {
 }
 
 /// Says something about the session. `orphans` names what left the groups.
-pub(crate) fn message(app: &App, message: &Message, orphans: impl Fn() -> Vec<String>) -> Say {
+pub(crate) fn message(app: &App, message: &Message, orphans: impl Fn() -> Vec<String>) -> Notice {
     let (event, text, facts) = match message {
         Message::Stopping(why) => {
             let reason = match why {
@@ -140,7 +140,7 @@ pub(crate) fn message(app: &App, message: &Message, orphans: impl Fn() -> Vec<St
             ("killing", text, json!({ "processes": names }))
         }
     };
-    let said = say(Speaker::System, event, text, facts);
+    let said = say(About::Session, event, text, facts);
     if *message == Message::KillingOrphans { said.failed() } else { said }
 }
 
@@ -162,7 +162,7 @@ pub(crate) fn verdict(
     verdict: &Verdict,
     mut why_it_runs: impl FnMut(InstanceId) -> Option<&'static str>,
     orphans: &[(String, &'static str)],
-) -> Vec<Say> {
+) -> Vec<Notice> {
     let mut lines = Vec::new();
     if let Some(culprit) = verdict.culprit {
         let name = app.name_of(culprit.instance);
@@ -182,7 +182,7 @@ pub(crate) fn verdict(
         facts["process"] = name.into();
         facts["uptime"] = culprit.uptime.as_secs_f64().into();
         facts["restarts"] = culprit.restarts.into();
-        lines.push(say(Speaker::System, "verdict", text, facts).failed());
+        lines.push(say(About::Session, "verdict", text, facts).failed());
     }
     let (mut killed, mut left) = (Vec::new(), Vec::new());
     let were_killed = verdict.killed.iter().chain(&verdict.lost);
@@ -194,12 +194,12 @@ pub(crate) fn verdict(
     }
     if !killed.is_empty() {
         let text = format!("killed: {}", killed.join(", "));
-        lines.push(say(Speaker::System, "killed", text, json!({ "processes": killed })).failed());
+        lines.push(say(About::Session, "killed", text, json!({ "processes": killed })).failed());
     }
     left.extend_from_slice(orphans);
     for (name, why) in left {
         let text = format!("left running: {name}: {why}");
-        lines.push(say(Speaker::System, "left", text, json!({ "processes": [name] })).failed());
+        lines.push(say(About::Session, "left", text, json!({ "processes": [name] })).failed());
     }
     lines
 }
@@ -218,14 +218,14 @@ fn exit_facts(exit: Exit) -> Value {
     }
 }
 
-pub(crate) fn say(speaker: Speaker, event: &'static str, text: String, facts: Value) -> Say {
+pub(crate) fn say(about: About, event: &'static str, text: String, facts: Value) -> Notice {
     let facts = match facts {
         Value::Object(facts) => facts,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Map::new()
         }
     };
-    Say { speaker, tone: Tone::News, event, text, facts }
+    Notice { about, level: Level::Info, event, text, facts }
 }
 
 /// Writes a duration as a person says it: `0.5s`, `12s`, `3m 5s`, `2h 3m`.
@@ -319,13 +319,13 @@ mod tests {
 
     #[test]
     fn a_crash_is_told_apart_from_an_end_that_was_asked_for() {
-        let tone = |is_crash, next| {
+        let level = |is_crash, next| {
             let exit = Exit::Signal(Signal::TERM);
-            words(&Note::Ended { exit, next, is_crash, stays_failed: false }).tone
+            words(&Note::Ended { exit, next, is_crash, stays_failed: false }).level
         };
-        assert_eq!(tone(false, Next::Nothing), Tone::News);
-        assert_eq!(tone(false, Next::Again), Tone::News);
-        assert_eq!(tone(true, Next::Nothing), Tone::Failure);
+        assert_eq!(level(false, Next::Nothing), Level::Info);
+        assert_eq!(level(false, Next::Again), Level::Info);
+        assert_eq!(level(true, Next::Nothing), Level::Failure);
         assert_eq!(words(&Note::Started { pid: 5 }).line(), "-- started with pid 5");
     }
 
@@ -354,7 +354,7 @@ mod tests {
         words(note).text
     }
 
-    fn words(note: &Note) -> Say {
+    fn words(note: &Note) -> Notice {
         super::note(&app(), InstanceId { process_type: 0, number: 2 }, note, None)
     }
 

@@ -9,7 +9,7 @@ use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
 
 use crate::app::{App, Stdio};
-use crate::output::CALM;
+use crate::output::RESET_MODES;
 
 /// Gives the terminal back what it had, when this is dropped: at every end of pm but SIGKILL.
 pub(crate) struct OwnTerminal {
@@ -39,7 +39,7 @@ impl Drop for OwnTerminal {
         // One that was stopped (Ctrl-S) takes nothing, and is not waited for.
         let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
         if poll(&mut fds, PollTimeout::ZERO) == Ok(1) {
-            let _ = nix::unistd::write(&stdout, CALM);
+            let _ = nix::unistd::write(&stdout, RESET_MODES);
         }
     }
 }

@@ -14,8 +14,7 @@ use crate::control::outbox::Outbox;
 use crate::control::proto::{InstanceFailure, LogQuery, Response};
 use crate::control::server::ClientId;
 use crate::control::start_lock::StartLock;
-use crate::output::subscription::FOLLOWERS;
-use crate::output::{Follower, PumpHandle, Speaker, ToPump};
+use crate::output::{About, MAX_SUBSCRIBERS, PumpCommand, PumpHandle, Subscriber};
 use crate::supervisor::{Event, Failure, Reply, RequestId, Supervisor};
 
 /// Reads the application's files again, by the options that the session was started with. Returns what is
@@ -84,9 +83,9 @@ impl Requests {
     /// Counts a client that gets a stream, or says why it may not have one.
     pub(super) fn add_stream(&mut self, client: ClientId, stream: Stream) -> Result<(), Response> {
         let logs = self.streams.values().filter(|known| **known == Stream::Logs).count();
-        if stream == Stream::Logs && logs >= FOLLOWERS {
+        if stream == Stream::Logs && logs >= MAX_SUBSCRIBERS {
             return Err(Response::Refused {
-                reason: format!("{FOLLOWERS} others follow the output already"),
+                reason: format!("{MAX_SUBSCRIBERS} others follow the output already"),
                 hint: Some("`pm logs` without `-f` shows what is kept".to_owned()),
             });
         }
@@ -118,14 +117,14 @@ impl Requests {
             outbox.respond(response);
             return;
         }
-        let follower = Follower {
+        let follower = Subscriber {
             id: client.0,
             patterns: names,
             history: lines,
             follows: follow,
             send: subscriber::whole_lines(outbox),
         };
-        self.pump.post(ToPump::Subscribe(follower));
+        self.pump.post(PumpCommand::Subscribe(follower));
         self.pump.wake();
     }
 
@@ -140,7 +139,7 @@ impl Requests {
     pub(crate) fn client_left(&mut self, client: ClientId) -> Option<Event> {
         let id = RequestId(client.0);
         self.streams.remove(&client);
-        self.pump.post(ToPump::Unsubscribe(client.0));
+        self.pump.post(PumpCommand::Unsubscribe(client.0));
         self.pump.wake();
         self.waiting.remove(&id).map(|_| Event::Forgotten(id))
     }
@@ -168,8 +167,8 @@ impl Requests {
         })?;
         for text in warnings {
             let said = format!("warning: {text}");
-            let say = messages::say(Speaker::System, "warning", said, Value::Null).failed();
-            self.pump.post(ToPump::Say(say));
+            let say = messages::say(About::Session, "warning", said, Value::Null).failed();
+            self.pump.post(PumpCommand::Show(say));
             outbox.respond(Response::Warning { text });
         }
         Ok(app)

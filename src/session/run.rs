@@ -31,7 +31,9 @@ use crate::os::signals::{Heard, Signals};
 use crate::os::spawn::Spawner;
 use crate::os::watchdog::Watchdog;
 use crate::os::{daemon, inherited, malloc, orphans, processes};
-use crate::output::{Form, FromPump, Pump, PumpHandle, Say, Speaker, ToPump, Voice};
+use crate::output::{
+    About, LogFormat, Notice, OutputSource, Pump, PumpCommand, PumpEvent, PumpHandle,
+};
 use crate::supervisor::{Action, Event, Note, Supervisor};
 
 /// How long messages to the pump may wait for company.
@@ -41,7 +43,7 @@ const WAKE_EVERY: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 enum Input {
     Heard(Heard),
-    Pump(FromPump),
+    Pump(PumpEvent),
     Client(ClientEvent),
 }
 
@@ -49,7 +51,7 @@ enum Input {
 /// starts.
 pub(crate) fn run(
     app: Arc<App>,
-    form: Form,
+    form: LogFormat,
     zone: TimeZone,
     first: Vec<String>,
     control: Control,
@@ -57,7 +59,7 @@ pub(crate) fn run(
     let mut session = SessionLoop::open(app.clone(), form, zone, control)?;
     let first = first.into_iter().chain(session.warning.take()).chain(processes::missing());
     for text in first {
-        session.say(messages::say(Speaker::System, "notice", text, serde_json::Value::Null));
+        session.say(messages::say(About::Session, "notice", text, serde_json::Value::Null));
     }
     let mut core = Supervisor::new(app);
     let mut event = Event::Began;
@@ -118,7 +120,12 @@ struct SessionLoop {
 }
 
 impl SessionLoop {
-    fn open(app: Arc<App>, form: Form, zone: TimeZone, control: Control) -> Result<Self, Error> {
+    fn open(
+        app: Arc<App>,
+        form: LogFormat,
+        zone: TimeZone,
+        control: Control,
+    ) -> Result<Self, Error> {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
         malloc::give_back_what_is_freed();
         inherited::keep_from_children();
@@ -144,7 +151,7 @@ impl SessionLoop {
             .try_clone_to_owned()
             .map_err(fail("open standard output"))?;
         let (pump, _thread) =
-            job_control::keep_from(|| Pump::start(form, zone, voices(&app), stdout, tell))
+            job_control::keep_from(|| Pump::start(form, zone, sources(&app), stdout, tell))
                 .map_err(fail("start the output thread"))?;
         let tell = move |news| drop(clients.send(Input::Client(news)));
         let (opened, listener) = match Server::open(&control.folder, &app.root, tell) {
@@ -205,7 +212,7 @@ impl SessionLoop {
                     control.folder.display()
                 );
                 let said =
-                    messages::say(Speaker::System, "no-control", text, serde_json::Value::Null);
+                    messages::say(About::Session, "no-control", text, serde_json::Value::Null);
                 session.say(said.failed());
                 Ok(session)
             }
@@ -225,7 +232,7 @@ impl SessionLoop {
 
     fn say_no_trace(&mut self, path: &Path, error: &io::Error) {
         let text = format!("PM_TRACE: cannot write `{}`: {error}", path.display());
-        let said = messages::say(Speaker::System, "no-trace", text, serde_json::Value::Null);
+        let said = messages::say(About::Session, "no-trace", text, serde_json::Value::Null);
         self.say(said.failed());
     }
 
@@ -236,7 +243,7 @@ impl SessionLoop {
             Action::Read(run) => {
                 if let Some(at) = self.unread.iter().position(|(unread, _)| *unread == run) {
                     let (_, output) = self.unread.swap_remove(at);
-                    self.post(ToPump::Open(run, output));
+                    self.post(PumpCommand::Open(run, output));
                 }
             }
             // Alone in its session, a group is orphaned: SIGTSTP would do nothing to it (POSIX).
@@ -248,7 +255,7 @@ impl SessionLoop {
                 self.children.sweep(run);
                 self.terminals.remove(&run);
                 self.budgets.ended(run);
-                self.post(ToPump::Drop(run));
+                self.post(PumpCommand::CloseRun(run));
             }
             Action::StopHelpers(run, signal) => self.children.stop_helpers(run, signal),
             Action::StopOrphans(signal) => {
@@ -262,7 +269,7 @@ impl SessionLoop {
             }
             Action::Pause => self.clock.pause_during(|| self.job_control.obey()),
             Action::Reply(id, reply) => self.requests.answer(id, reply, &self.app),
-            Action::Forget(id) => self.post(ToPump::Forget(id)),
+            Action::Forget(id) => self.post(PumpCommand::Forget(id)),
             Action::Note(id, note) => {
                 let is_lost = matches!(note, Note::Ended { exit: Exit::Lost, .. });
                 let why = is_lost.then(|| self.children.why_it_runs(id)).flatten();
@@ -286,11 +293,11 @@ impl SessionLoop {
         }
     }
 
-    fn say(&mut self, say: Say) {
-        self.post(ToPump::Say(say));
+    fn say(&mut self, say: Notice) {
+        self.post(PumpCommand::Show(say));
     }
 
-    fn post(&mut self, message: ToPump) {
+    fn post(&mut self, message: PumpCommand) {
         self.pump.post(message);
         self.unseen = true;
     }
@@ -363,7 +370,7 @@ impl SessionLoop {
                 self.children.hear();
                 None
             }
-            Input::Pump(FromPump::Closed(run)) => {
+            Input::Pump(PumpEvent::Closed(run)) => {
                 self.queue.push_back(Event::OutputClosed { run });
                 None
             }
@@ -375,10 +382,10 @@ impl SessionLoop {
     }
 }
 
-fn voices(app: &App) -> Vec<Voice> {
-    app.instances().map(|id| voice(app, id)).collect()
+fn sources(app: &App) -> Vec<OutputSource> {
+    app.instances().map(|id| source(app, id)).collect()
 }
 
-fn voice(app: &App, id: InstanceId) -> Voice {
-    Voice { id, name: app.name_of(id), quiet: app.type_of(id).quiet }
+fn source(app: &App, id: InstanceId) -> OutputSource {
+    OutputSource { id, name: app.name_of(id), quiet: app.type_of(id).quiet }
 }

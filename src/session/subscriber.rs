@@ -5,12 +5,11 @@ use std::collections::HashSet;
 
 use crate::control::outbox::Outbox;
 use crate::control::proto::{self, Response};
-use crate::output::Part;
-use crate::output::subscription::SendParts;
+use crate::output::{Chunk, SendChunks};
 
 /// Returns the way to a client for parts of output.
-pub(super) fn unfiltered(outbox: Outbox) -> SendParts {
-    let send = move |parts: &[Part<'_>]| {
+pub(super) fn unfiltered(outbox: Outbox) -> SendChunks {
+    let send = move |parts: &[Chunk<'_>]| {
         let mut message = Vec::new();
         let mut lines = 0;
         for part in parts {
@@ -24,13 +23,13 @@ pub(super) fn unfiltered(outbox: Outbox) -> SendParts {
 
 /// As [`unfiltered`], for a client that is shown lines: after a loss, the rest of a line whose beginning was
 /// lost is lost too.
-pub(super) fn whole_lines(outbox: Outbox) -> SendParts {
+pub(super) fn whole_lines(outbox: Outbox) -> SendChunks {
     let torn = RefCell::new(HashSet::new());
-    let send = move |parts: &[Part<'_>]| {
+    let send = move |parts: &[Chunk<'_>]| {
         let mut torn = torn.borrow_mut();
         let mut message = Vec::new();
         let mut lines = 0;
-        for Part { name, at, bytes } in parts {
+        for Chunk { name, at, bytes } in parts {
             let mut bytes = *bytes;
             if torn.contains(*name) {
                 let Some(end) = memchr::memchr(b'\n', bytes) else { continue };
@@ -38,10 +37,10 @@ pub(super) fn whole_lines(outbox: Outbox) -> SendParts {
                 outbox.report_loss(1);
                 bytes = &bytes[end + 1..];
             }
-            lines += append(&mut message, Part { name, at: *at, bytes });
+            lines += append(&mut message, Chunk { name, at: *at, bytes });
         }
         if !message.is_empty() && !outbox.send(message, lines) {
-            for Part { name, bytes, .. } in parts {
+            for Chunk { name, bytes, .. } in parts {
                 match bytes.ends_with(b"\n") {
                     true => torn.remove(*name),
                     false => torn.insert((*name).to_owned()),
@@ -53,7 +52,7 @@ pub(super) fn whole_lines(outbox: Outbox) -> SendParts {
 }
 
 /// Appends what carries a part to a client, and returns its number of lines.
-fn append(message: &mut Vec<u8>, Part { name, at, bytes }: Part<'_>) -> u64 {
+fn append(message: &mut Vec<u8>, Chunk { name, at, bytes }: Chunk<'_>) -> u64 {
     if !bytes.is_empty() {
         message.extend(proto::line(Response::Output {
             name: name.to_owned(),
@@ -96,7 +95,7 @@ mod tests {
         let (mut connection, outbox, _server) = client(&scratch.path().join("pm"));
         let send = whole_lines(outbox);
         let bytes = [&b"end\n"[..], &vec![b'x'; 256 << 10], b"\nbegin "].concat();
-        let part = Part { name: "web.1", at: 0, bytes: &bytes };
+        let part = Chunk { name: "web.1", at: 0, bytes: &bytes };
         for _ in 0..100 {
             send(&[part]);
         }

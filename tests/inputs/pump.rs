@@ -6,7 +6,9 @@ use std::thread;
 
 use jiff::tz::TimeZone;
 use pm::app::{InstanceId, RunId};
-use pm::output::{Form, FromPump, Look, Pump, Say, Speaker, ToPump, Tone, Voice};
+use pm::output::{
+    About, Level, LogFormat, Look, Notice, OutputSource, Pump, PumpCommand, PumpEvent,
+};
 use proptest::prelude::*;
 
 const NAMES: [&str; 2] = ["a", "b"];
@@ -32,19 +34,22 @@ fn shown(look: Look, pieces: &[(usize, Vec<u8>)]) -> Vec<u8> {
         all.truncate(all.len() - THE_END.len());
         all
     });
-    let voice =
-        |index: usize| Voice { id: run(index).instance, name: NAMES[index].into(), quiet: false };
+    let source = |index: usize| OutputSource {
+        id: run(index).instance,
+        name: NAMES[index].into(),
+        quiet: false,
+    };
     let (tell, told) = channel();
     // After a failure nobody listens.
     let tell = move |message| drop(tell.send(message));
-    let voices = (0..NAMES.len()).map(voice).collect();
-    let started = Pump::start(Form::Text(look), TimeZone::UTC, voices, stdout, tell);
+    let sources = (0..NAMES.len()).map(source).collect();
+    let started = Pump::start(LogFormat::Text(look), TimeZone::UTC, sources, stdout, tell);
     // The thread ends by itself when its handle is gone.
     let (handle, _) = started.expect("a thread can be had");
     let mut writers: Vec<_> = (0..NAMES.len())
         .map(|index| {
             let (output, writer) = pipe().expect("a pipe can be had");
-            handle.post(ToPump::Open(run(index), output.into()));
+            handle.post(PumpCommand::Open(run(index), output.into()));
             writer
         })
         .collect();
@@ -55,12 +60,18 @@ fn shown(look: Look, pieces: &[(usize, Vec<u8>)]) -> Vec<u8> {
     drop(writers);
     for _ in NAMES {
         let closed = told.recv().expect("the pump tells of each end");
-        assert!(matches!(closed, FromPump::Closed(_)), "{closed:?}");
+        assert!(matches!(closed, PumpEvent::Closed(_)), "{closed:?}");
     }
     let facts = serde_json::Map::new();
     let text = "every instance has ended".into();
-    let tone = Tone::News;
-    handle.post(ToPump::Say(Say { speaker: Speaker::System, tone, event: "end", text, facts }));
+    let level = Level::Info;
+    handle.post(PumpCommand::Show(Notice {
+        about: About::Session,
+        level,
+        event: "end",
+        text,
+        facts,
+    }));
     handle.wake();
     reader.join().expect("the reader ends")
 }
@@ -74,8 +85,8 @@ fn pieces(speakers: usize) -> impl Strategy<Value = Vec<(usize, Vec<u8>)>> {
     proptest::collection::vec((0..speakers, piece), 0..12)
 }
 
-fn of(speaker: usize, pieces: &[(usize, Vec<u8>)]) -> Vec<u8> {
-    pieces.iter().filter(|(s, _)| *s == speaker).flat_map(|(_, piece)| piece.clone()).collect()
+fn of(about: usize, pieces: &[(usize, Vec<u8>)]) -> Vec<u8> {
+    pieces.iter().filter(|(s, _)| *s == about).flat_map(|(_, piece)| piece.clone()).collect()
 }
 
 proptest! {
@@ -97,15 +108,15 @@ proptest! {
         let out = out.strip_suffix(b"system | ").expect("pm speaks last");
         let mut heard = [Vec::new(), Vec::new()];
         for line in out.split_inclusive(|byte| *byte == b'\n') {
-            let said = (0..2).find_map(|speaker| {
-                Some((speaker, line.strip_prefix(format!("{} | ", NAMES[speaker]).as_bytes())?))
+            let said = (0..2).find_map(|about| {
+                Some((about, line.strip_prefix(format!("{} | ", NAMES[about]).as_bytes())?))
             });
-            let Some((speaker, said)) = said else { panic!("a line of nobody: {line:?}") };
-            heard[speaker].extend_from_slice(said);
+            let Some((about, said)) = said else { panic!("a line of nobody: {line:?}") };
+            heard[about].extend_from_slice(said);
         }
         // An unfinished line that was shown, and then another's, is over.
-        for (speaker, mut heard) in heard.into_iter().enumerate() {
-            let mut written = of(speaker, &pieces);
+        for (about, mut heard) in heard.into_iter().enumerate() {
+            let mut written = of(about, &pieces);
             written.retain(|byte| *byte != b'\n');
             heard.retain(|byte| *byte != b'\n');
             prop_assert_eq!(heard, written);

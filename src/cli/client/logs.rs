@@ -14,9 +14,7 @@ use crate::control::client::{Connection, Received};
 use crate::control::proto::{LogQuery, Report, Request, Response};
 use crate::error::Error;
 use crate::os;
-use crate::output::history::LINES;
-use crate::output::render::{LabelId, Renderer, SYSTEM};
-use crate::output::{Lines, Look, Tone};
+use crate::output::{HISTORY_LINES, LabelId, Level, LineAssembler, Look, SYSTEM, TextRenderer};
 
 const TIME: &str = "%H:%M:%S";
 
@@ -26,7 +24,7 @@ pub(crate) fn logs(args: &LogsArgs, sources: &Sources) -> Result<i32, Error> {
     let fail = |source| Error::Session { session: session.endpoint.pid, source };
     let request = Request::Logs(LogQuery {
         names: args.names.clone(),
-        lines: args.lines.unwrap_or(LINES),
+        lines: args.lines.unwrap_or(HISTORY_LINES),
         follow: args.follow,
     });
     let mut connection = Connection::open(&session.endpoint.socket, request).map_err(fail)?;
@@ -78,14 +76,14 @@ fn shown(bytes: &[u8]) -> Result<Reader, Error> {
 
 /// Makes lines of what comes in pieces.
 struct LogView {
-    renderer: Renderer,
+    renderer: TextRenderer,
     zone: TimeZone,
     types: Vec<String>,
     /// Those whose instances have a terminal.
     terminals: Vec<String>,
     /// What is shown is seen on a terminal.
     is_terminal: bool,
-    speakers: HashMap<String, (LabelId, Lines)>,
+    speakers: HashMap<String, (LabelId, LineAssembler)>,
     system: LabelId,
     has_time: bool,
 }
@@ -93,7 +91,7 @@ struct LogView {
 impl LogView {
     fn new(args: &LogsArgs, sources: &Sources, report: Report) -> Self {
         let longest = report.instances.iter().map(|instance| instance.name.len()).max();
-        let mut renderer = Renderer::new(Look {
+        let mut renderer = TextRenderer::new(Look {
             color: log_style::color(args.color, sources),
             timestamp: None,
             prefix: !args.no_prefix,
@@ -129,8 +127,8 @@ impl LogView {
             };
             let has_terminal = self.terminals.iter().any(|known| known == process_type);
             let lines = match has_terminal || self.is_terminal {
-                true => Lines::filtered(),
-                false => Lines::unchanged(),
+                true => LineAssembler::filtered(),
+                false => LineAssembler::unchanged(),
             };
             self.speakers.insert(name.to_owned(), (label, lines));
         }
@@ -145,7 +143,7 @@ impl LogView {
         let text = format!("{lines} lines lost: they came faster than they were read");
         // What was begun does not go on.
         let mut out = self.end();
-        self.renderer.say(self.system, Tone::Failure, &text, &mut out);
+        self.renderer.say(self.system, Level::Failure, &text, &mut out);
         out
     }
 

@@ -1,18 +1,21 @@
-//! How the log looks: the settings and the surroundings → [`Form`].
+//! How the log looks: the settings and the surroundings → [`LogFormat`].
 
 use crate::app::App;
 use crate::cli::sources::Sources;
 use crate::config::SessionSettings;
 use crate::config::value::{Color, Switch};
 use crate::error::Error;
-use crate::output::render::SYSTEM;
-use crate::output::{Form, Look};
+use crate::output::{LogFormat, Look, SYSTEM};
 
 /// foreman's form of the time.
 const TIMESTAMP: &str = "%H:%M:%S";
 
 /// Returns how the lines of the log look.
-pub(crate) fn text(session: &SessionSettings, app: &App, sources: &Sources) -> Result<Form, Error> {
+pub(crate) fn text(
+    session: &SessionSettings,
+    app: &App,
+    sources: &Sources,
+) -> Result<LogFormat, Error> {
     let format = session.timestamp_format.as_ref().map_or(TIMESTAMP, |format| &format.value);
     if let Err(error) = jiff::fmt::strtime::format(
         format,
@@ -25,7 +28,7 @@ pub(crate) fn text(session: &SessionSettings, app: &App, sources: &Sources) -> R
     }
     let is_off = |switch: Option<Switch>| switch == Some(Switch::Off);
     let longest = app.instances().map(|id| app.name_of(id).len()).max().unwrap_or(0);
-    Ok(Form::Text(Look {
+    Ok(LogFormat::Text(Look {
         color: color(session.color.as_ref().map(|color| color.value), sources),
         timestamp: (!is_off(session.timestamp.as_ref().map(|switch| switch.value)))
             .then(|| format.to_owned()),

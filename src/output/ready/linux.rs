@@ -11,21 +11,21 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::{Key, READY};
 
 /// What epoll gives back for the two descriptors that are no pipe of a child.
-const KNOCK: u64 = u64::MAX;
+const WAKEUP: u64 = u64::MAX;
 const STDOUT: u64 = u64::MAX - 1;
 
 /// Ends a wait from another thread.
 #[derive(Clone, Debug)]
-pub(in crate::output) struct Knocker(Arc<EventFd>);
+pub(in crate::output) struct Waker(Arc<EventFd>);
 
-impl Knocker {
+impl Waker {
     /// Ends the wait, or the next one.
-    pub(in crate::output) fn knock(&self) {
-        // The counter is full after 2^64 - 1 knocks; the other is awake then anyway.
+    pub(in crate::output) fn wake(&self) {
+        // The counter is full after 2^64 - 1 wake-ups; the other is awake then anyway.
         let _ = self.0.write(1);
     }
 
-    /// Returns whether every knock has been taken; takes those that have not.
+    /// Returns whether every wake-up has been taken; takes those that have not.
     #[cfg(test)]
     pub(in crate::output) fn is_taken(&self) -> bool {
         self.0.read() == Err(nix::errno::Errno::EAGAIN)
@@ -47,7 +47,7 @@ impl Ready {
     /// Returns what is ready.
     pub(in crate::output) fn keys(&self) -> impl Iterator<Item = Key> {
         self.events[..self.count].iter().filter_map(|event| match event.data() {
-            KNOCK => Some(Key::Knock),
+            WAKEUP => Some(Key::Wakeup),
             // A pipe without a reader is an error, a socket without one a hang-up; both are always reported.
             STDOUT => event
                 .events()
@@ -59,22 +59,22 @@ impl Ready {
 }
 
 /// The descriptors that are waited for.
-pub(in crate::output) struct Waiter {
+pub(in crate::output) struct Poller {
     epoll: Epoll,
-    knocks: Arc<EventFd>,
+    wakeups: Arc<EventFd>,
 }
 
-impl Waiter {
-    /// Makes one that waits for knocks, and for the loss of the reader of `stdout`.
-    pub(in crate::output) fn new(stdout: impl AsFd) -> nix::Result<(Self, Knocker)> {
+impl Poller {
+    /// Makes one that waits for wake-ups, and for the loss of the reader of `stdout`.
+    pub(in crate::output) fn new(stdout: impl AsFd) -> nix::Result<(Self, Waker)> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        let knocks = Arc::new(EventFd::from_flags(flags)?);
-        epoll.add(&*knocks, EpollEvent::new(EpollFlags::EPOLLIN, KNOCK))?;
+        let wakeups = Arc::new(EventFd::from_flags(flags)?);
+        epoll.add(&*wakeups, EpollEvent::new(EpollFlags::EPOLLIN, WAKEUP))?;
         // Reports a reader that goes away while nothing is written. Files have no such thing (EPERM).
         let _ = epoll.add(stdout, EpollEvent::new(EpollFlags::empty(), STDOUT));
-        let knocker = Knocker(Arc::clone(&knocks));
-        Ok((Self { epoll, knocks }, knocker))
+        let waker = Waker(Arc::clone(&wakeups));
+        Ok((Self { epoll, wakeups }, waker))
     }
 
     /// Waits for a source from now on, until its descriptor is closed.
@@ -103,10 +103,10 @@ impl Waiter {
         Ok(())
     }
 
-    /// Takes the knocks so far.
-    pub(in crate::output) fn open_door(&self) {
-        // An error is a knock that was taken already.
-        let _ = self.knocks.read();
+    /// Takes the wake-ups so far.
+    pub(in crate::output) fn take_wakeups(&self) {
+        // An error is a wake-up that was taken already.
+        let _ = self.wakeups.read();
     }
 }
 
@@ -123,10 +123,10 @@ mod tests {
 
     #[test]
     fn no_child_inherits_what_is_waited_with() {
-        let (waiter, _knocker) = Waiter::new(std::io::stdout()).unwrap();
+        let (poller, _knocker) = Poller::new(std::io::stdout()).unwrap();
         for flags in [
-            fcntl(&*waiter.knocks, FcntlArg::F_GETFD).unwrap(),
-            fcntl(&waiter.epoll.0, FcntlArg::F_GETFD).unwrap(),
+            fcntl(&*poller.wakeups, FcntlArg::F_GETFD).unwrap(),
+            fcntl(&poller.epoll.0, FcntlArg::F_GETFD).unwrap(),
         ] {
             assert_eq!(flags, FdFlag::FD_CLOEXEC.bits());
         }

@@ -1,4 +1,4 @@
-//! Waits until a pipe has something, stdout has lost its reader, or another thread knocks. epoll(7) on
+//! Waits until a pipe has something, stdout has lost its reader, or another thread wakes it. epoll(7) on
 //! Linux; elsewhere poll(2), to which every descriptor is named again at each wait.
 
 #[cfg(all(target_os = "linux", not(pm_portable)))]
@@ -11,7 +11,7 @@ mod portable;
 #[cfg(not(all(target_os = "linux", not(pm_portable))))]
 use portable as system;
 
-pub(super) use system::{Knocker, Ready, Waiter, pipe_holds};
+pub(super) use system::{Poller, Ready, Waker, pipe_holds};
 
 /// How many ready descriptors one wait reports.
 pub(super) const READY: usize = 64;
@@ -19,8 +19,8 @@ pub(super) const READY: usize = 64;
 /// Which descriptor it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
-    /// Another thread has knocked.
-    Knock,
+    /// Another thread has woken it.
+    Wakeup,
     /// stdout has lost its reader.
     Stdout,
     /// A pipe or terminal has something, or its writers are all gone.

@@ -15,12 +15,12 @@ const LARGEST_PIPE: usize = 64 << 10;
 
 /// Ends a wait from another thread.
 #[derive(Clone, Debug)]
-pub(in crate::output) struct Knocker(Arc<PipeWriter>);
+pub(in crate::output) struct Waker(Arc<PipeWriter>);
 
-impl Knocker {
+impl Waker {
     /// Ends the wait, or the next one.
-    pub(in crate::output) fn knock(&self) {
-        // A full pipe has knocks enough.
+    pub(in crate::output) fn wake(&self) {
+        // A full pipe has wake-ups enough.
         let _ = nix::unistd::write(&*self.0, &[1]);
     }
 }
@@ -41,18 +41,18 @@ impl Ready {
 }
 
 /// What is always waited for.
-pub(in crate::output) struct Waiter {
-    knocks: PipeReader,
+pub(in crate::output) struct Poller {
+    wakeups: PipeReader,
     has_reader: bool,
 }
 
-impl Waiter {
-    /// Makes one that waits for knocks, and for the loss of the reader of `stdout`.
-    pub(in crate::output) fn new(_stdout: impl AsFd) -> io::Result<(Self, Knocker)> {
-        let (knocks, writer) = io::pipe()?;
-        fcntl(&knocks, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+impl Poller {
+    /// Makes one that waits for wake-ups, and for the loss of the reader of `stdout`.
+    pub(in crate::output) fn new(_stdout: impl AsFd) -> io::Result<(Self, Waker)> {
+        let (wakeups, writer) = io::pipe()?;
+        fcntl(&wakeups, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok((Self { knocks, has_reader: true }, Knocker(Arc::new(writer))))
+        Ok((Self { wakeups, has_reader: true }, Waker(Arc::new(writer))))
     }
 
     /// Nothing to prepare: each wait is told of every source.
@@ -74,8 +74,8 @@ impl Waiter {
         sources: impl Iterator<Item = (u64, BorrowedFd<'fd>)>,
     ) -> nix::Result<()> {
         ready.0.clear();
-        let mut keys = vec![Key::Knock];
-        let mut fds = vec![PollFd::new(self.knocks.as_fd(), PollFlags::POLLIN)];
+        let mut keys = vec![Key::Wakeup];
+        let mut fds = vec![PollFd::new(self.wakeups.as_fd(), PollFlags::POLLIN)];
         if self.has_reader {
             keys.push(Key::Stdout);
             fds.push(PollFd::new(stdout.as_fd(), PollFlags::empty()));
@@ -91,17 +91,18 @@ impl Waiter {
         let lost = PollFlags::POLLERR | PollFlags::POLLHUP;
         let is_ready = |key: Key, fd: &PollFd<'_>| match key {
             Key::Stdout => fd.revents().is_some_and(|events| events.intersects(lost)),
-            Key::Knock | Key::Source(_) => fd.any().unwrap_or(true),
+            Key::Wakeup | Key::Source(_) => fd.any().unwrap_or(true),
         };
         let found = keys.into_iter().zip(&fds).filter(|(key, fd)| is_ready(*key, fd));
         ready.0.extend(found.map(|(key, _)| key));
         Ok(())
     }
 
-    /// Takes the knocks so far.
-    pub(in crate::output) fn open_door(&self) {
+    /// Takes the wake-ups so far.
+    pub(in crate::output) fn take_wakeups(&self) {
         let mut taken = [0; 64];
-        while nix::unistd::read(&self.knocks, &mut taken).is_ok_and(|count| count == taken.len()) {}
+        while nix::unistd::read(&self.wakeups, &mut taken).is_ok_and(|count| count == taken.len()) {
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::control::outbox::Outbox;
 use crate::control::proto::Response;
 use crate::control::server::ClientId;
 use crate::os::pty::Size;
-use crate::output::{ToPump, Watcher};
+use crate::output::{PumpCommand, TerminalViewer};
 use crate::session::console::Console;
 use crate::session::requests::{Stream, select_instances};
 use crate::session::{input_sink, subscriber};
@@ -31,8 +31,8 @@ impl SessionLoop {
                 console.set_viewer_size(client, size);
                 outbox.respond(Response::Attached);
                 outbox.attach(input_sink::for_console(console, client));
-                let watcher = Watcher { id: client.0, send: subscriber::unfiltered(outbox) };
-                self.pump.post(ToPump::Watch(run, watcher));
+                let viewer = TerminalViewer { id: client.0, send: subscriber::unfiltered(outbox) };
+                self.pump.post(PumpCommand::View(run, viewer));
                 self.pump.wake();
             }
             Err(body) => outbox.respond(body),

@@ -1,16 +1,16 @@
 //! What the loop does about children: it starts them, takes the news of them, and looks after the watchdog.
 
-use super::{SessionLoop, voice};
+use super::{SessionLoop, source};
 use crate::app::{RunId, Stdio};
 use crate::os::watchdog;
-use crate::output::{Speaker, ToPump};
+use crate::output::{About, PumpCommand};
 use crate::session::messages;
 use crate::supervisor::Event;
 
 impl SessionLoop {
     /// Starts the command of a run.
     pub(super) fn spawn(&mut self, run: RunId) {
-        self.post(ToPump::Voice(voice(&self.app, run.instance)));
+        self.post(PumpCommand::AddSource(source(&self.app, run.instance)));
         let terminals = match self.app.type_of(run.instance).stdio {
             Stdio::Pipes => self.terminals.len(),
             Stdio::Terminal => self.terminals.len() + 1,
@@ -41,7 +41,7 @@ impl SessionLoop {
 
     fn say_unguarded(&mut self, why: &str) {
         let text = format!("{why}: if pm is killed by SIGKILL, what it started stays");
-        let said = messages::say(Speaker::System, "unguarded", text, serde_json::Value::Null);
+        let said = messages::say(About::Session, "unguarded", text, serde_json::Value::Null);
         self.say(said.failed());
         self.pump.wake();
     }
@@ -50,7 +50,7 @@ impl SessionLoop {
         match news {
             watchdog::WatchdogEvent::Replaced => {
                 let text = "the guard process was killed; another has taken its place".to_owned();
-                self.say(messages::say(Speaker::System, "guarded", text, serde_json::Value::Null));
+                self.say(messages::say(About::Session, "guarded", text, serde_json::Value::Null));
                 self.pump.wake();
             }
             watchdog::WatchdogEvent::Missing(error) => self.say_unguarded(&format!(

@@ -10,7 +10,7 @@ use super::{Input, SessionLoop};
 use crate::app::Signal;
 use crate::os::daemon;
 use crate::os::signals::Heard;
-use crate::output::{FromPump, ToPump};
+use crate::output::{PumpCommand, PumpEvent};
 use crate::session::messages;
 use crate::supervisor::Supervisor;
 
@@ -39,8 +39,8 @@ fn tell_loss(mut stderr: impl Write + AsFd, error: &str, launched: bool) {
 
 impl SessionLoop {
     /// Remembers why and with what exit code the output was lost, if that is the news.
-    pub(super) fn note_loss(&mut self, news: &FromPump) {
-        let FromPump::OutputLost(kind, error) = news else { return };
+    pub(super) fn note_loss(&mut self, news: &PumpEvent) {
+        let PumpEvent::OutputLost(kind, error) = news else { return };
         // As for a filter that dies of SIGPIPE: the caller sees that the output was cut.
         let is_closed = *kind == io::ErrorKind::BrokenPipe;
         self.lost = Some(if is_closed { 128 + nix::libc::SIGPIPE } else { 1 });
@@ -73,7 +73,7 @@ impl SessionLoop {
     /// Waits until everything is written, for as long as the reader takes something.
     fn flush(&mut self) {
         let (sender, done) = crossbeam_channel::bounded(1);
-        self.post(ToPump::Flush(sender));
+        self.post(PumpCommand::Flush(sender));
         self.pump.wake();
         let inputs = self.inputs.clone();
         let mut seen = (self.pump.progress(), self.clock.now());

@@ -1,8 +1,6 @@
 //! Output: the bytes that come are the bytes that are shown, whatever pieces they come in.
 
-use pm::output::render::{End, LabelId, Renderer};
-use pm::output::splitter::LineSplitter;
-use pm::output::{Lines, Look, Piece};
+use pm::output::{End, Fragment, LabelId, LineAssembler, LineSplitter, Look, TextRenderer};
 
 /// What must hold of every stream of bytes. The first five bytes say how it comes: its longest piece, and
 /// the seed of the pieces, of who writes each, and of the silences between them.
@@ -66,14 +64,14 @@ fn pieces_make_the_same_lines(pieces: &[&[u8]], stream: &[u8], longest: usize) {
 
 /// A renderer and one splitter for each of its speakers, fed as the pump does it.
 struct Shown {
-    renderer: Renderer,
+    renderer: TextRenderer,
     speakers: Vec<(LabelId, LineSplitter)>,
     out: Vec<u8>,
 }
 
 impl Shown {
     fn new(look: Look, names: &[&str]) -> Self {
-        let mut renderer = Renderer::new(look);
+        let mut renderer = TextRenderer::new(look);
         let label =
             |(at, name): (usize, &&str)| (renderer.label(name, Some(at)), LineSplitter::default());
         let speakers = names.iter().enumerate().map(label).collect();
@@ -157,11 +155,11 @@ fn speakers_never_share_a_line(pieces: &[&[u8]], dice: &mut Dice) {
 
 /// Returns what is shown without screen control, and with `pause` told where the program is silent.
 fn filtered(pieces: &[&[u8]], mut pause: impl FnMut() -> bool) -> Vec<Vec<u8>> {
-    let mut lines = Lines::filtered();
+    let mut lines = LineAssembler::filtered();
     let mut out = Vec::new();
-    let mut show = |piece: Piece<'_>| match piece {
-        Piece::Line(bytes) | Piece::Part(bytes) => out.push(bytes.to_vec()),
-        Piece::Over => {}
+    let mut show = |piece: Fragment<'_>| match piece {
+        Fragment::Line(bytes) | Fragment::Partial(bytes) => out.push(bytes.to_vec()),
+        Fragment::Restarted => {}
     };
     for piece in pieces {
         lines.push(piece, &mut show);

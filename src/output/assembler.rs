@@ -1,16 +1,16 @@
 //! The output of a run on its way to lines: as it is, or without screen control.
 
-use super::filter::{Filter, Piece};
+use super::filter::{Filter, Fragment};
 use super::splitter::{KEEP, LineSplitter};
 
 /// Makes lines of what a run writes.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub struct LineAssembler {
     splitter: LineSplitter,
     filter: Option<Box<Filter>>,
 }
 
-impl Lines {
+impl LineAssembler {
     /// Makes lines of the bytes as they are.
     pub fn unchanged() -> Self {
         Self::default()
@@ -31,10 +31,10 @@ impl Lines {
     }
 
     /// Takes the next bytes, and gives what they show.
-    pub fn push(&mut self, bytes: &[u8], mut show: impl FnMut(Piece<'_>)) {
+    pub fn push(&mut self, bytes: &[u8], mut show: impl FnMut(Fragment<'_>)) {
         if let Some(splitter) = self.plain(bytes) {
             splitter.push(bytes, |line| {
-                show(Piece::Line(line.strip_suffix(b"\n").unwrap_or(line)));
+                show(Fragment::Line(line.strip_suffix(b"\n").unwrap_or(line)));
             });
         } else if let Some(filter) = &mut self.filter {
             let unfinished = filter.push(self.splitter.take(), bytes, &mut show);
@@ -69,10 +69,10 @@ impl Lines {
     }
 
     /// Shows what waits: nothing came for a while.
-    pub fn silence(&mut self, mut show: impl FnMut(Piece<'_>)) {
+    pub fn silence(&mut self, mut show: impl FnMut(Fragment<'_>)) {
         let has_partial = !self.splitter.partial().is_empty();
         if has_partial {
-            show(Piece::Part(self.splitter.partial()));
+            show(Fragment::Partial(self.splitter.partial()));
             self.splitter.clear();
         }
         if let Some(filter) = &mut self.filter {
@@ -84,9 +84,9 @@ impl Lines {
     }
 
     /// Shows what is left at the end.
-    pub fn end(&mut self, mut show: impl FnMut(Piece<'_>)) {
+    pub fn end(&mut self, mut show: impl FnMut(Fragment<'_>)) {
         if !self.splitter.partial().is_empty() {
-            show(Piece::Line(self.splitter.partial()));
+            show(Fragment::Line(self.splitter.partial()));
             self.splitter.clear();
         } else if let Some(filter) = &mut self.filter {
             filter.end(&mut show);

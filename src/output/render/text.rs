@@ -2,11 +2,11 @@
 
 use owo_colors::{AnsiColors, DynColor};
 
-use super::batch::Sink;
-use super::filter::Piece;
-use super::lines::Lines;
-use super::message::Tone;
-use super::splitter::LineSplitter;
+use crate::output::assembler::LineAssembler;
+use crate::output::batch::Sink;
+use crate::output::filter::Fragment;
+use crate::output::message::Level;
+use crate::output::splitter::LineSplitter;
 
 /// The name that pm's own lines stand under.
 pub const SYSTEM: &str = "system";
@@ -47,15 +47,6 @@ impl Look {
     }
 }
 
-/// What is written.
-#[derive(Clone, Debug)]
-pub enum Form {
-    /// Lines for people.
-    Text(Look),
-    /// One JSON object a line.
-    Json,
-}
-
 /// Why a piece of output ends where it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -94,7 +85,7 @@ struct Label {
 
 /// Renders lines of many speakers into one buffer.
 #[derive(Debug)]
-pub struct Renderer {
+pub struct TextRenderer {
     look: Look,
     labels: Vec<Label>,
     time: Vec<u8>,
@@ -103,7 +94,7 @@ pub struct Renderer {
     open: Option<LabelId>,
 }
 
-impl Renderer {
+impl TextRenderer {
     /// Makes a renderer without speakers.
     pub fn new(look: Look) -> Self {
         Self { look, labels: Vec::new(), time: Vec::new(), generation: 1, open: None }
@@ -196,7 +187,13 @@ impl Renderer {
 
     /// Appends what the next bytes of a speaker show.
     #[inline]
-    pub fn show(&mut self, id: LabelId, lines: &mut Lines, bytes: &[u8], out: &mut impl Sink) {
+    pub fn show(
+        &mut self,
+        id: LabelId,
+        lines: &mut LineAssembler,
+        bytes: &[u8],
+        out: &mut impl Sink,
+    ) {
         match lines.plain(bytes) {
             Some(splitter) => self.push(id, splitter, bytes, out),
             None => lines.push(bytes, |piece| self.put(id, piece, out)),
@@ -204,26 +201,26 @@ impl Renderer {
     }
 
     /// Appends what a speaker's output shows.
-    pub fn put(&mut self, id: LabelId, piece: Piece<'_>, out: &mut impl Sink) {
+    pub fn put(&mut self, id: LabelId, piece: Fragment<'_>, out: &mut impl Sink) {
         match piece {
-            Piece::Line(bytes) => self.piece(id, bytes, End::Newline, out),
-            Piece::Part(bytes) => self.piece(id, bytes, End::Silence, out),
-            Piece::Over if self.is_open(id) => self.piece(id, b"", End::Newline, out),
+            Fragment::Line(bytes) => self.piece(id, bytes, End::Newline, out),
+            Fragment::Partial(bytes) => self.piece(id, bytes, End::Silence, out),
+            Fragment::Restarted if self.is_open(id) => self.piece(id, b"", End::Newline, out),
             // Someone else has spoken since, and so ended it.
-            Piece::Over => {}
+            Fragment::Restarted => {}
         }
     }
 
     /// Appends a line of pm's own.
-    pub fn say(&mut self, id: LabelId, tone: Tone, text: &str, out: &mut impl Sink) {
-        let (begin, end) = match (self.look.color, tone) {
+    pub fn say(&mut self, id: LabelId, level: Level, text: &str, out: &mut impl Sink) {
+        let (begin, end) = match (self.look.color, level) {
             (false, _) => ("", ""),
-            (true, Tone::News) => ("\x1b[2m", "\x1b[0m"),
-            (true, Tone::Failure) => ("\x1b[1;31m", "\x1b[0m"),
+            (true, Level::Info) => ("\x1b[2m", "\x1b[0m"),
+            (true, Level::Failure) => ("\x1b[1;31m", "\x1b[0m"),
         };
-        let line = [begin, &tone.line(text), end].concat();
+        let line = [begin, &level.line(text), end].concat();
         // It would stand behind what a program has not finished.
-        self.put(id, Piece::Over, out);
+        self.put(id, Fragment::Restarted, out);
         self.piece(id, line.as_bytes(), End::Newline, out);
     }
 
@@ -262,7 +259,7 @@ mod tests {
     }
 
     fn shown(look: Look, pieces: &[(usize, &[u8], End)]) -> String {
-        let mut renderer = Renderer::new(look);
+        let mut renderer = TextRenderer::new(look);
         let labels = [
             renderer.label("web.1", Some(0)),
             renderer.label("worker.1", Some(1)),
@@ -307,12 +304,13 @@ mod tests {
     #[test]
     fn pms_own_lines_begin_with_a_mark_with_colour_or_without() {
         let shown = |color| {
-            let mut renderer = Renderer::new(Look { color, timestamp: None, width: 1, ..look() });
+            let mut renderer =
+                TextRenderer::new(Look { color, timestamp: None, width: 1, ..look() });
             let web = renderer.label("w", Some(0));
             let mut out = Vec::new();
             renderer.piece(web, b"half", End::Silence, &mut out);
-            renderer.say(web, Tone::News, "started with pid 5", &mut out);
-            renderer.say(web, Tone::Failure, "no `\x1b[2J\n`", &mut out);
+            renderer.say(web, Level::Info, "started with pid 5", &mut out);
+            renderer.say(web, Level::Failure, "no `\x1b[2J\n`", &mut out);
             String::from_utf8(out).unwrap()
         };
         assert_eq!(
@@ -331,7 +329,7 @@ mod tests {
 
     #[test]
     fn time_and_prefix_can_be_left_out() {
-        let mut renderer = Renderer::new(Look { timestamp: None, ..look() });
+        let mut renderer = TextRenderer::new(Look { timestamp: None, ..look() });
         let web = renderer.label("web.1", Some(0));
         let mut out = Vec::new();
         renderer.piece(web, b"a", End::Newline, &mut out);
@@ -365,7 +363,7 @@ mod tests {
 
     #[test]
     fn lines_that_are_split_and_lines_that_are_given_share_the_cursor() {
-        let mut renderer = Renderer::new(Look { timestamp: None, width: 1, ..look() });
+        let mut renderer = TextRenderer::new(Look { timestamp: None, width: 1, ..look() });
         let (a, b) = (renderer.label("a", Some(0)), renderer.label("b", Some(1)));
         let (mut of_a, mut of_b) = (LineSplitter::default(), LineSplitter::default());
         let mut out = Vec::new();
@@ -386,7 +384,8 @@ mod tests {
 
     #[test]
     fn the_thirteenth_type_has_the_first_colour_again() {
-        let mut renderer = Renderer::new(Look { color: true, timestamp: None, width: 1, ..look() });
+        let mut renderer =
+            TextRenderer::new(Look { color: true, timestamp: None, width: 1, ..look() });
         let mut out = Vec::new();
         for color in [0, 11, 12, 25] {
             let label = renderer.label("w", Some(color));
@@ -398,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_new_time_is_that_of_every_line_after_it() {
-        let mut renderer = Renderer::new(Look { width: 1, ..look() });
+        let mut renderer = TextRenderer::new(Look { width: 1, ..look() });
         let (a, b) = (renderer.label("a", Some(0)), renderer.label("b", Some(1)));
         let mut splitter = LineSplitter::default();
         let mut out = Vec::new();
@@ -413,7 +412,7 @@ mod tests {
 
     #[test]
     fn bytes_pass_unchanged() {
-        let mut renderer = Renderer::new(Look { timestamp: None, width: 1, ..look() });
+        let mut renderer = TextRenderer::new(Look { timestamp: None, width: 1, ..look() });
         let web = renderer.label("w", Some(0));
         let mut out = Vec::new();
         renderer.piece(web, b"\x00\xff\xfe\x1b[31m\r", End::Newline, &mut out);

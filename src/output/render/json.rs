@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::batch::Sink;
+use crate::output::batch::Sink;
 
 /// Appends an output line: `{"time":…,"process":"web.1","line":…}`. Bytes that are not UTF-8 are
 /// replaced in `line`, and `bytes` then holds all of them as numbers, so that nothing is lost.

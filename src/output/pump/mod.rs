@@ -1,0 +1,398 @@
+//! The one thread that owns all pipes and stdout: wait, read up to 64 KiB, split, render, and one
+//! write for the batch. A slow reader of stdout blocks it here, which slows the writers as a pipe
+//! would; the control thread never waits for it without a limit.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use jiff::tz::TimeZone;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::uio::readv;
+use nix::unistd::isatty;
+
+use super::assembler::LineAssembler;
+use super::batch::Batch;
+use super::crlf::CrlfToLf;
+use super::message::{About, Level, Notice, PumpCommand, PumpEvent};
+use super::ready::{Key, Poller, Ready, Waker, pipe_holds};
+use super::render::{LabelId, LogFormat, OutputSource, Renderer};
+use super::subscription::{Chunk, Subscriptions, TerminalViewer};
+use super::writer::{WriteProgress, Writer};
+use crate::app::RunId;
+
+/// One read; also what a pipe holds by default (pipe(7)).
+const READ: usize = 64 << 10;
+/// Silence after which an unfinished line is shown: a prompt.
+const SILENCE: Duration = Duration::from_millis(100);
+/// A terminal holds at most 64 KiB (Linux, tty_buffer.c) and gives 4 KiB a read.
+const TERMINAL_READS: usize = 17;
+
+/// How the other threads reach the pump.
+#[derive(Clone, Debug)]
+pub struct PumpHandle {
+    sender: Sender<PumpCommand>,
+    waker: Waker,
+    progress: WriteProgress,
+}
+
+impl PumpHandle {
+    /// Hands a message over for the next [`Self::wake`]; never blocks. A pump that is gone has nobody
+    /// to tell.
+    pub fn post(&self, message: PumpCommand) {
+        // It only fails when the pump is gone.
+        let _ = self.sender.send(message);
+    }
+
+    /// Lets the pump see what was posted. One wake-up for many messages: each costs a context switch.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// Returns how many bytes the reader of stdout has taken.
+    pub fn progress(&self) -> u64 {
+        self.progress.bytes()
+    }
+}
+
+struct OpenPipe {
+    run: RunId,
+    pipe: OwnedFd,
+    /// What stands before its lines; `None` where they are not shown.
+    label: Option<LabelId>,
+    lines: LineAssembler,
+    /// It is a terminal, which ends lines in its own way.
+    terminal: Option<CrlfToLf>,
+    viewers: Vec<TerminalViewer>,
+    /// When bytes last came, while a line is unfinished.
+    waiting_since: Option<Instant>,
+    /// When bytes last came to a line that needs much memory, which is given back some time later.
+    long_since: Option<Instant>,
+}
+
+/// The pump's state; it lives on its own thread.
+pub struct Pump<F: Fn(PumpEvent), W> {
+    poller: Poller,
+    inbox: Receiver<PumpCommand>,
+    report: F,
+    pipes: HashMap<u64, OpenPipe>,
+    keys: HashMap<RunId, u64>,
+    next_key: u64,
+    renderer: Renderer,
+    subscriptions: Subscriptions,
+    batch: Batch<W>,
+    /// Nothing has been silent enough before: the next look at what was there for [`SILENCE`].
+    next_look: Option<Instant>,
+    buffer: Box<[u8]>,
+    folded: Vec<u8>,
+}
+
+impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
+    /// Starts the pump on its own thread; `zone` is that of the times it shows. It ends at the first wake-up
+    /// without a handle that could post.
+    pub fn start(
+        format: LogFormat,
+        zone: TimeZone,
+        sources: Vec<OutputSource>,
+        stdout: W,
+        report: F,
+    ) -> io::Result<(PumpHandle, JoinHandle<()>)> {
+        let (poller, waker) = Poller::new(&stdout)?;
+        let is_terminal = isatty(&stdout).unwrap_or(false);
+        let (sender, inbox) = crossbeam_channel::unbounded();
+        let progress = WriteProgress::default();
+        let handle = PumpHandle { sender, waker, progress: progress.clone() };
+        let mut subscriptions = Subscriptions::default();
+        sources.iter().for_each(|_| subscriptions.expect());
+        let pump = Self {
+            poller,
+            inbox,
+            report,
+            pipes: HashMap::new(),
+            keys: HashMap::new(),
+            next_key: 0,
+            renderer: Renderer::new(format, zone, sources, is_terminal),
+            subscriptions,
+            batch: Batch::new(Writer::new(stdout, progress)),
+            next_look: None,
+            buffer: vec![0; READ].into_boxed_slice(),
+            folded: Vec::new(),
+        };
+        let thread = std::thread::Builder::new().name("output".into()).stack_size(256 << 10);
+        let thread = thread.spawn(move || pump.run())?;
+        Ok((handle, thread))
+    }
+
+    fn run(mut self) {
+        let mut ready = Ready::new();
+        loop {
+            let sources = self.pipes.iter().map(|(key, source)| (*key, source.pipe.as_fd()));
+            match self.poller.wait(&mut ready, self.timeout(), self.batch.writer().fd(), sources) {
+                Ok(()) => {}
+                Err(Errno::EINTR) => continue,
+                Err(error) => {
+                    (self.report)(PumpEvent::OutputLost(io::ErrorKind::Other, error.to_string()));
+                    return;
+                }
+            }
+            self.renderer.tick();
+            if ready.keys().any(|key| key == Key::Wakeup) {
+                // Before the messages are taken, so that none that comes meanwhile goes unnoticed.
+                self.poller.take_wakeups();
+            }
+            // Before any pipe: what was said before a signal stands before what came of it.
+            if !self.listen() {
+                return;
+            }
+            for key in ready.keys() {
+                match key {
+                    Key::Wakeup => {}
+                    Key::Stdout => self.lose_stdout(),
+                    Key::Source(key) => self.read(key),
+                }
+            }
+            if self.next_look.is_some_and(|at| now() >= at) {
+                self.look_for_silence();
+            }
+            self.write();
+        }
+    }
+
+    /// Returns how long the next wait may take.
+    fn timeout(&self) -> Option<Duration> {
+        let left = self.next_look?.saturating_duration_since(now());
+        // Rounded up, so that the wait does not end just before it is due.
+        Some(left + Duration::from_micros(999))
+    }
+
+    /// Does what is due after silence. Only then is every source looked at, however often they write.
+    fn look_for_silence(&mut self) {
+        self.show_prompts();
+        let is_due = |since: &mut Instant| since.elapsed() >= SILENCE;
+        for source in self.pipes.values_mut() {
+            if source.long_since.take_if(is_due).is_some() {
+                source.lines.shrink();
+            }
+        }
+        let since = |pipe: &OpenPipe| [pipe.waiting_since, pipe.long_since];
+        let oldest = self.pipes.values().flat_map(since).flatten().min();
+        self.next_look = oldest.map(|since| since + SILENCE);
+    }
+
+    /// Takes every message. Returns false when all handles are gone.
+    fn listen(&mut self) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(PumpCommand::Open(run, pipe)) => self.open(run, pipe),
+                Ok(PumpCommand::AddSource(source)) => {
+                    if self.renderer.add(source) {
+                        self.subscriptions.expect();
+                    }
+                }
+                Ok(PumpCommand::Subscribe(subscriber)) => {
+                    self.subscriptions.subscribe(subscriber, |id| self.renderer.name_of(id));
+                }
+                Ok(PumpCommand::View(run, viewer)) => self.watch(run, viewer),
+                Ok(PumpCommand::Unsubscribe(id)) => {
+                    self.subscriptions.unsubscribe(id);
+                    for source in self.pipes.values_mut() {
+                        source.viewers.retain(|viewer| viewer.id != id);
+                    }
+                }
+                Ok(PumpCommand::Forget(id)) => self.subscriptions.forget(id),
+                Ok(PumpCommand::Show(say)) => self.say(say),
+                Ok(PumpCommand::CloseRun(run)) => self.drop_run(run),
+                Ok(PumpCommand::Flush(done)) => {
+                    self.write();
+                    self.subscriptions.close();
+                    self.pipes.values_mut().for_each(|source| source.viewers.clear());
+                    // Who asked may have stopped waiting.
+                    let _ = done.send(());
+                }
+                Err(crossbeam_channel::TryRecvError::Empty) => return true,
+                Err(crossbeam_channel::TryRecvError::Disconnected) => {
+                    self.write();
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Shows a line of pm's own. It stands in the log of the instance that it is about.
+    fn say(&mut self, say: Notice) {
+        let at = self.renderer.millisecond();
+        match say.about {
+            About::Instance(id) => {
+                let name = self.renderer.name_of(id).unwrap_or_default();
+                self.subscriptions.say(id, name, at, &say.line());
+            }
+            About::Session => self.subscriptions.announce(at, &say.line()),
+        }
+        self.renderer.say(say, &mut self.batch);
+    }
+
+    fn open(&mut self, run: RunId, pipe: OwnedFd) {
+        let key = self.next_key;
+        let opened = fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+            .and_then(|_| self.poller.add(key, &pipe));
+        if let Err(error) = opened {
+            let text = format!("cannot read its output: {}", io::Error::from(error));
+            let about = About::Instance(run.instance);
+            let (level, facts) = (Level::Failure, serde_json::Map::new());
+            self.say(Notice { about, level, event: "unreadable", text, facts });
+            (self.report)(PumpEvent::Closed(run));
+            return;
+        }
+        self.next_key += 1;
+        let label = self.renderer.label_of(run.instance);
+        let terminal = isatty(&pipe).unwrap_or(false).then(CrlfToLf::default);
+        let lines = self.renderer.lines_of(terminal.is_some());
+        let viewers = Vec::new();
+        let (waiting_since, long_since) = (None, None);
+        let source =
+            OpenPipe { run, pipe, label, lines, terminal, viewers, waiting_since, long_since };
+        self.pipes.insert(key, source);
+        self.keys.insert(run, key);
+    }
+
+    /// One that is too late for the run is let go at once.
+    fn watch(&mut self, run: RunId, viewer: TerminalViewer) {
+        let Some(source) = self.keys.get(&run).and_then(|key| self.pipes.get_mut(key)) else {
+            return;
+        };
+        let bytes = self.subscriptions.glance(run.instance);
+        let name = self.renderer.name_of(run.instance).unwrap_or_default();
+        (viewer.send)(&[Chunk { name, at: self.renderer.millisecond(), bytes: &bytes }]);
+        source.viewers.push(viewer);
+    }
+
+    /// Reads once from a pipe that has something, or whose writers are all gone.
+    fn read(&mut self, key: u64) {
+        let Some(source) = self.pipes.get_mut(&key) else { return };
+        let id = source.run.instance;
+        // What a terminal adds is taken away first.
+        let slots =
+            if source.terminal.is_none() { self.subscriptions.slots(id, READ) } else { None };
+        let is_kept = slots.is_some();
+        let count = match slots {
+            Some(mut slots) => readv(&source.pipe, &mut slots),
+            None => nix::unistd::read(&source.pipe, &mut self.buffer),
+        };
+        match count {
+            Ok(0) => return self.close(key),
+            Ok(count) => {
+                let name = self.renderer.name_of(id).unwrap_or_default();
+                let at = self.renderer.millisecond();
+                if is_kept {
+                    for bytes in self.subscriptions.filled(id, name, at, count) {
+                        self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
+                    }
+                } else {
+                    let mut bytes = &self.buffer[..count];
+                    if let Some(fold) = &mut source.terminal {
+                        for viewer in &source.viewers {
+                            (viewer.send)(&[Chunk { name, at, bytes }]);
+                        }
+                        self.folded.clear();
+                        fold.push(bytes, &mut self.folded);
+                        bytes = &self.folded;
+                    }
+                    self.subscriptions.push(id, name, at, bytes);
+                    self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
+                }
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            // Nothing else can be read from it: the same as its end.
+            Err(_) => return self.close(key),
+        }
+        source.waiting_since = source.lines.is_waiting().then(now);
+        if let Some(since) = source.waiting_since {
+            self.next_look.get_or_insert(since + SILENCE);
+            if source.lines.is_long() {
+                source.long_since = Some(since);
+            }
+        }
+    }
+
+    /// The pipe ended: the unfinished line is a line.
+    fn close(&mut self, key: u64) {
+        if let Some(mut source) = self.pipes.remove(&key) {
+            self.renderer.end(source.label, &mut source.lines, &mut self.batch);
+            let id = source.run.instance;
+            let name = self.renderer.name_of(id).unwrap_or_default();
+            self.subscriptions.end(id, name, self.renderer.millisecond());
+            self.keys.remove(&source.run);
+            // It is waited for no more, being closed.
+            drop(source.pipe);
+            (self.report)(PumpEvent::Closed(source.run));
+        }
+    }
+
+    /// Reads what the pipe or the terminal of an ended run holds, no more than it can hold: whoever still
+    /// writes into it does not count.
+    fn drop_run(&mut self, run: RunId) {
+        let Some(&key) = self.keys.get(&run) else { return };
+        let reads = self.pipes.get(&key).map_or(0, |source| match source.terminal {
+            Some(_) => TERMINAL_READS,
+            None => pipe_holds(&source.pipe) / READ + 1,
+        });
+        for _ in 0..reads {
+            self.read(key);
+        }
+        self.close(key);
+    }
+
+    /// Shows the unfinished lines that have been silent. A pipe that has something after all is read
+    /// instead: a wait reports no more than [`super::ready::READY`] pipes, and a slow reader of stdout may
+    /// have held the pump up.
+    fn show_prompts(&mut self) {
+        let is_due = |since: Instant| since.elapsed() >= SILENCE;
+        let due = self.pipes.iter().filter(|(_, source)| source.waiting_since.is_some_and(is_due));
+        let due: Vec<u64> = due.map(|(key, _)| *key).collect();
+        for key in due {
+            self.read(key);
+            let Some(source) = self.pipes.get_mut(&key) else { continue };
+            if source.waiting_since.is_some_and(is_due) {
+                self.renderer.prompt(source.label, &mut source.lines, &mut self.batch);
+                source.waiting_since = None;
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        if let Err(error) = self.batch.flush() {
+            (self.report)(PumpEvent::OutputLost(error.kind(), error.to_string()));
+        }
+    }
+
+    fn lose_stdout(&mut self) {
+        if !self.batch.writer().is_lost() {
+            self.batch.writer().lose();
+            let kind = io::ErrorKind::BrokenPipe;
+            (self.report)(PumpEvent::OutputLost(kind, kind.to_string()));
+        }
+        self.poller.forget_stdout(self.batch.writer().fd());
+    }
+}
+
+/// A bug that ends this thread must end the session too: nobody would read the pipes.
+impl<F: Fn(PumpEvent), W> Drop for Pump<F, W> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let error = "the output thread failed".to_owned();
+            (self.report)(PumpEvent::OutputLost(io::ErrorKind::Other, error));
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "silence is measured where bytes are read")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests;
