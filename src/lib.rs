@@ -76,5 +76,8 @@ pub mod supervisor;
 #[path = "../tests/layout/edges.rs"]
 mod edges;
 #[cfg(test)]
+#[path = "../tests/cli/sandbox/long.rs"]
+mod long;
+#[cfg(test)]
 #[path = "../tests/cli/sandbox/skipped.rs"]
 mod skipped;

@@ -283,17 +283,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics_and_spans_lie_in_their_lines(bytes: Vec<u8>) {
-            let _: Result<_, _> = parse(&bytes);
-        }
-
-        #[test]
-        fn spans_lie_in_their_lines(text in "[ab:.=\\\\ \t#é\r\n\u{200b}]{0,40}") {
-            let Ok(read) = parse(text.as_bytes()) else { return Ok(()) };
-            let text = text::decode(text.as_bytes()).map_err(|e| TestCaseError::fail(e.reason))?;
+        fn spans_lie_in_their_lines_and_entries_stand_in_theirs(
+            bytes in prop_oneof!["[ab:.=\\\\ \t#é\r\n\u{200b}]{0,40}".prop_map(String::into_bytes), any::<Vec<u8>>()],
+        ) {
+            let decoded = text::decode(&bytes);
+            let (text, read) = match (decoded, parse(&bytes)) {
+                (Ok(text), Ok(read)) => (text, read),
+                (Err(_), Err(_)) => return Ok(()),
+                (decoded, read) => panic!("{decoded:?}, but {read:?}"),
+            };
             let lines: Vec<&str> = text.split('\n').collect();
             for note in read.notes {
                 prop_assert!(lines[note.line - 1].get(note.span.clone()).is_some(), "{note:?}");
+            }
+            for entry in read.entries {
+                let line = lines[entry.line - 1];
+                prop_assert!(line.starts_with(&format!("{}:", entry.name)) && line.contains(&entry.command), "{entry:?}");
             }
         }
     }

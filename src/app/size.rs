@@ -202,8 +202,25 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_the_reader_panic(text in "\\PC*") {
-            let _ = Size::parse(&text);
+        fn what_is_read_is_the_number_times_its_unit(
+            whole in "[0-9]{0,20}", fraction in "(\\.[0-9]{0,3})?", unit in "( ?[kKmMgGtTbBi]{0,3}|[a-zé% -]{0,3})",
+        ) {
+            let text = format!("{whole}{fraction}{unit}");
+            let number: Option<f64> = format!("{whole}{fraction}").parse().ok();
+            match Size::parse(&text) {
+                Ok(size) => {
+                    // Rounded to bytes; what f64 rounds away is far less than a part in a million.
+                    let expected = number.unwrap() * unit_in_bytes(unit.trim()).unwrap() as f64;
+                    let difference = (size.bytes() as f64 - expected).abs();
+                    proptest::prop_assert!(difference <= 1.0 + expected / 1e6, "{text:?} is {size:?}");
+                }
+                Err(SizeError::Malformed { .. }) => {
+                    let is_plain = !whole.is_empty() && fraction.is_empty() && unit_in_bytes(unit.trim()).is_some();
+                    proptest::prop_assert!(!is_plain, "{text:?}");
+                }
+                Err(SizeError::Nothing { .. }) => proptest::prop_assert!(number.unwrap() < 1.0, "{text:?}"),
+                Err(SizeError::TooMuch { .. }) => proptest::prop_assert!(number.unwrap() >= 8_388_607.0, "{text:?}"),
+            }
         }
 
         #[test]

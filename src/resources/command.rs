@@ -463,7 +463,7 @@ mod tests {
 
     proptest::proptest! {
         // Each case starts two shells.
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(crate::long::cases(64)))]
 
         #[test]
         fn the_shell_gives_the_flags_to_the_node_that_it_runs(

@@ -469,23 +469,31 @@ impl World {
             return; // The shell has no process for it, and does nothing.
         }
         assert!(self.lives.contains_key(&run), "signalled a run not live\n{}", self.trace());
-        let text = self.trace();
-        let life = self.lives.get_mut(&run).unwrap();
+        let (lives, trace) = (&mut self.lives, &self.trace);
+        let life = lives.get_mut(&run).unwrap();
         let polite = signal == stop_signal && forwarded != Some(signal);
         let (child, leader) = (life.child, life.leader);
         let to_rest = reach == Reach::Group;
         if polite {
-            assert!(!life.killed, "asked after it was killed\n{text}");
+            assert!(!life.killed, "asked after it was killed\n{}", trace.join("\n"));
             life.rest_asked += u32::from(to_rest);
             if to_rest && life.asked > 0 {
-                assert!(!life.program_runs(), "the second wave before the first is over\n{text}");
+                assert!(
+                    !life.program_runs(),
+                    "the second wave before the first is over\n{}",
+                    trace.join("\n")
+                );
             } else {
                 life.asked += 1;
             }
-            assert!(life.asked <= 1 && life.rest_asked <= 1, "asked to stop twice\n{text}");
+            assert!(
+                life.asked <= 1 && life.rest_asked <= 1,
+                "asked to stop twice\n{}",
+                trace.join("\n")
+            );
         }
         if signal == Signal::KILL {
-            assert!(!life.killed && to_rest, "killed twice, or in part\n{text}");
+            assert!(!life.killed && to_rest, "killed twice, or in part\n{}", trace.join("\n"));
             life.killed = true;
         }
         let fatal = polite || signal == Signal::KILL;

@@ -261,7 +261,7 @@ fn bytes_of_the_environment_that_are_not_utf8_pass() {
 }
 
 #[test]
-fn a_full_stderr_is_no_panic() {
+fn a_full_stderr_changes_no_exit_code() {
     let app = Sandbox::with_procfile("web: true\njunk\n");
     let script =
         format!("{PM} start nope 2>/dev/full; echo $?; {PM} run true 2>/dev/full; echo $?");

@@ -168,8 +168,9 @@ fn used(folder: &Path, modules: &[String]) -> BTreeMap<(String, String), String>
             let text = fs::read_to_string(&path).unwrap();
             let names: Vec<&str> = module.iter().map(String::as_str).collect();
             for (to, line) in named(&text, &names) {
-                // Only tests have that one.
-                if to != module[0] && to != "skipped" {
+                // Only tests have those.
+                let is_of_tests = matches!(to.as_str(), "long" | "skipped");
+                if to != module[0] && !is_of_tests {
                     let place = format!("{}:{line}", path.display());
                     all.entry((module[0].clone(), to)).or_insert(place);
                 }

@@ -71,6 +71,7 @@ mod tests {
 
     use super::super::line;
     use super::*;
+    use crate::long::cases;
 
     fn dotenvy_alone(text: &str) -> Vec<(String, String)> {
         let read: Result<Vec<_>, _> = dotenvy::from_read_iter(text.as_bytes()).collect();
@@ -88,7 +89,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig::with_cases(cases(200)))]
 
         #[test]
         fn a_quoted_value_comes_back_from_dotenvy(value in "([^\0]|[\"'\\\\$#\n\r \t=]){0,30}") {

@@ -418,7 +418,7 @@ mod tests {
 
     proptest::proptest! {
         // Each case starts two shells.
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(128))]
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(crate::long::cases(64)))]
 
         #[test]
         fn any_command_does_as_before(

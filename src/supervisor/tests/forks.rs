@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::storm::child;
 use crate::app::{Exit, ExitOn, Signal};
+use crate::long::cases;
 use crate::supervisor::Event;
 use crate::supervisor::sim::{FakeChild, Random, TypeRow, World, always, on_failure, release, row};
 use crate::supervisor::state::{Phase, State};
@@ -76,6 +77,14 @@ pub(super) fn reachable() -> BTreeMap<Vec<&'static str>, World> {
     worlds
 }
 
+/// Returns a part of the worlds; in a long run of CI, all of them.
+pub(super) fn some_of<'a>(
+    worlds: &'a BTreeMap<Vec<&'static str>, World>,
+) -> impl Iterator<Item = (&'a Vec<&'static str>, &'a World)> {
+    let share = worlds.len() / usize::try_from(cases(10)).unwrap();
+    worlds.iter().step_by(share.max(1))
+}
+
 #[test]
 fn any_two_signals_in_any_state_still_lead_to_the_end() {
     let worlds = reachable();
@@ -96,7 +105,7 @@ fn any_two_signals_in_any_state_still_lead_to_the_end() {
         "orphans",
     ];
     assert_eq!(seen, BTreeSet::from(all));
-    for (kinds, world) in &worlds {
+    for (kinds, world) in some_of(&worlds) {
         for first in SIGNALS {
             for second in SIGNALS {
                 for gap in [0, 100] {

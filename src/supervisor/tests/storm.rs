@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::app::{Budget, Exit, ExitOn, Policy, Reach, Restart, Role, RunId, Signal};
 use crate::app::{MemoryAction, Size};
+use crate::long::cases;
 use crate::supervisor::sim::{FakeChild, Random, TypeRow, World};
 use crate::supervisor::{Event, Group};
 
@@ -94,7 +95,7 @@ fn an_event(random: &mut Random, w: &World) -> Event {
 
 #[test]
 fn every_storm_ends_soon_after_its_shutdown_and_breaks_no_rule() {
-    for seed in 1..=4000_u64 {
+    for seed in 1..=u64::from(cases(200)) {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut w = a_world(&mut random);
         let mut until = 0;
@@ -114,7 +115,7 @@ fn every_storm_ends_soon_after_its_shutdown_and_breaks_no_rule() {
 
 #[test]
 fn a_storm_after_a_late_tick_acts_on_every_deadline_that_passed() {
-    for seed in 1..=1000_u64 {
+    for seed in 1..=u64::from(cases(50)) {
         let mut random = Random(seed.wrapping_mul(0x2545_F491_4F6C_DD1D));
         let mut w = a_world(&mut random);
         w.run(random.below(3000));
