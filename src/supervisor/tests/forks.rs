@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::storm::child;
+use super::storm::{Random, child};
 use crate::app::{Exit, ExitOn, Signal};
 use crate::long::cases;
 use crate::supervisor::Event;
-use crate::supervisor::sim::{FakeChild, Random, TypeRow, World, always, on_failure, release, row};
+use crate::supervisor::sim::{FakeChild, TypeRow, World, always, on_failure, release, row};
 use crate::supervisor::state::{Phase, State};
 
 const SIGNALS: [Signal; 7] = [

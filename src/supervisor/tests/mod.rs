@@ -9,6 +9,7 @@ mod orphans;
 mod release;
 mod request;
 mod shutdown;
+mod starts;
 mod stop;
 mod storm;
 mod wishes;

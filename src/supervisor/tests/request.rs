@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use super::forks::{reachable, some_of};
-use super::storm::{a_world, pick};
+use super::storm::{Random, a_world, pick};
 use crate::app::{Exit, ExitOn, InstanceId, RunId, Signal};
 use crate::long::cases;
-use crate::supervisor::sim::{
-    FakeChild, Random, TypeRow, World, always, never, on_failure, release, row,
-};
+use crate::supervisor::sim::{FakeChild, TypeRow, World, always, never, on_failure, release, row};
 use crate::supervisor::{
     Action, Doing, Event, Failure, Group, Reply, Request, RequestId, WaitMode,
 };

@@ -5,8 +5,21 @@ use std::time::Duration;
 use crate::app::{Budget, Exit, ExitOn, Policy, Reach, Restart, Role, RunId, Signal};
 use crate::app::{MemoryAction, Size};
 use crate::long::cases;
-use crate::supervisor::sim::{FakeChild, Random, TypeRow, World};
+use crate::supervisor::sim::{FakeChild, TypeRow, World};
 use crate::supervisor::{Event, Group};
+
+/// Numbers that look random and are the same each time (xorshift).
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    /// Returns a number from 0 to `n` - 1.
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
+    }
+}
 
 pub(super) fn pick<T: Copy>(random: &mut Random, from: &[T]) -> T {
     from[usize::try_from(random.below(from.len() as u64)).unwrap()]

@@ -1,150 +1,21 @@
 //! A virtual world for the supervisor: clock, children and a readable trace. No sleeping, no
 //! processes. It checks after every event what must hold always; the tests check intent.
 
+mod checks;
+mod child;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::state::Phase;
-use super::{
-    Action, Event, Group, Message, Next, Note, Reply, Request, RequestId, Sample, Supervisor,
-    WaitMode, Why,
-};
+use super::{Action, Event, Group, Reply, Request, RequestId, Supervisor, WaitMode, trace};
 use crate::app::{
-    App, Environment, Exit, ExitOn, InstanceId, Moment, Policy, ProcessType, Reach, Restart, Role,
-    RunId, Signal,
+    App, Environment, Exit, ExitOn, InstanceId, Moment, ProcessType, Reach, RunId, Signal,
 };
-
-/// How a fake child behaves. Times are milliseconds; an end by a signal takes one.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum FakeChild {
-    /// Runs until it is asked to stop.
-    Forever,
-    /// Ends only when killed.
-    Deaf,
-    /// Does not even end when killed.
-    Immortal,
-    /// Ends by itself, so long after its start.
-    ExitsAfter(u64, Exit),
-    /// Cannot be started.
-    Missing,
-    /// Ends by itself; a grandchild outside of the group keeps its pipe open.
-    Leaky(u64, Exit),
-    /// When asked to stop, ends its workers in its own way and then itself, so much later. These end at once
-    /// when they are asked.
-    Master(u64),
-    /// A shell that ends at once when asked to stop; what it has started itself takes so long.
-    Shell(u64),
-    /// The same, and what it has started leaves a worker in the group, which takes so long when it is asked.
-    ShellOfMaster(u64, u64),
-    /// Ends at once when asked to stop; the rest of its group takes so much longer when it is asked.
-    LeavesGroup(u64),
-    /// Ends at once when asked to stop; the rest of its group ends only when killed.
-    LeavesGroupDeaf,
-    /// Ends at once when asked to stop; the rest of its group does not even end when killed.
-    LeavesGroupImmortal,
-    /// Ends by itself and leaves a job in its group, which ends when asked to stop.
-    LeavesJob(u64, Exit),
-    /// Ends by itself and leaves a job in its group, which ends only when killed.
-    LeavesDeafJob(u64, Exit),
-    /// Runs until asked, and has a descendant outside of its group that ends when asked.
-    Daemonises,
-    /// The same, but the descendant ends only when killed.
-    DaemonisesDeaf,
-    /// The same, but the descendant does not even end when killed.
-    DaemonisesImmortal,
-}
-
-/// What a descendant outside of the groups obeys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Orphan {
-    Polite,
-    Deaf,
-    Immortal,
-}
-
-impl FakeChild {
-    /// Returns when and how it ends by itself.
-    fn own_end(self) -> Option<(u64, Exit)> {
-        match self {
-            Self::ExitsAfter(after, exit)
-            | Self::Leaky(after, exit)
-            | Self::LeavesJob(after, exit)
-            | Self::LeavesDeafJob(after, exit) => Some((after, exit)),
-            Self::Forever
-            | Self::Deaf
-            | Self::Immortal
-            | Self::Missing
-            | Self::Master(_)
-            | Self::Shell(_)
-            | Self::ShellOfMaster(..)
-            | Self::LeavesGroup(_)
-            | Self::LeavesGroupDeaf
-            | Self::LeavesGroupImmortal
-            | Self::Daemonises
-            | Self::DaemonisesDeaf
-            | Self::DaemonisesImmortal => None,
-        }
-    }
-
-    /// Returns whether it is a shell that has started something itself.
-    fn has_job(self) -> bool {
-        matches!(self, Self::Shell(_) | Self::ShellOfMaster(..))
-    }
-
-    /// Returns whether others than its program are in its group.
-    fn has_members(self) -> bool {
-        matches!(
-            self,
-            Self::Master(_)
-                | Self::ShellOfMaster(..)
-                | Self::LeavesGroup(_)
-                | Self::LeavesGroupDeaf
-                | Self::LeavesGroupImmortal
-                | Self::LeavesJob(..)
-                | Self::LeavesDeafJob(..)
-        )
-    }
-
-    fn orphan(self) -> Option<Orphan> {
-        match self {
-            Self::Leaky(..) | Self::Daemonises => Some(Orphan::Polite),
-            Self::DaemonisesDeaf => Some(Orphan::Deaf),
-            Self::DaemonisesImmortal => Some(Orphan::Immortal),
-            _ => None, // No other has one.
-        }
-    }
-}
-
-/// A process type of the virtual application. Its nth life is its nth child; the last one repeats.
-#[derive(Clone, Debug)]
-pub(super) struct TypeRow {
-    pub(super) name: &'static str,
-    pub(super) count: u16,
-    pub(super) policy: Policy,
-    pub(super) children: Vec<FakeChild>,
-}
-
-pub(super) fn row(name: &'static str, policy: Policy, child: FakeChild) -> TypeRow {
-    TypeRow { name, count: 1, policy, children: vec![child] }
-}
-
-pub(super) fn on_failure() -> Policy {
-    Policy::default()
-}
-
-pub(super) fn never() -> Policy {
-    Policy { restart: Restart::Never, ..Policy::default() }
-}
-
-pub(super) fn always() -> Policy {
-    Policy { restart: Restart::Always, ..Policy::default() }
-}
-
-pub(super) fn release() -> Policy {
-    Policy { role: Role::Release, ..Policy::default() }
-}
+pub(super) use child::{FakeChild, TypeRow, always, never, on_failure, release, row};
+use child::{FakeLife, Orphan};
 
 /// What will happen in the world.
 #[derive(Clone, Debug)]
@@ -155,27 +26,6 @@ enum Happening {
     JobEnds(RunId),
     GroupEnds(RunId),
     OrphansEnd,
-}
-
-/// A run between its spawn and its sweep.
-#[derive(Clone, Debug)]
-struct FakeLife {
-    child: FakeChild,
-    leader: Option<Exit>,
-    /// What a shell has started itself runs.
-    has_job: bool,
-    has_members: bool,
-    /// How often its program was asked to end.
-    asked: u32,
-    /// How often the rest of its group was.
-    rest_asked: u32,
-    killed: bool,
-}
-
-impl FakeLife {
-    fn program_runs(&self) -> bool {
-        self.leader.is_none() || self.has_job
-    }
 }
 
 /// Clock, children and trace around a supervisor. `Clone`, so that a test can fork all of it.
@@ -383,7 +233,7 @@ impl World {
     }
 
     fn perform(&mut self, action: Action, forwarded: Option<Signal>) {
-        let line = self.describe(&action);
+        let line = trace::action(&action, &self.app);
         self.trace.push(format!("{} {line}", self.now.0.as_millis()));
         match action {
             Action::Spawn(run) => self.spawn(run),
@@ -534,25 +384,6 @@ impl World {
         }
     }
 
-    /// What holds after every single event.
-    fn check(&self) {
-        let is_ahead = self.sup.next_deadline().is_none_or(|at| at > self.now);
-        assert!(is_ahead, "a deadline passed unhandled\n{}", self.trace());
-        assert!(self.sup.out.is_empty(), "an action was kept back\n{}", self.trace());
-        assert!(self.sup.procs.is_indexed(), "the index is not what is there\n{}", self.trace());
-        assert!(self.sup.waits_for_all(), "an answer was forgotten\n{}", self.trace());
-        if self.sup.finished().is_some() {
-            assert_eq!(self.sup.next_deadline(), None, "a deadline after the end");
-        }
-    }
-
-    fn check_end(&self) {
-        assert!(self.lives.is_empty(), "{:?} live on\n{}", self.lives, self.trace());
-        assert_eq!(self.spawns, self.sweeps + self.failures, "\n{}", self.trace());
-        let answered: BTreeSet<_> = self.replies.keys().copied().collect();
-        assert_eq!(self.asked, answered, "\n{}", self.trace());
-    }
-
     /// Asks for something at this moment, and for an answer when it has come true.
     pub(super) fn ask(&mut self, request: Request) -> RequestId {
         let id = RequestId(self.asked.len() as u64 + 1);
@@ -568,110 +399,5 @@ impl World {
 
     pub(super) fn instance(&self, name: &str) -> InstanceId {
         self.app.instances().find(|id| self.app.name_of(*id) == name).unwrap()
-    }
-
-    /// Returns every action with its milliseconds, one a line.
-    pub(super) fn trace(&self) -> String {
-        self.trace.join("\n")
-    }
-
-    /// Returns the lines of the trace that hold one of `words`.
-    pub(super) fn lines(&self, words: &[&str]) -> Vec<&str> {
-        let lines = self.trace.iter().map(String::as_str);
-        lines.filter(|line| words.iter().any(|word| line.contains(word))).collect()
-    }
-
-    /// Asserts the whole trace, but for what follows each start; blanks around a line are nothing.
-    #[track_caller]
-    pub(super) fn assert(&self, expected: &str) {
-        let is_said = |line: &&str| !line.contains(" read ") && !line.contains(" started ");
-        let actual: Vec<_> = self.trace.iter().map(String::as_str).filter(is_said).collect();
-        let expected = expected.lines().map(str::trim).filter(|line| !line.is_empty());
-        let expected: Vec<_> = expected.collect();
-        assert_eq!(actual.join("\n"), expected.join("\n"), "\nactual:\n{}\n", actual.join("\n"));
-    }
-
-    fn describe(&self, action: &Action) -> String {
-        let name = |id: InstanceId| self.app.name_of(id);
-        let run_name = |run: &RunId| format!("{}#{}", name(run.instance), run.seq);
-        match action {
-            Action::Spawn(run) => format!("spawn {}", run_name(run)),
-            Action::Read(run) => format!("read {}", run_name(run)),
-            Action::Signal(run, signal, Reach::Group) if *signal == self.stop_signal_of(*run) => {
-                format!("{signal} {} group", run_name(run))
-            }
-            Action::Signal(run, signal, _) => format!("{signal} {}", run_name(run)),
-            Action::Sweep(run) => format!("sweep {}", run_name(run)),
-            Action::StopHelpers(run, signal) => format!("{signal} to what {} left", run_name(run)),
-            Action::StopOrphans(signal) => format!("orphans {signal}"),
-            Action::Measure(samples) => {
-                let one = |sample: &Sample| {
-                    let mark = if sample.limit.is_some() { "" } else { "~" };
-                    format!("{mark}{}", run_name(&sample.run))
-                };
-                let runs: Vec<_> = samples.iter().map(one).collect();
-                format!("measure {}", runs.join(" "))
-            }
-            Action::Pause => "pause".to_owned(),
-            Action::Reply(id, Reply::Done) => format!("reply {} done", id.0),
-            Action::Reply(id, Reply::Failed(failures)) => {
-                let one = |(id, failure): &(InstanceId, _)| format!("{} {failure:?}", name(*id));
-                let all: Vec<_> = failures.iter().map(one).collect();
-                format!("reply {} failed: {}", id.0, all.join(", "))
-            }
-            Action::Forget(id) => format!("forget {}", name(*id)),
-            Action::Note(id, note) => format!("{} {}", name(*id), describe_note(note)),
-            Action::Say(Message::Stopping(Why::Asked(signal))) => format!("stopping: {signal}"),
-            Action::Say(Message::Stopping(Why::Ended(id))) => {
-                format!("stopping: {} ended", name(*id))
-            }
-            Action::Say(Message::Stopping(Why::Quit)) => "stopping: quit".to_owned(),
-            Action::Say(Message::Stopping(Why::OutputLost)) => "stopping: output lost".to_owned(),
-            Action::Say(Message::Waiting { on, left }) => {
-                let on: Vec<_> = on.iter().map(|id| name(*id)).collect();
-                format!("waiting {left:?} on {}", on.join(" "))
-            }
-            Action::Say(Message::KillingAll) => "killing all".to_owned(),
-            Action::Say(Message::WaitingForOrphans { left }) => {
-                format!("waiting for orphans, {} ms left", left.as_millis())
-            }
-            Action::Say(Message::KillingOrphans) => "killing orphans".to_owned(),
-        }
-    }
-}
-
-fn describe_note(note: &Note) -> String {
-    match note {
-        Note::Started { pid } => format!("started {pid}"),
-        Note::CannotStart { error, stays_failed } => {
-            format!("cannot start: {error}{}", if *stays_failed { "; stays failed" } else { "" })
-        }
-        Note::Ended { exit, next, stays_failed, .. } => {
-            let next = match next {
-                Next::Nothing => String::new(),
-                Next::Again => "; again".to_owned(),
-                Next::Restart { crash, limit, delay } => {
-                    format!("; again in {delay:?} ({crash}/{limit})")
-                }
-                Next::CannotRun => "; cannot run".to_owned(),
-                Next::GaveUp { crashes } => format!("; gave up at {crashes}"),
-            };
-            format!("{exit}{next}{}", if *stays_failed { "; stays failed" } else { "" })
-        }
-        Note::OverBudget { used, budget } => format!("uses {used} of {}", budget.size.bytes()),
-        Note::Killed { grace } => format!("killed after {grace:?}"),
-    }
-}
-
-/// Numbers that look random and are the same each time (xorshift).
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    /// Returns a number from 0 to `n` - 1.
-    pub(super) fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
     }
 }
