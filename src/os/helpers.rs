@@ -21,7 +21,7 @@ struct Kin {
     /// The value of PS and FOREMAN_WORKER_NAME.
     name: String,
     pipes: Pipes,
-    /// The leader of its session, which for a run with a terminal is a process of pm's own.
+    /// Of a run with a terminal, the leader of its session: a process of pm's own.
     session: Option<Pid>,
 }
 
@@ -56,7 +56,9 @@ impl Helpers {
         }
         self.ending.retain(|other, _| !is_of_instance(other));
         self.below.retain(|_, other| !is_of_instance(other));
-        let session = getsid(Some(leader)).ok();
+        // A run with pipes is in the session of pm, whose leader never becomes a child of pm.
+        let has_terminal = pipes == Pipes::default();
+        let session = has_terminal.then(|| getsid(Some(leader)).ok()).flatten();
         self.kin.insert(run.instance, Kin { run, name, pipes, session });
     }
 
