@@ -55,10 +55,10 @@
 //! 5. Every start gets a [`app::RunId`]; facts about an older run are dropped in one place.
 //! 6. An intentional stop is recorded when it is ordered, never guessed at exit.
 //! 7. Exit and end of output are two events; the end is both, or exit and a drain limit.
-//! 8. Peek (`WNOWAIT`), decide, sweep the group, then reap: the zombie keeps the group id ours.
+//! 8. Peek (`WNOWAIT`), decide, sweep the group, then reap: the zombie reserves the group id.
 //! 9. Bytes never pass through the supervisor; a stuck reader can stall output, never a stop.
-//! 10. Two tellings end it: the first is polite, the second kills; after a limit pm leaves, and says what
-//!     it left.
+//! 10. Two requests end a session: the first stops gracefully, the second kills. After a limit pm exits, and
+//!     says what it left running.
 
 pub mod app;
 pub mod cli;

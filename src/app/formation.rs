@@ -1,4 +1,4 @@
-//! How many of each: `all=1,web=2`, `web=4`, `worker`.
+//! How many instances of each type to run: `all=1,web=2`, `web=4`, `worker`.
 
 use super::nearest::nearest;
 

@@ -1,4 +1,4 @@
-//! The words that all planes share: which instance, and which of its lives.
+//! Identifiers that all parts share: an instance, and one of its runs.
 
 /// One instance of a process type: `web.2`. It stays the same across restarts and scaling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

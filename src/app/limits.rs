@@ -1,4 +1,4 @@
-//! What an instance may use: values as they are written, and the limits of a process type.
+//! Limits of a process type, and how their values are written.
 
 use std::fmt;
 

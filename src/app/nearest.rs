@@ -1,4 +1,4 @@
-//! "Did you mean": the nearest of a few known names.
+//! "Did you mean": finds the most similar of a few known names.
 
 /// Returns the known name that is most like `wrong`, where one is like it at all: a third of its letters
 /// may be wrong, missing or swapped.

@@ -1,5 +1,5 @@
-//! An application that was read again, fitted to the one that runs: an instance keeps its id, and so its
-//! port, whatever stands before its type in the file by now.
+//! An application that was read again, fitted to the running one: an instance keeps its id, and so its
+//! port, wherever its type stands in the file now.
 
 use super::process_type::App;
 

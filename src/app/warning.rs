@@ -1,4 +1,4 @@
-//! What was passed over in a file, and why: said with file and line, never silent, never fatal.
+//! Warnings about ignored lines of a file: with file and line, never silent, never fatal.
 //! Knows no file system: the parsers make a [`Note`] of a line, [`super::loaded`] adds the path.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What was typed: clap structs and their doc comments, which are the manual.
+//! The command line: clap structs, whose doc comments are the manual.
 
 #![expect(missing_docs, reason = "a flattened group says what it is at its type")]
 

@@ -1,4 +1,4 @@
-//! What goes to stderr: warnings and errors, one form for all commands.
+//! Warnings and errors on stderr, in one format for all commands.
 
 use std::fmt::Display;
 use std::io::{self, Write};

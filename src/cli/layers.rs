@@ -1,4 +1,4 @@
-//! What was said on the command line and in PM_* variables: the two strongest layers of settings.
+//! The two strongest layers of settings: the command line and PM_* variables.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;

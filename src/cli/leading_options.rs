@@ -1,5 +1,6 @@
-//! Options of the application may stand before the command, too: `pm -f Procfile.dev start`. They are put
-//! behind it, before its own, so that a command has one place where it takes them, and what is behind wins.
+//! Options of the application may come before the command, too: `pm -f Procfile.dev start`. They are moved
+//! behind the command and before its own options, so that each command reads them in one place and later
+//! options win.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -1,4 +1,4 @@
-//! Turns what was typed into what happens: one function a subcommand.
+//! Runs the subcommand that was given: one function per subcommand.
 
 pub mod args;
 mod check;

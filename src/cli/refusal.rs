@@ -1,4 +1,4 @@
-//! What other modules refuse, as errors of a command: they know nothing of [`Error`].
+//! Turns the errors of other modules, which do not know [`Error`], into errors of a command.
 
 use std::error::Error as Source;
 

@@ -1,4 +1,4 @@
-//! What a command knows of the process it runs in: read once, then passed on.
+//! The environment, the current folder and the standard streams of pm's process: read once, then passed on.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal};

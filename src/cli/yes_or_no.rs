@@ -1,4 +1,4 @@
-//! The value of a `PM_` variable that stands for a flag: a word for yes or no, and nothing else.
+//! The value of a `PM_` variable for a flag: a word for yes or no, and nothing else.
 
 use std::ffi::OsStr;
 

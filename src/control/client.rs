@@ -1,4 +1,4 @@
-//! A client's end of the socket: one request, its responses.
+//! The client side of the socket: one request and its responses.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;

@@ -1,5 +1,5 @@
-//! Live control: one Unix socket a session, JSON lines on it. It knows the words of the protocol and the
-//! files of a session; what a request means is the supervisor's, and what it does the shell's.
+//! Control of a running session: one Unix socket per session, JSON lines on it. Knows the protocol and the
+//! files of a session; the session and the supervisor decide what a request does.
 
 pub mod client;
 pub mod frame;

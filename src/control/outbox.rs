@@ -1,4 +1,4 @@
-//! The way back to a client: a bounded queue. A client that does not read loses lines, and is told how many.
+//! Responses to a client, in a bounded queue. A client that does not read loses lines, and is told how many.
 
 use std::fmt;
 use std::io::Write;

@@ -1,7 +1,7 @@
-//! The session's end of the socket: who may speak, what was asked, and the way back.
+//! The server side of the socket: accepts clients, checks who they are, reads requests, writes responses.
 //!
-//! Each client has two threads, one that reads and one that writes, and a queue between the session and
-//! the writer that is bounded: a client that hangs, floods or sends garbage costs its own connection.
+//! Each client has two threads, one that reads and one that writes, and a bounded queue between the session
+//! and the writer: a client that hangs, floods or sends garbage costs only its own connection.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! One `pm start` of a root at a time: it looks which sessions run and begins one under a lock.
+//! Lets one `pm start` of a root at a time find the running sessions and start a new one.
 
 use std::fs::{self, File, TryLockError};
 use std::io;

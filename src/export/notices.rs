@@ -1,5 +1,4 @@
-//! What a person should know about an export and could not see in its files: what was left out, and what
-//! was assumed.
+//! Notices about an export that its files do not show: what was left out, and what was assumed.
 
 use super::{Feature, Format, Image, Options, Owner, Runs, Scope};
 use crate::app::{App, Policy, Role, Signal};

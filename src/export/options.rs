@@ -1,4 +1,4 @@
-//! What a person may choose about an export.
+//! The options of an export.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

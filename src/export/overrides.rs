@@ -1,4 +1,4 @@
-//! Reads the templates with which a person replaces built-in ones, file by file.
+//! Reads templates of the user, which replace built-in ones file by file.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,7 +1,7 @@
 //! Templates: minijinja with strict variables, and a filter for each quoting context.
 //!
-//! The values in a context are quoted for their place already. The filters are for what a person's own
-//! template adds from `raw`.
+//! The values in a context are already quoted for their place. The filters are for values of `raw` in
+//! templates of users.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;

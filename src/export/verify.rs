@@ -1,4 +1,4 @@
-//! Runs a consumer's own checker over an export, where one is installed.
+//! Runs the target's own checker on an export, if it is installed.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! A session in the background: pm starts itself again, in a session without a terminal, and waits until
-//! that one can be asked. The news comes through a pipe that is its standard input.
+//! `--daemon`: pm starts itself again in a session without a terminal, and waits until that process accepts
+//! requests, which it reports through a pipe on its standard input.
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! The C library's allocator, told to give back what is freed.
+//! The C library's allocator: tells it to return freed memory to the system.
 
 /// Lets memory that was needed for a moment go back to the system when it is freed: the output that
 /// waited for a client that hung, a line of 16 MiB.

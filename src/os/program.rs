@@ -1,4 +1,4 @@
-//! What is a shell: where one leads a group, the program of the instance is what the shell has started.
+//! Recognizes shells: if one leads a group, the program of the instance is what the shell has started.
 
 pub(crate) use super::system::program::Programs;
 

@@ -1,6 +1,6 @@
-//! The signals that pm gets: a thread turns them into messages, nothing happens in a handler. It watches one
-//! more descriptor, the session's socket: the loop waits for messages and not for descriptors, and another thread
-//! would wait for that socket alone.
+//! Signals to pm: a thread turns them into messages, and handlers do nothing. The thread watches one more
+//! descriptor, the session's socket: the loop waits for messages and not for descriptors, and watching it
+//! anywhere else would take another thread.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

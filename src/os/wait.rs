@@ -1,4 +1,4 @@
-//! The two questions about an ended child: how did it end, and may it go.
+//! Looks at ended children, and reaps them.
 
 use std::ffi::c_int;
 use std::io;

@@ -1,5 +1,4 @@
-//! What a terminal's line discipline adds, taken away: CR LF becomes LF. A CR anywhere else is the
-//! program's own.
+//! Removes what a terminal's line discipline adds: CR LF becomes LF. Any other CR is the program's own.
 
 use super::splitter::each_newline;
 

@@ -1,4 +1,4 @@
-//! What the pump is told, and what it tells.
+//! Messages to the pump and from it.
 
 use std::io;
 use std::os::fd::OwnedFd;

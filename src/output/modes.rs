@@ -1,4 +1,4 @@
-//! What programs have set on a terminal, and what takes it back: a shell comes after them.
+//! Terminal modes that programs have set, and the sequences that reset them for the shell afterwards.
 
 use super::escape::{Parser, Token};
 

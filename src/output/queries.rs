@@ -1,5 +1,5 @@
-//! What was on a terminal, for someone who looks at it later: the bytes, without what asks the terminal. It was
-//! answered when it was asked; another answer would be typed into a program that does not wait for one.
+//! Removes the queries from what was on a terminal before it is shown again later: the terminal would answer
+//! them once more, and the answer would be typed into a program that does not expect it.
 
 use super::escape::{Parser, Token};
 

@@ -1,4 +1,4 @@
-//! The colours, attributes and link that are in force in a program's output (SGR and OSC 8).
+//! The colours, attributes and link that are active in a program's output (SGR and OSC 8).
 
 /// No parameter that a terminal knows is longer: `38:2:255:255:255:255:255:255`.
 const LONGEST: usize = 31;

@@ -1,4 +1,4 @@
-//! Who else gets the output: the last of it that is kept, and all that comes then, without a gap between.
+//! Subscribers of the output: they get the recent output that is kept, and then all new output, without a gap.
 
 use std::collections::HashMap;
 use std::fmt;

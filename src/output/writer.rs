@@ -1,4 +1,4 @@
-//! stdout, and what becomes of it: full, slow, non-blocking, closed.
+//! stdout and its states: full, slow, non-blocking, closed.
 
 use std::io;
 use std::os::fd::AsFd;

@@ -1,6 +1,6 @@
-//! From the budget of an instance to what its program is told: MEMORY_AVAILABLE, WEB_CONCURRENCY
-//! and a heap. The rules are those of Heroku's Node buildpack, but for the default of one worker:
-//! a program that does not cluster must not lose half its heap.
+//! Computes what a program is told about its budget: MEMORY_AVAILABLE, WEB_CONCURRENCY and a heap. The rules
+//! are those of Heroku's Node buildpack, except for the default of one worker: a program that does not
+//! cluster must not lose half its heap.
 
 use crate::app::size::{Size, SizeError};
 

@@ -1,4 +1,4 @@
-//! CPUs: how many this process may use, which is what `web=auto` means.
+//! How many CPUs this process may use, which is what `web=auto` means.
 
 use std::thread;
 

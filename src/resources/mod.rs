@@ -1,5 +1,5 @@
-//! What an instance may use, and how its runtime is told: budgets, heaps, garbage collection, CPUs.
-//! Pure but for [`cpus`]; watching and enforcing is the business of `os`.
+//! Limits of an instance, and how its runtime is told: budgets, heaps, garbage collection, CPUs.
+//! Pure except [`cpus`]; measuring and enforcing is the work of `session` and `os`.
 
 pub mod budget;
 pub mod command;

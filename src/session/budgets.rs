@@ -1,5 +1,5 @@
-//! Holds instances to their memory: measures them when asked, and where a cgroup subtree is delegated to
-//! pm, gives each a group in which the kernel does it.
+//! Enforces memory budgets: measures instances on request, or, if a cgroup subtree is delegated to pm, gives
+//! each instance a group in which the kernel enforces the budget.
 
 use std::collections::HashMap;
 use std::fs;

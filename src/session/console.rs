@@ -1,4 +1,4 @@
-//! pm's end of a run's terminal: the size that it has, and what attached clients type on it.
+//! pm's end of a run's terminal: its size, and what attached clients type on it.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! What pm says: notes, messages and the verdict of the supervisor in words, and as facts for `--json`.
+//! pm's messages: notes, messages and the verdict of the supervisor as text, and as facts for `--json`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

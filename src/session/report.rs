@@ -1,4 +1,4 @@
-//! What `pm status` is told of a session: the supervisor's view of every instance, and what each uses.
+//! The report of `pm status`: the supervisor's view of every instance, and what each uses.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Lints of one command: programs that are not there, and `$KEY` that foreman would have replaced.
+//! Lints of one command: programs that do not exist, and `$KEY` that foreman would have replaced.
 
 use std::collections::BTreeSet;
 

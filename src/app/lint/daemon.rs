@@ -1,5 +1,5 @@
-//! Lint of commands that put themselves in the background: their instance seems to end at once, and
-//! what they do is out of sight.
+//! Lint of commands that put themselves in the background: their instance seems to end at once, and pm
+//! cannot see what they do.
 
 use std::ops::Range;
 

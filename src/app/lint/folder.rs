@@ -1,4 +1,4 @@
-//! Lint of `cd FOLDER && ...` at the front of a command, where there is no such folder.
+//! Lint of `cd FOLDER && ...` at the start of a command, if the folder does not exist.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

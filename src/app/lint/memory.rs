@@ -1,4 +1,4 @@
-//! Whether the memory budgets of all instances fit into the machine.
+//! Lint of memory budgets that exceed the memory of the machine.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! What `pm check` finds in files that can be read: values made by pure functions. What only the
-//! system knows (PATH, taken ports) is asked through closures.
+//! What `pm check` finds in files that can be read: findings, made by pure functions. Questions about the
+//! system (PATH, ports in use) are answered by closures.
 
 mod command;
 mod daemon;

@@ -1,4 +1,4 @@
-//! Lints of PORT: instances that get the same one, and ports that someone else has.
+//! Lints of PORT: instances that get the same one, and ports that are in use.
 
 use super::{Finding, Severity, Speaker, Subject};
 use crate::app::App;

@@ -1,4 +1,4 @@
-//! Lint of what a shell refuses to read at all: quotes that are never closed, and other errors of syntax.
+//! Lint of what a shell rejects: quotes that are not closed, and other syntax errors.
 
 use super::{Finding, Severity, Speaker};
 use crate::app::shell::{Lexed, Unread};

@@ -1,5 +1,4 @@
-//! Lint of variables that nobody sets: the shell puts nothing in, and the program gets other arguments
-//! than were meant.
+//! Lint of variables that nobody sets: the shell replaces them with nothing.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Asks the system what the lints want to know: is there such a program, can a port be had.
+//! Answers the questions of the lints about the system: which programs exist, which ports are free.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! How findings look: for people with an excerpt of the source, for programs as JSON.
+//! Shows findings: to people with an excerpt of the source, to programs as JSON.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What was typed for a running session.
+//! Arguments of the commands for a running session.
 
 #![expect(missing_docs, reason = "a flattened group says what it is at its type")]
 

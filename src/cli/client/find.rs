@@ -1,4 +1,4 @@
-//! Finds the session that is meant.
+//! Finds the session that a command is for.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `pm logs`: what the session keeps of its output, and what comes, in the form of `pm start`.
+//! `pm logs`: recent output of the session, and new output as it comes, in the format of `pm start`.
 
 use std::collections::HashMap;
 use std::io;

@@ -1,4 +1,4 @@
-//! The subcommands for a running session: each sends one request, and waits until it is done.
+//! The commands for a running session: each sends one request and waits until it is done.
 
 pub mod args;
 pub(crate) mod attach;

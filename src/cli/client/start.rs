@@ -1,4 +1,4 @@
-//! What `pm start` means beside the sessions that run already: one session of a folder and Procfile runs a type.
+//! `pm start` in the folder of a running session: a type runs in only one session of a folder and Procfile.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Sends a request and waits until it is done; says for whom, where that takes longer than a second.
+//! Sends a request and waits until it is done. After a second it says which instances it waits for.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What was typed for `pm completions`.
+//! Arguments of `pm completions`.
 
 use clap::{Args, ValueEnum};
 

@@ -1,5 +1,5 @@
-//! What each argument can be, where clap cannot know it: names of the Procfile and of running instances,
-//! export formats, signals.
+//! Candidates for arguments that clap cannot know: names in the Procfile, running instances, export formats,
+//! signals.
 
 use std::ffi::OsStr;
 

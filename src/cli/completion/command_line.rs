@@ -1,5 +1,5 @@
-//! The line that is being typed, and what it says of the application: where its Procfile is, and which
-//! session is meant.
+//! The command line that is being typed, and what it says about the application: where its Procfile is, and
+//! which session it is for.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;

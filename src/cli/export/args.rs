@@ -1,4 +1,4 @@
-//! What was typed for `pm export`.
+//! Arguments of `pm export`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What was typed for `pm man`.
+//! Arguments of `pm man`.
 
 use std::path::PathBuf;
 

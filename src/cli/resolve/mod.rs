@@ -1,5 +1,4 @@
-//! What was asked becomes what it means here: settings, files and surroundings → [`App`].
-//! Pure: files are read by [`super::load`] before.
+//! Turns settings, files and surroundings into an [`App`]. Pure: [`super::load`] has read the files.
 
 pub(crate) mod log_style;
 mod process;

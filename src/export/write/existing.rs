@@ -1,4 +1,4 @@
-//! Whose the files are that an export finds in its folder.
+//! Whether the files that an export finds in its folder are its own.
 
 use std::fs;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! How soon a watchdog is replaced: at once, and later and later where one after the other is killed.
+//! When to replace a watchdog: at once, and with a growing delay if one after the other is killed.
 
 use std::time::Duration;
 

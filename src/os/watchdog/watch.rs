@@ -1,4 +1,4 @@
-//! The watchdog's life: it waits for pm's end, and ends what pm has left.
+//! The watchdog itself: waits until pm is gone, and ends what pm has left.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};

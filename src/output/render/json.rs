@@ -1,4 +1,4 @@
-//! The log as one JSON object a line, for programs that read it.
+//! The output as one JSON object per line, for programs.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! What the loop does about children: it starts them, takes the news of them, and looks after the watchdog.
+//! The loop's work with children: starts them, handles their ends, and replaces the watchdog.
 
 use super::{SessionLoop, source};
 use crate::app::{RunId, Stdio};

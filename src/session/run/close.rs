@@ -1,4 +1,4 @@
-//! How a session is left: the verdict, the rest of the output with a limit, the exit code.
+//! The end of a session: the verdict, the rest of the output within a limit, the exit code.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;

@@ -1,4 +1,4 @@
-//! What the session sends to an attached client: lines, and bytes behind some of them.
+//! What the session sends to an attached client: lines, some of them followed by bytes.
 
 use std::io::{self, ErrorKind, Read};
 

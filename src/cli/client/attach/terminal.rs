@@ -1,5 +1,5 @@
-//! The client's side of `pm attach`: pm's own terminal in raw mode, tied to that of an instance. The
-//! terminal gets its mode back however this ends.
+//! The client's side of `pm attach`: pm's own terminal in raw mode, connected to that of an instance. The
+//! mode is restored however this ends.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
