@@ -1,7 +1,7 @@
-//! Tells a shell what could follow what was typed. The shell asks by running pm with `VARIABLE` set; the
-//! words are clap's to understand, and what stands in the Procfile or runs in a session is `candidates`'s.
+//! Tells a shell what could follow the words that were typed. The shell asks by running pm with `VARIABLE` set.
+//! clap understands the words; `candidates` knows the Procfile and the running sessions.
 //!
-//! Nothing here fails aloud: a Procfile that cannot be read offers nothing.
+//! Failures are silent: a Procfile that cannot be read offers nothing.
 
 pub mod args;
 mod candidates;

@@ -1,5 +1,5 @@
-//! What of a program's output makes sense in a line, where it may not draw over the others: text, colours,
-//! links and tabs. A carriage return begins the line again; every line ends without colour.
+//! Keeps what makes sense in a line of a program's output, so that it cannot draw over others: text,
+//! colours, links and tabs. A carriage return starts the line again; every line ends without colour.
 
 mod line;
 

@@ -1,4 +1,4 @@
-//! What a line looks like: in which form, under whose name, with what time.
+//! The form of a line: as text or JSON, with its name and time.
 
 mod clock;
 mod json;
