@@ -315,15 +315,19 @@ mod tests {
         }
 
         #[test]
-        fn garbage_is_an_error_and_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse_request(&bytes);
+        fn garbage_is_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(parse_request(&bytes).is_err(), "{:?}", bytes);
         }
 
         #[test]
         fn damaged_requests_are_an_error_or_another_request(at in 0_usize..50, byte in any::<u8>()) {
-            let mut line = br#"{"pm":1,"do":"restart","names":["web"],"wait":true}"#.to_vec();
+            const WHOLE: &[u8] = br#"{"pm":1,"do":"restart","names":["web"],"wait":true}"#;
+            let mut line = WHOLE.to_vec();
             line[at] = byte;
-            let _ = parse_request(&line);
+            if let Ok(request) = parse_request(&line) {
+                let is_same = parse_request(WHOLE) == Ok(request);
+                prop_assert_eq!(is_same, line == WHOLE, "{}", String::from_utf8_lossy(&line));
+            }
         }
     }
 }
