@@ -110,7 +110,7 @@ pub struct Wish {
     pub except: Vec<String>,
 }
 
-/// Splits `web=2,worker` at commas; blanks around a part and empty parts are nothing.
+/// Splits `web=2,worker` at commas; spaces around a part and empty parts are nothing.
 pub fn parse(text: &str) -> Result<Vec<Part>, FormationError> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts.map(part).collect()

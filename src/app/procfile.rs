@@ -1,5 +1,5 @@
 //! Reads a Procfile, by foreman's rule (procfile.rb): `^([A-Za-z0-9_-]+):\s*(.+)$`.
-//! Every other line is passed over with a note. No I/O.
+//! Every other line is ignored with a note. No I/O.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub struct Entry {
 pub struct Procfile {
     /// The process types, in the order of the file.
     pub entries: Vec<Entry>,
-    /// The lines that were passed over, or are likely not what was meant.
+    /// The lines that were ignored, or are likely not what was meant.
     pub notes: Vec<Note>,
 }
 
@@ -91,7 +91,7 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
     Ok(found)
 }
 
-/// Splits a line at its first colon. Blanks round the command are dropped, but a blank that a
+/// Splits a line at its first colon. Spaces around the command are dropped, but a blank that a
 /// backslash escapes is part of it.
 fn entry(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.split_once(':')?;

@@ -8,7 +8,7 @@ use crate::app::Warning;
 use crate::app::text::printable;
 use crate::error::Error;
 
-/// Says what was passed over in the files.
+/// Says what was ignored in the files.
 pub(crate) fn warnings<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
     for warning in warnings {
         line(harmless(&format!("warning: {warning}")));
@@ -23,7 +23,7 @@ pub(crate) fn warning(message: &str, hint: &str) {
     line(harmless(&format!("warning: {message}\nhint: {hint}")));
 }
 
-/// Returns what was passed over, and what to do.
+/// Returns what was ignored, and what to do.
 pub(crate) fn warning_in_one_line(warning: &Warning) -> String {
     match &warning.hint {
         Some(hint) => format!("{warning}; {hint}"),

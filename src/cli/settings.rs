@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     pub(crate) session: SessionSettings,
     /// Where the application's files are.
     pub(crate) files: Files,
-    /// What was passed over in .foreman.
+    /// What was ignored in .foreman.
     pub(crate) warnings: Vec<Warning>,
     /// The arguments of `pm start`.
     pub(crate) named: Vec<Part>,
@@ -71,7 +71,7 @@ impl Settings {
         })
     }
 
-    /// Reads the Procfile, which must have entries, and the env files. `say` gets what was passed over, also where
+    /// Reads the Procfile, which must have entries, and the env files. `say` gets what was ignored, also where
     /// an error follows.
     ///
     /// # Errors

@@ -107,7 +107,7 @@ fn reread(
 }
 
 /// Reads the files, and makes of them what is to run; with what is to be said before it starts. `say` gets what
-/// was passed over, also where an error follows.
+/// was ignored, also where an error follows.
 fn read(
     args: &StartArgs,
     called_as: Tool,

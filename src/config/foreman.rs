@@ -32,7 +32,7 @@ const KNOWN: [&str; 9] = [
 pub struct Foreman {
     /// What it says.
     pub layer: Layer,
-    /// What was passed over: keys that foreman does not know either.
+    /// What was ignored: keys that foreman does not know either.
     pub warnings: Vec<Warning>,
 }
 
@@ -45,7 +45,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Foreman, ConfigError> {
         let reason = shown.lines().next().unwrap_or("not YAML");
         // The reader says the place in words too.
         let reason = reason.split_once(" at line ").map_or(reason, |(reason, _)| reason).to_owned();
-        let hint = Some("write one option a line, as `port: 3000`".to_owned());
+        let hint = Some("write one option per line, as `port: 3000`".to_owned());
         ConfigError { path: path.to_owned(), line: place.0, column: place.1, reason, hint }
     })?;
     let mut read = Foreman::default();

@@ -93,7 +93,7 @@ pub enum Response {
         /// Who, and why.
         failures: Vec<InstanceFailure>,
     },
-    /// Something in the files was passed over; the answer follows.
+    /// Something in the files was ignored; the answer follows.
     Warning {
         /// What and where, for a person.
         text: String,

@@ -1,6 +1,6 @@
 //! A cgroup v2 subtree that was delegated to pm: one group an instance, whose memory limit is the kernel's.
 //! Plain files (the kernel's admin-guide/cgroup-v2.rst); no privilege is sought, and where the subtree
-//! is not ours to divide, [`Subtree::find`] says why, for pm to say aloud.
+//! is not ours to divide, [`Subtree::find`] says why, for pm to say explicitly.
 //!
 //! A group with processes in it may not also give controllers to groups below ("no internal processes"),
 //! so pm moves itself into a group of its own first. That is done only where pm and its children are

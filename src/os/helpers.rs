@@ -1,4 +1,4 @@
-//! What has left the group of its run (`setsid helper &`) and goes with it all the same.
+//! What has left the group of its run (`setsid helper &`) and goes with it anyway.
 //!
 //! Such a helper becomes pm's child when its parent has ended. Whose it is then, the kernel tells once: it was
 //! below the run's leader when a stop began, it has one of the run's pipes among its first three descriptors,

@@ -29,7 +29,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// Returns such a line: with a mark, by which it is told apart from those of programs, and what it quotes
+    /// Returns such a line: with a mark, by which it differs from those of programs, and what it quotes
     /// (a file, a name of a process) without control characters.
     pub fn line(self, text: &str) -> String {
         let mark = match self {

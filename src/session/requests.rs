@@ -18,7 +18,7 @@ use crate::output::{About, MAX_SUBSCRIBERS, PumpCommand, PumpHandle, Subscriber}
 use crate::supervisor::{Event, Failure, Reply, RequestId, Supervisor};
 
 /// Reads the application's files again, by the options that the session was started with. Returns what is
-/// passed over in them, beside the application; the error is for a person.
+/// ignored in them, beside the application; the error is for a person.
 pub(crate) type Reread = Box<dyn FnMut() -> Result<(App, Vec<String>), String>>;
 
 /// What a session needs to be controlled.

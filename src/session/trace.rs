@@ -1,4 +1,4 @@
-//! The trace of a session (`PM_TRACE`), for who debugs pm: each event and action of the supervisor, one line
+//! The trace of a session (`PM_TRACE`), for debugging pm: each event and action of the supervisor, one line
 //! each, with the time since the start. A line is written before what it says is done.
 
 use std::fs::{File, OpenOptions};

@@ -59,7 +59,7 @@ fn script(app: &Sandbox, shell: &str) -> String {
     output.stdout
 }
 
-/// Calls the function as readline does, with words cut at blanks, `=` and `:`. Prints for each line what
+/// Calls the function as readline does, with words cut at spaces, `=` and `:`. Prints for each line what
 /// the line's last word becomes.
 const BASH: &str = r#"
 source ./completions

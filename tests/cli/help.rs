@@ -1,4 +1,4 @@
-//! The text of every `--help`, word for word: `PM_BLESS=1 cargo test` writes it anew.
+//! The text of every `--help`, word for word: `PM_BLESS=1 cargo test` writes it again.
 
 use std::fs;
 use std::path::PathBuf;

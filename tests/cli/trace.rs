@@ -1,4 +1,4 @@
-//! `PM_TRACE=FILE`: what the supervisor was told and what it ordered, for who debugs a session.
+//! `PM_TRACE=FILE`: what the supervisor was told and what it ordered, for debugging a session.
 
 use crate::sandbox::Sandbox;
 

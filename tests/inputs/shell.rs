@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::long::cases;
 use crate::properties::quoting::statement_of;
 
-/// What commands are made of: words and quotes, blanks and joined lines, expansions, redirections, operators
+/// What commands are made of: words and quotes, spaces and joined lines, expansions, redirections, operators
 /// and reserved words.
 const PIECES: &[&str] = &[
     " ",

@@ -383,7 +383,7 @@ fn grandchild() {
     for _ in 0..seconds * 4 {
         let mut record = child.record('&', 60);
         record.push(b'\n');
-        // One that writes after its parent's end may find the pipe closed, and goes on in silence.
+        // One that writes after its parent's end may find the pipe closed, and goes on silently.
         let _ = child.out.write_all(&record);
         pause(250);
     }

@@ -44,7 +44,7 @@ impl Found<'_> {
         at + span.start..at + span.end
     }
 
-    /// The value's bytes in the line, without outer blanks.
+    /// The value's bytes in the line, without outer spaces.
     fn value_span(&self) -> Range<usize> {
         let start = self.raw.len() - self.raw.trim_start_matches(is_blank).len();
         let end = self.raw.trim_end_matches(is_blank).len().max(start);
@@ -52,7 +52,7 @@ impl Found<'_> {
     }
 }
 
-/// `export`, blanks and odd characters (foreman passes over the line), and D6.
+/// `export`, spaces and odd characters (foreman ignores the line), and D6.
 fn around_the_key(found: &Found<'_>, earlier: Option<&Found<'_>>, notes: &mut Vec<Note>) {
     let key = found.key;
     if found.prefix != Prefix::None

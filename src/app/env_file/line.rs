@@ -27,7 +27,7 @@ pub(super) struct Found<'a> {
 pub(super) enum Prefix {
     /// Nothing.
     None,
-    /// Blanks before the key or before the `=`.
+    /// Spaces before the key or before the `=`.
     Blanks,
     /// The word `export`.
     Export,
@@ -48,7 +48,7 @@ pub(super) enum Form {
     Joined { quote: char, lines: usize },
 }
 
-/// Reads every line. What is passed over, malformed or read differently by others goes to `notes`.
+/// Reads every line. What is ignored, malformed or read differently by others goes to `notes`.
 pub(super) fn read(text: &str, notes: &mut Vec<Note>) -> Vec<Reading> {
     let found = find(text, notes);
     differences::note(&found, notes);
@@ -91,7 +91,7 @@ fn find<'a>(text: &'a str, notes: &mut Vec<Note>) -> Vec<Found<'a>> {
     all
 }
 
-/// Blanks of a line: space, tab, CR, form feed. A no-break space is data.
+/// Spaces of a line: space, tab, CR, form feed. A no-break space is data.
 pub(super) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\x0c')
 }
@@ -100,7 +100,7 @@ fn is_key(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
 }
 
-/// Splits `[blanks] [export blank+] KEY [blanks] = raw`: where the key begins, the key, where raw
+/// Splits `[spaces] [export blank+] KEY [spaces] = raw`: where the key begins, the key, where raw
 /// begins, and what stands round the key.
 fn assignment(line: &str) -> Option<(usize, &str, usize, Prefix)> {
     let content = line.trim_start_matches(is_blank);
@@ -117,7 +117,7 @@ fn assignment(line: &str) -> Option<(usize, &str, usize, Prefix)> {
     Some((key_at, key, raw_at, if is_tight { Prefix::None } else { Prefix::Blanks }))
 }
 
-/// Splits `KEY [blanks] = raw`; `content` is the end of `line`.
+/// Splits `KEY [spaces] = raw`; `content` is the end of `line`.
 fn key_and_raw<'a>(line: &str, content: &'a str) -> Option<(usize, &'a str, usize)> {
     let behind_key = content.trim_start_matches(is_key);
     let key = &content[..content.len() - behind_key.len()];
@@ -167,7 +167,7 @@ fn closing(text: &str, quote: char) -> Option<usize> {
     })
 }
 
-/// Returns where the comment begins in a text that holds nothing else but blanks.
+/// Returns where the comment begins in a text that holds nothing else but spaces.
 fn only_comment(text: &str) -> Option<Option<usize>> {
     let content = text.trim_start_matches(is_blank);
     match content.chars().next() {
@@ -196,7 +196,7 @@ fn unescape(text: &str, quote: char) -> String {
     value
 }
 
-/// Cuts a comment, which is a `#` behind a blank, and outer blanks. Nothing else: quotes and
+/// Cuts a comment, which is a `#` behind a blank, and outer spaces. Nothing else: quotes and
 /// backslashes are data.
 fn bare(raw: &str) -> (String, Option<usize>) {
     let is_comment = |&(at, _): &(usize, &str)| raw[..at].ends_with(is_blank);

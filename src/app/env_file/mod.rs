@@ -25,7 +25,7 @@ pub struct Assignment {
 pub struct EnvFile {
     /// The variables, in the order of the file; of two with one key the later wins.
     pub assignments: Vec<Assignment>,
-    /// The lines that were passed over, or that other tools read differently.
+    /// The lines that were ignored, or that other tools read differently.
     pub notes: Vec<Note>,
 }
 

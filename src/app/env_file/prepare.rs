@@ -1,6 +1,6 @@
 //! Has dotenvy read what pm's own reader has prepared (conformance/DIALECT.md section 5).
 //!
-//! dotenvy alone would expand `$` in silence, stop at the first bad line, and take an apostrophe in
+//! dotenvy alone would expand `$` silently, stop at the first bad line, and take an apostrophe in
 //! a bare value for a quote that runs to the end of the file. So it sees a line unchanged only where
 //! both readers agree; every other value is quoted for it, and a key that it refuses travels under
 //! an alias. Its `dotenv()`, `from_path*` and `load*` are never used: they write to this process's

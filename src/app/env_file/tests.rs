@@ -26,7 +26,7 @@ fn quiet(text: &str) -> Vec<(usize, &'static str)> {
 #[test]
 fn a_value_is_what_the_dialect_says() {
     let table = [
-        // Bare values: blanks, `#`, quotes, backslashes, `$`.
+        // Bare values: spaces, `#`, quotes, backslashes, `$`.
         ("K=a b c", "a b c"),
         ("K=-Xmx384m -XX:+Use --x=1 --y=2", "-Xmx384m -XX:+Use --x=1 --y=2"),
         ("K=", ""),

@@ -83,7 +83,7 @@ impl<'a> Lexer<'a> {
         is_next
     }
 
-    /// Passes over blanks and joined lines.
+    /// Skips spaces and joined lines.
     fn blanks(&mut self) {
         while self.eat(" ") || self.eat("\t") || self.eat(JOINT) {}
     }
@@ -99,7 +99,7 @@ impl<'a> Lexer<'a> {
         self.lexed.unread.get_or_insert(unread);
     }
 
-    /// Goes one level down; at the bottom, the rest is passed over.
+    /// Goes one level down; at the bottom, the rest is ignored.
     fn descend(&mut self) -> bool {
         let is_deep = self.depth == DEPTH_MAX;
         if is_deep {

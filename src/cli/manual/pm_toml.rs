@@ -17,7 +17,7 @@ pub(super) fn page() -> String {
         bold("pm.toml"),
         roman(" in the application's root, or the file of --config, sets options of the session and of process \
                types. Flags and PM_ variables win over it, and it wins over .foreman. An unknown key, or \
-               a type that the Procfile has not, is an error with its place. "),
+               a type that is not in the Procfile, is an error with its position. "),
         bold("pm env --settings"),
         roman(" shows each setting and where it comes from."),
     ]);

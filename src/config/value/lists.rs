@@ -44,7 +44,7 @@ impl Value for Vec<PathBuf> {
     const TAKES: Takes = Takes::List;
 
     /// Reads `a,b`. Foreman splits at commas alone (cli.rb, `load_environment!`) and would look for ` .env`;
-    /// blanks around a name are dropped here.
+    /// spaces around a name are dropped here.
     fn parse(text: &str) -> Result<Self, Invalid> {
         let files = text.split(',').map(str::trim).filter(|file| !file.is_empty());
         Ok(files.map(PathBuf::from).collect())

@@ -1,4 +1,4 @@
-//! inittab: a line for each instance, and a script beside it, since init skips long lines in silence
+//! inittab: a line for each instance, and a script beside it, since init skips long lines silently
 //! (inittab(5), sysvinit). Proven on 3.14.
 
 use serde_json::json;

@@ -102,7 +102,7 @@ fn unit(
 fn env_file(export: &Export<'_>, service: &Service<'_>) -> Result<String, ExportError> {
     let mut body = String::new();
     for variable in &service.variables {
-        // systemd passes over assignments to other names with a warning (`env_name_is_valid`).
+        // systemd ignores assignments to other names with a warning (`env_name_is_valid`).
         export.check_name(variable, is_name(&variable.name))?;
         let value = export.carry_variable(variable, systemd::env_file_value(&variable.value))?;
         body.push_str(&format!("{}={value}\n", variable.name));

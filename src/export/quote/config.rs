@@ -37,7 +37,7 @@ pub(crate) fn ini_path(text: &str) -> Quoted {
 }
 
 /// Returns one token of an upstart stanza (libnih's `nih_config_token`): a backslash escapes only itself
-/// and blanks, quotes cannot hold their own kind, and a newline would become a blank.
+/// and spaces, quotes cannot hold their own kind, and a newline would become a blank.
 pub(crate) fn upstart_token(text: &str) -> Quoted {
     if text.contains('\n') {
         return Err(Refusal("a newline"));

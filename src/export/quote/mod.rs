@@ -1,6 +1,6 @@
 //! How a value is written so that its reader gets exactly its bytes.
 //!
-//! One function a context; each follows the rules of the program that reads the file, not of the file's
+//! One function per context; each follows the rules of the program that reads the file, not of the file's
 //! look. A value that a context cannot carry is a [`Refusal`]; nothing is folded, cut or dropped.
 //! Knows nothing of applications or formats' layouts.
 

@@ -38,7 +38,7 @@ pub(crate) fn exec_word(text: &str) -> Quoted {
     Ok(format!("\"{}\"", escaped(text)?.replace('$', "$$")))
 }
 
-/// Returns the rest of a line that is a path (`WorkingDirectory=`): not unquoted by systemd, so blanks and
+/// Returns the rest of a line that is a path (`WorkingDirectory=`): not unquoted by systemd, so spaces and
 /// quotes stand as they are, and only specifiers need care.
 pub(crate) fn path(text: &str) -> Quoted {
     refuse_noncharacters(text)?;

@@ -32,7 +32,7 @@ impl Stat {
     }
 }
 
-/// Reads the fields of a stat line. The name may hold blanks and parentheses: the last `)` ends it.
+/// Reads the fields of a stat line. The name may hold spaces and parentheses: the last `)` ends it.
 pub(crate) fn parse(line: &[u8]) -> Option<Stat> {
     let name_end = memchr::memrchr(b')', line)?;
     let pid = std::str::from_utf8(line.get(..memchr::memchr(b' ', line)?)?).ok()?;

@@ -97,7 +97,7 @@ pub(crate) struct Named {
     pub(crate) group: Pid,
     /// Its executable, as a name or a path.
     pub(crate) name: String,
-    /// What it was started with, blanks between the words.
+    /// What it was started with, spaces between the words.
     pub(crate) arguments: String,
 }
 

@@ -9,7 +9,7 @@ use nix::sys::mman::{shm_open, shm_unlink};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
-/// A name that another process has is passed over so often.
+/// A name that another process has is skipped this many times.
 const TRIES: u32 = 100;
 
 /// Makes memory of this length, all zeroes, close-on-exec. It has a name for an instant.

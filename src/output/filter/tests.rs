@@ -117,7 +117,7 @@ fn a_carriage_return_begins_the_line_again() {
         (&[b"10%\r", b"20%\r\n"], &["20%"]),
         (&[b"a\r\r\nb\n"], &["a", "b"]),
         (&[b"a\r\x1b[32m\x1b[0m\n"], &["a\\x1b[32m\\x1b[0m"]),
-        // A colour that was set in what is gone is in force all the same.
+        // A colour that was set in what is gone is in force anyway.
         (&[b"\x1b[31m10%\r20%\x1b[0m\n"], &["\\x1b[31m20%\\x1b[0m"]),
         // Erased before it is begun again, as most do it; Node's libraries go to column 1.
         (&[b"10%\r\x1b[K\n"], &[]),

@@ -35,7 +35,7 @@ impl World {
         lines.filter(|line| words.iter().any(|word| line.contains(word))).collect()
     }
 
-    /// Asserts the whole trace, but for what follows each start; blanks around a line are nothing.
+    /// Asserts the whole trace, but for what follows each start; spaces around a line are nothing.
     #[track_caller]
     pub(in crate::supervisor) fn assert(&self, expected: &str) {
         let is_said = |line: &&str| !line.contains(" read ") && !line.contains(" started ");

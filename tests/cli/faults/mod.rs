@@ -9,7 +9,7 @@ mod stopped;
 mod streams;
 mod surroundings;
 
-/// Is about to run a shell script that may mount what it likes without anyone seeing it. `None`, said aloud,
+/// Is about to run a shell script that may mount what it likes without anyone seeing it. `None`, said explicitly,
 /// where that is not permitted. `$PM` is the program under test.
 pub(crate) fn with_mounts(app: &Sandbox, script: &str) -> Option<Invocation> {
     let unshare = |script: &str| {

@@ -1,4 +1,4 @@
-//! The folder of the control socket cannot be used, or goes away: the session runs all the same.
+//! The folder of the control socket cannot be used, or goes away: the session runs anyway.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

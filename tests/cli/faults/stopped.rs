@@ -71,7 +71,7 @@ fn a_stop_that_is_the_last_word_stops_pm_and_its_instances() {
         session.signal(Signal::SIGCONT);
         session.signal(Signal::SIGTSTP);
         eventually("two stopped processes", || {
-            // One that comes in the microseconds in which pm heeds the SIGCONT is lost with it.
+            // One that comes in the microseconds in which pm obeys the SIGCONT is lost with it.
             session.signal(Signal::SIGTSTP);
             are(true)
         });

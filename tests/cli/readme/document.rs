@@ -126,7 +126,7 @@ pub(crate) fn links(text: &str) -> impl Iterator<Item = &str> {
     targets.filter(|target| !target.contains("://"))
 }
 
-/// Returns the anchors that a page of this text has, by GitHub's rule: lower case, blanks as hyphens, and
+/// Returns the anchors that a page of this text has, by GitHub's rule: lower case, spaces as hyphens, and
 /// no other punctuation.
 pub(crate) fn anchors(text: &str) -> Vec<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));

@@ -10,7 +10,7 @@ use super::document::Section;
 use crate::sandbox::{PM, Sandbox};
 
 /// Does what a test, a migration or a version asks at once, and says so; else it is a server, which
-/// says that it is ready and heeds SIGTERM alone.
+/// says that it is ready and obeys SIGTERM alone.
 const STAND_IN: &str = r#"#!/bin/sh
 case " $* " in
 *" -e "*|*" -v "*|*" test "*|*migrate*|*createsuperuser*|*db:*) echo "done: ${0##*/} $*"; exit 0 ;;

@@ -195,7 +195,7 @@ fn terminal() -> nix::Result<(OwnedFd, OwnedFd)> {
     Ok((master.into(), slave))
 }
 
-/// Tests begin with signals that are heeded, also where they run under nohup or in a shell's background.
+/// Tests begin with signals that are obeyed, also where they run under nohup or in a shell's background.
 fn heed_signals() -> std::io::Result<()> {
     for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
         #[expect(unsafe_code, reason = "signal dispositions have no safe form")]

@@ -54,7 +54,7 @@ fn all() -> Vec<Process> {
     entries.filter_map(|entry| read(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// Reads /proc/PID/stat: `pid (name) state ppid …`, where the name may hold blanks and brackets.
+/// Reads /proc/PID/stat: `pid (name) state ppid …`, where the name may hold spaces and brackets.
 fn read(pid: i32) -> Option<Process> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat).into_owned();

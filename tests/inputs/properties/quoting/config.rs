@@ -85,8 +85,8 @@ fn shlex(text: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// `chdir TOKEN`, by libnih's `nih_config_token`: a backslash stays but before itself and blanks, quotes
-/// hold blanks, and a newline in them becomes one.
+/// `chdir TOKEN`, by libnih's `nih_config_token`: a backslash stays but before itself and spaces, quotes
+/// hold spaces, and a newline in them becomes one.
 pub(super) fn upstart_chdir(statement: &str) -> Option<String> {
     let mut out = String::new();
     let mut open = None;

@@ -20,7 +20,7 @@ pub(super) fn xml_envvar(statement: &str) -> Option<String> {
     xml(value.strip_suffix("\"/>")?)
 }
 
-/// Text or an attribute: references; line ends and blanks that are not written as such would be changed.
+/// Text or an attribute: references; line ends and spaces that are not written as such would be changed.
 fn xml(text: &str) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;

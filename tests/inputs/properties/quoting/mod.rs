@@ -52,7 +52,7 @@ pub fn statement_of(name: &str, value: &str) -> Option<String> {
 }
 
 /// The export may put `exec` before a simple command, `exec env` where the command begins with variables, and
-/// drop blanks round it.
+/// drop spaces around it.
 fn is_command(read: &str, command: &str) -> bool {
     // Not `trim`: a vertical tab is a part of a word.
     let [read, command] = [read, command].map(|text| text.trim_matches([' ', '\t', '\n']));

@@ -12,7 +12,7 @@ pub(super) fn refuses(value: &str) -> bool {
 }
 
 /// Whether a line without quotes cannot hold it: a line ends at a newline, goes on behind a backslash, and
-/// loses blanks at its ends.
+/// loses spaces at its ends.
 pub(super) fn refuses_path(value: &str) -> bool {
     refuses(value) || value.contains(char::is_control) || value.ends_with(['\\', ' '])
 }
