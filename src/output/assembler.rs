@@ -1,4 +1,4 @@
-//! The output of a run on its way to lines: as it is, or without screen control.
+//! Turns a run's output into lines: unchanged, or without screen control.
 
 use super::filter::{Filter, Fragment};
 use super::splitter::{KEEP, LineSplitter};

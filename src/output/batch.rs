@@ -1,5 +1,4 @@
-//! What waits to be written: lines are collected and written together, which is what makes many short ones
-//! cheap.
+//! Collects rendered lines and writes them together: one system call for many short lines.
 
 use std::io;
 use std::os::fd::AsFd;

@@ -1,5 +1,5 @@
-//! The last output of an instance, for `pm logs`: raw bytes in pieces with their times. Lines are looked for
-//! only when someone asks. An instance that writes much is read straight into it, so that nothing is copied.
+//! The last output of an instance, for `pm logs`: raw bytes in chunks with their times. Lines are searched for
+//! only when someone asks. An instance that writes a lot is read straight into its history, without a copy.
 
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
@@ -24,13 +24,13 @@ pub struct KeptChunk {
 /// The bytes, and how many came when.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// Grows up to `limit`, and is written round and round then.
+    /// Grows up to `limit`; then it is a ring buffer.
     bytes: Vec<u8>,
     /// Where the next byte goes.
     next: usize,
     /// How many bytes before `next` are kept.
     kept: usize,
-    /// The time and the length of each piece. Each is a line at least, but for parts of long ones.
+    /// The time and the length of each chunk.
     pieces: VecDeque<(i64, usize)>,
     limit: usize,
     /// Its beginning was dropped, maybe in the middle of a line.
@@ -38,7 +38,7 @@ pub struct History {
 }
 
 impl History {
-    /// Makes the history of one of so many instances.
+    /// Makes the history of one of `instances` instances, which share the memory.
     pub fn one_of(instances: usize) -> Self {
         Self::with_limit((TOTAL / instances.max(1)).clamp(LEAST, MOST))
     }
@@ -143,7 +143,7 @@ impl History {
         second.last().or(first.last()).is_some_and(|byte| *byte != b'\n')
     }
 
-    /// Returns the last `lines` lines in the pieces that they came in; an unfinished one counts.
+    /// Returns the last `lines` lines in the chunks that they were read in; an unfinished one counts.
     pub fn tail(&self, lines: usize) -> Vec<KeptChunk> {
         let bytes = self.parts().concat();
         let start = self.start_of(&bytes, lines.min(HISTORY_LINES));

@@ -73,7 +73,7 @@ impl fmt::Debug for TerminalViewer {
 /// Lines that a viewer sees at first, so that a prompt is there.
 const SCREENFUL: usize = 20;
 
-/// What is kept of every instance, and who follows.
+/// The history of every instance, and the subscribers.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     histories: HashMap<InstanceId, History>,

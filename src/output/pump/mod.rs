@@ -1,5 +1,5 @@
-//! The one thread that owns all pipes and stdout: wait, read up to 64 KiB, split, render, and one
-//! write for the batch. A slow reader of stdout blocks it here, which slows the writers as a pipe
+//! The one thread that owns all pipes and stdout: it waits, reads up to 64 KiB, splits, renders, and writes
+//! once per batch. A slow reader of stdout blocks it here, which slows the writers as a pipe
 //! would; the control thread never waits for it without a limit.
 
 use std::collections::HashMap;

@@ -56,7 +56,7 @@ pub enum End {
     Silence,
 }
 
-/// The place of a speaker in the renderer's table.
+/// The place of a source in the renderer's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LabelId(usize);
 
@@ -83,7 +83,7 @@ struct Label {
     generation: u64,
 }
 
-/// Renders lines of many speakers into one buffer.
+/// Renders the lines of many sources into one sink.
 #[derive(Debug)]
 pub struct TextRenderer {
     look: Look,
@@ -95,12 +95,12 @@ pub struct TextRenderer {
 }
 
 impl TextRenderer {
-    /// Makes a renderer without speakers.
+    /// Makes a renderer without sources.
     pub fn new(look: Look) -> Self {
         Self { look, labels: Vec::new(), time: Vec::new(), generation: 1, open: None }
     }
 
-    /// Adds a speaker. `color` picks from foreman's list: the position of the process type; `None` is
+    /// Adds a source. `color` picks from foreman's list: the position of the process type; `None` is
     /// the colour of pm's own lines.
     pub fn label(&mut self, name: &str, color: Option<usize>) -> LabelId {
         let mut before = Vec::new();
@@ -134,7 +134,7 @@ impl TextRenderer {
         }
     }
 
-    /// Makes the prefix of a speaker up to date.
+    /// Makes the prefix of a source up to date.
     fn refresh(&mut self, id: LabelId) {
         let label = &mut self.labels[id.0];
         if label.generation != self.generation {
@@ -146,8 +146,8 @@ impl TextRenderer {
         }
     }
 
-    /// Splits the next bytes of a speaker, and appends the lines that they finish. A line that silence
-    /// has shown a piece of goes on behind that piece, where nobody else has spoken since.
+    /// Splits the next bytes of a source, and appends the lines that they finish. A line that silence
+    /// has shown a piece of goes on behind that piece, where nobody else has written since.
     #[inline]
     pub fn push(
         &mut self,
@@ -185,7 +185,7 @@ impl TextRenderer {
         }
     }
 
-    /// Appends what the next bytes of a speaker show.
+    /// Appends what the next bytes of a source show.
     #[inline]
     pub fn show(
         &mut self,
@@ -200,7 +200,7 @@ impl TextRenderer {
         }
     }
 
-    /// Appends what a speaker's output shows.
+    /// Appends what a source's output shows.
     pub fn put(&mut self, id: LabelId, piece: Fragment<'_>, out: &mut impl Sink) {
         match piece {
             Fragment::Line(bytes) => self.piece(id, bytes, End::Newline, out),
@@ -224,13 +224,13 @@ impl TextRenderer {
         self.piece(id, line.as_bytes(), End::Newline, out);
     }
 
-    /// Returns whether the cursor stands behind an unfinished line of this speaker.
+    /// Returns whether the cursor stands behind an unfinished line of this source.
     pub fn is_open(&self, id: LabelId) -> bool {
         self.open == Some(id)
     }
 }
 
-/// Begins a line of this speaker where someone's is unfinished: another's is ended, its own goes on.
+/// Begins a line of this source where someone's is unfinished: another's is ended, its own goes on.
 #[cold]
 fn begin_behind(open: &mut Option<LabelId>, id: LabelId, prefix: &[u8], out: &mut impl Sink) {
     if open.take() != Some(id) {
