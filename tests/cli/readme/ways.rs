@@ -122,7 +122,7 @@ pub(crate) const SPECIAL: &[Special] = &[
         &[],
     ),
     ("fuzz/run", NotRun("runs for minutes"), &[]),
-    ("cargo mutants --jobs 2", NotRun("runs for hours"), &[]),
+    ("PM_CI_LONG=1 cargo mutants --jobs 2", NotRun("runs for hours"), &[]),
     ("python3 tests/soak/run.py", NotRun("runs for minutes; .ci/run does a short one"), &[]),
     ("python3 tests/soak/thousand.py", SHARED, &[]),
     // examples
