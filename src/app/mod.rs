@@ -1,5 +1,6 @@
 //! What to run: process types, counts, ports and environment. No I/O.
 
+pub mod dependencies;
 pub mod env_file;
 pub mod environment;
 pub mod exit;
@@ -13,6 +14,7 @@ pub(crate) mod nearest;
 pub(crate) mod ports;
 pub mod process_type;
 pub mod procfile;
+pub mod readiness;
 pub mod reload;
 pub mod select;
 pub mod shell;
