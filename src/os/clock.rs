@@ -57,6 +57,11 @@ impl Clock {
     }
 }
 
+/// Returns the time of the machine's clock, for deadlines outside of the supervisor.
+pub(crate) fn instant() -> Instant {
+    read()
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one reader of the monotonic clock")]
 fn read() -> Instant {
     Instant::now()

@@ -16,6 +16,8 @@ pub(crate) mod limits;
 pub(crate) mod listeners;
 pub(crate) mod malloc;
 pub(crate) mod pid_table;
+pub(crate) mod notify_socket;
+pub(crate) mod port_owner;
 pub(crate) mod processes;
 mod program;
 pub(crate) mod pty;

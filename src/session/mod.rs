@@ -9,6 +9,7 @@ mod job;
 pub(crate) mod messages;
 pub(crate) mod own_terminal;
 mod report;
+mod probes;
 pub(crate) mod requests;
 pub(crate) mod run;
 mod subscriber;

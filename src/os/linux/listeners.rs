@@ -13,6 +13,8 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
 
+use nix::unistd::Pid;
+
 use super::processes;
 use crate::app::lint::Holder;
 
@@ -42,6 +44,9 @@ struct Socket {
 }
 
 impl Listeners {
+    /// Whether this system tells at all.
+    pub(crate) const CAN_TELL: bool = true;
+
     /// Asks for the sockets of this moment.
     pub(crate) fn read() -> Self {
         let mut all = match ask(AF_INET) {
@@ -58,6 +63,12 @@ impl Listeners {
         self.0.binary_search_by_key(&port, |socket| socket.port).is_ok()
     }
 
+    /// Returns whether a process holds a socket that listens on this port. Of another user's process that is not seen.
+    pub(crate) fn is_held_by(&self, port: u16, pid: Pid) -> bool {
+        let held = inodes_of(pid.as_raw().cast_unsigned());
+        self.0.iter().any(|socket| socket.port == port && held.contains(&socket.inode))
+    }
+
     /// Returns who holds the sockets of these ports, by process id; a socket may be held by several. Who runs
     /// as another user is not seen. It looks at every descriptor of every process.
     pub(crate) fn holders(&self, ports: &[u16]) -> Vec<(u16, Holder)> {
@@ -68,10 +79,7 @@ impl Listeners {
         pids.sort_unstable();
         let mut found = Vec::new();
         for pid in pids {
-            let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
-            let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
-            let inodes: Vec<_> =
-                links.filter_map(|link| inode(link.as_os_str().as_bytes())).collect();
+            let inodes = inodes_of(pid);
             let of_this = wanted.iter().filter(|socket| inodes.contains(&socket.inode));
             for socket in of_this {
                 let holder = Holder { pid, program: processes::own_name(pid) };
@@ -80,6 +88,13 @@ impl Listeners {
         }
         found
     }
+}
+
+/// Returns the sockets that a process has open; none where it is gone, or not ours to see.
+fn inodes_of(pid: u32) -> Vec<u64> {
+    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    links.filter_map(|link| inode(link.as_os_str().as_bytes())).collect()
 }
 
 /// Returns the inode of `socket:[4711]`.

@@ -1,6 +1,7 @@
 //! What only Linux has. Every module here has its match in `portable`.
 
 pub(in crate::os) mod affinity;
+pub(in crate::os) mod credentials;
 pub(in crate::os) mod executable;
 pub(crate) mod inherited;
 pub(in crate::os) mod listeners;

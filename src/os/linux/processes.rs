@@ -132,6 +132,22 @@ pub(crate) fn descendants_of(ancestor: Pid) -> Vec<Pid> {
     below.into_iter().map(Pid::from_raw).collect()
 }
 
+/// Returns whether a process descends from `leader`, or is in its group; `None` where it is gone.
+pub(crate) fn descends_from(pid: Pid, leader: Pid) -> Option<bool> {
+    /// A chain of parents is shorter; while it is read, a pid may come anew and make a circle.
+    const LONGEST: usize = 1000;
+    let mut at = pid;
+    for step in 0..LONGEST {
+        let read = || parse(&fs::read(format!("/proc/{at}/stat")).ok()?);
+        let Some(stat) = read() else { return if step == 0 { None } else { Some(false) } };
+        if stat.pid == leader || stat.group == leader {
+            return Some(true);
+        }
+        at = stat.parent;
+    }
+    Some(false)
+}
+
 /// Returns the children of this process, adopted ones too, dead ones too. The kernel's own list where
 /// it has one (CONFIG_PROC_CHILDREN), else a search.
 pub(crate) fn children_of(parent: Pid) -> Vec<Pid> {

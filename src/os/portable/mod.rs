@@ -2,6 +2,7 @@
 //! Slower, and less is found; nothing here is on the way of the output.
 
 pub(in crate::os) mod affinity;
+pub(in crate::os) mod credentials;
 pub(in crate::os) mod executable;
 pub(crate) mod inherited;
 pub(in crate::os) mod listeners;

@@ -35,6 +35,11 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
+    /// Returns that nobody knows.
+    pub(crate) fn descends_from(_pid: Pid, _leader: Pid) -> Option<bool> {
+        None
+    }
+
     /// Returns its session; `None` where that cannot be seen: OpenBSD tells only of its own.
     pub(crate) fn session(&self) -> Option<Pid> {
         getsid(Some(self.pid)).ok()

@@ -1,0 +1,70 @@
+//! Whose a listening port is: asked of the kernel, without a connection to it.
+
+use nix::unistd::Pid;
+
+use super::listeners::Listeners;
+use super::processes;
+use crate::app::lint::Holder;
+
+/// Who listens on a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Nobody.
+    Nobody,
+    /// A process of the tree in question.
+    Tree,
+    /// Another process.
+    Other(Holder),
+    /// Somebody who cannot be seen: of another user, or on a system that does not tell.
+    Hidden,
+}
+
+/// Returns who listens on a port, on whatever address: a process that descends from `leader` or is in its group, or
+/// another. Costs a look at every descriptor of the machine only where it is another.
+pub(crate) fn owner_of(listeners: &Listeners, port: u16, leader: Pid) -> Owner {
+    if !Listeners::CAN_TELL {
+        return Owner::Hidden;
+    }
+    if !listeners.has(port) {
+        return Owner::Nobody;
+    }
+    let below = processes::descendants_of(leader);
+    if [leader].iter().chain(&below).any(|pid| listeners.is_held_by(port, *pid)) {
+        return Owner::Tree;
+    }
+    let holders = listeners.holders(&[port]);
+    // An orphan of the group is no descendant any more.
+    let is_of_tree = |holder: &Holder| {
+        i32::try_from(holder.pid)
+            .is_ok_and(|pid| processes::descends_from(Pid::from_raw(pid), leader) == Some(true))
+    };
+    match holders.into_iter().map(|(_, holder)| holder).partition::<Vec<_>, _>(is_of_tree) {
+        (own, _) if !own.is_empty() => Owner::Tree,
+        (_, others) => others.into_iter().next().map_or(Owner::Hidden, Owner::Other),
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(pm_portable)))]
+mod tests {
+    use std::net::TcpListener;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_listener_is_of_the_tree_of_its_process_and_of_its_parents() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let owner = |leader| owner_of(&Listeners::read(), port, leader);
+        assert_eq!(owner(Pid::this()), Owner::Tree);
+        assert_eq!(owner(Pid::parent()), Owner::Tree);
+        let mut stranger = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let other = owner(Pid::from_raw(stranger.id().cast_signed()));
+        let Owner::Other(holder) = other else { panic!("{other:?}") };
+        assert_eq!(holder.pid, std::process::id());
+        drop(listener);
+        assert_eq!(owner(Pid::this()), Owner::Nobody);
+        drop(stranger.stdin.take());
+        stranger.wait().unwrap();
+    }
+}

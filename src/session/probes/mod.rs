@@ -1,0 +1,221 @@
+//! Asks whether instances are ready and alive: on one thread, which is there only while something starts or is
+//! watched. It knows no state of an instance: it is told which runs to ask, and reports what it has found.
+//!
+//! Commands (`cmd:`) are started, killed and reaped by the session's own thread, as every other process; this one says
+//! when.
+
+mod http;
+mod notify;
+mod prober;
+mod subject;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::Pid;
+
+use crate::app::RunId;
+use crate::app::readiness::{Liveness, Readiness};
+use crate::os::clock;
+use crate::os::halt::keep_from;
+use crate::os::notify_socket::NotifySocket;
+use prober::Prober;
+
+const STACK: usize = 128 << 10;
+
+/// A run to be asked.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// Which run.
+    pub(crate) run: RunId,
+    /// `web.1`
+    pub(crate) name: String,
+    /// Its leader, from which its processes descend.
+    pub(crate) leader: Pid,
+    /// Its PORT.
+    pub(crate) port: Option<u16>,
+    /// Its processes are out of sight: a client of a container engine, which publishes the port itself.
+    pub(crate) is_out_of_sight: bool,
+    /// When it is ready.
+    pub(crate) ready: Option<Readiness>,
+    /// Whether it is alive, from when it is ready.
+    pub(crate) live: Option<Liveness>,
+    /// Where it sends what it says of itself.
+    pub(crate) notify: Option<NotifySocket>,
+}
+
+/// What the session tells.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// A run has started.
+    Begin(Box<Watched>),
+    /// A line of its output has matched `log:`.
+    LineSeen(RunId),
+    /// The command of a `cmd:` that was asked for has ended: `Err` says how.
+    CommandEnded(RunId, Result<(), String>),
+    /// The addresses of a host that was asked for have been found, or not; why.
+    Resolved(RunId, Result<Vec<SocketAddr>, String>),
+    /// Its liveness is not asked as long as this holds: somebody is attached.
+    Suspend(RunId, bool),
+    /// The run stops or has ended.
+    End(RunId),
+}
+
+/// What has been found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// All probes of `ready` have succeeded.
+    Ready(RunId),
+    /// What a probe that must still succeed has last answered.
+    Answer { run: RunId, probe: String, text: String },
+    /// The port of a run is held by a process that is not of its tree.
+    Held { run: RunId, text: String },
+    /// It has asked for more time until it is ready.
+    Extended(RunId, Duration),
+    /// What it says of itself.
+    Status(RunId, String),
+    /// It is not alive; why.
+    NotAlive(RunId, String),
+    /// The addresses of a host are to be looked up. The thread does that itself, beside it.
+    Resolve { run: RunId, host: String, port: u16 },
+    /// Start this command in its folder and environment; answer with [`Order::CommandEnded`].
+    StartCommand(RunId, String),
+    /// The command takes too long: kill its group.
+    KillCommand(RunId),
+}
+
+/// The thread, as the session sees it.
+pub(crate) struct Probes {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    tell: Box<dyn Fn(Report) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Queue {
+    orders: Vec<Order>,
+    /// Ends the wait of the thread; `None` while there is none.
+    waker: Option<UnixStream>,
+}
+
+impl Probes {
+    /// Makes it, without a thread yet. `tell` is called on the thread and must not block.
+    pub(crate) fn new(tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
+        let queue = Mutex::new(Queue::default());
+        Self { shared: Arc::new(Shared { queue, tell: Box::new(tell) }) }
+    }
+
+    /// Hands an order over; never blocks. The first starts the thread.
+    ///
+    /// # Errors
+    /// There is no thread and none can be started; the order is lost.
+    pub(crate) fn post(&self, order: Order) -> io::Result<()> {
+        self.shared.post(order)
+    }
+}
+
+impl Shared {
+    fn post(self: &Arc<Self>, order: Order) -> io::Result<()> {
+        let mut queue = self.lock();
+        if let Some(waker) = &mut queue.waker {
+            // A full socket has woken it already.
+            let _ = waker.write(&[0]);
+        } else {
+            if !matches!(order, Order::Begin(_)) {
+                return Ok(());
+            }
+            let (waker, woken) = UnixStream::pair()?;
+            waker.set_nonblocking(true)?;
+            woken.set_nonblocking(true)?;
+            let shared = Arc::clone(self);
+            let start = || {
+                let builder = thread::Builder::new().name("probes".to_owned()).stack_size(STACK);
+                builder.spawn(move || run(&shared, woken))
+            };
+            keep_from(start)?;
+            queue.waker = Some(waker);
+        }
+        queue.orders.push(order);
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Carries out orders and asks, until nothing is left to ask.
+fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
+    let mut prober = Prober::default();
+    let report = |report| match report {
+        Report::Resolve { run, host, port } => look_up(shared, run, host, port),
+        other => (shared.tell)(other),
+    };
+    // When the last wait was to end.
+    let mut planned = None;
+    loop {
+        let now = clock::instant();
+        if let Some(planned) = planned {
+            prober.put_off(now.saturating_duration_since(planned));
+        }
+        let orders = {
+            let mut queue = shared.lock();
+            if queue.orders.is_empty() && prober.is_empty() {
+                queue.waker = None;
+                return;
+            }
+            std::mem::take(&mut queue.orders)
+        };
+        for order in orders {
+            prober.take(order, now, &report);
+        }
+        prober.ask(now, &report);
+        planned = prober.deadline();
+        let timeout = match planned {
+            None => PollTimeout::NONE,
+            // A millisecond more, since it is rounded down.
+            Some(at) => {
+                let left = at.saturating_duration_since(now) + Duration::from_millis(1);
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+            }
+        };
+        let ready = {
+            let mut fds = vec![PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
+            fds.extend(prober.interests().map(|(fd, flags)| PollFd::new(fd, flags)));
+            // An error is EINTR or want of memory: nothing is ready then.
+            let _ = poll(&mut fds, timeout);
+            fds.iter().map(|fd| fd.any().unwrap_or(false)).collect::<Vec<_>>()
+        };
+        if ready[0] {
+            let mut buffer = [0; 64];
+            while woken.read(&mut buffer).is_ok_and(|count| count == buffer.len()) {}
+        }
+        prober.advance(&ready[1..], clock::instant(), &report);
+    }
+}
+
+/// Looks a host up on a thread of its own: a name server may take seconds.
+fn look_up(shared: &Arc<Shared>, run: RunId, host: String, port: u16) {
+    let answer = Arc::clone(shared);
+    let look = move || {
+        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        // Where the thread of the probes has ended, nobody waits for it.
+        let _ = answer.post(Order::Resolved(run, found.map_err(|error| error.to_string())));
+    };
+    let started = keep_from(|| thread::Builder::new().name("lookup".to_owned()).spawn(look));
+    if let Err(error) = started {
+        let _ = shared.post(Order::Resolved(run, Err(error.to_string())));
+    }
+}

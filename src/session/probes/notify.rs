@@ -1,0 +1,91 @@
+//! What a program says of itself over `NOTIFY_SOCKET` (sd_notify(3)): the datagrams, and what is heeded of them.
+
+use std::time::Duration;
+
+/// One thing that was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// The start is complete, or a reload is.
+    Ready,
+    /// A line for a person.
+    Status(String),
+    /// The start takes longer: it has this long from now.
+    Extend(Duration),
+    /// A sign of life.
+    Watchdog,
+    /// The program reads its configuration again.
+    Reloading,
+    /// The program ends.
+    Stopping,
+}
+
+/// A status is shown in one line of `pm ps`.
+const LONGEST_STATUS: usize = 200;
+
+/// Reads the assignments of a datagram, one per line; what is unknown or malformed is passed over, as systemd does.
+pub(super) fn parse(datagram: &[u8]) -> Vec<Notice> {
+    let text = String::from_utf8_lossy(datagram);
+    let notice = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        match (key, value) {
+            ("READY", "1") => Some(Notice::Ready),
+            ("WATCHDOG", "1") => Some(Notice::Watchdog),
+            ("RELOADING", "1") => Some(Notice::Reloading),
+            ("STOPPING", "1") => Some(Notice::Stopping),
+            ("EXTEND_TIMEOUT_USEC", micros) => {
+                micros.parse().ok().map(|micros| Notice::Extend(Duration::from_micros(micros)))
+            }
+            ("STATUS", text) => {
+                let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+                Some(Notice::Status(plain.take(LONGEST_STATUS).collect()))
+            }
+            _ => None,
+        }
+    };
+    text.lines().filter_map(notice).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_is_one_assignment_and_unknown_ones_are_passed_over() {
+        let datagram = b"READY=1\nSTATUS=loading 42 models\nX_UNKNOWN=1\nMAINPID=1\nEXTEND_TIMEOUT_USEC=1500000\n";
+        assert_eq!(
+            parse(datagram),
+            [
+                Notice::Ready,
+                Notice::Status("loading 42 models".to_owned()),
+                Notice::Extend(Duration::from_millis(1500)),
+            ]
+        );
+        assert_eq!(
+            parse(b"RELOADING=1\nSTOPPING=1\nWATCHDOG=1"),
+            [Notice::Reloading, Notice::Stopping, Notice::Watchdog]
+        );
+    }
+
+    #[test]
+    fn what_is_malformed_says_nothing() {
+        for datagram in [
+            &b""[..],
+            b"READY",
+            b"READY=0",
+            b"ready=1",
+            b" READY=1",
+            b"EXTEND_TIMEOUT_USEC=-1",
+            b"\xff\xfe",
+        ] {
+            assert_eq!(parse(datagram), [], "{datagram:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_one_short_line_without_control_characters() {
+        let long = format!("STATUS=\x1b[2J{}", "x".repeat(1000));
+        let [Notice::Status(text)] = &parse(long.as_bytes())[..] else { panic!("no status") };
+        assert_eq!(text.len(), LONGEST_STATUS);
+        assert!(text.starts_with(" [2Jx"), "{text}");
+    }
+}

@@ -1,0 +1,100 @@
+//! All runs that are asked. Time is a parameter; the only I/O is that of sockets, which never wait.
+
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use nix::poll::PollFlags;
+
+use super::subject::Subject;
+use super::{Order, Report};
+use crate::app::RunId;
+
+/// Later than this, the thread did not just come late: pm was stopped.
+const LATE: Duration = Duration::from_millis(500);
+
+/// Every run that is asked.
+#[derive(Debug, Default)]
+pub(super) struct Prober {
+    subjects: Vec<Subject>,
+}
+
+impl Prober {
+    pub(super) fn is_empty(&self) -> bool {
+        self.subjects.is_empty()
+    }
+
+    fn subject(&mut self, run: RunId) -> Option<&mut Subject> {
+        self.subjects.iter_mut().find(|subject| subject.watched.run == run)
+    }
+
+    /// Carries out an order of the session. One about a run that is not asked any more is passed over.
+    pub(super) fn take(&mut self, order: Order, now: Instant, report: &dyn Fn(Report)) {
+        let run = match order {
+            Order::Begin(watched) => {
+                let run = watched.run;
+                self.subjects.push(Subject::new(*watched, now));
+                run
+            }
+            Order::End(run) => return self.subjects.retain(|subject| subject.watched.run != run),
+            Order::Suspend(run, is_suspended) => {
+                self.with(run, |subject| subject.suspend(is_suspended, now))
+            }
+            Order::LineSeen(run) => self.with(run, Subject::line_seen),
+            Order::CommandEnded(run, outcome) => {
+                self.with(run, |subject| subject.command_ended(outcome, now, report))
+            }
+            Order::Resolved(run, found) => {
+                self.with(run, |subject| subject.resolved(&found, now, report))
+            }
+        };
+        if let Some(subject) = self.subject(run) {
+            subject.settle(now, report);
+        }
+        self.forget_finished();
+    }
+
+    fn with(&mut self, run: RunId, act: impl FnOnce(&mut Subject)) -> RunId {
+        self.subject(run).map(act);
+        run
+    }
+
+    /// Begins what is due, and ends what has taken too long.
+    pub(super) fn ask(&mut self, now: Instant, report: &dyn Fn(Report)) {
+        // One look at the ports of the machine for all that want it.
+        let mut listeners = None;
+        for subject in &mut self.subjects {
+            subject.ask(now, &mut listeners, report);
+        }
+        self.forget_finished();
+    }
+
+    /// Returns the descriptors to wait for.
+    pub(super) fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        self.subjects.iter().flat_map(Subject::interests)
+    }
+
+    /// Goes on with the descriptors that are ready, in the order of [`Self::interests`].
+    pub(super) fn advance(&mut self, ready: &[bool], now: Instant, report: &dyn Fn(Report)) {
+        let mut ready = ready.iter().copied();
+        for subject in &mut self.subjects {
+            subject.advance(&mut ready, now, report);
+        }
+        self.forget_finished();
+    }
+
+    /// Returns when something is due.
+    pub(super) fn deadline(&mut self) -> Option<Instant> {
+        self.subjects.iter_mut().filter_map(Subject::deadline).min()
+    }
+
+    /// Takes how late the last wait ended. What was under way is not to fail for pm's own absence (Ctrl-Z).
+    pub(super) fn put_off(&mut self, late: Duration) {
+        if late > LATE {
+            self.subjects.iter_mut().for_each(|subject| subject.put_off(late));
+        }
+    }
+
+    fn forget_finished(&mut self) {
+        self.subjects.retain(|subject| !subject.is_over());
+    }
+}

@@ -1,0 +1,344 @@
+//! One run that is asked: what it must still do to be ready, and whether it is alive.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::PollFlags;
+
+use super::notify::{self, Notice};
+use super::task::{State, Step, Task};
+use super::{Report, Watched};
+use crate::app::readiness::{Liveness, Probe};
+use crate::os::listeners::Listeners;
+use crate::os::port_owner::{Owner, owner_of};
+
+/// One run that is asked.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) watched: Watched,
+    /// What has not succeeded yet.
+    starting: Vec<Task>,
+    stage: Stage,
+    is_suspended: bool,
+    /// What was last reported of the first that has not succeeded.
+    told: Option<(String, String)>,
+    /// Who holds its port was said.
+    holder_told: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Starting,
+    /// It is ready, and asked whether it is alive.
+    Living {
+        task: Task,
+        failures: u32,
+    },
+    /// There is nothing more to ask.
+    Over,
+}
+
+impl Subject {
+    pub(super) fn new(watched: Watched, now: Instant) -> Self {
+        let probes = watched.ready.iter().flat_map(|ready| ready.probes.clone());
+        let starting = probes.map(|probe| Task::of_start(probe, now)).collect();
+        let (stage, is_suspended, told) = (Stage::Starting, false, None);
+        Self { watched, starting, stage, is_suspended, told, holder_told: false }
+    }
+
+    /// Returns whether it need not be looked at any more.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over) && self.watched.notify.is_none()
+    }
+
+    fn tasks(&mut self) -> impl Iterator<Item = &mut Task> {
+        let living = match &mut self.stage {
+            Stage::Living { task, .. } if !self.is_suspended => Some(task),
+            Stage::Starting | Stage::Living { .. } | Stage::Over => None,
+        };
+        self.starting.iter_mut().chain(living)
+    }
+
+    /// Begins what is due, and ends what has taken too long.
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        listeners: &mut Option<Listeners>,
+        report: &dyn Fn(Report),
+    ) {
+        let (run, port) = (self.watched.run, self.watched.port);
+        // One command at a time: its end is told of the run.
+        let mut may_start = !self.tasks().any(|task| task.runs_command());
+        let mut steps = Vec::new();
+        for (at, task) in self.tasks().enumerate() {
+            let step = task.ask(port, may_start, now);
+            may_start &= !matches!(step, Step::Start(_));
+            steps.push((at, step));
+        }
+        for (at, step) in steps {
+            match step {
+                Step::Open => {}
+                Step::Answered(outcome) => self.answered(at, outcome, now, report),
+                Step::Resolve(host, port) => report(Report::Resolve { run, host, port }),
+                Step::Start(command) => report(Report::StartCommand(run, command)),
+                Step::Kill => report(Report::KillCommand(run)),
+                Step::LookAtPort(port) => {
+                    let listeners = listeners.get_or_insert_with(Listeners::read);
+                    let owner = owner_of(listeners, port, self.watched.leader);
+                    let outcome = self.port_owned(port, &owner, report);
+                    self.answered(at, outcome, now, report);
+                }
+            }
+        }
+        self.settle(now, report);
+    }
+
+    /// Judges who listens on a port that is to be the run's own.
+    fn port_owned(
+        &mut self,
+        port: u16,
+        owner: &Owner,
+        report: &dyn Fn(Report),
+    ) -> Result<(), String> {
+        match owner {
+            Owner::Tree => Ok(()),
+            Owner::Nobody => Err("has no listener".to_owned()),
+            Owner::Hidden => connects(port),
+            // A container engine listens in its place.
+            Owner::Other(_) if self.watched.is_out_of_sight => connects(port),
+            Owner::Other(holder) => {
+                let name = &self.watched.name;
+                let who = format!("is held by {} (pid {})", holder.program, holder.pid);
+                if !std::mem::replace(&mut self.holder_told, true) {
+                    let text = format!("port {port} {who}, not by {name}");
+                    report(Report::Held { run: self.watched.run, text });
+                }
+                Err(who)
+            }
+        }
+    }
+
+    /// Takes the answer of the task at a position.
+    fn answered(
+        &mut self,
+        at: usize,
+        outcome: Result<(), String>,
+        now: Instant,
+        report: &dyn Fn(Report),
+    ) {
+        if let Some(task) = self.starting.get_mut(at) {
+            match outcome {
+                Ok(()) => task.state = State::Done,
+                Err(why) => {
+                    task.retry(now);
+                    let probe = task.probe.to_string();
+                    let is_first =
+                        self.starting.iter().position(|task| !task.is_done()) == Some(at);
+                    if is_first {
+                        self.tell(probe, why, report);
+                    }
+                }
+            }
+            return;
+        }
+        let Some(Liveness { interval, failures: limit, .. }) = &self.watched.live else { return };
+        let Stage::Living { task, failures } = &mut self.stage else { return };
+        match outcome {
+            Ok(()) => *failures = 0,
+            Err(why) => {
+                *failures += 1;
+                if *failures >= *limit {
+                    let times = if *failures == 1 {
+                        "once".to_owned()
+                    } else {
+                        format!("{failures} times")
+                    };
+                    let text = format!("{} {why} {times}", task.probe);
+                    report(Report::NotAlive(self.watched.run, text));
+                    self.stage = Stage::Over;
+                    return;
+                }
+            }
+        }
+        task.again(*interval, now);
+    }
+
+    /// Reports what a probe has answered, where that is news.
+    fn tell(&mut self, probe: String, text: String, report: &dyn Fn(Report)) {
+        let told = (probe, text);
+        if self.told.as_ref() != Some(&told) {
+            let (probe, text) = told.clone();
+            report(Report::Answer { run: self.watched.run, probe, text });
+            self.told = Some(told);
+        }
+    }
+
+    /// Forgets what has succeeded; where that is all, the run is ready.
+    pub(super) fn settle(&mut self, now: Instant, report: &dyn Fn(Report)) {
+        self.starting.retain(|task| !task.is_done());
+        if !matches!(self.stage, Stage::Starting) {
+            return;
+        }
+        if let Some(first) = self.starting.first() {
+            let probe = first.probe.to_string();
+            if self.told.as_ref().is_none_or(|(told, _)| *told != probe) {
+                self.tell(probe, String::new(), report);
+            }
+            return;
+        }
+        if self.watched.ready.is_some() {
+            report(Report::Ready(self.watched.run));
+        }
+        self.stage = match &self.watched.live {
+            None => Stage::Over,
+            Some(Liveness { probe, interval, .. }) => {
+                let task = Task::of_life(probe.clone(), *interval, now);
+                Stage::Living { task, failures: 0 }
+            }
+        };
+    }
+
+    /// Its output has matched all patterns: the session tells of the last.
+    pub(super) fn line_seen(&mut self) {
+        for task in self.starting.iter_mut().filter(|task| matches!(task.probe, Probe::Log(_))) {
+            task.state = State::Done;
+        }
+    }
+
+    pub(super) fn command_ended(
+        &mut self,
+        outcome: Result<(), String>,
+        now: Instant,
+        report: &dyn Fn(Report),
+    ) {
+        let at = self.tasks().position(|task| task.runs_command());
+        if let Some(at) = at {
+            self.answered(at, outcome, now, report);
+        }
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        found: &Result<Vec<SocketAddr>, String>,
+        now: Instant,
+        report: &dyn Fn(Report),
+    ) {
+        let at = self.tasks().position(|task| matches!(task.state, State::Resolving { .. }));
+        let Some(at) = at else { return };
+        let step = match found {
+            Err(why) => Step::Answered(Err(format!("failed: {why}"))),
+            Ok(addresses) => {
+                self.tasks().nth(at).map_or(Step::Open, |task| task.request(addresses, now))
+            }
+        };
+        if let Step::Answered(outcome) = step {
+            self.answered(at, outcome, now, report);
+        }
+    }
+
+    /// As long as somebody is attached, it may be held in a debugger: no liveness is asked.
+    pub(super) fn suspend(&mut self, is_suspended: bool, now: Instant) {
+        self.is_suspended = is_suspended;
+        let Some(Liveness { interval, .. }) = &self.watched.live else { return };
+        if let Stage::Living { task, failures } = &mut self.stage {
+            *failures = 0;
+            task.again(*interval, now);
+        }
+    }
+
+    /// Returns the descriptors that it waits for: its socket for notices, then its requests.
+    pub(super) fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        let notices =
+            self.watched.notify.as_ref().map(|socket| (socket.as_fd(), PollFlags::POLLIN));
+        let living = match &self.stage {
+            Stage::Living { task, .. } if !self.is_suspended => Some(task),
+            Stage::Starting | Stage::Living { .. } | Stage::Over => None,
+        };
+        let requests = self.starting.iter().chain(living).filter_map(Task::interest);
+        notices.into_iter().chain(requests)
+    }
+
+    /// Goes on with what is ready, in the order of [`Self::interests`].
+    pub(super) fn advance(
+        &mut self,
+        ready: &mut impl Iterator<Item = bool>,
+        now: Instant,
+        report: &dyn Fn(Report),
+    ) {
+        if self.watched.notify.is_some() && ready.next() == Some(true) {
+            self.read_notices(now, report);
+        }
+        let mut steps = Vec::new();
+        for (at, task) in self.tasks().enumerate() {
+            if task.interest().is_some() && ready.next() == Some(true) {
+                steps.push((at, task.advance()));
+            }
+        }
+        for (at, step) in steps {
+            if let Step::Answered(outcome) = step {
+                self.answered(at, outcome, now, report);
+            }
+        }
+        self.settle(now, report);
+    }
+
+    fn read_notices(&mut self, now: Instant, report: &dyn Fn(Report)) {
+        let run = self.watched.run;
+        loop {
+            let Some(socket) = &self.watched.notify else { return };
+            let Some(datagram) = socket.receive(self.watched.leader) else { return };
+            for notice in notify::parse(&datagram) {
+                match notice {
+                    Notice::Ready => {
+                        for task in
+                            self.starting.iter_mut().filter(|task| task.probe == Probe::Notify)
+                        {
+                            task.state = State::Done;
+                        }
+                    }
+                    Notice::Status(text) => report(Report::Status(run, text)),
+                    Notice::Extend(time) => report(Report::Extended(run, time)),
+                    Notice::Watchdog => self.sign_of_life(now, report),
+                    Notice::Reloading => report(Report::Status(run, "reloading".to_owned())),
+                    Notice::Stopping => report(Report::Status(run, "stopping".to_owned())),
+                }
+            }
+        }
+    }
+
+    fn sign_of_life(&mut self, now: Instant, report: &dyn Fn(Report)) {
+        let is_awaited = match &self.stage {
+            Stage::Living { task, .. } => task.probe == Probe::Notify,
+            Stage::Starting | Stage::Over => false,
+        };
+        if is_awaited {
+            self.answered(self.starting.len(), Ok(()), now, report);
+        }
+    }
+
+    /// Returns when something is due. A command that waits for another is due with the end of that.
+    pub(super) fn deadline(&mut self) -> Option<Instant> {
+        let runs_command = self.tasks().any(|task| task.runs_command());
+        let tasks = self.tasks().filter(|task| !(runs_command && task.is_waiting_command()));
+        tasks.filter_map(|task| task.deadline()).min()
+    }
+
+    /// Moves the limits of what is under way: pm did not run for so long.
+    pub(super) fn put_off(&mut self, late: Duration) {
+        self.tasks().for_each(|task| task.put_off(late));
+    }
+}
+
+/// Asks a port itself: the processes behind it cannot be seen.
+fn connects(port: u16) -> Result<(), String> {
+    // On this machine a connection is made or refused at once; the limit is for a full queue.
+    const LIMIT: Duration = Duration::from_millis(100);
+    let connects =
+        |address: &SocketAddr| std::net::TcpStream::connect_timeout(address, LIMIT).is_ok();
+    if super::http::local(port).iter().any(connects) {
+        Ok(())
+    } else {
+        Err("refuses connections".to_owned())
+    }
+}

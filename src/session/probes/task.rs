@@ -1,0 +1,238 @@
+//! One probe of a run: when it is asked, and how far the asking is.
+
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use nix::poll::PollFlags;
+
+use super::http::{self, Attempt, Progress};
+use crate::app::readiness::Probe;
+
+/// The first wait before a probe is asked again; doubled for each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+/// The longest wait before a probe is asked again.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// How long an answer to a request may take.
+pub(super) const HTTP_LIMIT: Duration = Duration::from_secs(2);
+/// How long a command may take.
+pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(5);
+
+/// A probe and how far the asking is.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) probe: Probe,
+    /// How often it was asked.
+    asked: u32,
+    pub(super) state: State,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// It is asked at this time; a delay is over then.
+    Due(Instant),
+    /// The name of a host is looked up.
+    Resolving { until: Instant },
+    /// A request is on its way.
+    Http { attempt: Attempt, until: Instant },
+    /// A command runs; `until` is past where it was killed.
+    Command { until: Option<Instant> },
+    /// The program says it by itself: with a line or a datagram. `until` is when the next sign of life must have come.
+    Comes { until: Option<Instant> },
+    /// It has succeeded.
+    Done,
+}
+
+/// What an asked probe comes to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Nothing yet.
+    Open,
+    /// The answer; `Err` says what is wrong, to stand behind the probe: `gave 503`.
+    Answered(Result<(), String>),
+    /// This host is to be looked up.
+    Resolve(String, u16),
+    /// This command is to be started.
+    Start(String),
+    /// The command is to be killed.
+    Kill,
+    /// Who holds this port is to be looked up.
+    LookAtPort(u16),
+}
+
+impl Task {
+    /// Makes a probe of a run that has just started.
+    pub(super) fn of_start(probe: Probe, now: Instant) -> Self {
+        let state = match &probe {
+            Probe::Port(_) | Probe::Http(_) | Probe::Command(_) => State::Due(now + FIRST_WAIT),
+            Probe::Delay(time) => State::Due(now + *time),
+            Probe::Log(_) | Probe::Notify => State::Comes { until: None },
+        };
+        Self { probe, asked: 0, state }
+    }
+
+    /// Makes a probe that is asked in intervals, as [`Self::again`] says.
+    pub(super) fn of_life(probe: Probe, interval: Duration, now: Instant) -> Self {
+        let mut task = Self { probe, asked: 0, state: State::Due(now) };
+        task.again(interval, now);
+        task
+    }
+
+    /// Is to be asked after an interval; what comes by itself must have come by then.
+    pub(super) fn again(&mut self, interval: Duration, now: Instant) {
+        self.state = match self.probe {
+            Probe::Notify => State::Comes { until: Some(now + interval) },
+            _ => State::Due(now + interval),
+        };
+    }
+
+    /// Is to be asked again soon, since it has not succeeded: after 20, 40, 80 … 500 ms.
+    pub(super) fn retry(&mut self, now: Instant) {
+        let factor = 1_u32.checked_shl(self.asked).unwrap_or(u32::MAX);
+        self.state = State::Due(now + FIRST_WAIT.saturating_mul(factor).min(LONGEST_WAIT));
+    }
+
+    /// Goes on with what is due. `port` is the instance's own.
+    pub(super) fn ask(&mut self, port: Option<u16>, may_start: bool, now: Instant) -> Step {
+        match &mut self.state {
+            State::Due(at) if *at <= now => self.begin(port, may_start, now),
+            State::Resolving { until } | State::Http { until, .. } if *until <= now => {
+                Step::Answered(Err("timed out".to_owned()))
+            }
+            State::Command { until } if until.is_some_and(|until| until <= now) => {
+                *until = None;
+                Step::Kill
+            }
+            State::Comes { until: Some(until) } if *until <= now => {
+                Step::Answered(Err("timed out".to_owned()))
+            }
+            State::Due(_)
+            | State::Resolving { .. }
+            | State::Http { .. }
+            | State::Command { .. }
+            | State::Comes { .. }
+            | State::Done => Step::Open,
+        }
+    }
+
+    fn begin(&mut self, own_port: Option<u16>, may_start: bool, now: Instant) -> Step {
+        let no_port =
+            || Step::Answered(Err("cannot be asked: the instance has no PORT".to_owned()));
+        match &self.probe {
+            Probe::Delay(_) => return Step::Answered(Ok(())),
+            // The next look is when the other command has ended.
+            Probe::Command(_) if !may_start => return Step::Open,
+            _ => self.asked += 1,
+        }
+        match &self.probe {
+            Probe::Port(port) => port.or(own_port).map_or_else(no_port, Step::LookAtPort),
+            Probe::Command(command) => {
+                let command = command.clone();
+                self.state = State::Command { until: Some(now + COMMAND_LIMIT) };
+                Step::Start(command)
+            }
+            Probe::Http(probe) => match &probe.authority {
+                None => match own_port {
+                    None => no_port(),
+                    Some(port) => self.request(&http::local(port), now),
+                },
+                Some(authority) if authority.host == "localhost" => {
+                    self.request(&http::local(authority.port), now)
+                }
+                Some(authority) => match authority.host.parse() {
+                    Ok(address) => self.request(&[SocketAddr::new(address, authority.port)], now),
+                    Err(_) => {
+                        let (host, port) = (authority.host.clone(), authority.port);
+                        self.state = State::Resolving { until: now + HTTP_LIMIT };
+                        Step::Resolve(host, port)
+                    }
+                },
+            },
+            Probe::Log(_) | Probe::Notify | Probe::Delay(_) => Step::Open,
+        }
+    }
+
+    /// Begins a request to the first of these addresses that takes a connection.
+    pub(super) fn request(&mut self, addresses: &[SocketAddr], now: Instant) -> Step {
+        let Probe::Http(probe) = &self.probe else { return Step::Open };
+        let host = match (&probe.authority, addresses.first()) {
+            (Some(authority), _) => authority.to_string(),
+            (None, Some(address)) => format!("localhost:{}", address.port()),
+            (None, None) => String::new(),
+        };
+        let progress = Attempt::begin(probe, addresses, &host);
+        self.went(progress, now + HTTP_LIMIT)
+    }
+
+    /// Goes on with a request whose socket is ready.
+    pub(super) fn advance(&mut self) -> Step {
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Http { attempt, until } => self.went(attempt.advance(), until),
+            other => {
+                self.state = other;
+                Step::Open
+            }
+        }
+    }
+
+    fn went(&mut self, progress: Progress, until: Instant) -> Step {
+        match progress {
+            Progress::Pending(attempt) => {
+                self.state = State::Http { attempt, until };
+                Step::Open
+            }
+            Progress::Answered(code) => {
+                let is_success = matches!(&self.probe, Probe::Http(probe) if probe.accepts(code));
+                Step::Answered(if is_success { Ok(()) } else { Err(format!("gave {code}")) })
+            }
+            Progress::Failed(why) => Step::Answered(Err(format!("failed: {why}"))),
+        }
+    }
+
+    /// Returns the socket of a request and what it waits for.
+    pub(super) fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        match &self.state {
+            State::Http { attempt, .. } => Some(attempt.interest()),
+            _ => None,
+        }
+    }
+
+    /// Returns whether its command runs.
+    pub(super) fn runs_command(&self) -> bool {
+        matches!(self.state, State::Command { .. })
+    }
+
+    /// Returns whether its command is to be started.
+    pub(super) fn is_waiting_command(&self) -> bool {
+        matches!((&self.probe, &self.state), (Probe::Command(_), State::Due(_)))
+    }
+
+    /// Returns whether it has succeeded.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Returns when it must be looked at, whatever happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Due(at) => Some(at),
+            State::Resolving { until } | State::Http { until, .. } => Some(until),
+            State::Command { until } | State::Comes { until } => until,
+            State::Done => None,
+        }
+    }
+
+    /// Moves the limit of what is under way: pm did not run for so long.
+    pub(super) fn put_off(&mut self, late: Duration) {
+        match &mut self.state {
+            State::Resolving { until }
+            | State::Http { until, .. }
+            | State::Command { until: Some(until) }
+            | State::Comes { until: Some(until) } => *until += late,
+            State::Due(_)
+            | State::Command { until: None }
+            | State::Comes { until: None }
+            | State::Done => {}
+        }
+    }
+}

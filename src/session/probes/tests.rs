@@ -1,0 +1,337 @@
+//! The prober in simulated time, and the thread with real sockets.
+
+use std::cell::RefCell;
+use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+use super::prober::Prober;
+use super::{Order, Probes, Report, Watched};
+use crate::app::readiness::{Liveness, Probe, Readiness};
+use crate::app::{InstanceId, RunId};
+use crate::os::clock;
+use crate::os::notify_socket::NotifySocket;
+
+const RUN: RunId = RunId { instance: InstanceId { process_type: 0, number: 1 }, seq: 1 };
+
+fn probe(text: &str) -> Probe {
+    Probe::parse(text).unwrap()
+}
+
+/// A run of this process with these probes of `ready`.
+fn watched(ready: &[&str]) -> Watched {
+    let probes = ready.iter().map(|text| probe(text)).collect::<Vec<_>>();
+    let timeout = Duration::from_secs(60);
+    Watched {
+        run: RUN,
+        name: "web.1".to_owned(),
+        leader: Pid::this(),
+        port: None,
+        is_out_of_sight: false,
+        ready: (!probes.is_empty()).then_some(Readiness { probes, timeout }),
+        live: None,
+        notify: None,
+    }
+}
+
+fn live(text: &str, failures: u32) -> Liveness {
+    Liveness { probe: probe(text), interval: Duration::from_secs(10), failures }
+}
+
+/// A prober whose time only passes from deadline to deadline.
+struct World {
+    prober: Prober,
+    start: Instant,
+    now: Instant,
+    trace: RefCell<Vec<String>>,
+}
+
+impl World {
+    fn begin(watched: Watched) -> Self {
+        let start = clock::instant();
+        let mut world =
+            Self { prober: Prober::default(), start, now: start, trace: RefCell::default() };
+        world.take(Order::Begin(Box::new(watched)));
+        world
+    }
+
+    fn take(&mut self, order: Order) {
+        let Self { prober, start, now, trace } = self;
+        prober.take(order, *now, &|report| note(trace, *now - *start, &report));
+    }
+
+    /// Lets time pass until `end` milliseconds after the start, doing what is due at its time.
+    fn until(&mut self, end: u64) {
+        let end = self.start + Duration::from_millis(end);
+        while let Some(due) = self.prober.deadline().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            let Self { prober, start, now, trace } = self;
+            prober.ask(*now, &|report| note(trace, *now - *start, &report));
+        }
+        self.now = end;
+    }
+
+    fn command_fails_until(&mut self, end: u64) {
+        let limit = self.start + Duration::from_millis(end);
+        while let Some(due) = self.prober.deadline().filter(|due| *due <= limit) {
+            self.until(u64::try_from((due - self.start).as_millis()).unwrap());
+            self.take(Order::CommandEnded(RUN, Err("exited with 1".to_owned())));
+        }
+    }
+
+    /// Returns what was reported since the last call, each with its milliseconds.
+    fn trace(&self) -> Vec<String> {
+        std::mem::take(&mut *self.trace.borrow_mut())
+    }
+}
+
+fn note(trace: &RefCell<Vec<String>>, at: Duration, report: &Report) {
+    let text = match report {
+        Report::Ready(_) => "ready".to_owned(),
+        Report::Answer { probe, text, .. } => format!("{probe}: {text}"),
+        Report::Held { text, .. } => format!("held: {text}"),
+        Report::Extended(_, time) => format!("extended {time:?}"),
+        Report::Status(_, text) => format!("status {text}"),
+        Report::NotAlive(_, text) => format!("not alive: {text}"),
+        Report::Resolve { host, .. } => format!("resolve {host}"),
+        Report::StartCommand(_, text) => format!("start {text}"),
+        Report::KillCommand(_) => "kill".to_owned(),
+    };
+    trace.borrow_mut().push(format!("{} {text}", at.as_millis()));
+}
+
+#[test]
+fn a_run_is_ready_when_all_of_its_list_has_succeeded() {
+    let mut world = World::begin(watched(&["delay:2s", "log:up"]));
+    world.take(Order::LineSeen(RUN));
+    world.until(1999);
+    assert_eq!(world.trace(), ["0 delay:2s: "]);
+    world.until(2000);
+    assert_eq!(world.trace(), ["2000 ready"]);
+    assert!(world.prober.is_empty());
+
+    let mut world = World::begin(watched(&["delay:2s", "log:up"]));
+    world.until(9000);
+    assert_eq!(world.trace(), ["0 delay:2s: ", "2000 log:up: "]);
+    assert_eq!(world.prober.deadline(), None, "a line costs no wake-up");
+    world.take(Order::LineSeen(RUN));
+    assert_eq!(world.trace(), ["9000 ready"]);
+}
+
+#[test]
+fn a_command_is_asked_after_20_40_80_ms_at_most_every_500_until_it_succeeds() {
+    let mut world = World::begin(watched(&["cmd:up"]));
+    world.command_fails_until(2200);
+    let starts: Vec<_> =
+        world.trace().into_iter().filter(|line| line.ends_with("start up")).collect();
+    let expected = [20, 60, 140, 300, 620, 1120, 1620, 2120].map(|at| format!("{at} start up"));
+    assert_eq!(starts, expected);
+    world.until(2620);
+    world.take(Order::CommandEnded(RUN, Ok(())));
+    assert_eq!(world.trace(), ["2620 start up", "2620 ready"]);
+    assert!(world.prober.is_empty());
+}
+
+#[test]
+fn an_answer_is_told_when_it_is_another_than_the_last() {
+    let mut world = World::begin(watched(&["cmd:up"]));
+    world.command_fails_until(700);
+    let told: Vec<_> = world.trace().into_iter().filter(|line| line.contains("cmd:")).collect();
+    assert_eq!(told, ["0 cmd:up: ", "20 cmd:up: exited with 1"]);
+}
+
+#[test]
+fn a_command_that_hangs_is_killed_after_5_s_and_asked_again() {
+    let mut world = World::begin(watched(&["cmd:up"]));
+    world.until(8000);
+    assert_eq!(world.trace(), ["0 cmd:up: ", "20 start up", "5020 kill"]);
+    world.take(Order::CommandEnded(RUN, Err("timed out".to_owned())));
+    world.until(8040);
+    assert_eq!(world.trace(), ["8000 cmd:up: timed out", "8040 start up"]);
+}
+
+#[test]
+fn commands_of_one_run_are_asked_one_after_the_other() {
+    let mut world = World::begin(watched(&["cmd:a", "cmd:b"]));
+    world.until(30);
+    assert_eq!(world.trace(), ["0 cmd:a: ", "20 start a"]);
+    world.take(Order::CommandEnded(RUN, Ok(())));
+    assert_eq!(world.trace(), ["30 cmd:b: "]);
+    world.until(30);
+    assert_eq!(world.trace(), ["30 start b"]);
+    world.take(Order::CommandEnded(RUN, Ok(())));
+    assert_eq!(world.trace(), ["30 ready"]);
+}
+
+#[test]
+fn liveness_is_asked_from_ready_on_and_fails_after_a_number_in_a_row() {
+    let mut watched = watched(&["delay:1s"]);
+    watched.live = Some(live("cmd:alive", 2));
+    let mut world = World::begin(watched);
+    let fails = || Order::CommandEnded(RUN, Err("exited with 1".to_owned()));
+    world.until(11_000);
+    assert_eq!(world.trace(), ["0 delay:1s: ", "1000 ready", "11000 start alive"]);
+    world.take(fails());
+    world.until(21_000);
+    world.take(Order::CommandEnded(RUN, Ok(())));
+    world.until(31_000);
+    world.take(fails());
+    world.until(41_000);
+    assert_eq!(
+        world.trace(),
+        ["21000 start alive", "31000 start alive", "41000 start alive"],
+        "a success between two failures counts"
+    );
+    world.take(fails());
+    assert_eq!(world.trace(), ["41000 not alive: cmd:alive exited with 1 2 times"]);
+    assert!(world.prober.is_empty(), "it is told once");
+}
+
+#[test]
+fn nobody_is_asked_for_life_while_somebody_is_attached() {
+    let mut watched = watched(&[]);
+    watched.live = Some(live("cmd:alive", 1));
+    let mut world = World::begin(watched);
+    world.take(Order::Suspend(RUN, true));
+    world.until(60_000);
+    assert_eq!((world.trace(), world.prober.deadline()), (vec![], None));
+    world.take(Order::Suspend(RUN, false));
+    world.until(70_000);
+    assert_eq!(world.trace(), ["70000 start alive"]);
+}
+
+#[test]
+fn without_ready_nothing_is_reported_as_ready() {
+    let mut watched = watched(&[]);
+    watched.live = Some(live("cmd:alive", 1));
+    assert!(World::begin(watched).trace().is_empty());
+}
+
+#[test]
+fn what_was_under_way_while_pm_was_stopped_is_not_late() {
+    let mut world = World::begin(watched(&["cmd:up"]));
+    world.until(20);
+    world.prober.put_off(Duration::from_secs(60));
+    world.until(65_019);
+    assert_eq!(world.trace(), ["0 cmd:up: ", "20 start up"]);
+    world.until(65_020);
+    assert_eq!(world.trace(), ["65020 kill"]);
+}
+
+#[test]
+fn a_run_that_has_ended_is_asked_no_more() {
+    let mut world = World::begin(watched(&["cmd:up"]));
+    world.take(Order::End(RUN));
+    assert!(world.prober.is_empty());
+    world.take(Order::CommandEnded(RUN, Ok(())));
+    world.take(Order::LineSeen(RUN));
+    assert_eq!(world.trace(), ["0 cmd:up: "]);
+}
+
+/// The thread, and what it reports.
+fn start(watched: Watched) -> (Probes, crossbeam_channel::Receiver<Report>) {
+    let (sender, reports) = crossbeam_channel::unbounded();
+    let probes = Probes::new(move |report| drop(sender.send(report)));
+    probes.post(Order::Begin(Box::new(watched))).unwrap();
+    (probes, reports)
+}
+
+/// Waits for a report that is so.
+fn wait_for(reports: &crossbeam_channel::Receiver<Report>, is_it: impl Fn(&Report) -> bool) {
+    let mut seen = Vec::new();
+    loop {
+        match reports.recv_timeout(Duration::from_secs(10)) {
+            Ok(report) if is_it(&report) => return,
+            Ok(report) => seen.push(report),
+            Err(error) => panic!("{error}; so far: {seen:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_port_is_ready_when_the_tree_listens_on_either_address_and_is_never_connected_to() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        // A machine without IPv6 has no such address.
+        let Ok(listener) = TcpListener::bind(address) else { continue };
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut watched = watched(&["port"]);
+        watched.port = Some(port);
+        let (_probes, reports) = start(watched);
+        wait_for(&reports, |report| *report == Report::Ready(RUN));
+        let connection = listener.accept().map(|_| ());
+        assert_eq!(connection.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+#[cfg(all(target_os = "linux", not(pm_portable)))]
+#[test]
+fn a_port_that_another_holds_is_named_once_and_is_not_ready() {
+    use std::process::{Command, Stdio};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut instance = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let mut watched = watched(&[&format!("port:{port}")]);
+    watched.leader = Pid::from_raw(instance.id().cast_signed());
+    let (probes, reports) = start(watched);
+    let pid = std::process::id();
+    wait_for(&reports, |report| match report {
+        Report::Held { text, .. } => {
+            assert!(text.starts_with(&format!("port {port} is held by ")), "{text}");
+            assert!(text.ends_with(&format!("(pid {pid}), not by web.1")), "{text}");
+            true
+        }
+        _ => false,
+    });
+    drop(listener);
+    wait_for(
+        &reports,
+        |report| matches!(report, Report::Answer { text, .. } if text == "has no listener"),
+    );
+    probes.post(Order::End(RUN)).unwrap();
+    let again =
+        reports.try_iter().any(|report| matches!(report, Report::Held { .. } | Report::Ready(_)));
+    assert!(!again);
+    drop(instance.stdin.take());
+    instance.wait().unwrap();
+}
+
+#[test]
+fn notices_of_the_run_make_it_ready_and_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let mut watched = watched(&["notify"]);
+    watched.notify = Some(NotifySocket::bind(path.clone()).unwrap());
+    let (_probes, reports) = start(watched);
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.send_to(b"STATUS=loading\nEXTEND_TIMEOUT_USEC=2000000", &path).unwrap();
+    wait_for(&reports, |report| *report == Report::Status(RUN, "loading".to_owned()));
+    wait_for(&reports, |report| *report == Report::Extended(RUN, Duration::from_secs(2)));
+    sender.send_to(b"READY=1", &path).unwrap();
+    wait_for(&reports, |report| *report == Report::Ready(RUN));
+    sender.send_to(b"STATUS=serving", &path).unwrap();
+    wait_for(&reports, |report| *report == Report::Status(RUN, "serving".to_owned()));
+}
+
+#[test]
+fn a_host_that_does_not_exist_is_an_answer() {
+    let (_probes, reports) = start(watched(&["http://no-such-host.invalid:1/up"]));
+    wait_for(
+        &reports,
+        |report| matches!(report, Report::Answer { text, .. } if text.starts_with("failed: ")),
+    );
+}
+
+#[test]
+fn the_thread_ends_with_its_last_run_and_starts_again_for_the_next() {
+    let (probes, reports) = start(watched(&["delay:0"]));
+    wait_for(&reports, |report| *report == Report::Ready(RUN));
+    let mut second = watched(&["delay:0"]);
+    second.run.seq = 2;
+    let ready = Report::Ready(second.run);
+    probes.post(Order::Begin(Box::new(second))).unwrap();
+    wait_for(&reports, |report| *report == ready);
+}
