@@ -4,9 +4,9 @@
 use super::id::InstanceId;
 use super::nearest::nearest;
 
-/// What must be true of a dependency.
+/// How far a dependency must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Condition {
+pub enum Milestone {
     /// It has been started.
     Started,
     /// Its `ready` holds.
@@ -22,8 +22,8 @@ pub struct Dependency {
     pub process_type: u16,
     /// One instance alone. `None`: every wanted one of the type.
     pub number: Option<u16>,
-    /// What must be true of them.
-    pub condition: Condition,
+    /// What they must have reached.
+    pub milestone: Milestone,
 }
 
 impl Dependency {
@@ -88,18 +88,18 @@ impl DependencyError {
     }
 }
 
-/// Resolves one entry of `depends-on`. Without a condition it is `done` for what runs once, `ready` for what has a
+/// Resolves one entry of `depends-on`. Without a milestone in it, it is `done` for what runs once, `ready` for what has a
 /// `ready`, else `started`.
 ///
 /// # Errors
 /// The entry is malformed, names no process type, or demands what can never be.
 pub fn resolve(text: &str, types: &[Known<'_>]) -> Result<Dependency, DependencyError> {
     let malformed = || DependencyError::Malformed { text: text.to_owned() };
-    let (name, condition) = match text.split_once(':') {
+    let (name, milestone) = match text.split_once(':') {
         None => (text, None),
-        Some((name, "started")) => (name, Some(Condition::Started)),
-        Some((name, "ready")) => (name, Some(Condition::Ready)),
-        Some((name, "done")) => (name, Some(Condition::Done)),
+        Some((name, "started")) => (name, Some(Milestone::Started)),
+        Some((name, "ready")) => (name, Some(Milestone::Ready)),
+        Some((name, "done")) => (name, Some(Milestone::Done)),
         Some(_) => return Err(malformed()),
     };
     let (name, number) = match name.split_once('.') {
@@ -117,19 +117,19 @@ pub fn resolve(text: &str, types: &[Known<'_>]) -> Result<Dependency, Dependency
         let nearest = nearest(name, types.iter().map(|known| known.name)).map(str::to_owned);
         return Err(DependencyError::Unknown { name: name.to_owned(), nearest });
     };
-    let condition = match condition {
-        None if known.is_once => Condition::Done,
-        None if known.has_ready => Condition::Ready,
-        None => Condition::Started,
-        Some(Condition::Ready) if !known.has_ready => {
+    let milestone = match milestone {
+        None if known.is_once => Milestone::Done,
+        None if known.has_ready => Milestone::Ready,
+        None => Milestone::Started,
+        Some(Milestone::Ready) if !known.has_ready => {
             return Err(DependencyError::NeverReady {
                 text: text.to_owned(),
                 name: name.to_owned(),
             });
         }
-        Some(condition) => condition,
+        Some(milestone) => milestone,
     };
-    Ok(Dependency { process_type, number, condition })
+    Ok(Dependency { process_type, number, milestone })
 }
 
 /// Returns a cycle: positions of process types, each of which depends on the next, the first once more at the end.
@@ -226,11 +226,11 @@ mod tests {
     fn graph(size: usize, edges: &[(u16, u16)]) -> Vec<Vec<Dependency>> {
         let mut graph = vec![Vec::new(); size];
         for (from, process_type) in edges {
-            let condition = Condition::Started;
+            let milestone = Milestone::Started;
             graph[usize::from(*from)].push(Dependency {
                 process_type: *process_type,
                 number: None,
-                condition,
+                milestone,
             });
         }
         graph
@@ -238,8 +238,8 @@ mod tests {
 
     #[test]
     fn an_entry_is_a_type_or_an_instance_with_a_condition_that_suits_it() {
-        use Condition::{Done, Ready, Started};
-        for (text, process_type, number, condition) in [
+        use Milestone::{Done, Ready, Started};
+        for (text, process_type, number, milestone) in [
             ("redis", 0, None, Ready),
             ("redis.2", 0, Some(2), Ready),
             ("redis:started", 0, None, Started),
@@ -249,7 +249,7 @@ mod tests {
             ("api:done", 2, None, Done),
             ("web:ready", 3, None, Ready),
         ] {
-            let expected = Dependency { process_type, number, condition };
+            let expected = Dependency { process_type, number, milestone };
             assert_eq!(resolve(text, &TYPES), Ok(expected), "{text}");
         }
     }
@@ -298,7 +298,7 @@ mod tests {
         graph[0].push(Dependency {
             process_type: 9999,
             number: None,
-            condition: Condition::Started,
+            milestone: Milestone::Started,
         });
         assert_eq!(cycle(&graph).map(|path| path.len()), Some(10_001));
     }

@@ -23,12 +23,15 @@ pub mod size;
 pub(crate) mod text;
 pub mod warning;
 
+pub use dependencies::{Dependency, Milestone};
 pub use environment::{Environment, Source};
 pub use exit::Exit;
 pub use id::{InstanceId, RunId};
 pub use limits::{Budget, CpuLimit, Gc, Limits, MemoryAction, Nice};
 pub use moment::Moment;
-pub use process_type::{App, ExitOn, Policy, ProcessType, Reach, Restart, Role, Stdio};
+pub use process_type::{
+    App, ExitOn, OnDependencyRestart, Policy, ProcessType, Reach, Restart, Role, Stdio,
+};
 pub use signal::Signal;
 pub use size::Size;
 pub use warning::Warning;

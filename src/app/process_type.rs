@@ -4,9 +4,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::dependencies::Dependency;
 use super::environment::Environment;
 use super::id::InstanceId;
 use super::limits::{Budget, Limits};
+use super::readiness::{Liveness, Readiness};
 use super::signal::Signal;
 
 /// Everything that is needed to run or export the application.
@@ -95,9 +97,22 @@ pub struct Policy {
     pub role: Role,
     /// The memory that it may use.
     pub budget: Option<Budget>,
+    /// When it is ready. `None`: as soon as it is started.
+    pub ready: Option<Readiness>,
+    /// How it is asked whether it still works, from when it is ready.
+    pub live: Option<Liveness>,
+    /// What must be there before it starts.
+    pub depends_on: Vec<Dependency>,
+    /// What follows when something that it depends on was started again.
+    pub on_dependency_restart: OnDependencyRestart,
 }
 
 impl Policy {
+    /// Returns whether its instances are asked whether they are ready or alive.
+    pub fn is_probed(&self) -> bool {
+        self.ready.is_some() || self.live.is_some()
+    }
+
     /// Returns the memory budget in bytes.
     pub fn memory_bytes(&self) -> Option<u64> {
         self.budget.map(|budget| budget.size.bytes())
@@ -114,6 +129,10 @@ impl Default for Policy {
             grace: Duration::from_secs(5),
             role: Role::Service,
             budget: None,
+            ready: None,
+            live: None,
+            depends_on: Vec::new(),
+            on_dependency_restart: OnDependencyRestart::Ignore,
         }
     }
 }
@@ -132,8 +151,19 @@ pub enum Reach {
 pub enum Role {
     /// With the others, for as long as the session lasts.
     Service,
+    /// With the others, to its end: exit 0 is what it is for.
+    Once,
     /// Once, alone, before the others; they start when it has exited 0 (Heroku's `release`).
     Release,
+}
+
+/// What follows for an instance when something that it depends on was started again and is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnDependencyRestart {
+    /// Nothing; it goes on
+    Ignore,
+    /// It is restarted
+    Restart,
 }
 
 /// Which ends of an instance lead to a new start.

@@ -102,7 +102,9 @@ impl<'a> Export<'a> {
                 continue;
             }
             match (process_type.policy.role, options.release) {
-                (Role::Service, _) => services.push(service(app, position, process_type)?),
+                (Role::Service | Role::Once, _) => {
+                    services.push(service(app, position, process_type)?)
+                }
                 (Role::Release, Release::First) => {
                     release = Some(service(app, position, process_type)?);
                 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::app::{App, Exit, InstanceId};
 use crate::app::{MemoryAction, Size};
 use crate::output::{About, Level, Notice};
-use crate::supervisor::{Message, Next, Note, Verdict, Why};
+use crate::supervisor::{Message, Next, Note, Verdict, Waiting, Why};
 
 /// Says something about an instance, under its own name as foreman does.
 /// `why_it_runs` is why something of it could not be killed.
@@ -17,6 +17,7 @@ pub(crate) fn note(
     id: InstanceId,
     note: &Note,
     why_it_runs: Option<&'static str>,
+    cause: Option<&str>,
 ) -> Notice {
     let about = About::Instance(id);
     match note {
@@ -41,6 +42,29 @@ pub(crate) fn note(
             let text = format!("uses {used_size}, over its budget of {size}{follows}");
             let facts = json!({ "used": used, "budget": size.bytes() });
             say(about, "over-budget", text, facts).failed()
+        }
+        Note::Waiting { on } => {
+            let on = app.name_of(*on);
+            say(about, "waiting", format!("waits for {on}"), json!({ "on": on }))
+        }
+        Note::Blocked { by, exit } => {
+            let by = app.name_of(*by);
+            let text = format!("not started: {by} {}", failed(*exit));
+            say(about, "blocked", text, json!({ "by": by })).failed()
+        }
+        Note::Ready { after } => {
+            let text = format!("ready after {}", short(*after));
+            say(about, "ready", text, json!({ "after": after.as_secs_f64() }))
+        }
+        Note::NotReady { timeout } => {
+            let cause = cause.unwrap_or_default();
+            let text = format!("not ready in {}: {cause}", seconds(*timeout));
+            let facts = json!({ "timeout": timeout.as_secs_f64(), "cause": cause });
+            say(about, "not_ready", text, facts).failed()
+        }
+        Note::NotAlive { why } => {
+            let text = format!("not alive: {why}");
+            say(about, "not_alive", text, json!({ "cause": why })).failed()
         }
         Note::Killed { grace } => {
             let text = format!("did not stop within {}, killing it", short(*grace));
@@ -102,7 +126,13 @@ fn why_it_cannot_run(code: i32) -> &'static str {
 }
 
 /// Says something about the session. `orphans` names what left the groups.
-pub(crate) fn message(app: &App, message: &Message, orphans: impl Fn() -> Vec<String>) -> Notice {
+/// `probe` says what an instance must still do to be ready.
+pub(crate) fn message(
+    app: &App,
+    message: &Message,
+    orphans: impl Fn() -> Vec<String>,
+    probe: impl Fn(InstanceId) -> Option<String>,
+) -> Notice {
     let (event, text, facts) = match message {
         Message::Stopping(why) => {
             let reason = match why {
@@ -127,6 +157,20 @@ pub(crate) fn message(app: &App, message: &Message, orphans: impl Fn() -> Vec<St
                 short(*left)
             );
             ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
+        }
+        Message::SlowStart { waiting, unready, time } => {
+            let probe = |id: &InstanceId| match probe(*id) {
+                Some(probe) => format!("{} ({probe})", app.name_of(*id)),
+                None => app.name_of(*id),
+            };
+            let of_one = |Waiting { first, count, on }: &Waiting| match count {
+                0 | 1 => format!("{} waits for {}", app.name_of(*first), probe(on)),
+                _ => format!("{count} of {} wait for {}", app.type_of(*first).name, probe(on)),
+            };
+            let mut parts: Vec<_> = waiting.iter().map(of_one).collect();
+            parts.extend(unready.iter().map(|id| format!("{} is not ready", probe(id))));
+            let text = format!("{}, {}", parts.join("; "), short(*time));
+            ("slow_start", text, json!({ "for": time.as_secs_f64() }))
         }
         Message::KillingAll => {
             ("killing", "second request: killing all processes".to_owned(), json!({}))
@@ -202,6 +246,22 @@ pub(crate) fn verdict(
         lines.push(say(About::Session, "left", text, json!({ "processes": [name] })).failed());
     }
     lines
+}
+
+/// How a dependency has ended, behind its name.
+fn failed(exit: Exit) -> String {
+    match exit {
+        Exit::Code(0) => "has ended".to_owned(),
+        Exit::Code(code) => format!("failed (exit {code})"),
+        Exit::Signal(_) | Exit::OutOfMemory | Exit::NotStarted | Exit::Lost => {
+            format!("failed ({exit})")
+        }
+    }
+}
+
+/// Writes a limit as it was set: `60 s`, `0.5 s`.
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
 }
 
 fn names(app: &App, ids: &[InstanceId]) -> Vec<String> {
@@ -346,7 +406,7 @@ mod tests {
         assert_eq!(texts, expected);
         let (exit, next, is_crash, stays_failed) = (Exit::Lost, Next::Nothing, false, false);
         let lost = Note::Ended { exit, next, is_crash, stays_failed };
-        let said = note(&app(), web, &lost, Some(why));
+        let said = note(&app(), web, &lost, Some(why), None);
         assert_eq!(said.text, "could not be killed: it runs as another user");
     }
 
@@ -355,7 +415,7 @@ mod tests {
     }
 
     fn words(note: &Note) -> Notice {
-        super::note(&app(), InstanceId { process_type: 0, number: 2 }, note, None)
+        super::note(&app(), InstanceId { process_type: 0, number: 2 }, note, None, None)
     }
 
     fn app() -> App {

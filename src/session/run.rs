@@ -251,6 +251,7 @@ impl SessionLoop {
                 self.children.signal(run, Signal(nix::libc::SIGSTOP), reach);
             }
             Action::Signal(run, signal, reach) => self.children.signal(run, signal, reach),
+            Action::Probe(_) | Action::EndProbe(_) | Action::ProbeOutside(_) => {}
             Action::Sweep(run) => {
                 self.children.sweep(run);
                 self.terminals.remove(&run);
@@ -273,10 +274,15 @@ impl SessionLoop {
             Action::Note(id, note) => {
                 let is_lost = matches!(note, Note::Ended { exit: Exit::Lost, .. });
                 let why = is_lost.then(|| self.children.why_it_runs(id)).flatten();
-                self.say(messages::note(&self.app, id, &note, why));
+                self.say(messages::note(&self.app, id, &note, why, None));
             }
             Action::Say(message) => {
-                self.say(messages::message(&self.app, &message, || self.children.orphans()));
+                self.say(messages::message(
+                    &self.app,
+                    &message,
+                    || self.children.orphans(),
+                    |_| None,
+                ));
                 // What is said stands before what comes of it: the answers of children to a signal.
                 self.pump.wake();
             }

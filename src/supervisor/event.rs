@@ -55,6 +55,30 @@ pub enum Event {
         /// Which run.
         run: RunId,
     },
+    /// Everything that shows that a run is ready has come true.
+    BecameReady {
+        /// Which run.
+        run: RunId,
+    },
+    /// A run has asked for more time until it is ready.
+    ReadyExtended {
+        /// Which run.
+        run: RunId,
+        /// From now.
+        time: Duration,
+    },
+    /// A run is not alive any more.
+    NotAlive {
+        /// Which run.
+        run: RunId,
+        /// How that was found, for a person.
+        why: String,
+    },
+    /// A process type that others depend on, and that nobody starts here, is there.
+    FoundOutside {
+        /// Its position.
+        process_type: u16,
+    },
     /// A run was measured.
     Measured {
         /// Which run.
@@ -100,6 +124,13 @@ pub enum Action {
     Spawn(RunId),
     /// Begin to show what a run writes.
     Read(RunId),
+    /// Ask whether a run is ready, then whether it is alive, by its policy; answer with [`Event::BecameReady`] and
+    /// [`Event::NotAlive`].
+    Probe(RunId),
+    /// Ask no more.
+    EndProbe(RunId),
+    /// Ask whether a process type is there that nobody starts here; answer with [`Event::FoundOutside`].
+    ProbeOutside(u16),
     /// Send a signal to processes of a run. For [`Reach::Program`] the answer is [`Event::ProgramEnded`].
     Signal(RunId, Signal, Reach),
     /// Kill what is left of the group, reap the leader, and show the rest of what it wrote.
@@ -165,6 +196,33 @@ pub enum Note {
         /// The budget, and what follows.
         budget: Budget,
     },
+    /// It waits to be started.
+    Waiting {
+        /// For this instance.
+        on: InstanceId,
+    },
+    /// It will not be started.
+    Blocked {
+        /// What it depends on, which has ended for good.
+        by: InstanceId,
+        /// How.
+        exit: Exit,
+    },
+    /// It is ready.
+    Ready {
+        /// How long after its start.
+        after: Duration,
+    },
+    /// It was not ready in time, and is stopped.
+    NotReady {
+        /// The time that it had.
+        timeout: Duration,
+    },
+    /// It is not alive any more, and is restarted.
+    NotAlive {
+        /// How that was found.
+        why: String,
+    },
     /// It did not stop in time and is killed.
     Killed {
         /// The time that it had.
@@ -222,6 +280,15 @@ pub enum Message {
         /// The time until the first of them is killed.
         left: Duration,
     },
+    /// A start takes long.
+    SlowStart {
+        /// Who waits for whom.
+        waiting: Vec<Waiting>,
+        /// Who is not ready, and nobody waits for it.
+        unready: Vec<InstanceId>,
+        /// How long it has taken so far.
+        time: Duration,
+    },
     /// Descendants outside of the groups take long to end.
     WaitingForOrphans {
         /// The time until they are killed.
@@ -231,6 +298,17 @@ pub enum Message {
     KillingAll,
     /// Descendants outside of the groups do not end; they are killed.
     KillingOrphans,
+}
+
+/// Instances of one process type that wait for another instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The first of them.
+    pub first: InstanceId,
+    /// How many they are.
+    pub count: usize,
+    /// What they wait for.
+    pub on: InstanceId,
 }
 
 /// Why and how a session ended, for the last lines.

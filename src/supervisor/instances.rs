@@ -42,6 +42,19 @@ pub(super) struct Proc {
     pub(super) group: Group,
     /// What is known of its memory.
     pub(super) watch: MemoryWatch,
+    /// What was told of its waiting for its turn.
+    pub(super) told: Told,
+}
+
+/// What was told of an instance that waits to be started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Told {
+    #[default]
+    Nothing,
+    /// It waits for what it depends on.
+    Waiting,
+    /// What it depends on will never be there.
+    Blocked,
 }
 
 impl Proc {
@@ -63,6 +76,7 @@ impl Proc {
             rest_waits: false,
             group: Group::Gone,
             watch: MemoryWatch::default(),
+            told: Told::Nothing,
         }
     }
 }
@@ -72,7 +86,7 @@ impl Proc {
 pub(super) enum Kind {
     /// It waits to be started. Not before its last life's output is shown: where nobody reads pm's, one pipe after
     /// the other would wait unread.
-    Ready,
+    Startable,
     /// Its start is ordered and not yet answered.
     Spawning,
     Up,
@@ -89,11 +103,25 @@ pub(super) enum Kind {
     Done,
     /// It was scaled away and runs no more.
     Left,
+    /// It runs and is not ready yet.
+    Unready,
+    /// It is not scaled away.
+    Wanted,
+    /// It has been started: it runs, or has ended well.
+    Begun,
+    /// It runs, and is ready where that can be told.
+    Serving,
+    /// It has ended well.
+    Succeeded,
+    /// It has failed for good.
+    Failed,
+    /// It was stopped by request, or is about to.
+    Stopped,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
-        Self::Ready,
+    const ALL: [Self; 17] = [
+        Self::Startable,
         Self::Spawning,
         Self::Up,
         Self::Backoff,
@@ -103,12 +131,19 @@ impl Kind {
         Self::Active,
         Self::Done,
         Self::Left,
+        Self::Unready,
+        Self::Wanted,
+        Self::Begun,
+        Self::Serving,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Stopped,
     ];
 
     pub(super) fn is_of(self, proc: &Proc) -> bool {
         let (state, goal) = (proc.state, proc.goal);
         match self {
-            Self::Ready => state == State::Idle && goal == Goal::Run && !proc.output_open,
+            Self::Startable => state == State::Idle && goal == Goal::Run && !proc.output_open,
             Self::Spawning => state == State::Spawning,
             Self::Up => matches!(state, State::Up { .. }),
             Self::Backoff => matches!(state, State::Backoff { .. }),
@@ -128,22 +163,33 @@ impl Kind {
             Self::Active => state.is_active(),
             Self::Done => goal == Goal::Run && matches!(state, State::Ended(_)),
             Self::Left => goal == Goal::Leave && !state.is_active(),
+            Self::Unready => matches!(state, State::Up { unready: Some(_), .. }),
+            Self::Wanted => goal != Goal::Leave,
+            Self::Begun => matches!(state, State::Up { .. }) || Self::Succeeded.is_of(proc),
+            Self::Serving => matches!(state, State::Up { unready: None, .. }),
+            Self::Succeeded => {
+                goal == Goal::Run && matches!(state, State::Ended(exit) if exit.is_success())
+            }
+            Self::Failed => {
+                goal == Goal::Run && matches!(state, State::Ended(exit) if !exit.is_success())
+            }
+            Self::Stopped => goal == Goal::Stop,
         }
     }
 }
 
 /// The kinds of an instance, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Kinds(u16);
+struct Kinds(u32);
 
 impl Kinds {
     fn of(proc: &Proc) -> Self {
         let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_of(proc));
-        Self(kinds.fold(0, |all, kind| all | 1 << kind as u16))
+        Self(kinds.fold(0, |all, kind| all | 1 << kind as u32))
     }
 
     fn has(self, kind: Kind) -> bool {
-        self.0 & 1 << kind as u16 != 0
+        self.0 & 1 << kind as u32 != 0
     }
 }
 
@@ -164,6 +210,8 @@ impl Entry {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Index {
     kinds: [BTreeSet<InstanceId>; Kind::ALL.len()],
+    /// How many there are of each kind and process type; none of those that are not here.
+    counts: BTreeMap<u16, [usize; Kind::ALL.len()]>,
     deadlines: BTreeSet<(Moment, InstanceId)>,
 }
 
@@ -174,11 +222,18 @@ impl Index {
         }
         for kind in Kind::ALL {
             let set = &mut self.kinds[kind as usize];
+            let counts = self.counts.entry(id.process_type).or_default();
             match (old.kinds.has(kind), new.kinds.has(kind)) {
-                (false, true) => set.insert(id),
-                (true, false) => set.remove(&id),
-                (true, true) | (false, false) => continue,
-            };
+                (false, true) => {
+                    set.insert(id);
+                    counts[kind as usize] += 1;
+                }
+                (true, false) => {
+                    set.remove(&id);
+                    counts[kind as usize] -= 1;
+                }
+                (true, true) | (false, false) => {}
+            }
         }
         if old.deadline != new.deadline {
             old.deadline.map(|at| self.deadlines.remove(&(at, id)));
@@ -251,6 +306,21 @@ impl Instances {
         self.of(kind).range(ids_of_type(process_type)).next().copied()
     }
 
+    /// Returns how many there are of a kind and a process type. It is that of the last call of [`Self::update`].
+    pub(super) fn count(&self, kind: Kind, process_type: u16) -> usize {
+        self.index.counts.get(&process_type).map_or(0, |counts| counts[kind as usize])
+    }
+
+    /// Returns the first of a kind and a process type. It is that of the last call of [`Self::update`].
+    pub(super) fn first(&self, kind: Kind, process_type: u16) -> Option<InstanceId> {
+        self.index.kinds[kind as usize].range(ids_of_type(process_type)).next().copied()
+    }
+
+    /// Returns a copy of those of a kind and a process type, for a step that changes them.
+    pub(super) fn list_of(&mut self, kind: Kind, process_type: u16) -> Vec<InstanceId> {
+        self.of(kind).range(ids_of_type(process_type)).copied().collect()
+    }
+
     /// Returns a copy of those of a kind, for a step that changes them.
     pub(super) fn list(&mut self, kind: Kind) -> Vec<InstanceId> {
         self.of(kind).iter().copied().collect()
@@ -303,7 +373,11 @@ impl Instances {
         for (id, proc) in self.iter() {
             index.set(id, Entry::default(), Entry::of(proc));
         }
-        index == self.index
+        // A count of zero is as good as none.
+        let has_any = |counts: &[usize; Kind::ALL.len()]| counts.iter().any(|count| *count > 0);
+        let mut own = self.index.clone();
+        own.counts.retain(|_, counts| has_any(counts));
+        index == own
     }
 }
 

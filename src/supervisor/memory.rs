@@ -61,7 +61,7 @@ impl Supervisor {
     pub(super) fn measured(&mut self, id: InstanceId, used: u64, now: Moment) {
         let Some(budget) = self.policy(id).budget else { return };
         let proc = self.proc(id);
-        let State::Up { since } = proc.state else { return };
+        let State::Up { since, .. } = proc.state else { return };
         if used <= budget.size.bytes() {
             proc.watch = MemoryWatch::default();
             return;
@@ -75,6 +75,7 @@ impl Supervisor {
             MemoryAction::Warn => self.proc(id).watch.is_told = true,
             MemoryAction::Restart => self.ask_to_stop(id, since, Cause::OverBudget, now),
             MemoryAction::Kill => {
+                self.end_probe(id);
                 let (stage, cause) = (Stage::Asked, Cause::OverBudget);
                 self.proc(id).state =
                     State::Stopping { since, stage, until: now, leader: None, cause };

@@ -7,8 +7,10 @@
 mod event;
 mod instances;
 mod memory;
+mod needs;
 mod outcome;
 mod pending;
+mod readiness;
 mod reconcile;
 mod request;
 mod shutdown;
@@ -22,16 +24,19 @@ mod sim;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{App, Exit, InstanceId, Moment, Policy, Reach, Role, RunId, Signal};
+use crate::app::{App, Exit, InstanceId, Milestone, Moment, Policy, Reach, Role, RunId, Signal};
 
-pub use event::{Action, Culprit, Event, Group, Message, Next, Note, Sample, Verdict, Why};
-use instances::{Instances, Proc};
+pub use event::{
+    Action, Culprit, Event, Group, Message, Next, Note, Sample, Verdict, Waiting, Why,
+};
+use instances::{Instances, Proc, Told};
 use memory::MemoryWatch;
+use needs::{Graph, Known, Slow};
 use pending::PendingRequest;
 pub use request::{Failure, Reply, Request, RequestId, WaitMode};
 use state::{Cause, Goal, Outcome, Phase, Stage, State};
@@ -55,6 +60,10 @@ pub const KILL_LIMIT: Duration = Duration::from_secs(2);
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(5);
 /// Silence before the first word on whom a stop waits for.
 pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
+/// How long a start may take before pm says what it waits for.
+pub const EXPLAIN_AFTER: Duration = Duration::from_secs(5);
+/// Time between that and each later word.
+pub const EXPLAIN_EVERY: Duration = Duration::from_secs(15);
 /// Two shutdown signals closer than this are one request: a closing terminal and its shell both send
 /// SIGHUP, `timeout` signals its child and then the group, and npm passes on the SIGINT that pm got from
 /// the terminal too. A person's second Ctrl-C takes longer.
@@ -79,6 +88,13 @@ pub struct Supervisor {
     failures: Vec<(Culprit, i32)>,
     /// When the next sample of memory is due, while something is to be measured.
     measure_at: Option<Moment>,
+    graph: Graph,
+    /// What is known of each type, where any depends on another.
+    known: Vec<Known>,
+    /// The types that others depend on, that nobody starts here, and that were not found yet.
+    outside: BTreeSet<u16>,
+    /// A start that is not over.
+    slow: Option<Slow>,
     out: Vec<Action>,
 }
 
@@ -87,7 +103,8 @@ impl Supervisor {
     pub fn new(app: Arc<App>) -> Self {
         let procs = app.instances().map(|id| (id, Proc::new(0))).collect();
         let releases = releases(&app);
-        Self {
+        let graph = Graph::of(&app);
+        let mut supervisor = Self {
             app,
             procs,
             releases,
@@ -99,8 +116,14 @@ impl Supervisor {
             verdict: Verdict::default(),
             failures: Vec::new(),
             measure_at: None,
+            graph,
+            known: Vec::new(),
+            outside: BTreeSet::new(),
+            slow: None,
             out: Vec::new(),
-        }
+        };
+        supervisor.look_outside();
+        supervisor
     }
 
     /// Applies one event and returns what the session loop must do, in order.
@@ -116,7 +139,8 @@ impl Supervisor {
 
     /// Returns when [`Event::Ticked`] is due. `None`: nothing changes until another event.
     pub fn next_deadline(&self) -> Option<Moment> {
-        let all = [self.procs.next_deadline(), self.phase.deadline(), self.measure_at];
+        let slow = self.slow.map(|slow| slow.at);
+        let all = [self.procs.next_deadline(), self.phase.deadline(), self.measure_at, slow];
         all.into_iter().flatten().min()
     }
 
@@ -167,6 +191,20 @@ impl Supervisor {
             Event::OutputClosed { run } if self.is_current(run) => {
                 self.proc(run.instance).output_open = false;
             }
+            Event::FoundOutside { process_type } => {
+                self.outside.remove(&process_type);
+            }
+            Event::BecameReady { run } if self.is_current(run) => {
+                self.became_ready(run.instance, now);
+            }
+            Event::ReadyExtended { run, time } if self.is_current(run) => {
+                if let State::Up { unready: Some(until), .. } = &mut self.proc(run.instance).state {
+                    *until = now + time;
+                }
+            }
+            Event::NotAlive { run, why } if self.is_current(run) => {
+                self.not_alive(run.instance, why, now);
+            }
             Event::Measured { run, bytes } if self.is_current(run) => {
                 self.measured(run.instance, bytes, now);
             }
@@ -177,16 +215,23 @@ impl Supervisor {
             | Event::GroupGone { .. }
             | Event::ProgramEnded { .. }
             | Event::Measured { .. }
+            | Event::BecameReady { .. }
+            | Event::ReadyExtended { .. }
+            | Event::NotAlive { .. }
             | Event::OutputClosed { .. } => {}
         }
     }
 
     fn spawned(&mut self, id: InstanceId, pid: i32, now: Moment) {
+        let policy = self.policy(id);
+        let timeout = policy.ready.as_ref().map(|ready| ready.timeout);
+        let is_probed = policy.is_probed();
         let proc = self.proc(id);
         if proc.state != State::Spawning {
             return;
         }
-        proc.state = State::Up { since: now };
+        proc.state = State::Up { since: now, unready: timeout.map(|timeout| now + timeout) };
+        proc.told = Told::Nothing;
         proc.watch = MemoryWatch::default();
         proc.output_open = true;
         proc.rest_waits = false;
@@ -194,7 +239,12 @@ impl Supervisor {
         proc.pid = Some(pid);
         proc.group = Group::Left;
         self.out.push(Action::Note(id, Note::Started { pid }));
+        // Before its first line is read, which may be what makes it ready.
+        if is_probed {
+            self.out.push(Action::Probe(self.run_of(id)));
+        }
         self.out.push(Action::Read(self.run_of(id)));
+        self.came_back(id, Milestone::Started);
     }
 
     fn spawn_failed(&mut self, id: InstanceId, error: String, now: Moment) {
@@ -227,10 +277,11 @@ impl Supervisor {
         let proc = self.proc(id);
         let until = now + DRAIN;
         match proc.state {
-            State::Up { since } => {
+            State::Up { since, .. } => {
                 let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Itself };
                 proc.state = State::Draining { outcome, until };
                 proc.group = group;
+                self.end_probe(id);
                 if group == Group::Left {
                     self.out.push(Action::Signal(run, stop_signal, Reach::Group));
                 }
@@ -260,6 +311,7 @@ impl Supervisor {
     /// Takes another application, whose types have the positions of the old ones.
     fn go_by(&mut self, app: Arc<App>) {
         self.releases = releases(&app);
+        self.graph = Graph::of(&app);
         self.app = app;
     }
 

@@ -21,6 +21,9 @@ impl Supervisor {
                 Next::Nothing
             }
             Goal::Renew => Next::Again,
+            Goal::Run if outcome.cause == Cause::NotAlive && outcome.exit != Exit::Lost => {
+                Next::Again
+            }
             Goal::Run => self.next_after(id, outcome),
             Goal::Stop | Goal::Leave => Next::Nothing,
         };
@@ -38,6 +41,11 @@ impl Supervisor {
                 let proc = self.proc(id);
                 proc.restarts += 1;
                 proc.state = State::Backoff { until: now + delay };
+            }
+            Next::Again if goal == Goal::Run => {
+                let proc = self.proc(id);
+                proc.restarts += 1;
+                proc.state = State::Idle;
             }
             Next::Again => self.make_ready(id),
             Next::Nothing | Next::CannotRun | Next::GaveUp { .. } => {
@@ -61,7 +69,7 @@ impl Supervisor {
             return Next::CannotRun;
         }
         // One that even SIGKILL did not end still runs: a second beside it would be one too many.
-        let still_runs = cause == Cause::OverBudget && exit == Exit::Lost;
+        let still_runs = cause != Cause::Itself && exit == Exit::Lost;
         // Whatever ends first ends the session: nothing ends and starts again.
         let is_over = self.app.exit_on == ExitOn::First;
         if role == Role::Release || still_runs || is_over {

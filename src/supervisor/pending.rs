@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use super::Supervisor;
 use super::event::Action;
+use super::needs::Standing;
 use super::request::{Failure, Reply, Request, RequestId};
 use super::state::{Goal, Phase, State};
 use crate::app::{Exit, InstanceId};
@@ -120,6 +121,10 @@ impl Supervisor {
             (Condition::Up, Some(proc)) => match (proc.goal, proc.state) {
                 // One that is to be restarted has the goal to be renewed until it is.
                 (Goal::Run, State::Up { .. }) => TRUE,
+                // It waits for what it depends on, as it should.
+                (Goal::Run, State::Idle) if self.standing_of(id.process_type) != Standing::Free => {
+                    TRUE
+                }
                 (_, State::Ended(Exit::Lost)) => never(Failure::Lost),
                 (Goal::Stop | Goal::Leave, _) => never(Failure::Overruled),
                 (_, State::Ended(exit)) => never(Failure::Ended(exit)),

@@ -2,6 +2,7 @@
 
 use super::event::{Action, Message, Note};
 use super::instances::{Kind, Proc};
+use super::needs::Standing;
 use super::state::{Cause, Outcome, Phase, Stage, State};
 use super::{ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Signal, Supervisor};
 use crate::app::{Exit, Reach};
@@ -26,12 +27,17 @@ impl Supervisor {
                 }
                 State::Draining { outcome, .. } => self.finish_run(id, outcome, now),
                 State::Backoff { .. } => self.proc(id).state = State::Idle,
-                State::Idle | State::Spawning | State::Up { .. } | State::Ended(_) => {
+                State::Up { since, unready: Some(_) } => self.not_ready(id, since, now),
+                State::Idle
+                | State::Spawning
+                | State::Up { unready: None, .. }
+                | State::Ended(_) => {
                     unreachable!("these states have no deadline")
                 }
             }
         }
         self.expire_phase(now);
+        self.expire_start(now);
         self.expire_memory(now);
     }
 
@@ -81,10 +87,12 @@ impl Supervisor {
         self.finish_drained(now);
         self.stop_unwanted(now);
         self.forget_left();
+        self.weigh_needs();
         self.start_wanted();
         if self.unsettled() == 0 {
             self.close_when_settled(now);
         }
+        self.watch_start(now);
         self.watch_memory(now);
     }
 
@@ -115,7 +123,8 @@ impl Supervisor {
         for id in self.unwanted() {
             let state = self.proc(id).state;
             match state {
-                State::Up { since } if self.phase == Phase::Killing => {
+                State::Up { since, .. } if self.phase == Phase::Killing => {
+                    self.end_probe(id);
                     let (stage, cause) = (Stage::Asked, Cause::Asked);
                     self.proc(id).state =
                         State::Stopping { since, stage, until: now, leader: None, cause };
@@ -124,7 +133,7 @@ impl Supervisor {
                 State::Stopping { stage: Stage::Asked, .. } if self.phase == Phase::Killing => {
                     self.kill(id, now);
                 }
-                State::Up { since } => self.ask_to_stop(id, since, Cause::Asked, now),
+                State::Up { since, .. } => self.ask_to_stop(id, since, Cause::Asked, now),
                 State::Backoff { .. } => self.proc(id).state = State::Idle,
                 State::Idle
                 | State::Spawning
@@ -150,6 +159,10 @@ impl Supervisor {
             }
         };
         let mut ids: Vec<_> = kinds.iter().flat_map(|kind| self.procs.list(*kind)).collect();
+        if matches!(self.phase, Phase::Stopping { .. }) && !self.graph.is_empty() {
+            let is_held = self.held_back();
+            ids.retain(|id| !is_held[usize::from(id.process_type)]);
+        }
         ids.sort_unstable();
         ids
     }
@@ -212,10 +225,19 @@ impl Supervisor {
         let mut before = self.releases.iter().flat_map(|at| self.procs.of_type(*at));
         let is_released = before.all(|(_, proc)| Kind::Done.is_of(proc));
         drop(before);
-        if is_released {
-            return self.procs.of(Kind::Ready).first().copied();
+        if !is_released {
+            return self
+                .releases
+                .iter()
+                .find_map(|at| self.procs.first_of_type(Kind::Startable, *at));
         }
-        self.releases.iter().find_map(|at| self.procs.first_of_type(Kind::Ready, *at))
+        if self.graph.is_empty() {
+            return self.procs.of(Kind::Startable).first().copied();
+        }
+        self.procs.update();
+        let types = (0_u16..).take(self.app.types.len());
+        let mut free = types.filter(|at| self.standing_of(*at) == Standing::Free);
+        free.find_map(|at| self.procs.first(Kind::Startable, at))
     }
 
     /// When no instance is left to run, goes on to what may have left the groups.
@@ -237,7 +259,7 @@ impl Supervisor {
     pub(super) fn unsettled(&mut self) -> usize {
         match self.phase {
             // As long as one is stopped by request, the session goes on: it may be started again.
-            Phase::Running => self.procs.len() - self.procs.of(Kind::Done).len(),
+            Phase::Running => self.procs.len() - self.procs.of(Kind::Done).len() - self.blocked(),
             Phase::Stopping { .. } | Phase::Killing | Phase::Orphans { .. } | Phase::Over => {
                 self.procs.of(Kind::Active).len() + self.procs.of(Kind::Backoff).len()
             }

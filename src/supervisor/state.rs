@@ -13,8 +13,8 @@ pub(super) enum State {
     Idle,
     /// A start was ordered and not yet answered.
     Spawning,
-    /// It runs.
-    Up { since: Moment },
+    /// It runs; `unready` is when it must be ready, as long as it is not.
+    Up { since: Moment, unready: Option<Moment> },
     /// Told to stop; `until` is when patience ends. The leader may have ended before its group.
     Stopping { since: Moment, stage: Stage, until: Moment, leader: Option<Exit>, cause: Cause },
     /// The leader ended; the rest of its output and group is waited for, until `until`.
@@ -62,12 +62,19 @@ pub(super) enum Cause {
     Asked,
     /// pm asked it to, or killed it, since it was over its memory budget. Counts as a crash.
     OverBudget,
+    /// pm asked it to, since it was not ready in time. Counts as a crash.
+    NotReady,
+    /// pm asked it to, since it was not alive any more. It is started again, and that is no crash.
+    NotAlive,
 }
 
 impl Outcome {
     /// Returns whether it is one of the ends that count in a row.
     pub(super) fn is_crash(self) -> bool {
-        self.cause == Cause::OverBudget || !self.exit.is_success()
+        match self.cause {
+            Cause::OverBudget | Cause::NotReady => true,
+            Cause::Itself | Cause::Asked | Cause::NotAlive => !self.exit.is_success(),
+        }
     }
 
     /// Returns whether its command was not there or could not be executed, as a shell says it.
@@ -101,7 +108,8 @@ impl State {
             Self::Stopping { until, .. }
             | Self::Draining { until, .. }
             | Self::Backoff { until } => Some(until),
-            Self::Idle | Self::Spawning | Self::Up { .. } | Self::Ended(_) => None,
+            Self::Up { unready, .. } => unready,
+            Self::Idle | Self::Spawning | Self::Ended(_) => None,
         }
     }
 }

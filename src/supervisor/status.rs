@@ -60,7 +60,7 @@ impl Supervisor {
             doing: doing(proc, now),
             pid: proc.pid,
             uptime: match proc.state {
-                State::Up { since } | State::Stopping { since, .. } => Some(now.since(since)),
+                State::Up { since, .. } | State::Stopping { since, .. } => Some(now.since(since)),
                 State::Idle
                 | State::Spawning
                 | State::Draining { .. }

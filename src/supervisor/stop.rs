@@ -14,6 +14,7 @@ impl Supervisor {
         let policy = self.policy(id);
         let (signal, reach) = (policy.stop_signal, policy.stop_signal_to);
         let until = now + self.grace_of(id);
+        self.end_probe(id);
         self.out.push(Action::Signal(self.run_of(id), signal, reach));
         let stage = Stage::Asked;
         let proc = self.proc(id);

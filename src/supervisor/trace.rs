@@ -21,6 +21,12 @@ pub(crate) fn event(event: &Event, app: &App) -> String {
         Event::GroupGone { run } => format!("group gone {}", run_of(run)),
         Event::OutputClosed { run } => format!("output closed {}", run_of(run)),
         Event::Measured { run, bytes } => format!("measured {}: {bytes} bytes", run_of(run)),
+        Event::BecameReady { run } => format!("became ready {}", run_of(run)),
+        Event::ReadyExtended { run, time } => format!("ready extended {} by {time:?}", run_of(run)),
+        Event::NotAlive { run, why } => format!("not alive {}: {why}", run_of(run)),
+        Event::FoundOutside { process_type } => {
+            format!("found outside {}", type_name(*process_type, app))
+        }
         Event::ProgramEnded { run } => format!("program ended {}", run_of(run)),
         Event::OrphansGone => "orphans gone".to_owned(),
         Event::Signalled(signal) => format!("signalled {signal}"),
@@ -63,6 +69,9 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
             let runs: Vec<_> = samples.iter().map(one).collect();
             format!("measure {}", runs.join(" "))
         }
+        Action::Probe(run) => format!("probe {}", run_of(run)),
+        Action::EndProbe(run) => format!("end-probe {}", run_of(run)),
+        Action::ProbeOutside(at) => format!("probe-outside {}", type_name(*at, app)),
         Action::Pause => "pause".to_owned(),
         Action::Reply(id, Reply::Done) => format!("reply {} done", id.0),
         Action::Reply(id, Reply::Failed(failures)) => {
@@ -71,7 +80,7 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
             format!("reply {} failed: {}", id.0, all.join(", "))
         }
         Action::Forget(id) => format!("forget {}", name(*id)),
-        Action::Note(id, note) => format!("{} {}", name(*id), note_of(note)),
+        Action::Note(id, note) => format!("{} {}", name(*id), note_of(note, app)),
         Action::Say(Message::Stopping(Why::Asked(signal))) => format!("stopping: {signal}"),
         Action::Say(Message::Stopping(Why::Ended(id))) => {
             format!("stopping: {} ended", name(*id))
@@ -82,12 +91,23 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
             let on: Vec<_> = on.iter().map(|id| name(*id)).collect();
             format!("waiting {left:?} on {}", on.join(" "))
         }
+        Action::Say(Message::SlowStart { waiting, unready, time }) => {
+            let waiting = waiting.iter().map(|waiting| {
+                format!("{}x{} on {}", name(waiting.first), waiting.count, name(waiting.on))
+            });
+            let all: Vec<_> = waiting.chain(unready.iter().map(|id| name(*id))).collect();
+            format!("slow {time:?}: {}", all.join(" "))
+        }
         Action::Say(Message::KillingAll) => "killing all".to_owned(),
         Action::Say(Message::WaitingForOrphans { left }) => {
             format!("waiting for orphans, {} ms left", left.as_millis())
         }
         Action::Say(Message::KillingOrphans) => "killing orphans".to_owned(),
     }
+}
+
+fn type_name(process_type: u16, app: &App) -> &str {
+    app.types.get(usize::from(process_type)).map_or("?", |own| &own.name)
 }
 
 fn run_name(run: RunId, app: &App) -> String {
@@ -113,7 +133,7 @@ fn request_of(request: &Request, app: &App) -> String {
     }
 }
 
-fn note_of(note: &Note) -> String {
+fn note_of(note: &Note, app: &App) -> String {
     match note {
         Note::Started { pid } => format!("started {pid}"),
         Note::CannotStart { error, stays_failed } => {
@@ -133,5 +153,10 @@ fn note_of(note: &Note) -> String {
         }
         Note::OverBudget { used, budget } => format!("uses {used} of {}", budget.size.bytes()),
         Note::Killed { grace } => format!("killed after {grace:?}"),
+        Note::Waiting { on } => format!("waits for {}", app.name_of(*on)),
+        Note::Blocked { by, .. } => format!("blocked by {}", app.name_of(*by)),
+        Note::Ready { after } => format!("ready after {after:?}"),
+        Note::NotReady { timeout } => format!("not ready in {timeout:?}"),
+        Note::NotAlive { why } => format!("not alive: {why}"),
     }
 }

@@ -80,6 +80,7 @@ fn policy(own: &TypeSettings, role: Role, rules: Tool) -> Policy {
         grace: own.stop_timeout.as_ref().map_or(default.grace, |timeout| timeout.value),
         role,
         budget: own.memory.as_ref().map(|memory| Budget { size: memory.value, action }),
+        ..default
     }
 }
 

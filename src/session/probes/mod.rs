@@ -26,7 +26,7 @@ use nix::unistd::Pid;
 use crate::app::RunId;
 use crate::app::readiness::{Liveness, Readiness};
 use crate::os::clock;
-use crate::os::halt::keep_from;
+use crate::os::job_control::keep_from;
 use crate::os::notify_socket::NotifySocket;
 use prober::Prober;
 

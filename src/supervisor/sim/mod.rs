@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) has_reader: bool,
     /// How long what is stopped or restarted by request may take, where that is asked for too.
     pub(super) grace: Option<Duration>,
+    /// How long after its start a run is ready, in milliseconds.
+    pub(super) ready_after: fn(RunId) -> Option<u64>,
     /// What a run uses at a time, in bytes.
     pub(super) memory: fn(RunId, Moment) -> u64,
     rows: Vec<TypeRow>,
@@ -80,6 +82,7 @@ impl World {
             start_takes: 0,
             has_reader: true,
             grace: None,
+            ready_after: |_| None,
             memory: |_, _| 0,
             rows,
             app,
@@ -274,6 +277,12 @@ impl World {
                 let lives = self.lives.keys().any(|run| run.instance == id);
                 assert!(!lives, "forgot one that lives\n{}", self.trace());
             }
+            Action::Probe(run) => {
+                if let Some(after) = (self.ready_after)(run) {
+                    self.soon(after, Happening::Fact(Event::BecameReady { run }));
+                }
+            }
+            Action::EndProbe(_) | Action::ProbeOutside(_) => {}
             Action::Pause | Action::Note(..) | Action::Say(_) => {}
         }
     }

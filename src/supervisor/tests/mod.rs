@@ -5,6 +5,7 @@ mod exit_rules;
 mod forks;
 mod job_control;
 mod memory;
+mod needs;
 mod orphans;
 mod release;
 mod request;

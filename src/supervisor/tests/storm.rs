@@ -68,6 +68,7 @@ fn a_row(random: &mut Random, name: &'static str) -> TypeRow {
         grace: Duration::from_millis(pick(random, &[0, 1, 200, 1000, 5000, 12_000])),
         role: if is_release { Role::Release } else { Role::Service },
         budget: a_budget(random),
+        ..Policy::default()
     };
     let children = (0..=random.below(3)).map(|_| child(random)).collect();
     TypeRow { name, count: u16::try_from(random.below(4)).unwrap(), policy, children }

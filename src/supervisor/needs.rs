@@ -1,0 +1,276 @@
+//! Who waits for whom: whether the dependencies of each process type are there, will be, or never can be.
+//!
+//! All instances of a type have the same `depends-on`, so this is asked per type, and of counts instead of instances: a
+//! thousand dependents cost no more than one.
+
+use super::event::{Action, Message, Note, Waiting};
+use super::instances::{Kind, Told};
+use super::state::{Goal, Phase, State};
+use super::{EXPLAIN_AFTER, EXPLAIN_EVERY, InstanceId, Moment, Supervisor};
+use crate::app::{App, Dependency, Milestone, OnDependencyRestart, dependencies};
+
+/// The dependencies of an application, in both directions. They have no cycle: that was refused before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Graph {
+    /// Positions of the types, each behind those that it depends on; empty where none depends on any.
+    order: Vec<u16>,
+    /// Who depends on each type directly.
+    dependents: Vec<Vec<u16>>,
+}
+
+/// Whether the instances of a type may start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Everything that it depends on is there.
+    #[default]
+    Free,
+    /// This instance is not there yet.
+    Waits(InstanceId),
+    /// This instance was stopped by request, and comes back only when it is asked for.
+    Held(InstanceId),
+    /// This instance has ended for good and will never be there.
+    Blocked(InstanceId),
+}
+
+/// A start that is not over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slow {
+    since: Moment,
+    /// When it is explained next.
+    pub(super) at: Moment,
+}
+
+/// What is known of a type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    standing: Standing,
+    /// How many of its instances are to be started.
+    startable: usize,
+}
+
+impl Graph {
+    pub(super) fn of(app: &App) -> Self {
+        let needs: Vec<_> = app.types.iter().map(|own| own.policy.depends_on.clone()).collect();
+        let mut dependents = vec![Vec::new(); needs.len()];
+        for (own, at) in needs.iter().zip(0_u16..) {
+            for need in own {
+                dependents[usize::from(need.process_type)].push(at);
+            }
+        }
+        let mut order: Vec<u16> = Vec::new();
+        if needs.iter().any(|own| !own.is_empty()) {
+            let levels = dependencies::levels(&needs);
+            order = (0_u16..).take(needs.len()).collect();
+            order.sort_by_key(|at| levels[usize::from(*at)]);
+        }
+        Self { order, dependents }
+    }
+
+    /// Returns whether no type depends on any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Returns the types that depend on one directly.
+    pub(super) fn dependents_of(&self, process_type: u16) -> &[u16] {
+        self.dependents.get(usize::from(process_type)).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Supervisor {
+    /// Returns what the start of an instance waits for.
+    pub(super) fn standing_of(&self, process_type: u16) -> Standing {
+        self.known.get(usize::from(process_type)).map_or(Standing::Free, |known| known.standing)
+    }
+
+    /// Finds out anew which types may start, and tells of those that have to wait or never will.
+    pub(super) fn weigh_needs(&mut self) {
+        if self.graph.is_empty() || self.phase != Phase::Running {
+            return;
+        }
+        self.procs.update();
+        self.known.resize(self.app.types.len(), Known::default());
+        for at in self.graph.order.clone() {
+            let needs = &self.app.types[usize::from(at)].policy.depends_on;
+            let standings = needs.iter().map(|need| self.standing(*need));
+            // What can never be weighs more than what is still to come.
+            let standing = standings.max_by_key(|standing| match standing {
+                Standing::Free => 0,
+                Standing::Waits(_) => 1,
+                Standing::Held(_) => 2,
+                Standing::Blocked(_) => 3,
+            });
+            let standing = standing.unwrap_or_default();
+            let known = Known { standing, startable: self.procs.count(Kind::Startable, at) };
+            if std::mem::replace(&mut self.known[usize::from(at)], known) != known {
+                self.tell_standing(at, standing);
+            }
+        }
+    }
+
+    /// Returns whether a dependency is there.
+    fn standing(&self, need: Dependency) -> Standing {
+        let process_type = need.process_type;
+        let count = |kind| match need.number {
+            None => self.procs.count(kind, process_type),
+            Some(number) => {
+                let id = InstanceId { process_type, number };
+                usize::from(self.procs.get(id).is_some_and(|proc| kind.is_of(proc)))
+            }
+        };
+        let first = |kind| match need.number {
+            None => self.procs.first(kind, process_type),
+            Some(number) => Some(InstanceId { process_type, number }),
+        };
+        let reached = match need.milestone {
+            Milestone::Started => Kind::Begun,
+            Milestone::Ready => Kind::Serving,
+            Milestone::Done => Kind::Succeeded,
+        };
+        let wanted = count(Kind::Wanted);
+        if wanted == 0 {
+            // Nobody starts it here: it is somebody else's, and there, unless it is asked from outside.
+            let number = need.number.unwrap_or(1);
+            let is_awaited = self.outside.contains(&process_type);
+            return if is_awaited {
+                Standing::Waits(InstanceId { process_type, number })
+            } else {
+                Standing::Free
+            };
+        }
+        if count(reached) == wanted {
+            return Standing::Free;
+        }
+        let over = match need.milestone {
+            // It has ended well, and never says that it is ready.
+            Milestone::Ready => first(Kind::Failed)
+                .filter(|_| count(Kind::Failed) > 0)
+                .or_else(|| first(Kind::Succeeded).filter(|_| count(Kind::Succeeded) > 0)),
+            Milestone::Started | Milestone::Done => {
+                first(Kind::Failed).filter(|_| count(Kind::Failed) > 0)
+            }
+        };
+        if let Some(id) = over {
+            return Standing::Blocked(id);
+        }
+        if count(Kind::Stopped) > 0
+            && let Some(id) = first(Kind::Stopped)
+        {
+            return Standing::Held(id);
+        }
+        // What it depends on may itself never come.
+        if count(Kind::Startable) > 0 {
+            match self.standing_of(process_type) {
+                Standing::Blocked(id) => return Standing::Blocked(id),
+                Standing::Held(id) => return Standing::Held(id),
+                Standing::Free | Standing::Waits(_) => {}
+            }
+        }
+        let missing = self
+            .procs
+            .of_type(process_type)
+            .find(|(id, proc)| need.concerns(*id) && !reached.is_of(proc));
+        missing.map_or(Standing::Free, |(id, _)| Standing::Waits(id))
+    }
+
+    /// Tells once of each instance that waits, and of each that never will be started.
+    fn tell_standing(&mut self, process_type: u16, standing: Standing) {
+        let (told, on) = match standing {
+            Standing::Free => return,
+            Standing::Waits(on) | Standing::Held(on) => (Told::Waiting, on),
+            Standing::Blocked(on) => (Told::Blocked, on),
+        };
+        let ids = self.procs.list_of(Kind::Startable, process_type);
+        // Who waits for one of these may learn that it is in vain.
+        self.procs.look_again_at(&ids);
+        for id in ids {
+            if self.proc(id).told < told {
+                self.proc(id).told = told;
+                let note = match self.procs.get(on).map(|proc| proc.state) {
+                    Some(State::Ended(exit)) if told == Told::Blocked => {
+                        Note::Blocked { by: on, exit }
+                    }
+                    _ => Note::Waiting { on },
+                };
+                self.out.push(Action::Note(id, note));
+            }
+        }
+    }
+
+    /// An instance has reached a milestone in a later life: who depends on it and wants that begins anew.
+    pub(super) fn came_back(&mut self, id: InstanceId, milestone: Milestone) {
+        if self.phase != Phase::Running || self.proc(id).seq < 2 {
+            return;
+        }
+        for at in self.graph.dependents_of(id.process_type).to_vec() {
+            let policy = &self.app.types[usize::from(at)].policy;
+            let follows = policy.on_dependency_restart == OnDependencyRestart::Restart
+                && policy
+                    .depends_on
+                    .iter()
+                    .any(|need| need.milestone == milestone && need.concerns(id));
+            if follows {
+                for dependent in self.procs.list_of(Kind::Up, at) {
+                    let proc = self.proc(dependent);
+                    if proc.goal == Goal::Run {
+                        proc.goal = Goal::Renew;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns how many wait to be started and never will be.
+    pub(super) fn blocked(&self) -> usize {
+        let blocked =
+            self.known.iter().filter(|known| matches!(known.standing, Standing::Blocked(_)));
+        blocked.map(|known| known.startable).sum()
+    }
+
+    /// Returns for each type whether something that depends on it, directly or not, still runs: in the stop of a
+    /// session that goes first.
+    pub(super) fn held_back(&mut self) -> Vec<bool> {
+        self.procs.update();
+        let mut is_busy = vec![false; self.app.types.len()];
+        let mut is_held = is_busy.clone();
+        for at in self.graph.order.iter().rev() {
+            let dependents = self.graph.dependents_of(*at);
+            let has_busy = dependents.iter().any(|dependent| is_busy[usize::from(*dependent)]);
+            is_held[usize::from(*at)] = has_busy;
+            is_busy[usize::from(*at)] = has_busy || self.procs.count(Kind::Active, *at) > 0;
+        }
+        is_held
+    }
+
+    /// Keeps the time at which pm says what a slow start waits for.
+    pub(super) fn watch_start(&mut self, now: Moment) {
+        let waits =
+            |known: &Known| matches!(known.standing, Standing::Waits(_)) && known.startable > 0;
+        let is_going_on = self.phase == Phase::Running
+            && (self.known.iter().any(waits) || !self.procs.of(Kind::Unready).is_empty());
+        self.slow = match self.slow {
+            _ if !is_going_on => None,
+            None => Some(Slow { since: now, at: now + EXPLAIN_AFTER }),
+            slow => slow,
+        };
+    }
+
+    /// Says what a start that takes long waits for.
+    pub(super) fn expire_start(&mut self, now: Moment) {
+        let Some(Slow { since, at }) = self.slow else { return };
+        if at > now {
+            return;
+        }
+        self.slow = Some(Slow { since, at: now + EXPLAIN_EVERY });
+        let mut waiting = Vec::new();
+        for (known, at) in self.known.iter().zip(0_u16..) {
+            let Standing::Waits(on) = known.standing else { continue };
+            let first = self.procs.first(Kind::Startable, at);
+            waiting.extend(first.map(|first| Waiting { first, count: known.startable, on }));
+        }
+        let is_waited_for = |id: &InstanceId| waiting.iter().any(|waiting| waiting.on == *id);
+        let unready = self.procs.list(Kind::Unready);
+        let unready = unready.into_iter().filter(|id| !is_waited_for(id)).collect();
+        self.out.push(Action::Say(Message::SlowStart { waiting, unready, time: now.since(since) }));
+    }
+}

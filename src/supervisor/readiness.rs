@@ -1,0 +1,61 @@
+//! Whether runs are ready and alive, as far as it concerns their lives.
+
+use super::event::{Action, Note};
+use super::state::{Cause, Phase, State};
+use super::{InstanceId, Moment, Supervisor};
+use crate::app::Milestone;
+
+impl Supervisor {
+    pub(super) fn became_ready(&mut self, id: InstanceId, now: Moment) {
+        if let State::Up { since, unready: unready @ Some(_) } = &mut self.proc(id).state {
+            *unready = None;
+            let after = now.since(*since);
+            self.out.push(Action::Note(id, Note::Ready { after }));
+            self.came_back(id, Milestone::Ready);
+        }
+    }
+
+    /// A run stops or has ended: nobody asks it any more.
+    pub(super) fn end_probe(&mut self, id: InstanceId) {
+        if self.policy(id).is_probed() {
+            self.out.push(Action::EndProbe(self.run_of(id)));
+        }
+    }
+
+    /// A run has had its time to become ready.
+    pub(super) fn not_ready(&mut self, id: InstanceId, since: Moment, now: Moment) {
+        let timeout = self.policy(id).ready.as_ref().map(|ready| ready.timeout).unwrap_or_default();
+        self.out.push(Action::Note(id, Note::NotReady { timeout }));
+        self.ask_to_stop(id, since, Cause::NotReady, now);
+    }
+
+    /// A run is not alive any more: it is restarted, unless something else is wanted of it.
+    pub(super) fn not_alive(&mut self, id: InstanceId, why: String, now: Moment) {
+        let State::Up { since, .. } = self.proc(id).state else { return };
+        if self.phase == Phase::Running {
+            self.out.push(Action::Note(id, Note::NotAlive { why }));
+            self.ask_to_stop(id, since, Cause::NotAlive, now);
+        }
+    }
+
+    /// Returns whether everything that is wanted has been started and is ready, or has done what it was for.
+    pub fn is_started(&mut self) -> bool {
+        use super::instances::Kind::{Backoff, Spawning, Startable, Unready};
+        let unfinished = [Startable, Spawning, Unready, Backoff];
+        self.phase == Phase::Running
+            && unfinished.iter().all(|kind| self.procs.of(*kind).is_empty())
+    }
+
+    /// Finds the types that others depend on and that nobody starts here. What cannot be asked from outside counts as
+    /// being there.
+    pub(super) fn look_outside(&mut self) {
+        for (own, at) in self.app.types.iter().zip(0_u16..) {
+            let is_needed = !self.graph.dependents_of(at).is_empty();
+            let probes = own.policy.ready.iter().flat_map(|ready| &ready.probes);
+            let mut probes = probes.filter(|probe| probe.works_from_outside());
+            if own.count == 0 && is_needed && probes.next().is_some() && self.outside.insert(at) {
+                self.out.push(Action::ProbeOutside(at));
+            }
+        }
+    }
+}
