@@ -40,7 +40,7 @@ impl Sources {
     /// Returns the caller's variables as the lowest layer of the application's environment.
     pub fn environment(&self) -> Environment {
         let mut environment = Environment::default();
-        for (key, value) in &self.env {
+        for (key, value) in self.env.iter().filter(|(key, _)| !is_of_service_manager(key)) {
             environment.set(key, value, Source::Caller);
         }
         environment
@@ -51,4 +51,18 @@ impl Sources {
         let found = self.env.iter().find(|(name, value)| name == key && !value.is_empty());
         found.map(|(_, value)| value.as_os_str())
     }
+}
+
+/// Returns whether a variable is what a service manager has told pm itself: sd_notify(3), sd_watchdog_enabled(3),
+/// sd_listen_fds(3). A process that found it would answer in pm's place.
+fn is_of_service_manager(key: &OsStr) -> bool {
+    const OWN: [&str; 6] = [
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "WATCHDOG_PID",
+        "LISTEN_FDS",
+        "LISTEN_PID",
+        "LISTEN_FDNAMES",
+    ];
+    OWN.iter().any(|own| key == *own)
 }

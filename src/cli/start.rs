@@ -1,5 +1,6 @@
 //! `pm start`
 
+use std::ffi::OsStr;
 use std::sync::Arc;
 
 use clap::ArgMatches;
@@ -63,8 +64,9 @@ pub(crate) fn start(
     let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
     let _terminal = if is_dumb { None } else { OwnTerminal::of(&app) };
     let trace = sources.var("PM_TRACE").map(|file| sources.cwd.join(file));
-    let control =
-        Control { folder, procfile, start_lock, launched: args.daemonised, reread, trace };
+    let notify = sources.var("NOTIFY_SOCKET").map(OsStr::to_owned);
+    let launched = args.daemonised;
+    let control = Control { folder, procfile, start_lock, launched, reread, trace, notify };
     crate::session::run::run(Arc::new(app), form, zone, notices, control)
 }
 

@@ -164,8 +164,23 @@ pub struct Report {
 pub struct InstanceStatus {
     /// `web.2`
     pub name: String,
-    /// `waiting`, `starting`, `running`, `stopping`, `backing-off`, `stopped`, `done` or `failed`.
+    /// `waiting`, `blocked`, `starting`, `ready`, `up`, `stopping`, `backing-off`, `stopped`, `done` or `failed`.
     pub state: InstanceState,
+    /// Whether it is ready; nothing where that cannot be told.
+    #[serde(default)]
+    pub ready: Option<bool>,
+    /// The instances that it waits for.
+    #[serde(default)]
+    pub waits_for: Vec<String>,
+    /// What must still come true until it is ready.
+    #[serde(default)]
+    pub probe: Option<String>,
+    /// What that has last answered.
+    #[serde(default)]
+    pub last_answer: Option<String>,
+    /// What the program says of itself (`STATUS=` of sd_notify(3)).
+    #[serde(default)]
+    pub status: Option<String>,
     /// Its process, which is also its group.
     pub pid: Option<i32>,
     /// Its PORT.
@@ -190,10 +205,14 @@ pub struct InstanceStatus {
 pub enum InstanceState {
     /// Others come first.
     Waiting,
-    /// It is being started.
+    /// What it depends on has ended for good.
+    Blocked,
+    /// It is being started, or runs and is not ready yet.
     Starting,
-    /// It runs.
-    Running,
+    /// It runs, and is ready.
+    Ready,
+    /// It runs; whether it is ready, nobody can tell.
+    Up,
     /// It was told to stop.
     Stopping,
     /// It starts again soon.
@@ -211,7 +230,9 @@ impl InstanceState {
     pub fn is_passing(self) -> bool {
         match self {
             Self::Waiting | Self::Starting | Self::Stopping | Self::BackingOff => true,
-            Self::Running | Self::Stopped | Self::Done | Self::Failed => false,
+            Self::Ready | Self::Up | Self::Blocked | Self::Stopped | Self::Done | Self::Failed => {
+                false
+            }
         }
     }
 
@@ -220,7 +241,9 @@ impl InstanceState {
         match self {
             Self::Waiting => "waiting",
             Self::Starting => "starting",
-            Self::Running => "running",
+            Self::Blocked => "blocked",
+            Self::Ready => "ready",
+            Self::Up => "up",
             Self::Stopping => "stopping",
             Self::BackingOff => "backing-off",
             Self::Stopped => "stopped",

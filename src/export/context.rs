@@ -103,7 +103,7 @@ impl<'a> Export<'a> {
             }
             match (process_type.policy.role, options.release) {
                 (Role::Service | Role::Once, _) => {
-                    services.push(service(app, position, process_type)?)
+                    services.push(service(app, position, process_type)?);
                 }
                 (Role::Release, Release::First) => {
                     release = Some(service(app, position, process_type)?);

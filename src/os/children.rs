@@ -193,6 +193,11 @@ impl Children {
         runs.filter(|(_, helpers)| !helpers.is_empty()).collect()
     }
 
+    /// Returns the leader of a run.
+    pub(crate) fn leader(&self, run: RunId) -> Option<Pid> {
+        self.runs.get(&run).map(|child| child.pid)
+    }
+
     /// Returns how many runs there are that have not been swept.
     pub(crate) fn count(&self) -> usize {
         self.runs.len()

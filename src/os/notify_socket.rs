@@ -1,9 +1,11 @@
 //! The socket that a run sends its notices to (sd_notify(3)), and who may.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{fs, io::ErrorKind};
 
 use nix::unistd::Pid;
@@ -34,11 +36,6 @@ impl NotifySocket {
         Ok(Self { socket, path })
     }
 
-    /// Returns what the run finds in `NOTIFY_SOCKET`.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Returns the next datagram of a process that descends from `leader` or is in its group; `None` where there is no
     /// more. Of a sender that has ended meanwhile (`systemd-notify`) nobody knows whose it was: it was in the folder,
     /// which only this user enters, and counts.
@@ -67,6 +64,21 @@ impl Drop for NotifySocket {
     }
 }
 
+/// Sends a notice to the service manager that pm itself runs under: a path, or with `@` in front an abstract name.
+///
+/// # Errors
+/// Nobody reads there, or it cannot be reached.
+pub(crate) fn send(socket: &OsStr, notice: &[u8]) -> io::Result<()> {
+    let sender = UnixDatagram::unbound()?;
+    #[cfg(target_os = "linux")]
+    if let Some(name) = socket.as_bytes().strip_prefix(b"@") {
+        use std::os::linux::net::SocketAddrExt;
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+        return sender.send_to_addr(notice, &address).map(drop);
+    }
+    sender.send_to(notice, socket).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};
@@ -79,13 +91,13 @@ mod tests {
         let path = folder.path().join("web.1.notify");
         let socket = NotifySocket::bind(path.clone()).unwrap();
         let sender = UnixDatagram::unbound().unwrap();
-        sender.send_to(b"READY=1", socket.path()).unwrap();
+        sender.send_to(b"READY=1", &path).unwrap();
         assert_eq!(socket.receive(Pid::this()).as_deref(), Some(&b"READY=1"[..]));
         assert_eq!(socket.receive(Pid::this()), None);
 
         let mut other = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let leader = Pid::from_raw(other.id().cast_signed());
-        sender.send_to(b"READY=1", socket.path()).unwrap();
+        sender.send_to(b"READY=1", &path).unwrap();
         let heard = socket.receive(leader);
         assert_eq!(heard.is_none(), cfg!(all(target_os = "linux", not(pm_portable))));
         drop(other.stdin.take());

@@ -1,5 +1,6 @@
 //! Starts the command of a run: shell, folder, environment, process group, descriptors.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -71,6 +72,7 @@ impl Spawner {
         app: &App,
         id: InstanceId,
         group: Option<File>,
+        extra: &[(&str, OsString)],
         announce: impl FnOnce(Pipes),
     ) -> Result<Started, String> {
         let process_type = app.type_of(id);
@@ -81,6 +83,7 @@ impl Spawner {
             let mut command = Command::new("/bin/sh");
             command.arg("-c").arg(script.as_ref()).current_dir(folder).env_clear();
             command.envs(environment.iter().map(|(key, value)| (key, &value.text)));
+            command.envs(extra.iter().map(|(key, value)| (key, value)));
             let (output, stdin, writer, kept, terminal) = match process_type.stdio {
                 app::Stdio::Pipes => {
                     command.process_group(0);
@@ -117,6 +120,37 @@ impl Spawner {
             Problem::Start(error) => restrict::explain(&error, &process_type.limits)
                 .unwrap_or_else(|| explain(&error, folder)),
         })
+    }
+}
+
+impl Spawner {
+    /// Starts a command that asks whether an instance is ready or alive, as the instance itself is started: its
+    /// folder, its environment, a process group of its own. Both of its outputs are one pipe; it has no input.
+    pub(crate) fn start_probe(
+        &self,
+        app: &App,
+        id: InstanceId,
+        text: &str,
+        announce: impl FnOnce(Pipes),
+    ) -> Result<(Pid, OwnedFd), String> {
+        let process_type = app.type_of(id);
+        let folder = process_type.directory.as_deref().unwrap_or(&app.root);
+        let start = || -> io::Result<(Pid, OwnedFd)> {
+            let environment = app.environment_of(id);
+            let mut command = Command::new("/bin/sh");
+            command.arg("-c").arg(text).current_dir(folder).env_clear().process_group(0);
+            command.envs(environment.iter().map(|(key, value)| (key, &value.text)));
+            let (output, writer) = io::pipe()?;
+            let (input, _) = io::pipe()?;
+            announce(Pipes::of(&input, &writer)?);
+            command.stdin(Stdio::from(OwnedFd::from(input)));
+            command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
+            self.open_files.hand_down(&mut command);
+            let child = command.spawn()?;
+            let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+            Ok((Pid::from_raw(pid), output.into()))
+        };
+        start().map_err(|error| explain(&error, folder))
     }
 }
 

@@ -7,6 +7,7 @@ use crossbeam_channel::Sender;
 
 use super::render::OutputSource;
 use super::subscription::{Subscriber, TerminalViewer};
+use crate::app::readiness::LogPattern;
 use crate::app::text::printable;
 use crate::app::{InstanceId, RunId};
 
@@ -26,6 +27,8 @@ pub enum Level {
     Info,
     /// As a failure.
     Failure,
+    /// As a fact for programs: it stands in `--json` alone.
+    Event,
 }
 
 impl Level {
@@ -33,7 +36,7 @@ impl Level {
     /// (a file, a name of a process) without control characters.
     pub fn line(self, text: &str) -> String {
         let mark = match self {
-            Self::Info => "-- ",
+            Self::Info | Self::Event => "-- ",
             Self::Failure => "!! ",
         };
         format!("{mark}{}", printable(text))
@@ -61,6 +64,11 @@ impl Notice {
         Self { level: Level::Failure, ..self }
     }
 
+    /// Returns the same for programs alone.
+    pub fn event(self) -> Self {
+        Self { level: Level::Event, ..self }
+    }
+
     /// Returns the line, as it stands in a log.
     pub fn line(&self) -> String {
         self.level.line(&self.text)
@@ -72,6 +80,8 @@ impl Notice {
 pub enum PumpCommand {
     /// There is another instance.
     AddSource(OutputSource),
+    /// Tell when lines of a run that is opened next have matched all of these patterns.
+    Expect(RunId, Vec<LogPattern>),
     /// Show what comes out of this pipe until it ends.
     Open(RunId, OwnedFd),
     /// Show a line of pm's own.
@@ -95,6 +105,8 @@ pub enum PumpCommand {
 pub enum PumpEvent {
     /// Everything that the run wrote has been rendered, and nobody can write more.
     Closed(RunId),
+    /// Lines of the run have matched all patterns that were expected.
+    Matched(RunId),
     /// stdout cannot be written: its reader is gone, or its disk is full.
     OutputLost(io::ErrorKind, String),
 }

@@ -9,6 +9,7 @@ mod crlf;
 mod escape;
 mod filter;
 mod history;
+mod line_matcher;
 mod message;
 mod modes;
 mod pump;

@@ -69,12 +69,15 @@ impl Console {
         viewers.size().unwrap_or(size).give(&self.end);
     }
 
-    /// Takes the news that a client is gone, attached here or not.
-    pub(crate) fn leave(&self, client: ClientId) {
+    /// Takes the news that a client is gone. Returns whether it was the last that was attached here.
+    pub(crate) fn leave(&self, client: ClientId) -> bool {
         let mut viewers = locked(&self.viewers);
-        if viewers.leave(client) {
-            viewers.size().unwrap_or_else(Size::of_stdout).give(&self.end);
+        if !viewers.leave(client) {
+            return false;
         }
+        let size = viewers.size();
+        size.unwrap_or_else(Size::of_stdout).give(&self.end);
+        size.is_none()
     }
 
     /// Types, behind what waits already; never blocks. Input for the terminal of a run that has ended

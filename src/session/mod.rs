@@ -9,6 +9,7 @@ mod job;
 pub(crate) mod messages;
 pub(crate) mod own_terminal;
 mod probes;
+mod readiness;
 mod report;
 pub(crate) mod requests;
 pub(crate) mod run;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::readiness::Readiness;
 use crate::app::{Exit, Moment, Stdio};
 use crate::control::outbox::Outbox;
 use crate::control::proto::{InstanceState, InstanceStatus, Report, Response};
@@ -11,22 +12,35 @@ use crate::os::sampler::{Root, Sampler};
 use crate::supervisor::{Doing, Supervisor};
 
 /// Returns what every instance does.
-pub(super) fn of(core: &Supervisor, procfile: &Path, now: Moment) -> Report {
+pub(super) fn of(core: &Supervisor, readiness: &Readiness, procfile: &Path, now: Moment) -> Report {
     let app = core.app();
     let instances = core.status(now).into_iter().map(|status| {
         let (state, restart_in, end) = match status.doing {
             Doing::Waiting => (InstanceState::Waiting, None, None),
-            Doing::Starting => (InstanceState::Starting, None, None),
-            Doing::Running => (InstanceState::Running, None, None),
+            Doing::Blocked(_) => (InstanceState::Blocked, None, None),
+            Doing::Starting | Doing::Unready => (InstanceState::Starting, None, None),
+            Doing::Ready => (InstanceState::Ready, None, None),
+            Doing::Up => (InstanceState::Up, None, None),
             Doing::Stopping => (InstanceState::Stopping, None, None),
             Doing::BackingOff(left) => (InstanceState::BackingOff, Some(left.as_secs_f64()), None),
             Doing::Stopped => (InstanceState::Stopped, None, None),
             Doing::Ended(exit) if exit.is_success() => (InstanceState::Done, None, Some(exit)),
             Doing::Ended(exit) => (InstanceState::Failed, None, Some(exit)),
         };
+        let heard = readiness.of(status.id).filter(|_| status.pid.is_some());
+        let has_ready = app.type_of(status.id).policy.ready.is_some();
+        let waits_for = match status.doing {
+            Doing::Blocked(by) => Some(by),
+            _ => status.waits_for,
+        };
         InstanceStatus {
             name: app.name_of(status.id),
             state,
+            ready: has_ready.then_some(status.doing == Doing::Ready),
+            waits_for: waits_for.map(|id| app.name_of(id)).into_iter().collect(),
+            probe: heard.and_then(|heard| heard.probe.clone()),
+            last_answer: heard.and_then(|heard| heard.answer.clone()),
+            status: heard.and_then(|heard| heard.status.clone()),
             pid: status.pid,
             port: app.port_of(status.id),
             uptime: status.uptime.map(|uptime| uptime.as_secs_f64()),

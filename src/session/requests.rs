@@ -1,6 +1,7 @@
 //! The requests of clients: names become instances, replies of the supervisor become responses.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -35,6 +36,8 @@ pub(crate) struct Control {
     pub(crate) reread: Reread,
     /// The file for a trace of events and actions.
     pub(crate) trace: Option<PathBuf>,
+    /// Where pm itself tells that everything is ready (`NOTIFY_SOCKET`).
+    pub(crate) notify: Option<OsString>,
 }
 
 impl fmt::Debug for Control {

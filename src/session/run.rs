@@ -3,9 +3,11 @@
 mod attach;
 mod children;
 mod close;
+mod readiness;
 mod requests;
 
 use std::collections::{HashMap, VecDeque};
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -18,6 +20,8 @@ use jiff::tz::TimeZone;
 use super::budgets::Budgets;
 use super::console::Terminal;
 use super::messages;
+use super::probes::{Order, Report};
+use super::readiness::Readiness;
 use super::requests::{Control, Requests};
 use super::trace::Trace;
 use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
@@ -45,6 +49,7 @@ enum Input {
     Heard(Heard),
     Pump(PumpEvent),
     Client(ClientEvent),
+    Probe(Report),
 }
 
 /// Runs the application until it has ended, and returns the exit code. `first` is said before anything
@@ -79,6 +84,9 @@ pub(crate) fn run(
         session.trace(|trace, app| trace.actions(now, &actions, app));
         for action in actions {
             session.perform(action);
+        }
+        if session.own_manager.is_some() && core.is_started() {
+            session.tell_own_manager();
         }
         session.wake_pump(now);
         if let Some(code) = core.finished() {
@@ -115,6 +123,9 @@ struct SessionLoop {
     launched: bool,
     job_control: JobControl,
     requests: Requests,
+    readiness: Readiness,
+    /// Whom pm itself tells once that everything is ready.
+    own_manager: Option<OsString>,
     server: Option<Server>,
     trace: Option<Trace>,
 }
@@ -163,6 +174,9 @@ impl SessionLoop {
             }
             Err(error) => (Err(error), None),
         };
+        let reports = sender.clone();
+        let tell = move |report| drop(reports.send(Input::Probe(report)));
+        let readiness = Readiness::new(control.folder.clone(), tell);
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
         job_control::keep_from(|| signals.listen(listener, Listener::accept, tell))
             .map_err(fail("start the thread for signals"))?;
@@ -191,6 +205,8 @@ impl SessionLoop {
             launched: control.launched,
             job_control,
             requests,
+            readiness,
+            own_manager: control.notify,
             server: None,
             trace: None,
         };
@@ -251,18 +267,25 @@ impl SessionLoop {
                 self.children.signal(run, Signal(nix::libc::SIGSTOP), reach);
             }
             Action::Signal(run, signal, reach) => self.children.signal(run, signal, reach),
-            Action::Probe(_) | Action::EndProbe(_) | Action::ProbeOutside(_) => {}
+            Action::Probe(run) => self.probe(run),
+            Action::EndProbe(run) => self.end_probe(run),
+            Action::ProbeOutside(process_type) => self.probe_outside(process_type),
             Action::Sweep(run) => {
                 self.children.sweep(run);
                 self.terminals.remove(&run);
                 self.budgets.ended(run);
+                self.readiness.forget(run);
                 self.post(PumpCommand::CloseRun(run));
             }
             Action::StopHelpers(run, signal) => self.children.stop_helpers(run, signal),
             Action::StopOrphans(signal) => {
                 let queue = &mut self.queue;
-                self.children
-                    .stop_orphans(signal, |event| queue.push_back(self.budgets.event(event)));
+                let budgets = &self.budgets;
+                // A command that asks has ended long before.
+                self.children.stop_orphans(signal, |event| {
+                    queue
+                        .extend(readiness::probe_of(event).is_none().then(|| budgets.event(event)));
+                });
             }
             Action::Measure(samples) => {
                 let helpers = self.children.helpers();
@@ -274,14 +297,16 @@ impl SessionLoop {
             Action::Note(id, note) => {
                 let is_lost = matches!(note, Note::Ended { exit: Exit::Lost, .. });
                 let why = is_lost.then(|| self.children.why_it_runs(id)).flatten();
-                self.say(messages::note(&self.app, id, &note, why, None));
+                let is_late = matches!(note, Note::NotReady { .. });
+                let cause = is_late.then(|| self.readiness.cause(id)).flatten();
+                self.say(messages::note(&self.app, id, &note, why, cause.as_deref()));
             }
             Action::Say(message) => {
                 self.say(messages::message(
                     &self.app,
                     &message,
                     || self.children.orphans(),
-                    |_| None,
+                    |id| self.readiness.probe_of(id),
                 ));
                 // What is said stands before what comes of it: the answers of children to a signal.
                 self.pump.wake();
@@ -380,6 +405,11 @@ impl SessionLoop {
                 self.queue.push_back(Event::OutputClosed { run });
                 None
             }
+            Input::Pump(PumpEvent::Matched(run)) => {
+                self.readiness.post(Order::LineSeen(run));
+                None
+            }
+            Input::Probe(report) => self.take_report(report),
             Input::Pump(news) => {
                 self.note_loss(&news);
                 self.lost.map(Event::OutputLost)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::instances::Proc;
+use super::needs::Standing;
 use super::state::{Goal, State};
 use super::{Moment, Supervisor};
 use crate::app::Exit;
@@ -13,10 +14,16 @@ use crate::app::InstanceId;
 pub enum Doing {
     /// It has not been started, because others come first.
     Waiting,
+    /// It will not be started: this has ended for good, which it depends on.
+    Blocked(InstanceId),
     /// It is being started.
     Starting,
-    /// It runs.
-    Running,
+    /// It runs, and is not ready yet.
+    Unready,
+    /// It runs, and is ready.
+    Ready,
+    /// It runs; whether it is ready, nobody can tell.
+    Up,
     /// It was told to stop, or its last output is waited for.
     Stopping,
     /// It crashed, and starts again after this time.
@@ -38,6 +45,8 @@ pub struct Status {
     pub pid: Option<i32>,
     /// How long it has been up.
     pub uptime: Option<Duration>,
+    /// What it waits for, where it has not been started for that.
+    pub waits_for: Option<InstanceId>,
     /// How often it was started again after a crash or a clean exit.
     pub restarts: u32,
 }
@@ -57,7 +66,11 @@ impl Supervisor {
     pub fn status(&self, now: Moment) -> Vec<Status> {
         let one = |(id, proc): (InstanceId, &Proc)| Status {
             id,
-            doing: doing(proc, now),
+            doing: self.doing(id, proc, now),
+            waits_for: match (self.standing_of(id.process_type), proc.state, proc.goal) {
+                (Standing::Waits(on) | Standing::Held(on), State::Idle, Goal::Run) => Some(on),
+                _ => None, // It waits for no other.
+            },
             pid: proc.pid,
             uptime: match proc.state {
                 State::Up { since, .. } | State::Stopping { since, .. } => Some(now.since(since)),
@@ -73,14 +86,23 @@ impl Supervisor {
     }
 }
 
-fn doing(proc: &Proc, now: Moment) -> Doing {
-    match (proc.state, proc.goal) {
-        (State::Idle | State::Ended(_), Goal::Stop) => Doing::Stopped,
-        (State::Idle, Goal::Run | Goal::Renew | Goal::Leave) => Doing::Waiting,
-        (State::Spawning, _) => Doing::Starting,
-        (State::Up { .. }, _) => Doing::Running,
-        (State::Stopping { .. } | State::Draining { .. }, _) => Doing::Stopping,
-        (State::Backoff { until }, _) => Doing::BackingOff(until.since(now)),
-        (State::Ended(exit), Goal::Run | Goal::Renew | Goal::Leave) => Doing::Ended(exit),
+impl Supervisor {
+    fn doing(&self, id: InstanceId, proc: &Proc, now: Moment) -> Doing {
+        match (proc.state, proc.goal) {
+            (State::Idle | State::Ended(_), Goal::Stop) => Doing::Stopped,
+            (State::Idle, Goal::Run | Goal::Renew | Goal::Leave) => {
+                match self.standing_of(id.process_type) {
+                    Standing::Blocked(by) => Doing::Blocked(by),
+                    Standing::Free | Standing::Waits(_) | Standing::Held(_) => Doing::Waiting,
+                }
+            }
+            (State::Spawning, _) => Doing::Starting,
+            (State::Up { unready: Some(_), .. }, _) => Doing::Unready,
+            (State::Up { unready: None, .. }, _) if self.policy(id).ready.is_some() => Doing::Ready,
+            (State::Up { unready: None, .. }, _) => Doing::Up,
+            (State::Stopping { .. } | State::Draining { .. }, _) => Doing::Stopping,
+            (State::Backoff { until }, _) => Doing::BackingOff(until.since(now)),
+            (State::Ended(exit), Goal::Run | Goal::Renew | Goal::Leave) => Doing::Ended(exit),
+        }
     }
 }

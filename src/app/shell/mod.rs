@@ -35,6 +35,15 @@ pub(crate) fn uses_variable(command: &str, name: &str) -> bool {
         || words.flat_map(|word| &word.frozen).any(is_frozen)
 }
 
+/// Returns whether a command is the client of a container engine, whose processes are elsewhere: `docker run -p 80:80 x`.
+pub(crate) fn is_container_client(command: &str) -> bool {
+    let is_client = |words: Vec<&Word>| {
+        let name = words.iter().map(|word| word.base_name()).find(|name| *name != "exec");
+        name.is_some_and(|name| matches!(name, "docker" | "podman" | "nerdctl" | "docker-compose"))
+    };
+    lex(command).simple_commands().any(is_client)
+}
+
 #[cfg(test)]
 mod tests {
     use super::uses_variable;

@@ -199,7 +199,9 @@ fn is_down(state: InstanceState) -> bool {
         InstanceState::Stopping => true,
         InstanceState::Waiting
         | InstanceState::Starting
-        | InstanceState::Running
+        | InstanceState::Ready
+        | InstanceState::Up
+        | InstanceState::Blocked
         | InstanceState::BackingOff => false,
     }
 }
@@ -304,6 +306,11 @@ mod tests {
         let instance = |(name, state): &(&str, InstanceState)| InstanceStatus {
             name: (*name).to_owned(),
             state: *state,
+            ready: None,
+            waits_for: Vec::new(),
+            probe: None,
+            last_answer: None,
+            status: None,
             pid: None,
             port: None,
             uptime: None,
@@ -331,8 +338,8 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_new_or_runs_or_is_started_where_it_is_known() {
-        use InstanceState::{BackingOff, Done, Failed, Running, Stopped, Stopping, Waiting};
-        let one = report(&[("web.1", Running), ("web.2", Stopped), ("job.1", Done)]);
+        use InstanceState::{BackingOff, Done, Failed, Stopped, Stopping, Up, Waiting};
+        let one = report(&[("web.1", Up), ("web.2", Stopped), ("job.1", Done)]);
         let two = report(&[("clock.1", Stopped), ("mail.1", Failed), ("cron.1", Stopping)]);
         let mut two = two;
         two.scaled_to_zero = names(&["none"]);

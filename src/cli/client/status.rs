@@ -80,8 +80,17 @@ fn table(report: &Report, before: &HashMap<i32, f64>) -> String {
 fn row(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let seconds = |seconds: f64| short(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    let up = || instance.uptime.map(&seconds).unwrap_or_default();
     let state = match (instance.state, &instance.end, instance.restart_in) {
         (InstanceState::Failed, Some(end), _) => format!("failed ({end})"),
+        (state @ (InstanceState::Waiting | InstanceState::Blocked), ..)
+            if !instance.waits_for.is_empty() =>
+        {
+            format!("{} {}", state.word(), instance.waits_for.join(", "))
+        }
+        (InstanceState::Starting, ..) if let Some(probe) = &instance.probe => {
+            format!("starting {probe} {}", up())
+        }
         (state, _, Some(left)) => format!("{} ({})", state.word(), seconds(left)),
         (state, _, None) => state.word().to_owned(),
     };
@@ -113,7 +122,12 @@ mod tests {
     fn the_table_has_one_line_an_instance() {
         let web = InstanceStatus {
             name: "web.1".into(),
-            state: InstanceState::Running,
+            state: InstanceState::Up,
+            ready: None,
+            waits_for: Vec::new(),
+            probe: None,
+            last_answer: None,
+            status: None,
             pid: Some(41),
             port: Some(5000),
             uptime: Some(80.0),
@@ -147,7 +161,7 @@ mod tests {
         assert_eq!(
             table(&report, &HashMap::new()),
             "NAME      STATE                        PID  PORT  UPTIME  RESTARTS  RSS  CPU\n\
-             web.1     running                      41   5000  1m 20s  2         50M  10%\n\
+             web.1     up                           41   5000  1m 20s  2         50M  10%\n\
              worker.1  failed (exited with code 3)  -    5100  -       2         -    -\n"
         );
         let table = table(&report, &HashMap::from([(41, 7.5)]));

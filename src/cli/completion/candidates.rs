@@ -98,7 +98,9 @@ fn what_to_start(typed: &CommandLine, current: &str) -> Vec<Word> {
         InstanceState::Stopped | InstanceState::Done | InstanceState::Failed => true,
         InstanceState::Waiting
         | InstanceState::Starting
-        | InstanceState::Running
+        | InstanceState::Ready
+        | InstanceState::Up
+        | InstanceState::Blocked
         | InstanceState::Stopping
         | InstanceState::BackingOff => false,
     });

@@ -132,6 +132,13 @@ pub(crate) fn descendants_of(ancestor: Pid) -> Vec<Pid> {
     below.into_iter().map(Pid::from_raw).collect()
 }
 
+/// Returns whether a debugger holds a process (proc_pid_status(5), TracerPid).
+pub(crate) fn is_traced(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    tracer.is_some_and(|tracer| tracer.trim() != "0")
+}
+
 /// Returns whether a process descends from `leader`, or is in its group; `None` where it is gone.
 pub(crate) fn descends_from(pid: Pid, leader: Pid) -> Option<bool> {
     /// A chain of parents is shorter; while it is read, a pid may come anew and make a circle.

@@ -35,6 +35,11 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
+    /// Returns that it is not seen.
+    pub(crate) fn is_traced(_pid: Pid) -> bool {
+        false
+    }
+
     /// Returns that nobody knows.
     pub(crate) fn descends_from(_pid: Pid, _leader: Pid) -> Option<bool> {
         None

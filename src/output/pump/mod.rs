@@ -18,6 +18,7 @@ use nix::unistd::isatty;
 use super::assembler::LineAssembler;
 use super::batch::Batch;
 use super::crlf::CrlfToLf;
+use super::line_matcher::LineMatcher;
 use super::message::{About, Level, Notice, PumpCommand, PumpEvent};
 use super::ready::{Key, Poller, Ready, Waker, pipe_holds};
 use super::render::{LabelId, LogFormat, OutputSource, Renderer};
@@ -68,10 +69,25 @@ struct OpenPipe {
     /// It is a terminal, which ends lines in its own way.
     terminal: Option<CrlfToLf>,
     viewers: Vec<TerminalViewer>,
+    /// Lines that show that the run is ready.
+    matcher: Option<LineMatcher>,
     /// When bytes last came, while a line is unfinished.
     waiting_since: Option<Instant>,
     /// When bytes last came to a line that needs much memory, which is given back some time later.
     long_since: Option<Instant>,
+}
+
+/// Looks for the lines that show that a run is ready, until they were seen.
+fn look_for_readiness(
+    matcher: &mut Option<LineMatcher>,
+    run: RunId,
+    bytes: &[u8],
+    report: impl Fn(PumpEvent),
+) {
+    if matcher.as_mut().is_some_and(|matcher| matcher.push(bytes)) {
+        *matcher = None;
+        report(PumpEvent::Matched(run));
+    }
 }
 
 /// The pump's state; it lives on its own thread.
@@ -81,6 +97,8 @@ pub struct Pump<F: Fn(PumpEvent), W> {
     report: F,
     pipes: HashMap<u64, OpenPipe>,
     keys: HashMap<RunId, u64>,
+    /// Of runs that are opened next.
+    expected: HashMap<RunId, LineMatcher>,
     next_key: u64,
     renderer: Renderer,
     subscriptions: Subscriptions,
@@ -114,6 +132,7 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             report,
             pipes: HashMap::new(),
             keys: HashMap::new(),
+            expected: HashMap::new(),
             next_key: 0,
             renderer: Renderer::new(format, zone, sources, is_terminal),
             subscriptions,
@@ -187,6 +206,9 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     fn listen(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
+                Ok(PumpCommand::Expect(run, patterns)) => {
+                    self.expected.insert(run, LineMatcher::new(patterns));
+                }
                 Ok(PumpCommand::Open(run, pipe)) => self.open(run, pipe),
                 Ok(PumpCommand::AddSource(source)) => {
                     if self.renderer.add(source) {
@@ -237,6 +259,7 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
 
     fn open(&mut self, run: RunId, pipe: OwnedFd) {
         let key = self.next_key;
+        let matcher = self.expected.remove(&run);
         let opened = fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
             .and_then(|_| self.poller.add(key, &pipe));
         if let Err(error) = opened {
@@ -253,8 +276,17 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let lines = self.renderer.lines_of(terminal.is_some());
         let viewers = Vec::new();
         let (waiting_since, long_since) = (None, None);
-        let source =
-            OpenPipe { run, pipe, label, lines, terminal, viewers, waiting_since, long_since };
+        let source = OpenPipe {
+            run,
+            pipe,
+            label,
+            lines,
+            terminal,
+            viewers,
+            matcher,
+            waiting_since,
+            long_since,
+        };
         self.pipes.insert(key, source);
         self.keys.insert(run, key);
     }
@@ -289,10 +321,12 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                 let at = self.renderer.millisecond();
                 if is_kept {
                     for bytes in self.subscriptions.filled(id, name, at, count) {
+                        look_for_readiness(&mut source.matcher, source.run, bytes, &self.report);
                         self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
                     }
                 } else {
                     let mut bytes = &self.buffer[..count];
+                    look_for_readiness(&mut source.matcher, source.run, bytes, &self.report);
                     if let Some(fold) = &mut source.terminal {
                         for viewer in &source.viewers {
                             (viewer.send)(&[Chunk { name, at, bytes }]);

@@ -156,6 +156,7 @@ fn idle_pump(types: u16) -> (IdlePump, WriteProgress) {
         report: (|_| {}) as fn(PumpEvent),
         pipes: HashMap::new(),
         keys: HashMap::new(),
+        expected: HashMap::new(),
         next_key: 0,
         renderer: Renderer::new(form, TimeZone::UTC, sources(types), false),
         subscriptions: Subscriptions::default(),
@@ -256,7 +257,7 @@ fn a_pump_that_fails_says_so() {
     let (sender, news) = crossbeam_channel::unbounded();
     let tell = move |news| match news {
         PumpEvent::Closed(_) => std::panic::resume_unwind(Box::new("a bug")),
-        lost @ PumpEvent::OutputLost(..) => drop(sender.send(lost)),
+        other => drop(sender.send(other)),
     };
     let form = LogFormat::Text(Look { color: false, timestamp: None, prefix: true, width: 1 });
     let (handle, _) = Pump::start(form, TimeZone::UTC, Vec::new(), writer, tell).unwrap();

@@ -13,7 +13,7 @@ pub use self::text::{End, LabelId, Look, SYSTEM, TextRenderer};
 use super::assembler::LineAssembler;
 use super::batch::Sink;
 use super::filter::Fragment;
-use super::message::{About, Notice};
+use super::message::{About, Level, Notice};
 use crate::app::InstanceId;
 
 /// What is written.
@@ -198,6 +198,7 @@ impl Renderer {
             About::Instance(id) => self.labels.get(&id).map(|(label, _)| *label),
         };
         match &mut self.medium {
+            Medium::Text(_) if say.level == Level::Event => {}
             Medium::Text(renderer) => {
                 renderer.say(instance.unwrap_or(self.system), say.level, &say.text, out);
             }

@@ -215,7 +215,7 @@ impl TextRenderer {
     pub fn say(&mut self, id: LabelId, level: Level, text: &str, out: &mut impl Sink) {
         let (begin, end) = match (self.look.color, level) {
             (false, _) => ("", ""),
-            (true, Level::Info) => ("\x1b[2m", "\x1b[0m"),
+            (true, Level::Info | Level::Event) => ("\x1b[2m", "\x1b[0m"),
             (true, Level::Failure) => ("\x1b[1;31m", "\x1b[0m"),
         };
         let line = [begin, &level.line(text), end].concat();

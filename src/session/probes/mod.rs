@@ -4,6 +4,7 @@
 //! Commands (`cmd:`) are started, killed and reaped by the session's own thread, as every other process; this one says
 //! when.
 
+mod command_output;
 mod http;
 mod notify;
 mod prober;
@@ -14,7 +15,7 @@ mod tests;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -60,6 +61,8 @@ pub(crate) enum Order {
     Begin(Box<Watched>),
     /// A line of its output has matched `log:`.
     LineSeen(RunId),
+    /// The command of a `cmd:` that was asked for runs; this is its output.
+    CommandStarted(RunId, OwnedFd),
     /// The command of a `cmd:` that was asked for has ended: `Err` says how.
     CommandEnded(RunId, Result<(), String>),
     /// The addresses of a host that was asked for have been found, or not; why.

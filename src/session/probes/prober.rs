@@ -40,6 +40,9 @@ impl Prober {
                 self.with(run, |subject| subject.suspend(is_suspended, now))
             }
             Order::LineSeen(run) => self.with(run, Subject::line_seen),
+            Order::CommandStarted(run, output) => {
+                self.with(run, |subject| subject.command_started(output))
+            }
             Order::CommandEnded(run, outcome) => {
                 self.with(run, |subject| subject.command_ended(outcome, now, report))
             }

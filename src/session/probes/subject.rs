@@ -1,7 +1,7 @@
 //! One run that is asked: what it must still do to be ready, and whether it is alive.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
@@ -12,6 +12,7 @@ use super::{Report, Watched};
 use crate::app::readiness::{Liveness, Probe};
 use crate::os::listeners::Listeners;
 use crate::os::port_owner::{Owner, owner_of};
+use crate::os::processes::{descendants_of, is_traced};
 
 /// One run that is asked.
 #[derive(Debug)]
@@ -60,6 +61,26 @@ impl Subject {
         self.starting.iter_mut().chain(living)
     }
 
+    /// Returns whether a debugger holds one of its processes.
+    fn is_traced(&self) -> bool {
+        let leader = self.watched.leader;
+        [leader].iter().chain(&descendants_of(leader)).any(|pid| is_traced(*pid))
+    }
+
+    /// Puts off what a run that is held in a debugger cannot answer.
+    fn wait_for_debugger(&mut self, now: Instant) {
+        let Some(Liveness { interval, .. }) = &self.watched.live else { return };
+        let is_due = matches!(&self.stage, Stage::Living { task, .. }
+            if task.deadline().is_some_and(|at| at <= now));
+        if is_due && !self.is_suspended && self.is_traced() {
+            let interval = *interval;
+            if let Stage::Living { task, failures } = &mut self.stage {
+                *failures = 0;
+                task.again(interval, now);
+            }
+        }
+    }
+
     /// Begins what is due, and ends what has taken too long.
     pub(super) fn ask(
         &mut self,
@@ -67,6 +88,7 @@ impl Subject {
         listeners: &mut Option<Listeners>,
         report: &dyn Fn(Report),
     ) {
+        self.wait_for_debugger(now);
         let (run, port) = (self.watched.run, self.watched.port);
         // One command at a time: its end is told of the run.
         let mut may_start = !self.tasks().any(|task| task.runs_command());
@@ -206,6 +228,12 @@ impl Subject {
         }
     }
 
+    pub(super) fn command_started(&mut self, output: OwnedFd) {
+        if let Some(task) = self.tasks().find(|task| task.runs_command()) {
+            task.reads(output);
+        }
+    }
+
     pub(super) fn command_ended(
         &mut self,
         outcome: Result<(), String>,
@@ -214,6 +242,7 @@ impl Subject {
     ) {
         let at = self.tasks().position(|task| task.runs_command());
         if let Some(at) = at {
+            let outcome = self.tasks().nth(at).map_or(Ok(()), |task| task.command_ended(outcome));
             self.answered(at, outcome, now, report);
         }
     }

@@ -1,11 +1,12 @@
 //! One probe of a run: when it is asked, and how far the asking is.
 
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 
+use super::command_output::CommandOutput;
 use super::http::{self, Attempt, Progress};
 use crate::app::readiness::Probe;
 
@@ -35,8 +36,8 @@ pub(super) enum State {
     Resolving { until: Instant },
     /// A request is on its way.
     Http { attempt: Attempt, until: Instant },
-    /// A command runs; `until` is past where it was killed.
-    Command { until: Option<Instant> },
+    /// A command runs; without `until` it was killed.
+    Command { until: Option<Instant>, output: CommandOutput },
     /// The program says it by itself: with a line or a datagram. `until` is when the next sign of life must have come.
     Comes { until: Option<Instant> },
     /// It has succeeded.
@@ -99,7 +100,7 @@ impl Task {
             State::Resolving { until } | State::Http { until, .. } if *until <= now => {
                 Step::Answered(Err("timed out".to_owned()))
             }
-            State::Command { until } if until.is_some_and(|until| until <= now) => {
+            State::Command { until, .. } if until.is_some_and(|until| until <= now) => {
                 *until = None;
                 Step::Kill
             }
@@ -128,7 +129,8 @@ impl Task {
             Probe::Port(port) => port.or(own_port).map_or_else(no_port, Step::LookAtPort),
             Probe::Command(command) => {
                 let command = command.clone();
-                self.state = State::Command { until: Some(now + COMMAND_LIMIT) };
+                let (until, output) = (Some(now + COMMAND_LIMIT), CommandOutput::default());
+                self.state = State::Command { until, output };
                 Step::Start(command)
             }
             Probe::Http(probe) => match &probe.authority {
@@ -168,6 +170,11 @@ impl Task {
     pub(super) fn advance(&mut self) -> Step {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Http { attempt, until } => self.went(attempt.advance(), until),
+            State::Command { until, mut output } => {
+                output.read();
+                self.state = State::Command { until, output };
+                Step::Open
+            }
             other => {
                 self.state = other;
                 Step::Open
@@ -193,8 +200,26 @@ impl Task {
     pub(super) fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         match &self.state {
             State::Http { attempt, .. } => Some(attempt.interest()),
+            State::Command { output, .. } => Some((output.fd()?, PollFlags::POLLIN)),
             _ => None,
         }
+    }
+
+    /// Takes the output of its command.
+    pub(super) fn reads(&mut self, pipe: OwnedFd) {
+        if let State::Command { output, .. } = &mut self.state {
+            *output = CommandOutput::new(pipe);
+        }
+    }
+
+    /// Its command has ended; returns what that says, with its last line where it has failed.
+    pub(super) fn command_ended(&mut self, outcome: Result<(), String>) -> Result<(), String> {
+        let State::Command { until, output } = &mut self.state else { return outcome };
+        let outcome = if until.is_none() { Err("timed out".to_owned()) } else { outcome };
+        outcome.map_err(|why| match output.last_line() {
+            None => why,
+            Some(line) => format!("{why}: {line}"),
+        })
     }
 
     /// Returns whether its command runs.
@@ -217,7 +242,7 @@ impl Task {
         match self.state {
             State::Due(at) => Some(at),
             State::Resolving { until } | State::Http { until, .. } => Some(until),
-            State::Command { until } | State::Comes { until } => until,
+            State::Command { until, .. } | State::Comes { until } => until,
             State::Done => None,
         }
     }
@@ -227,10 +252,10 @@ impl Task {
         match &mut self.state {
             State::Resolving { until }
             | State::Http { until, .. }
-            | State::Command { until: Some(until) }
+            | State::Command { until: Some(until), .. }
             | State::Comes { until: Some(until) } => *until += late,
             State::Due(_)
-            | State::Command { until: None }
+            | State::Command { until: None, .. }
             | State::Comes { until: None }
             | State::Done => {}
         }

@@ -29,6 +29,7 @@ impl SessionLoop {
         match found.and_then(add) {
             Ok((run, console)) => {
                 console.set_viewer_size(client, size);
+                self.suspend_probe(run, true);
                 outbox.respond(Response::Attached);
                 outbox.attach(input_sink::for_console(console, client));
                 let viewer = TerminalViewer { id: client.0, send: subscriber::unfiltered(outbox) };
@@ -67,7 +68,11 @@ impl SessionLoop {
 
     /// Takes the news that a client is gone, which may have been attached.
     pub(super) fn let_go(&self, client: ClientId) {
-        self.terminals.values().for_each(|terminal| terminal.console.leave(client));
+        for (run, terminal) in &self.terminals {
+            if terminal.console.leave(client) {
+                self.suspend_probe(*run, false);
+            }
+        }
     }
 
     /// Ends pm's own hold on the terminal of a run that has ended: what it still holds is then read to its end.

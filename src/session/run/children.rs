@@ -5,6 +5,7 @@ use crate::app::{RunId, Stdio};
 use crate::os::watchdog;
 use crate::output::{About, PumpCommand};
 use crate::session::messages;
+use crate::session::run::readiness::probe_of;
 use crate::supervisor::Event;
 
 impl SessionLoop {
@@ -17,10 +18,17 @@ impl SessionLoop {
         };
         self.spawner.make_room_for(self.children.count() + 1, terminals);
         self.bound_clients();
+        let extra = match self.readiness.prepare(&self.app, run) {
+            Ok(extra) => extra,
+            Err(error) => {
+                self.queue.push_back(Event::SpawnFailed { run, error });
+                return;
+            }
+        };
         let group = self.budgets.enter(&self.app, run);
         let children = &mut self.children;
         let announce = |pipes| children.expect(pipes);
-        match self.spawner.start(&self.app, run.instance, group, announce) {
+        match self.spawner.start(&self.app, run.instance, group, &extra, announce) {
             Ok(started) => {
                 self.budgets.started(run, started.pid);
                 if !self.children.add(&self.app, run, started.pid, started.stdin) {
@@ -65,7 +73,14 @@ impl SessionLoop {
         let is_due = self.children.is_due(now, self.queue.len());
         if is_due {
             let (queue, budgets) = (&mut self.queue, &self.budgets);
-            self.children.look(|event| queue.push_back(budgets.event(event)));
+            let mut probes = Vec::new();
+            self.children.look(|event| match probe_of(event) {
+                Some(ended) => probes.extend(ended),
+                None => queue.push_back(budgets.event(event)),
+            });
+            for (run, exit) in probes {
+                self.probe_command_ended(run, exit);
+            }
         }
         let is_watchdogs_time = is_due || self.children.watchdog_due().is_some_and(|at| at <= now);
         if let Some(news) = is_watchdogs_time.then(|| self.children.tend_watchdog(now)).flatten() {

@@ -95,7 +95,7 @@ impl SessionLoop {
                     Ok(Input::Heard(Heard::Signal(Signal::TSTP))) => {
                         self.clock.pause_during(|| self.job_control.obey());
                     }
-                    Ok(Input::Heard(_) | Input::Client(_)) | Err(_) => {}
+                    Ok(Input::Heard(_) | Input::Client(_) | Input::Probe(_)) | Err(_) => {}
                 },
                 default(patience) => {
                     // A reader that was stopped with pm has not had its time.

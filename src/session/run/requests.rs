@@ -26,7 +26,8 @@ impl SessionLoop {
         let mut grace = None;
         let (asked, wait) = match request {
             Request::Status => {
-                let report = report::of(core, &self.requests.procfile, self.clock.now());
+                let report =
+                    report::of(core, &self.readiness, &self.requests.procfile, self.clock.now());
                 report::send(report, self.children.helpers(), outbox);
                 return;
             }

@@ -42,7 +42,7 @@ fn a_restart_is_no_crash_and_is_answered_when_it_is_up_again() {
         1 spawn web.1#2
         1 reply 1 done",
     );
-    assert_eq!(doing(&w, "web.1"), Doing::Running);
+    assert_eq!(doing(&w, "web.1"), Doing::Up);
     assert_eq!(w.sup.status(w.now)[0].restarts, 0);
 }
 
@@ -76,7 +76,7 @@ fn one_that_is_stopped_stays_stopped_and_the_session_goes_on() {
     assert_eq!(doing(&w, "api.1"), Doing::Ended(Exit::Code(0)));
     w.ask(Request::Start(vec![web]));
     w.run(61_000);
-    assert_eq!(doing(&w, "web.1"), Doing::Running);
+    assert_eq!(doing(&w, "web.1"), Doing::Up);
     assert!(w.replies.values().all(|reply| *reply == Reply::Done));
     w.ask(Request::Quit);
     assert_eq!(w.run(FOREVER), Some(0));

@@ -1,0 +1,148 @@
+//! What the session knows of the readiness of its runs, and who asks for it.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use nix::unistd::Pid;
+
+use super::probes::{Order, Probes, Report, Watched};
+use crate::app::readiness::Probe;
+use crate::app::shell;
+use crate::app::{App, InstanceId, RunId};
+use crate::os::notify_socket::NotifySocket;
+
+/// What was last heard of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// What must still come true, as it is written in pm.toml.
+    pub(super) probe: Option<String>,
+    /// What that has answered.
+    pub(super) answer: Option<String>,
+    /// What the program says of itself.
+    pub(super) status: Option<String>,
+}
+
+/// The probes of a session, and what they have found.
+pub(super) struct Readiness {
+    probes: Probes,
+    heard: HashMap<RunId, Heard>,
+    /// The sockets of runs that are about to be asked.
+    sockets: HashMap<RunId, NotifySocket>,
+    /// The folder for these.
+    folder: PathBuf,
+}
+
+/// The run by which a type is asked that nobody starts here.
+pub(super) fn outside(process_type: u16) -> RunId {
+    RunId { instance: InstanceId { process_type, number: 1 }, seq: 0 }
+}
+
+impl Readiness {
+    pub(super) fn new(folder: PathBuf, tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
+        let (heard, sockets) = (HashMap::new(), HashMap::new());
+        Self { probes: Probes::new(tell), heard, sockets, folder }
+    }
+
+    /// Makes what a run needs before it starts, and returns what its environment has of it. The error is for a person.
+    pub(super) fn prepare(
+        &mut self,
+        app: &App,
+        run: RunId,
+    ) -> Result<Vec<(&'static str, OsString)>, String> {
+        let policy = &app.type_of(run.instance).policy;
+        let is_notify = |probe: &Probe| *probe == Probe::Notify;
+        let is_ready = policy.ready.iter().flat_map(|ready| &ready.probes).any(is_notify);
+        let watchdog = policy.live.as_ref().filter(|live| is_notify(&live.probe));
+        if !is_ready && watchdog.is_none() {
+            return Ok(Vec::new());
+        }
+        let InstanceId { process_type, number } = run.instance;
+        let name = format!("{}-{process_type}-{number}.notify", std::process::id());
+        let path = self.folder.join(name);
+        let socket = NotifySocket::bind(path.clone()).map_err(|error| {
+            format!("cannot start: cannot make its NOTIFY_SOCKET `{}`: {error}", path.display())
+        })?;
+        let mut extra = vec![("NOTIFY_SOCKET", path.into_os_string())];
+        if let Some(live) = watchdog {
+            extra.push(("WATCHDOG_USEC", live.interval.as_micros().to_string().into()));
+        }
+        self.sockets.insert(run, socket);
+        Ok(extra)
+    }
+
+    /// Begins to ask a run whose leader is this.
+    pub(super) fn begin(&mut self, app: &App, run: RunId, leader: Pid) -> io::Result<()> {
+        let own = app.type_of(run.instance);
+        let watched = Watched {
+            run,
+            name: app.name_of(run.instance),
+            leader,
+            port: app.port_of(run.instance),
+            is_out_of_sight: shell::is_container_client(&own.command),
+            ready: own.policy.ready.clone(),
+            live: own.policy.live.clone(),
+            notify: self.sockets.remove(&run),
+        };
+        self.probes.post(Order::Begin(Box::new(watched)))
+    }
+
+    /// Begins to ask for a type that nobody starts here.
+    pub(super) fn begin_outside(&mut self, app: &App, process_type: u16) -> io::Result<()> {
+        let run = outside(process_type);
+        let own = &app.types[usize::from(process_type)];
+        let ready = own.policy.ready.clone().map(|mut ready| {
+            ready.probes.retain(Probe::works_from_outside);
+            ready
+        });
+        let watched = Watched {
+            run,
+            name: own.name.clone(),
+            leader: Pid::from_raw(0),
+            port: None,
+            is_out_of_sight: true,
+            ready,
+            live: None,
+            notify: None,
+        };
+        self.probes.post(Order::Begin(Box::new(watched)))
+    }
+
+    /// Tells the thread something. Without a thread nothing is asked, and there is nothing to tell.
+    pub(super) fn post(&self, order: Order) {
+        // It only fails where the thread would have to be started, for `Begin`.
+        let _ = self.probes.post(order);
+    }
+
+    pub(super) fn heard(&mut self, run: RunId) -> &mut Heard {
+        self.heard.entry(run).or_default()
+    }
+
+    /// A run is over.
+    pub(super) fn forget(&mut self, run: RunId) {
+        self.heard.remove(&run);
+        self.sockets.remove(&run);
+    }
+
+    /// Returns what was last heard of an instance.
+    pub(super) fn of(&self, id: InstanceId) -> Option<&Heard> {
+        let known = self.heard.iter().filter(|(run, _)| run.instance == id);
+        known.max_by_key(|(run, _)| run.seq).map(|(_, heard)| heard)
+    }
+
+    /// Returns what an instance must still do to be ready.
+    pub(super) fn probe_of(&self, id: InstanceId) -> Option<String> {
+        self.of(id)?.probe.clone()
+    }
+
+    /// Returns why an instance is not ready: the probe and its last answer.
+    pub(super) fn cause(&self, id: InstanceId) -> Option<String> {
+        let heard = self.of(id)?;
+        let probe = heard.probe.as_deref()?;
+        Some(match heard.answer.as_deref() {
+            None | Some("") => probe.to_owned(),
+            Some(answer) => format!("{probe} {answer}"),
+        })
+    }
+}

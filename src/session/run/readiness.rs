@@ -1,0 +1,163 @@
+//! What the loop does about readiness: it has runs asked, starts the commands that ask, and passes on what was found.
+
+use super::SessionLoop;
+use crate::app::readiness::Probe;
+use crate::app::{Exit, Reach, RunId, Signal};
+use crate::os::children::ChildEvent;
+use crate::os::notify_socket;
+use crate::output::{About, PumpCommand};
+use crate::session::messages;
+use crate::session::probes::{Order, Report};
+use crate::supervisor::Event;
+
+/// Marks the run of a command that asks for another run: no instance lives that often.
+const PROBE: u32 = 1 << 31;
+
+/// The run of the command that asks for this one.
+fn command_of(run: RunId) -> RunId {
+    RunId { seq: run.seq | PROBE, ..run }
+}
+
+/// Returns `Some` where an event is about a command that asks, with whose it is where that has ended.
+pub(super) fn probe_of(event: ChildEvent) -> Option<Option<(RunId, Exit)>> {
+    let asks = |run: RunId| run.seq & PROBE != 0;
+    match event {
+        ChildEvent::Exited { run, exit, .. } if asks(run) => {
+            Some(Some((RunId { seq: run.seq & !PROBE, ..run }, exit)))
+        }
+        ChildEvent::GroupGone(run) | ChildEvent::ProgramEnded(run) if asks(run) => Some(None),
+        ChildEvent::Exited { .. }
+        | ChildEvent::GroupGone(_)
+        | ChildEvent::ProgramEnded(_)
+        | ChildEvent::OrphansGone => None,
+    }
+}
+
+impl SessionLoop {
+    /// Has a run asked whether it is ready, then whether it is alive.
+    pub(super) fn probe(&mut self, run: RunId) {
+        let policy = &self.app.type_of(run.instance).policy;
+        let probes = policy.ready.iter().flat_map(|ready| &ready.probes);
+        let patterns: Vec<_> = probes
+            .filter_map(|probe| match probe {
+                Probe::Log(pattern) => Some(pattern.clone()),
+                _ => None,
+            })
+            .collect();
+        if !patterns.is_empty() {
+            self.post(PumpCommand::Expect(run, patterns));
+        }
+        let Some(leader) = self.children.leader(run) else { return };
+        if let Err(error) = self.readiness.begin(&self.app, run, leader) {
+            self.say_cannot_ask(run, &error.to_string());
+        }
+    }
+
+    /// Has a type asked for that nobody starts here.
+    pub(super) fn probe_outside(&mut self, process_type: u16) {
+        if let Err(error) = self.readiness.begin_outside(&self.app, process_type) {
+            self.say_cannot_ask(
+                crate::session::readiness::outside(process_type),
+                &error.to_string(),
+            );
+        }
+    }
+
+    fn say_cannot_ask(&mut self, run: RunId, error: &str) {
+        let text = format!("cannot ask whether it is ready: {error}");
+        let speaker = About::Instance(run.instance);
+        self.say(messages::say(speaker, "no-probe", text, serde_json::Value::Null).failed());
+    }
+
+    /// A run is asked no more, and the command that asks for it goes with it.
+    pub(super) fn end_probe(&mut self, run: RunId) {
+        self.readiness.post(Order::End(run));
+        self.children.signal(command_of(run), Signal::KILL, Reach::Group);
+    }
+
+    /// Takes what the thread that asks has found.
+    pub(super) fn take_report(&mut self, report: Report) -> Option<Event> {
+        match report {
+            Report::Ready(run) if run.seq == 0 => {
+                Some(Event::FoundOutside { process_type: run.instance.process_type })
+            }
+            Report::Ready(run) => {
+                let heard = self.readiness.heard(run);
+                (heard.probe, heard.answer) = (None, None);
+                Some(Event::BecameReady { run })
+            }
+            Report::Answer { run, probe, text } => {
+                let heard = self.readiness.heard(run);
+                heard.probe = Some(probe);
+                heard.answer = Some(text).filter(|text| !text.is_empty());
+                None
+            }
+            Report::Held { run, text } => {
+                let speaker = About::Instance(run.instance);
+                let facts = serde_json::json!({});
+                self.say(messages::say(speaker, "port-held", text, facts).failed());
+                None
+            }
+            Report::Extended(run, time) => Some(Event::ReadyExtended { run, time }),
+            Report::Status(run, text) => {
+                self.readiness.heard(run).status = Some(text);
+                None
+            }
+            Report::NotAlive(run, why) => Some(Event::NotAlive { run, why }),
+            Report::StartCommand(run, text) => {
+                self.start_probe_command(run, &text);
+                None
+            }
+            Report::KillCommand(run) => {
+                self.children.signal(command_of(run), Signal::KILL, Reach::Group);
+                None
+            }
+            // The thread looks names up by itself.
+            Report::Resolve { .. } => None,
+        }
+    }
+
+    /// Tells the service manager that pm runs under that everything is ready.
+    pub(super) fn tell_own_manager(&mut self) {
+        let Some(socket) = self.own_manager.take() else { return };
+        if let Err(error) = notify_socket::send(&socket, b"READY=1") {
+            let text = format!(
+                "cannot say READY=1 to NOTIFY_SOCKET `{}`: {error}",
+                socket.to_string_lossy()
+            );
+            let said = messages::say(About::Session, "no-notify", text, serde_json::Value::Null);
+            self.say(said.failed());
+        }
+    }
+
+    /// Suspends or resumes the question whether a run is alive: who is attached may hold it in a debugger.
+    pub(super) fn suspend_probe(&self, run: RunId, is_suspended: bool) {
+        if self.app.type_of(run.instance).policy.live.is_some() {
+            self.readiness.post(Order::Suspend(run, is_suspended));
+        }
+    }
+
+    fn start_probe_command(&mut self, run: RunId, text: &str) {
+        self.spawner.make_room_for(self.children.count() + 1, self.terminals.len());
+        self.bound_clients();
+        let children = &mut self.children;
+        let announce = |pipes| children.expect(pipes);
+        match self.spawner.start_probe(&self.app, run.instance, text, announce) {
+            Ok((pid, output)) => {
+                self.children.add(&self.app, command_of(run), pid, None);
+                self.readiness.post(Order::CommandStarted(run, output));
+            }
+            Err(error) => {
+                self.children.expect_no_more();
+                self.readiness.post(Order::CommandEnded(run, Err(error)));
+            }
+        }
+    }
+
+    /// The command that asks for a run has ended: what it has left goes, too.
+    pub(super) fn probe_command_ended(&mut self, run: RunId, exit: Exit) {
+        self.children.sweep(command_of(run));
+        let outcome = if exit.is_success() { Ok(()) } else { Err(exit.to_string()) };
+        self.readiness.post(Order::CommandEnded(run, outcome));
+    }
+}
