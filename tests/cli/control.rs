@@ -97,7 +97,7 @@ fn a_restart_is_over_when_it_is_up_again_and_reads_the_env_file() {
     let app = app.write(".env", "COLOR=blue\n");
     done(&app, "restart web");
     session.wait_for("ready blue 7000");
-    assert_eq!(states(&app), "web.1 running, worker.1 running");
+    assert_eq!(states(&app), "web.1 up, worker.1 up");
     let output = session.stdout_so_far();
     assert_eq!(output.matches("terminated by").count(), 1, "{output}");
     assert!(
@@ -118,7 +118,7 @@ fn what_is_stopped_stays_stopped_until_it_is_started() {
     assert!(refused(&app, "signal USR1 web").contains("`web.1`: does not run"));
     done(&app, "start web");
     session.wait_for_times("web.1    | ready", 2);
-    assert_eq!(states(&app), "web.1 running, worker.1 done");
+    assert_eq!(states(&app), "web.1 up, worker.1 done");
     session.signal(Signal::SIGINT);
     assert_eq!(session.wait(), End::Code(0));
 }
@@ -177,7 +177,7 @@ fn a_name_that_is_nowhere_and_a_session_that_is_nowhere_are_errors() {
     let said = refused(&app, "restart wbe");
     assert!(said.contains("no instance `wbe` in this session"), "{said}");
     assert!(said.contains("hint: did you mean `web`?"), "{said}");
-    assert_eq!(states(&app), "web.1 running");
+    assert_eq!(states(&app), "web.1 up");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn what_a_killed_session_left_is_harmless() {
     assert!(refused(&app, "status").contains("no session runs in"));
     assert!(sockets(&app).is_empty());
     let _again = started(&app, &[], 1);
-    assert_eq!(states(&app), "web.1 running");
+    assert_eq!(states(&app), "web.1 up");
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn the_socket_is_for_this_user_alone_and_garbage_on_it_disturbs_nobody() {
         stream.read_to_string(&mut answer).expect("it answers");
         assert!(answer.contains("\"is\":\"refused\""), "{answer}");
     }
-    assert_eq!(states(&app), "web.1 running");
+    assert_eq!(states(&app), "web.1 up");
     assert!(session.is_running());
 }
 
@@ -273,10 +273,10 @@ fn a_reload_touches_only_what_is_different() {
     session.wait_for("new.1");
     let output = session.stdout_so_far();
     assert_eq!(output.matches("terminated").count(), 2, "{output}");
-    assert_eq!(states(&app), "web.1 running, worker.1 running, new.1 running");
+    assert_eq!(states(&app), "web.1 up, worker.1 up, new.1 up");
     let app = app.write("Procfile", "junk without a name");
     assert!(refused(&app, "reload").contains("hint: nothing was changed"));
-    assert_eq!(states(&app), "web.1 running, worker.1 running, new.1 running");
+    assert_eq!(states(&app), "web.1 up, worker.1 up, new.1 up");
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn a_session_whose_root_is_said_in_dot_foreman_is_found() {
     let app = app("").write("sub/Procfile", format!("web: {READY}\n"));
     let app = app.write(".foreman", "root: sub\n");
     let _session = started(&app, &[], 1);
-    assert_eq!(states(&app), "web.1 running");
+    assert_eq!(states(&app), "web.1 up");
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn a_reload_reads_pm_toml_again_and_restarts_whom_it_concerns() {
     done(&app, "reload");
     let output = session.stdout_so_far();
     assert_eq!(output.matches("terminated").count(), 1, "{output}");
-    assert_eq!(states(&app), "web.1 running, worker.1 running");
+    assert_eq!(states(&app), "web.1 up, worker.1 up");
     let app = app.write("pm.toml", "[process.web]\nnice = \"loud\"\n");
     assert!(refused(&app, "reload").contains("hint: nothing was changed"));
 }

@@ -26,7 +26,7 @@ fn it_returns_when_the_session_can_be_asked_and_quit_ends_it() {
         said,
         format!("session {pid} runs in the background; its log is {}\n", log.display())
     );
-    eventually("the instance", || (states(&app) == "web.1 running").then_some(()));
+    eventually("the instance", || (states(&app) == "web.1 up").then_some(()));
     eventually("its line in the log", || {
         app.read("pm.log").filter(|log| log.contains("web.1  | ready red"))
     });
@@ -61,7 +61,7 @@ fn it_outlives_the_terminal_that_it_was_started_from() {
     terminal.wait();
     drop(terminal);
     let pid = session(&app);
-    eventually("the instance", || (states(&app) == "web.1 running").then_some(()));
+    eventually("the instance", || (states(&app) == "web.1 up").then_some(()));
     kill(pid, Signal::SIGTERM).expect("it runs");
     app.assert_nothing_left();
     assert!(app.read("my.log").unwrap_or_default().contains("SIGTERM received"));

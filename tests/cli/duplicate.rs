@@ -101,7 +101,7 @@ fn of_starts_at_the_same_time_exactly_one_wins() {
             assert_eq!(session.wait(), End::Code(1));
         }
         eventually("the winner's socket", || {
-            (sockets(&app).len() == 1 && states(&app).matches("running").count() == 3).then_some(())
+            (sockets(&app).len() == 1 && states(&app).matches(" up").count() == 3).then_some(())
         });
         done(&app, "quit");
         drop(starts);
@@ -116,7 +116,7 @@ fn a_type_that_was_scaled_to_zero_is_started_in_its_session() {
     let session = started(&app, &["web", "worker=2"], 3);
     for (start, count) in [("start worker", 1), ("start worker=3", 3)] {
         done(&app, "scale worker=0");
-        assert_eq!(states(&app), "web.1 running");
+        assert_eq!(states(&app), "web.1 up");
         let said = app.pm(start.split(' ')).run();
         assert_eq!(said.code(), 0, "{start}: {said:#?}");
         let wanted = format!("worker: started {}", in_session(&session));

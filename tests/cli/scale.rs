@@ -13,7 +13,7 @@ fn more_get_the_next_numbers_and_ports_and_the_rest_is_not_touched() {
     session.wait_for("web.3    | ready at 7002 as web.3");
     done(&app, "scale web=1 worker=2");
     session.wait_for("ready at 7101 as worker.2");
-    assert_eq!(states(&app), "web.1 running, worker.1 running, worker.2 running");
+    assert_eq!(states(&app), "web.1 up, worker.1 up, worker.2 up");
     let output = session.stdout_so_far();
     assert_eq!(output.matches("terminated").count(), 2, "{output}");
     assert!(!output.contains("web.1    | terminated"), "{output}");
@@ -33,7 +33,7 @@ fn a_session_that_is_scaled_to_nothing_waits() {
     assert_eq!(states(&app), "");
     done(&app, "scale web=1");
     session.wait_for_times("| ready", 2);
-    assert_eq!(states(&app), "web.1 running");
+    assert_eq!(states(&app), "web.1 up");
 }
 
 #[test]
@@ -44,5 +44,5 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     assert!(refused(&app, "scale web=-1").contains("count `-1` of `web` is not a number"));
     assert!(refused(&app, "scale web").contains("hint: write `web=2`"));
     assert!(refused(&app, "scale web=65000").contains("port over 65535"));
-    assert_eq!(states(&app), "web.1 running");
+    assert_eq!(states(&app), "web.1 up");
 }

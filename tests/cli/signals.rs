@@ -43,7 +43,7 @@ fn the_program_of_a_simple_command_has_the_pid_of_the_status_and_gets_the_signal
     assert!(session.stdout_so_far().contains(&format!("pid {pid} of 7000")), "{status}");
     done(&app, "signal HUP web");
     session.wait_for("got HUP");
-    assert_eq!(states(&app), "web.1 running");
+    assert_eq!(states(&app), "web.1 up");
     done(&app, "quit");
     assert_eq!(session.wait(), End::Code(0));
     assert_eq!(count(&session.stdout_so_far(), "| ready"), 1);
