@@ -71,7 +71,7 @@ fn status_says_what_every_instance_does() {
     for command in ["status", "ps"] {
         let table = done(&app, command);
         assert!(table.starts_with("NAME"), "{table}");
-        assert!(table.contains("web.1  running") && table.contains("7001"), "{table}");
+        assert!(table.contains("web.1  up") && table.contains("7001"), "{table}");
         assert!(!table.contains("worker"), "{table}");
     }
     let json: serde_json::Value =
@@ -332,7 +332,7 @@ fn watch_shows_the_table_again_until_the_session_ends() {
     let app = app(&format!("web: {READY}\n"));
     let _session = started(&app, &[], 1);
     let mut watch = app.pm(["ps", "--watch"]).spawn();
-    watch.wait_for_times("web.1  running", 2);
+    watch.wait_for_times("web.1  up", 2);
     done(&app, "quit");
     assert_eq!(watch.wait(), End::Code(0));
 }

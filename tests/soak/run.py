@@ -173,7 +173,7 @@ class Soak:
     def hears(self):
         """pm passes SIGUSR1 on."""
         one = (self.session.status() or {}).get('ears.1', {})
-        if one.get('state') != 'running' or (one['uptime'] or 0) < 3:
+        if one.get('state') not in ('up', 'ready') or (one['uptime'] or 0) < 3:
             return
         before = self.session.judge.ears
         self.session.process.send_signal(signal.SIGUSR1)
@@ -188,7 +188,7 @@ class Soak:
             for name, one in (self.session.status() or {}).items():
                 pid = one['pid']
                 runs = pid and procs.stat(pid) and procs.environ(pid).get('PS') == name
-                if one['state'] == 'running' and not runs:
+                if one['state'] in ('up', 'ready') and not runs:
                     looked.add((name, pid))
             wrong = looked if wrong is None else wrong & looked
             if not wrong:

@@ -15,7 +15,7 @@ fn streams_that_are_closed_at_the_start_are_no_pipe_of_anybody() {
         let app = app("web: ls -l /proc/self/fd > fds; echo ready > up; exec cat\n");
         let mut session = app.sh(&format!("exec {PM} start -t 60 {closed}")).spawn();
         eventually("the instance", || app.read("up"));
-        assert_eq!(states(&app), "web.1 running");
+        assert_eq!(states(&app), "web.1 up");
         let fds = app.read("fds").unwrap_or_default();
         let pipes = fds.lines().filter(|line| line.contains("pipe:")).count();
         // Its standard error and input; its output goes to the file.
@@ -45,7 +45,7 @@ fn nobody_reads_for_a_while_and_not_one_line_is_lost() {
     });
     assert_eq!((app.read("done.web.1"), app.read("done.web.2")), (None, None));
     // Everything else goes on: requests, signals, the end of another.
-    assert_eq!(states(&app), "web.1 running, web.2 running, quiet.1 running");
+    assert_eq!(states(&app), "web.1 up, web.2 up, quiet.1 up");
     done(&app, "stop quiet.1");
     assert_eq!(writers().len(), 2);
     let text = std::thread::spawn(move || {

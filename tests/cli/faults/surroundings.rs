@@ -92,7 +92,7 @@ fn a_root_with_any_name_of_any_length_is_a_root() {
             output.stdout
         };
         pm("start --daemon");
-        eventually("the instance", || pm("status").contains("web.1  running").then_some(()));
+        eventually("the instance", || pm("status").contains("web.1  up").then_some(()));
         eventually("its folder in the log", || {
             let log = app.read(&format!("{name}/pm.log")).unwrap_or_default();
             log.contains(&format!("web.1  | {}\n", root.display())).then_some(())
@@ -146,7 +146,7 @@ fn another_user_has_sessions_of_their_own() {
     let mut session = app.sh(&format!("exec setpriv {user} ./pm-program start -t 60")).spawn();
     session.wait_for("| ready 65534");
     let status = app.sh(&format!("setpriv {user} ./pm-program status")).run();
-    assert!(status.stdout.contains("web.1  running"), "{status:#?}");
+    assert!(status.stdout.contains("web.1  up"), "{status:#?}");
     // root looks for its own sessions, and takes no folder of someone else's for it.
     assert_eq!(app.pm(["status"]).run().code(), 1);
     let quit = app.sh(&format!("setpriv {user} ./pm-program quit")).run();
@@ -178,7 +178,7 @@ fn without_shared_memory_it_runs() {
     let Some(invocation) = with_mounts(&app, script) else { return };
     let mut session = invocation.spawn();
     session.wait_for("| ready");
-    assert_eq!(states(&app), "web.1 running");
+    assert_eq!(states(&app), "web.1 up");
     done(&app, "quit");
     assert_eq!(session.wait(), End::Code(0));
 }

@@ -94,7 +94,7 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("benches/compare/compare.py", NotRun("measures for minutes; .ci/run does a short one"), &[]),
     // docs/reference.md
     ("pm start --daemon --pty always", Ends(0), &["runs in the background"]),
-    ("pm ps --watch", Until(CTRL_C, 130), &["running"]),
+    ("pm ps --watch", Until(CTRL_C, 130), &[" up "]),
     ("pm logs -f", Until(CTRL_C, 130), &["ready: node"]),
     ("pm attach web.1", Until(CTRL_BRACKET, 0), &["ready: node"]),
     // docs/export.md
