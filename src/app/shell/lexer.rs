@@ -1,16 +1,14 @@
 //! Splits a command into words, operators and redirections (POSIX, Shell Command Language 2.2, 2.3, 2.6,
-//! 2.7), each with its place. Nothing is expanded; each variable that would be is listed.
+//! 2.7), each with its place. Nothing is expanded; `expansion.rs` finds where an expansion ends.
 //!
 //! Any text is split: what a shell would refuse, and what it takes a whole parser to understand, is said in
 //! [`Lexed::unread`].
 
-use std::ops::Range;
-
 use super::is_name;
-use super::token::{Expansion, Frozen, FrozenBy, Lexed, Token, Unread, Unset, Variable, Word};
+use super::token::{Expansion, Frozen, FrozenBy, Lexed, Token, Unread, Word};
 
 /// What joins two lines, before anything else is looked at (XCU 2.2.1).
-const JOINT: &str = "\\\n";
+pub(super) const JOINT: &str = "\\\n";
 
 /// How deep `$(…)`, `${…}` and backquotes may stand in each other: more than anyone writes, and far less
 /// than a stack holds.
@@ -31,7 +29,7 @@ fn ends_word(c: char) -> bool {
 
 /// Where a list of commands ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Until {
+pub(super) enum Until {
     End,
     /// The parenthesis that closes one before the list.
     Parenthesis,
@@ -39,40 +37,40 @@ enum Until {
 
 /// Whether something stands in double quotes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Quoted {
+pub(super) enum Quoted {
     Yes,
     No,
 }
 
-struct Lexer<'a> {
-    command: &'a str,
-    at: usize,
+pub(super) struct Lexer<'a> {
+    pub(super) command: &'a str,
+    pub(super) at: usize,
     /// Where the part that is read ends.
-    end: usize,
-    depth: usize,
+    pub(super) end: usize,
+    pub(super) depth: usize,
     /// In so many words `y` of `${X:-y}`.
-    guards: usize,
-    lexed: Lexed,
+    pub(super) guards: usize,
+    pub(super) lexed: Lexed,
 }
 
 impl<'a> Lexer<'a> {
-    fn rest(&self) -> &'a str {
+    pub(super) fn rest(&self) -> &'a str {
         &self.command[self.at..self.end]
     }
 
-    fn peek(&self) -> Option<char> {
+    pub(super) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
 
     /// Passes over the characters at the front that are such.
-    fn skip(&mut self, is_such: impl Fn(char) -> bool) -> &'a str {
+    pub(super) fn skip(&mut self, is_such: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let skipped = &rest[..rest.len() - rest.trim_start_matches(is_such).len()];
         self.at += skipped.len();
         skipped
     }
 
-    fn bump(&mut self) {
+    pub(super) fn bump(&mut self) {
         self.at += self.peek().map_or(0, char::len_utf8);
     }
 
@@ -89,18 +87,18 @@ impl<'a> Lexer<'a> {
     }
 
     /// Notes a sign of several characters that may go on in the next line.
-    fn is_whole(&mut self) {
+    pub(super) fn is_whole(&mut self) {
         if self.rest().starts_with(JOINT) {
             self.give_up(Unread::Unclear);
         }
     }
 
-    fn give_up(&mut self, unread: Unread) {
+    pub(super) fn give_up(&mut self, unread: Unread) {
         self.lexed.unread.get_or_insert(unread);
     }
 
     /// Goes one level down; at the bottom, the rest is ignored.
-    fn descend(&mut self) -> bool {
+    pub(super) fn descend(&mut self) -> bool {
         let is_deep = self.depth == DEPTH_MAX;
         if is_deep {
             self.give_up(Unread::Unclear);
@@ -112,7 +110,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Reads a list of commands; returns it, and whether its end was met.
-    fn list(&mut self, until: Until) -> (Vec<Token>, bool) {
+    pub(super) fn list(&mut self, until: Until) -> (Vec<Token>, bool) {
         let mut tokens = Vec::new();
         let mut open = 0_usize;
         loop {
@@ -209,7 +207,7 @@ impl<'a> Lexer<'a> {
         word
     }
 
-    fn single(&mut self, word: &mut Word) {
+    pub(super) fn single(&mut self, word: &mut Word) {
         let start = self.at;
         self.at += 1;
         word.is_quoted = true;
@@ -226,7 +224,7 @@ impl<'a> Lexer<'a> {
         self.bump();
     }
 
-    fn double(&mut self, word: &mut Word) {
+    pub(super) fn double(&mut self, word: &mut Word) {
         let start = self.at;
         self.at += 1;
         word.is_quoted = true;
@@ -277,166 +275,13 @@ impl<'a> Lexer<'a> {
         }
         self.bump();
     }
-
-    /// Reads `$NAME`, `${…}`, `$(…)` or `` `…` ``.
-    fn expansion(&mut self, word: &mut Word, quoted: Quoted) {
-        word.expand(match quoted {
-            Quoted::Yes => Expansion::OneWord,
-            Quoted::No => Expansion::AnyWords,
-        });
-        let start = self.at;
-        let rest = self.rest();
-        let next = rest[1..].chars().next();
-        match next {
-            _ if rest.starts_with('`') => self.backquotes(),
-            Some('(') => {
-                self.at += 2;
-                if self.descend() {
-                    let (tokens, is_closed) = self.list(Until::Parenthesis);
-                    self.lexed.nested.push(tokens);
-                    self.depth -= 1;
-                    if !is_closed {
-                        self.give_up(Unread::Open { at: start, sign: "$(" });
-                    }
-                }
-            }
-            Some('{') => {
-                if self.descend() {
-                    let inner = self.braces(quoted);
-                    word.expand(inner);
-                    self.depth -= 1;
-                }
-            }
-            Some(c) if c.is_ascii_alphabetic() || c == '_' => {
-                self.at += 1;
-                let name = self.skip(|c| c.is_ascii_alphanumeric() || c == '_');
-                self.variable(start..self.at, name, Unset::Nothing);
-                self.is_whole();
-            }
-            Some('@') => {
-                word.expand(Expansion::AnyWords);
-                self.at += 2;
-            }
-            Some('?' | '*' | '#' | '$' | '!' | '-' | '0'..='9') => self.at += 2,
-            _ => {
-                self.at += 1;
-                self.is_whole();
-                // bash knows `$'…'`, in which `\'` does not end it.
-                let inner = self.rest().strip_prefix('\'').filter(|_| quoted == Quoted::No);
-                if inner.is_some_and(|inner| inner.split('\'').next().unwrap_or("").contains('\\'))
-                {
-                    self.give_up(Unread::Unclear);
-                }
-            }
-        }
-        word.text.push_str(&self.command[start..self.at]);
-    }
-
-    fn variable(&mut self, span: Range<usize>, name: &str, unset: Unset) {
-        let unset = if self.guards > 0 { Unset::Otherwise } else { unset };
-        self.lexed.variables.push(Variable { span, name: name.to_owned(), unset });
-    }
-
-    /// Reads `${…}`; returns what is made of it in double quotes.
-    fn braces(&mut self, quoted: Quoted) -> Expansion {
-        let start = self.at;
-        self.at += 2;
-        // `${#X}`, but `${#}` and `${#-x}` are about `$#`.
-        let behind_sign = self.rest().strip_prefix('#').and_then(|rest| rest.chars().next());
-        if behind_sign.is_some_and(|c| c.is_ascii_alphabetic() || c == '_') {
-            self.at += 1;
-        }
-        let name = self.parameter();
-        let rest = self.rest();
-        let unset = match rest.strip_prefix(':').unwrap_or(rest).chars().next() {
-            Some('-' | '+') => Unset::Otherwise,
-            Some('=' | '?') => Unset::Ensured,
-            _ => Unset::Nothing,
-        };
-        let is_posix =
-            unset != Unset::Nothing || rest.is_empty() || rest.starts_with(['}', '#', '%']);
-        if name.is_empty() || rest.starts_with(JOINT) {
-            self.give_up(Unread::Unclear);
-        }
-        let mut inner = Word::default();
-        if name == "@" || !is_posix {
-            // What other shells know, as `${X[@]}`; dash refuses it when it comes to it.
-            inner.expand(Expansion::AnyWords);
-        }
-        let place = self.lexed.variables.len();
-        if is_name(name) {
-            self.variable(start..self.at, name, unset);
-        }
-        let is_guarded = unset != Unset::Nothing;
-        self.guards += usize::from(is_guarded);
-        loop {
-            match self.peek() {
-                None => {
-                    self.give_up(Unread::Open { at: start, sign: "${" });
-                    break;
-                }
-                Some('}') => {
-                    self.at += 1;
-                    break;
-                }
-                // In double quotes, a single quote is itself, but in a pattern as in `${X#'a'}`.
-                Some('\'') if quoted == Quoted::No || !is_guarded => self.single(&mut inner),
-                Some('"') => self.double(&mut inner),
-                Some('\\') => {
-                    self.at += 1;
-                    self.bump();
-                }
-                Some('$' | '`') => self.expansion(&mut inner, quoted),
-                Some(_) => self.bump(),
-            }
-        }
-        self.guards -= usize::from(is_guarded);
-        if let Some(variable) = self.lexed.variables.get_mut(place).filter(|_| is_name(name)) {
-            variable.span.end = self.at;
-        }
-        inner.expansion
-    }
-
-    /// Takes a name, a number, or one of `$?`, `$@` and their kin.
-    fn parameter(&mut self) -> &'a str {
-        let name = self.skip(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !name.is_empty() || !self.rest().starts_with(['?', '*', '@', '#', '$', '!', '-']) {
-            return name;
-        }
-        self.at += 1;
-        &self.command[self.at - 1..self.at]
-    }
-
-    /// Reads a pair of backquotes. Where a backslash stands between them, what is there is not looked at.
-    fn backquotes(&mut self) {
-        let start = self.at;
-        let inner = &self.rest()[1..];
-        let mut is_escaped = false;
-        let close = inner.char_indices().find(|&(_, c)| {
-            let is_close = c == '`' && !is_escaped;
-            is_escaped = c == '\\' && !is_escaped;
-            is_close
-        });
-        let Some((length, _)) = close else {
-            self.give_up(Unread::Open { at: start, sign: "`" });
-            self.at = self.end;
-            return;
-        };
-        let (end, close) = (self.end, start + 1 + length);
-        if !inner[..length].contains('\\') && self.descend() {
-            (self.at, self.end) = (start + 1, close);
-            let (tokens, _) = self.list(Until::End);
-            self.lexed.nested.push(tokens);
-            self.depth -= 1;
-        }
-        (self.at, self.end) = (close + 1, end);
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::token::{Unset, Variable};
     use super::*;
 
     fn shown(command: &str, tokens: &[Token]) -> String {

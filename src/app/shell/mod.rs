@@ -1,6 +1,7 @@
 //! Commands as `/bin/sh` reads them: the lexer, and what can be said of a command by it. Pure; knows no
 //! Procfile and runs nothing.
 
+mod expansion;
 mod lexer;
 mod simple;
 mod token;
