@@ -188,7 +188,8 @@ impl<'a> Source<'a> {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => format!("the keys here are: {}", known.join(", ")),
         };
-        let error = self.error(key.span().start, format!("unknown key `{}`", key.get_ref()));
+        let name = printable(key.get_ref());
+        let error = self.error(key.span().start, format!("unknown key `{name}`"));
         ConfigError { hint: Some(hint), ..error }
     }
 }
@@ -272,6 +273,10 @@ mod tests {
                 "[process.web]\nwatch = true",
                 "pm.toml:2:1: unknown key `watch`\nhint: the keys here are: concurrency, memory, memory-action, heap, gc, \
                  restart, max-restarts, stop-signal, stop-signal-to, stop-timeout, pty, nofile, nice, cpus, env, directory",
+            ),
+            (
+                "[\"default\\n\"]",
+                "pm.toml:1:2: unknown key `default\\n`\nhint: did you mean `defaults`?",
             ),
             (
                 "[default]\nport = 1",
