@@ -45,7 +45,7 @@ pub(crate) fn note(
         }
         Note::Waiting { on } => {
             let on = app.name_of(*on);
-            say(about, "waiting", format!("waits for {on}"), json!({ "on": on }))
+            say(about, "waiting", format!("waits for {on}"), json!({ "on": on })).event()
         }
         Note::Blocked { by, exit } => {
             let by = app.name_of(*by);

@@ -39,8 +39,11 @@ pub(crate) fn uses_variable(command: &str, name: &str) -> bool {
 /// Returns whether a command is the client of a container engine, whose processes are elsewhere: `docker run -p 80:80 x`.
 pub(crate) fn is_container_client(command: &str) -> bool {
     let is_client = |words: Vec<&Word>| {
-        let name = words.iter().map(|word| word.base_name()).find(|name| *name != "exec");
-        name.is_some_and(|name| matches!(name, "docker" | "podman" | "nerdctl" | "docker-compose"))
+        let words = words.iter().skip_while(|word| word.is_assignment).map(|word| word.base_name());
+        let mut names = words.filter(|name| !matches!(*name, "exec" | "sudo"));
+        names
+            .next()
+            .is_some_and(|name| matches!(name, "docker" | "podman" | "nerdctl" | "docker-compose"))
     };
     lex(command).simple_commands().any(is_client)
 }

@@ -77,16 +77,12 @@ struct OpenPipe {
     long_since: Option<Instant>,
 }
 
-/// Looks for the lines that show that a run is ready, until they were seen.
-fn look_for_readiness(
-    matcher: &mut Option<LineMatcher>,
-    run: RunId,
-    bytes: &[u8],
-    report: impl Fn(PumpEvent),
-) {
-    if matcher.as_mut().is_some_and(|matcher| matcher.push(bytes)) {
-        *matcher = None;
-        report(PumpEvent::Matched(run));
+impl OpenPipe {
+    /// Looks for the lines that show that the run is ready, until they were seen.
+    fn look_for_readiness(&mut self, bytes: &[u8], report: impl Fn(PumpEvent)) {
+        if self.matcher.take_if(|matcher| matcher.push(bytes)).is_some() {
+            report(PumpEvent::Matched(self.run));
+        }
     }
 }
 
@@ -248,6 +244,7 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     fn say(&mut self, say: Notice) {
         let at = self.renderer.millisecond();
         match say.about {
+            _ if say.level == Level::Event => {}
             About::Instance(id) => {
                 let name = self.renderer.name_of(id).unwrap_or_default();
                 self.subscriptions.say(id, name, at, &say.line());
@@ -321,12 +318,12 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                 let at = self.renderer.millisecond();
                 if is_kept {
                     for bytes in self.subscriptions.filled(id, name, at, count) {
-                        look_for_readiness(&mut source.matcher, source.run, bytes, &self.report);
+                        source.look_for_readiness(bytes, &self.report);
                         self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
                     }
                 } else {
                     let mut bytes = &self.buffer[..count];
-                    look_for_readiness(&mut source.matcher, source.run, bytes, &self.report);
+                    source.look_for_readiness(bytes, &self.report);
                     if let Some(fold) = &mut source.terminal {
                         for viewer in &source.viewers {
                             (viewer.send)(&[Chunk { name, at, bytes }]);
