@@ -142,6 +142,49 @@ pub(crate) fn position(names: &[&str], name: &str) -> Result<usize, FormationErr
 }
 
 impl Wish {
+    /// Returns the counts without a look at what was named.
+    fn of_formation(
+        &self,
+        names: &[&str],
+        cpus: fn() -> u16,
+        default: &[u16],
+    ) -> Result<Vec<u16>, FormationError> {
+        let number = |count: Option<Count>| count.map_or(1, |count| count.number(cpus));
+        let mut counts = default.to_vec();
+        if !self.formation.is_empty() {
+            let all = self.formation.iter().rev().find(|part| part.name == "all");
+            counts.fill(all.map_or(0, |part| number(part.count)));
+            for part in
+                self.formation.iter().filter(|part| part.name != "all" || names.contains(&"all"))
+            {
+                counts[position(names, &part.name)?] = number(part.count);
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Returns the counts of types that come with those that were asked for: what the formation says, or the
+    /// default. 0 is what is not wanted by its name.
+    pub fn companions(
+        &self,
+        names: &[&str],
+        cpus: fn() -> u16,
+        default: &[u16],
+    ) -> Result<Vec<u16>, FormationError> {
+        let mut counts = self.of_formation(names, cpus, default)?;
+        for (count, default) in counts.iter_mut().zip(default) {
+            if *count == 0 {
+                *count = *default;
+            }
+        }
+        let is_zero = |part: &&Part| part.count == Some(Count::Number(0)) && part.name != "all";
+        let zero = self.formation.iter().chain(&self.named).filter(is_zero);
+        for name in zero.map(|part| &part.name).chain(&self.except) {
+            counts[position(names, name)?] = 0;
+        }
+        Ok(counts)
+    }
+
     /// Returns the count of each of `names`, in their order. `cpus` says what `auto` means.
     /// A type that is neither listed nor named keeps `default` where nothing at all was asked.
     pub fn counts(
@@ -152,16 +195,7 @@ impl Wish {
     ) -> Result<Vec<u16>, FormationError> {
         let index = |name: &str| position(names, name);
         let number = |count: Option<Count>| count.map_or(1, |count| count.number(cpus));
-        let mut counts = default.to_vec();
-        if !self.formation.is_empty() {
-            let all = self.formation.iter().rev().find(|part| part.name == "all");
-            counts.fill(all.map_or(0, |part| number(part.count)));
-            for part in
-                self.formation.iter().filter(|part| part.name != "all" || names.contains(&"all"))
-            {
-                counts[index(&part.name)?] = number(part.count);
-            }
-        }
+        let mut counts = self.of_formation(names, cpus, default)?;
         if !self.named.is_empty() {
             let mut named = vec![0; names.len()];
             for part in &self.named {

@@ -14,6 +14,7 @@ pub struct Fitted {
 
 /// Fits `new` to `old`.
 pub fn fit(old: &App, mut new: App) -> Fitted {
+    let names: Vec<String> = new.types.iter().map(|own| own.name.clone()).collect();
     let mut types = Vec::new();
     let mut gone = Vec::new();
     for (at, kept) in (0_u16..).zip(&old.types) {
@@ -26,6 +27,18 @@ pub fn fit(old: &App, mut new: App) -> Fitted {
         }
     }
     types.append(&mut new.types);
+    // What is new depends on positions in the new file; a type that is no more, on those of the old one, which stay.
+    let position = |at: u16| {
+        let name = names.get(usize::from(at));
+        let found = (0_u16..).zip(&types).find(|(_, own)| Some(&own.name) == name);
+        found.map_or(at, |(at, _)| at)
+    };
+    let places: Vec<u16> = (0_u16..).zip(&names).map(|(at, _)| position(at)).collect();
+    for own in types.iter_mut().filter(|own| names.contains(&own.name)) {
+        for need in &mut own.policy.depends_on {
+            need.process_type = places[usize::from(need.process_type)];
+        }
+    }
     Fitted { app: App { types, ..new }, gone }
 }
 
@@ -45,7 +58,7 @@ pub fn with_environment_of(old: &App, new: &App) -> App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{Environment, ExitOn, ProcessType, Source};
+    use crate::app::{Dependency, Environment, ExitOn, Milestone, ProcessType, Source};
 
     fn app(types: &[(&str, &str)]) -> App {
         let types = types.iter().map(|(name, command)| ProcessType::of(name, command));
@@ -68,6 +81,25 @@ mod tests {
         );
         let fitted = fit(&old, app(&[("job", "b")]));
         assert_eq!(fitted, Fitted { app: old, gone: vec![0] });
+    }
+
+    #[test]
+    fn dependencies_follow_the_types_to_their_positions() {
+        let depends_on = |process_type| {
+            vec![Dependency { process_type, number: None, milestone: Milestone::Started }]
+        };
+        let mut old = app(&[("web", "a"), ("db", "b"), ("job", "c")]);
+        old.types[0].policy.depends_on = depends_on(1);
+        old.types[2].policy.depends_on = depends_on(1);
+        let mut new = app(&[("db", "b"), ("cache", "d"), ("web", "a")]);
+        new.types[2].policy.depends_on = depends_on(1);
+        new.types[1].policy.depends_on = depends_on(0);
+        let fitted = fit(&old, new);
+        let names: Vec<_> = fitted.app.types.iter().map(|own| own.name.as_str()).collect();
+        assert_eq!((names, fitted.gone), (vec!["web", "db", "job", "cache"], vec![2]));
+        let needs = fitted.app.types.iter().map(|own| own.policy.depends_on.clone());
+        let expected = [depends_on(3), vec![], depends_on(1), depends_on(1)];
+        assert_eq!(needs.collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::client::args as client;
 use super::completion::args::CompletionsArgs;
 use super::export::args::{self as export, ExportArgs};
-use super::flags::{Files, Flags, Layout, Output, Resources, Session};
+use super::flags::{Files, Flags, Layout, Output, Readiness, Resources, Session};
 use super::manual::args::ManArgs;
 use super::yes_or_no::YesOrNo;
 
@@ -119,6 +119,9 @@ pub struct StartArgs {
     /// Start a second session even if one already runs some of these types
     #[arg(long, env = "PM_ANOTHER", value_parser = YesOrNo)]
     pub another: bool,
+    /// Another session of this Procfile runs these
+    #[arg(long, hide = true)]
+    pub elsewhere: Vec<String>,
     /// This is the one in the background
     #[arg(long, hide = true)]
     pub daemonised: bool,
@@ -136,8 +139,13 @@ pub struct SessionArgs {
     /// Behave like this tool: `foreman` is `--restart never --exit-on first`, and `release` is not special
     #[arg(long = "as", value_name = "TOOL", env = "PM_AS", value_enum)]
     pub behave_as: Option<Tool>,
+    /// Run the named types alone, without what they depend on
+    #[arg(long, env = "PM_NO_DEPS", value_parser = YesOrNo)]
+    pub no_deps: bool,
     #[command(flatten)]
     pub output: Flags<Output>,
+    #[command(flatten)]
+    pub readiness: Flags<Readiness>,
     #[command(flatten)]
     pub resources: Flags<Resources>,
 }
@@ -186,6 +194,8 @@ pub struct CheckArgs {
     /// Write one JSON object per finding
     #[arg(long, env = "PM_JSON", value_parser = YesOrNo)]
     pub json: bool,
+    #[command(flatten)]
+    pub readiness: Flags<Readiness>,
     #[command(flatten)]
     pub resources: Flags<Resources>,
 }

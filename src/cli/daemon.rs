@@ -38,7 +38,11 @@ pub(crate) fn start(
     let before = log.seek(SeekFrom::End(0)).map_err(fail)?;
     let mut arguments = leading_options::behind(std::env::args_os().collect());
     // Behind the word `start`.
-    arguments.insert(arguments.len().min(2), "--daemonised".into());
+    let behind_start = arguments.len().min(2);
+    arguments.insert(behind_start, "--daemonised".into());
+    for name in &args.elsewhere {
+        arguments.insert(behind_start, format!("--elsewhere={name}").into());
+    }
     let launch = |source| Error::Startup { what: "start a session in the background", source };
     let ours = log.try_clone().map_err(fail)?;
     match daemon::launch(&arguments, &sources.cwd, ours).map_err(launch)? {

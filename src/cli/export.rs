@@ -117,9 +117,10 @@ fn application(called_as: Tool, matches: &ArgMatches, sources: &Sources) -> Resu
         settings.read_files(sources, |found| diagnostics::warnings(found))?;
     diagnostics::notices(procfile.notice.as_slice());
     let root = settings.files.root(&sources.cwd)?;
-    let app = resolve::app(&settings, root, procfile.entries, environment)?;
-    resolve::check_ports(&app)?;
-    Ok(app)
+    let resolved = resolve::app(&settings, root, procfile.entries, environment)?;
+    resolve::check_ports(&resolved.app)?;
+    diagnostics::notices(resolved.brought_notice().as_slice());
+    Ok(resolved.app)
 }
 
 fn target(args: &ExportArgs, format: &Format, sources: &Sources) -> Result<Target, ExportError> {

@@ -77,6 +77,7 @@ fn arg(spec: &Spec, flag: Flag) -> Arg {
         None => arg,
     };
     let arg = match flag.group {
+        Group::Readiness => arg.help_heading("Readiness and dependencies"),
         Group::Resources => arg.help_heading("Resources"),
         Group::Files | Group::Session | Group::Output => arg,
     };
@@ -108,6 +109,8 @@ choices! {
     Session(flag) = flag.group == Group::Session;
     /// Format of the merged output.
     Output(flag) = flag.group == Group::Output;
+    /// When an instance is ready and alive, and what it depends on.
+    Readiness(flag) = flag.group == Group::Readiness;
     /// What an instance may use.
     Resources(flag) = flag.group == Group::Resources;
     /// How many of each, and on which ports.

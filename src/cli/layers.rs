@@ -75,7 +75,8 @@ impl CliLayers {
             .map_err(|invalid| refusal::of_flag(flag, origin, invalid))
     }
 
-    /// Takes `TYPE=VALUE,..`, of the flag and of its variable: what the flag leaves open, that may say.
+    /// Takes `TYPE=VALUE,..`, of the flag and of its variable: what the flag leaves open, that may say. Of what is not
+    /// split at commas, each line of the variable is one.
     fn per_type(
         &mut self,
         spec: &Spec,
@@ -83,17 +84,18 @@ impl CliLayers {
         matches: &ArgMatches,
         sources: &Sources,
     ) -> Result<(), Error> {
-        let typed = match matches.value_source(flag.long) {
+        let typed: Vec<&str> = match matches.value_source(flag.long) {
             Some(ValueSource::CommandLine) => {
                 let values = matches.get_many::<String>(flag.long).into_iter().flatten();
-                values.map(String::as_str).collect::<Vec<_>>().join(",")
+                values.map(String::as_str).collect()
             }
             // Whatever else it is, it was not typed.
-            Some(_) | None => String::new(),
+            Some(_) | None => Vec::new(),
         };
         let variable = sources.var(flag.variable).unwrap_or_default().to_string_lossy();
-        for (text, origin) in [(typed.as_str(), Origin::Flag), (&variable, Origin::Variable)] {
-            let names = per_type::set(self.layer(origin), spec, text, origin);
+        let lines: Vec<&str> = variable.lines().collect();
+        for (texts, origin) in [(typed, Origin::Flag), (lines, Origin::Variable)] {
+            let names = per_type::set(self.layer(origin), spec, &texts, origin);
             let names = names.map_err(|error| refusal::of_per_type(flag.long, &error))?;
             self.named.push((flag.long, names));
         }

@@ -1,5 +1,6 @@
 //! The settings that hold: what was said over pm.toml over .foreman, and where the files are by them.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::args::Tool;
@@ -29,8 +30,51 @@ pub(crate) struct Settings {
     /// What an instance has for input and output where `--pty` says `auto`, or nothing: a terminal where pm's
     /// own output is one.
     pub(crate) auto: Stdio,
+    /// What is asked for alone runs, without what it depends on (`--no-deps`).
+    pub(crate) without_dependencies: bool,
+    /// Types that another session of this Procfile runs: nothing that depends on one brings it.
+    pub(crate) elsewhere: Vec<String>,
     cli: CliLayers,
     pm_toml: (PathBuf, PmToml),
+}
+
+/// Where something was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a file.
+    File {
+        /// The file as it was named.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+    },
+    /// By an option or its variable.
+    Option(&'static str),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
+            Self::Option(name) => write!(f, "`{name}`"),
+        }
+    }
+}
+
+impl Place {
+    /// Returns the error that what is said there is wrong.
+    pub(crate) fn error(self, reason: String, hint: Option<String>) -> Error {
+        match self {
+            Self::File { path, line, column } => {
+                Error::ConfigLine { path, line, column, reason, hint }
+            }
+            Self::Option(name) => {
+                Error::Refused { reason: format!("cannot use `{name}`: {reason}"), hint }
+            }
+        }
+    }
 }
 
 impl Settings {
@@ -66,6 +110,8 @@ impl Settings {
             named: Vec::new(),
             rules: Tool::Pm,
             auto: Stdio::Pipes,
+            without_dependencies: false,
+            elsewhere: Vec::new(),
             cli,
             pm_toml: (path, pm_toml),
         })
@@ -95,6 +141,18 @@ impl Settings {
         self.cli.check_names(known)?;
         let (path, pm_toml) = &self.pm_toml;
         Ok(pm_toml.check_names(known, path)?)
+    }
+
+    /// Returns where an entry of `depends-on` was said, by its position.
+    pub(crate) fn place_of_dependency(&self, name: &str, origin: Origin, at: usize) -> Place {
+        let (path, pm_toml) = &self.pm_toml;
+        match (origin, pm_toml.place_of_dependency(name, at)) {
+            (Origin::PmToml | Origin::Foreman, Some((line, column))) => {
+                Place::File { path: path.clone(), line, column }
+            }
+            (Origin::Variable, _) => Place::Option("PM_DEPENDS_ON"),
+            (Origin::Flag | Origin::PmToml | Origin::Foreman, _) => Place::Option("--depends-on"),
+        }
     }
 
     /// Returns where the variables of a process type come from, for `pm env`. Only pm.toml can have any.

@@ -9,7 +9,7 @@ use super::args::{StartArgs, Tool};
 use super::client::start::{self, StartTarget};
 use super::layers::CliLayers;
 use super::refusal;
-use super::resolve::{self, log_style};
+use super::resolve::{self, Resolved, log_style};
 use super::settings::Settings;
 use super::sources::Sources;
 use super::{client, daemon, diagnostics};
@@ -36,20 +36,30 @@ pub(crate) fn start(
         diagnostics::warnings(warnings);
         said.extend(warnings.iter().map(diagnostics::warning_in_one_line));
     };
-    let (settings, app, notices) = read(args, called_as, matches, sources, say)?;
-    let form = match args.json {
-        true => LogFormat::Json,
-        false => log_style::text(&settings.session, &app, sources)?,
-    };
+    let (mut settings, mut resolved, mut notices) = read(args, called_as, matches, sources, say)?;
     let procfile = settings.files.procfile(&sources.cwd);
     let folder = client::find::folder(sources);
+    let mut args = args.clone();
     // Who launched this one has looked.
     let start_lock = match args.daemonised {
         true => None,
-        false => match start::beside_others(args, &app, &procfile, &folder, sources)? {
-            StartTarget::NewSession(start_lock) => start_lock,
+        false => match start::beside_others(&args, &resolved, &procfile, &folder, sources)? {
+            StartTarget::NewSession(start_lock, elsewhere) => {
+                if !elsewhere.is_empty() {
+                    args.elsewhere = elsewhere;
+                    (settings, resolved, notices) =
+                        read(&args, called_as, matches, sources, |_| {})?;
+                }
+                start_lock
+            }
             StartTarget::Existing(code) => return Ok(code),
         },
+    };
+    let args = &args;
+    let app = resolved.app;
+    let form = match args.json {
+        true => LogFormat::Json,
+        false => log_style::text(&settings.session, &app, sources)?,
     };
     // Who is started in the background need not say again what was said here.
     if !args.daemonised {
@@ -100,11 +110,11 @@ fn reread(
             warnings = found.iter().map(diagnostics::warning_in_one_line).collect::<Vec<_>>();
         };
         // Where an error follows it is all that is said.
-        let (_, app, _) = read(&args, called_as, &matches, &sources, say)
+        let (_, resolved, _) = read(&args, called_as, &matches, &sources, say)
             .map_err(|error| refusal::with_causes(&error))?;
         let new = warnings.iter().filter(|text| !said.contains(text)).cloned().collect();
         said = warnings;
-        Ok((app, new))
+        Ok((resolved.app, new))
     })
 }
 
@@ -116,7 +126,7 @@ fn read(
     matches: &ArgMatches,
     sources: &Sources,
     say: impl FnOnce(&[Warning]),
-) -> Result<(Settings, App, Vec<String>), Error> {
+) -> Result<(Settings, Resolved, Vec<String>), Error> {
     let mut settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
     let (procfile, environment) = settings.read_files(sources, say)?;
     let root = settings.files.root(&sources.cwd)?;
@@ -128,11 +138,14 @@ fn read(
         true => Stdio::Terminal,
         false => Stdio::Pipes,
     };
-    let app = resolve::app(&settings, root, procfile.entries, environment)?;
-    resolve::check_ports(&app)?;
-    let notices = procfile.notice.into_iter().chain(resolve::release_notice(&settings, &app));
-    let notices = notices.collect();
-    Ok((settings, app, notices))
+    settings.without_dependencies = args.session.no_deps;
+    settings.elsewhere.clone_from(&args.elsewhere);
+    let resolved = resolve::app(&settings, root, procfile.entries, environment)?;
+    resolve::check_ports(&resolved.app)?;
+    let notices =
+        procfile.notice.into_iter().chain(resolve::release_notice(&settings, &resolved.app));
+    let notices = notices.chain(resolved.notices()).collect();
+    Ok((settings, resolved, notices))
 }
 
 #[cfg(test)]

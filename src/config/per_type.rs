@@ -1,9 +1,10 @@
 //! A value for each process type, as flags give it: `web=512M,worker=1G,all=256M`, or bare `512M`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use super::layers::{Layer, Origin};
-use super::spec::Spec;
+use super::spec::{Spec, Takes};
 use super::value::Words;
 use crate::app::nearest::nearest;
 
@@ -34,15 +35,19 @@ pub enum PerTypeError {
     },
 }
 
-/// Splits at commas, each part into the name of a type and its value; a part without `=` is for `all` types.
-fn split(text: &str) -> impl Iterator<Item = Result<(&str, &str), PerTypeError>> {
-    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| {
-        let (name, value) = part.split_once('=').unwrap_or(("all", part));
-        match (name.trim(), value.trim()) {
-            ("", _) | (_, "") => Err(PerTypeError::Part { part: part.to_owned() }),
-            pair => Ok(pair),
-        }
-    })
+/// Splits a part into the name of a type and its value. One without `=` is the value of `all` types; of a switch it
+/// is the type.
+fn pair(part: &str, takes: Takes) -> Result<(&str, &str), PerTypeError> {
+    let pair = match (part.split_once('='), takes) {
+        (Some((name, value)), _) => (name.trim(), value.trim()),
+        (None, Takes::Nothing) => (part, "on"),
+        (None, Takes::One) => ("all", part),
+        (None, Takes::Each | Takes::List) => ("", part),
+    };
+    match pair {
+        ("", _) | (_, "") => Err(PerTypeError::Part { part: part.to_owned() }),
+        pair => Ok(pair),
+    }
 }
 
 /// Refuses a name that is not one of `known`, nor `all`.
@@ -57,28 +62,35 @@ pub fn check(name: &str, known: &[&str]) -> Result<(), PerTypeError> {
     Err(PerTypeError::Unknown { name: name.to_owned(), nearest })
 }
 
-/// Puts what the flag or the variable of `spec` says into its layer, and returns the types that it names. The
-/// later of two parts of one name wins.
+/// Puts what the flag or the variable of `spec` says into its layer, and returns the types that it names. Each of
+/// `texts` is split at commas, but where a type may have several values. The later of two values of one type wins, or
+/// comes to the others.
 ///
 /// # Errors
 /// A part is not `TYPE=VALUE`, or its value cannot be used.
 pub fn set(
     layer: &mut Layer,
     spec: &Spec,
-    text: &str,
+    texts: &[&str],
     origin: Origin,
 ) -> Result<Vec<String>, PerTypeError> {
-    let mut names = Vec::new();
-    for part in split(text) {
-        let (name, value) = part?;
-        let words = Words { words: &[OsStr::new(value)], origin };
+    let is_split = !matches!(spec.takes, Takes::Each);
+    let parts = texts.iter().flat_map(|text| match is_split {
+        true => text.split(',').collect(),
+        false => vec![*text],
+    });
+    let mut values: BTreeMap<&str, Vec<&OsStr>> = BTreeMap::new();
+    for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+        let (name, value) = pair(part, spec.takes)?;
+        let words = values.entry(name).or_default();
+        words.push(OsStr::new(value));
+        let words = Words { words, origin };
         layer.of_type(name).set(spec, words).map_err(|invalid| PerTypeError::Value {
             name: name.to_owned(),
             reason: invalid.to_string(),
         })?;
-        names.push(name.to_owned());
     }
-    Ok(names)
+    Ok(values.into_keys().map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -89,7 +101,7 @@ mod tests {
     fn mib(text: &str, name: &str) -> Result<Option<u64>, String> {
         let mut layer = Layer::default();
         let spec = TypeSettings::TABLE.iter().find(|spec| spec.key == "memory").unwrap();
-        set(&mut layer, spec, text, Origin::Variable).map_err(|error| error.to_string())?;
+        set(&mut layer, spec, &[text], Origin::Variable).map_err(|error| error.to_string())?;
         let memory = Layers::new([layer]).of_type(name).memory;
         assert!(memory.as_ref().is_none_or(|memory| memory.origin == Origin::Variable));
         Ok(memory.map(|memory| memory.value.mib()))

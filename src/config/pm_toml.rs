@@ -21,6 +21,8 @@ pub struct PmToml {
     pub layer: Layer,
     /// The place of each `[process.NAME]`.
     places: Vec<(String, (usize, usize))>,
+    /// Of each `[process.NAME]` the places of what its `depends-on` has.
+    dependencies: Vec<(String, Vec<(usize, usize)>)>,
 }
 
 /// The options of `[defaults]`: those of the session, and those of process types that fit every type.
@@ -35,6 +37,12 @@ pub(super) fn of_process() -> impl Iterator<Item = &'static Spec> {
 }
 
 impl PmToml {
+    /// Returns line and column of an entry of `depends-on`, by its position.
+    pub fn place_of_dependency(&self, name: &str, at: usize) -> Option<(usize, usize)> {
+        let (_, places) = self.dependencies.iter().find(|(of, _)| of == name)?;
+        places.get(at).copied()
+    }
+
     /// Refuses a `[process.NAME]` whose name is not one of `known`, the types of the Procfile.
     pub fn check_names(&self, known: &[&str], path: &Path) -> Result<(), ConfigError> {
         let Some((name, (line, column))) =
@@ -70,6 +78,7 @@ pub fn parse(text: &str, path: &Path) -> Result<PmToml, ConfigError> {
                 for (name, value) in source.table(value)? {
                     let place = line_and_column(text, name.span().start);
                     let name = name.into_inner().into_owned();
+                    read.dependencies.push((name.clone(), source.places_of_dependencies(&value)));
                     source.process(
                         value,
                         read.layer.types.entry(name.clone()).or_default(),
@@ -117,6 +126,19 @@ impl<'a> Source<'a> {
     ) -> Result<(), ConfigError> {
         self.options(value, of_process, |spec, value| own.set(spec, value))?;
         self.names(own.env.as_ref(), place)
+    }
+
+    /// Returns line and column of each entry of a type's `depends-on`.
+    fn places_of_dependencies(self, own: &Spanned<DeValue<'a>>) -> Vec<(usize, usize)> {
+        let table = own.get_ref().as_table();
+        let Some(value) = table.and_then(|table| table.get("depends-on")) else {
+            return Vec::new();
+        };
+        let starts: Vec<_> = match value.get_ref() {
+            DeValue::Array(list) => list.iter().map(|entry| entry.span().start).collect(),
+            _ => vec![value.span().start],
+        };
+        starts.into_iter().map(|at| line_and_column(self.text, at)).collect()
     }
 
     /// Reads a table of options.
@@ -223,7 +245,7 @@ mod tests {
 
     #[test]
     fn values_are_read_in_every_spelling() {
-        let table: [(&str, &[&str]); 16] = [
+        let table: [(&str, &[&str]); 20] = [
             ("", &[]),
             ("\u{feff}[defaults]\nport = 3000", &["port=3000"]),
             (
@@ -246,6 +268,22 @@ mod tests {
             ("[process.web.env]\nA = 1\nB = true\nC = \"x\"", &["web.env=A,B,C"]),
             ("[defaults]\nenv-files = []\ntimestamp = false", &["env-files=", "timestamp=off"]),
             ("[defaults]\nenv-files = [\".env\"]\nenv = { A = 1 }", &["env-files=.env", "env=A"]),
+            (
+                "[process.web]\nready = \"port\"\nlive = \"http:/up\"",
+                &["web.ready=port", "web.live=http:/up"],
+            ),
+            (
+                "[process.web]\nready = [\"log:a, b\", \"http:/up=200,401\"]\nready-timeout = \"1.5s\"",
+                &["web.ready=log:a, b, http:/up=200,401", "web.ready-timeout=1.5"],
+            ),
+            (
+                "[process.web]\ndepends-on = [\"db\", \"api:started\"]\nonce = true",
+                &["web.depends-on=db,api:started", "web.once=on"],
+            ),
+            (
+                "[process.web]\ndepends-on = \"db.1\"\nlive-interval = 2\nlive-failures = 5",
+                &["web.depends-on=db.1", "web.live-interval=2", "web.live-failures=5"],
+            ),
             ("[defaults]\nset = { A = 1, B = true }", &["env=A,B"]),
             ("[defaults]\nformation = \"all=1,web=auto\"", &["formation=all=1,web=auto"]),
             (
@@ -272,7 +310,8 @@ mod tests {
             (
                 "[process.web]\nwatch = true",
                 "pm.toml:2:1: unknown key `watch`\nhint: the keys here are: concurrency, memory, memory-action, heap, gc, \
-                 restart, max-restarts, stop-signal, stop-signal-to, stop-timeout, pty, nofile, nice, cpus, env, directory",
+                 restart, max-restarts, stop-signal, stop-signal-to, stop-timeout, pty, nofile, nice, cpus, ready, \
+                 ready-timeout, depends-on, once, live, live-interval, live-failures, on-dependency-restart, env, directory",
             ),
             (
                 "[\"default\\n\"]",
@@ -328,6 +367,32 @@ mod tests {
             ),
             ("[defaults]\nenv = {}\nset = {}", "pm.toml:3:1: duplicate field `env`"),
             ("[process]\nweb = 1", "pm.toml:2:7: invalid type: integer, expected a table"),
+            (
+                "[process.web]\nready = [\n  \"port\",\n  \"prot\",\n]",
+                "pm.toml:2:9: `prot` is not one of port, port:N, http:/path, http://host:port/path, log:REGEX, \
+                 cmd:COMMAND, notify, delay:TIME",
+            ),
+            (
+                "[process.web]\nready = 5",
+                "pm.toml:2:9: invalid type: integer `5`, expected a text or a list of them",
+            ),
+            (
+                "[process.web]\nready = \"port:0\"",
+                "pm.toml:2:9: `port:0` does not end in a port number",
+            ),
+            (
+                "[process.web]\nready-timeout = 0",
+                "pm.toml:2:17: `0` is not a time over 0, such as `60` or `\"2s\"`",
+            ),
+            (
+                "[process.web]\nlive = \"log:up\"",
+                "pm.toml:2:8: `log:up` cannot be asked again and again: `live` is one of http, cmd, port, notify",
+            ),
+            ("[process.web]\nlive-failures = 0", "pm.toml:2:17: `0` is not a number from 1"),
+            (
+                "[process.web]\nonce = \"yes\"",
+                "pm.toml:2:8: invalid type: string \"yes\", expected a boolean",
+            ),
             ("[process.web]\nnice = 20", "pm.toml:2:8: `20` is not a niceness from -20 to 19"),
         ];
         for (text, expected) in table {

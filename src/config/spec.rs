@@ -84,7 +84,8 @@ pub struct Flag {
     help: Option<&'static str>,
     /// It stands for `off`.
     pub is_negative: bool,
-    /// It takes `TYPE=VALUE,..`.
+    /// It takes `TYPE=VALUE,..`; where a type may have several values, one `TYPE=VALUE` each time that it is given;
+    /// where it takes nothing, `TYPE,..`.
     pub is_per_type: bool,
     /// Which commands have it, and where the help shows it.
     pub group: Group,
@@ -99,6 +100,8 @@ pub enum Group {
     Session,
     /// Format of the merged output.
     Output,
+    /// When an instance is ready and alive, and what it depends on.
+    Readiness,
     /// What an instance may use.
     Resources,
 }

@@ -4,14 +4,20 @@
 //! The structs, how layers are laid over one another, the flags and their PM_ variables, `pm env --settings`,
 //! `examples/pm.toml`, `pm schema` and pm.toml(5) follow from it.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::layers::{Line, Setting};
 use super::spec::{Group, Scope, Spec, Tables, flag, key, per_type};
-use super::value::{Color, Port, Pty, Read, Switch, Value, Variables};
+use super::value::{
+    Color, Dependencies, LiveProbe, Port, Pty, Read, Switch, Time, Value, Variables,
+};
 use crate::app::formation::{Count, Part};
-use crate::app::{CpuLimit, ExitOn, Gc, MemoryAction, Nice, Reach, Restart, Signal, Size};
+use crate::app::readiness::Probe;
+use crate::app::{
+    CpuLimit, ExitOn, Gc, MemoryAction, Nice, OnDependencyRestart, Reach, Restart, Signal, Size,
+};
 
 /// Makes a struct of options, each of which one layer may say. Nothing else is in here that an option could be.
 macro_rules! settings {
@@ -166,6 +172,38 @@ settings! {
         nice: Nice = key("nice").example("0").flag(per_type("nice", "PM_NICE", "worker=10,.."));
         /// CPUs of one instance: an amount such as `1.5`, or a range of CPUs such as `0-3`
         cpus: CpuLimit = key("cpus").example(r#""0-3""#).flag(per_type("cpus", "PM_CPUS", "web=0-1,.."));
+        /// When an instance is ready: `port`, `http:/path`, `log:REGEX`, `cmd:COMMAND`, `notify` or `delay:2s`; a list: all of it
+        ///
+        /// `port` or `port:N`: one of its processes listens there. `http:/up`, `http://host:port/up`: a GET request is
+        /// answered with 200 to 399, or with one of the codes behind `=`: `http:/up=200,401`. `log:REGEX`: a line of
+        /// its output matches. `cmd:COMMAND`: a shell command succeeds in its folder and environment. `notify`: it
+        /// sends READY=1 to NOTIFY_SOCKET. `delay:2s`: so long after its start.
+        ready: Vec<Probe> = key("ready").tables(Tables::Process).example(r#"["port", "http:/up"]"#)
+            .flag(per_type("ready", "PM_READY", "web=http:/up").group(Group::Readiness));
+        /// How long it may take until it is ready, in seconds or as `"2s"`; after that it counts as crashed
+        ready_timeout: Time = key("ready-timeout").default("60").example("60")
+            .flag(per_type("ready-timeout", "PM_READY_TIMEOUT", "web=90,..").group(Group::Readiness));
+        /// What must be there before it starts: `redis`, `db.1`, `api:started`, `db:ready`, `migrate:done`
+        ///
+        /// Without a condition a type with `once` must be done, one with `ready` must be ready, and any other must be
+        /// started. When the session stops, an instance is stopped before what it depends on.
+        depends_on: Dependencies = key("depends-on").tables(Tables::Process).example(r#"["redis", "migrate"]"#)
+            .flag(per_type("depends-on", "PM_DEPENDS_ON", "web=redis").group(Group::Readiness));
+        /// It runs to its end: exit 0 is `done`, and it is not restarted unless `restart` is set
+        once: Switch = key("once").tables(Tables::Process).example("false")
+            .flag(per_type("once", "PM_ONCE", "TYPE,..").group(Group::Readiness));
+        /// How to ask from then on whether it still works: `http:/path`, `cmd:COMMAND`, `port` or `notify`
+        live: LiveProbe = key("live").tables(Tables::Process).example(r#""http:/up""#)
+            .flag(per_type("live", "PM_LIVE", "web=http:/up").group(Group::Readiness));
+        /// Time between two checks of `live`, in seconds or as `"2s"`
+        live_interval: Time = key("live-interval").default("10").example("10")
+            .flag(per_type("live-interval", "PM_LIVE_INTERVAL", "web=10,..").group(Group::Readiness));
+        /// Failed checks of `live` in a row, after which an instance is restarted
+        live_failures: NonZeroU32 = key("live-failures").default("3").example("3")
+            .flag(per_type("live-failures", "PM_LIVE_FAILURES", "web=3,..").group(Group::Readiness));
+        /// What follows when what it depends on was started again and is there
+        on_dependency_restart: OnDependencyRestart = key("on-dependency-restart").default("ignore").example(r#""ignore""#)
+            .flag(per_type("on-dependency-restart", "PM_ON_DEPENDENCY_RESTART", "web=restart,..").group(Group::Readiness));
         /// Variables of this type only
         env: Variables = key("env").tables(Tables::Process).example(r#"{ NODE_ENV = "development" }"#);
         /// Folder to run the command in, relative to the root
@@ -179,6 +217,7 @@ mod tests {
 
     use super::*;
     use crate::app::Policy;
+    use crate::app::readiness::{LIVE_FAILURES, LIVE_INTERVAL, READY_TIMEOUT};
     use crate::config::spec::Takes;
 
     fn all() -> impl Iterator<Item = &'static Spec> {
@@ -194,7 +233,8 @@ mod tests {
             let variable = format!("PM_{}", flag.long.replace('-', "_").to_ascii_uppercase());
             assert_eq!(flag.variable, variable);
             assert!(flags.insert(flag.long), "{}", flag.long);
-            assert_eq!(flag.value.is_empty(), spec.takes == Takes::Nothing, "{}", flag.long);
+            let has_no_value = spec.takes == Takes::Nothing && !flag.is_per_type;
+            assert_eq!(flag.value.is_empty(), has_no_value, "{}", flag.long);
         }
     }
 
@@ -208,6 +248,10 @@ mod tests {
             ("max-restarts", policy.max_restarts.show()),
             ("stop-signal", policy.stop_signal.show().replace("SIG", "")),
             ("stop-signal-to", policy.stop_signal_to.show()),
+            ("ready-timeout", Time(READY_TIMEOUT).show()),
+            ("live-interval", Time(LIVE_INTERVAL).show()),
+            ("live-failures", LIVE_FAILURES.show()),
+            ("on-dependency-restart", policy.on_dependency_restart.show()),
         ] {
             assert_eq!(shown(key), Some(holds.as_str()), "{key}");
         }

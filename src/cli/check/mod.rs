@@ -95,6 +95,11 @@ fn check(
         });
     let is_environment_read = !findings.iter().any(|finding| finding.severity == Severity::Error);
     settings.check_names(&procfile.names())?;
+    let mut wrong = resolve::dependency_errors(&settings, &procfile.names());
+    if let Some(last) = wrong.pop() {
+        findings.extend(wrong.iter().map(|error| as_finding(error, &sources.cwd)));
+        return Err(last);
+    }
     let app = application(&settings, &procfile, &environment, root)?;
     let counts: Vec<u16> = app.types.iter().map(|process_type| process_type.count).collect();
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
@@ -134,7 +139,7 @@ fn application(
     let (entries, environment) = (procfile.entries.clone(), environment.environment.clone());
     match entries.is_empty() {
         true => resolve::one_of(settings, root, entries, environment, 0),
-        false => resolve::app(settings, root, entries, environment),
+        false => resolve::app(settings, root, entries, environment).map(|resolved| resolved.app),
     }
 }
 

@@ -10,6 +10,7 @@ use super::{find, wait};
 use crate::app::App;
 use crate::app::formation;
 use crate::cli::args::StartArgs;
+use crate::cli::resolve::Resolved;
 use crate::cli::sources::Sources;
 use crate::cli::{diagnostics, layers};
 use crate::control::proto::{InstanceState, InstanceStatus, Report, Request, Targets};
@@ -25,8 +26,9 @@ const POLLS: usize = 100;
 /// What a start comes to.
 #[derive(Debug)]
 pub(crate) enum StartTarget {
-    /// A session of its own, which begins within this turn; without one where there is no runtime folder.
-    NewSession(Option<StartLock>),
+    /// A session of its own, which begins within this turn; without one where there is no runtime folder. With the
+    /// types that it need not bring, since another session runs them.
+    NewSession(Option<StartLock>, Vec<String>),
     /// It is done: what was asked for runs in a session that was there, or does not; the exit code.
     Existing(i32),
 }
@@ -83,13 +85,14 @@ pub(crate) fn named_instances(
 /// is started where some of it runs.
 pub(crate) fn beside_others(
     args: &StartArgs,
-    app: &App,
+    resolved: &Resolved,
     procfile: &Path,
     folder: &Path,
     sources: &Sources,
 ) -> Result<StartTarget, Error> {
+    let app = &resolved.app;
     if args.another {
-        return Ok(StartTarget::NewSession(None));
+        return Ok(StartTarget::NewSession(None, Vec::new()));
     }
     let start_lock = match StartLock::take(folder, &app.root) {
         Ok(Some(start_lock)) => start_lock,
@@ -103,19 +106,28 @@ pub(crate) fn beside_others(
             });
         }
         // The session says that it cannot be controlled, and nobody else can be found either.
-        Err(_) => return Ok(StartTarget::NewSession(None)),
+        Err(_) => return Ok(StartTarget::NewSession(None, Vec::new())),
     };
-    let wanted: Vec<String> = app
-        .types
-        .iter()
-        .filter(|wanted| wanted.count > 0)
-        .map(|wanted| wanted.name.clone())
-        .collect();
+    let (mut wanted, mut brought) = (Vec::new(), Vec::new());
+    for (own, at) in app.types.iter().zip(0_u16..).filter(|(own, _)| own.count > 0) {
+        let is_brought = resolved.brought.contains(&at);
+        let names = if is_brought { &mut brought } else { &mut wanted };
+        names.push(own.name.clone());
+    }
     let sessions = of_procfile(app, procfile, folder)?;
     let reports: Vec<_> =
         sessions.iter().map(|session| (session.endpoint.pid, &session.report)).collect();
     match judge(&wanted, &reports) {
-        Judgement::New => Ok(StartTarget::NewSession(Some(start_lock))),
+        Judgement::New => {
+            let elsewhere = match judge(&brought, &reports) {
+                Judgement::Runs(running) => running.into_iter().map(|(name, _)| name).collect(),
+                Judgement::New
+                | Judgement::Down(_)
+                | Judgement::Mixed(..)
+                | Judgement::DownInMany(..) => Vec::new(),
+            };
+            Ok(StartTarget::NewSession(Some(start_lock), elsewhere))
+        }
         Judgement::Runs(running) => Err(Error::AlreadyRuns { running }),
         Judgement::Mixed(down, unknown) => Err(Error::PartlyKnown { down, unknown }),
         Judgement::DownInMany(name, sessions) => {

@@ -1,5 +1,6 @@
 //! Turns settings, files and surroundings into an [`App`]. Pure: [`super::load`] has read the files.
 
+mod dependencies;
 pub(crate) mod log_style;
 mod process;
 
@@ -11,6 +12,7 @@ use crate::app::formation::{self, FormationError, Wish};
 use crate::app::ports;
 use crate::app::procfile::Entry;
 use crate::app::{App, Environment, ExitOn, Role, Source, Stdio};
+use crate::config::TypeSettings;
 use crate::config::value::{Port, Switch};
 use crate::error::Error;
 use crate::resources::cpus;
@@ -36,16 +38,38 @@ pub(crate) fn one_of(
     with_counts(settings, root, entries, environment, &counts)
 }
 
+/// What `pm start` runs.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// The application.
+    pub(crate) app: App,
+    /// Positions of the types that run only because others depend on them.
+    pub(crate) brought: Vec<u16>,
+}
+
+impl Resolved {
+    /// Says which types run because others depend on them.
+    pub(crate) fn brought_notice(&self) -> Option<String> {
+        dependencies::brought_notice(&self.app, &self.brought)
+    }
+
+    /// Says that, and what counts as ready since it cannot be asked.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let unasked = dependencies::unasked_notices(&self.app);
+        self.brought_notice().into_iter().chain(unasked).collect()
+    }
+}
+
 /// Makes the application that `pm start` runs.
 pub(crate) fn app(
     settings: &Settings,
     root: PathBuf,
     entries: Vec<Entry>,
     environment: Environment,
-) -> Result<App, Error> {
+) -> Result<Resolved, Error> {
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let wish = wish(settings);
-    let release = names.iter().position(|name| role(settings, name) == Role::Release);
+    let release = names.iter().position(|name| is_release(settings, name));
     let mut default = default_counts(settings, &names);
     if let Some(at) = release {
         default[at] = u16::from(runs_release(settings));
@@ -70,7 +94,29 @@ pub(crate) fn app(
     for name in settings.session.quiet.iter().flat_map(|quiet| &quiet.value) {
         formation::position(&names, name)?;
     }
-    with_counts(settings, root, entries, environment, &counts)
+    let mut brought = Vec::new();
+    if !settings.without_dependencies {
+        let graph = dependencies::graph(settings, &names).map_err(first)?;
+        let companions = wish.companions(&names, cpus::available, &default)?;
+        let is_elsewhere = |at: usize| settings.elsewhere.iter().any(|name| name == names[at]);
+        let is_excluded = |at: usize| companions[at] == 0 || is_elsewhere(at);
+        brought = dependencies::brought(&counts, &graph, is_excluded);
+        for at in brought.iter().map(|at| usize::from(*at)) {
+            counts[at] = companions[at];
+        }
+    }
+    let app = with_counts(settings, root, entries, environment, &counts)?;
+    Ok(Resolved { app, brought })
+}
+
+/// Returns everything that is wrong with `depends-on`.
+pub(crate) fn dependency_errors(settings: &Settings, names: &[&str]) -> Vec<Error> {
+    dependencies::graph(settings, names).err().unwrap_or_default()
+}
+
+fn first(errors: Vec<Error>) -> Error {
+    let unknown = Error::Refused { reason: "`depends-on` cannot be used".to_owned(), hint: None };
+    errors.into_iter().next().unwrap_or(unknown)
 }
 
 /// Says that `release` is there and does not run, where nobody spoke of it.
@@ -100,11 +146,20 @@ fn names_release(wish: &Wish) -> bool {
     wish.formation.iter().chain(&wish.named).any(|part| part.name == RELEASE)
 }
 
-/// Returns what a type is for; `release` is nothing special to foreman.
-fn role(settings: &Settings, name: &str) -> Role {
-    match (name, settings.rules) {
-        (RELEASE, Tool::Pm) => Role::Release,
-        (_, Tool::Pm | Tool::Foreman) => Role::Service,
+/// Returns what a type is for.
+fn role(settings: &Settings, name: &str, own: &TypeSettings) -> Role {
+    match own.once.as_ref().map(|once| once.value) {
+        _ if is_release(settings, name) => Role::Release,
+        Some(Switch::On) => Role::Once,
+        Some(Switch::Off) | None => Role::Service,
+    }
+}
+
+/// `release` is nothing special to foreman.
+fn is_release(settings: &Settings, name: &str) -> bool {
+    match settings.rules {
+        Tool::Pm => name == RELEASE,
+        Tool::Foreman => false,
     }
 }
 
@@ -124,10 +179,15 @@ fn with_counts(
 ) -> Result<App, Error> {
     let session = &settings.session;
     let base_port = base_port(session.port.as_ref().map(|port| port.value), &environment)?;
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let graph = dependencies::graph(settings, &names).map_err(first)?;
     let types = entries.into_iter().zip(counts);
     let types =
         types.map(|(entry, &count)| process_type(settings, entry, count, &root, &environment));
-    let types = types.collect::<Result<_, _>>()?;
+    let mut types = types.collect::<Result<Vec<_>, _>>()?;
+    for (own, depends_on) in types.iter_mut().zip(graph) {
+        own.policy.depends_on = depends_on;
+    }
     let exit_on = session.exit_on.as_ref().map_or(
         match (settings.rules, settings.auto) {
             (Tool::Foreman, _) => ExitOn::First,

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::role;
 use crate::app::MemoryAction;
 use crate::app::procfile::Entry;
+use crate::app::readiness::{LIVE_FAILURES, LIVE_INTERVAL, Liveness, READY_TIMEOUT, Readiness};
 use crate::app::{Budget, Environment, Gc, Limits, Policy, ProcessType, Restart, Role, Stdio};
 use crate::cli::args::Tool;
 use crate::cli::settings::Settings;
@@ -33,7 +34,7 @@ pub(super) fn process_type(
     let quiet = settings.session.quiet.as_ref();
     let is_quiet = quiet.is_some_and(|quiet| quiet.value.contains(&entry.name));
     let env_source = settings.source_of_env(&entry.name);
-    let policy = policy(&own, role(settings, &entry.name), settings.rules);
+    let policy = policy(&own, role(settings, &entry.name, &own), settings.rules);
     let limits = Limits {
         open_files: own.nofile.as_ref().map(|setting| setting.value),
         nice: own.nice.as_ref().map(|setting| setting.value),
@@ -67,21 +68,48 @@ pub(super) fn process_type(
 
 fn policy(own: &TypeSettings, role: Role, rules: Tool) -> Policy {
     let default = Policy::default();
-    let restart = match rules {
-        Tool::Foreman => Restart::Never,
-        Tool::Pm => default.restart,
+    let restart = match (rules, role) {
+        (Tool::Foreman, _) | (_, Role::Once) => Restart::Never,
+        (Tool::Pm, Role::Service | Role::Release) => default.restart,
+    };
+    let restart = match own.restart.as_ref().map_or(restart, |restart| restart.value) {
+        // Exit 0 is what it is for.
+        Restart::Always if role == Role::Once => Restart::OnFailure,
+        restart => restart,
     };
     let action = own.memory_action.as_ref().map_or(MemoryAction::Restart, |action| action.value);
     Policy {
-        restart: own.restart.as_ref().map_or(restart, |restart| restart.value),
+        restart,
         max_restarts: own.max_restarts.as_ref().map_or(default.max_restarts, |most| most.value),
         stop_signal: own.stop_signal.as_ref().map_or(default.stop_signal, |signal| signal.value),
         stop_signal_to: own.stop_signal_to.as_ref().map_or(default.stop_signal_to, |to| to.value),
         grace: own.stop_timeout.as_ref().map_or(default.grace, |timeout| timeout.value),
         role,
         budget: own.memory.as_ref().map(|memory| Budget { size: memory.value, action }),
-        ..default
+        ready: readiness(own),
+        live: liveness(own),
+        depends_on: Vec::new(),
+        on_dependency_restart: own
+            .on_dependency_restart
+            .as_ref()
+            .map_or(default.on_dependency_restart, |what| what.value),
     }
+}
+
+/// Returns what makes an instance ready; an empty list is nothing.
+pub(super) fn readiness(own: &TypeSettings) -> Option<Readiness> {
+    let probes = own.ready.as_ref().map(|ready| ready.value.clone()).unwrap_or_default();
+    let timeout = own.ready_timeout.as_ref().map_or(READY_TIMEOUT, |time| time.value.0);
+    (!probes.is_empty()).then_some(Readiness { probes, timeout })
+}
+
+fn liveness(own: &TypeSettings) -> Option<Liveness> {
+    let probe = own.live.as_ref()?.value.0.clone();
+    Some(Liveness {
+        probe,
+        interval: own.live_interval.as_ref().map_or(LIVE_INTERVAL, |time| time.value.0),
+        failures: own.live_failures.as_ref().map_or(LIVE_FAILURES, |most| most.value.get()),
+    })
 }
 
 /// Tells the runtime of its budget, its heap and its collector.

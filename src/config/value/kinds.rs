@@ -12,7 +12,10 @@ use serde_json::{Value as Json, json};
 
 use super::{Invalid, Takes, Value, refusal};
 use crate::app::formation::Count;
-use crate::app::{CpuLimit, ExitOn, Gc, MemoryAction, Nice, Reach, Restart, Signal, Size, ports};
+use crate::app::{
+    CpuLimit, ExitOn, Gc, MemoryAction, Nice, OnDependencyRestart, Reach, Restart, Signal, Size,
+    ports,
+};
 
 /// Something that is shown or done, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +95,7 @@ macro_rules! words {
     )+};
 }
 
-words!(Color, ExitOn, Gc, MemoryAction, Pty, Reach, Restart);
+words!(Color, ExitOn, Gc, MemoryAction, OnDependencyRestart, Pty, Reach, Restart);
 
 /// Values with a parser of their own, which are shown by `Display`.
 macro_rules! parsed {
@@ -159,7 +162,11 @@ impl Value for Switch {
     const TAKES: Takes = Takes::Nothing;
 
     fn parse(text: &str) -> Result<Self, Invalid> {
-        Ok(if text == "on" { Self::On } else { Self::Off })
+        match text {
+            "on" | "true" | "yes" | "1" => Ok(Self::On),
+            "off" | "false" | "no" | "0" => Ok(Self::Off),
+            _ => Err(Invalid::Other(format!("`{text}` is neither true nor false"))),
+        }
     }
 
     fn show(&self) -> String {

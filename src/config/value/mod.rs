@@ -2,6 +2,7 @@
 
 mod kinds;
 mod lists;
+mod probes;
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::app::ports;
 pub(crate) use kinds::seconds;
 pub use kinds::{Color, Port, Pty, Switch};
 pub use lists::Variables;
+pub use probes::{Dependencies, LiveProbe, Time};
 
 /// Why a text cannot be the value of an option; a lowercase fragment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
