@@ -267,6 +267,27 @@ mod tests {
     }
 
     #[test]
+    fn companions_have_the_count_of_the_formation_or_their_default_unless_they_are_excluded() {
+        let companions = |formation: &str, named: &str, except: &[&str]| {
+            let except = except.iter().map(|&name| name.to_owned()).collect();
+            let (formation, named) = (parse(formation).unwrap(), parse(named).unwrap());
+            Wish { formation, named, except }.companions(&NAMES, || 6, &[1, 2, 0]).unwrap()
+        };
+        for (formation, named, except, expected) in [
+            ("", "web", &[][..], [1, 2, 0]),
+            ("web=3", "", &[], [3, 2, 0]),
+            ("all=4", "web", &[], [4, 4, 4]),
+            ("all=0,web=1", "", &[], [1, 2, 0]),
+            ("web=1,worker=0", "", &[], [1, 0, 0]),
+            ("", "web,worker=0", &[], [1, 0, 0]),
+            ("", "web", &["worker"], [1, 0, 0]),
+        ] {
+            let found = companions(formation, named, except);
+            assert_eq!(found, expected, "{formation} {named} {except:?}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused_with_what_was_typed() {
         let refusal = |formation: &str, named: &[&str]| {
             wish(formation, named, &[]).map_err(|e| e.to_string())

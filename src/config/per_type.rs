@@ -134,6 +134,37 @@ mod tests {
         assert_eq!(mib("web=", "web"), Err("`web=` is not TYPE=VALUE".into()));
     }
 
+    /// Reads what a flag was given, and returns what `web` has of it.
+    fn of_web(key: &str, texts: &[&str]) -> Result<Option<String>, String> {
+        let mut layer = Layer::default();
+        let spec = TypeSettings::TABLE.iter().find(|spec| spec.key == key).unwrap();
+        set(&mut layer, spec, texts, Origin::Flag).map_err(|error| error.to_string())?;
+        let lines = Layers::new([layer]).of_type("web").lines();
+        Ok(lines.first().map(|line| line.value.clone()))
+    }
+
+    #[test]
+    fn what_a_type_may_have_several_of_is_taken_whole_and_all_of_it_counts() {
+        for (key, texts, expected) in [
+            ("ready", &["web=log:a,b=c"][..], "log:a,b=c"),
+            (
+                "ready",
+                &["web=port", "api=notify", "web=http:/up=200,401"],
+                "port, http:/up=200,401",
+            ),
+            ("depends-on", &["web=db, redis", "web=api:started"], "db,redis,api:started"),
+            ("once", &["api,web"], "on"),
+            ("once", &["web=false"], "off"),
+            ("live", &["web=port,api=notify"], "port"),
+            ("ready-timeout", &["web=2s,api=3", "web=500ms"], "0.5"),
+        ] {
+            assert_eq!(of_web(key, texts), Ok(Some(expected.to_owned())), "{key} {texts:?}");
+        }
+        for (key, text) in [("ready", "port"), ("depends-on", "db"), ("ready", "web=")] {
+            assert_eq!(of_web(key, &[text]), Err(format!("`{text}` is not TYPE=VALUE")));
+        }
+    }
+
     #[test]
     fn a_type_that_the_procfile_lacks_is_refused_with_the_nearest() {
         let unknown =

@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod daemon;
 mod demo;
+mod depends_on;
 mod duplicate;
 mod env_command;
 mod export;

@@ -2,6 +2,7 @@
 //! system (PATH, ports in use) are answered by closures.
 
 mod command;
+mod container;
 mod daemon;
 mod folder;
 pub mod memory;
@@ -143,6 +144,7 @@ pub fn check(subject: Subject<'_>, system: &System<'_>) -> Vec<Finding> {
         all.extend(command::pasted(&say, &lexed, &pasted));
         all.extend(command::program(&say, &lexed, &|name| (system.program)(name, folder)));
         all.extend(daemon::background(&say, &lexed));
+        all.extend(container::published_port(&say, &lexed, &own.policy));
     }
     all.extend(ports::collisions(subject));
     all.extend(ports::taken(subject, system.port));

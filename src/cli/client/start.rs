@@ -143,8 +143,10 @@ pub(crate) fn beside_others(
             })
         }
         Judgement::Down(places) => {
-            for (at, names) in places {
+            for (at, mut names) in places {
                 let session = &sessions[at];
+                let come = brought.iter().filter(|name| is_stopped(&session.report, name));
+                names.extend(come.cloned());
                 scale(session, &args.types, (app, &names), sources)?;
                 let code = start(&session.endpoint, names, sources)?;
                 if code != 0 {
@@ -224,6 +226,12 @@ fn of_type<'a>(report: &'a Report, name: &'a str) -> impl Iterator<Item = Instan
         instance.name.rsplit_once('.').is_some_and(|(of, _)| of == name)
     };
     report.instances.iter().filter(is_of).map(|instance| instance.state)
+}
+
+/// Returns whether no instance of a type runs, and one of them could: it is not done.
+fn is_stopped(report: &Report, name: &str) -> bool {
+    of_type(report, name).all(is_down)
+        && of_type(report, name).any(|state| state != InstanceState::Done)
 }
 
 /// Says where the process types stand that are wanted.
