@@ -139,7 +139,7 @@ pub struct SessionArgs {
     /// Behave like this tool: `foreman` is `--restart never --exit-on first`, and `release` is not special
     #[arg(long = "as", value_name = "TOOL", env = "PM_AS", value_enum)]
     pub behave_as: Option<Tool>,
-    /// Run the named types alone, without what they depend on
+    /// Start the named types only, without what they depend on
     #[arg(long, env = "PM_NO_DEPS", value_parser = YesOrNo)]
     pub no_deps: bool,
     #[command(flatten)]

@@ -54,7 +54,14 @@ pub(super) fn of_per_type(flag: &str, error: &PerTypeError) -> Error {
         PerTypeError::Unknown { nearest: Some(nearest), .. } => {
             format!("did you mean `{nearest}`?")
         }
-        _ => format!("write `--{flag} web=VALUE,all=VALUE`; `pm start --help` lists the values"),
+        _ => {
+            let value = match flag {
+                "once" => "TYPE,TYPE",
+                "ready" | "depends-on" => "web=VALUE",
+                _ => "web=VALUE,all=VALUE",
+            };
+            format!("write `--{flag} {value}`; `pm start --help` lists the values")
+        }
     };
     Error::Refused { reason: format!("cannot use `--{flag}`: {error}"), hint: Some(hint) }
 }

@@ -172,36 +172,37 @@ settings! {
         nice: Nice = key("nice").example("0").flag(per_type("nice", "PM_NICE", "worker=10,.."));
         /// CPUs of one instance: an amount such as `1.5`, or a range of CPUs such as `0-3`
         cpus: CpuLimit = key("cpus").example(r#""0-3""#).flag(per_type("cpus", "PM_CPUS", "web=0-1,.."));
-        /// When an instance is ready: `port`, `http:/path`, `log:REGEX`, `cmd:COMMAND`, `notify` or `delay:2s`; a list: all of it
+        /// When an instance is ready: `port`, `http:/path`, `log:REGEX`, `cmd:COMMAND`, `notify` or `delay:2s`
         ///
-        /// `port` or `port:N`: one of its processes listens there. `http:/up`, `http://host:port/up`: a GET request is
-        /// answered with 200 to 399, or with one of the codes behind `=`: `http:/up=200,401`. `log:REGEX`: a line of
-        /// its output matches. `cmd:COMMAND`: a shell command succeeds in its folder and environment. `notify`: it
-        /// sends READY=1 to NOTIFY_SOCKET. `delay:2s`: so long after its start.
+        /// `port` or `port:N`: one of its processes listens there. `http:/up` or `http://host:port/up`: a GET request
+        /// gets a status from 200 to 399, or one of those listed as in `http:/up=200,401`. `log:REGEX`: a line of its
+        /// output matches. `cmd:COMMAND`: the shell command succeeds in its folder and environment. `notify`: it sends
+        /// READY=1 to NOTIFY_SOCKET, as in sd_notify(3). `delay:2s`: this time has passed since its start. With a
+        /// list, all of them must hold.
         ready: Vec<Probe> = key("ready").tables(Tables::Process).example(r#"["port", "http:/up"]"#)
             .flag(per_type("ready", "PM_READY", "web=http:/up").group(Group::Readiness));
-        /// How long it may take until it is ready, in seconds or as `"2s"`; after that it counts as crashed
+        /// Time until an instance must be ready, in seconds or as `2s`; if it is not, that is a crash
         ready_timeout: Time = key("ready-timeout").default("60").example("60")
             .flag(per_type("ready-timeout", "PM_READY_TIMEOUT", "web=90,..").group(Group::Readiness));
-        /// What must be there before it starts: `redis`, `db.1`, `api:started`, `db:ready`, `migrate:done`
+        /// Process types to wait for before the start: `redis`, `db.1`, `api:started`, `db:ready`, `migrate:done`
         ///
-        /// Without a condition a type with `once` must be done, one with `ready` must be ready, and any other must be
-        /// started. When the session stops, an instance is stopped before what it depends on.
+        /// Without a condition, a type with `once` must be done, one with `ready` must be ready, and any other must be
+        /// started. At the end of the session, an instance is stopped before what it depends on.
         depends_on: Dependencies = key("depends-on").tables(Tables::Process).example(r#"["redis", "migrate"]"#)
             .flag(per_type("depends-on", "PM_DEPENDS_ON", "web=redis").group(Group::Readiness));
-        /// It runs to its end: exit 0 is `done`, and it is not restarted unless `restart` is set
+        /// Run it once, to its end: exit code 0 is `done`; it is not restarted unless `restart` is set
         once: Switch = key("once").tables(Tables::Process).example("false")
             .flag(per_type("once", "PM_ONCE", "TYPE,..").group(Group::Readiness));
-        /// How to ask from then on whether it still works: `http:/path`, `cmd:COMMAND`, `port` or `notify`
+        /// How to check that a ready instance still works: `http:/path`, `cmd:COMMAND`, `port` or `notify`
         live: LiveProbe = key("live").tables(Tables::Process).example(r#""http:/up""#)
             .flag(per_type("live", "PM_LIVE", "web=http:/up").group(Group::Readiness));
-        /// Time between two checks of `live`, in seconds or as `"2s"`
+        /// Time between two checks of `live`, in seconds or as `2s`
         live_interval: Time = key("live-interval").default("10").example("10")
             .flag(per_type("live-interval", "PM_LIVE_INTERVAL", "web=10,..").group(Group::Readiness));
-        /// Failed checks of `live` in a row, after which an instance is restarted
+        /// Failed checks of `live` in a row before an instance is restarted
         live_failures: NonZeroU32 = key("live-failures").default("3").example("3")
             .flag(per_type("live-failures", "PM_LIVE_FAILURES", "web=3,..").group(Group::Readiness));
-        /// What follows when what it depends on was started again and is there
+        /// What to do after something that it depends on was restarted and is ready again: ignore or restart
         on_dependency_restart: OnDependencyRestart = key("on-dependency-restart").default("ignore").example(r#""ignore""#)
             .flag(per_type("on-dependency-restart", "PM_ON_DEPENDENCY_RESTART", "web=restart,..").group(Group::Readiness));
         /// Variables of this type only

@@ -143,6 +143,22 @@ fn a_once_is_not_restarted_and_its_dependents_start_when_it_is_done() {
 }
 
 #[test]
+fn a_release_that_depends_on_something_runs_behind_it_and_before_the_others() {
+    let app = Sandbox::with_procfile(
+        "web: echo web >> order\nrelease: echo release >> order\ndb: echo db >> order; echo up; read wait\n",
+    );
+    let app = app
+        .write("pm.toml", "[process.release]\ndepends-on = 'db'\n[process.db]\nready = 'log:up'\n");
+    let mut session = app.pm(["start", "--release"]).spawn();
+    session.wait_for("web.1     | -- exited with code 0");
+    session.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(app.read("order").as_deref(), Some("db\nrelease\nweb\n"));
+    let output = app.pm(["start", "web"]).run();
+    assert!(!output.stdout.contains("release.1"), "{output:?}");
+}
+
+#[test]
 fn a_reload_moves_dependencies_with_their_types_and_one_that_cannot_be_changes_nothing() {
     let app = app(&format!("web: {READY}\ndb: {READY}\n"));
     let app = app.write("pm.toml", "[process.web]\ndepends-on = 'db'\n");

@@ -2,7 +2,7 @@
 
 use super::process::readiness;
 use super::role;
-use crate::app::dependencies::{self, Dependency, Known};
+use crate::app::dependencies::{self, Dependency, Known, Milestone};
 use crate::app::{App, Role};
 use crate::cli::settings::{Place, Settings};
 use crate::error::Error;
@@ -55,6 +55,21 @@ pub(super) fn graph(settings: &Settings, names: &[&str]) -> Result<Graph, Vec<Er
     match dependencies::cycle(&graph) {
         Some(path) => Err(vec![refused_cycle(&path, names, &entries)]),
         None => Ok(graph),
+    }
+}
+
+/// Lets every type wait for the release, but what that depends on. A release that depends on nothing runs before the
+/// others as it is.
+pub(super) fn put_before_others(release: usize, graph: &mut Graph) {
+    let Ok(process_type) = u16::try_from(release) else { return };
+    if graph[release].is_empty() {
+        return;
+    }
+    let below = dependencies::all_below(&[process_type], graph);
+    for (needs, at) in graph.iter_mut().zip(0_u16..) {
+        if at != process_type && !below.contains(&at) {
+            needs.push(Dependency { process_type, number: None, milestone: Milestone::Done });
+        }
     }
 }
 

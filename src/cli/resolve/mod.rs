@@ -122,7 +122,7 @@ fn first(errors: Vec<Error>) -> Error {
 /// Says that `release` is there and does not run, where nobody spoke of it.
 pub(crate) fn release_notice(settings: &Settings, app: &App) -> Option<String> {
     let wish = wish(settings);
-    let is_there = app.types.iter().any(|own| own.policy.role == Role::Release);
+    let is_there = app.types.iter().any(|own| is_release(settings, &own.name));
     let is_spoken_of = runs_release(settings) || names_release(&wish) || !wish.named.is_empty();
     (is_there && !is_spoken_of).then(|| {
         "`release` is not started; use `--release`, or name it, to run it first".to_owned()
@@ -148,7 +148,10 @@ fn names_release(wish: &Wish) -> bool {
 
 /// Returns what a type is for.
 fn role(settings: &Settings, name: &str, own: &TypeSettings) -> Role {
+    let has_needs = own.depends_on.as_ref().is_some_and(|needs| !needs.value.0.is_empty());
     match own.once.as_ref().map(|once| once.value) {
+        // It runs before the others, but behind those that it depends on.
+        _ if is_release(settings, name) && has_needs => Role::Once,
         _ if is_release(settings, name) => Role::Release,
         Some(Switch::On) => Role::Once,
         Some(Switch::Off) | None => Role::Service,
@@ -180,7 +183,11 @@ fn with_counts(
     let session = &settings.session;
     let base_port = base_port(session.port.as_ref().map(|port| port.value), &environment)?;
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-    let graph = dependencies::graph(settings, &names).map_err(first)?;
+    let mut graph = dependencies::graph(settings, &names).map_err(first)?;
+    let release = names.iter().position(|name| is_release(settings, name));
+    if let Some(at) = release.filter(|at| counts[*at] > 0) {
+        dependencies::put_before_others(at, &mut graph);
+    }
     let types = entries.into_iter().zip(counts);
     let types =
         types.map(|(entry, &count)| process_type(settings, entry, count, &root, &environment));
