@@ -50,7 +50,22 @@ pub(crate) fn is_container_client(command: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::uses_variable;
+    use super::{is_container_client, uses_variable};
+
+    #[test]
+    fn the_client_of_a_container_engine_is_known_in_front_of_its_arguments() {
+        for (command, expected) in [
+            ("docker run -p 80:80 x", true),
+            ("exec /usr/bin/podman run x", true),
+            ("A=1 docker run x", true),
+            ("sleep 1; sudo docker compose up", true),
+            ("node docker.js", false),
+            ("echo docker", false),
+            ("", false),
+        ] {
+            assert_eq!(is_container_client(command), expected, "{command}");
+        }
+    }
 
     #[test]
     fn a_variable_is_used_where_this_shell_or_another_one_gets_it() {

@@ -94,6 +94,11 @@ fn row(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Vec<String> {
         (state, _, Some(left)) => format!("{} ({})", state.word(), seconds(left)),
         (state, _, None) => state.word().to_owned(),
     };
+    // What the program says of itself (sd_notify(3)).
+    let state = match &instance.status {
+        Some(text) => format!("{state} ({text})"),
+        None => state,
+    };
     vec![
         instance.name.clone(),
         state,
@@ -148,6 +153,32 @@ mod tests {
             cpu: None,
             ..web.clone()
         };
+        let boot = InstanceStatus {
+            name: "boot.1".into(),
+            state: InstanceState::Starting,
+            ready: Some(false),
+            probe: Some("notify".into()),
+            status: Some("loading 42 models".into()),
+            pid: Some(42),
+            port: None,
+            uptime: Some(3.0),
+            restarts: 0,
+            rss: None,
+            cpu: None,
+            ..web.clone()
+        };
+        let late = InstanceStatus {
+            name: "late.1".into(),
+            state: InstanceState::Waiting,
+            waits_for: vec!["boot.1".into()],
+            port: None,
+            pid: None,
+            uptime: None,
+            restarts: 0,
+            rss: None,
+            cpu: None,
+            ..web.clone()
+        };
         let report = Report {
             session: 40,
             root: "/srv/app".into(),
@@ -156,13 +187,15 @@ mod tests {
             types: vec!["web".into(), "worker".into()],
             terminals: Vec::new(),
             scaled_to_zero: Vec::new(),
-            instances: vec![web, job],
+            instances: vec![web, job, boot, late],
         };
         assert_eq!(
             table(&report, &HashMap::new()),
-            "NAME      STATE                        PID  PORT  UPTIME  RESTARTS  RSS  CPU\n\
-             web.1     up                           41   5000  1m 20s  2         50M  10%\n\
-             worker.1  failed (exited with code 3)  -    5100  -       2         -    -\n"
+            "NAME      STATE                                   PID  PORT  UPTIME  RESTARTS  RSS  CPU\n\
+             web.1     up                                      41   5000  1m 20s  2         50M  10%\n\
+             worker.1  failed (exited with code 3)             -    5100  -       2         -    -\n\
+             boot.1    starting notify 3s (loading 42 models)  42   -     3s      0         -    -\n\
+             late.1    waiting boot.1                          -    -     -       0         -    -\n"
         );
         let table = table(&report, &HashMap::from([(41, 7.5)]));
         assert!(table.contains("50M  50%"), "{table}");

@@ -67,6 +67,7 @@ impl SessionLoop {
         let text = format!("cannot ask whether it is ready: {error}");
         let speaker = About::Instance(run.instance);
         self.say(messages::say(speaker, "no-probe", text, serde_json::Value::Null).failed());
+        self.pump.wake();
     }
 
     /// A run is asked no more, and the command that asks for it goes with it.
@@ -96,6 +97,8 @@ impl SessionLoop {
                 let speaker = About::Instance(run.instance);
                 let facts = serde_json::json!({});
                 self.say(messages::say(speaker, "port-held", text, facts).failed());
+                // No event follows that would bring it to be shown.
+                self.pump.wake();
                 None
             }
             Report::Extended(run, time) => Some(Event::ReadyExtended { run, time }),
