@@ -110,10 +110,11 @@ impl Layers {
     /// Returns the options of a process type. A stronger layer's word for all types beats a weaker one's
     /// for this type. The session's timeout is every type's stop-timeout, in its layer.
     pub fn of_type(&self, name: &str) -> TypeSettings {
-        self.0.iter().cloned().fold(TypeSettings::default(), |over, mut layer| {
-            let own = layer.types.remove(name).unwrap_or_default();
-            let stop_timeout = layer.session.timeout;
-            over.or(own).or(layer.all).or(TypeSettings { stop_timeout, ..TypeSettings::default() })
+        self.0.iter().fold(TypeSettings::default(), |over, layer| {
+            let own = layer.types.get(name).cloned().unwrap_or_default();
+            let stop_timeout = layer.session.timeout.clone();
+            let timeout = TypeSettings { stop_timeout, ..TypeSettings::default() };
+            over.or(own).or(layer.all.clone()).or(timeout)
         })
     }
 

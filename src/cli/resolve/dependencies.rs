@@ -40,7 +40,8 @@ pub(super) fn graph(settings: &Settings, names: &[&str]) -> Result<Graph, Vec<Er
                 Ok(need) => entries.push(Entry { of, place, need }),
                 Err(error) => {
                     let reason = format!("`{name}` cannot depend on `{text}`: {error}");
-                    errors.push(place.error(reason, error.hint()));
+                    let known = || format!("the Procfile has: {}", names.join(", "));
+                    errors.push(place.error(reason, error.hint().or_else(|| Some(known()))));
                 }
             }
         }
@@ -173,7 +174,12 @@ pub(super) fn unasked_notices(app: &App) -> Vec<String> {
 }
 
 fn and(names: &[String]) -> String {
+    /// As many as a person reads.
+    const SHOWN: usize = 8;
     match names {
+        [first @ .., _] if first.len() > SHOWN => {
+            format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN)
+        }
         [] => String::new(),
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
