@@ -220,19 +220,21 @@ impl Index {
         if old == new {
             return;
         }
-        for kind in Kind::ALL {
-            let set = &mut self.kinds[kind as usize];
+        if old.kinds != new.kinds {
             let counts = self.counts.entry(id.process_type).or_default();
-            match (old.kinds.has(kind), new.kinds.has(kind)) {
-                (false, true) => {
-                    set.insert(id);
-                    counts[kind as usize] += 1;
+            for kind in Kind::ALL {
+                let set = &mut self.kinds[kind as usize];
+                match (old.kinds.has(kind), new.kinds.has(kind)) {
+                    (false, true) => {
+                        set.insert(id);
+                        counts[kind as usize] += 1;
+                    }
+                    (true, false) => {
+                        set.remove(&id);
+                        counts[kind as usize] -= 1;
+                    }
+                    (true, true) | (false, false) => {}
                 }
-                (true, false) => {
-                    set.remove(&id);
-                    counts[kind as usize] -= 1;
-                }
-                (true, true) | (false, false) => {}
             }
         }
         if old.deadline != new.deadline {
