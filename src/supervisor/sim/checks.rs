@@ -10,7 +10,10 @@ impl World {
         let is_ahead = self.sup.next_deadline().is_none_or(|at| at > self.now);
         assert!(is_ahead, "a deadline passed unhandled\n{}", self.trace());
         assert!(self.sup.out.is_empty(), "an action was kept back\n{}", self.trace());
-        assert!(self.sup.procs.is_indexed(), "the index is not what is there\n{}", self.trace());
+        // In a large world now and then: each comparison is with all instances.
+        let looks = self.sup.procs.len() < 50 || self.trace.len().is_multiple_of(32);
+        let is_indexed = !looks || self.sup.procs.is_indexed();
+        assert!(is_indexed, "the index is not what is there\n{}", self.trace());
         assert!(self.sup.waits_for_all(), "an answer was forgotten\n{}", self.trace());
         if self.sup.finished().is_some() {
             assert_eq!(self.sup.next_deadline(), None, "a deadline after the end");
