@@ -52,6 +52,12 @@ pub enum Request {
         /// The size of the client's terminal.
         columns: u16,
     },
+    /// To be told when instances are so; [`Response::Failed`] as soon as one never will be, and then [`Response::Output`]:
+    /// its last lines.
+    Wait {
+        /// Which, and how; none: all, ready, up or done.
+        targets: Vec<WaitTarget>,
+    },
     /// To end the session.
     Quit {
         /// Whether the response comes when it is done.
@@ -68,6 +74,42 @@ pub struct LogQuery {
     pub lines: usize,
     /// What comes later, too.
     pub follow: bool,
+}
+
+/// Instances that are waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitTarget {
+    /// A name or a glob.
+    pub name: String,
+    /// What they must be; nothing: done where that is what they are for, ready where they have that, else started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<WaitGoal>,
+}
+
+/// What an instance is waited for to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitGoal {
+    /// Its `ready` holds.
+    Ready,
+    /// It has exited with 0.
+    Done,
+    /// It has been started.
+    Started,
+    /// It does not run, and nothing will start it.
+    Stopped,
+}
+
+impl WaitGoal {
+    /// Returns the word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Done => "done",
+            Self::Started => "started",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// Whom a request is for.
@@ -132,6 +174,9 @@ pub struct InstanceFailure {
     pub name: String,
     /// Why, for a person.
     pub why: String,
+    /// Its exit code, where somebody waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
 }
 
 /// The session and its instances.
@@ -325,6 +370,11 @@ mod tests {
             (proptest::collection::vec((".{0,4}", any::<u16>()), 0..3), any::<bool>())
                 .prop_map(|(counts, wait)| Request::Scale { counts, wait }),
             any::<bool>().prop_map(|wait| Request::Quit { wait }),
+            (names(), any::<bool>()).prop_map(|(names, is_done)| {
+                let goal = is_done.then_some(WaitGoal::Done);
+                let one = |name| WaitTarget { name, goal };
+                Request::Wait { targets: names.into_iter().map(one).collect() }
+            }),
         ]
     }
 

@@ -21,6 +21,15 @@ pub struct KeptChunk {
     pub bytes: Vec<u8>,
 }
 
+/// What is known of a chunk.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    at: i64,
+    length: usize,
+    /// pm wrote it, about the instance.
+    is_notice: bool,
+}
+
 /// The bytes, and how many came when.
 #[derive(Clone, Debug)]
 pub struct History {
@@ -30,8 +39,7 @@ pub struct History {
     next: usize,
     /// How many bytes before `next` are kept.
     kept: usize,
-    /// The time and the length of each chunk.
-    pieces: VecDeque<(i64, usize)>,
+    pieces: VecDeque<Span>,
     limit: usize,
     /// Its beginning was dropped, maybe in the middle of a line.
     is_cut: bool,
@@ -51,6 +59,16 @@ impl History {
     /// Keeps a copy of what was read, and drops what is too old.
     #[inline]
     pub fn push(&mut self, at: i64, bytes: &[u8]) {
+        self.keep(at, bytes, false);
+    }
+
+    /// Keeps a line of pm's own.
+    pub fn push_notice(&mut self, at: i64, line: &[u8]) {
+        self.keep(at, line, true);
+    }
+
+    #[inline]
+    fn keep(&mut self, at: i64, bytes: &[u8], is_notice: bool) {
         let last = &bytes[bytes.len().saturating_sub(self.limit)..];
         self.is_cut |= last.len() < bytes.len();
         let (head, tail) = last.split_at(last.len().min(self.limit - self.next));
@@ -61,7 +79,7 @@ impl History {
             self.bytes.extend_from_slice(head);
         }
         self.bytes[..tail.len()].copy_from_slice(tail);
-        self.advance(at, last.len());
+        self.advance(at, last.len(), is_notice);
     }
 
     /// Returns where the next read may put up to `most` bytes, for [`Self::filled`] to keep them without a
@@ -80,7 +98,7 @@ impl History {
     /// Keeps what a read has put into the slots, and returns it.
     pub fn filled(&mut self, at: i64, count: usize) -> [&[u8]; 2] {
         let start = self.next;
-        self.advance(at, count);
+        self.advance(at, count, false);
         let length = count.min(self.limit - start);
         [&self.bytes[start..][..length], &self.bytes[..count - length]]
     }
@@ -99,18 +117,18 @@ impl History {
     }
 
     /// Counts bytes that were put behind the others, over the oldest.
-    fn advance(&mut self, at: i64, count: usize) {
+    fn advance(&mut self, at: i64, count: usize, is_notice: bool) {
         self.drop_front((self.kept + count).saturating_sub(self.limit));
         self.kept += count;
         self.next = (self.next + count) % self.limit;
         match self.pieces.back_mut() {
-            Some((time, length)) if *time == at => *length += count,
-            Some(_) | None => self.pieces.push_back((at, count)),
+            Some(last) if last.at == at && last.is_notice == is_notice => last.length += count,
+            Some(_) | None => self.pieces.push_back(Span { at, length: count, is_notice }),
         }
         if self.pieces.len() > HISTORY_LINES
-            && let Some((_, length)) = self.pieces.front()
+            && let Some(first) = self.pieces.front()
         {
-            self.drop_front(*length);
+            self.drop_front(first.length);
         }
     }
 
@@ -118,12 +136,12 @@ impl History {
         self.is_cut |= count > 0;
         self.kept -= count;
         while count > 0
-            && let Some((_, length)) = self.pieces.front_mut()
+            && let Some(first) = self.pieces.front_mut()
         {
-            let dropped = count.min(*length);
-            *length -= dropped;
+            let dropped = count.min(first.length);
+            first.length -= dropped;
             count -= dropped;
-            if *length == 0 {
+            if first.length == 0 {
                 self.pieces.pop_front();
             }
         }
@@ -145,15 +163,37 @@ impl History {
 
     /// Returns the last `lines` lines in the chunks that they were read in; an unfinished one counts.
     pub fn tail(&self, lines: usize) -> Vec<KeptChunk> {
-        let bytes = self.parts().concat();
+        self.tail_of(self.parts().concat(), self.pieces.iter().copied(), lines)
+    }
+
+    /// Returns the same of the lines that the instance wrote itself.
+    pub fn tail_of_output(&self, lines: usize) -> Vec<KeptChunk> {
+        let all = self.parts().concat();
+        let mut end = 0;
+        let mut bytes = Vec::new();
+        for span in &self.pieces {
+            let chunk = &all[end..end + span.length];
+            end += span.length;
+            bytes.extend_from_slice(if span.is_notice { &[] } else { chunk });
+        }
+        self.tail_of(bytes, self.pieces.iter().copied().filter(|span| !span.is_notice), lines)
+    }
+
+    /// Returns the last lines of these chunks, which `bytes` holds.
+    fn tail_of(
+        &self,
+        bytes: Vec<u8>,
+        spans: impl Iterator<Item = Span>,
+        lines: usize,
+    ) -> Vec<KeptChunk> {
         let start = self.start_of(&bytes, lines.min(HISTORY_LINES));
         let mut tail = Vec::new();
         let mut end = 0;
-        for (at, length) in &self.pieces {
+        for Span { at, length, .. } in spans {
             let begin = start.max(end);
             end += length;
             if begin < end {
-                tail.push(KeptChunk { at: *at, bytes: bytes[begin..end].to_vec() });
+                tail.push(KeptChunk { at, bytes: bytes[begin..end].to_vec() });
             }
         }
         tail
@@ -222,6 +262,23 @@ mod tests {
         assert_eq!(text(&history, usize::MAX).len(), 2 * HISTORY_LINES - 2, "the first may be cut");
     }
 
+    #[test]
+    fn what_pm_says_of_an_instance_is_no_output_of_it() {
+        let mut history = History::with_limit(100);
+        history.push(1, b"one\n");
+        history.push_notice(1, b"-- exited\n");
+        history.push(1, b"two\nthree");
+        history.push_notice(2, b"-- exited\n");
+        let output = |lines| {
+            let chunks = history.tail_of_output(lines).into_iter();
+            String::from_utf8_lossy(&chunks.flat_map(|chunk| chunk.bytes).collect::<Vec<_>>())
+                .into_owned()
+        };
+        assert_eq!(output(9), "one\ntwo\nthree");
+        assert_eq!(output(2), "two\nthree");
+        assert_eq!(text(&history, 2), "two\nthree-- exited\n", "`pm logs` has both");
+    }
+
     proptest! {
         #[test]
         fn it_holds_the_end_of_what_came(
@@ -236,7 +293,7 @@ mod tests {
                 all.extend_from_slice(bytes);
             }
             prop_assert!(history.bytes.capacity() <= 64);
-            prop_assert_eq!(history.pieces.iter().map(|(_, length)| length).sum::<usize>(), history.kept);
+            prop_assert_eq!(history.pieces.iter().map(|span| span.length).sum::<usize>(), history.kept);
             let tail: Vec<u8> = history.tail(lines).into_iter().flat_map(|piece| piece.bytes).collect();
             prop_assert!(all.ends_with(&tail));
             let count = tail.split_inclusive(|byte| *byte == b'\n').count();

@@ -35,6 +35,8 @@ pub struct Subscriber {
     pub patterns: Vec<String>,
     /// Lines of each instance that are sent at first, of those that are kept.
     pub history: usize,
+    /// Not what pm says of them.
+    pub output_alone: bool,
     /// What comes later is sent too.
     pub follows: bool,
     /// The way to it. Dropped when nothing more comes.
@@ -131,7 +133,10 @@ impl Subscriptions {
     pub(super) fn say(&mut self, id: InstanceId, name: &str, at: i64, text: &str) {
         // It would stand in the middle of a line.
         self.end(id, name, at);
-        self.push(id, name, at, format!("{text}\n").as_bytes());
+        let (line, instances) = (format!("{text}\n").into_bytes(), self.instances);
+        let history = self.histories.entry(id).or_insert_with(|| History::one_of(instances));
+        history.push_notice(at, &line);
+        pass_on(&self.subscribers, name, at, &line);
     }
 
     /// Passes a line on that is about the session to those who follow all of it.
@@ -153,9 +158,11 @@ impl Subscriptions {
         let mut kept = Vec::new();
         for (id, ring) in &self.histories {
             let Some(name) = name_of(*id).filter(|name| subscriber.wants(name)) else { continue };
-            kept.extend(
-                ring.tail(subscriber.history).into_iter().map(|piece| (piece.at, *id, name, piece)),
-            );
+            let tail = match subscriber.output_alone {
+                true => ring.tail_of_output(subscriber.history),
+                false => ring.tail(subscriber.history),
+            };
+            kept.extend(tail.into_iter().map(|piece| (piece.at, *id, name, piece)));
         }
         kept.sort_by_key(|(at, id, _, _)| (*at, *id));
         let parts: Vec<_> = kept
@@ -213,7 +220,8 @@ mod tests {
         };
         let send = move |parts: &[Chunk<'_>]| to.lock().unwrap().extend(parts.iter().map(show));
         let patterns = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
-        (Subscriber { id: 1, patterns, history, follows: true, send: Box::new(send) }, log)
+        let (output_alone, follows, send) = (false, true, Box::new(send));
+        (Subscriber { id: 1, patterns, history, output_alone, follows, send }, log)
     }
 
     const WEB: InstanceId = InstanceId { process_type: 0, number: 1 };
@@ -251,7 +259,7 @@ mod tests {
         subscriptions.subscribe(web, name_of);
         subscriptions.announce(4, "ended");
         let expected =
-            ["web.1 half", "web.1 \nexited with code 1", "system killing", "system ended"];
+            ["web.1 half", "web.1 ", "web.1 exited with code 1", "system killing", "system ended"];
         assert_eq!(*log.lock().unwrap(), expected);
         assert!(of_web.lock().unwrap().is_empty());
     }

@@ -249,7 +249,7 @@ pub(crate) fn verdict(
 }
 
 /// How a dependency has ended, behind its name.
-fn failed(exit: Exit) -> String {
+pub(super) fn failed(exit: Exit) -> String {
     match exit {
         Exit::Code(0) => "has ended".to_owned(),
         Exit::Code(code) => format!("failed (exit {code})"),

@@ -16,3 +16,4 @@ pub(crate) mod run;
 mod subscriber;
 mod trace;
 mod viewers;
+mod wait;

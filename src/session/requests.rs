@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::messages;
-use super::subscriber;
+use super::{subscriber, wait};
 use crate::app::select::select;
 use crate::app::{App, InstanceId, Role};
 use crate::control::outbox::Outbox;
@@ -48,13 +48,22 @@ impl fmt::Debug for Control {
 
 /// The clients that wait for an answer of the supervisor, or get a stream.
 pub(crate) struct Requests {
-    waiting: HashMap<RequestId, Outbox>,
+    waiting: HashMap<RequestId, (Outbox, FailureForm)>,
     streams: HashMap<ClientId, Stream>,
     /// How many streams there may be.
     max_streams: usize,
     pub(super) procfile: PathBuf,
     reread: Reread,
     pump: PumpHandle,
+}
+
+/// How a client is told what has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailureForm {
+    /// By the reasons.
+    Reasons,
+    /// By the reasons and the last lines of output (`pm wait`).
+    WithOutput,
 }
 
 /// What a client gets for as long as it is connected.
@@ -124,6 +133,7 @@ impl Requests {
             id: client.0,
             patterns: names,
             history: lines,
+            output_alone: false,
             follows: follow,
             send: subscriber::whole_lines(outbox),
         };
@@ -132,9 +142,14 @@ impl Requests {
     }
 
     /// Keeps the way back to a client whose request the supervisor answers.
-    pub(super) fn wait_for_reply(&mut self, client: ClientId, outbox: Outbox) -> RequestId {
+    pub(super) fn wait_for_reply(
+        &mut self,
+        client: ClientId,
+        outbox: Outbox,
+        form: FailureForm,
+    ) -> RequestId {
         let id = RequestId(client.0);
-        self.waiting.insert(id, outbox);
+        self.waiting.insert(id, (outbox, form));
         id
     }
 
@@ -149,13 +164,17 @@ impl Requests {
 
     /// Passes a reply on.
     pub(crate) fn answer(&mut self, id: RequestId, reply: Reply, app: &App) {
-        let Some(outbox) = self.waiting.remove(&id) else { return };
+        let Some((outbox, form)) = self.waiting.remove(&id) else { return };
         outbox.respond(match reply {
             Reply::Done => Response::Done,
+            Reply::Failed(failures) if form == FailureForm::WithOutput => {
+                return wait::tell_failure(&failures, app, (id.0, outbox), &self.pump);
+            }
             Reply::Failed(failures) => {
                 let one = |(id, failure): (InstanceId, Failure)| InstanceFailure {
                     name: app.name_of(id),
                     why: why(&failure),
+                    code: None,
                 };
                 Response::Failed { failures: failures.into_iter().map(one).collect() }
             }
@@ -232,6 +251,10 @@ fn why(failure: &Failure) -> String {
         Failure::NotRunning => "does not run".to_owned(),
         Failure::NoPort => "would get a port over 65535".to_owned(),
         Failure::Overruled => "a later request wanted something else".to_owned(),
-        Failure::SessionEnds => "the session ends".to_owned(),
+        Failure::SessionEnds | Failure::EndedWith { .. } => "the session ends".to_owned(),
+        Failure::Failed(exit) | Failure::EndedBefore(exit) => exit.to_string(),
+        Failure::NotReady => "it was not ready in time".to_owned(),
+        Failure::Stopped | Failure::Gone => "it was stopped".to_owned(),
+        Failure::Blocked { .. } | Failure::Held { .. } => "it is not started".to_owned(),
     }
 }

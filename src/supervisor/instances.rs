@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::event::Group;
 use super::memory::MemoryWatch;
-use super::state::{Goal, Stage, State};
+use super::state::{Cause, Goal, Stage, State};
 use crate::app::{App, InstanceId, Moment};
 
 /// One instance: what is wanted of it, and what it does.
@@ -40,6 +40,8 @@ pub(super) struct Proc {
     /// Its program was asked to end, the rest of its group not yet.
     pub(super) rest_waits: bool,
     pub(super) group: Group,
+    /// Why its last run ended, where that was for good.
+    pub(super) cause: Cause,
     /// What is known of its memory.
     pub(super) watch: MemoryWatch,
     /// What was told of its waiting for its turn.
@@ -75,6 +77,7 @@ impl Proc {
             grace: None,
             rest_waits: false,
             group: Group::Gone,
+            cause: Cause::Itself,
             watch: MemoryWatch::default(),
             told: Told::Nothing,
         }
@@ -168,10 +171,10 @@ impl Kind {
             Self::Begun => matches!(state, State::Up { .. }) || Self::Succeeded.is_of(proc),
             Self::Serving => matches!(state, State::Up { unready: None, .. }),
             Self::Succeeded => {
-                goal == Goal::Run && matches!(state, State::Ended(exit) if exit.is_success())
+                goal == Goal::Run && matches!(state, State::Ended(exit) if !proc.crashed(exit))
             }
             Self::Failed => {
-                goal == Goal::Run && matches!(state, State::Ended(exit) if !exit.is_success())
+                goal == Goal::Run && matches!(state, State::Ended(exit) if proc.crashed(exit))
             }
             Self::Stopped => goal == Goal::Stop,
         }

@@ -18,6 +18,7 @@ mod state;
 mod status;
 mod stop;
 pub(crate) mod trace;
+mod wait;
 
 #[cfg(test)]
 mod sim;
@@ -41,6 +42,7 @@ use pending::PendingRequest;
 pub use request::{Failure, Reply, Request, RequestId, WaitMode};
 use state::{Cause, Goal, Outcome, Phase, Stage, State};
 pub use status::{Doing, Status};
+pub use wait::Until;
 
 /// How long the output and the group of an ended leader may stay open: a grandchild that keeps a
 /// pipe open delays its parent's end by at most this.

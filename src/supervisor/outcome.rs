@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event::{Action, Culprit, Next, Note, Why};
-use super::instances::Kind;
+use super::instances::{Kind, Proc};
 use super::state::{Cause, Goal, Outcome, Phase, State};
 use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Supervisor};
 use crate::app::{Exit, ExitOn, Restart, Role};
@@ -58,7 +58,9 @@ impl Supervisor {
     }
 
     pub(super) fn end_for_good(&mut self, id: InstanceId, outcome: Outcome) {
-        self.proc(id).state = State::Ended(outcome.exit);
+        let proc = self.proc(id);
+        proc.state = State::Ended(outcome.exit);
+        proc.cause = outcome.cause;
     }
 
     fn next_after(&mut self, id: InstanceId, outcome: Outcome) -> Next {
@@ -76,7 +78,8 @@ impl Supervisor {
             return Next::Nothing;
         }
         let proc = self.proc(id);
-        if uptime >= BACKOFF_RESET {
+        // One that has had its time to become ready has not run well for as long.
+        if uptime >= BACKOFF_RESET && cause != Cause::NotReady {
             proc.crashes = 0;
             proc.streak = 0;
         }
@@ -153,6 +156,14 @@ impl Supervisor {
         let Outcome { exit, uptime, .. } = outcome;
         let restarts = self.procs.get(id).map_or(0, |proc| proc.restarts);
         Culprit { instance: id, exit, uptime, restarts, at: now }
+    }
+}
+
+impl Proc {
+    /// Returns whether the last run of one that has ended for good was a crash. One that was not ready in time may end
+    /// well when it is asked to.
+    pub(super) fn crashed(&self, exit: Exit) -> bool {
+        Outcome { exit, uptime: Duration::ZERO, cause: self.cause }.is_crash()
     }
 }
 

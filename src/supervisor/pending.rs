@@ -1,6 +1,6 @@
 //! Requests that have no answer yet, and the conditions that they wait for.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::task::Poll;
 
 use super::Supervisor;
@@ -8,20 +8,23 @@ use super::event::Action;
 use super::needs::Standing;
 use super::request::{Failure, Reply, Request, RequestId};
 use super::state::{Goal, Phase, State};
+use super::wait::{self, Until};
 use crate::app::{Exit, InstanceId};
 
 /// A request that has no answer yet.
 #[derive(Clone, Debug)]
 pub(super) struct PendingRequest {
     pub(super) id: RequestId,
-    pub(super) conditions: BTreeMap<InstanceId, Condition>,
+    pub(super) conditions: BTreeSet<(InstanceId, Condition)>,
     pub(super) failures: Vec<(InstanceId, Failure)>,
     /// It is answered when the session is over.
     pub(super) until_over: bool,
+    /// It is answered as soon as anything has failed.
+    pub(super) until_failure: bool,
 }
 
 /// What must become true of an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Condition {
     /// It is up, and is to stay so.
     Up,
@@ -29,16 +32,53 @@ pub(super) enum Condition {
     Down,
     /// It is forgotten.
     Gone,
+    /// It is as somebody waits for it.
+    Reached(Until),
 }
 
 impl PendingRequest {
     pub(super) fn new(id: RequestId) -> Self {
-        Self { id, conditions: BTreeMap::new(), failures: Vec::new(), until_over: false }
+        let (conditions, failures) = (BTreeSet::new(), Vec::new());
+        Self { id, conditions, failures, until_over: false, until_failure: false }
+    }
+
+    /// Adds a condition, in place of an earlier one on the same instance.
+    pub(super) fn expect(&mut self, id: InstanceId, condition: Condition) {
+        self.take(id);
+        self.conditions.insert((id, condition));
+    }
+
+    /// Waits for all of these.
+    pub(super) fn wait_for(&mut self, targets: Vec<(InstanceId, Until)>) {
+        self.until_failure = true;
+        let conditions = targets.into_iter().map(|(id, until)| (id, Condition::Reached(until)));
+        self.conditions.extend(conditions);
+    }
+
+    /// Returns whom it concerns.
+    pub(super) fn ids(&self) -> Vec<InstanceId> {
+        let mut ids: Vec<_> = self.conditions.iter().map(|(id, _)| *id).collect();
+        ids.dedup();
+        ids
+    }
+
+    /// Removes and returns the conditions on an instance.
+    fn take(&mut self, id: InstanceId) -> Vec<Condition> {
+        let first = Condition::Up;
+        let of_id = self.conditions.range((id, first)..).take_while(|(of, _)| *of == id);
+        let taken: Vec<_> = of_id.map(|(_, condition)| *condition).collect();
+        for condition in &taken {
+            self.conditions.remove(&(id, *condition));
+        }
+        taken
     }
 
     pub(super) fn reply(&mut self) -> Reply {
         let mut failures = std::mem::take(&mut self.failures);
         failures.sort_by_key(|(id, _)| *id);
+        if self.until_failure {
+            wait::condense(&mut failures);
+        }
         if failures.is_empty() { Reply::Done } else { Reply::Failed(failures) }
     }
 
@@ -56,6 +96,8 @@ impl PendingRequest {
                 }));
             }
             Request::Reload { app, .. } => self.failures.extend(app.instances().take(1).map(no)),
+            // What is so already, and what will be stopped, is as it was asked for.
+            Request::Wait(targets) => self.wait_for(targets),
             Request::Quit => self.until_over = true,
         }
     }
@@ -65,7 +107,12 @@ impl Supervisor {
     /// Tells every pending request that its condition on an instance cannot become true.
     pub(super) fn fail_pending(&mut self, id: InstanceId, failure: &Failure) {
         for pending in &mut self.pending_requests {
-            if pending.conditions.remove(&id).is_some() {
+            let stopped = Condition::Reached(Until::Stopped);
+            let taken = pending.take(id);
+            if taken.contains(&stopped) && *failure != Failure::Lost {
+                pending.conditions.insert((id, stopped));
+            }
+            if taken.iter().any(|condition| *condition != stopped || *failure == Failure::Lost) {
                 pending.failures.push((id, failure.clone()));
             }
         }
@@ -75,24 +122,24 @@ impl Supervisor {
     /// session has begun just now: that concerns all.
     pub(super) fn answer(&mut self, began_to_end: bool) {
         let changed = self.procs.take_changed();
+        // A release holds all others back.
+        let concerns_all =
+            began_to_end || changed.iter().any(|id| self.releases.contains(&id.process_type));
         let mut requests = std::mem::take(&mut self.pending_requests);
         requests.retain_mut(|pending| {
-            let all = if began_to_end {
-                pending.conditions.keys().copied().collect()
-            } else {
-                Vec::new()
-            };
-            for id in if began_to_end { &all } else { &changed } {
-                let Some(condition) = pending.conditions.get(id) else { continue };
-                match self.check(*id, *condition) {
-                    Poll::Pending => continue,
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(failure)) => pending.failures.push((*id, failure)),
+            let all = if concerns_all { pending.ids() } else { Vec::new() };
+            for id in if concerns_all { &all } else { &changed } {
+                for condition in pending.take(*id) {
+                    match self.check(*id, condition) {
+                        Poll::Pending => drop(pending.conditions.insert((*id, condition))),
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(failure)) => pending.failures.push((*id, failure)),
+                    }
                 }
-                pending.conditions.remove(id);
             }
-            let waits =
-                !pending.conditions.is_empty() || pending.until_over && self.phase != Phase::Over;
+            let has_failed = pending.until_failure && !pending.failures.is_empty();
+            let waits = !has_failed && !pending.conditions.is_empty()
+                || pending.until_over && self.phase != Phase::Over;
             if !waits {
                 self.out.push(Action::Reply(pending.id, pending.reply()));
             }
@@ -115,6 +162,7 @@ impl Supervisor {
         let ends = self.phase != Phase::Running;
         let proc = self.procs.get(id);
         match (condition, proc) {
+            (Condition::Reached(until), _) => self.reached(id, until),
             (Condition::Gone, None) => TRUE,
             (Condition::Up | Condition::Down, None) => never(Failure::Overruled),
             (Condition::Up, Some(_)) if ends => never(Failure::SessionEnds),

@@ -10,6 +10,7 @@ use super::event::Action;
 use super::instances::Proc;
 use super::pending::{Condition, PendingRequest};
 use super::state::{Goal, Phase, State};
+use super::wait::Until;
 use super::{Moment, Supervisor};
 use crate::app::{App, Exit, InstanceId, ProcessType, Reach, Signal};
 
@@ -46,6 +47,8 @@ pub enum Request {
         /// Positions of types that are no more.
         gone: Vec<u16>,
     },
+    /// Nothing, but to be told when these are so. It fails as soon as one of them never will be.
+    Wait(Vec<(InstanceId, Until)>),
     /// End the session.
     Quit,
 }
@@ -76,6 +79,69 @@ pub enum Failure {
     Overruled,
     /// The session ends.
     SessionEnds,
+    /// The session ends, since this one has ended.
+    EndedWith {
+        /// Who.
+        by: InstanceId,
+        /// How.
+        exit: Exit,
+    },
+    /// It has failed for good.
+    Failed(Exit),
+    /// It has failed for good, since it was not ready in time.
+    NotReady,
+    /// It has ended well, before it was what it should become.
+    EndedBefore(Exit),
+    /// It was stopped by request.
+    Stopped,
+    /// It was scaled away.
+    Gone,
+    /// It is not started: what it depends on has ended for good.
+    Blocked {
+        /// Who.
+        by: InstanceId,
+        /// How.
+        exit: Exit,
+    },
+    /// It is not started: what comes before it was stopped, or will not be started either.
+    Held {
+        /// Who.
+        by: InstanceId,
+    },
+}
+
+impl Failure {
+    /// Returns who is to blame that an instance failed.
+    pub fn culprit(&self, id: InstanceId) -> InstanceId {
+        match self {
+            Self::EndedWith { by, .. } | Self::Blocked { by, .. } | Self::Held { by } => *by,
+            Self::NotStarted(_)
+            | Self::Ended(_)
+            | Self::Lost
+            | Self::NotRunning
+            | Self::NoPort
+            | Self::Overruled
+            | Self::SessionEnds
+            | Self::Failed(_)
+            | Self::NotReady
+            | Self::EndedBefore(_)
+            | Self::Stopped
+            | Self::Gone => id,
+        }
+    }
+
+    /// Returns the exit code of what has failed, as `pm start` would end with it.
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::EndedWith { exit, .. } | Self::Failed(exit) | Self::Blocked { exit, .. } => {
+                match exit.code() {
+                    0 => 1,
+                    code => code,
+                }
+            }
+            _ => 1, // Nothing has exited.
+        }
+    }
 }
 
 impl Supervisor {
@@ -106,7 +172,7 @@ impl Supervisor {
         }
         match wait {
             WaitMode::UntilDone => {
-                self.procs.look_again_at(pending.conditions.keys());
+                self.procs.look_again_at(&pending.ids());
                 self.pending_requests.push(pending);
             }
             WaitMode::Never => {
@@ -147,6 +213,7 @@ impl Supervisor {
                 }
             }
             Request::Reload { app, gone } => self.reload(app, &gone, pending),
+            Request::Wait(targets) => pending.wait_for(targets),
             Request::Quit => {
                 pending.until_over = true;
                 self.quit(now);
@@ -163,7 +230,7 @@ impl Supervisor {
         for id in ids {
             if self.procs.get(id).is_some() {
                 let condition = want(self, id);
-                pending.conditions.insert(id, condition);
+                pending.expect(id, condition);
             } else {
                 pending.failures.push((id, Failure::Overruled));
             }
@@ -236,7 +303,7 @@ impl Supervisor {
         for id in all {
             if id.number > count {
                 self.proc(id).goal = Goal::Leave;
-                pending.conditions.insert(id, Condition::Gone);
+                pending.expect(id, Condition::Gone);
             }
         }
         for id in (1..=count).map(of_number) {
@@ -245,12 +312,12 @@ impl Supervisor {
                 Some(Goal::Run | Goal::Renew | Goal::Stop) => {}
                 Some(Goal::Leave) => {
                     let condition = self.want_running(id);
-                    pending.conditions.insert(id, condition);
+                    pending.expect(id, condition);
                 }
                 None => {
                     let seq = self.left.remove(&id).unwrap_or(0);
                     self.procs.insert(id, Proc { by_request: true, ..Proc::new(seq) });
-                    pending.conditions.insert(id, Condition::Up);
+                    pending.expect(id, Condition::Up);
                 }
             }
         }
@@ -270,12 +337,12 @@ impl Supervisor {
             };
             if is_gone {
                 self.proc(id).goal = Goal::Leave;
-                pending.conditions.insert(id, Condition::Gone);
+                pending.expect(id, Condition::Gone);
             } else if is_other.is_some_and(|born| !same_life(&born, &self.app, id))
                 && matches!(self.proc(id).goal, Goal::Run | Goal::Renew)
             {
                 let condition = self.want_renewed(id);
-                pending.conditions.insert(id, condition);
+                pending.expect(id, condition);
             }
         }
         for at in known..self.app.types.len() {

@@ -129,6 +129,10 @@ fn request_of(request: &Request, app: &App) -> String {
         }
         Request::Signal(ids, signal) => format!("{signal}{}", names(ids)),
         Request::Reload { .. } => "reload".to_owned(),
+        Request::Wait(targets) => {
+            let one = |(id, until): &(InstanceId, _)| format!(" {}:{until:?}", app.name_of(*id));
+            format!("wait{}", targets.iter().map(one).collect::<String>())
+        }
         Request::Quit => "quit".to_owned(),
     }
 }

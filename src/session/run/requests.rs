@@ -10,7 +10,8 @@ use crate::control::proto::{Request, Response, Targets};
 use crate::control::server::ClientId;
 use crate::os::pty::Size;
 use crate::session::report;
-use crate::session::requests::{all_but_release, select_instances, select_types};
+use crate::session::requests::{FailureForm, all_but_release, select_instances, select_types};
+use crate::session::wait;
 use crate::supervisor::{self, Event, Supervisor, WaitMode};
 
 impl SessionLoop {
@@ -24,6 +25,7 @@ impl SessionLoop {
     ) {
         use supervisor::Request as Ask;
         let mut grace = None;
+        let mut form = FailureForm::Reasons;
         let (asked, wait) = match request {
             Request::Status => {
                 let report =
@@ -57,11 +59,15 @@ impl SessionLoop {
                 (select_instances(&names, core).map(|ids| Ask::Signal(ids, Signal(signal))), true)
             }
             Request::Reload { wait } => (self.reload(&outbox, core), wait),
+            Request::Wait { targets } => {
+                form = FailureForm::WithOutput;
+                (wait::select_targets(&targets, core).map(Ask::Wait), true)
+            }
             Request::Quit { wait } => (Ok(Ask::Quit), wait),
         };
         match asked {
             Ok(request) => {
-                let id = self.requests.wait_for_reply(client, outbox);
+                let id = self.requests.wait_for_reply(client, outbox, form);
                 let wait = if wait { WaitMode::UntilDone } else { WaitMode::Never };
                 self.queue.push_back(Event::Requested { id, request, wait, grace });
             }

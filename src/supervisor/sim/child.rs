@@ -7,6 +7,8 @@ use crate::app::{Exit, Policy, Restart, Role};
 pub(in crate::supervisor) enum FakeChild {
     /// Runs until it is asked to stop.
     Forever,
+    /// Runs until it is asked to stop, and exits with 0 then.
+    Polite,
     /// Ends only when killed.
     Deaf,
     /// Does not even end when killed.
@@ -59,6 +61,7 @@ impl FakeChild {
             | Self::LeavesJob(after, exit)
             | Self::LeavesDeafJob(after, exit) => Some((after, exit)),
             Self::Forever
+            | Self::Polite
             | Self::Deaf
             | Self::Immortal
             | Self::Missing

@@ -386,7 +386,11 @@ impl World {
             self.soon(delay, Happening::GroupEnds(run));
         }
         if let Some(delay) = leader_ends.filter(|_| leader.is_none()) {
-            self.soon(delay, Happening::LeaderEnds(run, Exit::Signal(signal)));
+            let exit = match child {
+                FakeChild::Polite if polite => Exit::Code(0),
+                _ => Exit::Signal(signal), // No other handles it.
+            };
+            self.soon(delay, Happening::LeaderEnds(run, exit));
         }
         if let Some(delay) = job_ends {
             self.soon(delay, Happening::JobEnds(run));

@@ -13,4 +13,5 @@ mod shutdown;
 mod starts;
 mod stop;
 mod storm;
+mod wait;
 mod wishes;

@@ -270,6 +270,21 @@ fn one_that_is_not_ready_in_time_crashes_and_is_started_again() {
 }
 
 #[test]
+fn one_that_is_never_ready_is_given_up_after_its_restarts() {
+    let policy = Policy { max_restarts: 2, ..on_failure() };
+    let mut w = World::new(ExitOn::Failure, vec![row("db", with_ready(policy), FakeChild::Polite)]);
+    assert_eq!(w.run(1_000_000), Some(1), "not 0, although it stops well");
+    assert_eq!(
+        w.lines(&["exited"]),
+        [
+            "60001 db.1 exited with code 0; again in 500ms (1/2)",
+            "120502 db.1 exited with code 0; again in 1s (2/2)",
+            "181503 db.1 exited with code 0; gave up at 3",
+        ]
+    );
+}
+
+#[test]
 fn more_time_that_was_asked_for_moves_the_limit() {
     let mut w =
         World::new(ExitOn::Failure, vec![row("db", with_ready(on_failure()), FakeChild::Forever)]);

@@ -8,7 +8,7 @@ use crate::app::{Exit, ExitOn, InstanceId, RunId, Signal};
 use crate::long::cases;
 use crate::supervisor::sim::{FakeChild, TypeRow, World, always, never, on_failure, release, row};
 use crate::supervisor::{
-    Action, Doing, Event, Failure, Group, Reply, Request, RequestId, WaitMode,
+    Action, Doing, Event, Failure, Group, Reply, Request, RequestId, Until, WaitMode,
 };
 
 const FOREVER: u64 = 1_000_000_000;
@@ -253,10 +253,15 @@ fn some(ids: &[InstanceId], random: &mut Random) -> Vec<InstanceId> {
     ids.iter().filter(|_| random.below(2) == 0).copied().collect()
 }
 
+fn some_goals(ids: &[InstanceId], random: &mut Random) -> Vec<(InstanceId, Until)> {
+    let all = [Until::Started, Until::Ready, Until::Done, Until::Settled, Until::Stopped];
+    some(ids, random).into_iter().map(|id| (id, pick(random, &all))).collect()
+}
+
 fn a_request(random: &mut Random, w: &World) -> Request {
     let ids: Vec<_> = w.sup.instances().collect();
     let types = u64::try_from(w.sup.app().types.len()).unwrap();
-    match random.below(8) {
+    match random.below(10) {
         0 => Request::Start(some(&ids, random)),
         1 => Request::Stop(some(&ids, random)),
         2 | 3 => Request::Restart(some(&ids, random)),
@@ -265,6 +270,7 @@ fn a_request(random: &mut Random, w: &World) -> Request {
             Request::Scale(vec![(at, u16::try_from(random.below(5)).unwrap())])
         }
         6 => Request::Signal(some(&ids, random), Signal::USR1),
+        7 | 8 => Request::Wait(some_goals(&ids, random)),
         _ => {
             let mut app = (**w.sup.app()).clone();
             let at = usize::try_from(random.below(types)).unwrap();
@@ -289,6 +295,8 @@ fn every_verb_in_every_state_is_answered_and_the_session_still_ends() {
             Request::Scale(vec![(0, 0)]),
             Request::Signal(ids.clone(), Signal::USR2),
             Request::Reload { app, gone: vec![1] },
+            Request::Wait(ids.iter().map(|id| (*id, Until::Stopped)).collect()),
+            Request::Wait(ids.iter().map(|id| (*id, Until::Done)).collect()),
             Request::Quit,
         ];
         for first in &verbs {

@@ -44,6 +44,7 @@ fn names_choose_instances(request: &Request) {
         }
         Request::Signal { names, .. } | Request::Logs(LogQuery { names, .. }) => names.clone(),
         Request::Attach { name, .. } => vec![name.clone()],
+        Request::Wait { targets } => targets.iter().map(|target| target.name.clone()).collect(),
         Request::Scale { counts, .. } => counts.iter().map(|(name, _)| name.clone()).collect(),
         Request::Status | Request::Reload { .. } | Request::Quit { .. } => return,
     };
