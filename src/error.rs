@@ -212,6 +212,12 @@ pub enum Error {
         /// Who was waited for.
         waiting: Vec<String>,
     },
+    /// What was waited for was not so when the time was over.
+    #[error("{late}")]
+    NotInTime {
+        /// Who was not so.
+        late: String,
+    },
     /// A session does not answer, or not as it should.
     #[error("cannot talk to session {session}")]
     Session {
@@ -233,6 +239,16 @@ pub enum Error {
     NotLaunched {
         /// The log.
         path: PathBuf,
+    },
+    /// The session of `pm start --daemon --wait` did not become ready, and was ended.
+    #[error("{reason}; the session was stopped, its log is `{}`", log.display())]
+    NotStarted {
+        /// Why.
+        reason: String,
+        /// The log.
+        log: PathBuf,
+        /// Its exit code.
+        code: u8,
     },
     /// `pm signal` was given no signal.
     #[error("`{text}` is not a signal")]
@@ -322,6 +338,9 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage { .. } => 2,
+            // As timeout(1).
+            Self::NotInTime { .. } => 124,
+            Self::NotStarted { code, .. } => *code,
             Self::CommandNotFound { .. } => 127,
             Self::CommandNotExecutable { .. } => 126,
             // As for a filter that dies of SIGPIPE.

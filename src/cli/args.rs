@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "a flattened group says what it is at its type")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -12,6 +13,7 @@ use super::export::args::{self as export, ExportArgs};
 use super::flags::{Files, Flags, Layout, Output, Readiness, Resources, Session};
 use super::manual::args::ManArgs;
 use super::yes_or_no::YesOrNo;
+use crate::config::value::seconds;
 
 /// Run a Procfile application
 ///
@@ -70,6 +72,11 @@ pub enum Command {
     Scale(client::ScaleArgs),
     /// Send a signal to instances of the running session
     Signal(client::SignalArgs),
+    /// Wait until instances of the running session are ready, done, started or stopped
+    ///
+    /// Fails as soon as one never will be, with the cause and its last 10 lines of output. Where no session runs yet, it is
+    /// waited for up to 5 seconds.
+    Wait(client::UntilArgs),
     /// Show recent output of the running session
     Logs(client::LogsArgs),
     /// Connect the keyboard to the terminal of one instance; Ctrl-] detaches
@@ -116,6 +123,11 @@ pub struct StartArgs {
     /// With `--daemon`: append the output to this file [default: pm.log in the root]
     #[arg(long, value_name = "FILE", env = "PM_LOG_FILE")]
     pub log: Option<PathBuf>,
+    /// With `--daemon`: return when all is ready, up or done; else stop the session and fail
+    ///
+    /// Exits with the code of the instance that failed, or with 124 after SECONDS [default: as long as it takes].
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, num_args = 0..=1, require_equals = true)]
+    pub wait: Option<Option<Duration>>,
     /// Start a second session even if one already runs some of these types
     #[arg(long, env = "PM_ANOTHER", value_parser = YesOrNo)]
     pub another: bool,

@@ -4,16 +4,26 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::StartArgs;
+use super::client::find::{self, SessionInfo};
+use super::client::until::{self, Outcome};
 use super::sources::Sources;
 use super::{answer, diagnostics, leading_options};
-use crate::control::socket_paths;
+use crate::control::client;
+use crate::control::proto::Request;
+use crate::control::socket_paths::{self, Endpoint};
 use crate::error::Error;
-use crate::os::daemon::{self, Launched};
+use crate::os::clock;
+use crate::os::daemon::{self, Launch, Launched};
 
 /// Where the output goes that nobody sees, in the application's root.
 const LOG: &str = "pm.log";
+/// By these the lines of a log are known that say why a session ended.
+const VERDICTS: [&str; 2] = ["!! ended by ", "\"event\":\"verdict\""];
+/// So many lines of the log are shown where nothing else is known.
+const LAST_LINES: usize = 10;
 
 /// Starts the session in the background, and returns when it can be asked. The files were read without an
 /// error by then.
@@ -45,18 +55,91 @@ pub(crate) fn start(
     }
     let launch = |source| Error::Startup { what: "start a session in the background", source };
     let ours = log.try_clone().map_err(fail)?;
-    match daemon::launch(&arguments, &sources.cwd, ours).map_err(launch)? {
-        Launched::Runs(pid) => {
-            let text =
-                format!("session {pid} runs in the background; its log is {}\n", path.display());
+    let launched = daemon::launch(&arguments, &sources.cwd, ours).map_err(launch)?;
+    let mut log = SessionLog { path, file: log, before };
+    match launched {
+        Launched::Runs(session) => {
+            let pid = session.pid();
+            if let Some(limit) = args.wait {
+                until_started(session, (&folder, root), limit, &mut log, sources)?;
+            }
+            let log = log.path.display();
+            let text = format!("session {pid} runs in the background; its log is {log}\n");
             answer(text.as_bytes()).map(|()| 0)
         }
         Launched::Ended => {
-            let mut said = String::new();
-            // What it said is shown as far as it can be read.
-            let _ = log.seek(SeekFrom::Start(before)).and_then(|_| log.read_to_string(&mut said));
-            diagnostics::note(said.trim_end());
-            Err(Error::NotLaunched { path })
+            diagnostics::note(log.said().trim_end());
+            Err(Error::NotLaunched { path: log.path })
         }
     }
+}
+
+/// The log of a session, from its start on.
+#[derive(Debug)]
+struct SessionLog {
+    path: PathBuf,
+    file: File,
+    before: u64,
+}
+
+impl SessionLog {
+    /// Returns what the session has written, as far as it can be read.
+    fn said(&mut self) -> String {
+        let mut said = Vec::new();
+        let read = self.file.seek(SeekFrom::Start(self.before));
+        let _ = read.and_then(|_| self.file.read_to_end(&mut said));
+        String::from_utf8_lossy(&said).into_owned()
+    }
+}
+
+/// Waits until all of a session is ready, up or done. Where it never will be, or not in time, the session is ended, and
+/// its verdict shown.
+fn until_started(
+    session: Launch,
+    (folder, root): (&Path, &Path),
+    limit: Option<Duration>,
+    log: &mut SessionLog,
+    sources: &Sources,
+) -> Result<(), Error> {
+    let deadline = limit.and_then(|limit| clock::instant().checked_add(limit));
+    let sessions = socket_paths::sessions(folder, root).unwrap_or_default();
+    let is_it = |found: &Endpoint| u32::try_from(found.pid) == Ok(session.pid());
+    // It may have ended already, or ends before it answers: its exit code and its log say how.
+    let endpoint = sessions.into_iter().find(is_it);
+    let outcome = endpoint.as_ref().and_then(|endpoint| {
+        let report = find::report(endpoint).ok()?;
+        let info = SessionInfo { endpoint: endpoint.clone(), report };
+        until::until(&info, &[], deadline, sources).ok()
+    });
+    if let Some(Outcome::Reached) = outcome {
+        return Ok(());
+    }
+    if let Some(endpoint) = endpoint {
+        // One that has ended by now needs no word.
+        let _ = client::request(&endpoint.socket, Request::Quit { wait: false });
+    }
+    let fail = |source| Error::Startup { what: "wait for the session in the background", source };
+    let code = session.wait().map_err(fail)?;
+    if code == 0 && outcome.is_none() {
+        return Ok(());
+    }
+    let said = log.said();
+    let lines: Vec<_> = said.lines().collect();
+    let verdict = lines.iter().rposition(|line| VERDICTS.iter().any(|mark| line.contains(mark)));
+    let shown = match (verdict, &outcome) {
+        // The reason comes with the last lines of output.
+        (Some(at), Some(_)) => at,
+        (None, Some(_)) => lines.len(),
+        (_, None) => lines.len().saturating_sub(LAST_LINES),
+    };
+    lines[shown..].iter().for_each(|line| diagnostics::note(line));
+    let (reason, code) = match outcome {
+        Some(Outcome::TimedOut(late)) => (late, 124),
+        Some(Outcome::Never(failures, _)) if code != 0 => (failures.join("; "), code),
+        Some(Outcome::Never(failures, failed)) => (failures.join("; "), failed),
+        Some(Outcome::Reached) | None => (format!("it ended with code {code}"), code),
+    };
+    // Exit codes are one byte: what does not fit is no success.
+    let code = u8::try_from(code).unwrap_or(1);
+    Err(Error::NotStarted { reason, log: log.path.clone(), code })
 }

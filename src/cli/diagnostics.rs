@@ -36,6 +36,12 @@ pub(crate) fn note(text: &str) {
     line(text);
 }
 
+/// Shows output of instances.
+pub(crate) fn output(bytes: &[u8]) {
+    // As for any line: nobody is left to tell.
+    let _ = io::stderr().write_all(bytes);
+}
+
 /// Says why a command failed, with its causes and what to do.
 pub(crate) fn error(error: &Error) {
     line(harmless(&format!("error: {}", with_causes(error))));

@@ -142,6 +142,7 @@ fn dispatch(
         Command::Signal(args) => client::signal(args, sources),
         Command::Attach(args) => client::attach::attach(args, sources),
         Command::Logs(args) => client::logs::logs(args, sources),
+        Command::Wait(args) => client::until::wait(args, sources),
         Command::Reload(args) => client::reload(args, sources),
         Command::Quit(args) => client::quit(args, sources),
         Command::Completions(args) => answer(&completion::script(args.shell)).map(|()| 0),

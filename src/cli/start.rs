@@ -7,6 +7,7 @@ use clap::ArgMatches;
 
 use super::args::{StartArgs, Tool};
 use super::client::start::{self, StartTarget};
+use super::client::until;
 use super::layers::CliLayers;
 use super::refusal;
 use super::resolve::{self, Resolved, log_style};
@@ -28,8 +29,14 @@ pub(crate) fn start(
     matches: &ArgMatches,
     sources: &Sources,
 ) -> Result<i32, Error> {
+    if args.wait.is_some() && !args.daemon {
+        return Err(Error::Usage {
+            reason: "`--wait` is for a session in the background".to_owned(),
+            hint: "add `--daemon`, or use `pm wait` in another terminal".to_owned(),
+        });
+    }
     if let Some(code) = start::named_instances(args, matches, sources)? {
-        return Ok(code);
+        return until::after_start(code, args, matches, sources);
     }
     let mut said = Vec::new();
     let say = |warnings: &[Warning]| {
@@ -52,7 +59,9 @@ pub(crate) fn start(
                 }
                 start_lock
             }
-            StartTarget::Existing(code) => return Ok(code),
+            StartTarget::Existing(code) => {
+                return until::after_start(code, &args, matches, sources);
+            }
         },
     };
     let args = &args;

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::inherited;
 
@@ -17,12 +17,29 @@ const READY: &[u8] = b"1";
 const LONGEST_LINE: u64 = 64 << 10;
 
 /// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Launched {
-    /// It runs, as this process.
-    Runs(u32),
+    /// It runs.
+    Runs(Launch),
     /// It ended before anything was started.
     Ended,
+}
+
+/// A session in the background that was started here.
+#[derive(Debug)]
+pub(crate) struct Launch(Child);
+
+impl Launch {
+    /// Returns its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits for its end, and returns its exit code as a shell reports it.
+    pub(crate) fn wait(mut self) -> io::Result<i32> {
+        let status = self.0.wait()?;
+        Ok(status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1))
+    }
 }
 
 /// Starts pm with these arguments, the first of which is its name, and this log. Nothing else that is open here
@@ -48,7 +65,7 @@ pub(crate) fn launch(arguments: &[OsString], folder: &Path, log: File) -> io::Re
     drop(command);
     let mut word = [0; READY.len()];
     match reader.read_exact(&mut word) {
-        Ok(()) => Ok(Launched::Runs(child.id())),
+        Ok(()) => Ok(Launched::Runs(Launch(child))),
         Err(_) => child.wait().map(|_| Launched::Ended),
     }
 }

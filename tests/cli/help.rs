@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::sandbox::Sandbox;
 
 /// Every subcommand that a person sees; "" is pm itself.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "",
     "start",
     "run",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 17] = [
     "stop",
     "scale",
     "signal",
+    "wait",
     "logs",
     "attach",
     "reload",

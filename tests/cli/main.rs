@@ -42,4 +42,5 @@ mod start;
 mod stop;
 mod terminal;
 mod trace;
+mod wait;
 mod webpack;

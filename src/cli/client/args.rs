@@ -3,11 +3,13 @@
 #![expect(missing_docs, reason = "a flattened group says what it is at its type")]
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::config::value::{Color, seconds};
+use crate::control::proto::WaitGoal;
 
 /// Which session is meant.
 #[derive(Debug, Clone, Default, Args)]
@@ -32,6 +34,52 @@ pub struct WaitArgs {
     /// Give up after SECONDS [default: wait as long as it takes]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "no_wait")]
     pub wait: Option<Duration>,
+}
+
+/// What `pm wait` waits for: `web`, `web.2:ready`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitName {
+    /// A process type, an instance or a pattern.
+    pub name: String,
+    /// What it must be, where that was typed.
+    pub goal: Option<WaitGoal>,
+}
+
+impl FromStr for WaitName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, goal) = match text.rsplit_once(':') {
+            None => (text, None),
+            Some((name, word)) => {
+                use WaitGoal::{Done, Ready, Started, Stopped};
+                let goal =
+                    [Ready, Done, Started, Stopped].into_iter().find(|goal| goal.word() == word);
+                let wrong = || format!("`:{word}` is none of :ready, :done, :started and :stopped");
+                (name, Some(goal.ok_or_else(wrong)?))
+            }
+        };
+        if name.is_empty() {
+            return Err("it has no name before the colon".to_owned());
+        }
+        Ok(Self { name: name.to_owned(), goal })
+    }
+}
+
+/// `pm wait`
+#[derive(Debug, Args)]
+pub struct UntilArgs {
+    /// Process types, instances or patterns, with the state to wait for [default: all]
+    ///
+    /// `web:ready`, `db.1:started`, `migrate:done` or `worker:stopped`. Without a state, as in `depends-on`: done for a
+    /// type that runs once, ready for one that has `ready`, else started. Without a name: all are ready, up or done.
+    #[arg(value_name = "NAME[:STATE]")]
+    pub names: Vec<WaitName>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Give up after SECONDS, with exit code 124
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    pub timeout: Duration,
 }
 
 /// `pm status`

@@ -82,7 +82,7 @@ pub(super) fn all(target: &TargetArgs, sources: &Sources) -> Result<Vec<SessionI
 }
 
 /// Returns what a session does.
-pub(super) fn report(found: &Endpoint) -> Result<Report, Error> {
+pub(in crate::cli) fn report(found: &Endpoint) -> Result<Report, Error> {
     let fail = |source| Error::Session { session: found.pid, source };
     match client::request(&found.socket, Request::Status).map_err(fail)? {
         Response::Status(report) => Ok(*report),

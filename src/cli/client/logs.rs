@@ -75,7 +75,7 @@ fn shown(bytes: &[u8]) -> Result<Reader, Error> {
 }
 
 /// Makes lines of what comes in pieces.
-struct LogView {
+pub(super) struct LogView {
     renderer: TextRenderer,
     zone: TimeZone,
     types: Vec<String>,
@@ -90,11 +90,27 @@ struct LogView {
 
 impl LogView {
     fn new(args: &LogsArgs, sources: &Sources, report: Report) -> Self {
+        let color = log_style::color(args.color, sources);
+        let (has_prefix, has_time) = (!args.no_prefix, !args.no_timestamp);
+        Self::of(report, (color, has_prefix, has_time), sources, sources.stdout_is_terminal)
+    }
+
+    /// Makes one for stderr.
+    pub(super) fn beside_errors(sources: &Sources, report: Report) -> Self {
+        Self::of(report, (false, true, false), sources, sources.stderr_is_terminal)
+    }
+
+    fn of(
+        report: Report,
+        (color, prefix, has_time): (bool, bool, bool),
+        sources: &Sources,
+        is_terminal: bool,
+    ) -> Self {
         let longest = report.instances.iter().map(|instance| instance.name.len()).max();
         let mut renderer = TextRenderer::new(Look {
-            color: log_style::color(args.color, sources),
+            color,
             timestamp: None,
-            prefix: !args.no_prefix,
+            prefix,
             width: longest.unwrap_or(0).max(SYSTEM.len()),
         });
         let system = renderer.label(SYSTEM, None);
@@ -103,14 +119,14 @@ impl LogView {
             zone: os::zone::local(sources.var("TZ").is_some()),
             types: report.types,
             terminals: report.terminals,
-            is_terminal: sources.stdout_is_terminal,
+            is_terminal,
             speakers: HashMap::new(),
             system,
-            has_time: !args.no_timestamp,
+            has_time,
         }
     }
 
-    fn output(&mut self, name: &str, at: i64, bytes: &[u8]) -> Vec<u8> {
+    pub(super) fn output(&mut self, name: &str, at: i64, bytes: &[u8]) -> Vec<u8> {
         if let Ok(at) = Timestamp::from_millisecond(at)
             && self.has_time
         {
@@ -148,7 +164,7 @@ impl LogView {
     }
 
     /// Returns the unfinished lines.
-    fn end(&mut self) -> Vec<u8> {
+    pub(super) fn end(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         for (label, lines) in self.speakers.values_mut() {
             lines.end(|piece| self.renderer.put(*label, piece, &mut out));

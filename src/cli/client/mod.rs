@@ -6,6 +6,7 @@ pub(in crate::cli) mod find;
 pub(crate) mod logs;
 pub(in crate::cli) mod start;
 pub(crate) mod status;
+pub(in crate::cli) mod until;
 mod wait;
 
 use crate::app::Signal;

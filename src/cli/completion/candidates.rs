@@ -10,7 +10,7 @@ use clap_complete::engine::{
 use nix::sys::signal::Signal;
 
 use super::command_line::CommandLine;
-use crate::control::proto::{InstanceState, Report};
+use crate::control::proto::{InstanceState, Report, WaitGoal};
 use crate::export::FORMATS;
 
 /// One thing that an argument can be, and what is said about it.
@@ -34,11 +34,15 @@ const ARGUMENTS: &[(&[&str], &[&str], Offer)] = &[
     (&["start", "env", "check", "export"], &["memory-action"], memory_actions),
     (&["export"], &["format"], formats),
     (&["status", "restart", "stop", "signal", "logs"], &["names"], names),
+    (&["wait"], &["names"], goals),
     (&["attach"], &["name"], instances),
     (&["scale"], &["counts"], counts),
     (&["signal"], &["signal"], signals),
     (
-        &["status", "restart", "stop", "scale", "signal", "logs", "attach", "reload", "quit"],
+        &[
+            "status", "restart", "stop", "scale", "signal", "wait", "logs", "attach", "reload",
+            "quit",
+        ],
         &["session"],
         sessions,
     ),
@@ -174,6 +178,13 @@ fn names(typed: &CommandLine, current: &str) -> Vec<Word> {
     }
     words.extend(instances_of(&reports).map(described));
     words
+}
+
+/// The same; behind a colon, what can be waited for.
+fn goals(typed: &CommandLine, current: &str) -> Vec<Word> {
+    let Some((name, _)) = current.split_once(':') else { return names(typed, current) };
+    let goals = [WaitGoal::Ready, WaitGoal::Done, WaitGoal::Started, WaitGoal::Stopped];
+    goals.into_iter().map(|goal| (format!("{name}:{}", goal.word()), None)).collect()
 }
 
 fn instances(typed: &CommandLine, _current: &str) -> Vec<Word> {

@@ -26,6 +26,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("pm-logs", include_str!("logs.roff")),
     ("pm-attach", include_str!("attach.roff")),
     ("pm-scale", include_str!("scale.roff")),
+    ("pm-wait", include_str!("wait.roff")),
 ];
 
 /// One page.
