@@ -59,7 +59,7 @@ pub(crate) struct Service<'a> {
     /// Other programs connect to it: it is called `web`, or its command names PORT.
     pub(crate) listens: bool,
     /// Where it stands in the Procfile.
-    position: u16,
+    pub(super) position: u16,
 }
 
 /// A variable and its value.
@@ -419,6 +419,6 @@ fn merge(all: &mut Value, own: Value) {
     }
 }
 
-fn whole_seconds(time: Duration) -> u64 {
+pub(crate) fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }

@@ -8,11 +8,13 @@ mod context;
 mod error;
 pub(crate) mod formats;
 mod names;
+mod needs;
 pub mod notices;
 mod options;
 pub mod overrides;
 mod quote;
 mod templates;
+mod unsaid;
 pub mod verify;
 pub mod write;
 

@@ -23,6 +23,7 @@ pub fn notices(
     mut owners: impl Iterator<Item = Owner>,
 ) -> Vec<String> {
     let mut notices = left_out(format, app);
+    notices.extend(super::unsaid::notices(format, app));
     match format.runs {
         Runs::Containers { without_image } => {
             let builds = format.name == super::formats::compose::FORMAT.name
@@ -79,7 +80,9 @@ fn left_out(format: &Format, app: &App) -> Vec<String> {
     if left_out(Feature::StopTimeout) && wanted(|policy, default| policy.grace != default.grace) {
         notices.push(format!("the timeout is left out: {name} has its own"));
     }
-    if left_out(Feature::Restart) && wanted(|policy, default| policy.restart != default.restart) {
+    if left_out(Feature::Restart)
+        && wanted(|policy, default| policy.restart != default.restart && policy.role != Role::Once)
+    {
         notices.push(format!("the restart policy is left out: {name} has its own"));
     }
     notices

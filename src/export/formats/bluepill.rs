@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Feature, Format, Runs, script};
+use super::{Can, Feature, Format, Runs, script};
 use crate::app::shell::short_name;
 use crate::export::context::{Export, Instance};
 use crate::export::quote::{config, sh};
@@ -19,6 +19,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Release, Feature::Restart],
+    asks: Can { once: false, ..Can::SCRIPT },
     checkers: &[Checker {
         program: "ruby",
         arguments: &["-c"],
@@ -42,7 +43,8 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
 
 fn process(export: &Export<'_>, instance: &Instance<'_>) -> Value {
     let service = instance.service;
-    let command = script::behind_env_file(export, service, &service.for_one_process());
+    let command = export.behind_waits(service, &service.for_one_process());
+    let command = script::behind_env_file(export, service, &command);
     let inline = export.inline(service).iter().map(|v| (v.name.as_str(), v.value.as_str()));
     let environment: Vec<Value> = inline
         .chain([("PORT", &*instance.port), ("PS", &*instance.name)])

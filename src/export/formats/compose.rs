@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Feature, Format, Runs, container};
-use crate::app::Restart;
+use super::{Can, Feature, Format, Runs, container};
 use crate::app::shell::is_name;
+use crate::app::{Milestone, Restart};
 use crate::export::context::{Export, Service};
 use crate::export::quote::markup;
 use crate::export::verify::{Checker, Select};
@@ -21,6 +21,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Restart],
+    asks: Can { readiness: true, starts: true, ends: true, restarts_with: true, ..Can::SCRIPT },
     checkers: &[
         Checker {
             program: "docker-compose",
@@ -51,7 +52,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
         "image": markup::json(&container::image(export)),
         "build": (export.options.image == Image::Build).then(|| markup::dollar_json(&export.root)),
         "release": release.map(|(_, name)| markup::json(name)),
-        "services": types.iter().map(|(one, name)| context(export, one, name)).collect::<Vec<_>>(),
+        "services": types.iter().map(|(one, name)| context(export, one, name, &types)).collect::<Vec<_>>(),
     });
     let holds_values = types.iter().any(|(service, _)| !export.inline(service).is_empty());
     files.push(export.render("compose.yaml.j2", "compose.yaml", own)?.private_if(holds_values));
@@ -70,7 +71,35 @@ fn service_name(app: &str, name: &str) -> String {
     if name.starts_with("x-") { format!("{app}-{name}") } else { name.to_owned() }
 }
 
-fn context(export: &Export<'_>, service: &Service<'_>, name: &str) -> Value {
+/// Returns what a service depends on, the types of one name as one.
+fn needs(
+    export: &Export<'_>,
+    service: &Service<'_>,
+    types: &[(&Service<'_>, String)],
+) -> Vec<Value> {
+    let needs = export.needs_of(service);
+    let mut out = Vec::new();
+    for (one, name) in types {
+        let milestones =
+            needs.iter().filter(|need| need.service.name == one.name).map(|need| need.milestone);
+        let Some(milestone) = milestones.max() else { continue };
+        let condition = match milestone {
+            Milestone::Done => "service_completed_successfully",
+            Milestone::Ready if container::check(export, one).is_some() => "service_healthy",
+            Milestone::Ready | Milestone::Started => "service_started",
+        };
+        let restart = service.follows_restarts();
+        out.push(json!({ "name": markup::json(name), "condition": condition, "restart": restart }));
+    }
+    out
+}
+
+fn context(
+    export: &Export<'_>,
+    service: &Service<'_>,
+    name: &str,
+    types: &[(&Service<'_>, String)],
+) -> Value {
     let port = service.port().to_string();
     let inline = export.inline(service).iter().map(|v| (v.name.as_str(), v.value.as_str()));
     let environment: Vec<Value> = inline
@@ -82,6 +111,10 @@ fn context(export: &Export<'_>, service: &Service<'_>, name: &str) -> Value {
         "name": markup::json(name),
         "command": markup::dollar_json(&container::command(export, service)),
         "environment": environment,
+        "needs": needs(export, service, types),
+        "healthcheck": container::check(export, service).map(|check| markup::dollar_json(&check)),
+        "check": service.check(),
+        "ready_seconds": service.ready_seconds(),
         "env_file": env_file.map(|name| markup::dollar_json(&name)),
         "restart": match service.policy.restart {
             Restart::Never => "\"no\"",

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::script::{Account, Script};
-use super::{Feature, Format, Runs, upstart};
+use super::{Can, Feature, Format, Runs, upstart};
 use crate::export::ExportError;
 use crate::export::context::{Export, Instance};
 use crate::export::quote::sh;
@@ -23,6 +23,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release],
+    asks: Can::SCRIPT,
     checkers: &[upstart::CHECKER],
     render: |export| upstart::render(export, Account::Known, own),
 };
@@ -35,7 +36,9 @@ fn own(
 ) -> Result<Value, ExportError> {
     let word = |name: &str, text: &str| export.carry(name, sh::line_word(text));
     // `--chuid` sets HOME and USER, so the variables come after it: inside the shell that it starts.
-    let inner = format!("{}; exec {} -c {command}", script.exports.join("; "), script.shell);
+    let waits =
+        upstart::waits(export, instance)?.map(|line| format!("{line}; ")).unwrap_or_default();
+    let inner = format!("{}; {waits}exec {} -c {command}", script.exports.join("; "), script.shell);
     Ok(json!({
         "inner": word("the variables", &inner)?,
         "folder": word("the folder", &instance.service.folder)?,

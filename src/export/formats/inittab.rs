@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Feature, Format, Runs, script};
+use super::{Can, Feature, Format, Runs, script};
 use crate::app::Restart;
 use crate::app::shell::ShellCommand;
 use crate::export::context::{Export, Instance};
@@ -23,6 +23,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal, Feature::StopTimeout],
+    asks: Can::SCRIPT,
     checkers: &[script::SHELL_CHECKER],
     render,
 };

@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Feature, Format, Runs, container};
+use super::{Asks, Can, Feature, Format, Runs, container};
 use crate::app::Role;
+use crate::app::readiness::Probe;
 use crate::export::context::{Export, Service};
 use crate::export::names::dns_label;
 use crate::export::quote::markup;
@@ -24,6 +25,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Restart, Feature::StopSignal],
+    asks: Can { readiness: true, liveness: Asks::Probes, ..Can::SCRIPT },
     checkers: &[
         Checker {
             program: "kubeconform",
@@ -61,6 +63,12 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
             secrets.push(json!({ "name": name, "values": secret_values(export, service)? }));
         }
         let mut workload = workload(export, service);
+        let host = |of: &Service<'_>| {
+            let found = names.iter().find(|(one, _)| one.name == of.name);
+            found.filter(|_| of.has_open_port()).map(|(_, name)| name.clone())
+        };
+        let waits = export.waits_for_hosts(service, host);
+        workload["waits"] = waits.map(|line| markup::dollar_json(&line)).into();
         // Quoted like every name here: `on` and `123` are not strings in YAML.
         workload["name"] = markup::json(name).into();
         workload["component"] = markup::json(component).into();
@@ -114,13 +122,36 @@ fn secret_values(export: &Export<'_>, service: &Service<'_>) -> Result<Vec<Value
     Ok(values)
 }
 
+/// Returns a probe: the kubelet's own where it can ask the one thing that is asked, else a command.
+fn probe(export: &Export<'_>, service: &Service<'_>, probes: &[Probe]) -> Option<String> {
+    Some(match probes {
+        [Probe::Port(port)] => {
+            format!("tcpSocket: {{ port: {} }}", port.unwrap_or_else(|| service.port()))
+        }
+        [Probe::Http(http)] if http.authority.is_none() && http.codes.is_empty() => {
+            let (path, port) = (markup::json(&http.path), service.port());
+            format!("httpGet: {{ path: {path}, port: {port} }}")
+        }
+        probes => {
+            let check = markup::dollar_json(&container::check_of(export, service, probes)?);
+            format!("exec: {{ command: [\"/bin/sh\", \"-c\", {check}] }}")
+        }
+    })
+}
+
 fn workload(export: &Export<'_>, service: &Service<'_>) -> Value {
     let memory = service.policy.memory_bytes().map(|bytes| {
         if bytes.is_multiple_of(MIB) { format!("{}Mi", bytes / MIB) } else { bytes.to_string() }
     });
     service.context(json!({
         "command": markup::dollar_json(&container::command(export, service)),
-        "listens": service.listens && service.policy.role == Role::Service,
+        "listens": service.has_open_port() && service.policy.role == Role::Service,
+        "open_port": service.open_port(),
+        "is_job": service.policy.role != Role::Service,
+        "ready": service.policy.ready.as_ref().and_then(|ready| probe(export, service, &ready.probes)),
+        "ready_seconds": service.ready_seconds(),
+        "live": service.policy.live.as_ref().and_then(|live| probe(export, service, std::slice::from_ref(&live.probe))),
+        "check": service.check(),
         "memory": memory,
     }))
 }

@@ -1,6 +1,6 @@
 //! launchd: a property list for each instance (launchd.plist(5)).
 
-use super::{Feature, Format, Runs, script, xml};
+use super::{Can, Feature, Format, Runs, script, xml};
 use crate::export::context::Export;
 use crate::export::quote::markup;
 use crate::export::verify::{Checker, Select};
@@ -17,6 +17,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: true,
     has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal],
+    asks: Can::SCRIPT,
     checkers: &[
         Checker {
             program: "plutil",
@@ -40,7 +41,8 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     let mut files = script::env_files(export, Owner::User)?;
     for instance in export.instances() {
         let service = instance.service;
-        let command = script::behind_env_file(export, service, &service.for_one_process());
+        let command = export.behind_waits(service, &service.for_one_process());
+        let command = script::behind_env_file(export, service, &command);
         let mut own = xml::context(export, &instance, &command, &service.folder)?;
         own["label"] = instance.unit.clone().into();
         own["system"] = (export.options.scope == Scope::System).into();

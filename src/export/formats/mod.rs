@@ -46,6 +46,8 @@ pub struct Format {
     pub has_sandbox: bool,
     /// What an application may ask for and this format cannot say.
     pub leaves_out: &'static [Feature],
+    /// What of readiness, dependencies and liveness it can say.
+    pub asks: Can,
     /// How its consumer's own checker is called.
     pub checkers: &'static [verify::Checker],
     /// Makes its files.
@@ -62,6 +64,55 @@ pub enum Runs {
         /// What happens where none was named, with `APP` for the application.
         without_image: &'static str,
     },
+}
+
+/// What a format can say of `ready`, `live` and `depends-on`.
+#[derive(Clone, Copy, Debug)]
+pub struct Can {
+    /// Its consumer knows when a service is ready.
+    pub readiness: bool,
+    /// `notify` is one of the things that make it ready.
+    pub notify: bool,
+    /// So is `delay`.
+    pub delay: bool,
+    /// How it learns that something else is ready: [`Asks::Notify`] if its consumer tells it.
+    pub others: Asks,
+    /// It leaves alone what has ended well.
+    pub once: bool,
+    /// It waits for a start.
+    pub starts: bool,
+    /// It waits for the end of a `once`.
+    pub ends: bool,
+    /// It restarts what no longer works.
+    pub liveness: Asks,
+    /// It restarts what depends on something that is restarted.
+    pub restarts_with: bool,
+}
+
+/// How something is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// By what the service tells.
+    Notify,
+    /// By asking.
+    Probes,
+    /// Not at all.
+    Nothing,
+}
+
+impl Can {
+    /// A script asks what it depends on before it becomes the service.
+    pub(crate) const SCRIPT: Self = Self {
+        readiness: false,
+        notify: false,
+        delay: false,
+        others: Asks::Probes,
+        once: true,
+        starts: false,
+        ends: false,
+        liveness: Asks::Nothing,
+        restarts_with: false,
+    };
 }
 
 /// Something that carries over to most formats.

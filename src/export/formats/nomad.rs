@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Feature, Format, Runs, container};
+use super::{Asks, Can, Feature, Format, Runs, container};
+use crate::app::readiness::Probe;
 use crate::app::shell::is_name;
 use crate::export::context::{Export, Service};
 use crate::export::quote::{markup, sh};
@@ -24,6 +25,13 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Release, Feature::Restart],
+    asks: Can {
+        once: false,
+        readiness: true,
+        others: Asks::Nothing,
+        liveness: Asks::Probes,
+        ..Can::SCRIPT
+    },
     checkers: &[Checker {
         program: "nomad",
         arguments: &["job", "validate"],
@@ -77,6 +85,30 @@ fn value_lines(
     Ok((lines, shell))
 }
 
+/// Returns the checks of what Nomad itself can ask: its port.
+fn checks(service: &Service<'_>) -> Vec<Value> {
+    let live = service.policy.live.as_ref().map(|live| &live.probe);
+    let ready = service.ready_probes().filter(|probe| Some(*probe) != live);
+    let all = ready.map(|probe| (probe, false)).chain(live.map(|probe| (probe, true)));
+    all.filter(|(probe, _)| can_check(probe))
+        .map(|(probe, restarts)| match probe {
+            Probe::Http(http) => {
+                json!({ "kind": "http", "path": markup::hcl(&http.path), "restarts": restarts })
+            }
+            _ => json!({ "kind": "tcp", "restarts": restarts }),
+        })
+        .collect()
+}
+
+/// Returns whether Nomad can ask it: of its own PORT, which is all that it knows.
+pub(crate) fn can_check(probe: &Probe) -> bool {
+    match probe {
+        Probe::Port(port) => port.is_none(),
+        Probe::Http(http) => http.authority.is_none() && http.codes.is_empty(),
+        Probe::Log(_) | Probe::Command(_) | Probe::Notify | Probe::Delay(_) => false,
+    }
+}
+
 fn group(export: &Export<'_>, service: &Service<'_>) -> Result<Value, ExportError> {
     let (mut lines, shell) = value_lines(export, service)?;
     let command = if is_container(export) {
@@ -97,6 +129,9 @@ fn group(export: &Export<'_>, service: &Service<'_>) -> Result<Value, ExportErro
         "count": service.ports.len(),
         "lines": lines,
         "values_file": values_file.map(|path| markup::hcl(&path)),
+        "checks": checks(service),
+        "check": service.check(),
+        "ready_seconds": service.ready_seconds(),
         "memory_mib": service.policy.memory_bytes().map(|bytes| bytes.div_ceil(MIB)),
     })))
 }

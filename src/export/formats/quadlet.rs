@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Feature, Format, Runs, container, systemd as units};
+use super::{Asks, Can, Feature, Format, Runs, container, systemd as units};
+use crate::app::readiness::Probe;
 use crate::export::context::{Export, Instance, Service};
 use crate::export::quote::{Refusal, systemd};
 use crate::export::verify::{Checker, Select};
@@ -24,6 +25,16 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: true,
     has_sandbox: false,
     leaves_out: &[Feature::Release],
+    asks: Can {
+        readiness: true,
+        notify: true,
+        others: Asks::Notify,
+        starts: true,
+        ends: true,
+        liveness: Asks::Probes,
+        restarts_with: true,
+        ..Can::SCRIPT
+    },
     checkers: &[Checker {
         program: "/usr/libexec/podman/quadlet",
         arguments: &["-dryrun"],
@@ -74,6 +85,17 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
         .map(|path| export.carry("the folder of the export", systemd::path(&path)));
     let port = systemd::exec_word(&format!("PORT={}", instance.port));
     environment.push(export.carry("PORT", port)?);
+    // The generator takes the rest of the line as one word.
+    let health = container::check(export, service).map(|check| {
+        let line = if check.contains('\n') { Err(Refusal("a newline")) } else { Ok(check) };
+        let line = export.carry(&format!("a probe of {}", service.name), line)?;
+        Ok::<_, ExportError>(line.replace('%', "%%").replace('$', "$$"))
+    });
+    let notify = if service.ready_probes().any(|probe| *probe == Probe::Notify) {
+        Some("true")
+    } else {
+        (service.policy.ready.is_some() && health.is_some()).then_some("healthy")
+    };
     let command = systemd::exec_word(&container::command(export, service));
     // podman looks an unqualified name up in registries that the machine's own configuration chooses.
     let image = match &export.options.image {
@@ -86,6 +108,14 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
         "environment": environment,
         "environment_file": environment_file.transpose()?,
         "service_stop_seconds": service.stop_seconds() + STOP_MARGIN_SECONDS,
+        "once": service.is_once(),
+        "needs": units::needs(export, service),
+        "follows_restarts": service.follows_restarts(),
+        "health": health.transpose()?,
+        "check": service.check(),
+        "is_live": service.policy.live.as_ref().is_some_and(|live| live.probe != Probe::Notify),
+        "notify": notify,
+        "start_seconds": notify.map(|_| service.ready_seconds() + 5),
         "restart": units::restart(service.policy.restart),
     })))
 }

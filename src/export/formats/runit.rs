@@ -2,7 +2,7 @@
 
 use super::script;
 use super::service_folder::{self, Extra};
-use super::{Feature, Format, Runs};
+use super::{Can, Feature, Format, Runs};
 use crate::app::Signal;
 
 pub(crate) const FORMAT: Format = Format {
@@ -28,6 +28,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopTimeout],
+    asks: Can::SCRIPT,
     checkers: &[script::SHELL_CHECKER],
     render: |export| {
         service_folder::render(export, |instance| {

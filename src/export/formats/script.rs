@@ -118,6 +118,7 @@ pub(super) fn context(
     let script = environment(export, instance, Lines::Free, Account::Unset)?;
     Ok(instance.context(json!({
         "exports": script.exports,
+        "waits": export.waits_of(instance.service),
         "shell": script.shell,
         "command": sh::word(command),
         "folder": sh::word(&instance.service.folder),

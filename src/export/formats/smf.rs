@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Feature, Format, Runs, script, xml};
+use super::{Can, Feature, Format, Runs, script, xml};
 use crate::app::shell::short_name;
 use crate::export::context::{Export, Instance};
 use crate::export::quote::sh;
@@ -19,6 +19,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::Restart],
+    asks: Can { starts: true, ends: true, restarts_with: true, ..Can::SCRIPT },
     checkers: &[
         Checker {
             program: "svccfg",
@@ -44,7 +45,21 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     for service in &export.services {
         let instances = export.instances_of(service).map(|instance| context(export, &instance));
         let instances = instances.collect::<Result<Vec<_>, _>>()?;
-        types.push(service.context(json!({ "name": service.name, "instances": instances })));
+        let needs = export.needs_of(service);
+        let unit = |one: &Instance<'_>| {
+            format!("{}/{}:{}", export.options.app, one.service.name, one.short_name)
+        };
+        let needs = needs.iter().enumerate().map(|(at, need)| {
+            let units: Vec<_> = need.instances.iter().map(unit).collect();
+            json!({ "name": format!("need-{at}"), "units": units })
+        });
+        types.push(service.context(json!({
+            "name": service.name,
+            "instances": instances,
+            "needs": needs.collect::<Vec<_>>(),
+            "restart_on": if service.follows_restarts() { "restart" } else { "none" },
+            "once": service.is_once(),
+        })));
     }
     let path = format!("{}.xml", export.options.app);
     let file = export.render("app.xml.j2", path, json!({ "types": types }))?;
@@ -54,7 +69,8 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
 
 fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, ExportError> {
     let service = instance.service;
-    let command = script::behind_env_file(export, service, service.command.for_group());
+    let command = export.behind_waits(service, service.command.for_group());
+    let command = script::behind_env_file(export, service, &command);
     // svc.startd gives the method to /sbin/sh after it has expanded its own tokens, which begin with `%`.
     let text = |text: &str| text.replace('%', "%%");
     let (command, log) = (sh::word(&command), sh::word(&instance.log));

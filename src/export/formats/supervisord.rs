@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::{Feature, Format, Runs, script};
+use super::{Can, Feature, Format, Runs, script};
 use crate::app::Restart;
 use crate::app::shell::short_name;
 use crate::export::context::Export;
@@ -24,6 +24,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release],
+    asks: Can::SCRIPT,
     checkers: &[script::SHELL_CHECKER],
     render,
 };
@@ -31,6 +32,7 @@ pub(crate) const FORMAT: Format = Format {
 fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     // supervisord starts the scripts as the user, who must be able to read them and what they read.
     let mut files = script::env_files(export, Owner::User)?;
+    let has_needs = export.services.iter().any(|one| !export.needs_of(one).is_empty());
     let mut programs = Vec::new();
     for instance in export.instances() {
         let service = instance.service;
@@ -48,6 +50,8 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
                 Restart::OnFailure => "unexpected",
                 Restart::Always => "true",
             },
+            "priority": has_needs.then(|| 100 + export.level_of(service)),
+            "once": service.is_once(),
             "stop_signal": short_name(service.policy.stop_signal),
         })));
     }

@@ -3,10 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Format, Runs};
+use super::{Asks, Can, Format, Runs};
+use crate::app::readiness::Probe;
 use crate::app::shell::{ShellCommand, is_name};
 use crate::app::{Reach, Restart};
-use crate::export::context::{Export, Instance, Service};
+use crate::export::context::{Export, Instance, Service, whole_seconds};
 use crate::export::quote::systemd;
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Hardening, Owner, Scope};
@@ -33,6 +34,17 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: true,
     has_sandbox: true,
     leaves_out: &[],
+    asks: Can {
+        readiness: true,
+        notify: true,
+        delay: true,
+        others: Asks::Notify,
+        starts: true,
+        ends: true,
+        liveness: Asks::Notify,
+        restarts_with: true,
+        ..Can::SCRIPT
+    },
     checkers: &[Checker {
         program: "systemd-analyze",
         arguments: &["verify", "--man=no"],
@@ -131,10 +143,25 @@ fn context(
     }
     let command = systemd::exec_word(service.command.for_group());
     let policy = service.policy;
+    let needs = needs(export, service);
+    let notify = service.ready_probes().any(|probe| *probe == Probe::Notify);
+    let live = policy.live.as_ref().filter(|live| live.probe == Probe::Notify);
+    let ready = instance.becomes_ready().map(|line| {
+        export.carry(&format!("`ready` of {}", service.name), systemd::exec_word(&line))
+    });
+    let has_ready = notify || ready.is_some();
     Ok(instance.context(json!({
         "target": target,
         "release": null,
-        "oneshot": false,
+        "oneshot": service.is_once(),
+        "needs": needs,
+        "follows_restarts": service.follows_restarts(),
+        "notify": notify,
+        // After the time that the probes have, which say why they ended.
+        "start_seconds": has_ready.then(|| service.ready_seconds() + 5),
+        "ready": ready.transpose()?,
+        "listens_to_all": notify || live.is_some(),
+        "watchdog_seconds": live.map(|live| whole_seconds(live.interval)),
         "system": export.options.scope == Scope::System,
         "harden": export.options.hardening == Hardening::Sandbox,
         "environment": environment,
@@ -150,6 +177,16 @@ fn context(
         // The kernel slows a service down from here on, before the limit ends it.
         "memory_high_bytes": policy.memory_bytes().map(|bytes| bytes / 10 * 9),
     })))
+}
+
+/// Returns what a unit depends on, as `Wants=` or `Requires=`.
+pub(super) fn needs(export: &Export<'_>, service: &Service<'_>) -> Vec<Value> {
+    let needs = export.needs_of(service).into_iter().map(|need| {
+        let keyword = if need.is_done() { "Requires" } else { "Wants" };
+        let units: Vec<String> = need.instances.into_iter().map(unit_of).collect();
+        json!({ "keyword": keyword, "units": units.join(" ") })
+    });
+    needs.collect()
 }
 
 /// Returns a policy as `Restart=` says it (systemd.service(5)).

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::script::{self, Account, Lines, Script};
-use super::{Feature, Format, Runs};
+use super::{Can, Feature, Format, Runs};
 use crate::app::Restart;
 use crate::export::context::{Export, Instance};
-use crate::export::quote::{config, sh};
+use crate::export::quote::{Refusal, config, sh};
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Owner};
 
@@ -24,6 +24,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release],
+    asks: Can::SCRIPT,
     checkers: &[CHECKER],
     render: |export| render(export, Account::Unset, own),
 };
@@ -58,7 +59,8 @@ pub(super) fn render(
             let command = sh::line_word(service.command.for_group());
             let command = export.carry_command(service, command)?;
             let mut own = instance.context(own(export, &instance, &script, &command)?);
-            own["respawn"] = (restart != Restart::Never).into();
+            own["respawn"] = (restart != Restart::Never && !service.is_once()).into();
+            own["once"] = service.is_once().into();
             own["success_is_an_end"] = (restart == Restart::OnFailure).into();
             let path = format!("{}.conf", instance.unit);
             let file = export.render("instance.conf.j2", path, own)?;
@@ -66,6 +68,16 @@ pub(super) fn render(
         }
     }
     Ok(files)
+}
+
+/// Returns one line that waits for what an instance depends on.
+pub(super) fn waits(
+    export: &Export<'_>,
+    instance: &Instance<'_>,
+) -> Result<Option<String>, ExportError> {
+    let Some(line) = export.wait_line(instance.service) else { return Ok(None) };
+    let line = if line.contains('\n') { Err(Refusal("a newline")) } else { Ok(line) };
+    export.carry("what is asked by `ready`", line).map(Some)
 }
 
 fn own(
@@ -79,6 +91,7 @@ fn own(
         "exports": script.exports,
         "shell": script.shell,
         "command": command,
+        "waits": waits(export, instance)?,
         "folder": export.carry("the folder", folder)?,
         "log": export.carry("the folder of the logs", sh::line_word(&instance.log))?,
     }))

@@ -1,7 +1,8 @@
-//! Exports of three applications, which the tests of all formats share.
+//! Exports of four applications, which the tests of all formats share.
 
 mod formats;
 mod golden;
+mod needs;
 mod notices;
 mod paths;
 mod templates;
@@ -12,8 +13,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
+use std::time::Duration;
+
+use crate::app::readiness::{Liveness, Probe, Readiness};
 use crate::app::{
-    Budget, Environment, ExitOn, MemoryAction, ProcessType, Restart, Role, Signal, Size, Source,
+    Budget, Dependency, Environment, ExitOn, MemoryAction, Milestone, OnDependencyRestart,
+    ProcessType, Restart, Role, Signal, Size, Source,
 };
 
 fn app(root: &str, types: Vec<ProcessType>, variables: &[(&str, &str)]) -> App {
@@ -101,9 +106,47 @@ fn compound() -> (App, Options) {
     (app("/srv/compound", vec![release, web, clock], &[("SECRET", "hunter2")]), options)
 }
 
+/// A database, a step that runs once, and what depends on them in every way.
+fn stack() -> (App, Options) {
+    let need = |process_type, milestone| Dependency { process_type, number: None, milestone };
+    let ready = |texts: &[&str], seconds| {
+        let probes = texts.iter().map(|text| Probe::parse(text).unwrap()).collect();
+        Some(Readiness { probes, timeout: Duration::from_secs(seconds) })
+    };
+    let mut redis = process("redis", "redis-server --port 6379", 1);
+    redis.policy.ready = ready(&["port:6379"], 30);
+    let mut migrate = process("migrate", "bin/migrate up", 1);
+    migrate.policy.role = Role::Once;
+    migrate.policy.restart = Restart::Never;
+    migrate.policy.depends_on = vec![need(0, Milestone::Ready)];
+    let mut api = process("api", "bin/api --port $PORT", 2);
+    api.policy.ready =
+        ready(&["http:/up?q='$5%25'", "cmd:test \"$PORT\" && printf '%s' \"it's\""], 60);
+    api.policy.live = Some(Liveness {
+        probe: Probe::parse("http:/up").unwrap(),
+        interval: Duration::from_secs(10),
+        failures: 3,
+    });
+    api.policy.depends_on = vec![need(0, Milestone::Ready), need(1, Milestone::Done)];
+    api.policy.on_dependency_restart = OnDependencyRestart::Restart;
+    let mut worker = process("worker", "bin/worker", 1);
+    worker.policy.ready = ready(&["notify", "log:^ready"], 60);
+    worker.policy.live =
+        Some(Liveness { probe: Probe::Notify, interval: Duration::from_secs(5), failures: 1 });
+    worker.policy.depends_on = vec![need(0, Milestone::Started)];
+    let mut web = process("web", "bin/web -p $PORT", 1);
+    web.policy.ready = ready(&["http:/=200,401", "delay:2s"], 20);
+    web.policy.depends_on =
+        vec![need(2, Milestone::Ready), need(3, Milestone::Ready), need(5, Milestone::Started)];
+    let idle = process("idle", "bin/idle", 0);
+    let types = vec![redis, migrate, api, worker, web, idle];
+    (app("/srv/stack", types, &[("REDIS_URL", "redis://localhost:6379/0")]), options("stack"))
+}
+
 /// A folder name, and what makes the application.
 type Case = (&'static str, fn() -> (App, Options));
-const APPS: [Case; 3] = [("cluster", cluster), ("quoting", quoting), ("compound", compound)];
+const APPS: [Case; 4] =
+    [("cluster", cluster), ("quoting", quoting), ("compound", compound), ("stack", stack)];
 
 /// Returns one text for all files of an export.
 fn whole(files: &[File]) -> String {

@@ -1,0 +1,8 @@
+#!/bin/sh
+# pm export: app=stack format=supervisord file=stack-redis-1.sh
+cd '/srv/stack' || exit 1
+HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
+export REDIS_URL='redis://localhost:6379/0'
+export PORT='5000'
+export PS='redis.1'
+exec /bin/sh -c 'exec redis-server --port 6379'
