@@ -25,6 +25,7 @@ pub(super) fn of(core: &Supervisor, readiness: &Readiness, procfile: &Path, now:
             Doing::BackingOff(left) => (InstanceState::BackingOff, Some(left.as_secs_f64()), None),
             Doing::Stopped => (InstanceState::Stopped, None, None),
             Doing::Ended(exit) if exit.is_success() => (InstanceState::Done, None, Some(exit)),
+            Doing::GivenUp => (InstanceState::Failed, None, Some(Exit::Code(0))),
             Doing::Ended(exit) => (InstanceState::Failed, None, Some(exit)),
         };
         let heard = readiness.of(status.id).filter(|_| status.pid.is_some());

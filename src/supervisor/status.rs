@@ -32,6 +32,8 @@ pub enum Doing {
     Stopped,
     /// It ended for good.
     Ended(Exit),
+    /// The same, and it failed, although it exited with 0 when it was asked to.
+    GivenUp,
 }
 
 /// One line of `pm status`.
@@ -102,7 +104,10 @@ impl Supervisor {
             (State::Up { unready: None, .. }, _) => Doing::Up,
             (State::Stopping { .. } | State::Draining { .. }, _) => Doing::Stopping,
             (State::Backoff { until }, _) => Doing::BackingOff(until.since(now)),
-            (State::Ended(exit), Goal::Run | Goal::Renew | Goal::Leave) => Doing::Ended(exit),
+            (State::Ended(exit), Goal::Run | Goal::Renew | Goal::Leave) => {
+                let is_given_up = exit.is_success() && proc.crashed(exit);
+                if is_given_up { Doing::GivenUp } else { Doing::Ended(exit) }
+            }
         }
     }
 }

@@ -192,6 +192,8 @@ fn a_running_session_offers_its_instances() {
     };
     assert_eq!(offers(&["pm", "attach", ""]), "web.1 web.2");
     assert_eq!(offers(&["pm", "logs", "-f", ""]), "web web.1 web.2");
+    assert_eq!(offers(&["pm", "wait", "web.2"]), "web.2");
+    assert_eq!(offers(&["pm", "wait", "web:s"]), "web:started web:stopped");
     assert_eq!(offers(&["pm", "quit", "--session", ""]), session.pid().to_string());
     assert_eq!(offers(&["pm", "start", "web."]), "");
     assert_eq!(app.pm(["stop", "web.2"]).run().code(), 0);

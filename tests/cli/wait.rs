@@ -225,11 +225,11 @@ fn a_start_that_waits_in_vain_stops_the_session_and_fails_as_it_did() {
 
 #[test]
 fn a_session_that_has_ended_before_it_could_be_asked_is_judged_by_its_code() {
-    let app = app("job: exit 0\n");
+    let app = app("job: exit 0\n").write("pm.toml", "[process.job]\nonce = true\n");
     assert_eq!(pm(&app, "start --daemon --wait").code(), 0);
     app.assert_nothing_left();
     let app = app.write("Procfile", "job: exit 7\n");
-    let output = pm(&app, "start --daemon --wait --restart never");
+    let output = pm(&app, "start --daemon --wait");
     assert_eq!(output.code(), 7, "{output:#?}");
     assert!(output.stderr.contains("job.1"), "{output:#?}");
     app.assert_nothing_left();

@@ -131,6 +131,7 @@ fn one_that_is_not_ready_in_time_has_failed_also_where_it_stops_well() {
     let (db, asked) = (w.instance("db.1"), wait(&mut w, &[("db.1", Until::Settled)]));
     w.run(100_000);
     assert_eq!(failures(&w, asked), [(db, Failure::NotReady)]);
+    assert_eq!(w.sup.status(w.now)[0].doing, Doing::GivenUp);
     assert!(w.lines(&["reply"])[0].starts_with("60001 "));
 }
 
