@@ -351,6 +351,8 @@ impl SessionLoop {
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
+            // What was said of an input that is no event is seen before the wait, too.
+            self.wake_pump(self.clock.now());
             let until = deadline.into_iter().chain(self.children.watchdog_due()).min();
             let input = match until {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),

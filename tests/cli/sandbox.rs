@@ -18,12 +18,14 @@ use nix::sys::signal::{Signal, kill};
 
 pub(crate) mod http;
 mod invocation;
+mod long;
 mod processes;
 mod session;
 mod skipped;
 mod system;
 
 pub(crate) use invocation::{Invocation, Output};
+pub(crate) use long::cases;
 pub(crate) use processes::{Process, descendants, zombies_of};
 pub(crate) use session::{CTRL_C, CTRL_Z, End, Session};
 pub(crate) use skipped::{has, has_program};

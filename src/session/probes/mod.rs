@@ -185,6 +185,11 @@ fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
             prober.take(order, now, &report);
         }
         prober.ask(now, &report);
+        if prober.is_empty() {
+            // Nobody would wake it any more.
+            planned = None;
+            continue;
+        }
         planned = prober.deadline();
         let timeout = match planned {
             None => PollTimeout::NONE,

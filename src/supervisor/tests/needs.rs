@@ -64,6 +64,22 @@ fn a_dependent_starts_when_what_it_needs_is_ready_and_not_before() {
 }
 
 #[test]
+fn a_thousand_dependents_start_with_the_one_event_that_they_waited_for() {
+    let db = row("db", with_ready(on_failure()), FakeChild::Forever);
+    let web = row("web", needing(on_failure(), &[(0, Milestone::Ready)]), FakeChild::Forever);
+    let web = TypeRow { count: 1000, ..web };
+    let mut w = World::new(ExitOn::Failure, vec![db, web]);
+    w.ready_after = |run| (run.instance.process_type == 0).then_some(1300);
+    w.run(1299);
+    assert_eq!(w.lines(&["spawn"]), ["0 spawn db.1#1"]);
+    w.run(3000);
+    let starts = w.lines(&[" spawn web."]);
+    let at_once = starts.iter().filter(|line| line.starts_with("1300 spawn "));
+    assert_eq!((starts.len(), at_once.count()), (1000, 1000));
+    assert_eq!(w.sup.next_deadline(), None, "nothing is left to wait for");
+}
+
+#[test]
 fn what_is_only_to_be_started_need_not_be_ready() {
     let db = row("db", with_ready(on_failure()), FakeChild::Forever);
     let web = row("web", needing(on_failure(), &[(0, Milestone::Started)]), FakeChild::Forever);

@@ -1,0 +1,288 @@
+//! `ready`, `live` and `depends-on` in a session that runs: what only real processes, ports and sockets show.
+//! What is refused before a start is in `depends_on.rs`; every order of events is in `src/supervisor/tests/needs.rs`.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::control::{app, done, states};
+use crate::sandbox::{CTRL_C, End, Sandbox, Session, eventually, has_program};
+
+/// db is ready when the file `go` is there, and web needs it.
+const DB_AND_WEB: &str = "db: echo $$ >> db.pids; while [ ! -e go ]; do sleep 0.05; done; echo now up; exec cat\n\
+                          web: echo $$ >> web.pids; echo serving; exec cat\n";
+const WEB_NEEDS_DB: &str = "[process.db]\nready = 'log:now up'\n[process.web]\ndepends-on = 'db'\n";
+
+/// Starts pm, and returns when every type that depends on nothing has been started.
+#[track_caller]
+fn start(app: &Sandbox, args: &[&str]) -> Session {
+    let session = app.pm(["start", "-t", "60"].iter().chain(args)).spawn();
+    session.wait_for("| -- started with pid");
+    session
+}
+
+/// Returns the pids that an instance has written, one per run.
+fn pids(app: &Sandbox, file: &str) -> Vec<Pid> {
+    let text = app.read(file).unwrap_or_default();
+    text.lines().map(|pid| Pid::from_raw(pid.parse().expect("a pid"))).collect()
+}
+
+/// Returns an instance of `pm ps --json`.
+#[track_caller]
+fn row(app: &Sandbox, name: &str) -> serde_json::Value {
+    let report: serde_json::Value =
+        serde_json::from_str(&done(app, "ps --json")).expect("it is JSON");
+    let rows = report["instances"].as_array().expect("a list of instances");
+    rows.iter().find(|row| row["name"] == name).expect("it is one of them").clone()
+}
+
+/// Waits until an instance is in this state.
+#[track_caller]
+fn becomes(app: &Sandbox, name: &str, state: &str) {
+    eventually(&format!("{name} {state}"), || (row(app, name)["state"] == state).then_some(()));
+}
+
+/// Returns how often the threads of a process have waited, with the name of each.
+fn waits(pid: Pid) -> Vec<(String, String)> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("pm runs");
+    let mut waits: Vec<_> = tasks
+        .map(|task| {
+            let path = task.expect("its threads can be listed").path().join("status");
+            let text = fs::read_to_string(path).expect("none of its threads ends");
+            let field = |name: &str| {
+                let line = text.lines().find_map(|line| line.strip_prefix(name));
+                line.unwrap_or_default().trim().to_owned()
+            };
+            (field("Name:"), field("voluntary_ctxt_switches:"))
+        })
+        .collect();
+    waits.sort();
+    waits
+}
+
+#[test]
+fn after_all_are_ready_nobody_is_asked_and_pm_never_wakes() {
+    let app = app("web: touch up; echo serving; exec cat\napi: exec cat\n").write(
+        "pm.toml",
+        "[process.web]\nready = ['cmd:echo asked >> asks; test -e up', 'log:serving', 'delay:0.1s']\n\
+         [process.api]\ndepends-on = 'web'\n",
+    );
+    let session = start(&app, &[]);
+    session.wait_for("web.1  | -- ready after");
+    session.wait_for("api.1  | -- started with pid");
+    let asks = app.read("asks").expect("it was asked");
+    // The thread that asked has ended, and what is left has come to rest.
+    let mut before = Vec::new();
+    eventually("rest", || {
+        assert_eq!(app.sh("sleep 0.2").run().code(), 0);
+        let now = waits(session.pid());
+        let rests = now == before && now.iter().all(|(name, _)| name != "probes");
+        before = now;
+        rests.then_some(())
+    });
+    assert_eq!(app.sh("sleep 2").run().code(), 0);
+    assert_eq!(waits(session.pid()), before);
+    assert_eq!(app.read("asks").as_deref(), Some(&*asks));
+}
+
+#[test]
+fn liveness_wakes_pm_about_once_an_interval() {
+    let app = app("web: echo serving; exec cat\n").write(
+        "pm.toml",
+        "[process.web]\nlive = 'cmd:echo asked >> asks'\nlive-interval = '0.2s'\n",
+    );
+    let session = start(&app, &[]);
+    let asks = || app.read("asks").unwrap_or_default().lines().count();
+    eventually("the first question", || (asks() > 0).then_some(()));
+    assert_eq!(app.sh("sleep 1").run().code(), 0);
+    assert!((2..=6).contains(&asks()), "{} questions in 1 s", asks());
+    assert!(!session.stdout_so_far().contains("not alive"), "{}", session.stdout_so_far());
+}
+
+#[test]
+fn a_port_that_a_stranger_holds_is_named_at_once_and_makes_nobody_ready() {
+    let stranger = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = stranger.local_addr().expect("it is bound").port();
+    let app = app("web: echo serving; exec cat\nfront: exec cat\n")
+        .write("pm.toml", "[process.web]\nready = 'port'\n[process.front]\ndepends-on = 'web'\n");
+    let session = start(&app, &["-p", &port.to_string()]);
+    // Nothing else happens that could bring the line out.
+    session.wait_for(&format!("(pid {}), not by web.1", std::process::id()));
+    let output = session.stdout_so_far();
+    assert!(output.contains(&format!("web.1   | !! port {port} is held by ")), "{output}");
+    assert_eq!(states(&app), "web.1 starting, front.1 waiting");
+    stranger.set_nonblocking(true).expect("a socket can be set so");
+    assert!(stranger.accept().is_err(), "pm connected to a stranger");
+}
+
+#[test]
+fn a_command_that_hangs_is_killed_with_its_children_and_its_last_line_is_in_the_verdict() {
+    let app = app("web: exec cat\n").write(".env", "COLOUR=green\n").write(
+        "pm.toml",
+        "[process.web]\nready = 'cmd:echo $PORT $COLOUR; sleep 1001 & echo $! >> child; wait'\nready-timeout = 5.5\n",
+    );
+    let mut session = start(&app, &["-p", "7100", "--max-restarts", "0", "--exit-on", "failure"]);
+    assert_ne!(session.wait(), End::Code(0));
+    let output = session.stdout_so_far();
+    assert!(output.contains("not ready in 5.5 s: cmd:"), "{output}");
+    assert!(output.contains("timed out: 7100 green"), "{output}");
+    assert!(!pids(&app, "child").is_empty());
+    app.assert_nothing_left();
+}
+
+#[test]
+fn a_command_that_asks_ends_with_its_session_also_where_pm_is_killed() {
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let app = app("web: exec cat\n")
+            .write("pm.toml", "[process.web]\nready = 'cmd:touch asked; sleep 1001'\n");
+        let mut session = start(&app, &[]);
+        eventually("the question", || app.read("asked"));
+        session.signal(signal);
+        session.wait_for_end();
+        app.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_grandchild_says_that_it_is_ready_and_a_stranger_cannot() {
+    if !has_program("python3") {
+        return;
+    }
+    let say = "import os, socket, sys\n\
+               s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+               s.sendto(sys.argv[1].encode(), os.environ['NOTIFY_SOCKET'])\n\
+               sys.stdin.read()\n";
+    let app = app("web: sh -c 'echo $NOTIFY_SOCKET > socket.new; mv socket.new socket; while [ ! -e go ]; do sleep 0.05; done; python3 say.py READY=1 && true'; true\n\
+                   front: exec cat\n")
+        .write("say.py", say)
+        .write("pm.toml", "[process.web]\nready = 'notify'\n[process.front]\ndepends-on = 'web'\n");
+    let session = start(&app, &[]);
+    let socket = eventually("its socket", || app.read("socket"));
+    let stranger = UnixDatagram::unbound().expect("a socket can be made");
+    // Both in one datagram: the words show that it was read.
+    for _ in 0..3 {
+        stranger.send_to(b"READY=1\nSTATUS=hijacked", socket.trim()).expect("it is there");
+    }
+    assert_eq!(states(&app), "web.1 starting, front.1 waiting");
+    fs::write(app.path("go"), "").expect("files can be written in the sandbox");
+    session.wait_for("web.1   | -- ready after");
+    session.wait_for("front.1 | -- started with pid");
+    assert_eq!(row(&app, "web.1")["status"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_dead_dependency_costs_its_dependents_nothing_and_who_dies_with_it_waits() {
+    let app = app(DB_AND_WEB).write("pm.toml", WEB_NEEDS_DB).write("go", "");
+    let session = start(&app, &["--restart", "always"]);
+    session.wait_for("web.1  | serving");
+    becomes(&app, "web.1", "up");
+    let (db, web) = (pids(&app, "db.pids")[0], pids(&app, "web.pids")[0]);
+    kill(db, Signal::SIGKILL).expect("it runs");
+    session.wait_for_times("db.1   | -- ready after", 2);
+    assert_eq!(
+        (pids(&app, "web.pids"), &row(&app, "web.1")["pid"]),
+        (vec![web], &web.as_raw().into())
+    );
+
+    fs::remove_file(app.path("go")).expect("it was written above");
+    kill(pids(&app, "db.pids")[1], Signal::SIGKILL).expect("it runs");
+    eventually("the third db", || (pids(&app, "db.pids").len() == 3).then_some(()));
+    kill(web, Signal::SIGKILL).expect("it runs");
+    becomes(&app, "web.1", "waiting");
+    let before = row(&app, "web.1")["restarts"].clone();
+    fs::write(app.path("go"), "").expect("files can be written in the sandbox");
+    session.wait_for_times("web.1  | serving", 2);
+    becomes(&app, "web.1", "up");
+    assert_eq!(pids(&app, "web.pids").len(), 2);
+    // Its own crash counts; the wait adds none.
+    let after = row(&app, "web.1")["restarts"].clone();
+    assert_eq!((before, after), (1.into(), 1.into()));
+}
+
+#[test]
+fn what_is_asked_of_one_that_waits_is_done_at_once_and_starts_nothing_twice() {
+    let app = app(DB_AND_WEB).write("pm.toml", WEB_NEEDS_DB);
+    let mut session = start(&app, &[]);
+    becomes(&app, "web.1", "waiting");
+    done(&app, "restart web");
+    done(&app, "stop web");
+    assert_eq!(states(&app), "db.1 starting, web.1 stopped");
+    done(&app, "start web");
+    done(&app, "scale web=3");
+    assert_eq!(states(&app), "db.1 starting, web.1 waiting, web.2 waiting, web.3 waiting");
+    done(&app, "scale web=2");
+    fs::write(app.path("go"), "").expect("files can be written in the sandbox");
+    session.wait_for_times("| serving", 2);
+    becomes(&app, "web.2", "up");
+    assert_eq!(pids(&app, "web.pids").len(), 2);
+    done(&app, "quit");
+    assert_eq!(session.wait(), End::Code(0));
+    app.assert_nothing_left();
+}
+
+#[test]
+fn quit_and_ctrl_c_end_a_session_of_which_half_waits() {
+    for is_quit in [true, false] {
+        let app = app(DB_AND_WEB).write("pm.toml", WEB_NEEDS_DB);
+        let mut session = app.pm(["start", "-t", "60", "--color", "never"]).spawn_pty();
+        session.wait_for("db.1   | -- started with pid");
+        becomes(&app, "web.1", "waiting");
+        if is_quit {
+            done(&app, "quit");
+        } else {
+            session.type_keys(CTRL_C);
+        }
+        assert_eq!(session.wait(), End::Code(0));
+        assert_eq!(pids(&app, "web.pids"), []);
+        app.assert_nothing_left();
+    }
+}
+
+/// Three types, each of which needs the next, and takes its time to end.
+const CHAIN: &str = "web: trap 'sleep 0.3; echo ended; exit 0' TERM; echo ready; while :; do read -r _; done\n\
+                     api: trap 'sleep 0.3; echo ended; exit 0' TERM; echo ready; while :; do read -r _; done\n\
+                     db: trap 'sleep 0.3; echo ended; exit 0' TERM; echo ready; while :; do read -r _; done\n";
+const CHAIN_NEEDS: &str = "[process.web]\ndepends-on = 'api'\n[process.api]\ndepends-on = 'db'\n";
+
+#[test]
+fn a_session_stops_in_the_other_order() {
+    let app = app(CHAIN).write("pm.toml", CHAIN_NEEDS);
+    let mut session = start(&app, &[]);
+    session.wait_for_times("| ready", 3);
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    let output = session.stdout_so_far();
+    let ends = output.lines().filter(|line| line.ends_with("| ended"));
+    let names: Vec<_> = ends.filter_map(|line| line.split_whitespace().nth(1)).collect();
+    assert_eq!(names, ["web.1", "api.1", "db.1"], "{output}");
+    app.assert_nothing_left();
+}
+
+#[test]
+fn the_second_ctrl_c_ends_all_at_once_whoever_waits_for_whom() {
+    let app =
+        app(&CHAIN.replace("sleep 0.3", "echo deaf; sleep 1001")).write("pm.toml", CHAIN_NEEDS);
+    let mut session = app.pm(["start", "-t", "60", "--color", "never"]).spawn_pty();
+    session.wait_for_times("| ready", 3);
+    session.type_keys(CTRL_C);
+    session.wait_for("web.1  | deaf");
+    // An interrupt right after the first counts as the same.
+    session.wait_for("to stop; killing in");
+    session.type_keys(CTRL_C);
+    assert_eq!(session.wait(), End::Code(0));
+    let output = session.stdout_so_far();
+    assert!(!output.contains("api.1  | deaf") && !output.contains("db.1   | deaf"), "{output}");
+    app.assert_nothing_left_within(Duration::from_secs(2));
+}
+
+#[test]
+fn a_half_line_makes_ready_and_its_colour_is_no_part_of_it() {
+    let app = app("web: printf '\\033[32mser\\033[0mving> '; exec cat\n")
+        .write("pm.toml", "[process.web]\nready = 'log:^serving> $'\n");
+    let session = start(&app, &["--pty", "always"]);
+    session.wait_for("web.1  | -- ready after");
+}
