@@ -24,6 +24,7 @@ const DOCUMENTS: &[&str] = &[
     "CONTRIBUTING.md",
     "docs/reference.md",
     "docs/recipes.md",
+    "docs/readiness.md",
     "docs/migrating.md",
     "docs/environment.md",
     "docs/signals.md",
@@ -38,6 +39,7 @@ const DOCUMENTS: &[&str] = &[
     "examples/node-cluster/README.md",
     "examples/webpack/README.md",
     "examples/leak/README.md",
+    "examples/stack/README.md",
 ];
 
 /// What every stand-in for a server says when it serves.
@@ -76,6 +78,12 @@ fn every_page_of_docs_is_one_of_the_documents() {
 fn the_readme_has_at_most_1800_words() {
     let words = document::read("README.md").split_whitespace().count();
     assert!(words <= 1_800, "README.md has {words} words; docs/ has room");
+}
+
+#[test]
+fn the_readme_shows_the_settings_of_the_stack_as_they_are() {
+    let settings = document::read("examples/stack/pm.toml");
+    assert!(document::read("README.md").contains(&format!("\n{settings}```\n")), "{settings}");
 }
 
 #[test]

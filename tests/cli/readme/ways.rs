@@ -129,4 +129,9 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("npm ci", NotRun("needs the network; .ci/run does it"), &[]),
     ("curl -d 'hello' http://127.0.0.1:5000/jobs", EXAMPLE, &[]),
     ("curl http://127.0.0.1:5000/jobs/1", EXAMPLE, &[]),
+    (
+        "curl -X POST http://127.0.0.1:5000/hello",
+        NotRun("tests/cli/stack.rs asks the real server"),
+        &[],
+    ),
 ];
