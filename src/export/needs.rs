@@ -161,6 +161,12 @@ impl Instance<'_> {
         (calls.len() > 1).then(|| one_line(&calls))
     }
 
+    /// Returns one line of shell that asks once whether this instance is ready, where it can be asked.
+    pub(crate) fn is_ready(&self) -> Option<String> {
+        let ready: Vec<Probe> = self.service.ready_probes().cloned().collect();
+        self.asks_once(&ready)
+    }
+
     /// Returns one line of shell that asks these once, where one of them can be asked.
     pub(crate) fn asks_once(&self, probes: &[Probe]) -> Option<String> {
         let asks = probes.iter().filter_map(|probe| ask(self, probe, Asker::Itself));

@@ -14,6 +14,7 @@ pub(crate) const FORMAT: Format = Format {
         ("run.j2", include_str!("../templates/runit/run.j2")),
         ("log-run.j2", include_str!("../templates/runit/log-run.j2")),
         ("finish.j2", include_str!("../templates/runit/finish.j2")),
+        ("check.j2", include_str!("../templates/runit/check.j2")),
         ("control-t.j2", include_str!("../templates/runit/control-t.j2")),
     ],
     paths: &[
@@ -22,19 +23,22 @@ pub(crate) const FORMAT: Format = Format {
         "APP-TYPE-N/run",
         "APP-TYPE-N/log/run",
         "APP-TYPE-N/finish",
+        "APP-TYPE-N/check",
         "APP-TYPE-N/control/t",
     ],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopTimeout],
-    asks: Can::SCRIPT,
+    asks: Can { readiness: true, starts: true, ..Can::SCRIPT },
     checkers: &[script::SHELL_CHECKER],
     render: |export| {
         service_folder::render(export, |instance| {
             // runsv itself sends TERM.
             let has_signal = instance.service.policy.stop_signal != Signal::TERM;
-            has_signal.then_some(Extra::Script("control/t", "control-t.j2")).into_iter().collect()
+            let signal = has_signal.then_some(Extra::Script("control/t", "control-t.j2"));
+            let check = instance.is_ready().map(|_| Extra::Script("check", "check.j2"));
+            signal.into_iter().chain(check).collect()
         })
     },
 };

@@ -129,7 +129,7 @@ pub(super) fn context(
 pub(super) const SHELL_CHECKER: Checker = Checker {
     program: "/bin/sh",
     arguments: &["-n"],
-    files: Select::Each(&[".sh", "run", "finish", "control/t"]),
+    files: Select::Each(&[".sh", "run", "finish", "check", "control/t"]),
     variables: &[],
     probe: &[],
 };

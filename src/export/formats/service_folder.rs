@@ -1,6 +1,8 @@
 //! A service folder for each instance: `run`, `log/run` and, where not every end is followed by a restart,
 //! `finish`. What runit and s6 share.
 
+use serde_json::json;
+
 use crate::app::Restart;
 use crate::app::shell::short_name;
 use crate::export::context::{Export, Instance};
@@ -28,6 +30,16 @@ pub(super) fn render(
         let mut own = script::context(export, &instance, &instance.service.for_one_process())?;
         own["log"] = sh::word(&format!("{}/{}", export.log, instance.short_name)).into();
         own["stop_signal"] = short_name(policy.stop_signal).into();
+        let checks = export.needs_of(instance.service).into_iter().filter(|need| !need.is_done());
+        own["checks"] = checks
+            .flat_map(|need| {
+                let seconds = need.service.ready_seconds();
+                need.instances
+                    .into_iter()
+                    .map(move |one| json!({ "name": one.unit, "seconds": seconds }))
+            })
+            .collect();
+        own["check"] = instance.is_ready().map(|check| sh::word(&check)).into();
         let extras = extras(&instance);
         let bare: Vec<&str> = extras.iter().filter_map(Extra::bare_name).collect();
         let path = |name: &str| format!("{}/{name}", instance.unit);
@@ -39,7 +51,8 @@ pub(super) fn render(
         for extra in own_files.map(|(name, template)| Extra::Script(name, template)).chain(extras) {
             files.push(match extra {
                 Extra::Script(name, template) => {
-                    export.render(template, path(name), own.clone())?.executable()
+                    let file = export.render(template, path(name), own.clone())?.executable();
+                    file.private_if(holds_values && name == "check")
                 }
                 Extra::Bare(name, contents) => {
                     File { path: path(name).into(), contents, mode: 0o644, owner: Owner::Exporter }
