@@ -241,7 +241,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The session of `pm start --daemon --wait` did not become ready, and was ended.
-    #[error("{reason}; the session was stopped, its log is `{}`", log.display())]
+    #[error("{reason}; the session has ended, its log is `{}`", log.display())]
     NotStarted {
         /// Why.
         reason: String,

@@ -5,8 +5,7 @@
 //! cannot be forgotten: an instance is changed through [`Instances::get_mut`] alone, which notes it, and every
 //! question first puts what was noted into its sets.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,11 +169,9 @@ impl Kind {
             Self::Wanted => goal != Goal::Leave,
             Self::Begun => matches!(state, State::Up { .. }) || Self::Succeeded.is_of(proc),
             Self::Serving => matches!(state, State::Up { unready: None, .. }),
-            Self::Succeeded => {
-                goal == Goal::Run && matches!(state, State::Ended(exit) if !proc.crashed(exit))
-            }
+            Self::Succeeded => Self::Done.is_of(proc) && !Self::Failed.is_of(proc),
             Self::Failed => {
-                goal == Goal::Run && matches!(state, State::Ended(exit) if proc.crashed(exit))
+                Self::Done.is_of(proc) && matches!(state, State::Ended(exit) if proc.crashed(exit))
             }
             Self::Stopped => goal == Goal::Stop,
         }

@@ -201,7 +201,7 @@ fn a_start_that_waits_in_vain_stops_the_session_and_fails_as_it_did() {
         (
             "--exit-on all --wait",
             41,
-            "error: db.1 failed: exited with code 41; the session was stopped",
+            "error: db.1 failed: exited with code 41; the session has ended",
         ),
         ("--exit-on all --wait=9", 41, "last words\n"),
     ] {
@@ -216,7 +216,7 @@ fn a_start_that_waits_in_vain_stops_the_session_and_fails_as_it_did() {
     let app = app("db: exec cat\n").write("pm.toml", toml);
     let output = pm(&app, "start --daemon --wait=0.5");
     assert_eq!(output.code(), 124, "{output:#?}");
-    assert!(output.stderr.contains("error: not ready: db.1 (log:never); the session was stopped"));
+    assert!(output.stderr.contains("error: not ready: db.1 (log:never); the session has ended"));
     app.assert_nothing_left();
     let output = pm(&app, "start --wait");
     assert_eq!(output.code(), 2, "{output:#?}");
