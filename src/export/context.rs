@@ -36,7 +36,8 @@ pub(crate) struct Export<'a> {
     pub(crate) run: String,
     /// The folder of the export.
     pub(crate) location: String,
-    app: &'a App,
+    /// The application itself.
+    pub(crate) app: &'a App,
     format: &'a Format,
     templates: Templates<'a>,
 }
@@ -59,7 +60,7 @@ pub(crate) struct Service<'a> {
     /// Other programs connect to it: it is called `web`, or its command names PORT.
     pub(crate) listens: bool,
     /// Where it stands in the Procfile.
-    pub(super) position: u16,
+    pub(crate) position: u16,
 }
 
 /// A variable and its value.

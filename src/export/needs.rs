@@ -71,12 +71,6 @@ impl<'a> Export<'a> {
         needs
     }
 
-    /// Returns how many types are below a type, one above the other.
-    pub(crate) fn level_of(&self, service: &Service<'_>) -> usize {
-        let needs = self.needs_of(service);
-        needs.iter().map(|need| self.level_of(need.service) + 1).max().unwrap_or(0)
-    }
-
     /// Returns shell lines that wait for what an instance depends on, the function that they call first; none where
     /// nothing can be asked. They run with the environment and in the folder of the instance.
     pub(crate) fn waits_of(&self, service: &Service<'_>) -> Vec<String> {

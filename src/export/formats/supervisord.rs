@@ -5,8 +5,8 @@
 use serde_json::json;
 
 use super::{Can, Feature, Format, Runs, script};
-use crate::app::Restart;
 use crate::app::shell::short_name;
+use crate::app::{Restart, dependencies};
 use crate::export::context::Export;
 use crate::export::quote::config;
 use crate::export::{ExportError, File, Owner};
@@ -33,6 +33,8 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     // supervisord starts the scripts as the user, who must be able to read them and what they read.
     let mut files = script::env_files(export, Owner::User)?;
     let has_needs = export.services.iter().any(|one| !export.needs_of(one).is_empty());
+    let graph: Vec<_> = export.app.types.iter().map(|own| own.policy.depends_on.clone()).collect();
+    let levels = dependencies::levels(&graph);
     let mut programs = Vec::new();
     for instance in export.instances() {
         let service = instance.service;
@@ -50,7 +52,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
                 Restart::OnFailure => "unexpected",
                 Restart::Always => "true",
             },
-            "priority": has_needs.then(|| 100 + export.level_of(service)),
+            "priority": has_needs.then(|| 100 + levels[usize::from(service.position)]),
             "once": service.is_once(),
             "stop_signal": short_name(service.policy.stop_signal),
         })));
