@@ -326,6 +326,17 @@ fn a_host_that_does_not_exist_is_an_answer() {
 }
 
 #[test]
+fn the_thread_ends_also_where_its_last_run_is_ready_by_a_look() {
+    let (probes, reports) = start(watched(&["delay:0.02s"]));
+    wait_for(&reports, |report| *report == Report::Ready(RUN));
+    let until = clock::instant() + Duration::from_secs(10);
+    while probes.shared.lock().waker.is_some() {
+        assert!(clock::instant() < until, "it waits for ever");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn the_thread_ends_with_its_last_run_and_starts_again_for_the_next() {
     let (probes, reports) = start(watched(&["delay:0"]));
     wait_for(&reports, |report| *report == Report::Ready(RUN));
