@@ -216,6 +216,15 @@ mod tests {
         sleep
     }
 
+    /// Starts a command. A start is answered when the program's memory is there, and what /proc tells of it comes a
+    /// moment later: its arguments, then its environment.
+    fn started(command: &mut Command) -> Child {
+        let child = command.spawn().unwrap();
+        let arguments = format!("/proc/{}/cmdline", child.id());
+        while std::fs::read(&arguments).is_ok_and(|text| text.is_empty()) {}
+        child
+    }
+
     #[test]
     fn one_below_a_leader_that_has_ended_is_forgotten_at_the_next_look() {
         let mut shell = Command::new("/bin/sh");
@@ -256,14 +265,14 @@ mod tests {
         while getpgid(Some(below)) == Ok(pid_of(&leader)) {}
         helpers.remember(run(2, 1), pid_of(&leader));
         let mut children = [
-            sleeper(&[]).stdin(stdin).spawn().unwrap(),
-            sleeper(&[]).stderr(writer).spawn().unwrap(),
-            sleeper(&name("web.1")).spawn().unwrap(),
-            sleeper(&name("web.2")).spawn().unwrap(),
-            sleeper(&name("web.3")).spawn().unwrap(),
-            sleeper(&[("PS", "web.1")]).spawn().unwrap(),
-            sleeper(&[]).spawn().unwrap(),
-            sleeper(&name("web.1")).spawn().unwrap(),
+            started(sleeper(&[]).stdin(stdin)),
+            started(sleeper(&[]).stderr(writer)),
+            started(&mut sleeper(&name("web.1"))),
+            started(&mut sleeper(&name("web.2"))),
+            started(&mut sleeper(&name("web.3"))),
+            started(&mut sleeper(&[("PS", "web.1")])),
+            started(&mut sleeper(&[])),
+            started(&mut sleeper(&name("web.1"))),
         ];
         let member = pid_of(&children[7]);
         let mut living: Vec<Pid> = children.iter().map(pid_of).collect();
@@ -291,8 +300,7 @@ mod tests {
 
     #[test]
     fn what_an_earlier_run_has_left_is_asked_to_end_when_the_next_starts() {
-        let mut left =
-            sleeper(&[("PS", "web.1"), ("FOREMAN_WORKER_NAME", "web.1")]).spawn().unwrap();
+        let mut left = started(&mut sleeper(&[("PS", "web.1"), ("FOREMAN_WORKER_NAME", "web.1")]));
         let mut helpers = Helpers::default();
         helpers.enter(run(1, 1), Pid::this(), "web.1".into(), Pipes::default());
         helpers.refresh(&[pid_of(&left)], |_| false);

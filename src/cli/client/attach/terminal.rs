@@ -81,19 +81,18 @@ fn relay(stream: &UnixStream, incoming: &mut Incoming, signals: &SignalPipes) ->
             show_the_rest(stream, incoming, &mut screen)?;
             return Ok(Ended::Over);
         }
-        let (terminal, session, ending, resized) =
-            wait(&stdin, stream, signals, outgoing.is_waiting())?;
-        if ending {
+        let news = wait(&stdin, stream, signals, outgoing.is_waiting())?;
+        if news.ends {
             return Ok(signals.first().map_or(Ended::Detached { unsent: 0 }, Ended::Signal));
         }
-        if resized {
+        if news.is_resized {
             signals.forget_resize();
             outgoing.resize(Size::of_stdout());
         }
-        if session && !incoming.read(stream)? {
+        if news.is_from_session && !incoming.read(stream)? {
             return Ok(Ended::Over);
         }
-        if terminal {
+        if news.is_typed {
             let count = match nix::unistd::read(&stdin, &mut keys) {
                 Err(Errno::EINTR) => continue,
                 other => other?,
@@ -111,13 +110,25 @@ fn relay(stream: &UnixStream, incoming: &mut Incoming, signals: &SignalPipes) ->
     }
 }
 
-/// Waits, and returns which have something: the terminal, the session, an ending signal, a new size.
+/// What a wait has found.
+struct News {
+    /// Keys were typed.
+    is_typed: bool,
+    /// The session has sent something, or takes keys again.
+    is_from_session: bool,
+    /// A signal asks pm to end.
+    ends: bool,
+    /// The terminal has another size.
+    is_resized: bool,
+}
+
+/// Waits for keys, the session or a signal.
 fn wait(
     stdin: &io::Stdin,
     stream: &UnixStream,
     signals: &SignalPipes,
     has_keys: bool,
-) -> io::Result<(bool, bool, bool, bool)> {
+) -> io::Result<News> {
     let one = |fd| PollFd::new(fd, PollFlags::POLLIN);
     let mut session = PollFlags::POLLIN;
     session.set(PollFlags::POLLOUT, has_keys);
@@ -130,8 +141,8 @@ fn wait(
     }
     let mut has = fds.iter().map(|fd| fd.any().unwrap_or(false));
     let mut next = || has.next().unwrap_or(false);
-    let (terminal, session, resized) = (next(), next(), next());
-    Ok((terminal, session, has.any(|it| it), resized))
+    let (is_typed, is_from_session, is_resized) = (next(), next(), next());
+    Ok(News { is_typed, is_from_session, ends: has.any(|it| it), is_resized })
 }
 
 /// Gives the session a moment to take what was typed before the user left. Returns how many bytes it did
