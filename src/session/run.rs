@@ -21,7 +21,7 @@ use super::budgets::Budgets;
 use super::console::Terminal;
 use super::messages;
 use super::probes::{Order, Report};
-use super::readiness::Readiness;
+use super::readiness::{Readiness, outside};
 use super::requests::{Control, Requests};
 use super::trace::Trace;
 use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
@@ -270,6 +270,7 @@ impl SessionLoop {
             Action::Probe(run) => self.probe(run),
             Action::EndProbe(run) => self.end_probe(run),
             Action::ProbeOutside(process_type) => self.probe_outside(process_type),
+            Action::EndProbeOutside(process_type) => self.end_probe(outside(process_type)),
             Action::Sweep(run) => {
                 self.children.sweep(run);
                 self.terminals.remove(&run);

@@ -131,6 +131,8 @@ pub enum Action {
     EndProbe(RunId),
     /// Ask whether a process type is there that nobody starts here; answer with [`Event::FoundOutside`].
     ProbeOutside(u16),
+    /// Asks for it no more: the session ends.
+    EndProbeOutside(u16),
     /// Send a signal to processes of a run. For [`Reach::Program`] the answer is [`Event::ProgramEnded`].
     Signal(RunId, Signal, Reach),
     /// Kill what is left of the group, reap the leader, and show the rest of what it wrote.

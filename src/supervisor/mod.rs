@@ -135,7 +135,11 @@ impl Supervisor {
         self.apply(event, now);
         self.expire(now);
         self.reconcile(now);
-        self.answer(self.is_ending() && !was_ending);
+        let began_to_end = self.is_ending() && !was_ending;
+        if began_to_end {
+            self.end_outside();
+        }
+        self.answer(began_to_end);
         mem::take(&mut self.out)
     }
 
@@ -201,7 +205,8 @@ impl Supervisor {
             }
             Event::ReadyExtended { run, time } if self.is_current(run) => {
                 if let State::Up { unready: Some(until), .. } = &mut self.proc(run.instance).state {
-                    *until = now + time;
+                    // As with systemd, what was there before is never cut short.
+                    *until = (*until).max(now + time);
                 }
             }
             Event::NotAlive { run, why } if self.is_current(run) => {
@@ -314,6 +319,8 @@ impl Supervisor {
     fn go_by(&mut self, app: Arc<App>) {
         self.releases = releases(&app);
         self.graph = Graph::of(&app);
+        // It was known of the old dependencies.
+        self.known.clear();
         self.app = app;
     }
 

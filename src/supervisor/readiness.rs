@@ -22,8 +22,20 @@ impl Supervisor {
         }
     }
 
+    /// The session ends: nobody waits any more for what is asked for from outside.
+    pub(super) fn end_outside(&mut self) {
+        for process_type in std::mem::take(&mut self.outside) {
+            self.out.push(Action::EndProbeOutside(process_type));
+        }
+    }
+
     /// A run has had its time to become ready.
     pub(super) fn not_ready(&mut self, id: InstanceId, since: Moment, now: Moment) {
+        // In the stop of a session it waits for its dependents, and nobody waits for it.
+        if self.phase != Phase::Running {
+            self.proc(id).state = State::Up { since, unready: None };
+            return;
+        }
         let timeout = self.policy(id).ready.as_ref().map(|ready| ready.timeout).unwrap_or_default();
         self.out.push(Action::Note(id, Note::NotReady { timeout }));
         self.ask_to_stop(id, since, Cause::NotReady, now);

@@ -72,6 +72,7 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
         Action::Probe(run) => format!("probe {}", run_of(run)),
         Action::EndProbe(run) => format!("end-probe {}", run_of(run)),
         Action::ProbeOutside(at) => format!("probe-outside {}", type_name(*at, app)),
+        Action::EndProbeOutside(at) => format!("end-probe-outside {}", type_name(*at, app)),
         Action::Pause => "pause".to_owned(),
         Action::Reply(id, Reply::Done) => format!("reply {} done", id.0),
         Action::Reply(id, Reply::Failed(failures)) => {

@@ -148,6 +148,19 @@ fn a_command_that_asks_ends_with_its_session_also_where_pm_is_killed() {
 }
 
 #[test]
+fn a_command_that_asks_for_what_nobody_starts_here_ends_with_the_session() {
+    let app = app("db: exec cat\nother: exec cat\nweb: exec cat\n").write(
+        "pm.toml",
+        "[process.db]\nready = 'cmd:touch asked; sleep 1001'\n[process.web]\ndepends-on = 'db'\n",
+    );
+    let mut session = start(&app, &["-m", "db=0,other=1,web=1"]);
+    eventually("the question", || app.read("asked"));
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.wait(), End::Code(0));
+    app.assert_nothing_left();
+}
+
+#[test]
 fn a_grandchild_says_that_it_is_ready_and_a_stranger_cannot() {
     if !has_program("python3") {
         return;

@@ -478,3 +478,61 @@ fn in_random_graphs_every_start_follows_its_needs_and_every_stop_its_dependents(
         }
     }
 }
+
+#[test]
+fn who_was_blocked_is_free_when_a_reload_takes_its_dependencies_away() {
+    let db = row("db", with_ready(never()), FakeChild::ExitsAfter(500, FAILED));
+    let child = FakeChild::ExitsAfter(100, Exit::Code(0));
+    let web = row("web", needing(never(), &[(0, Milestone::Ready)]), child);
+    let other = row("other", never(), FakeChild::Forever);
+    let mut w = World::new(ExitOn::All, vec![db, web, other]);
+    w.run(1000);
+    assert_eq!(w.lines(&["blocked"]), ["500 web.1 blocked by db.1"]);
+    let mut app = (**w.sup.app()).clone();
+    app.types[1].policy.depends_on.clear();
+    w.ask(Request::Reload { app: app.into(), gone: vec![] });
+    assert_eq!(w.run(60_000), None, "other.1 runs");
+    assert_eq!(w.lines(&["spawn web"]), ["500 spawn web.1#1"]);
+}
+
+#[test]
+fn in_a_stop_a_dependency_that_is_not_ready_still_goes_behind_its_dependents() {
+    let db = row("db", with_ready(on_failure()), FakeChild::Forever);
+    let web =
+        row("web", needing(on_failure(), &[(0, Milestone::Started)]), FakeChild::Master(3000));
+    let mut w = World::new(ExitOn::Failure, vec![db, web]);
+    w.at(58_000, Event::Signalled(Signal::TERM));
+    assert_eq!(w.run(100_000), Some(0));
+    let stops = w.lines(&[" SIGTERM ", "not ready", "sweep"]);
+    assert_eq!(
+        stops[..3],
+        ["58000 SIGTERM web.1#1", "61001 sweep web.1#1", "61001 SIGTERM db.1#1"]
+    );
+}
+
+#[test]
+fn a_program_that_asks_for_more_time_never_has_less() {
+    let mut w =
+        World::new(ExitOn::Failure, vec![row("web", with_ready(on_failure()), FakeChild::Forever)]);
+    w.run(1000);
+    let run = RunId { instance: w.instance("web.1"), seq: 1 };
+    w.deliver(Event::ReadyExtended { run, time: Duration::from_secs(5) });
+    w.run(60_000);
+    assert_eq!(w.lines(&["not ready"]).len(), 1);
+    assert!(w.lines(&["not ready"])[0].starts_with("60000 "));
+}
+
+#[test]
+fn with_the_session_ends_what_is_asked_from_outside() {
+    let policy = with_ready(on_failure());
+    let ready =
+        policy.ready.clone().map(|ready| Readiness { probes: vec![Probe::Port(Some(1))], ..ready });
+    let db =
+        TypeRow { count: 0, ..row("db", Policy { ready, ..policy.clone() }, FakeChild::Forever) };
+    let web = row("web", needing(on_failure(), &[(0, Milestone::Ready)]), FakeChild::Forever);
+    let other = row("other", on_failure(), FakeChild::Forever);
+    let mut w = World::new(ExitOn::Failure, vec![db, web, other]);
+    w.at(1000, Event::Signalled(Signal::TERM));
+    assert_eq!(w.run(9000), Some(0));
+    assert_eq!(w.lines(&["probe-outside"]), ["0 probe-outside db", "1000 end-probe-outside db"]);
+}
