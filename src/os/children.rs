@@ -71,6 +71,8 @@ enum Fate {
     /// They stay where it ends by itself with success, and is not started again: it has made itself a daemon.
     Stay,
     Go,
+    /// It has none of its own: a command that asks for another run, whose helpers they are.
+    None,
 }
 
 /// A run that is being started.
@@ -169,6 +171,20 @@ impl Children {
         place.is_some()
     }
 
+    /// Takes the command that asks for a run, under a number of its own. The helpers of the instance stay those of
+    /// the run that it asks for.
+    pub(crate) fn add_command(&mut self, run: RunId, pid: Pid) {
+        let place = self.starting.take().and_then(|starting| starting.place);
+        if let Some(place) = place {
+            self.watchdog.begin(place, pid);
+        }
+        let (life, asked, stop_signal) = (Life::Running, None, SignalNumber::KILL);
+        let helpers = Fate::None;
+        let child = Child { pid, life, asked, stop_signal, helpers, place, _stdin: None };
+        self.runs.insert(run, child);
+        self.leaders.insert(pid);
+    }
+
     /// Takes the news that the run could not be started.
     pub(crate) fn expect_no_more(&mut self) {
         if let Some(Starting { place: Some(place), .. }) = self.starting.take() {
@@ -226,7 +242,7 @@ impl Children {
         self.refresh_orphans();
         for (run, exit) in ended {
             let Some(child) = self.runs.get_mut(&run) else { continue };
-            if exit != Exit::Code(0) {
+            if exit != Exit::Code(0) && child.helpers == Fate::Stay {
                 child.helpers = Fate::Go;
             }
             let has_helpers = child.helpers == Fate::Go && self.helpers.has_any(run);
@@ -272,7 +288,7 @@ impl Children {
         let leader = child.pid;
         let is_stop =
             reach == Reach::Program || signal == child.stop_signal || signal == SignalNumber::KILL;
-        let has_helpers = is_stop && !self.session_ends;
+        let has_helpers = is_stop && !self.session_ends && child.helpers != Fate::None;
         // One that has ended by itself is not stopped: what is left of its group is.
         if has_helpers && child.life == Life::Running {
             child.helpers = Fate::Go;

@@ -1,6 +1,6 @@
 //! What the session knows of the readiness of its runs, and who asks for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub(super) struct Heard {
 /// The probes of a session, and what they have found.
 pub(super) struct Readiness {
     probes: Probes,
+    /// Runs that are asked.
+    asked: HashSet<RunId>,
     heard: HashMap<RunId, Heard>,
     /// The sockets of runs that are about to be asked.
     sockets: HashMap<RunId, NotifySocket>,
@@ -41,8 +43,8 @@ pub(super) fn outside(process_type: u16) -> RunId {
 
 impl Readiness {
     pub(super) fn new(folder: PathBuf, tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
-        let (heard, sockets) = (HashMap::new(), HashMap::new());
-        Self { probes: Probes::new(tell), heard, sockets, folder }
+        let (asked, heard, sockets) = (HashSet::new(), HashMap::new(), HashMap::new());
+        Self { probes: Probes::new(tell), asked, heard, sockets, folder }
     }
 
     /// Makes what a run needs before it starts, and returns what its environment has of it. The error is for a person.
@@ -59,7 +61,8 @@ impl Readiness {
             return Ok(Vec::new());
         }
         let InstanceId { process_type, number } = run.instance;
-        let name = format!("{}-{process_type}-{number}.notify", std::process::id());
+        // The thread may let the socket of the run before go late, and its file with it.
+        let name = format!("{}-{process_type}-{number}-{}.notify", std::process::id(), run.seq);
         let path = self.folder.join(name);
         let socket = NotifySocket::bind(path.clone()).map_err(|error| {
             format!("cannot start: cannot make its NOTIFY_SOCKET `{}`: {error}", path.display())
@@ -85,7 +88,7 @@ impl Readiness {
             live: own.policy.live.clone(),
             notify: self.sockets.remove(&run),
         };
-        self.probes.post(Order::Begin(Box::new(watched)))
+        self.ask(watched)
     }
 
     /// Begins to ask for a type that nobody starts here.
@@ -106,7 +109,22 @@ impl Readiness {
             live: None,
             notify: None,
         };
+        self.ask(watched)
+    }
+
+    fn ask(&mut self, watched: Watched) -> io::Result<()> {
+        self.asked.insert(watched.run);
         self.probes.post(Order::Begin(Box::new(watched)))
+    }
+
+    /// A run is asked no more. What the thread has reported before it hears of that concerns nobody.
+    pub(super) fn end(&mut self, run: RunId) {
+        self.asked.remove(&run);
+        self.post(Order::End(run));
+    }
+
+    pub(super) fn is_asked(&self, run: RunId) -> bool {
+        self.asked.contains(&run)
     }
 
     /// Tells the thread something. Without a thread nothing is asked, and there is nothing to tell.
@@ -121,6 +139,7 @@ impl Readiness {
 
     /// A run is over.
     pub(super) fn forget(&mut self, run: RunId) {
+        self.asked.remove(&run);
         self.heard.remove(&run);
         self.sockets.remove(&run);
     }
@@ -144,5 +163,49 @@ impl Readiness {
             None | Some("") => probe.to_owned(),
             Some(answer) => format!("{probe} {answer}"),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::readiness::Readiness as When;
+    use crate::app::{Environment, ExitOn, Policy, ProcessType};
+
+    fn an_app() -> App {
+        let ready =
+            When { probes: vec![Probe::Notify], timeout: std::time::Duration::from_secs(60) };
+        let policy = Policy { ready: Some(ready), ..Policy::default() };
+        App {
+            root: "/".into(),
+            types: vec![ProcessType { policy, ..ProcessType::of("web", "") }],
+            environment: Environment::default(),
+            base_port: 5000,
+            exit_on: ExitOn::Failure,
+        }
+    }
+
+    fn run(seq: u32) -> RunId {
+        RunId { instance: InstanceId { process_type: 0, number: 1 }, seq }
+    }
+
+    #[test]
+    fn a_socket_that_is_let_go_late_takes_nothing_from_the_next_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut readiness = Readiness::new(folder.path().to_owned(), |_| {});
+        readiness.prepare(&an_app(), run(1)).unwrap();
+        let second = readiness.prepare(&an_app(), run(2)).unwrap();
+        readiness.forget(run(1));
+        assert!(std::path::Path::new(&second[0].1).exists());
+    }
+
+    #[test]
+    fn a_run_is_asked_from_its_beginning_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut readiness = Readiness::new(folder.path().to_owned(), |_| {});
+        readiness.begin(&an_app(), run(1), Pid::this()).unwrap();
+        assert!(readiness.is_asked(run(1)) && !readiness.is_asked(run(2)));
+        readiness.end(run(1));
+        assert!(!readiness.is_asked(run(1)));
     }
 }

@@ -171,6 +171,32 @@ fn a_helper_that_left_its_group_is_asked_to_stop_with_its_instance() {
 }
 
 #[test]
+fn a_command_that_asks_whether_an_instance_lives_leaves_its_helper_alone() {
+    if !has("subreaper", !cfg!(pm_portable)) {
+        return;
+    }
+    let app = crate::control::app("web: sh web.sh\n")
+        .write("web.sh", WAYS[1].1)
+        .write("daemon.sh", HELPER)
+        .write(
+            "pm.toml",
+            "[process.web]\nlive = 'cmd:echo asked >> asks; exit 1'\nlive-interval = '0.1s'\nlive-failures = 1000\n",
+        );
+    let mut session = crate::control::started(&app, &[], 1);
+    let text = eventually("the helper", || app.read("up").filter(|text| text.ends_with('\n')));
+    let helper = Pid::from_raw(text.trim().parse().expect("the helper writes its pid"));
+    eventually("five questions", || {
+        (app.read("asks").unwrap_or_default().lines().count() >= 5).then_some(())
+    });
+    assert_eq!(app.read("log"), None);
+    assert!(state_of(helper).is_some());
+    crate::control::done(&app, "stop web");
+    assert_eq!(app.read("log").as_deref(), Some("stopped\n"));
+    assert_eq!(state_of(helper), None);
+    end(&app, &mut session);
+}
+
+#[test]
 fn a_restart_brings_a_helper_that_left_its_group_once() {
     if !has("subreaper", !cfg!(pm_portable)) {
         return;

@@ -96,6 +96,23 @@ pub(crate) enum Report {
     KillCommand(RunId),
 }
 
+impl Report {
+    /// Returns the run that it is about.
+    pub(crate) fn run(&self) -> RunId {
+        match self {
+            Self::Ready(run)
+            | Self::Answer { run, .. }
+            | Self::Held { run, .. }
+            | Self::Extended(run, _)
+            | Self::Status(run, _)
+            | Self::NotAlive(run, _)
+            | Self::Resolve { run, .. }
+            | Self::StartCommand(run, _)
+            | Self::KillCommand(run) => *run,
+        }
+    }
+}
+
 /// The thread, as the session sees it.
 pub(crate) struct Probes {
     shared: Arc<Shared>,

@@ -37,7 +37,7 @@ impl Prober {
             }
             Order::End(run) => return self.subjects.retain(|subject| subject.watched.run != run),
             Order::Suspend(run, is_suspended) => {
-                self.with(run, |subject| subject.suspend(is_suspended, now))
+                self.with(run, |subject| subject.suspend(is_suspended, now, report))
             }
             Order::LineSeen(run) => self.with(run, Subject::line_seen),
             Order::CommandStarted(run, output) => {

@@ -68,17 +68,24 @@ impl Subject {
     }
 
     /// Puts off what a run that is held in a debugger cannot answer.
-    fn wait_for_debugger(&mut self, now: Instant) {
-        let Some(Liveness { interval, .. }) = &self.watched.live else { return };
+    fn wait_for_debugger(&mut self, now: Instant, report: &dyn Fn(Report)) {
         let is_due = matches!(&self.stage, Stage::Living { task, .. }
             if task.deadline().is_some_and(|at| at <= now));
         if is_due && !self.is_suspended && self.is_traced() {
-            let interval = *interval;
-            if let Stage::Living { task, failures } = &mut self.stage {
-                *failures = 0;
-                task.again(interval, now);
-            }
+            self.put_life_off(now, report);
         }
+    }
+
+    /// Asks whether it is alive an interval later, as though it had never failed. A command that asks just now is
+    /// not waited for any more: nobody else would end it.
+    fn put_life_off(&mut self, now: Instant, report: &dyn Fn(Report)) {
+        let Some(Liveness { interval, .. }) = &self.watched.live else { return };
+        let Stage::Living { task, failures } = &mut self.stage else { return };
+        if task.runs_command() {
+            report(Report::KillCommand(self.watched.run));
+        }
+        *failures = 0;
+        task.again(*interval, now);
     }
 
     /// Begins what is due, and ends what has taken too long.
@@ -88,7 +95,7 @@ impl Subject {
         listeners: &mut Option<Listeners>,
         report: &dyn Fn(Report),
     ) {
-        self.wait_for_debugger(now);
+        self.wait_for_debugger(now, report);
         let (run, port) = (self.watched.run, self.watched.port);
         // One command at a time: its end is told of the run.
         let mut may_start = !self.tasks().any(|task| task.runs_command());
@@ -267,13 +274,9 @@ impl Subject {
     }
 
     /// As long as somebody is attached, it may be held in a debugger: no liveness is asked.
-    pub(super) fn suspend(&mut self, is_suspended: bool, now: Instant) {
+    pub(super) fn suspend(&mut self, is_suspended: bool, now: Instant, report: &dyn Fn(Report)) {
         self.is_suspended = is_suspended;
-        let Some(Liveness { interval, .. }) = &self.watched.live else { return };
-        if let Stage::Living { task, failures } = &mut self.stage {
-            *failures = 0;
-            task.again(*interval, now);
-        }
+        self.put_life_off(now, report);
     }
 
     /// Returns the descriptors that it waits for: its socket for notices, then its requests.

@@ -203,6 +203,20 @@ fn nobody_is_asked_for_life_while_somebody_is_attached() {
 }
 
 #[test]
+fn a_command_that_asks_when_somebody_attaches_is_ended() {
+    let mut watched = watched(&[]);
+    watched.live = Some(live("cmd:alive", 1));
+    let mut world = World::begin(watched);
+    world.until(10_000);
+    world.take(Order::Suspend(RUN, true));
+    assert_eq!(world.trace(), ["10000 start alive", "10000 kill"]);
+    world.take(Order::Suspend(RUN, false));
+    world.take(Order::CommandEnded(RUN, Err("killed".to_owned())));
+    world.until(20_000);
+    assert_eq!(world.trace(), ["20000 start alive"]);
+}
+
+#[test]
 fn without_ready_nothing_is_reported_as_ready() {
     let mut watched = watched(&[]);
     watched.live = Some(live("cmd:alive", 1));

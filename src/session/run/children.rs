@@ -42,6 +42,7 @@ impl SessionLoop {
             }
             Err(error) => {
                 self.children.expect_no_more();
+                self.readiness.forget(run);
                 self.queue.push_back(Event::SpawnFailed { run, error });
             }
         }

@@ -72,12 +72,15 @@ impl SessionLoop {
 
     /// A run is asked no more, and the command that asks for it goes with it.
     pub(super) fn end_probe(&mut self, run: RunId) {
-        self.readiness.post(Order::End(run));
+        self.readiness.end(run);
         self.children.signal(command_of(run), Signal::KILL, Reach::Group);
     }
 
     /// Takes what the thread that asks has found.
     pub(super) fn take_report(&mut self, report: Report) -> Option<Event> {
+        if !self.readiness.is_asked(report.run()) {
+            return None;
+        }
         match report {
             Report::Ready(run) if run.seq == 0 => {
                 Some(Event::FoundOutside { process_type: run.instance.process_type })
@@ -141,13 +144,17 @@ impl SessionLoop {
     }
 
     fn start_probe_command(&mut self, run: RunId, text: &str) {
+        if self.children.leader(command_of(run)).is_some() {
+            let why = "cannot be asked: the command before it does not end".to_owned();
+            return self.readiness.post(Order::CommandEnded(run, Err(why)));
+        }
         self.spawner.make_room_for(self.children.count() + 1, self.terminals.len());
         self.bound_clients();
         let children = &mut self.children;
         let announce = |pipes| children.expect(pipes);
         match self.spawner.start_probe(&self.app, run.instance, text, announce) {
             Ok((pid, output)) => {
-                self.children.add(&self.app, command_of(run), pid, None);
+                self.children.add_command(command_of(run), pid);
                 self.readiness.post(Order::CommandStarted(run, output));
             }
             Err(error) => {
