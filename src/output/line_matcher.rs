@@ -12,17 +12,19 @@ pub(super) struct LineMatcher {
     patterns: Vec<LogPattern>,
     parser: Parser,
     line: Vec<u8>,
+    /// How much of the line no pattern matches. A long one that only grows past its limit is not looked at for ever.
+    looked: usize,
 }
 
 impl LineMatcher {
     pub(super) fn new(patterns: Vec<LogPattern>) -> Self {
-        Self { patterns, parser: Parser::default(), line: Vec::new() }
+        Self { patterns, parser: Parser::default(), line: Vec::new(), looked: 0 }
     }
 
     /// Takes what was written, without what only moves or colours. Returns whether every pattern has matched a line by
     /// now, which may be unfinished: a prompt.
     pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
-        let Self { patterns, parser, line } = self;
+        let Self { patterns, parser, line, looked } = self;
         parser.push(bytes, |token| match token {
             Token::Text(text) => {
                 line.extend_from_slice(&text[..text.len().min(LONGEST - line.len())]);
@@ -31,10 +33,14 @@ impl LineMatcher {
             Token::Control(b'\n' | b'\r') => {
                 look(patterns, line);
                 line.clear();
+                *looked = 0;
             }
             Token::Control(_) | Token::Csi(_) | Token::Osc { .. } | Token::Other => {}
         });
-        look(patterns, line);
+        if line.len() > *looked {
+            look(patterns, line);
+            *looked = line.len();
+        }
         patterns.is_empty()
     }
 }
