@@ -256,7 +256,8 @@ pub enum InstanceState {
     Starting,
     /// It runs, and is ready.
     Ready,
-    /// It runs; whether it is ready, nobody can tell.
+    /// It runs; whether it is ready, nobody can tell. `running`: a session of an older pm.
+    #[serde(alias = "running")]
     Up,
     /// It was told to stop.
     Stopping,
@@ -357,6 +358,15 @@ mod tests {
         let error = parse_request(br#"{"pm":7,"do":"dance"}"#).unwrap_err();
         assert_eq!(error, "this session uses version 1 of the protocol, not 7");
         assert!(parse_request(br#"{"pm":1,"do":"dance"}"#).unwrap_err().contains("dance"));
+    }
+
+    #[test]
+    fn the_status_of_a_session_of_an_older_pm_is_read() {
+        let line = br#"{"pm":1,"is":"status","session":7,"root":"/srv","types":["web"],"instances":[
+            {"name":"web.1","state":"running","pid":8,"port":5000,"uptime":1.5,"restarts":0,"restart_in":null,
+             "end":null,"rss":null,"cpu":null}]}"#;
+        let Ok(Response::Status(report)) = parse_response(line) else { panic!("no status") };
+        assert_eq!(report.instances[0].state, InstanceState::Up);
     }
 
     fn request() -> impl Strategy<Value = Request> {
