@@ -35,16 +35,6 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    /// Returns that it is not seen.
-    pub(crate) fn is_traced(_pid: Pid) -> bool {
-        false
-    }
-
-    /// Returns that nobody knows.
-    pub(crate) fn descends_from(_pid: Pid, _leader: Pid) -> Option<bool> {
-        None
-    }
-
     /// Returns its session; `None` where that cannot be seen: OpenBSD tells only of its own.
     pub(crate) fn session(&self) -> Option<Pid> {
         getsid(Some(self.pid)).ok()
@@ -145,6 +135,16 @@ pub(crate) fn heeds_by_default(_pid: Pid, _signal: Signal) -> bool {
 /// Returns the pipes that a process has open: no call of POSIX tells.
 pub(crate) fn held_pipes(_pid: Pid) -> Vec<HeldPipe> {
     Vec::new()
+}
+
+/// Returns whether a debugger holds a process: not seen.
+pub(crate) fn is_traced(_pid: Pid) -> bool {
+    false
+}
+
+/// Returns whether a process descends from another: nobody knows.
+pub(crate) fn descends_from(_pid: Pid, _leader: Pid) -> Option<bool> {
+    None
 }
 
 /// Returns the environment of a process: no call of POSIX tells.
