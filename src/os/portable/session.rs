@@ -62,6 +62,8 @@ mod tests {
     #[test]
     fn a_command_is_in_the_foreground_of_its_terminal() {
         let (master, slave) = pty::open_pair().unwrap();
+        // Here it is waited for.
+        fcntl(&master, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
         let mut command = Command::new("/bin/sh");
         // Who is not in the foreground is stopped for writing, or cannot open it at all.
         command.args(["-c", "stty tostop; echo here >/dev/tty; kill -0 -$$ && echo group"]);
