@@ -11,7 +11,7 @@ import time
 
 LIMIT_BYTES = 6 << 20
 ROUNDS = 1000
-LIBRARIES = ("linux-vdso.", "libc.", "libgcc_s.", "ld-linux")
+LIBRARIES = ("linux-vdso.", "libc.", "libm.", "libgcc_s.", "ld-linux")
 
 
 def run(words):
