@@ -134,7 +134,7 @@ pub fn resolve(text: &str, types: &[Known<'_>]) -> Result<Dependency, Dependency
 
 /// Returns a cycle: positions of process types, each of which depends on the next, the first once more at the end.
 /// `dependencies` has those of each type.
-pub fn cycle(dependencies: &[Vec<Dependency>]) -> Option<Vec<u16>> {
+pub fn cycle(dependencies: &[impl AsRef<[Dependency]>]) -> Option<Vec<u16>> {
     #[derive(Clone, Copy, PartialEq)]
     enum Visit {
         Never,
@@ -150,7 +150,7 @@ pub fn cycle(dependencies: &[Vec<Dependency>]) -> Option<Vec<u16>> {
         let mut path = vec![(start, 0)];
         visits[usize::from(start)] = Visit::OnPath;
         while let Some((at, followed)) = path.last_mut() {
-            let Some(next) = dependencies[usize::from(*at)].get(*followed) else {
+            let Some(next) = dependencies[usize::from(*at)].as_ref().get(*followed) else {
                 visits[usize::from(*at)] = Visit::Done;
                 path.pop();
                 continue;
@@ -178,14 +178,14 @@ pub fn cycle(dependencies: &[Vec<Dependency>]) -> Option<Vec<u16>> {
 ///
 /// # Panics
 /// When there is a [`cycle`].
-pub fn levels(dependencies: &[Vec<Dependency>]) -> Vec<u16> {
+pub fn levels(dependencies: &[impl AsRef<[Dependency]>]) -> Vec<u16> {
     let mut levels = vec![0; dependencies.len()];
     for round in 0.. {
         assert!(round <= dependencies.len(), "a cycle was refused before");
         let mut has_changed = false;
         for (at, needs) in dependencies.iter().enumerate() {
             let above = |need: &Dependency| levels[usize::from(need.process_type)] + 1;
-            let level = needs.iter().map(above).max().unwrap_or(0);
+            let level = needs.as_ref().iter().map(above).max().unwrap_or(0);
             has_changed |= level != levels[at];
             levels[at] = level;
         }
@@ -197,11 +197,11 @@ pub fn levels(dependencies: &[Vec<Dependency>]) -> Vec<u16> {
 }
 
 /// Returns the process types that these depend on, directly or not, without themselves, in the order of the Procfile.
-pub fn all_below(types: &[u16], dependencies: &[Vec<Dependency>]) -> Vec<u16> {
+pub fn all_below(types: &[u16], dependencies: &[impl AsRef<[Dependency]>]) -> Vec<u16> {
     let mut is_below = vec![false; dependencies.len()];
     let mut to_visit = types.to_vec();
     while let Some(at) = to_visit.pop() {
-        for need in &dependencies[usize::from(at)] {
+        for need in dependencies[usize::from(at)].as_ref() {
             if !std::mem::replace(&mut is_below[usize::from(need.process_type)], true) {
                 to_visit.push(need.process_type);
             }

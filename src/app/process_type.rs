@@ -8,7 +8,7 @@ use super::dependencies::Dependency;
 use super::environment::Environment;
 use super::id::InstanceId;
 use super::limits::{Budget, Limits};
-use super::readiness::{Liveness, Readiness};
+use super::readiness::{Liveness, Probe, Readiness};
 use super::signal::Signal;
 
 /// Everything that is needed to run or export the application.
@@ -108,6 +108,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Returns what must hold for an instance to be ready; nothing where it has no `ready`.
+    pub fn ready_probes(&self) -> impl Iterator<Item = &Probe> {
+        self.ready.iter().flat_map(|ready| &ready.probes)
+    }
+
     /// Returns whether its instances are asked whether they are ready or alive.
     pub fn is_probed(&self) -> bool {
         self.ready.is_some() || self.live.is_some()
@@ -189,6 +194,11 @@ pub enum ExitOn {
 }
 
 impl App {
+    /// Returns what each process type depends on, in the order of the Procfile.
+    pub fn dependencies(&self) -> Vec<&[Dependency]> {
+        self.types.iter().map(|own| own.policy.depends_on.as_slice()).collect()
+    }
+
     /// Returns the process type of an instance.
     ///
     /// # Panics

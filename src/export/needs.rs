@@ -108,7 +108,7 @@ impl<'a> Export<'a> {
                 continue;
             };
             let of = need.service;
-            let asks = of.ready_probes().filter_map(|probe| match probe {
+            let asks = of.policy.ready_probes().filter_map(|probe| match probe {
                 Probe::Http(http) if http.authority.is_none() && of.open_port() == of.port() => {
                     Some(http_ask(http, &format!("{host}:{}", of.port())))
                 }
@@ -143,7 +143,7 @@ impl Instance<'_> {
     /// environment and in the folder of the instance.
     pub(crate) fn becomes_ready(&self) -> Option<String> {
         let mut calls = vec![PM_WAIT.to_owned()];
-        for probe in self.service.ready_probes() {
+        for probe in self.service.policy.ready_probes() {
             if let Probe::Delay(time) = probe {
                 calls.push(format!("sleep {}", whole_seconds(*time)));
             }
@@ -157,13 +157,15 @@ impl Instance<'_> {
 
     /// Returns one line of shell that asks once whether this instance is ready, where it can be asked.
     pub(crate) fn is_ready(&self) -> Option<String> {
-        let ready: Vec<Probe> = self.service.ready_probes().cloned().collect();
-        self.asks_once(&ready)
+        self.asks_once(self.service.policy.ready_probes())
     }
 
     /// Returns one line of shell that asks these once, where one of them can be asked.
-    pub(crate) fn asks_once(&self, probes: &[Probe]) -> Option<String> {
-        let asks = probes.iter().filter_map(|probe| ask(self, probe, Asker::Itself));
+    pub(crate) fn asks_once<'a>(
+        &self,
+        probes: impl IntoIterator<Item = &'a Probe>,
+    ) -> Option<String> {
+        let asks = probes.into_iter().filter_map(|probe| ask(self, probe, Asker::Itself));
         let calls = asks.map(|ask| format!("pm_wait 0 {ask} || exit 1"));
         let calls: Vec<String> = [PM_WAIT.to_owned()].into_iter().chain(calls).collect();
         (calls.len() > 1).then(|| one_line(&calls))
@@ -171,11 +173,6 @@ impl Instance<'_> {
 }
 
 impl Service<'_> {
-    /// Returns what must hold for it to be ready.
-    pub(crate) fn ready_probes(&self) -> impl Iterator<Item = &Probe> {
-        self.policy.ready.iter().flat_map(|ready| &ready.probes)
-    }
-
     /// Returns the seconds that it may take to be ready.
     pub(crate) fn ready_seconds(&self) -> u64 {
         self.policy.ready.as_ref().map_or(1, |ready| whole_seconds(ready.timeout))
@@ -183,7 +180,7 @@ impl Service<'_> {
 
     /// Returns the one port that other containers reach: what `ready` names where its command does not name PORT.
     pub(crate) fn open_port(&self) -> u16 {
-        let named = self.ready_probes().find_map(|probe| match probe {
+        let named = self.policy.ready_probes().find_map(|probe| match probe {
             Probe::Port(port) => *port,
             _ => None,
         });
@@ -197,7 +194,7 @@ impl Service<'_> {
             Probe::Http(http) => http.authority.is_none(),
             _ => false,
         };
-        self.listens || self.ready_probes().any(asks_itself)
+        self.listens || self.policy.ready_probes().any(asks_itself)
     }
 
     /// Returns whether it is to end by itself.
@@ -227,7 +224,7 @@ fn one_line(calls: &[String]) -> String {
 }
 
 fn asks(instance: &Instance<'_>, asker: Asker) -> impl Iterator<Item = String> {
-    instance.service.ready_probes().filter_map(move |probe| ask(instance, probe, asker))
+    instance.service.policy.ready_probes().filter_map(move |probe| ask(instance, probe, asker))
 }
 
 /// Returns the arguments of `pm_wait` for a probe that can be asked from outside. Another type has

@@ -108,9 +108,7 @@ fn of_need(
         }
         return;
     }
-    let has = |can: &dyn Fn(&Probe) -> bool| {
-        other.policy.ready.iter().flat_map(|ready| &ready.probes).any(can)
-    };
+    let has = |can: &dyn Fn(&Probe) -> bool| other.policy.ready_probes().any(can);
     let can = match need.milestone {
         Milestone::Done => format.asks.ends,
         Milestone::Started => format.asks.starts,

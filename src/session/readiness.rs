@@ -55,7 +55,7 @@ impl Readiness {
     ) -> Result<Vec<(&'static str, OsString)>, String> {
         let policy = &app.type_of(run.instance).policy;
         let is_notify = |probe: &Probe| *probe == Probe::Notify;
-        let is_ready = policy.ready.iter().flat_map(|ready| &ready.probes).any(is_notify);
+        let is_ready = policy.ready_probes().any(is_notify);
         let watchdog = policy.live.as_ref().filter(|live| is_notify(&live.probe));
         if !is_ready && watchdog.is_none() {
             return Ok(Vec::new());

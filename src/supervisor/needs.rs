@@ -50,10 +50,10 @@ pub(super) struct Known {
 
 impl Graph {
     pub(super) fn of(app: &App) -> Self {
-        let needs: Vec<_> = app.types.iter().map(|own| own.policy.depends_on.clone()).collect();
+        let needs = app.dependencies();
         let mut dependents = vec![Vec::new(); needs.len()];
         for (own, at) in needs.iter().zip(0_u16..) {
-            for need in own {
+            for need in *own {
                 dependents[usize::from(need.process_type)].push(at);
             }
         }

@@ -4,6 +4,7 @@ use super::event::{Action, Note};
 use super::state::{Cause, Phase, State};
 use super::{InstanceId, Moment, Supervisor};
 use crate::app::Milestone;
+use crate::app::readiness::Probe;
 
 impl Supervisor {
     pub(super) fn became_ready(&mut self, id: InstanceId, now: Moment) {
@@ -63,9 +64,8 @@ impl Supervisor {
     pub(super) fn look_outside(&mut self) {
         for (own, at) in self.app.types.iter().zip(0_u16..) {
             let is_needed = !self.graph.dependents_of(at).is_empty();
-            let probes = own.policy.ready.iter().flat_map(|ready| &ready.probes);
-            let mut probes = probes.filter(|probe| probe.works_from_outside());
-            if own.count == 0 && is_needed && probes.next().is_some() && self.outside.insert(at) {
+            let is_asked = own.policy.ready_probes().any(Probe::works_from_outside);
+            if own.count == 0 && is_needed && is_asked && self.outside.insert(at) {
                 self.out.push(Action::ProbeOutside(at));
             }
         }

@@ -10,7 +10,7 @@ use crate::app::shell::{Lexed, Word, is_container_client};
 /// Finds a published port of a container that is asked for by `port`: the container engine listens there itself
 /// from the start (docker-proxy).
 pub(super) fn published_port(say: &Speaker<'_>, lexed: &Lexed, policy: &Policy) -> Option<Finding> {
-    let probes = policy.ready.iter().flat_map(|ready| &ready.probes);
+    let probes = policy.ready_probes();
     let probe = probes.into_iter().find(|probe| matches!(probe, Probe::Port(_)))?;
     if !is_container_client(&say.entry.command) {
         return None;

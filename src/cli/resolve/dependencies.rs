@@ -3,6 +3,7 @@
 use super::process::readiness;
 use super::role;
 use crate::app::dependencies::{self, Dependency, Known, Milestone};
+use crate::app::readiness::Probe;
 use crate::app::{App, Role};
 use crate::cli::settings::{Place, Settings};
 use crate::error::Error;
@@ -119,7 +120,7 @@ pub(super) fn brought(
 
 /// Says which types run although nobody asked for them: because of what was asked for.
 pub(super) fn brought_notice(app: &App, brought: &[u16]) -> Option<String> {
-    let graph: Graph = app.types.iter().map(|own| own.policy.depends_on.clone()).collect();
+    let graph = app.dependencies();
     let name = |at: u16| format!("`{}`", app.types[usize::from(at)].name);
     // Those that were asked for, each with what it brings.
     let mut groups: Vec<(Vec<u16>, Vec<u16>)> = Vec::new();
@@ -152,8 +153,7 @@ pub(super) fn brought_notice(app: &App, brought: &[u16]) -> Option<String> {
 pub(super) fn unasked_notices(app: &App) -> Vec<String> {
     let mut notices = Vec::new();
     for (own, at) in app.types.iter().zip(0_u16..) {
-        let ready = own.policy.ready.iter().flat_map(|ready| &ready.probes);
-        if own.count > 0 || ready.clone().any(|probe| probe.works_from_outside()) {
+        if own.count > 0 || own.policy.ready_probes().any(Probe::works_from_outside) {
             continue;
         }
         let dependents = app.types.iter().filter(|other| {

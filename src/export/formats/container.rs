@@ -18,7 +18,7 @@ pub(super) fn image(export: &Export<'_>) -> String {
 pub(super) fn check(export: &Export<'_>, service: &Service<'_>) -> Option<String> {
     let live = service.policy.live.iter().map(|live| live.probe.clone());
     let live: Vec<Probe> = live.filter(|probe| *probe != Probe::Notify).collect();
-    let ready: Vec<Probe> = service.ready_probes().cloned().collect();
+    let ready: Vec<Probe> = service.policy.ready_probes().cloned().collect();
     check_of(export, service, if live.is_empty() { &ready } else { &live })
 }
 

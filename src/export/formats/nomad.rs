@@ -88,7 +88,7 @@ fn value_lines(
 /// Returns the checks of what Nomad itself can ask: its port.
 fn checks(service: &Service<'_>) -> Vec<Value> {
     let live = service.policy.live.as_ref().map(|live| &live.probe);
-    let ready = service.ready_probes().filter(|probe| Some(*probe) != live);
+    let ready = service.policy.ready_probes().filter(|probe| Some(*probe) != live);
     let all = ready.map(|probe| (probe, false)).chain(live.map(|probe| (probe, true)));
     all.filter(|(probe, _)| can_check(probe))
         .map(|(probe, restarts)| match probe {

@@ -91,7 +91,7 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
         let line = export.carry(&format!("a probe of {}", service.name), line)?;
         Ok::<_, ExportError>(line.replace('%', "%%").replace('$', "$$"))
     });
-    let notify = if service.ready_probes().any(|probe| *probe == Probe::Notify) {
+    let notify = if service.policy.ready_probes().any(|probe| *probe == Probe::Notify) {
         Some("true")
     } else {
         (service.policy.ready.is_some() && health.is_some()).then_some("healthy")

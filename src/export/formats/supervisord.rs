@@ -33,8 +33,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     // supervisord starts the scripts as the user, who must be able to read them and what they read.
     let mut files = script::env_files(export, Owner::User)?;
     let has_needs = export.services.iter().any(|one| !export.needs_of(one).is_empty());
-    let graph: Vec<_> = export.app.types.iter().map(|own| own.policy.depends_on.clone()).collect();
-    let levels = dependencies::levels(&graph);
+    let levels = dependencies::levels(&export.app.dependencies());
     let mut programs = Vec::new();
     for instance in export.instances() {
         let service = instance.service;

@@ -144,7 +144,7 @@ fn context(
     let command = systemd::exec_word(service.command.for_group());
     let policy = service.policy;
     let needs = needs(export, service);
-    let notify = service.ready_probes().any(|probe| *probe == Probe::Notify);
+    let notify = service.policy.ready_probes().any(|probe| *probe == Probe::Notify);
     let live = policy.live.as_ref().filter(|live| live.probe == Probe::Notify);
     let ready = instance.becomes_ready().map(|line| {
         export.carry(&format!("`ready` of {}", service.name), systemd::exec_word(&line))

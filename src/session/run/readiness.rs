@@ -37,7 +37,7 @@ impl SessionLoop {
     /// Has a run asked whether it is ready, then whether it is alive.
     pub(super) fn probe(&mut self, run: RunId) {
         let policy = &self.app.type_of(run.instance).policy;
-        let probes = policy.ready.iter().flat_map(|ready| &ready.probes);
+        let probes = policy.ready_probes();
         let patterns: Vec<_> = probes
             .filter_map(|probe| match probe {
                 Probe::Log(pattern) => Some(pattern.clone()),
