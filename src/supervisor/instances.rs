@@ -305,7 +305,8 @@ impl Instances {
 
     /// Returns the first of a kind and a process type.
     pub(super) fn first_of_type(&mut self, kind: Kind, process_type: u16) -> Option<InstanceId> {
-        self.of(kind).range(ids_of_type(process_type)).next().copied()
+        self.update();
+        self.first(kind, process_type)
     }
 
     /// Returns how many there are of a kind and a process type. It is that of the last call of [`Self::update`].

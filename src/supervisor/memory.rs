@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::event::{Action, Note, Sample};
 use super::instances::Kind;
-use super::state::{Cause, Phase, Stage, State};
+use super::state::{Cause, Phase, State};
 use super::{InstanceId, Moment, Supervisor};
 use crate::app::MemoryAction;
 
@@ -74,13 +74,7 @@ impl Supervisor {
         match budget.action {
             MemoryAction::Warn => self.proc(id).watch.is_told = true,
             MemoryAction::Restart => self.ask_to_stop(id, since, Cause::OverBudget, now),
-            MemoryAction::Kill => {
-                self.end_probe(id);
-                let (stage, cause) = (Stage::Asked, Cause::OverBudget);
-                self.proc(id).state =
-                    State::Stopping { since, stage, until: now, leader: None, cause };
-                self.kill(id, now);
-            }
+            MemoryAction::Kill => self.kill_at_once(id, since, Cause::OverBudget, now),
         }
     }
 }

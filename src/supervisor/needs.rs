@@ -90,7 +90,8 @@ impl Supervisor {
         }
         self.procs.update();
         self.known.resize(self.app.types.len(), Known::default());
-        for at in self.graph.order.clone() {
+        for position in 0..self.graph.order.len() {
+            let at = self.graph.order[position];
             let needs = &self.app.types[usize::from(at)].policy.depends_on;
             let standings = needs.iter().map(|need| self.standing(*need));
             // What can never be weighs more than what is still to come.
@@ -120,7 +121,7 @@ impl Supervisor {
         };
         let first = |kind| match need.number {
             None => self.procs.first(kind, process_type),
-            Some(number) => Some(InstanceId { process_type, number }),
+            Some(number) => Some(InstanceId { process_type, number }).filter(|_| count(kind) > 0),
         };
         let reached = match need.milestone {
             Milestone::Started => Kind::Begun,
@@ -143,19 +144,13 @@ impl Supervisor {
         }
         let over = match need.milestone {
             // It has ended well, and never says that it is ready.
-            Milestone::Ready => first(Kind::Failed)
-                .filter(|_| count(Kind::Failed) > 0)
-                .or_else(|| first(Kind::Succeeded).filter(|_| count(Kind::Succeeded) > 0)),
-            Milestone::Started | Milestone::Done => {
-                first(Kind::Failed).filter(|_| count(Kind::Failed) > 0)
-            }
+            Milestone::Ready => first(Kind::Failed).or_else(|| first(Kind::Succeeded)),
+            Milestone::Started | Milestone::Done => first(Kind::Failed),
         };
         if let Some(id) = over {
             return Standing::Blocked(id);
         }
-        if count(Kind::Stopped) > 0
-            && let Some(id) = first(Kind::Stopped)
-        {
+        if let Some(id) = first(Kind::Stopped) {
             return Standing::Held(id);
         }
         // What it depends on may itself never come.

@@ -124,11 +124,7 @@ impl Supervisor {
             let state = self.proc(id).state;
             match state {
                 State::Up { since, .. } if self.phase == Phase::Killing => {
-                    self.end_probe(id);
-                    let (stage, cause) = (Stage::Asked, Cause::Asked);
-                    self.proc(id).state =
-                        State::Stopping { since, stage, until: now, leader: None, cause };
-                    self.kill(id, now);
+                    self.kill_at_once(id, since, Cause::Asked, now);
                 }
                 State::Stopping { stage: Stage::Asked, .. } if self.phase == Phase::Killing => {
                     self.kill(id, now);

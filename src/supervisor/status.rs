@@ -6,8 +6,7 @@ use super::instances::Proc;
 use super::needs::Standing;
 use super::state::{Goal, State};
 use super::{Moment, Supervisor};
-use crate::app::Exit;
-use crate::app::InstanceId;
+use crate::app::{Exit, InstanceId};
 
 /// What an instance is doing, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,9 +85,7 @@ impl Supervisor {
         };
         self.procs.iter().map(one).collect()
     }
-}
 
-impl Supervisor {
     fn doing(&self, id: InstanceId, proc: &Proc, now: Moment) -> Doing {
         match (proc.state, proc.goal) {
             (State::Idle | State::Ended(_), Goal::Stop) => Doing::Stopped,

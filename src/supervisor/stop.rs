@@ -25,6 +25,20 @@ impl Supervisor {
         }
     }
 
+    /// Kills one that runs, without asking it first.
+    pub(super) fn kill_at_once(
+        &mut self,
+        id: InstanceId,
+        since: Moment,
+        cause: Cause,
+        now: Moment,
+    ) {
+        self.end_probe(id);
+        let stage = Stage::Asked;
+        self.proc(id).state = State::Stopping { since, stage, until: now, leader: None, cause };
+        self.kill(id, now);
+    }
+
     /// The second wave of a stop: what the program has left of its group is asked to end.
     pub(super) fn program_ended(&mut self, run: RunId) {
         let stop_signal = self.policy(run.instance).stop_signal;
