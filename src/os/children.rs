@@ -149,40 +149,38 @@ impl Children {
         pid: Pid,
         stdin: Option<io::PipeWriter>,
     ) -> bool {
-        let starting = self.starting.take();
-        let place = starting.and_then(|starting| starting.place);
-        if let Some(place) = place {
-            self.watchdog.begin(place, pid);
-        }
-        let pipes = starting.map(|starting| starting.pipes).unwrap_or_default();
-        self.helpers.enter(run, pid, app.name_of(run.instance), pipes);
+        let pipes = self.starting.map(|starting| starting.pipes).unwrap_or_default();
         let policy = &app.type_of(run.instance).policy;
-        let child = Child {
-            pid,
-            life: Life::Running,
-            asked: None,
-            stop_signal: policy.stop_signal,
-            helpers: if policy.restart == Restart::Always { Fate::Go } else { Fate::Stay },
-            place,
-            _stdin: stdin,
-        };
-        self.runs.insert(run, child);
-        self.leaders.insert(pid);
-        place.is_some()
+        let fate = if policy.restart == Restart::Always { Fate::Go } else { Fate::Stay };
+        let is_guarded = self.enter(run, pid, policy.stop_signal, fate, stdin);
+        self.helpers.enter(run, pid, app.name_of(run.instance), pipes);
+        is_guarded
     }
 
     /// Takes the command that asks for a run, under a number of its own. The helpers of the instance stay those of
     /// the run that it asks for.
     pub(crate) fn add_command(&mut self, run: RunId, pid: Pid) {
+        self.enter(run, pid, SignalNumber::KILL, Fate::None, None);
+    }
+
+    /// Puts what was started into the table, and tells the watchdog. Returns false where that has no room for it.
+    fn enter(
+        &mut self,
+        run: RunId,
+        pid: Pid,
+        stop_signal: SignalNumber,
+        helpers: Fate,
+        stdin: Option<io::PipeWriter>,
+    ) -> bool {
         let place = self.starting.take().and_then(|starting| starting.place);
         if let Some(place) = place {
             self.watchdog.begin(place, pid);
         }
-        let (life, asked, stop_signal) = (Life::Running, None, SignalNumber::KILL);
-        let helpers = Fate::None;
-        let child = Child { pid, life, asked, stop_signal, helpers, place, _stdin: None };
+        let (life, asked) = (Life::Running, None);
+        let child = Child { pid, life, asked, stop_signal, helpers, place, _stdin: stdin };
         self.runs.insert(run, child);
         self.leaders.insert(pid);
+        place.is_some()
     }
 
     /// Takes the news that the run could not be started.

@@ -14,7 +14,7 @@ use super::limits::{OpenFiles, Room};
 use super::pid_table::Pipes;
 use super::pty::{self, SessionLeader};
 use super::restrict;
-use crate::app::{self, App, InstanceId};
+use crate::app::{self, App, Environment, InstanceId};
 
 /// A started run: its process and the pipe that it writes to.
 #[derive(Debug)]
@@ -76,13 +76,11 @@ impl Spawner {
         announce: impl FnOnce(Pipes),
     ) -> Result<Started, String> {
         let process_type = app.type_of(id);
-        let folder = process_type.directory.as_deref().unwrap_or(&app.root);
+        let folder = folder_of(app, id);
         let start = move || -> Result<Started, Problem> {
             let environment = app.environment_of(id);
             let script = app::shell::script(&process_type.command, &environment);
-            let mut command = Command::new("/bin/sh");
-            command.arg("-c").arg(script.as_ref()).current_dir(folder).env_clear();
-            command.envs(environment.iter().map(|(key, value)| (key, &value.text)));
+            let mut command = shell(&script, folder, &environment);
             command.envs(extra.iter().map(|(key, value)| (key, value)));
             let (output, stdin, writer, kept, terminal) = match process_type.stdio {
                 app::Stdio::Pipes => {
@@ -101,14 +99,10 @@ impl Spawner {
                     (master, slave.try_clone()?, slave, None, Some(ends))
                 }
             };
-            command.stdin(Stdio::from(stdin));
-            command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
-            self.open_files.hand_down(&mut command);
+            self.connect(&mut command, stdin, writer)?;
             restrict::restrict(&mut command, &process_type.limits, group)?;
             let Some((end, held)) = terminal else {
-                let child = command.spawn()?;
-                let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-                let pid = Pid::from_raw(pid);
+                let pid = spawn(&mut command)?;
                 return Ok(Started { pid, output, stdin: kept, terminal: None });
             };
             let (pid, session) = pty::spawn(&mut command)?;
@@ -121,9 +115,7 @@ impl Spawner {
                 .unwrap_or_else(|| explain(&error, folder)),
         })
     }
-}
 
-impl Spawner {
     /// Starts a command that asks whether an instance is ready or alive, as the instance itself is started: its
     /// folder, its environment, a process group of its own. Both of its outputs are one pipe; it has no input.
     pub(crate) fn start_probe(
@@ -133,25 +125,43 @@ impl Spawner {
         text: &str,
         announce: impl FnOnce(Pipes),
     ) -> Result<(Pid, OwnedFd), String> {
-        let process_type = app.type_of(id);
-        let folder = process_type.directory.as_deref().unwrap_or(&app.root);
+        let folder = folder_of(app, id);
         let start = || -> io::Result<(Pid, OwnedFd)> {
-            let environment = app.environment_of(id);
-            let mut command = Command::new("/bin/sh");
-            command.arg("-c").arg(text).current_dir(folder).env_clear().process_group(0);
-            command.envs(environment.iter().map(|(key, value)| (key, &value.text)));
+            let mut command = shell(text, folder, &app.environment_of(id));
+            command.process_group(0);
             let (output, writer) = io::pipe()?;
             let (input, _) = io::pipe()?;
             announce(Pipes::of(&input, &writer)?);
-            command.stdin(Stdio::from(OwnedFd::from(input)));
-            command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
-            self.open_files.hand_down(&mut command);
-            let child = command.spawn()?;
-            let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-            Ok((Pid::from_raw(pid), output.into()))
+            self.connect(&mut command, input.into(), writer.into())?;
+            Ok((spawn(&mut command)?, output.into()))
         };
         start().map_err(|error| explain(&error, folder))
     }
+
+    /// Gives a command its three descriptors, the last two as one, and its limit of open files.
+    fn connect(&self, command: &mut Command, stdin: OwnedFd, writer: OwnedFd) -> io::Result<()> {
+        command.stdin(Stdio::from(stdin));
+        command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
+        self.open_files.hand_down(command);
+        Ok(())
+    }
+}
+
+fn folder_of(app: &App, id: InstanceId) -> &Path {
+    app.type_of(id).directory.as_deref().unwrap_or(&app.root)
+}
+
+/// Makes `/bin/sh -c SCRIPT` in a folder, with this environment and no other.
+fn shell(script: &str, folder: &Path, environment: &Environment) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(script).current_dir(folder).env_clear();
+    command.envs(environment.iter().map(|(key, value)| (key, &value.text)));
+    command
+}
+
+fn spawn(command: &mut Command) -> io::Result<Pid> {
+    let pid = i32::try_from(command.spawn()?.id()).map_err(io::Error::other)?;
+    Ok(Pid::from_raw(pid))
 }
 
 /// What could not be done.

@@ -12,12 +12,10 @@ impl SessionLoop {
     /// Starts the command of a run.
     pub(super) fn spawn(&mut self, run: RunId) {
         self.post(PumpCommand::AddSource(source(&self.app, run.instance)));
-        let terminals = match self.app.type_of(run.instance).stdio {
-            Stdio::Pipes => self.terminals.len(),
-            Stdio::Terminal => self.terminals.len() + 1,
-        };
-        self.spawner.make_room_for(self.children.count() + 1, terminals);
-        self.bound_clients();
+        self.make_room(match self.app.type_of(run.instance).stdio {
+            Stdio::Pipes => 0,
+            Stdio::Terminal => 1,
+        });
         let extra = match self.readiness.prepare(&self.app, run) {
             Ok(extra) => extra,
             Err(error) => {
@@ -46,6 +44,13 @@ impl SessionLoop {
                 self.queue.push_back(Event::SpawnFailed { run, error });
             }
         }
+    }
+
+    /// Makes room for one more child, and for so many more terminals, before clients have what is left.
+    pub(super) fn make_room(&mut self, terminals: usize) {
+        let terminals = self.terminals.len() + terminals;
+        self.spawner.make_room_for(self.children.count() + 1, terminals);
+        self.bound_clients();
     }
 
     fn say_unguarded(&mut self, why: &str) {

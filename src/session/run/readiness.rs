@@ -148,8 +148,7 @@ impl SessionLoop {
             let why = "cannot be asked: the command before it does not end".to_owned();
             return self.readiness.post(Order::CommandEnded(run, Err(why)));
         }
-        self.spawner.make_room_for(self.children.count() + 1, self.terminals.len());
-        self.bound_clients();
+        self.make_room(0);
         let children = &mut self.children;
         let announce = |pipes| children.expect(pipes);
         match self.spawner.start_probe(&self.app, run.instance, text, announce) {
