@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::script::{Account, Script};
-use super::{Can, Feature, Format, Runs, upstart};
+use super::{Format, upstart};
 use crate::export::ExportError;
 use crate::export::context::{Export, Instance};
 use crate::export::quote::sh;
@@ -12,20 +12,14 @@ use crate::export::quote::sh;
 pub(crate) const FORMAT: Format = Format {
     name: "daemon",
     when: "upstart, if other tools need pid files (foreman's `daemon`)",
-    install: "copy the files to /etc/init, then `start APP`",
     templates: &[
         ("app.conf.j2", include_str!("../templates/daemon/app.conf.j2")),
         ("type.conf.j2", include_str!("../templates/daemon/type.conf.j2")),
         ("instance.conf.j2", include_str!("../templates/daemon/instance.conf.j2")),
     ],
-    paths: &["APP.env", "APP-TYPE.env", "APP.conf", "APP-TYPE.conf", "APP-TYPE-N.conf"],
-    runs: Runs::Programs,
-    has_user_scope: false,
-    has_sandbox: false,
-    leaves_out: &[Feature::Memory, Feature::Release],
-    asks: Can::SCRIPT,
-    checkers: &[upstart::CHECKER],
     render: |export| upstart::render(export, Account::Known, own),
+    // The same files in the same place, which upstart reads.
+    ..upstart::FORMAT
 };
 
 fn own(

@@ -30,7 +30,7 @@ pub(crate) const FORMAT: Format = Format {
 };
 
 /// Upstart's own checker takes one job at a time.
-pub(super) const CHECKER: Checker = Checker {
+const CHECKER: Checker = Checker {
     program: "init-checkconf",
     arguments: &[],
     files: Select::Each(&[".conf"]),
