@@ -2,13 +2,15 @@
 //! once per batch. A slow reader of stdout blocks it here, which slows the writers as a pipe
 //! would; the control thread never waits for it without a limit.
 
+mod handle;
+
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -20,11 +22,13 @@ use super::batch::Batch;
 use super::crlf::CrlfToLf;
 use super::line_matcher::LineMatcher;
 use super::message::{About, Level, Notice, PumpCommand, PumpEvent};
-use super::ready::{Key, Poller, Ready, Waker, pipe_holds};
+use super::ready::{Key, Poller, Ready, pipe_holds};
 use super::render::{LabelId, LogFormat, OutputSource, Renderer};
 use super::subscription::{Chunk, Subscriptions, TerminalViewer};
 use super::writer::{WriteProgress, Writer};
 use crate::app::RunId;
+
+pub use handle::PumpHandle;
 
 /// One read; also what a pipe holds by default (pipe(7)).
 const READ: usize = 64 << 10;
@@ -32,33 +36,6 @@ const READ: usize = 64 << 10;
 const SILENCE: Duration = Duration::from_millis(100);
 /// A terminal holds at most 64 KiB (Linux, tty_buffer.c) and gives 4 KiB a read.
 const TERMINAL_READS: usize = 17;
-
-/// How the other threads reach the pump.
-#[derive(Clone, Debug)]
-pub struct PumpHandle {
-    sender: Sender<PumpCommand>,
-    waker: Waker,
-    progress: WriteProgress,
-}
-
-impl PumpHandle {
-    /// Hands a message over for the next [`Self::wake`]; never blocks. A pump that is gone has nobody
-    /// to tell.
-    pub fn post(&self, message: PumpCommand) {
-        // It only fails when the pump is gone.
-        let _ = self.sender.send(message);
-    }
-
-    /// Lets the pump see what was posted. One wake-up for many messages: each costs a context switch.
-    pub fn wake(&self) {
-        self.waker.wake();
-    }
-
-    /// Returns how many bytes the reader of stdout has taken.
-    pub fn progress(&self) -> u64 {
-        self.progress.bytes()
-    }
-}
 
 struct OpenPipe {
     run: RunId,
