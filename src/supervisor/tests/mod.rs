@@ -7,6 +7,7 @@ mod job_control;
 mod memory;
 mod needs;
 mod orphans;
+mod readiness;
 mod release;
 mod request;
 mod shutdown;

@@ -2,27 +2,18 @@
 
 use std::time::Duration;
 
+use super::needs::{needing, with_ready};
 use super::storm::{Random, pick};
-use crate::app::readiness::{Probe, Readiness};
-use crate::app::{Dependency, Exit, ExitOn, InstanceId, Milestone, Policy, Role, Signal};
+use crate::app::{Exit, ExitOn, InstanceId, Milestone, Policy, Role, Signal};
 use crate::supervisor::sim::{FakeChild, TypeRow, World, never, on_failure, release, row};
 use crate::supervisor::{Doing, Event, Failure, Reply, Request, RequestId, Until};
 
 const FOREVER: u64 = 1_000_000_000;
 const FAILED: Exit = Exit::Code(41);
 
-fn with_ready(policy: Policy) -> Policy {
-    let ready = Readiness { probes: vec![Probe::Notify], timeout: Duration::from_secs(60) };
-    Policy { ready: Some(ready), ..policy }
-}
-
-fn needing(policy: Policy, process_type: u16, milestone: Milestone) -> Policy {
-    Policy { depends_on: vec![Dependency { process_type, number: None, milestone }], ..policy }
-}
-
 /// db, which is ready after 1 s, and web, which needs that.
 fn db_and_web(exit_on: ExitOn, db: Policy, life: FakeChild) -> World {
-    let web = needing(on_failure(), 0, Milestone::Ready);
+    let web = needing(on_failure(), &[(0, Milestone::Ready)]);
     let rows = vec![row("db", with_ready(db), life), row("web", web, FakeChild::Forever)];
     let mut w = World::new(exit_on, rows);
     w.ready_after = |run| (run.instance.process_type == 0).then_some(1000);
@@ -191,7 +182,7 @@ fn one_that_is_scaled_away_is_stopped_and_nothing_else() {
 fn the_end_of_the_session_ends_a_wait_at_once_but_for_a_stop() {
     let rows = vec![
         row("web", on_failure(), FakeChild::Deaf),
-        row("api", needing(on_failure(), 0, Milestone::Done), FakeChild::Forever),
+        row("api", needing(on_failure(), &[(0, Milestone::Done)]), FakeChild::Forever),
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(10);
@@ -221,7 +212,7 @@ fn a_history(random: &mut Random) -> World {
         };
         let policy = match position.checked_sub(1) {
             Some(before) if random.below(3) > 0 => {
-                needing(base, before, pick(random, &[Milestone::Started, Milestone::Ready]))
+                needing(base, &[(before, pick(random, &[Milestone::Started, Milestone::Ready]))])
             }
             _ => base,
         };
