@@ -1,7 +1,7 @@
 //! `pm start`: which instances, with which ports and surroundings, and by whose rules.
 
 use crate::log::{printed_by, said_by, started};
-use crate::sandbox::{Output, Sandbox, http};
+use crate::sandbox::{Output, Sandbox, eventually, http};
 
 const THREE_TYPES: &str = "web: echo $PORT >> ran\nworker: echo $PORT >> ran\nclock: true\n";
 
@@ -163,16 +163,19 @@ fn a_port_that_is_none_is_a_usage_error_that_says_what_a_port_is() {
 
 #[test]
 fn a_port_that_somebody_has_is_a_warning_that_names_who_and_the_start_goes_on() {
-    let base = http::free_port(302);
     let hold = |address: &str, port: u16| std::net::TcpListener::bind((address, port));
-    // A machine without IPv6 has only the first two.
-    let held = [
-        hold("127.0.0.1", base),
-        hold("0.0.0.0", base + 1),
-        hold("::1", base + 200),
-        hold("::", base + 100),
-        hold("127.0.0.1", base + 301),
-    ];
+    let (base, held) = eventually("free ports that no other test takes meanwhile", || {
+        let base = http::free_port(302);
+        let held = [
+            hold("127.0.0.1", base),
+            hold("0.0.0.0", base + 1),
+            hold("127.0.0.1", base + 301),
+            hold("::1", base + 200),
+            hold("::", base + 100),
+        ];
+        // A machine without IPv6 has only these.
+        held[..3].iter().all(Result::is_ok).then_some((base, held))
+    });
     let app = Sandbox::with_procfile("web: echo ran\nidle: true\nv6: true\nlate: true\n");
     let pid = std::process::id();
     let program = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
@@ -199,7 +202,7 @@ fn a_port_that_somebody_has_is_a_warning_that_names_who_and_the_start_goes_on() 
     assert_eq!(printed_by(&output.stdout, "web.2"), ["ran"], "{output:?}");
     assert_eq!(output.code(), 0);
     assert_eq!(start(&["late=2"]).stderr, taken("late.2", base + 301, ""));
-    if held[2].is_ok() && held[3].is_ok() {
+    if held[3].is_ok() && held[4].is_ok() {
         let expected = taken("idle.1", base + 100, "") + &taken("v6.1", base + 200, "");
         assert_eq!(start(&["idle", "v6"]).stderr, expected);
     }
