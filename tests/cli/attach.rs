@@ -165,6 +165,34 @@ fn a_paste_that_nobody_reads_does_not_keep_the_user_from_detaching() {
 }
 
 #[test]
+fn a_terminal_that_takes_nothing_is_left_by_the_key_and_by_signals() {
+    let app =
+        app("web: echo ready; while read -r _; do yes | head -c 500000; echo flood''ed; done\n");
+    let session = started(&app, &["--pty", "always"], 1);
+    for (round, way) in ["key", "signal"].into_iter().enumerate() {
+        let mut client = attached(&app, "web");
+        client.stop_reading();
+        client.type_keys("\r");
+        session.wait_for_times("| flooded", round + 1);
+        let end = match way {
+            "key" => {
+                client.type_keys(DETACH);
+                End::Code(0)
+            }
+            _ => {
+                client.signal(Signal::SIGTERM);
+                End::Code(143)
+            }
+        };
+        assert_eq!(client.wait(), end, "{way}");
+        let seen = client.stdout_so_far();
+        assert!(seen.contains("\x1b[?7;25h"), "{way}: the terminal is restored: {seen:?}");
+        assert_eq!(seen.contains("detached from web.1"), way == "key", "{seen:?}");
+    }
+    assert!(session.is_running());
+}
+
+#[test]
 fn what_is_typed_is_read_by_a_slow_program_also_after_the_user_has_left() {
     let app = app("web: stty raw -echo; echo ready; until test -e go; do sleep 0.02; done; \
         head -c 300000 | wc -c; exec cat\n");

@@ -54,6 +54,8 @@ struct Seen {
     stderr: Vec<u8>,
     open_streams: usize,
     end: Option<End>,
+    /// Nobody reads until the program has ended.
+    is_unread: bool,
 }
 
 impl Seen {
@@ -82,6 +84,11 @@ impl Watch {
     /// A test that failed while it held the lock has left nothing half done.
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_reading(&self) {
+        let is_unread = |seen: &mut Seen| seen.is_unread && seen.end.is_none();
+        drop(self.changed.wait_while(self.lock(), is_unread));
     }
 
     fn change(&self, change: impl FnOnce(&mut Seen)) {
@@ -154,6 +161,7 @@ impl Session {
         thread::spawn(move || {
             let mut buffer = vec![0; 64 * 1024];
             loop {
+                watch.wait_for_reading();
                 match from.read(&mut buffer) {
                     Ok(length) if length > 0 => watch.change(|seen| match stream {
                         Stream::Stdout => seen.stdout.extend_from_slice(&buffer[..length]),
@@ -236,6 +244,11 @@ impl Session {
     #[track_caller]
     pub(crate) fn wait_for_end(&mut self) -> End {
         self.watch("its end", |seen| seen.end)
+    }
+
+    /// Reads what comes next, and nothing behind it until the program has ended.
+    pub(crate) fn stop_reading(&self) {
+        self.watch.change(|seen| seen.is_unread = true);
     }
 
     /// Sends the program a signal; nobody else gets it. Nothing happens after its end.

@@ -5,6 +5,7 @@ use std::io;
 mod detach;
 mod incoming;
 mod outgoing;
+mod screen;
 mod terminal;
 
 use super::args::AttachArgs;
@@ -43,6 +44,7 @@ pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error>
         )),
         Ended::Over => diagnostics::note(&format!("{name} has ended")),
         Ended::Signal(signal) => return Ok(128 + signal.0),
+        Ended::Unseen => {}
     }
     Ok(0)
 }

@@ -1,11 +1,11 @@
 //! The client's side of `pm attach`: pm's own terminal in raw mode, connected to that of an instance. The
 //! mode is restored however this ends.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -15,16 +15,17 @@ use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use super::detach;
 use super::incoming::{Incoming, Item};
 use super::outgoing::Outgoing;
+use super::screen::{Screen, now};
 use crate::app::Signal;
 use crate::control::client;
 use crate::control::proto::{Request, Response};
 use crate::error::Error;
 use crate::os::pty::Size;
-use crate::output::Modes;
 
 /// Signals that end it gracefully.
 const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
-/// How long a client that detaches waits for the session to take the rest of what was typed.
+/// How long a client that ends waits for the session to take the rest of what was typed, and for the terminal
+/// to take the rest of what was shown.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Says that a key was not taken, as a terminal does whose input is full.
 const BELL: &[u8] = b"\x07";
@@ -38,6 +39,8 @@ pub(crate) enum Ended {
     Over,
     /// pm got this signal.
     Signal(Signal),
+    /// The user left a terminal that takes nothing: another word to it would block.
+    Unseen,
 }
 
 /// Ties the terminal to that of an instance. `begin` is called when it is in raw mode.
@@ -61,27 +64,40 @@ pub(crate) fn attach(socket: &Path, name: &str, begin: impl FnOnce()) -> Result<
     }
     let signals = SignalPipes::listen().map_err(fail)?;
     stream.set_nonblocking(true).map_err(fail)?;
+    let mut screen = Screen::of_stdout().map_err(fail)?;
     let raw = RawMode::enter().map_err(fail)?;
     begin();
-    let ended = relay(&stream, &mut incoming, &signals);
+    let ended = relay(&stream, &mut incoming, &signals, &mut screen);
+    let is_restored = screen.restore(DRAIN_TIMEOUT);
     drop(raw);
-    ended.map_err(fail)
+    match ended.map_err(fail)? {
+        Ended::Detached { .. } | Ended::Over if !is_restored => Ok(Ended::Unseen),
+        ended => Ok(ended),
+    }
 }
 
-fn relay(stream: &UnixStream, incoming: &mut Incoming, signals: &SignalPipes) -> io::Result<Ended> {
+fn relay(
+    stream: &UnixStream,
+    incoming: &mut Incoming,
+    signals: &SignalPipes,
+    screen: &mut Screen,
+) -> io::Result<Ended> {
     let stdin = io::stdin();
     let mut keys = [0_u8; 4096];
-    let mut screen = UserTerminal::default();
     let mut outgoing = Outgoing::default();
     // It may have changed before anyone listened.
     outgoing.resize(Size::of_stdout());
+    let mut is_over = false;
     loop {
         screen.show_all(incoming)?;
-        if !outgoing.send(stream)? {
-            show_the_rest(stream, incoming, &mut screen)?;
+        if is_over && screen.waits_for().is_none() {
             return Ok(Ended::Over);
         }
-        let news = wait(&stdin, stream, signals, outgoing.is_waiting())?;
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::POLLIN, !is_over && !screen.is_full());
+        // Where the session takes no more, what it said before is still read.
+        wanted.set(PollFlags::POLLOUT, outgoing.send(stream)? && outgoing.is_waiting());
+        let news = wait(&stdin, signals, (stream, wanted), screen)?;
         if news.ends {
             return Ok(signals.first().map_or(Ended::Detached { unsent: 0 }, Ended::Signal));
         }
@@ -89,8 +105,8 @@ fn relay(stream: &UnixStream, incoming: &mut Incoming, signals: &SignalPipes) ->
             signals.forget_resize();
             outgoing.resize(Size::of_stdout());
         }
-        if news.is_from_session && !incoming.read(stream)? {
-            return Ok(Ended::Over);
+        if news.is_from_session && wanted.contains(PollFlags::POLLIN) {
+            is_over = !incoming.read(stream)?;
         }
         if news.is_typed {
             let count = match nix::unistd::read(&stdin, &mut keys) {
@@ -111,6 +127,7 @@ fn relay(stream: &UnixStream, incoming: &mut Incoming, signals: &SignalPipes) ->
 }
 
 /// What a wait has found.
+#[derive(Default)]
 struct News {
     /// Keys were typed.
     is_typed: bool,
@@ -122,27 +139,34 @@ struct News {
     is_resized: bool,
 }
 
-/// Waits for keys, the session or a signal.
+/// Waits for keys, a signal, what is wanted of the session, or until the screen takes what waits for it.
 fn wait(
     stdin: &io::Stdin,
-    stream: &UnixStream,
     signals: &SignalPipes,
-    has_keys: bool,
+    (stream, wanted): (&UnixStream, PollFlags),
+    screen: &Screen,
 ) -> io::Result<News> {
     let one = |fd| PollFd::new(fd, PollFlags::POLLIN);
-    let mut session = PollFlags::POLLIN;
-    session.set(PollFlags::POLLOUT, has_keys);
-    let session = PollFd::new(stream.as_fd(), session);
-    let mut fds = vec![one(stdin.as_fd()), session, one(signals.resized.as_fd())];
+    let mut fds = vec![one(stdin.as_fd()), one(signals.resized.as_fd())];
     fds.extend(signals.ending.iter().map(|(_, pipe)| one(pipe.as_fd())));
+    let behind_signals = fds.len();
+    // A session that has hung up would end each wait.
+    if !wanted.is_empty() {
+        fds.push(PollFd::new(stream.as_fd(), wanted));
+    }
+    fds.extend(screen.waits_for().map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
     match poll(&mut fds, PollTimeout::NONE) {
-        Ok(_) | Err(Errno::EINTR) => {}
+        Ok(_) => {}
+        Err(Errno::EINTR) => return Ok(News::default()),
         Err(error) => return Err(error.into()),
     }
-    let mut has = fds.iter().map(|fd| fd.any().unwrap_or(false));
-    let mut next = || has.next().unwrap_or(false);
-    let (is_typed, is_from_session, is_resized) = (next(), next(), next());
-    Ok(News { is_typed, is_from_session, ends: has.any(|it| it), is_resized })
+    let has = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
+    Ok(News {
+        is_typed: has(&fds[0]),
+        is_resized: has(&fds[1]),
+        ends: fds[2..behind_signals].iter().any(has),
+        is_from_session: !wanted.is_empty() && has(&fds[behind_signals]),
+    })
 }
 
 /// Gives the session a moment to take what was typed before the user left. Returns how many bytes it did
@@ -158,65 +182,6 @@ fn send_the_rest(stream: &UnixStream, outgoing: &mut Outgoing) -> io::Result<usi
         }
     }
     Ok(outgoing.unsent())
-}
-
-/// Shows what a session said before it closed the connection: the last words of an instance that has ended
-/// while keys were on their way to it.
-fn show_the_rest(
-    stream: &UnixStream,
-    incoming: &mut Incoming,
-    screen: &mut UserTerminal,
-) -> io::Result<()> {
-    let patience = PollTimeout::try_from(DRAIN_TIMEOUT).unwrap_or(PollTimeout::ZERO);
-    while poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)], patience) != Ok(0)
-        && incoming.read(stream)?
-    {
-        screen.show_all(incoming)?;
-    }
-    Ok(())
-}
-
-#[expect(clippy::disallowed_methods, reason = "a farewell has a limit in real time")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-/// What the instance has made of the screen, which is left as a shell expects it.
-#[derive(Default)]
-struct UserTerminal {
-    modes: Modes,
-}
-
-impl UserTerminal {
-    /// Shows what has come. What was lost on the way to a terminal that is too slow is told in its place.
-    fn show_all(&mut self, incoming: &mut Incoming) -> io::Result<()> {
-        while let Some(part) = incoming.next()? {
-            match part {
-                Item::Bytes(bytes) => self.show(&bytes)?,
-                Item::Response(Response::Lost { lines }) => {
-                    let text = format!("\r\n{lines} lines lost: this terminal is too slow\r\n");
-                    self.show(text.as_bytes())?;
-                }
-                Item::Response(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.modes.note(bytes);
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes)?;
-        stdout.flush()
-    }
-}
-
-impl Drop for UserTerminal {
-    fn drop(&mut self) {
-        let end = [&self.modes.restore()[..], b"\r\n"].concat();
-        // A terminal that is gone has no modes.
-        let _ = self.show(&end);
-    }
 }
 
 /// pm's terminal in raw mode, for as long as this lives.
