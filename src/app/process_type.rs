@@ -226,18 +226,36 @@ impl App {
         super::ports::port(self.base_port, id)
     }
 
-    /// Returns the whole environment of one instance: the application's, its type's, PORT, and its
-    /// name as foreman (PS), node-foreman (`FOREMAN_WORKER_NAME`) and honcho (`HONCHO_PROCESS_NAME`) say it.
+    /// Returns the whole environment of one instance.
     pub fn environment_of(&self, id: InstanceId) -> Environment {
-        let mut all = self.environment.clone();
-        all.extend(&self.type_of(id).environment);
+        let mut all = Environment::default();
+        for layer in self.layers_of(id, &self.own_environment_of(id)) {
+            all.extend(layer);
+        }
+        all
+    }
+
+    /// Returns the same in layers, of which a later one wins, without a copy; `own` is what the instance has for
+    /// itself.
+    pub(crate) fn layers_of<'a>(
+        &'a self,
+        id: InstanceId,
+        own: &'a Environment,
+    ) -> [&'a Environment; 3] {
+        [&self.environment, &self.type_of(id).environment, own]
+    }
+
+    /// Returns what one instance has for itself, over the application's environment and its type's: PORT, and its
+    /// name as foreman (PS), node-foreman (`FOREMAN_WORKER_NAME`) and honcho (`HONCHO_PROCESS_NAME`) say it.
+    pub(crate) fn own_environment_of(&self, id: InstanceId) -> Environment {
+        let mut own = Environment::default();
         if let Some(port) = self.port_of(id) {
-            all.set_by_pm("PORT", &port.to_string());
+            own.set_by_pm("PORT", &port.to_string());
         }
         let name = self.name_of(id);
         for key in ["PS", "FOREMAN_WORKER_NAME", "HONCHO_PROCESS_NAME"] {
-            all.set_by_pm(key, &name);
+            own.set_by_pm(key, &name);
         }
-        all
+        own
     }
 }

@@ -78,9 +78,10 @@ impl Spawner {
         let process_type = app.type_of(id);
         let folder = folder_of(app, id);
         let start = move || -> Result<Started, Problem> {
-            let environment = app.environment_of(id);
+            let own = app.own_environment_of(id);
+            let environment = app.layers_of(id, &own);
             let script = app::shell::script(&process_type.command, &environment);
-            let mut command = shell(&script, folder, &environment);
+            let mut command = shell(&script, folder, environment);
             command.envs(extra.iter().map(|(key, value)| (key, value)));
             let (output, stdin, writer, kept, terminal) = match process_type.stdio {
                 app::Stdio::Pipes => {
@@ -127,7 +128,8 @@ impl Spawner {
     ) -> Result<(Pid, OwnedFd), String> {
         let folder = folder_of(app, id);
         let start = || -> io::Result<(Pid, OwnedFd)> {
-            let mut command = shell(text, folder, &app.environment_of(id));
+            let own = app.own_environment_of(id);
+            let mut command = shell(text, folder, app.layers_of(id, &own));
             command.process_group(0);
             let (output, writer) = io::pipe()?;
             let (input, _) = io::pipe()?;
@@ -151,11 +153,14 @@ fn folder_of(app: &App, id: InstanceId) -> &Path {
     app.type_of(id).directory.as_deref().unwrap_or(&app.root)
 }
 
-/// Makes `/bin/sh -c SCRIPT` in a folder, with this environment and no other.
-fn shell(script: &str, folder: &Path, environment: &Environment) -> Command {
+/// Makes `/bin/sh -c SCRIPT` in a folder, with an environment of these layers, the last of which wins, and no
+/// other. One map of all layers would be a copy more for each start.
+fn shell(script: &str, folder: &Path, layers: [&Environment; 3]) -> Command {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(script).current_dir(folder).env_clear();
-    command.envs(environment.iter().map(|(key, value)| (key, &value.text)));
+    for layer in layers {
+        command.envs(layer.iter().map(|(key, value)| (key, &value.text)));
+    }
     command
 }
 

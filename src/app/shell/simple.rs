@@ -57,13 +57,15 @@ pub(crate) fn short_name(signal: Signal) -> String {
 }
 
 /// Returns what `/bin/sh -c` gets for a command: with `exec` before its program where it is one simple
-/// command, so that no shell stays, else verbatim. A function that bash has put into the environment is no
-/// program.
-pub fn script<'a>(command: &'a str, environment: &Environment) -> Cow<'a, str> {
+/// command, so that no shell stays, else verbatim. A function that bash has put into a layer of the environment
+/// is no program.
+pub fn script<'a>(command: &'a str, environment: &[&Environment]) -> Cow<'a, str> {
+    let is_function = |program: &Word| {
+        let key = format!("BASH_FUNC_{}%%", program.text);
+        environment.iter().any(|layer| layer.get(&key).is_some())
+    };
     match lex(command).program() {
-        Some(program) if environment.get(format!("BASH_FUNC_{}%%", program.text)).is_none() => {
-            Cow::Owned(with_exec(command, program))
-        }
+        Some(program) if !is_function(program) => Cow::Owned(with_exec(command, program)),
         Some(_) | None => Cow::Borrowed(command),
     }
 }
@@ -99,7 +101,7 @@ const SHELL_WORDS: &str = "\
 
 /// Returns whether a word is known to the shell itself, so that it looks for no program of this name.
 pub(crate) fn is_shell_word(text: &str) -> bool {
-    SHELL_WORDS.split(' ').any(|word| word == text)
+    SHELL_WORDS.as_bytes().split(|byte| *byte == b' ').any(|word| word == text.as_bytes())
 }
 
 /// Programs that start another one in a session of its own, which the leader of a process group can only
@@ -257,10 +259,10 @@ mod tests {
     #[test]
     fn a_function_of_the_environment_is_no_program() {
         let mut environment = Environment::default();
-        assert_eq!(script("which a", &environment), "exec which a");
+        assert_eq!(script("which a", &[&environment]), "exec which a");
         environment.set("BASH_FUNC_which%%", "() { :; }", Source::Caller);
-        assert_eq!(script("which a", &environment), "which a");
-        assert_eq!(script("witch a", &environment), "exec witch a");
+        assert_eq!(script("which a", &[&environment]), "which a");
+        assert_eq!(script("witch a", &[&environment]), "exec witch a");
     }
 
     /// What a command did: its exit code, what it wrote, the file `f`, and whether its program was the
@@ -311,7 +313,7 @@ mod tests {
 
     /// Runs a command with and without what [`script`] does to it, and returns the first.
     fn done_as_before(command: &str) -> Done {
-        let script = script(command, &Environment::default());
+        let script = script(command, &[]);
         let after = done(&script);
         if script != command {
             let before = Done { is_the_process: after.is_the_process, ..done(command) };
