@@ -26,10 +26,10 @@ use std::path::Path;
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ErrorKind};
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 
 use crate::error::Error;
-use args::{Cli, Command, Tool};
+use args::{Cli, Command, StartArgs, Tool};
 use manual::args::ManArgs;
 use sources::Sources;
 
@@ -46,16 +46,18 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
     let arguments = leading_options::behind(arguments);
     let is_command =
         |word: &&OsString| !word.as_encoded_bytes().starts_with(b"-") && *word != "help";
-    let grammar = match arguments.get(1).filter(is_command) {
+    let grammar = || match arguments.get(1).filter(is_command) {
         Some(_) => command(sources),
         // What stands before the command is wrong there, or is asked for.
         None => leading_options::shown(command(sources)),
     };
     let stands_before =
         arguments.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
-    let parsed = grammar
-        .try_get_matches_from(bare_color(arguments))
-        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let words = bare_color(arguments.clone());
+    // An error, and a help, is the whole grammar's.
+    let parsed = start_command(&words, sources)
+        .and_then(|start| parse(start, &words).ok())
+        .map_or_else(|| parse(grammar(), &words), Ok);
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -110,16 +112,34 @@ fn version(arguments: &[OsString]) -> Option<&'static str> {
     }
 }
 
+fn parse(grammar: clap::Command, words: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
+    let matches = grammar.try_get_matches_from(words)?;
+    Ok((Cli::from_arg_matches(&matches)?, matches))
+}
+
 /// Returns the command line's grammar. A `PM_` variable that is set to nothing is one that is not set, as
 /// a compose file or a CI job leaves it.
 fn command(sources: &Sources) -> clap::Command {
+    without_empty_variables(Cli::command(), sources)
+}
+
+/// Returns the grammar with `pm start` alone, where that is the command: to make that of every command is a third
+/// of what the start of one process costs.
+fn start_command(words: &[OsString], sources: &Sources) -> Option<clap::Command> {
+    words.get(1).filter(|word| *word == "start")?;
+    let start = StartArgs::augment_args(clap::Command::new("start"));
+    let command = clap::Command::new("pm").args_override_self(true).subcommand(start);
+    Some(without_empty_variables(command, sources))
+}
+
+fn without_empty_variables(command: clap::Command, sources: &Sources) -> clap::Command {
     let is_empty =
         |key: &OsStr| sources.env.iter().any(|(name, value)| name == key && value.is_empty());
     let heed = |arg: clap::Arg| match arg.get_env() {
         Some(key) if is_empty(key) => arg.env(Resettable::Reset),
         Some(_) | None => arg,
     };
-    Cli::command().mut_subcommands(|subcommand| subcommand.mut_args(heed))
+    command.mut_subcommands(|subcommand| subcommand.mut_args(heed))
 }
 
 fn dispatch(
@@ -231,6 +251,37 @@ mod tests {
         {
             assert_eq!(version(&words(others)), None, "{others:?}");
         }
+    }
+
+    #[test]
+    fn the_grammar_of_start_alone_reads_what_the_whole_one_reads() {
+        let env = [("PM_JSON", ""), ("PM_PORT", "")].map(|(key, value)| (key.into(), value.into()));
+        let sources = Sources {
+            env: env.into(),
+            cwd: "/".into(),
+            stdout_is_terminal: false,
+            stderr_is_terminal: false,
+        };
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for text in [
+            "pm start",
+            "pm start web=2 help",
+            "pm start --port 1 -p 2 --env a --env=b -- web",
+            "pm start --set A=1 --set B=2 --no-deps --as foreman --daemon --wait",
+            "pm start --por 1",
+            "pm start --help",
+            "pm start --version",
+            "pm start --as nobody",
+        ] {
+            let words = words(text);
+            let alone = parse(start_command(&words, &sources).unwrap(), &words);
+            let whole = parse(command(&sources), &words);
+            let read = |(cli, matches): (Cli, ArgMatches)| {
+                (format!("{cli:?}"), matches.subcommand().map(|(_, own)| own.clone()))
+            };
+            assert_eq!(alone.ok().map(read), whole.ok().map(read), "{text}");
+        }
+        assert!(start_command(&words("pm status start"), &sources).is_none());
     }
 
     #[test]
