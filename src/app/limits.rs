@@ -15,6 +15,15 @@ pub struct Limits {
     pub cpus: Option<CpuLimit>,
 }
 
+/// When a log is renamed, and how many of those stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLimits {
+    /// The length in bytes that it does not exceed but for one line; 0: it is never renamed.
+    pub size: u64,
+    /// How many renamed ones stay: `pm.log.1` is the newest.
+    pub keep: u64,
+}
+
 /// The memory that an instance may use, all its processes together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {

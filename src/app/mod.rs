@@ -27,7 +27,7 @@ pub use dependencies::{Dependency, Milestone};
 pub use environment::{Environment, Source};
 pub use exit::Exit;
 pub use id::{InstanceId, RunId};
-pub use limits::{Budget, CpuLimit, Gc, Limits, MemoryAction, Nice};
+pub use limits::{Budget, CpuLimit, Gc, Limits, LogLimits, MemoryAction, Nice};
 pub use moment::Moment;
 pub use process_type::{
     App, ExitOn, OnDependencyRestart, Policy, ProcessType, Reach, Restart, Role, Stdio,

@@ -10,7 +10,7 @@ use super::args::StartArgs;
 use super::client::find::{self, SessionInfo};
 use super::client::until::{self, Outcome};
 use super::sources::Sources;
-use super::{answer, diagnostics, leading_options};
+use super::{answer, diagnostics, leading_options, session_logs};
 use crate::control::client;
 use crate::control::proto::Request;
 use crate::control::socket_paths::{self, Endpoint};
@@ -18,8 +18,6 @@ use crate::error::Error;
 use crate::os::clock;
 use crate::os::daemon::{self, Launch, Launched};
 
-/// Where the output goes that nobody sees, in the application's root.
-const LOG: &str = "pm.log";
 /// By these the lines of a log are known that say why a session ended.
 const VERDICTS: [&str; 2] = ["!! ended by ", "\"event\":\"verdict\""];
 /// So many lines of the log are shown where nothing else is known.
@@ -36,10 +34,7 @@ pub(crate) fn start(
     if let Err(source) = socket_paths::make(&folder) {
         return Err(Error::NoControl { folder, source });
     }
-    let path = match &args.log {
-        Some(path) => sources.cwd.join(path),
-        None => root.join(LOG),
-    };
+    let path = session_logs::own_log(args, root, sources);
     let fail = |source| Error::Log { path: path.clone(), source };
     let mut options = File::options();
     let open = options.read(true).append(true).create(true).mode(0o600).open(&path);

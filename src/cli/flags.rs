@@ -123,7 +123,10 @@ pub struct Exported;
 
 impl Choice for Exported {
     fn has(flag: &Flag) -> bool {
-        matches!(flag.long, "formation" | "port" | "timeout" | "restart" | "release")
+        matches!(
+            flag.long,
+            "formation" | "port" | "timeout" | "restart" | "release" | "log-size" | "log-keep"
+        )
     }
 
     fn change(arg: Arg) -> Arg {

@@ -16,6 +16,7 @@ pub mod manual;
 mod refusal;
 mod resolve;
 mod run;
+mod session_logs;
 mod settings;
 pub mod sources;
 mod start;

@@ -13,7 +13,7 @@ use super::refusal;
 use super::resolve::{self, Resolved, log_style};
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{client, daemon, diagnostics};
+use super::{client, daemon, diagnostics, session_logs};
 use crate::app::{App, Stdio, Warning, formation, lint};
 use crate::error::Error;
 use crate::os;
@@ -70,6 +70,7 @@ pub(crate) fn start(
         true => LogFormat::Json,
         false => log_style::text(&settings.session, &app, sources)?,
     };
+    let logs = session_logs::logs(args, &settings.session, &app.root, sources)?;
     // Who is started in the background need not say again what was said here.
     if !args.daemonised {
         warn_of_taken_ports(&app);
@@ -85,7 +86,7 @@ pub(crate) fn start(
     let trace = sources.var("PM_TRACE").map(|file| sources.cwd.join(file));
     let notify = sources.var("NOTIFY_SOCKET").map(OsStr::to_owned);
     let launched = args.daemonised;
-    let control = Control { folder, procfile, start_lock, launched, reread, trace, notify };
+    let control = Control { folder, procfile, start_lock, launched, reread, trace, notify, logs };
     crate::session::run::run(Arc::new(app), form, zone, notices, control)
 }
 

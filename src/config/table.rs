@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::layers::{Line, Setting};
 use super::spec::{Group, Scope, Spec, Tables, flag, key, per_type};
 use super::value::{
-    Color, Dependencies, LiveProbe, Port, Pty, Read, Switch, Time, Value, Variables,
+    Amount, Color, Dependencies, LiveProbe, Port, Pty, Read, Switch, Time, Value, Variables,
 };
 use crate::app::formation::{Count, Part};
 use crate::app::readiness::Probe;
@@ -111,6 +111,18 @@ settings! {
             flag("no-prefix", "PM_NO_PREFIX").negative().group(Group::Output)
                 .help("Omit the time and the name before each line"),
         );
+        /// Length from which on a log is renamed to pm.log.1, and begun again; 0: never
+        ///
+        /// For the log of `--daemon`, and for those of `--log-dir`. A log is renamed between two lines. One that another
+        /// program renames or truncates is begun again, too.
+        log_size: Amount = key("log-size").default("32M").example(r#""32M""#)
+            .flag(flag("log-size", "PM_LOG_SIZE").value("SIZE").group(Group::Output));
+        /// How many renamed logs to keep: pm.log.1 is the newest
+        log_keep: u64 = key("log-keep").default("2").example("2")
+            .flag(flag("log-keep", "PM_LOG_KEEP").value("N").group(Group::Output));
+        /// Also write the lines of each type to a file of its own in this folder: web.log, without times and names
+        log_dir: PathBuf = key("log-dir").example(r#""log""#)
+            .flag(flag("log-dir", "PM_LOG_DIR").value("DIR").group(Group::Output));
         /// Run these types without showing their output
         quiet: Vec<String> = key("quiet").example(r#"["clock"]"#)
             .flag(flag("quiet", "PM_QUIET").short('q').value("TYPE,..").group(Group::Output));

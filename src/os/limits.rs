@@ -41,6 +41,8 @@ pub(crate) struct OpenFiles {
     inherited: u64,
     /// What the instances and pm itself need.
     needed: u64,
+    /// Files that are open beside them.
+    files: u64,
     /// As many clients may be connected at a time, as far as the hard limit lets them: a restart must find a
     /// descriptor, however many follow the log.
     clients: usize,
@@ -56,9 +58,10 @@ pub(crate) struct Room {
 }
 
 impl OpenFiles {
-    /// Makes room for every instance and so many clients, or says that there is none. To be called before there
-    /// are threads.
-    pub(crate) fn make_room(app: &App, clients: usize) -> Result<Self, NoRoom> {
+    /// Makes room for every instance and so many clients and files, or says that there is none. To be called before
+    /// there are threads.
+    pub(crate) fn make_room(app: &App, clients: usize, files: usize) -> Result<Self, NoRoom> {
+        let files = files as u64;
         let instances = app.instances().count();
         let descriptors = app.instances().map(|id| match app.type_of(id).stdio {
             Stdio::Pipes => PIPE,
@@ -66,14 +69,14 @@ impl OpenFiles {
         });
         let (soft, hard) =
             open_files().map_err(|error| NoRoom::System("read the limit of open files", error))?;
-        let needed = descriptors.sum::<u64>() + BESIDE;
+        let needed = descriptors.sum::<u64>() + BESIDE + files;
         if needed > hard {
             return Err(NoRoom::TooMany { instances, needed, limit: hard });
         }
         let wanted = needed + of_clients(clients);
         let raised = soft.max(wanted.min(hard));
         let inherited = if raised < wanted { open_from_3_to(raised) } else { 0 };
-        let limits = Self { soft, raised, hard, inherited, needed, clients };
+        let limits = Self { soft, raised, hard, inherited, needed, files, clients };
         limits
             .set(limits.raised)
             .map_err(|error| NoRoom::System("raise the limit of open files", error))?;
@@ -85,7 +88,7 @@ impl OpenFiles {
     /// it: beyond that, the starts fail that find no descriptor.
     pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
         let runs = instances as u64 * PIPE + terminals as u64 * (TERMINAL - PIPE);
-        self.needed = runs + BESIDE;
+        self.needed = runs + BESIDE + self.files;
         let needed = self.needed + of_clients(self.clients);
         if needed <= self.raised || self.raised == self.hard {
             return;
@@ -194,6 +197,7 @@ mod tests {
             hard: raised,
             inherited,
             needed: 28,
+            files: 0,
             clients: 64,
         };
         let of_clients = of_clients(64);

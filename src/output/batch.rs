@@ -1,7 +1,7 @@
 //! Collects rendered lines and writes them together: one system call for many short lines.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::writer::Writer;
 
@@ -29,7 +29,7 @@ pub(super) struct Batch<W> {
     error: Option<io::Error>,
 }
 
-impl<W: AsFd> Batch<W> {
+impl<W: AsFd + From<OwnedFd>> Batch<W> {
     /// Makes an empty one.
     pub(super) fn new(writer: Writer<W>) -> Self {
         Self { writer, bytes: vec![0; BATCH].into_boxed_slice(), length: 0, error: None }
@@ -71,7 +71,7 @@ impl<W: AsFd> Batch<W> {
     }
 }
 
-impl<W: AsFd> Sink for Batch<W> {
+impl<W: AsFd + From<OwnedFd>> Sink for Batch<W> {
     #[inline]
     fn append(&mut self, bytes: &[u8]) {
         match self.bytes.get_mut(self.length..self.length + bytes.len()) {

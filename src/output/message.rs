@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use crossbeam_channel::Sender;
 
+use super::log::{OwnLog, TypeLogFolder};
 use super::render::OutputSource;
 use super::subscription::{Subscriber, TerminalViewer};
 use crate::app::readiness::LogPattern;
@@ -78,6 +79,10 @@ impl Notice {
 /// What the pump is told.
 #[derive(Debug)]
 pub enum PumpCommand {
+    /// stdout is this log: rename it when it gets long.
+    RotateLog(OwnLog),
+    /// Copy the lines of each process type to a log of its own.
+    CopyToLogs(TypeLogFolder),
     /// There is another instance.
     AddSource(OutputSource),
     /// Tell when lines of a run that is opened next have matched all of these patterns.

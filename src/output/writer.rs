@@ -1,12 +1,14 @@
 //! stdout and its states: full, slow, non-blocking, closed.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::log::Rotation;
 
 /// Counts the bytes that the reader has taken, so that another thread can see whether it still reads.
 #[derive(Clone, Debug, Default)]
@@ -25,12 +27,24 @@ pub(super) struct Writer<F> {
     file: F,
     progress: WriteProgress,
     lost: bool,
+    /// The file is a log that is renamed when it gets long.
+    rotation: Option<Rotation>,
 }
 
-impl<F: AsFd> Writer<F> {
+impl<F: AsFd + From<OwnedFd>> Writer<F> {
     /// Makes a writer on a descriptor, blocking or not.
     pub(super) fn new(file: F, progress: WriteProgress) -> Self {
-        Self { file, progress, lost: false }
+        Self { file, progress, lost: false, rotation: None }
+    }
+
+    /// Renames the log that the descriptor is from now on.
+    pub(super) fn rotate(&mut self, rotation: Rotation) {
+        self.rotation = Some(rotation);
+    }
+
+    /// Returns once why the log cannot be renamed.
+    pub(super) fn take_trouble(&mut self) -> Option<String> {
+        self.rotation.as_mut()?.take_trouble()
     }
 
     /// Returns whether a write has failed, so that nothing is shown any more.
@@ -50,6 +64,23 @@ impl<F: AsFd> Writer<F> {
 
     /// Writes everything, waiting for the reader as long as it takes. The error is given once.
     pub(super) fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        let is_lost = self.lost;
+        while let Some(rotation) = self.rotation.as_mut().filter(|_| !bytes.is_empty() && !is_lost)
+        {
+            let step = rotation.step(&self.file, bytes);
+            if let Some(file) = step.file {
+                self.file = OwnedFd::from(file).into();
+            }
+            let (now, later) = bytes.split_at(step.length);
+            rotation.note(now);
+            self.write_here(now)?;
+            bytes = later;
+        }
+        self.write_here(bytes)
+    }
+
+    /// Writes to the file that is open.
+    fn write_here(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() && !self.lost {
             match nix::unistd::write(&self.file, bytes) {
                 Ok(written) => {
@@ -80,6 +111,7 @@ impl<F: AsFd> Writer<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::LogLimits;
     use std::io::Read;
 
     #[test]
@@ -117,6 +149,24 @@ mod tests {
         let mut got = String::new();
         reader.read_to_string(&mut got).unwrap();
         assert_eq!(got, "abcde");
+    }
+
+    #[test]
+    fn a_log_that_is_renamed_goes_on_in_the_next_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pm.log");
+        let file = Rotation::open(&path).unwrap();
+        let limits = LogLimits { size: 8, keep: 9 };
+        let rotation = Rotation::of(&path, limits, &file).unwrap().unwrap();
+        let progress = WriteProgress::default();
+        let mut writer = Writer::new(file, progress.clone());
+        writer.rotate(rotation);
+        writer.write_all(b"one\ntwo\nthree\nfour").unwrap();
+        writer.write_all(b" and\nfive\n").unwrap();
+        assert_eq!((progress.bytes(), writer.take_trouble()), (28, None));
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        let files = ["pm.log.3", "pm.log.2", "pm.log.1", "pm.log"].map(read);
+        assert_eq!(files, ["one\ntwo\n", "three\n", "four and\n", "five\n"]);
     }
 
     #[test]

@@ -15,7 +15,9 @@ use crate::control::outbox::Outbox;
 use crate::control::proto::{InstanceFailure, LogQuery, Response};
 use crate::control::server::ClientId;
 use crate::control::start_lock::StartLock;
-use crate::output::{About, MAX_SUBSCRIBERS, PumpCommand, PumpHandle, Subscriber};
+use crate::output::{
+    About, MAX_SUBSCRIBERS, OwnLog, PumpCommand, PumpHandle, Subscriber, TypeLogFolder,
+};
 use crate::supervisor::{Event, Failure, Reply, RequestId, Supervisor};
 
 /// Reads the application's files again, by the options that the session was started with. Returns what is
@@ -38,6 +40,17 @@ pub(crate) struct Control {
     pub(crate) trace: Option<PathBuf>,
     /// Where pm itself tells that everything is ready (`NOTIFY_SOCKET`).
     pub(crate) notify: Option<OsString>,
+    /// The files that its output goes to.
+    pub(crate) logs: Logs,
+}
+
+/// The files that the output of a session goes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Logs {
+    /// The one that stdout is, of a session in the background.
+    pub(crate) own: Option<OwnLog>,
+    /// Those of the process types.
+    pub(crate) of_types: Option<TypeLogFolder>,
 }
 
 impl fmt::Debug for Control {

@@ -23,6 +23,7 @@ mod leak;
 mod limits;
 mod lines;
 mod log;
+mod log_files;
 mod logs;
 mod manual;
 mod node_cluster;

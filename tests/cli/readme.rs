@@ -25,6 +25,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/reference.md",
     "docs/recipes.md",
     "docs/readiness.md",
+    "docs/logs.md",
     "docs/migrating.md",
     "docs/environment.md",
     "docs/signals.md",

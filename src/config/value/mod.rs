@@ -1,5 +1,6 @@
 //! A value that an option can have: how it is read from each layer, shown and described.
 
+mod amount;
 mod kinds;
 mod lists;
 mod probes;
@@ -15,6 +16,7 @@ use super::layers::{Origin, Setting};
 use super::spec::Takes;
 use crate::app::formation::FormationError;
 use crate::app::ports;
+pub use amount::Amount;
 pub(crate) use kinds::seconds;
 pub use kinds::{Color, Port, Pty, Switch};
 pub use lists::Variables;

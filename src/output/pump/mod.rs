@@ -3,6 +3,7 @@
 //! would; the control thread never waits for it without a limit.
 
 mod handle;
+mod logs;
 
 use std::collections::HashMap;
 use std::io;
@@ -21,6 +22,7 @@ use super::assembler::LineAssembler;
 use super::batch::Batch;
 use super::crlf::CrlfToLf;
 use super::line_matcher::LineMatcher;
+use super::log::{TypeLogs, TypeOutput};
 use super::message::{About, Level, Notice, PumpCommand, PumpEvent};
 use super::ready::{Key, Poller, Ready, pipe_holds};
 use super::render::{LabelId, LogFormat, OutputSource, Renderer};
@@ -43,6 +45,8 @@ struct OpenPipe {
     /// What stands before its lines; `None` where they are not shown.
     label: Option<LabelId>,
     lines: LineAssembler,
+    /// The same on the way to the log of its type.
+    copy: Option<TypeOutput>,
     /// It is a terminal, which ends lines in its own way.
     terminal: Option<CrlfToLf>,
     viewers: Vec<TerminalViewer>,
@@ -61,6 +65,11 @@ impl OpenPipe {
             report(PumpEvent::Matched(self.run));
         }
     }
+
+    /// Returns whether something waits for its end, or for silence.
+    fn is_waiting(&self) -> bool {
+        self.lines.is_waiting() || self.copy.as_ref().is_some_and(TypeOutput::is_waiting)
+    }
 }
 
 /// The pump's state; it lives on its own thread.
@@ -74,6 +83,7 @@ pub struct Pump<F: Fn(PumpEvent), W> {
     expected: HashMap<RunId, LineMatcher>,
     next_key: u64,
     renderer: Renderer,
+    type_logs: Option<TypeLogs>,
     subscriptions: Subscriptions,
     batch: Batch<W>,
     /// Nothing has been silent enough before: the next look at what was there for [`SILENCE`].
@@ -82,7 +92,11 @@ pub struct Pump<F: Fn(PumpEvent), W> {
     folded: Vec<u8>,
 }
 
-impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
+impl<F, W> Pump<F, W>
+where
+    F: Fn(PumpEvent) + Send + 'static,
+    W: AsFd + From<OwnedFd> + Send + 'static,
+{
     /// Starts the pump on its own thread; `zone` is that of the times it shows. It ends at the first wake-up
     /// without a handle that could post.
     pub fn start(
@@ -108,6 +122,7 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             expected: HashMap::new(),
             next_key: 0,
             renderer: Renderer::new(format, zone, sources, is_terminal),
+            type_logs: None,
             subscriptions,
             batch: Batch::new(Writer::new(stdout, progress)),
             next_look: None,
@@ -179,6 +194,8 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     fn listen(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
+                Ok(PumpCommand::RotateLog(log)) => self.rotate(&log),
+                Ok(PumpCommand::CopyToLogs(folder)) => self.type_logs = Some(TypeLogs::new(folder)),
                 Ok(PumpCommand::Expect(run, patterns)) => {
                     self.expected.insert(run, LineMatcher::new(patterns));
                 }
@@ -248,6 +265,10 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         let label = self.renderer.label_of(run.instance);
         let terminal = isatty(&pipe).unwrap_or(false).then(CrlfToLf::default);
         let lines = self.renderer.lines_of(terminal.is_some());
+        let copy = self.type_logs.as_mut().map(|logs| {
+            let name = self.renderer.name_of(run.instance).unwrap_or_default();
+            logs.begin(run.instance, name, Renderer::lines_for_file(terminal.is_some()))
+        });
         let viewers = Vec::new();
         let (waiting_since, long_since) = (None, None);
         let source = OpenPipe {
@@ -255,6 +276,7 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             pipe,
             label,
             lines,
+            copy,
             terminal,
             viewers,
             matcher,
@@ -297,6 +319,7 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                     for bytes in self.subscriptions.filled(id, name, at, count) {
                         source.look_for_readiness(bytes, &self.report);
                         self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
+                        logs::copy(&mut self.type_logs, &mut source.copy, bytes);
                     }
                 } else {
                     let mut bytes = &self.buffer[..count];
@@ -311,13 +334,14 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
                     }
                     self.subscriptions.push(id, name, at, bytes);
                     self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
+                    logs::copy(&mut self.type_logs, &mut source.copy, bytes);
                 }
             }
             Err(Errno::EAGAIN | Errno::EINTR) => return,
             // Nothing else can be read from it: the same as its end.
             Err(_) => return self.close(key),
         }
-        source.waiting_since = source.lines.is_waiting().then(now);
+        source.waiting_since = source.is_waiting().then(now);
         if let Some(since) = source.waiting_since {
             self.next_look.get_or_insert(since + SILENCE);
             if source.lines.is_long() {
@@ -330,6 +354,9 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
     fn close(&mut self, key: u64) {
         if let Some(mut source) = self.pipes.remove(&key) {
             self.renderer.end(source.label, &mut source.lines, &mut self.batch);
+            if let (Some(logs), Some(copy)) = (&mut self.type_logs, source.copy.take()) {
+                logs.end(copy);
+            }
             let id = source.run.instance;
             let name = self.renderer.name_of(id).unwrap_or_default();
             self.subscriptions.end(id, name, self.renderer.millisecond());
@@ -366,6 +393,9 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
             let Some(source) = self.pipes.get_mut(&key) else { continue };
             if source.waiting_since.is_some_and(is_due) {
                 self.renderer.prompt(source.label, &mut source.lines, &mut self.batch);
+                if let (Some(logs), Some(copy)) = (&mut self.type_logs, &mut source.copy) {
+                    logs.silence(copy);
+                }
                 source.waiting_since = None;
             }
         }
@@ -375,6 +405,7 @@ impl<F: Fn(PumpEvent) + Send + 'static, W: AsFd + Send + 'static> Pump<F, W> {
         if let Err(error) = self.batch.flush() {
             (self.report)(PumpEvent::OutputLost(error.kind(), error.to_string()));
         }
+        self.write_logs();
     }
 
     fn lose_stdout(&mut self) {

@@ -159,6 +159,7 @@ fn idle_pump(types: u16) -> (IdlePump, WriteProgress) {
         expected: HashMap::new(),
         next_key: 0,
         renderer: Renderer::new(form, TimeZone::UTC, sources(types), false),
+        type_logs: None,
         subscriptions: Subscriptions::default(),
         batch: Batch::new(Writer::new(nowhere, progress.clone())),
         next_look: None,

@@ -133,6 +133,11 @@ impl Renderer {
         }
     }
 
+    /// Returns what makes lines of it for a file.
+    pub(super) fn lines_for_file(from_terminal: bool) -> LineAssembler {
+        if from_terminal { LineAssembler::filtered() } else { LineAssembler::unchanged() }
+    }
+
     /// Shows the lines that these bytes finish.
     #[inline]
     pub(super) fn push(

@@ -18,7 +18,7 @@ use crate::os::signals::Signals;
 use crate::os::spawn::Spawner;
 use crate::os::watchdog::Watchdog;
 use crate::os::{daemon, inherited, malloc, orphans};
-use crate::output::{About, LogFormat, Pump};
+use crate::output::{About, LogFormat, Pump, PumpCommand};
 use crate::session::budgets::Budgets;
 use crate::session::messages;
 use crate::session::readiness::Readiness;
@@ -36,12 +36,14 @@ impl SessionLoop {
         let fail = |what| move |source: io::Error| Error::Startup { what, source };
         malloc::give_back_what_is_freed();
         inherited::keep_from_children();
-        let open_files = OpenFiles::make_room(&app, MAX_CLIENTS).map_err(|why| match why {
-            NoRoom::System(what, source) => fail(what)(source),
-            NoRoom::TooMany { instances, needed, limit } => {
-                Error::OpenFiles { instances, needed, limit }
-            }
-        })?;
+        let logs = control.logs.of_types.as_ref().map_or(0, |_| app.types.len());
+        let open_files =
+            OpenFiles::make_room(&app, MAX_CLIENTS, logs).map_err(|why| match why {
+                NoRoom::System(what, source) => fail(what)(source),
+                NoRoom::TooMany { instances, needed, limit } => {
+                    Error::OpenFiles { instances, needed, limit }
+                }
+            })?;
         // Before the watchdog, which is to be in pm's own group.
         let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the fork must find one.
@@ -60,6 +62,10 @@ impl SessionLoop {
         let (pump, _thread) =
             job_control::keep_from(|| Pump::start(form, zone, sources(&app), stdout, tell))
                 .map_err(fail("start the output thread"))?;
+        let own = control.logs.own.map(PumpCommand::RotateLog);
+        let of_types = control.logs.of_types.map(PumpCommand::CopyToLogs);
+        // Before anything is shown.
+        own.into_iter().chain(of_types).for_each(|command| pump.post(command));
         let tell = move |news| drop(clients.send(Input::Client(news)));
         let (opened, listener) = match Server::open(&control.folder, &app.root, tell) {
             Ok((server, listener)) => (Ok(server), Some(listener)),
