@@ -10,8 +10,8 @@ use super::args::Tool;
 use super::layers::CliLayers;
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{answer, diagnostics, resolve};
-use crate::app::{App, Role};
+use super::{answer, diagnostics, resolve, session_logs};
+use crate::app::{App, LogLimits, Role};
 use crate::error::Error;
 use crate::export::notices::{Account, notices};
 use crate::export::verify::{Verdict, verify};
@@ -30,9 +30,9 @@ pub(crate) fn export(
     sources: &Sources,
 ) -> Result<(), Error> {
     let format = format(args)?;
-    let app = application(called_as, matches, sources)?;
+    let (app, log_limits) = application(called_as, matches, sources)?;
     let target = target(args, format, sources)?;
-    let options = options(args, format, &app, &target, sources)?;
+    let options = Options { log_limits, ..options(args, format, &app, &target, sources)? };
     let files = export::render(format, &app, &options)?;
     let user = account(&options.user);
     let is_root = nix::unistd::geteuid().is_root();
@@ -109,8 +109,12 @@ fn format(args: &ExportArgs) -> Result<&'static Format, Error> {
     Ok(export::format(args.format.as_deref())?)
 }
 
-/// Reads the files, and makes the application as `pm start` would.
-fn application(called_as: Tool, matches: &ArgMatches, sources: &Sources) -> Result<App, Error> {
+/// Reads the files, and makes the application as `pm start` would; with what is said of its logs.
+fn application(
+    called_as: Tool,
+    matches: &ArgMatches,
+    sources: &Sources,
+) -> Result<(App, Option<LogLimits>), Error> {
     let mut settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
     settings.rules = called_as;
     let (procfile, environment) =
@@ -120,7 +124,7 @@ fn application(called_as: Tool, matches: &ArgMatches, sources: &Sources) -> Resu
     let resolved = resolve::app(&settings, root, procfile.entries, environment)?;
     resolve::check_ports(&resolved.app)?;
     diagnostics::notices(resolved.brought_notice().as_slice());
-    Ok(resolved.app)
+    Ok((resolved.app, session_logs::limits(&settings.session)))
 }
 
 fn target(args: &ExportArgs, format: &Format, sources: &Sources) -> Result<Target, ExportError> {
@@ -210,6 +214,7 @@ fn options(
             Release::LeftOut
         },
         inittab,
+        log_limits: None,
         templates: export::overrides::read(format, template.as_deref(), config.as_deref())?,
         app: name,
     })

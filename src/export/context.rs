@@ -17,7 +17,7 @@ use super::write::marker;
 use super::{File, Options, Owner, Release, Values};
 use crate::app::shell::{ShellCommand, shell_command, uses_variable};
 use crate::app::{
-    App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Signal, Source,
+    App, Environment, InstanceId, LogLimits, Policy, ProcessType, Restart, Role, Signal, Source,
 };
 
 /// An application on its way into the files of a format.
@@ -126,6 +126,11 @@ impl<'a> Export<'a> {
         })
     }
 
+    /// Returns how long the logs may get, where that is limited.
+    pub(crate) fn log_limits(&self) -> Option<LogLimits> {
+        self.options.log_limits.filter(|limits| limits.size > 0)
+    }
+
     /// Returns the instances of a type.
     pub(crate) fn instances_of<'s>(
         &'s self,
@@ -222,8 +227,12 @@ impl<'a> Export<'a> {
         own: Value,
     ) -> Result<File, ExportError> {
         let path = path.into();
+        let limits = self.log_limits();
         let mut context = json!({
             "app": self.options.app,
+            "log_limits": limits.map(|limits| {
+                json!({ "size": limits.size, "keep": limits.keep, "files": limits.keep.saturating_add(1) })
+            }),
             "user": self.options.user,
             "marker": marker::text(self.format.name, &self.options.app, &path, beside),
             "raw": { "root": self.root, "log": self.log, "run": self.run, "location": self.location },

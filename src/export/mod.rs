@@ -7,6 +7,7 @@
 mod context;
 mod error;
 pub(crate) mod formats;
+mod logrotate;
 mod names;
 mod needs;
 pub mod notices;
@@ -27,7 +28,7 @@ use crate::app::App;
 use context::Export;
 
 pub use error::ExportError;
-pub use formats::{FORMATS, Feature, Format, Runs, format};
+pub use formats::{FORMATS, Feature, Format, Logs, Runs, format};
 pub use names::{app_from, check_app, check_image, check_user};
 pub use options::{Hardening, Image, Inittab, Options, Release, Scope, Values};
 
@@ -80,7 +81,9 @@ pub enum Owner {
 /// Fails where two of them would be one file, or where a replaced template leaves out the marker line by
 /// which a later export knows its own files.
 pub fn render(format: &Format, app: &App, options: &Options) -> Result<Vec<File>, ExportError> {
-    let files = (format.render)(&Export::of(format, app, options)?)?;
+    let export = Export::of(format, app, options)?;
+    let mut files = (format.render)(&export)?;
+    files.extend(logrotate::file(format, &export)?);
     for (at, file) in files.iter().enumerate() {
         if files[..at].iter().any(|other| other.path == file.path) {
             return Err(ExportError::SameFile { path: file.path.clone() });

@@ -1,6 +1,6 @@
 //! Notices about an export that its files do not show: what was left out, and what was assumed.
 
-use super::{Feature, Format, Image, Options, Owner, Runs, Scope};
+use super::{Feature, Format, Image, Logs, Options, Owner, Runs, Scope};
 use crate::app::{App, Policy, Role, Signal};
 
 /// What the machine that exports knows of the user that the application will run as.
@@ -24,6 +24,7 @@ pub fn notices(
 ) -> Vec<String> {
     let mut notices = left_out(format, app);
     notices.extend(super::unsaid::notices(format, app));
+    notices.extend(of_logs(format, options));
     match format.runs {
         Runs::Containers { without_image } => {
             let builds = format.name == super::formats::compose::FORMAT.name
@@ -49,6 +50,21 @@ pub fn notices(
         Runs::Programs => {}
     }
     notices
+}
+
+/// Says who keeps the logs short, where pm's own limits do not reach.
+fn of_logs(format: &Format, options: &Options) -> Option<String> {
+    options.log_limits.filter(|limits| limits.size > 0)?;
+    match format.logs {
+        Logs::Consumer => None,
+        Logs::Logrotate => {
+            Some(format!("to limit the logs, copy {}.logrotate to /etc/logrotate.d", options.app))
+        }
+        Logs::Other { setting } => Some(format!(
+            "`log-size` and `log-keep` are left out: {} has its own limits, {setting}",
+            format.name
+        )),
+    }
 }
 
 fn left_out(format: &Format, app: &App) -> Vec<String> {

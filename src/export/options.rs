@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::app::LogLimits;
+
 /// What a person may choose about an export.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -28,6 +30,8 @@ pub struct Options {
     pub release: Release,
     /// What an inittab is written to.
     pub inittab: Inittab,
+    /// How long its logs may get, where that was said.
+    pub log_limits: Option<LogLimits>,
     /// Templates that replace built-in ones, by file name.
     pub templates: BTreeMap<String, String>,
 }

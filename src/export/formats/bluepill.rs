@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Can, Feature, Format, Runs, script};
+use super::{Can, Feature, Format, Logs, Runs, script};
 use crate::app::shell::short_name;
 use crate::export::context::{Export, Instance};
 use crate::export::quote::{config, sh};
@@ -14,10 +14,11 @@ pub(crate) const FORMAT: Format = Format {
     when: "Ruby servers that are supervised by bluepill",
     install: "`bluepill load DIR/APP.pill` as root",
     templates: &[("app.pill.j2", include_str!("../templates/bluepill/app.pill.j2"))],
-    paths: &["APP.env", "APP-TYPE.env", "APP.pill"],
+    paths: &["APP.env", "APP-TYPE.env", "APP.pill", "APP.logrotate"],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
+    logs: Logs::Logrotate,
     leaves_out: &[Feature::Release, Feature::Restart],
     asks: Can { once: false, ..Can::SCRIPT },
     checkers: &[Checker {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Can, Feature, Format, Runs, container};
+use super::{Can, Feature, Format, Logs, Runs, container};
 use crate::app::shell::is_name;
 use crate::app::{Milestone, Restart};
 use crate::export::context::{Export, Service};
@@ -20,6 +20,7 @@ pub(crate) const FORMAT: Format = Format {
     runs: Runs::Containers { without_image: "`APP:latest` is assumed" },
     has_user_scope: false,
     has_sandbox: false,
+    logs: Logs::Consumer,
     leaves_out: &[Feature::Restart],
     asks: Can { readiness: true, starts: true, ends: true, restarts_with: true, ..Can::SCRIPT },
     checkers: &[

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Can, Feature, Format, Runs, script};
+use super::{Can, Feature, Format, Logs, Runs, script};
 use crate::app::Restart;
 use crate::app::shell::ShellCommand;
 use crate::export::context::{Export, Instance};
@@ -18,10 +18,11 @@ pub(crate) const FORMAT: Format = Format {
         ("inittab.j2", include_str!("../templates/inittab/inittab.j2")),
         ("instance.sh.j2", include_str!("../templates/inittab/instance.sh.j2")),
     ],
-    paths: &["APP.env", "APP-TYPE.env", "APP.inittab", "APP-TYPE-N.sh"],
+    paths: &["APP.env", "APP-TYPE.env", "APP.inittab", "APP-TYPE-N.sh", "APP.logrotate"],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
+    logs: Logs::Logrotate,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal, Feature::StopTimeout],
     asks: Can::SCRIPT,
     checkers: &[script::SHELL_CHECKER],

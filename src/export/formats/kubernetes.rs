@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Feature, Format, Runs, container};
+use super::{Asks, Can, Feature, Format, Logs, Runs, container};
 use crate::app::Role;
 use crate::app::readiness::Probe;
 use crate::export::context::{Export, Service};
@@ -24,6 +24,7 @@ pub(crate) const FORMAT: Format = Format {
     runs: Runs::Containers { without_image: "`APP:latest` is assumed" },
     has_user_scope: false,
     has_sandbox: false,
+    logs: Logs::Other { setting: "containerLogMaxSize and containerLogMaxFiles of the kubelet" },
     leaves_out: &[Feature::Restart, Feature::StopSignal],
     asks: Can { readiness: true, liveness: Asks::Probes, ..Can::SCRIPT },
     checkers: &[

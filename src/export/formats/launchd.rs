@@ -1,6 +1,6 @@
 //! launchd: a property list for each instance (launchd.plist(5)).
 
-use super::{Can, Feature, Format, Runs, script, xml};
+use super::{Can, Feature, Format, Logs, Runs, script, xml};
 use crate::export::context::Export;
 use crate::export::quote::markup;
 use crate::export::verify::{Checker, Select};
@@ -12,10 +12,11 @@ pub(crate) const FORMAT: Format = Format {
     install: "create the folder LOG, copy the files to /Library/LaunchDaemons (`--user-units`: ~/Library/LaunchAgents), \
               then `launchctl bootstrap system FILE` for each (`gui/$UID` for agents)",
     templates: &[("instance.plist.j2", include_str!("../templates/launchd/instance.plist.j2"))],
-    paths: &["APP.env", "APP-TYPE.env", "APP-TYPE-N.plist"],
+    paths: &["APP.env", "APP-TYPE.env", "APP-TYPE-N.plist", "APP.logrotate"],
     runs: Runs::Programs,
     has_user_scope: true,
     has_sandbox: false,
+    logs: Logs::Logrotate,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal],
     asks: Can::SCRIPT,
     checkers: &[

@@ -44,6 +44,8 @@ pub struct Format {
     pub has_user_scope: bool,
     /// It can close services in ([`Hardening::Sandbox`](super::Hardening::Sandbox)).
     pub has_sandbox: bool,
+    /// Who keeps its logs short.
+    pub logs: Logs,
     /// What an application may ask for and this format cannot say.
     pub leaves_out: &'static [Feature],
     /// What of readiness, dependencies and liveness it can say.
@@ -52,6 +54,20 @@ pub struct Format {
     pub checkers: &'static [verify::Checker],
     /// Makes its files.
     pub(crate) render: fn(&Export<'_>) -> Result<Vec<File>, ExportError>,
+}
+
+/// Who keeps the logs of a format short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    /// Its consumer, as its files say.
+    Consumer,
+    /// logrotate(8), as a file beside the others says: they are files that grow.
+    Logrotate,
+    /// Something else, which has a setting of its own.
+    Other {
+        /// What, and where.
+        setting: &'static str,
+    },
 }
 
 /// What the consumer of a format starts.

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Feature, Format, Runs, container};
+use super::{Asks, Can, Feature, Format, Logs, Runs, container};
 use crate::app::readiness::Probe;
 use crate::app::shell::is_name;
 use crate::export::context::{Export, Service};
@@ -24,6 +24,7 @@ pub(crate) const FORMAT: Format = Format {
     },
     has_user_scope: false,
     has_sandbox: false,
+    logs: Logs::Consumer,
     leaves_out: &[Feature::Release, Feature::Restart],
     asks: Can {
         once: false,
@@ -43,6 +44,8 @@ pub(crate) const FORMAT: Format = Format {
 };
 
 const MIB: u64 = 1024 * 1024;
+/// The disk that a group has by default, in MiB. Nomad refuses a job whose logs need all of it.
+const DISK: u64 = 300;
 
 fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     // Read by the command line tool that submits the job, not by the clients.
@@ -51,7 +54,13 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
         Ok(lines.iter().map(|line| format!("{line}\n")).collect())
     })?;
     let groups = export.services.iter().map(|service| group(export, service));
+    let limits = export.log_limits();
+    let log_mib = limits.map(|limits| limits.size.div_ceil(MIB).max(1));
+    let logs_mib =
+        limits.zip(log_mib).map(|(limits, mib)| mib.saturating_mul(limits.keep.saturating_add(1)));
     let own = json!({
+        "log_mib": log_mib,
+        "disk_mib": logs_mib.filter(|mib| *mib >= DISK).map(|mib| mib.saturating_add(DISK)),
         "image": is_container(export).then(|| markup::hcl(&container::image(export))),
         "groups": groups.collect::<Result<Vec<_>, _>>()?,
     });

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Feature, Format, Runs, container, systemd as units};
+use super::{Asks, Can, Feature, Format, Logs, Runs, container, systemd as units};
 use crate::app::readiness::Probe;
 use crate::export::context::{Export, Instance, Service};
 use crate::export::quote::{Refusal, systemd};
@@ -24,6 +24,7 @@ pub(crate) const FORMAT: Format = Format {
     runs: Runs::Containers { without_image: "`localhost/APP:latest` is assumed" },
     has_user_scope: true,
     has_sandbox: false,
+    logs: Logs::Other { setting: "SystemMaxUse and MaxRetentionSec of journald.conf" },
     leaves_out: &[Feature::Release],
     asks: Can {
         readiness: true,

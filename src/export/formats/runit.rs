@@ -2,7 +2,7 @@
 
 use super::script;
 use super::service_folder::{self, Extra};
-use super::{Can, Feature, Format, Runs};
+use super::{Can, Feature, Format, Logs, Runs};
 use crate::app::Signal;
 
 pub(crate) const FORMAT: Format = Format {
@@ -29,6 +29,7 @@ pub(crate) const FORMAT: Format = Format {
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
+    logs: Logs::Consumer,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopTimeout],
     asks: Can { readiness: true, starts: true, ..Can::SCRIPT },
     checkers: &[script::SHELL_CHECKER],

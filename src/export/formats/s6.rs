@@ -3,7 +3,7 @@
 
 use super::script;
 use super::service_folder::{self, Extra};
-use super::{Can, Feature, Format, Runs};
+use super::{Can, Feature, Format, Logs, Runs};
 use crate::app::Signal;
 use crate::export::context::Instance;
 
@@ -28,6 +28,7 @@ pub(crate) const FORMAT: Format = Format {
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
+    logs: Logs::Consumer,
     leaves_out: &[Feature::Memory, Feature::Release],
     asks: Can::SCRIPT,
     checkers: &[script::SHELL_CHECKER],

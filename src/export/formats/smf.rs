@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Can, Feature, Format, Runs, script, xml};
+use super::{Can, Feature, Format, Logs, Runs, script, xml};
 use crate::app::shell::short_name;
 use crate::export::context::{Export, Instance};
 use crate::export::quote::sh;
@@ -18,6 +18,7 @@ pub(crate) const FORMAT: Format = Format {
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
+    logs: Logs::Other { setting: "logadm.conf" },
     leaves_out: &[Feature::Memory, Feature::Release, Feature::Restart],
     asks: Can { starts: true, ends: true, restarts_with: true, ..Can::SCRIPT },
     checkers: &[

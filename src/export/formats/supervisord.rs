@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::{Can, Feature, Format, Runs, script};
+use super::{Can, Feature, Format, Logs, Runs, script};
 use crate::app::shell::short_name;
 use crate::app::{Restart, dependencies};
 use crate::export::context::Export;
@@ -23,6 +23,7 @@ pub(crate) const FORMAT: Format = Format {
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
+    logs: Logs::Consumer,
     leaves_out: &[Feature::Memory, Feature::Release],
     asks: Can::SCRIPT,
     checkers: &[script::SHELL_CHECKER],

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Format, Runs};
+use super::{Asks, Can, Format, Logs, Runs};
 use crate::app::readiness::Probe;
 use crate::app::shell::{ShellCommand, is_name};
 use crate::app::{Reach, Restart};
@@ -33,6 +33,7 @@ pub(crate) const FORMAT: Format = Format {
     runs: Runs::Programs,
     has_user_scope: true,
     has_sandbox: true,
+    logs: Logs::Other { setting: "SystemMaxUse and MaxRetentionSec of journald.conf" },
     leaves_out: &[],
     asks: Can {
         readiness: true,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::script::{self, Account, Lines, Script};
-use super::{Can, Feature, Format, Runs};
+use super::{Can, Feature, Format, Logs, Runs};
 use crate::app::Restart;
 use crate::export::context::{Export, Instance};
 use crate::export::quote::{Refusal, config, sh};
@@ -19,10 +19,18 @@ pub(crate) const FORMAT: Format = Format {
         ("type.conf.j2", include_str!("../templates/upstart/type.conf.j2")),
         ("instance.conf.j2", include_str!("../templates/upstart/instance.conf.j2")),
     ],
-    paths: &["APP.env", "APP-TYPE.env", "APP.conf", "APP-TYPE.conf", "APP-TYPE-N.conf"],
+    paths: &[
+        "APP.env",
+        "APP-TYPE.env",
+        "APP.conf",
+        "APP-TYPE.conf",
+        "APP-TYPE-N.conf",
+        "APP.logrotate",
+    ],
     runs: Runs::Programs,
     has_user_scope: false,
     has_sandbox: false,
+    logs: Logs::Logrotate,
     leaves_out: &[Feature::Memory, Feature::Release],
     asks: Can::SCRIPT,
     checkers: &[CHECKER],

@@ -36,6 +36,15 @@ pub(crate) fn ini_path(text: &str) -> Quoted {
     Ok(text.replace('%', "%%"))
 }
 
+/// Returns a path of logrotate's configuration, whose quotes cannot be escaped, and in which glob(7) characters
+/// stand for themselves in brackets.
+pub(crate) fn logrotate_path(text: &str) -> Quoted {
+    if text.contains(|c: char| c.is_control() || c == '"' || c == '\\') {
+        return Err(Refusal("a quote, a backslash or a control character"));
+    }
+    Ok(format!("\"{}\"", replace(text, &[('*', "[*]"), ('?', "[?]"), ('[', "[[]")])))
+}
+
 /// Returns one token of an upstart stanza (libnih's `nih_config_token`): a backslash escapes only itself
 /// and spaces, quotes cannot hold their own kind, and a newline would become a blank.
 pub(crate) fn upstart_token(text: &str) -> Quoted {

@@ -2,6 +2,7 @@
 
 mod formats;
 mod golden;
+mod logs;
 mod needs;
 mod notices;
 mod paths;
@@ -49,6 +50,7 @@ fn options(app: &str) -> Options {
         hardening: Hardening::Default,
         release: Release::LeftOut,
         inittab: Inittab::File(format!("{app}.inittab")),
+        log_limits: None,
         templates: BTreeMap::new(),
     }
 }

@@ -139,6 +139,7 @@ fn export_of(context: &Context, value: &str) -> (App, Options) {
         hardening: Hardening::Default,
         release: Release::LeftOut,
         inittab: Inittab::File("a.inittab".into()),
+        log_limits: None,
         templates: BTreeMap::new(),
     };
     (app, options)
