@@ -160,6 +160,17 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// There is no place for what pm keeps between sessions.
+    #[error("no place for pm's state: neither XDG_STATE_HOME nor HOME is an absolute path")]
+    NoStateFolder,
+    /// What pm keeps between sessions cannot be read or written.
+    #[error("cannot use pm's state folder `{}`", folder.display())]
+    StateFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// More than one session of this folder runs, and nothing says which is meant.
     #[error("{} sessions run in `{}`: {}", sessions.len(), root.display(), sessions.join("; "))]
     WhichSession {

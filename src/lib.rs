@@ -20,12 +20,14 @@
 //! | [`output`] | one thread that owns all pipes and stdout: split, filter, render, one write per batch |
 //! | [`control`] | the socket of a session: where it is, what is said over it, who may connect |
 //! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and what writes them |
+//! | [`state`] | what pm keeps between sessions, in `$XDG_STATE_HOME/pm` |
+//! | [`root_hash`] | the name that files of an application have, by its folder |
 //! | [`error`] | every failure that ends a command, with its exit code and hint |
 //!
 //! # Who may know whom
 //! ```text
 //! main       → cli, os
-//! cli        → app, config, control, error, export, os, output, resources, session
+//! cli        → app, config, control, error, export, os, output, resources, session, state
 //! session    → app, control, error, os, output, supervisor
 //! config     → app
 //! export     → app
@@ -33,7 +35,8 @@
 //! output     → app
 //! resources  → app
 //! supervisor → app
-//! app, control, error → nothing
+//! control, state → root_hash
+//! app, error, root_hash → nothing
 //! later: cli     → tui
 //! later: session → proxy, watch
 //! later: tui     → control
@@ -69,7 +72,9 @@ pub mod export;
 pub mod os;
 pub mod output;
 pub mod resources;
+pub mod root_hash;
 pub mod session;
+pub mod state;
 pub mod supervisor;
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::{Environment, Source};
+use crate::error::Error;
+use crate::state;
 
 /// The caller's environment, folder and terminals.
 #[derive(Clone, Debug)]
@@ -50,6 +52,15 @@ impl Sources {
     pub fn var(&self, key: &str) -> Option<&OsStr> {
         let found = self.env.iter().find(|(name, value)| name == key && !value.is_empty());
         found.map(|(_, value)| value.as_os_str())
+    }
+
+    /// Returns where pm keeps what outlives a session. The folder may not be there yet: [`state::folder::make`] makes it.
+    ///
+    /// # Errors
+    /// Neither `XDG_STATE_HOME` nor `HOME` is an absolute path.
+    pub fn state_folder(&self) -> Result<PathBuf, Error> {
+        let path = |key| self.var(key).map(Path::new);
+        state::folder::folder(path("XDG_STATE_HOME"), path("HOME")).ok_or(Error::NoStateFolder)
     }
 }
 

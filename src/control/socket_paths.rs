@@ -10,13 +10,14 @@ use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::mem::offset_of;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::libc::sockaddr_un;
 use nix::unistd::geteuid;
+
+use crate::root_hash::hash;
 
 /// What `sun_path` holds, its end included: 108 bytes on Linux, 104 on macOS and the BSDs.
 const PATH_LIMIT: usize = size_of::<sockaddr_un>() - offset_of!(sockaddr_un, sun_path);
@@ -214,16 +215,6 @@ fn lives_without_lock(new: &Path, socket: &Path) -> bool {
         let _ = fs::remove_file(new);
     }
     false
-}
-
-/// Returns 16 hexadecimal digits for a path, symbolic links resolved (FNV-1a, 64 bits): names of one
-/// length, the same in every version of pm.
-pub(super) fn hash(root: &Path) -> String {
-    let real = fs::canonicalize(root);
-    let root = real.as_deref().unwrap_or(root);
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let hash = root.as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step);
-    format!("{hash:016x}")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::poll::{PollTimeout, poll};
 
 use super::socket_paths;
+use crate::root_hash;
 
 /// Time between two attempts, in milliseconds.
 const POLL_MS: u16 = 20;
@@ -28,7 +29,7 @@ impl StartLock {
     /// The runtime folder cannot be used or written.
     pub fn take(folder: &Path, root: &Path) -> io::Result<Option<Self>> {
         socket_paths::make(folder)?;
-        let path = folder.join(format!("{}.start", socket_paths::hash(root)));
+        let path = folder.join(format!("{}.start", root_hash::hash(root)));
         for _ in 0..POLLS {
             if let Some(lock) = Self::try_take(&path)? {
                 return Ok(Some(lock));

@@ -50,6 +50,10 @@ impl Error {
             Self::NoControl { .. } | Self::RuntimeFolder { .. } => {
                 "make the folder accessible only to you (`chmod 700`), or set XDG_RUNTIME_DIR to another".into()
             }
+            Self::NoStateFolder => "set HOME, or set XDG_STATE_HOME to a folder of your own".into(),
+            Self::StateFolder { .. } => {
+                "make the folder yours and writable, or set XDG_STATE_HOME to another".into()
+            }
             Self::WhichSession { .. } => "choose one with `--session PID`".into(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Refused { hint, .. } | Self::ConfigLine { hint, .. } => return hint.clone(),
