@@ -35,7 +35,7 @@ impl Dependency {
 
 /// What the reader of `depends-on` must know of a process type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known<'a> {
+pub struct TypeFacts<'a> {
     /// `web`
     pub name: &'a str,
     /// It has a `ready`.
@@ -93,7 +93,7 @@ impl DependencyError {
 ///
 /// # Errors
 /// The entry is malformed, names no process type, or demands what can never be.
-pub fn resolve(text: &str, types: &[Known<'_>]) -> Result<Dependency, DependencyError> {
+pub fn resolve(text: &str, types: &[TypeFacts<'_>]) -> Result<Dependency, DependencyError> {
     let malformed = || DependencyError::Malformed { text: text.to_owned() };
     let (name, milestone) = match text.split_once(':') {
         None => (text, None),
@@ -215,11 +215,11 @@ pub fn all_below(types: &[u16], dependencies: &[impl AsRef<[Dependency]>]) -> Ve
 mod tests {
     use super::*;
 
-    const TYPES: [Known<'_>; 4] = [
-        Known { name: "redis", has_ready: true, is_once: false },
-        Known { name: "migrate", has_ready: false, is_once: true },
-        Known { name: "api", has_ready: false, is_once: false },
-        Known { name: "web", has_ready: true, is_once: false },
+    const TYPES: [TypeFacts<'_>; 4] = [
+        TypeFacts { name: "redis", has_ready: true, is_once: false },
+        TypeFacts { name: "migrate", has_ready: false, is_once: true },
+        TypeFacts { name: "api", has_ready: false, is_once: false },
+        TypeFacts { name: "web", has_ready: true, is_once: false },
     ];
 
     /// Builds a graph of `a>b`: a depends on b.

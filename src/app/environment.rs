@@ -29,7 +29,7 @@ pub enum Source {
 
 /// A value and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value {
+pub struct EnvValue {
     /// The bytes of the value.
     pub text: OsString,
     /// Where it came from.
@@ -39,13 +39,13 @@ pub struct Value {
 /// Variables by name. Later layers win: caller < env files in order < `--set` < type < PORT and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
-    vars: BTreeMap<OsString, Value>,
+    vars: BTreeMap<OsString, EnvValue>,
 }
 
 impl Environment {
     /// Sets a variable, over what it was.
     pub fn set(&mut self, key: impl Into<OsString>, text: impl Into<OsString>, source: Source) {
-        self.vars.insert(key.into(), Value { text: text.into(), source });
+        self.vars.insert(key.into(), EnvValue { text: text.into(), source });
     }
 
     /// Sets a variable that pm decides.
@@ -59,12 +59,12 @@ impl Environment {
     }
 
     /// Returns the value of a variable.
-    pub fn get(&self, key: impl AsRef<OsStr>) -> Option<&Value> {
+    pub fn get(&self, key: impl AsRef<OsStr>) -> Option<&EnvValue> {
         self.vars.get(key.as_ref())
     }
 
     /// Returns every variable, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&OsString, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&OsString, &EnvValue)> {
         self.vars.iter()
     }
 }

@@ -239,8 +239,9 @@ mod tests {
 
     #[test]
     fn formations_become_counts() {
-        type Row = (&'static str, &'static [&'static str], &'static [&'static str], [u16; 3]);
-        let table: [Row; 15] = [
+        type FormationRow =
+            (&'static str, &'static [&'static str], &'static [&'static str], [u16; 3]);
+        let table: [FormationRow; 15] = [
             ("", &[], &[], [1, 1, 1]),
             ("web=2", &[], &[], [2, 0, 0]),
             ("all=2", &[], &[], [2, 2, 2]),

@@ -6,7 +6,7 @@ use super::env_file::{self, Assignment};
 use super::environment::Environment;
 use super::procfile::{self, Entry};
 use super::text;
-use super::warning::{LineError, Note, Warning};
+use super::warning::{LineError, LineNote, Warning};
 
 /// A Procfile that was read.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct LoadedProcfile {
     /// The process types, in the order of the file; there may be none.
     pub entries: Vec<Entry>,
     /// What the parser noted.
-    pub notes: Vec<Note>,
+    pub notes: Vec<LineNote>,
     /// What was done in place of reading a Procfile, where there is none.
     pub notice: Option<String>,
 }
@@ -55,7 +55,7 @@ pub struct LoadedEnvFile {
     /// The variables that it sets.
     pub assignments: Vec<Assignment>,
     /// What the parser noted.
-    pub notes: Vec<Note>,
+    pub notes: Vec<LineNote>,
 }
 
 impl LoadedEnvFile {
@@ -86,6 +86,6 @@ impl LoadedEnvironment {
     }
 }
 
-fn warnings(path: &Path, notes: &[Note]) -> impl Iterator<Item = Warning> {
+fn warnings(path: &Path, notes: &[LineNote]) -> impl Iterator<Item = Warning> {
     notes.iter().filter(|note| note.kind.is_for_every_command()).map(|note| note.in_file(path))
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::text;
-use super::warning::{LineError, Note, NoteKind};
+use super::warning::{LineError, LineNote, NoteKind};
 
 /// How many process types there may be: their place is the `u16` of an `InstanceId`.
 const TYPES_MAX: usize = u16::MAX as usize;
@@ -26,7 +26,7 @@ pub struct Procfile {
     /// The process types, in the order of the file.
     pub entries: Vec<Entry>,
     /// The lines that were ignored, or are likely not what was meant.
-    pub notes: Vec<Note>,
+    pub notes: Vec<LineNote>,
 }
 
 /// Reads a Procfile. A file without an entry is not an error here.
@@ -57,7 +57,7 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
             return Err(LineError { line, reason });
         }
         if let Some(before) = before {
-            found.notes.push(Note {
+            found.notes.push(LineNote {
                 kind: NoteKind::Malformed,
                 code: "continued-line",
                 line,
@@ -71,7 +71,7 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
         if ends_escaped(command) {
             broken = Some(line);
             let end = content.trim_end().len();
-            found.notes.push(Note {
+            found.notes.push(LineNote {
                 kind: NoteKind::Malformed,
                 code: "trailing-backslash",
                 line,
@@ -118,7 +118,7 @@ fn is_blank_or_comment(line: &str) -> bool {
 }
 
 /// Says why a line is no entry, as exactly as can be known.
-fn skipped(line: usize, content: &str, before: Option<usize>) -> Note {
+fn skipped(line: usize, content: &str, before: Option<usize>) -> LineNote {
     let start = content.len() - content.trim_start().len();
     let whole = start..content.trim_end().len();
     let form = "write one process type per line: `web: node server.js`";
@@ -160,7 +160,14 @@ fn skipped(line: usize, content: &str, before: Option<usize>) -> Note {
     } else {
         (whole, "skipped: not NAME: COMMAND".to_owned(), form.to_owned())
     };
-    Note { kind: NoteKind::Skipped, code: "skipped-line", line, span, message, hint: Some(hint) }
+    LineNote {
+        kind: NoteKind::Skipped,
+        code: "skipped-line",
+        line,
+        span,
+        message,
+        hint: Some(hint),
+    }
 }
 
 #[cfg(test)]

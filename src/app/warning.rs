@@ -1,5 +1,5 @@
 //! Warnings about ignored lines of a file: with file and line, never silent, never fatal.
-//! Knows no file system: the parsers make a [`Note`] of a line, [`super::loaded`] adds the path.
+//! Knows no file system: the parsers make a [`LineNote`] of a line, [`super::loaded`] adds the path.
 
 use std::fmt;
 use std::ops::Range;
@@ -26,7 +26,7 @@ impl fmt::Display for Warning {
 
 /// What a parser has to say about a line that it could not read, or reads as other tools do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct LineNote {
     /// How grave it is.
     pub kind: NoteKind,
     /// A word for machines: `skipped-line`.
@@ -67,7 +67,7 @@ impl NoteKind {
     }
 }
 
-impl Note {
+impl LineNote {
     /// Returns the warning that this is in the file `path`.
     pub fn in_file(&self, path: &Path) -> Warning {
         Warning {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::args::StartArgs;
 use super::client::find::{self, SessionInfo};
-use super::client::until::{self, Outcome};
+use super::client::until::{self, WaitOutcome};
 use super::sources::Sources;
 use super::{answer, diagnostics, leading_options, session_logs};
 use crate::control::client;
@@ -106,7 +106,7 @@ fn until_started(
         let info = SessionInfo { endpoint: endpoint.clone(), report };
         until::until(&info, &[], deadline, sources).ok()
     });
-    if let Some(Outcome::Reached) = outcome {
+    if let Some(WaitOutcome::Reached) = outcome {
         return Ok(());
     }
     if let Some(endpoint) = endpoint {
@@ -129,10 +129,10 @@ fn until_started(
     };
     lines[shown..].iter().for_each(|line| diagnostics::note(line));
     let (reason, code) = match outcome {
-        Some(Outcome::TimedOut(late)) => (late, 124),
-        Some(Outcome::Never(failures, _)) if code != 0 => (failures.join("; "), code),
-        Some(Outcome::Never(failures, failed)) => (failures.join("; "), failed),
-        Some(Outcome::Reached) | None => (format!("it ended with code {code}"), code),
+        Some(WaitOutcome::TimedOut(late)) => (late, 124),
+        Some(WaitOutcome::Never(failures, _)) if code != 0 => (failures.join("; "), code),
+        Some(WaitOutcome::Never(failures, failed)) => (failures.join("; "), failed),
+        Some(WaitOutcome::Reached) | None => (format!("it ended with code {code}"), code),
     };
     // Exit codes are one byte: what does not fit is no success.
     let code = u8::try_from(code).unwrap_or(1);

@@ -15,7 +15,7 @@ use crate::app::{App, LogLimits, Role};
 use crate::error::Error;
 use crate::export::notices::{Account, notices};
 use crate::export::verify::{Verdict, verify};
-use crate::export::write::{Changes, Chown, Folder};
+use crate::export::write::{Changes, Chown, Destination};
 use crate::export::{
     self, ExportError, Feature, File, Format, Hardening, Image, Inittab, Options, Release, Scope,
     Values,
@@ -54,12 +54,12 @@ pub(crate) fn export(
         Target::Folder(folder) | Target::File(folder, _) => folder,
     };
     let folder = if args.dry_run {
-        Folder::look(&location)
+        Destination::look(&location)
     } else {
         let shown = location.display();
         let waiting =
             format!("another export is writing to `{shown}`: waiting until it has finished");
-        Folder::hold(&location, || diagnostics::notices(std::slice::from_ref(&waiting)))?
+        Destination::hold(&location, || diagnostics::notices(std::slice::from_ref(&waiting)))?
     };
     let changes = Changes::plan(&folder, &options.app, format, &files)?;
     // Only what happens is worth a notice: a refusal stands alone.

@@ -7,7 +7,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::yes_or_no::YesOrNo;
-use crate::config::spec::{Flag, Group, Spec, Takes};
+use crate::config::spec::{Flag, HelpGroup, Spec, Takes};
 use crate::config::{SessionSettings, TypeSettings};
 
 /// Says which flags a command has.
@@ -77,9 +77,9 @@ fn arg(spec: &Spec, flag: Flag) -> Arg {
         None => arg,
     };
     let arg = match flag.group {
-        Group::Readiness => arg.help_heading("Readiness and dependencies"),
-        Group::Resources => arg.help_heading("Resources"),
-        Group::Files | Group::Session | Group::Output => arg,
+        HelpGroup::Readiness => arg.help_heading("Readiness and dependencies"),
+        HelpGroup::Resources => arg.help_heading("Resources"),
+        HelpGroup::Files | HelpGroup::Session | HelpGroup::Output => arg,
     };
     arg.short(flag.short)
         // Values of variables may be secrets; -1 is no port, which is for pm to say.
@@ -104,15 +104,15 @@ macro_rules! choices {
 
 choices! {
     /// Where the application's files are.
-    Files(flag) = flag.group == Group::Files;
+    Files(flag) = flag.group == HelpGroup::Files;
     /// What the session is like.
-    Session(flag) = flag.group == Group::Session;
+    Session(flag) = flag.group == HelpGroup::Session;
     /// Format of the merged output.
-    Output(flag) = flag.group == Group::Output;
+    Output(flag) = flag.group == HelpGroup::Output;
     /// When an instance is ready and alive, and what it depends on.
-    Readiness(flag) = flag.group == Group::Readiness;
+    Readiness(flag) = flag.group == HelpGroup::Readiness;
     /// What an instance may use.
-    Resources(flag) = flag.group == Group::Resources;
+    Resources(flag) = flag.group == HelpGroup::Resources;
     /// How many of each, and on which ports.
     Layout(flag) = matches!(flag.long, "formation" | "port");
 }

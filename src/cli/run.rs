@@ -13,7 +13,7 @@ use super::sources::Sources;
 use super::{diagnostics, load, resolve};
 use crate::app::{Environment, InstanceId, shell};
 use crate::error::{Alternative, Error};
-use crate::session::foreground::{self, Order};
+use crate::session::foreground::{self, ForegroundCommand};
 
 /// Runs one command with the application's environment, and returns its exit code. A Procfile that is
 /// broken does not keep a program from running, unless it was named.
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Re
             Err(error) => broken = Some(error),
         }
     }
-    let order = Order {
+    let order = ForegroundCommand {
         program: first.clone(),
         arguments: rest.to_vec(),
         folder: sources.cwd.clone(),
@@ -52,10 +52,20 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Re
     }
 }
 
-fn of_shell(command: &OsStr, rest: &[OsString], folder: &Path, environment: Environment) -> Order {
+fn of_shell(
+    command: &OsStr,
+    rest: &[OsString],
+    folder: &Path,
+    environment: Environment,
+) -> ForegroundCommand {
     let mut arguments: Vec<OsString> = vec!["-c".into(), command.to_owned(), "sh".into()];
     arguments.extend_from_slice(rest);
-    Order { program: "/bin/sh".into(), arguments, folder: folder.to_owned(), environment }
+    ForegroundCommand {
+        program: "/bin/sh".into(),
+        arguments,
+        folder: folder.to_owned(),
+        environment,
+    }
 }
 
 /// Returns what to run where the word names an entry of the Procfile; there may be no Procfile.
@@ -64,7 +74,7 @@ fn entry(
     settings: &Settings,
     sources: &Sources,
     environment: &Environment,
-) -> Result<Option<Order>, Error> {
+) -> Result<Option<ForegroundCommand>, Error> {
     let files = &settings.files;
     let procfile = match load::procfile(files, &sources.cwd) {
         Ok(procfile) => procfile,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::Tool;
 use super::layers::CliLayers;
-use super::load::{self, Files, Set};
+use super::load::{self, Files, SetVariable};
 use super::sources::Sources;
 use crate::app::formation::Part;
 use crate::app::loaded::LoadedProcfile;
@@ -172,7 +172,7 @@ fn files_of(session: &SessionSettings, layers: &Layers, outer: Files, pm_toml: &
     let env = session.env_files.as_ref();
     let env = env.map(|env| env.value.iter().map(|path| from_root(env.origin, path)).collect());
     let set = layers.env().flat_map(|set| {
-        set.value.iter().map(|(key, value)| Set {
+        set.value.iter().map(|(key, value)| SetVariable {
             key: key.clone(),
             value: value.clone(),
             source: match set.origin {

@@ -52,7 +52,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Foreman, ConfigError> {
     let Some(Map(entries)) = map else { return Ok(read) };
     let mut old_formation = None;
     for (key, value) in &entries {
-        let entry = Entry { key, value, path };
+        let entry = ForemanOption { key, value, path };
         let session = &mut read.layer.session;
         match key.as_str() {
             "procfile" => session.procfile = entry.value()?,
@@ -169,7 +169,7 @@ impl<'de> Deserialize<'de> for Node {
 }
 
 /// One option of the file.
-struct Entry<'a> {
+struct ForemanOption<'a> {
     key: &'a str,
     value: &'a Spanned<Node>,
     path: &'a Path,
@@ -179,7 +179,7 @@ fn setting<T>(value: T) -> Setting<T> {
     Setting { value, origin: Origin::Foreman }
 }
 
-impl Entry<'_> {
+impl ForemanOption<'_> {
     fn error(&self, reason: &str) -> ConfigError {
         let at = self.value.referenced;
         let hint = None;

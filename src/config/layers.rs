@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::spec::{Scope, Spec};
+use super::spec::{SettingScope, Spec};
 use super::table::{SessionSettings, TypeSettings};
 use super::value::{Read, Variables};
 use crate::app::formation::Part;
@@ -71,8 +71,8 @@ impl Layer {
     /// The reader's own.
     pub fn set<R: Read>(&mut self, spec: &Spec, reader: R) -> Result<(), R::Error> {
         match spec.scope {
-            Scope::Session => self.session.set(spec, reader),
-            Scope::Type => self.all.set(spec, reader),
+            SettingScope::Session => self.session.set(spec, reader),
+            SettingScope::Type => self.all.set(spec, reader),
         }
     }
 

@@ -68,7 +68,7 @@ impl PmToml {
 pub fn parse(text: &str, path: &Path) -> Result<PmToml, ConfigError> {
     // A byte order mark is no TOML, but Windows editors write it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let source = Source { text, path };
+    let source = TomlText { text, path };
     let file = DeTable::parse(text).map_err(|error| source.refused(&error, 0))?;
     let mut read = PmToml::default();
     for (key, value) in file.into_inner() {
@@ -107,12 +107,12 @@ impl Read for TomlValue<'_> {
 
 /// The text that is read, for messages.
 #[derive(Clone, Copy)]
-struct Source<'a> {
+struct TomlText<'a> {
     text: &'a str,
     path: &'a Path,
 }
 
-impl<'a> Source<'a> {
+impl<'a> TomlText<'a> {
     fn defaults(self, value: Spanned<DeValue<'a>>, layer: &mut Layer) -> Result<(), ConfigError> {
         self.options(value, of_defaults, |spec, value| layer.set(spec, value))?;
         self.names(layer.session.env.as_ref(), (1, 1))

@@ -9,7 +9,7 @@ use super::value::Value;
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
     /// What it is said of.
-    pub(super) scope: Scope,
+    pub(super) scope: SettingScope,
     /// The name of its field.
     pub(super) field: &'static str,
     /// Its key in pm.toml.
@@ -36,7 +36,7 @@ pub struct Spec {
 
 /// What an option is said of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum SettingScope {
     /// The session.
     Session,
     /// A process type, or all that have none of their own.
@@ -88,12 +88,12 @@ pub struct Flag {
     /// where it takes nothing, `TYPE,..`.
     pub is_per_type: bool,
     /// Which commands have it, and where the help shows it.
-    pub group: Group,
+    pub group: HelpGroup,
 }
 
 /// Flags that stand together in the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum HelpGroup {
     /// Where the application's files are.
     Files,
     /// What the session is like.
@@ -109,7 +109,7 @@ pub enum Group {
 /// Begins the option of a key.
 pub(super) const fn key(key: &'static str) -> Spec {
     Spec {
-        scope: Scope::Session,
+        scope: SettingScope::Session,
         field: "",
         key,
         old_key: None,
@@ -153,7 +153,7 @@ impl Spec {
     /// Ends it with what its field says: name, doc comment and type.
     pub(super) const fn of<T: Value>(
         mut self,
-        scope: Scope,
+        scope: SettingScope,
         field: &'static str,
         doc: &'static [&'static str],
     ) -> Self {
@@ -208,7 +208,7 @@ pub(super) const fn flag(long: &'static str, variable: &'static str) -> Flag {
         help: None,
         is_negative: false,
         is_per_type: false,
-        group: Group::Session,
+        group: HelpGroup::Session,
     }
 }
 
@@ -218,7 +218,7 @@ pub(super) const fn per_type(
     variable: &'static str,
     value: &'static str,
 ) -> Flag {
-    let mut flag = flag(long, variable).value(value).group(Group::Resources);
+    let mut flag = flag(long, variable).value(value).group(HelpGroup::Resources);
     flag.is_per_type = true;
     flag
 }
@@ -249,7 +249,7 @@ impl Flag {
         self
     }
 
-    pub(super) const fn group(mut self, group: Group) -> Self {
+    pub(super) const fn group(mut self, group: HelpGroup) -> Self {
         self.group = group;
         self
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::layers::{Line, Setting};
-use super::spec::{Group, Scope, Spec, Tables, flag, key, per_type};
+use super::spec::{HelpGroup, SettingScope, Spec, Tables, flag, key, per_type};
 use super::value::{
     Amount, Color, Dependencies, LiveProbe, Port, Pty, Read, Switch, Time, Value, Variables,
 };
@@ -63,23 +63,23 @@ macro_rules! settings {
 
 settings! {
     /// Options of a session. `None`: not said in this layer.
-    SessionSettings(Scope::Session) {
+    SessionSettings(SettingScope::Session) {
         /// The Procfile, relative to the root
         procfile: PathBuf = key("procfile").default("Procfile in the root").example(r#""Procfile.dev""#).flag(
-            flag("procfile", "PM_PROCFILE").short('f').value("FILE").group(Group::Files).help(
+            flag("procfile", "PM_PROCFILE").short('f').value("FILE").group(HelpGroup::Files).help(
                 "Read this Procfile\n\n\
                  Without `-d`, the folder of this file is the application's root.",
             ),
         );
         /// Run commands in this folder, and read .env there
         root: PathBuf = key("root").tables(Tables::Nowhere)
-            .flag(flag("root", "PM_ROOT").short('d').value("DIR").group(Group::Files));
+            .flag(flag("root", "PM_ROOT").short('d').value("DIR").group(HelpGroup::Files));
         /// Read these env files instead of .env; later files win
         env_files: Vec<PathBuf> = key("env-files").example(r#"[".env", ".env.local"]"#)
-            .flag(flag("env", "PM_ENV").short('e').value("FILE,..").group(Group::Files));
+            .flag(flag("env", "PM_ENV").short('e').value("FILE,..").group(HelpGroup::Files));
         /// Variables of all process types; they win over the env files and the environment
         env: Variables = key("env").old_key("set").example(r#"{ RAILS_ENV = "development", WEB_MEMORY = 512 }"#).flag(
-            flag("set", "PM_SET").value("KEY=VALUE").group(Group::Files)
+            flag("set", "PM_SET").value("KEY=VALUE").group(HelpGroup::Files)
                 .help("Set a variable; wins over the env files and the environment"),
         );
         /// How many instances of each type; types that are not listed run 0 times unless `all=N` is given
@@ -95,20 +95,20 @@ settings! {
             .flag(flag("timeout", "PM_TIMEOUT").short('t').value("SECONDS"));
         /// When to use colour
         color: Color = key("color").example(r#""auto""#).flag(
-            flag("color", "PM_COLOR").short('c').value("WHEN").alone("always").group(Group::Output)
+            flag("color", "PM_COLOR").short('c').value("WHEN").alone("always").group(HelpGroup::Output)
                 .help("When to use colour; `-c` alone is `always`"),
         );
         /// Show the time before each line
         timestamp: Switch = key("timestamp").example("true").flag(
-            flag("no-timestamp", "PM_NO_TIMESTAMP").negative().group(Group::Output)
+            flag("no-timestamp", "PM_NO_TIMESTAMP").negative().group(HelpGroup::Output)
                 .help("Omit the time before each line"),
         );
         /// Format of the time, as in strftime(3)
         timestamp_format: String = key("timestamp-format").default("%H:%M:%S").example(r#""%H:%M:%S""#)
-            .flag(flag("timestamp-format", "PM_TIMESTAMP_FORMAT").value("FORMAT").group(Group::Output));
+            .flag(flag("timestamp-format", "PM_TIMESTAMP_FORMAT").value("FORMAT").group(HelpGroup::Output));
         /// Show the time and the name before each line
         prefix: Switch = key("prefix").example("true").flag(
-            flag("no-prefix", "PM_NO_PREFIX").negative().group(Group::Output)
+            flag("no-prefix", "PM_NO_PREFIX").negative().group(HelpGroup::Output)
                 .help("Omit the time and the name before each line"),
         );
         /// Length from which on a log is renamed to pm.log.1, and begun again; 0: never
@@ -116,16 +116,16 @@ settings! {
         /// For the log of `--daemon`, and for those of `--log-dir`. A log is renamed between two lines. One that another
         /// program renames or truncates is begun again, too.
         log_size: Amount = key("log-size").default("32M").example(r#""32M""#)
-            .flag(flag("log-size", "PM_LOG_SIZE").value("SIZE").group(Group::Output));
+            .flag(flag("log-size", "PM_LOG_SIZE").value("SIZE").group(HelpGroup::Output));
         /// How many renamed logs to keep: pm.log.1 is the newest
         log_keep: u64 = key("log-keep").default("2").example("2")
-            .flag(flag("log-keep", "PM_LOG_KEEP").value("N").group(Group::Output));
+            .flag(flag("log-keep", "PM_LOG_KEEP").value("N").group(HelpGroup::Output));
         /// Also write the lines of each type to a file of its own in this folder: web.log, without times and names
         log_dir: PathBuf = key("log-dir").example(r#""log""#)
-            .flag(flag("log-dir", "PM_LOG_DIR").value("DIR").group(Group::Output));
+            .flag(flag("log-dir", "PM_LOG_DIR").value("DIR").group(HelpGroup::Output));
         /// Run these types without showing their output
         quiet: Vec<String> = key("quiet").example(r#"["clock"]"#)
-            .flag(flag("quiet", "PM_QUIET").short('q').value("TYPE,..").group(Group::Output));
+            .flag(flag("quiet", "PM_QUIET").short('q').value("TYPE,..").group(HelpGroup::Output));
         /// Do not run these types
         except: Vec<String> = key("except").example(r#"["console"]"#)
             .flag(flag("except", "PM_EXCEPT").short('x').value("TYPE,.."));
@@ -141,7 +141,7 @@ settings! {
 
 settings! {
     /// Options of a process type. `None`: not said in this layer.
-    TypeSettings(Scope::Type) {
+    TypeSettings(SettingScope::Type) {
         /// How many instances of each type if no formation is given; `auto` is the number of CPUs
         concurrency: Count = key("concurrency").tables(Tables::Process).example("2")
             .flag(per_type("concurrency", "PM_CONCURRENCY", "web=2,.."));
@@ -192,31 +192,31 @@ settings! {
         /// READY=1 to NOTIFY_SOCKET, as in sd_notify(3). `delay:2s`: this time has passed since its start. With a
         /// list, all of them must hold.
         ready: Vec<Probe> = key("ready").tables(Tables::Process).example(r#"["port", "http:/up"]"#)
-            .flag(per_type("ready", "PM_READY", "web=http:/up").group(Group::Readiness));
+            .flag(per_type("ready", "PM_READY", "web=http:/up").group(HelpGroup::Readiness));
         /// Time until an instance must be ready, in seconds or as `2s`; if it is not, that is a crash
         ready_timeout: Time = key("ready-timeout").default("60").example("60")
-            .flag(per_type("ready-timeout", "PM_READY_TIMEOUT", "web=90,..").group(Group::Readiness));
+            .flag(per_type("ready-timeout", "PM_READY_TIMEOUT", "web=90,..").group(HelpGroup::Readiness));
         /// Process types to wait for before the start: `redis`, `db.1`, `api:started`, `db:ready`, `migrate:done`
         ///
         /// Without a condition, a type with `once` must be done, one with `ready` must be ready, and any other must be
         /// started. At the end of the session, an instance is stopped before what it depends on.
         depends_on: Dependencies = key("depends-on").tables(Tables::Process).example(r#"["redis", "migrate"]"#)
-            .flag(per_type("depends-on", "PM_DEPENDS_ON", "web=redis").group(Group::Readiness));
+            .flag(per_type("depends-on", "PM_DEPENDS_ON", "web=redis").group(HelpGroup::Readiness));
         /// Run it once, to its end: exit code 0 is `done`; it is not restarted unless `restart` is set
         once: Switch = key("once").tables(Tables::Process).example("false")
-            .flag(per_type("once", "PM_ONCE", "TYPE,..").group(Group::Readiness));
+            .flag(per_type("once", "PM_ONCE", "TYPE,..").group(HelpGroup::Readiness));
         /// How to check that a ready instance still works: `http:/path`, `cmd:COMMAND`, `port` or `notify`
         live: LiveProbe = key("live").tables(Tables::Process).example(r#""http:/up""#)
-            .flag(per_type("live", "PM_LIVE", "web=http:/up").group(Group::Readiness));
+            .flag(per_type("live", "PM_LIVE", "web=http:/up").group(HelpGroup::Readiness));
         /// Time between two checks of `live`, in seconds or as `2s`
         live_interval: Time = key("live-interval").default("10").example("10")
-            .flag(per_type("live-interval", "PM_LIVE_INTERVAL", "web=10,..").group(Group::Readiness));
+            .flag(per_type("live-interval", "PM_LIVE_INTERVAL", "web=10,..").group(HelpGroup::Readiness));
         /// Failed checks of `live` in a row before an instance is restarted
         live_failures: NonZeroU32 = key("live-failures").default("3").example("3")
-            .flag(per_type("live-failures", "PM_LIVE_FAILURES", "web=3,..").group(Group::Readiness));
+            .flag(per_type("live-failures", "PM_LIVE_FAILURES", "web=3,..").group(HelpGroup::Readiness));
         /// What to do after something that it depends on was restarted and is ready again: ignore or restart
         on_dependency_restart: OnDependencyRestart = key("on-dependency-restart").default("ignore").example(r#""ignore""#)
-            .flag(per_type("on-dependency-restart", "PM_ON_DEPENDENCY_RESTART", "web=restart,..").group(Group::Readiness));
+            .flag(per_type("on-dependency-restart", "PM_ON_DEPENDENCY_RESTART", "web=restart,..").group(HelpGroup::Readiness));
         /// Variables of this type only
         env: Variables = key("env").tables(Tables::Process).example(r#"{ NODE_ENV = "development" }"#);
         /// Folder to run the command in, relative to the root

@@ -79,7 +79,7 @@ pub struct Subtree {
 
 /// Limits of one instance.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Limits {
+pub struct CgroupLimits {
     /// The memory budget.
     pub memory: Option<Size>,
     /// The CPUs; a range of numbers is a matter of affinity, not of the group.
@@ -143,8 +143,8 @@ impl Subtree {
     }
 
     /// Makes the group of an instance, `web.1`. A group of that name that an earlier pm has left is taken over.
-    pub fn create(&self, instance: &str, limits: Limits) -> io::Result<Group> {
-        let group = Group { folder: self.folder.join(instance) };
+    pub fn create(&self, instance: &str, limits: CgroupLimits) -> io::Result<Cgroup> {
+        let group = Cgroup { folder: self.folder.join(instance) };
         create_folder(&group.folder)?;
         if let Some(budget) = limits.memory {
             let high = budget.bytes() / 100 * HIGH_PERCENT;
@@ -167,11 +167,11 @@ impl Subtree {
 
 /// The cgroup of one instance.
 #[derive(Debug)]
-pub struct Group {
+pub struct Cgroup {
     folder: PathBuf,
 }
 
-impl Group {
+impl Cgroup {
     /// Returns the file that a child writes `0` to, between fork and exec, to be in the group from its
     /// first instruction.
     pub fn procs_file(&self) -> PathBuf {
@@ -308,7 +308,8 @@ mod tests {
             ["memory.high", "memory.max", "memory.oom.group", "cpu.max"].map(|file| (file, ""));
         prepare(&mount, "web.1", &empty);
         let subtree = Subtree::find(mount.path(), OWN, |_| true).unwrap();
-        let limits = Limits { memory: Size::from_mib(100), cpus: CpuLimit::parse("1.5").ok() };
+        let limits =
+            CgroupLimits { memory: Size::from_mib(100), cpus: CpuLimit::parse("1.5").ok() };
         let group = subtree.create("web.1", limits).unwrap();
         assert_eq!(read(&mount, "web.1/memory.max"), "104857600");
         assert_eq!(read(&mount, "web.1/memory.high"), "99614720");
@@ -329,7 +330,7 @@ mod tests {
             &[("memory.current", "1048576\n"), ("memory.events", events), ("cpu.stat", stat)],
         );
         let subtree = Subtree::find(mount.path(), OWN, |_| true).unwrap();
-        let group = subtree.create("web.1", Limits::default()).unwrap();
+        let group = subtree.create("web.1", CgroupLimits::default()).unwrap();
         assert_eq!(group.memory().ok(), Some(1 << 20));
         assert_eq!(group.oom_kills().ok(), Some(4));
         assert_eq!(group.cpu().ok(), Some(Duration::from_millis(1500)));

@@ -98,17 +98,17 @@ pub(crate) struct Children {
     /// Helpers are orphans like any other, which end after all instances.
     session_ends: bool,
     starting: Option<Starting>,
-    news: News,
+    news: PendingLook,
 }
 
 /// Whether some child has changed since the last look, and when that was.
 #[derive(Clone, Copy, Debug, Default)]
-struct News {
+struct PendingLook {
     is_there: bool,
     looked: Moment,
 }
 
-impl News {
+impl PendingLook {
     /// Returns once whether it is time to look.
     fn is_due(&mut self, now: Moment, waiting_events: usize) -> bool {
         let is_due = self.is_there && (waiting_events == 0 || now.since(self.looked) >= LOOK_EVERY);
@@ -131,7 +131,7 @@ impl Children {
             helpers: Helpers::default(),
             session_ends: false,
             starting: None,
-            news: News::default(),
+            news: PendingLook::default(),
         }
     }
 
@@ -426,7 +426,7 @@ mod tests {
     #[test]
     fn news_is_looked_at_once_and_at_once_unless_events_wait() {
         let at = |ms| Moment(Duration::from_millis(ms));
-        let mut news = News::default();
+        let mut news = PendingLook::default();
         assert!(!news.is_due(at(1000), 0));
         news.is_there = true;
         assert!(news.is_due(at(1000), 7));

@@ -8,7 +8,7 @@ use crate::app::lint::Holder;
 
 /// Who listens on a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
+pub(crate) enum PortOwner {
     /// Nobody.
     Nobody,
     /// A process of the tree in question.
@@ -21,16 +21,16 @@ pub(crate) enum Owner {
 
 /// Returns who listens on a port, on whatever address: a process that descends from `leader` or is in its group, or
 /// another. Costs a look at every descriptor of the machine only where it is another.
-pub(crate) fn owner_of(listeners: &Listeners, port: u16, leader: Pid) -> Owner {
+pub(crate) fn owner_of(listeners: &Listeners, port: u16, leader: Pid) -> PortOwner {
     if !Listeners::CAN_TELL {
-        return Owner::Hidden;
+        return PortOwner::Hidden;
     }
     if !listeners.has(port) {
-        return Owner::Nobody;
+        return PortOwner::Nobody;
     }
     let below = processes::descendants_of(leader);
     if [leader].iter().chain(&below).any(|pid| listeners.is_held_by(port, *pid)) {
-        return Owner::Tree;
+        return PortOwner::Tree;
     }
     let holders = listeners.holders(&[port]);
     // An orphan of the group is no descendant any more.
@@ -39,8 +39,8 @@ pub(crate) fn owner_of(listeners: &Listeners, port: u16, leader: Pid) -> Owner {
             .is_ok_and(|pid| processes::descends_from(Pid::from_raw(pid), leader) == Some(true))
     };
     match holders.into_iter().map(|(_, holder)| holder).partition::<Vec<_>, _>(is_of_tree) {
-        (own, _) if !own.is_empty() => Owner::Tree,
-        (_, others) => others.into_iter().next().map_or(Owner::Hidden, Owner::Other),
+        (own, _) if !own.is_empty() => PortOwner::Tree,
+        (_, others) => others.into_iter().next().map_or(PortOwner::Hidden, PortOwner::Other),
     }
 }
 
@@ -56,14 +56,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let owner = |leader| owner_of(&Listeners::read(), port, leader);
-        assert_eq!(owner(Pid::this()), Owner::Tree);
-        assert_eq!(owner(Pid::parent()), Owner::Tree);
+        assert_eq!(owner(Pid::this()), PortOwner::Tree);
+        assert_eq!(owner(Pid::parent()), PortOwner::Tree);
         let mut stranger = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let other = owner(Pid::from_raw(stranger.id().cast_signed()));
-        let Owner::Other(holder) = other else { panic!("{other:?}") };
+        let PortOwner::Other(holder) = other else { panic!("{other:?}") };
         assert_eq!(holder.pid, std::process::id());
         drop(listener);
-        assert_eq!(owner(Pid::this()), Owner::Nobody);
+        assert_eq!(owner(Pid::this()), PortOwner::Nobody);
         drop(stranger.stdin.take());
         stranger.wait().unwrap();
     }

@@ -12,16 +12,16 @@ pub(crate) use super::system::session::{SessionLeader, spawn};
 use super::system::session::{master, name_of};
 
 /// What a terminal without a real one behind it measures.
-const PLAIN: Size = Size { rows: 24, columns: 80 };
+const PLAIN: WindowSize = WindowSize { rows: 24, columns: 80 };
 
 /// Rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size {
+pub(crate) struct WindowSize {
     pub(crate) rows: u16,
     pub(crate) columns: u16,
 }
 
-impl Size {
+impl WindowSize {
     /// Returns the size of pm's own terminal; 24 × 80 where it has none.
     pub(crate) fn of_stdout() -> Self {
         Self::of(io::stdout()).unwrap_or(PLAIN)
@@ -50,7 +50,7 @@ pub(crate) fn open_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     unlockpt(&master)?;
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let slave = open(name_of(&master)?.as_str(), flags, Mode::empty())?;
-    Size::of_stdout().give(&master);
+    WindowSize::of_stdout().give(&master);
     fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok((master.into(), slave))
 }

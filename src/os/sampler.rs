@@ -1,7 +1,7 @@
 //! How much memory and CPU time each instance's process tree uses. Samples when asked; keeps no time,
 //! decides nothing.
 
-use super::cgroup::Group;
+use super::cgroup::Cgroup;
 pub use super::system::sampler::Sampler;
 use crate::app::Size;
 
@@ -16,7 +16,7 @@ pub struct Root<'a> {
     /// Children of this process that have left its process group, and belong to it.
     pub helpers: &'a [i32],
     /// Its cgroup, where it has one.
-    pub group: Option<&'a Group>,
+    pub group: Option<&'a Cgroup>,
 }
 
 /// How a figure was found.

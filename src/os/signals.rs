@@ -41,7 +41,7 @@ const PAUSE: u8 = 100;
 
 /// A signal, or the news that a child changed its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum SignalEvent {
     Signal(Signal),
     Child,
     /// pm's terminal has another size.
@@ -71,7 +71,7 @@ impl Signals {
         self,
         socket: Option<S>,
         accept: fn(&mut S) -> io::Result<()>,
-        tell: impl Fn(Heard) + Send + 'static,
+        tell: impl Fn(SignalEvent) + Send + 'static,
     ) -> io::Result<()> {
         let thread = std::thread::Builder::new().name("signals".into()).stack_size(STACK);
         thread.spawn(move || self.hear(socket, accept, &tell)).map(drop)
@@ -81,7 +81,7 @@ impl Signals {
         mut self,
         mut socket: Option<S>,
         accept: fn(&mut S) -> io::Result<()>,
-        tell: &impl Fn(Heard),
+        tell: &impl Fn(SignalEvent),
     ) {
         let mut pauses = false;
         loop {
@@ -110,16 +110,16 @@ fn wait(signals: &UnixStream, socket: Option<BorrowedFd<'_>>, limit: PollTimeout
     ready.is_ok() && fds.get(1).is_some_and(|socket| socket.any() == Some(true))
 }
 
-fn heard(signal: i32, ignores_hangup: bool) -> Option<Heard> {
+fn heard(signal: i32, ignores_hangup: bool) -> Option<SignalEvent> {
     match signal {
-        libc::SIGCHLD => Some(Heard::Child),
+        libc::SIGCHLD => Some(SignalEvent::Child),
         // The write that hit the limit of a file's size says so.
         libc::SIGXFSZ => None,
-        libc::SIGWINCH => Some(Heard::Resized),
+        libc::SIGWINCH => Some(SignalEvent::Resized),
         libc::SIGHUP if ignores_hangup => None,
         // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
         libc::SIGTSTP if processes::is_orphaned(getpgrp()) => None,
-        signal => Some(Heard::Signal(Signal(signal))),
+        signal => Some(SignalEvent::Signal(Signal(signal))),
     }
 }
 

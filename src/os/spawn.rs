@@ -23,12 +23,12 @@ pub(crate) struct Started {
     pub(crate) output: OwnedFd,
     /// The other end of its stdin, where that is a pipe: it ends when this is dropped.
     pub(crate) stdin: Option<io::PipeWriter>,
-    pub(crate) terminal: Option<Terminal>,
+    pub(crate) terminal: Option<SpawnedTerminal>,
 }
 
 /// The terminal of a run.
 #[derive(Debug)]
-pub(crate) struct Terminal {
+pub(crate) struct SpawnedTerminal {
     /// pm's end of it, for sizes and keys, which does not block.
     pub(crate) end: OwnedFd,
     /// The run's end, while it runs: a terminal that nobody has open is at its end, and a program that has
@@ -107,7 +107,7 @@ impl Spawner {
                 return Ok(Started { pid, output, stdin: kept, terminal: None });
             };
             let (pid, session) = pty::spawn(&mut command)?;
-            let terminal = Terminal { end, held, session };
+            let terminal = SpawnedTerminal { end, held, session };
             Ok(Started { pid, output, stdin: None, terminal: Some(terminal) })
         };
         start().map_err(|problem| match problem {

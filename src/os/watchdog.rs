@@ -42,7 +42,7 @@ pub(crate) enum WatchdogEvent {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum WatchdogState {
     Watches {
         pid: Pid,
         since: Moment,
@@ -59,7 +59,7 @@ enum State {
 pub(crate) struct Watchdog {
     lifeline: io::PipeWriter,
     table: PidTable,
-    state: State,
+    state: WatchdogState,
     pace: Pace,
     /// That there is none was told.
     is_missed: bool,
@@ -75,7 +75,7 @@ impl Watchdog {
         #[expect(unsafe_code, reason = "fork has no safe form")]
         match unsafe { nix::unistd::fork() }? {
             ForkResult::Parent { child: pid } => {
-                let state = State::Watches { pid, since: Moment::default() };
+                let state = WatchdogState::Watches { pid, since: Moment::default() };
                 Ok(Self { lifeline, table, state, pace: Pace::default(), is_missed: false })
             }
             ForkResult::Child => {
@@ -89,8 +89,8 @@ impl Watchdog {
     /// Returns the watchdog's process id, if there is one.
     pub(crate) fn pid(&self) -> Option<Pid> {
         match self.state {
-            State::Watches { pid, .. } => Some(pid),
-            State::Gone { .. } | State::Dismissed => None,
+            WatchdogState::Watches { pid, .. } => Some(pid),
+            WatchdogState::Gone { .. } | WatchdogState::Dismissed => None,
         }
     }
 
@@ -117,8 +117,8 @@ impl Watchdog {
     /// Returns when the next watchdog is to be started, where there is none.
     pub(crate) fn due(&self) -> Option<Moment> {
         match self.state {
-            State::Gone { next } => Some(next),
-            State::Watches { .. } | State::Dismissed => None,
+            WatchdogState::Gone { next } => Some(next),
+            WatchdogState::Watches { .. } | WatchdogState::Dismissed => None,
         }
     }
 
@@ -126,7 +126,7 @@ impl Watchdog {
     /// once the first time. To be called when a child has changed its state, and when [`Self::due`] has come.
     pub(crate) fn tend(&mut self, now: Moment) -> Option<WatchdogEvent> {
         let mut is_first = false;
-        if let State::Watches { pid, since } = self.state {
+        if let WatchdogState::Watches { pid, since } = self.state {
             let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED;
             #[expect(
                 clippy::disallowed_methods,
@@ -144,9 +144,9 @@ impl Watchdog {
             }
             let pause = self.pace.pause_after(now.since(since));
             is_first = pause.is_zero();
-            self.state = State::Gone { next: now + pause };
+            self.state = WatchdogState::Gone { next: now + pause };
         }
-        let State::Gone { next } = self.state else { return None };
+        let WatchdogState::Gone { next } = self.state else { return None };
         if now < next {
             return None;
         }
@@ -155,7 +155,7 @@ impl Watchdog {
                 (is_first || std::mem::take(&mut self.is_missed)).then_some(WatchdogEvent::Replaced)
             }
             Err(error) => {
-                self.state = State::Gone { next: now + self.pace.pause_after_failure() };
+                self.state = WatchdogState::Gone { next: now + self.pace.pause_after_failure() };
                 let is_news = !std::mem::replace(&mut self.is_missed, true);
                 is_news.then_some(WatchdogEvent::Missing(error))
             }
@@ -172,7 +172,7 @@ impl Watchdog {
         let child = command.spawn()?;
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         self.lifeline = lifeline;
-        self.state = State::Watches { pid, since: now };
+        self.state = WatchdogState::Watches { pid, since: now };
         Ok(())
     }
 
@@ -182,7 +182,8 @@ impl Watchdog {
     }
 
     fn send_away(&mut self) {
-        let State::Watches { pid, .. } = std::mem::replace(&mut self.state, State::Dismissed)
+        let WatchdogState::Watches { pid, .. } =
+            std::mem::replace(&mut self.state, WatchdogState::Dismissed)
         else {
             return;
         };

@@ -13,7 +13,7 @@ const STRING_LIMIT: usize = LINE_LIMIT / 16;
 
 /// What bytes mean to a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(super) enum TerminalToken<'a> {
     /// Bytes that are shown; also tabs, and what no terminal moves for: NUL, BEL, DEL.
     Text(&'a [u8]),
     /// Any other byte below a space.
@@ -27,7 +27,7 @@ pub(super) enum Token<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ParserState {
     Ground,
     /// Behind 0xC2: what follows may make it one of U+0080 to U+009F, the C1 controls.
     Lead,
@@ -45,7 +45,7 @@ enum State {
 /// Remembers an unfinished sequence between two reads.
 #[derive(Debug)]
 pub(super) struct Parser {
-    state: State,
+    state: ParserState,
     /// The sequence without its introducer, as much as is kept.
     held: Vec<u8>,
     /// How long the sequence is.
@@ -54,7 +54,7 @@ pub(super) struct Parser {
 
 impl Default for Parser {
     fn default() -> Self {
-        Self { state: State::Ground, held: Vec::new(), length: 0 }
+        Self { state: ParserState::Ground, held: Vec::new(), length: 0 }
     }
 }
 
@@ -121,13 +121,13 @@ pub(super) fn find_closed_line(bytes: &[u8]) -> Option<usize> {
 impl Parser {
     /// Returns whether no sequence is unfinished.
     pub(super) fn is_idle(&self) -> bool {
-        self.state == State::Ground
+        self.state == ParserState::Ground
     }
 
     /// Takes the next bytes, and gives what they mean to `take`.
-    pub(super) fn push(&mut self, mut bytes: &[u8], mut take: impl FnMut(Token<'_>)) {
+    pub(super) fn push(&mut self, mut bytes: &[u8], mut take: impl FnMut(TerminalToken<'_>)) {
         while !bytes.is_empty() {
-            if self.state == State::Ground {
+            if self.state == ParserState::Ground {
                 bytes = self.ground(bytes, &mut take);
             } else if self.step(bytes[0], &mut take) {
                 bytes = &bytes[1..];
@@ -136,15 +136,19 @@ impl Parser {
     }
 
     /// Gives what was kept back: half a character.
-    pub(super) fn end(&mut self, mut take: impl FnMut(Token<'_>)) {
-        if self.state == State::Lead {
-            take(Token::Text(b"\xc2"));
+    pub(super) fn end(&mut self, mut take: impl FnMut(TerminalToken<'_>)) {
+        if self.state == ParserState::Lead {
+            take(TerminalToken::Text(b"\xc2"));
         }
-        self.state = State::Ground;
+        self.state = ParserState::Ground;
     }
 
     /// Takes text up to the next control, and that.
-    fn ground<'a>(&mut self, bytes: &'a [u8], take: &mut impl FnMut(Token<'_>)) -> &'a [u8] {
+    fn ground<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        take: &mut impl FnMut(TerminalToken<'_>),
+    ) -> &'a [u8] {
         let mut end = 0;
         let special = loop {
             let Some(at) = find_special(&bytes[end..]).map(|at| end + at) else { break None };
@@ -156,28 +160,28 @@ impl Parser {
             }
         };
         let Some(special) = special else {
-            take(Token::Text(bytes));
+            take(TerminalToken::Text(bytes));
             return &[];
         };
         if end > 0 {
-            take(Token::Text(&bytes[..end]));
+            take(TerminalToken::Text(&bytes[..end]));
         }
         let rest = &bytes[end + 1..];
         match special {
-            0xc2 => self.state = State::Lead,
+            0xc2 => self.state = ParserState::Lead,
             0x1b => {
                 if let Some(sequence) = whole_csi(rest) {
-                    take(Token::Csi(sequence));
+                    take(TerminalToken::Csi(sequence));
                     return &rest[1 + sequence.len()..];
                 }
-                self.begin(State::Escape);
+                self.begin(ParserState::Escape);
             }
-            control => take(Token::Control(control)),
+            control => take(TerminalToken::Control(control)),
         }
         rest
     }
 
-    fn begin(&mut self, state: State) {
+    fn begin(&mut self, state: ParserState) {
         self.state = state;
         self.held.clear();
         self.length = 0;
@@ -191,89 +195,108 @@ impl Parser {
     }
 
     /// Ends a sequence that is nothing.
-    fn abandon(&mut self, take: &mut impl FnMut(Token<'_>)) -> bool {
-        self.state = State::Ground;
-        take(Token::Other);
+    fn abandon(&mut self, take: &mut impl FnMut(TerminalToken<'_>)) -> bool {
+        self.state = ParserState::Ground;
+        take(TerminalToken::Other);
         false
     }
 
     /// Takes a byte that does not stand in text. Returns false where it belongs to what follows.
-    fn step(&mut self, byte: u8, take: &mut impl FnMut(Token<'_>)) -> bool {
+    fn step(&mut self, byte: u8, take: &mut impl FnMut(TerminalToken<'_>)) -> bool {
         match (self.state, byte) {
-            (State::Ground, _) => return false,
-            (State::Lead, 0x80..=0x9f) => self.c1(byte, take),
-            (State::Lead, _) => {
-                self.state = State::Ground;
-                take(Token::Text(b"\xc2"));
+            (ParserState::Ground, _) => return false,
+            (ParserState::Lead, 0x80..=0x9f) => self.c1(byte, take),
+            (ParserState::Lead, _) => {
+                self.state = ParserState::Ground;
+                take(TerminalToken::Text(b"\xc2"));
                 return false;
             }
-            (State::Escape | State::Csi, 0x1b) => {
-                take(Token::Other);
-                self.begin(State::Escape);
+            (ParserState::Escape | ParserState::Csi, 0x1b) => {
+                take(TerminalToken::Other);
+                self.begin(ParserState::Escape);
             }
-            (State::Escape | State::Csi, 0..0x20 | 0x80..) => return self.abandon(take),
-            (State::Escape | State::Csi, 0x7f) => {}
-            (State::Escape, b'[' | b']' | b'P' | b'X' | b'^' | b'_' | b'k') if self.length == 0 => {
+            (ParserState::Escape | ParserState::Csi, 0..0x20 | 0x80..) => {
+                return self.abandon(take);
+            }
+            (ParserState::Escape | ParserState::Csi, 0x7f) => {}
+            (ParserState::Escape, b'[' | b']' | b'P' | b'X' | b'^' | b'_' | b'k')
+                if self.length == 0 =>
+            {
                 self.begin(match byte {
-                    b'[' => State::Csi,
+                    b'[' => ParserState::Csi,
                     // `ESC k` is how screen(1) and tmux(1) set a title.
-                    _ => State::String(byte == b']'),
+                    _ => ParserState::String(byte == b']'),
                 });
             }
-            (State::Escape, 0x20..=0x2f) => self.keep(byte),
-            (State::Escape, _) => return !self.abandon(take),
-            (State::Csi, _) => {
+            (ParserState::Escape, 0x20..=0x2f) => self.keep(byte),
+            (ParserState::Escape, _) => return !self.abandon(take),
+            (ParserState::Csi, _) => {
                 self.keep(byte);
                 if byte >= 0x40 {
-                    self.state = State::Ground;
+                    self.state = ParserState::Ground;
                     let is_whole = self.length <= KEPT;
-                    take(if is_whole { Token::Csi(&self.held) } else { Token::Other });
+                    take(if is_whole {
+                        TerminalToken::Csi(&self.held)
+                    } else {
+                        TerminalToken::Other
+                    });
                 }
             }
-            (State::String(true), 0x07) => self.end_string(true, b"\x07", take),
-            (State::String(false), 0x07) => self.keep(byte),
-            (State::String(is_osc), 0x1b) => self.state = State::StringEscape(is_osc),
-            (State::String(is_osc), 0xc2) => self.state = State::StringLead(is_osc),
+            (ParserState::String(true), 0x07) => self.end_string(true, b"\x07", take),
+            (ParserState::String(false), 0x07) => self.keep(byte),
+            (ParserState::String(is_osc), 0x1b) => self.state = ParserState::StringEscape(is_osc),
+            (ParserState::String(is_osc), 0xc2) => self.state = ParserState::StringLead(is_osc),
             // A string has no controls, and a line feed least of all: it was without an end.
-            (State::String(_), 0..0x20) => return self.abandon(take),
-            (State::String(_), _) if self.length >= STRING_LIMIT => return self.abandon(take),
-            (State::String(_), _) => self.keep(byte),
-            (State::StringEscape(is_osc), b'\\') => self.end_string(is_osc, b"\x1b\\", take),
-            (State::StringEscape(_), _) => {
-                take(Token::Other);
-                self.begin(State::Escape);
+            (ParserState::String(_), 0..0x20) => return self.abandon(take),
+            (ParserState::String(_), _) if self.length >= STRING_LIMIT => {
+                return self.abandon(take);
+            }
+            (ParserState::String(_), _) => self.keep(byte),
+            (ParserState::StringEscape(is_osc), b'\\') => self.end_string(is_osc, b"\x1b\\", take),
+            (ParserState::StringEscape(_), _) => {
+                take(TerminalToken::Other);
+                self.begin(ParserState::Escape);
                 return false;
             }
-            (State::StringLead(is_osc), 0x9c) => self.end_string(is_osc, b"\x1b\\", take),
-            (State::StringLead(_), 0x80..=0x9f) => {
-                take(Token::Other);
+            (ParserState::StringLead(is_osc), 0x9c) => self.end_string(is_osc, b"\x1b\\", take),
+            (ParserState::StringLead(_), 0x80..=0x9f) => {
+                take(TerminalToken::Other);
                 self.c1(byte, take);
             }
-            (State::StringLead(is_osc), _) => {
+            (ParserState::StringLead(is_osc), _) => {
                 self.keep(0xc2);
-                self.state = State::String(is_osc);
+                self.state = ParserState::String(is_osc);
                 return false;
             }
         }
         true
     }
 
-    fn c1(&mut self, byte: u8, take: &mut impl FnMut(Token<'_>)) {
+    fn c1(&mut self, byte: u8, take: &mut impl FnMut(TerminalToken<'_>)) {
         match byte {
-            0x9b => self.begin(State::Csi),
-            0x9d => self.begin(State::String(true)),
-            0x90 | 0x98 | 0x9e | 0x9f => self.begin(State::String(false)),
+            0x9b => self.begin(ParserState::Csi),
+            0x9d => self.begin(ParserState::String(true)),
+            0x90 | 0x98 | 0x9e | 0x9f => self.begin(ParserState::String(false)),
             _ => {
-                self.state = State::Ground;
-                take(Token::Other);
+                self.state = ParserState::Ground;
+                take(TerminalToken::Other);
             }
         }
     }
 
-    fn end_string(&mut self, is_osc: bool, end: &'static [u8], take: &mut impl FnMut(Token<'_>)) {
-        self.state = State::Ground;
+    fn end_string(
+        &mut self,
+        is_osc: bool,
+        end: &'static [u8],
+        take: &mut impl FnMut(TerminalToken<'_>),
+    ) {
+        self.state = ParserState::Ground;
         let is_whole = is_osc && self.length <= KEPT;
-        take(if is_whole { Token::Osc { payload: &self.held, end } } else { Token::Other });
+        take(if is_whole {
+            TerminalToken::Osc { payload: &self.held, end }
+        } else {
+            TerminalToken::Other
+        });
     }
 }
 
@@ -297,15 +320,15 @@ mod tests {
         tokens
     }
 
-    fn shown(token: Token<'_>) -> String {
+    fn shown(token: TerminalToken<'_>) -> String {
         match token {
-            Token::Text(text) => format!("text {}", text.escape_ascii()),
-            Token::Control(byte) => format!("control {byte:#x}"),
-            Token::Csi(sequence) => format!("csi {}", sequence.escape_ascii()),
-            Token::Osc { payload, end } => {
+            TerminalToken::Text(text) => format!("text {}", text.escape_ascii()),
+            TerminalToken::Control(byte) => format!("control {byte:#x}"),
+            TerminalToken::Csi(sequence) => format!("csi {}", sequence.escape_ascii()),
+            TerminalToken::Osc { payload, end } => {
                 format!("osc {} {}", payload.escape_ascii(), end.escape_ascii())
             }
-            Token::Other => "other".to_owned(),
+            TerminalToken::Other => "other".to_owned(),
         }
     }
 
@@ -361,7 +384,7 @@ mod tests {
         let mut parser = Parser::default();
         let mut text = Vec::new();
         parser.push(&endless, |token| {
-            if let Token::Text(bytes) = token {
+            if let TerminalToken::Text(bytes) = token {
                 text.extend_from_slice(bytes);
             }
         });

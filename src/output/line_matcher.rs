@@ -1,6 +1,6 @@
 //! Waits for the lines that show that a run is ready (`ready = "log:…"`). Costs nothing once they were seen.
 
-use super::escape::{Parser, Token};
+use super::escape::{Parser, TerminalToken};
 use crate::app::readiness::LogPattern;
 
 /// As much of a line is looked at.
@@ -26,16 +26,19 @@ impl LineMatcher {
     pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
         let Self { patterns, parser, line, looked } = self;
         parser.push(bytes, |token| match token {
-            Token::Text(text) => {
+            TerminalToken::Text(text) => {
                 line.extend_from_slice(&text[..text.len().min(LONGEST - line.len())]);
             }
             // What a carriage return overwrites was a line, too: a spinner.
-            Token::Control(b'\n' | b'\r') => {
+            TerminalToken::Control(b'\n' | b'\r') => {
                 look(patterns, line);
                 line.clear();
                 *looked = 0;
             }
-            Token::Control(_) | Token::Csi(_) | Token::Osc { .. } | Token::Other => {}
+            TerminalToken::Control(_)
+            | TerminalToken::Csi(_)
+            | TerminalToken::Osc { .. }
+            | TerminalToken::Other => {}
         });
         if line.len() > *looked {
             look(patterns, line);

@@ -1,6 +1,6 @@
 //! Terminal modes that programs have set, and the sequences that reset them for the shell afterwards.
 
-use super::escape::{Parser, Token};
+use super::escape::{Parser, TerminalToken};
 
 /// Modes of `CSI ? N h` and `l` (xterm's ctlseqs) that change what the user sees or what keys and mouse send, and
 /// whether each is on in a terminal that nobody has touched.
@@ -47,11 +47,11 @@ pub const RESET_MODES: &[u8] = b"\x1b\\\x1b7\x1b[?1049l\x1b[?1047l\x1b[?47l\x1b7
 #[derive(Debug, Default)]
 pub struct Modes {
     parser: Parser,
-    set: Set,
+    set: ModeState,
 }
 
 #[derive(Debug)]
-struct Set {
+struct ModeState {
     /// In the order of [`MODES`].
     modes: [bool; MODES.len()],
     inserts: bool,
@@ -66,7 +66,7 @@ struct Set {
     has_link: bool,
 }
 
-impl Default for Set {
+impl Default for ModeState {
     fn default() -> Self {
         Self {
             modes: MODES.map(|(_, is_on)| is_on),
@@ -91,7 +91,7 @@ impl Modes {
 
     /// Returns what makes the terminal one that a shell can use.
     pub fn restore(&self) -> Vec<u8> {
-        let Set { modes, .. } = &self.set;
+        let ModeState { modes, .. } = &self.set;
         let mut out = Vec::new();
         // Whatever string has no end.
         out.extend_from_slice(b"\x1b\\");
@@ -130,12 +130,12 @@ impl Modes {
     }
 }
 
-impl Set {
-    fn take(&mut self, token: Token<'_>) {
+impl ModeState {
+    fn take(&mut self, token: TerminalToken<'_>) {
         match token {
-            Token::Csi(sequence) => self.csi(sequence),
-            Token::Osc { payload, .. } => self.osc(payload),
-            Token::Text(_) | Token::Control(_) | Token::Other => {}
+            TerminalToken::Csi(sequence) => self.csi(sequence),
+            TerminalToken::Osc { payload, .. } => self.osc(payload),
+            TerminalToken::Text(_) | TerminalToken::Control(_) | TerminalToken::Other => {}
         }
     }
 

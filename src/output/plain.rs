@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use super::escape::{Parser, Token};
+use super::escape::{Parser, TerminalToken};
 
 /// Returns the bytes without escape sequences: colours, links, cursor movement, titles. All other bytes stay.
 pub fn without_escapes(bytes: &[u8]) -> Cow<'_, [u8]> {
@@ -13,10 +13,10 @@ pub fn without_escapes(bytes: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(bytes);
     }
     let (mut parser, mut out) = (Parser::default(), Vec::with_capacity(bytes.len()));
-    let mut take = |token: Token<'_>| match token {
-        Token::Text(text) => out.extend_from_slice(text),
-        Token::Control(byte) => out.push(byte),
-        Token::Csi(_) | Token::Osc { .. } | Token::Other => {}
+    let mut take = |token: TerminalToken<'_>| match token {
+        TerminalToken::Text(text) => out.extend_from_slice(text),
+        TerminalToken::Control(byte) => out.push(byte),
+        TerminalToken::Csi(_) | TerminalToken::Osc { .. } | TerminalToken::Other => {}
     };
     parser.push(bytes, &mut take);
     parser.end(&mut take);

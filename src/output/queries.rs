@@ -1,7 +1,7 @@
 //! Removes the queries from what was on a terminal before it is shown again later: the terminal would answer
 //! them once more, and the answer would be typed into a program that does not expect it.
 
-use super::escape::{Parser, Token};
+use super::escape::{Parser, TerminalToken};
 
 /// Returns the bytes without the questions in them.
 pub(super) fn without_questions(bytes: &[u8]) -> Vec<u8> {
@@ -26,13 +26,16 @@ pub(super) fn without_questions(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Returns whether a terminal answers to it (xterm's ctlseqs; kitty's keyboard protocol).
-fn is_question(token: Token<'_>) -> bool {
+fn is_question(token: TerminalToken<'_>) -> bool {
     match token {
-        Token::Control(0x05) => true,
-        Token::Csi([.., b'n' | b'c' | b'x' | b't'] | [.., b'$', b'p']) => true,
-        Token::Csi([b'?', .., b'u' | b'S'] | [b'>', .., b'q']) => true,
-        Token::Osc { payload, .. } => payload.ends_with(b"?"),
-        Token::Text(_) | Token::Control(_) | Token::Csi(_) | Token::Other => false,
+        TerminalToken::Control(0x05) => true,
+        TerminalToken::Csi([.., b'n' | b'c' | b'x' | b't'] | [.., b'$', b'p']) => true,
+        TerminalToken::Csi([b'?', .., b'u' | b'S'] | [b'>', .., b'q']) => true,
+        TerminalToken::Osc { payload, .. } => payload.ends_with(b"?"),
+        TerminalToken::Text(_)
+        | TerminalToken::Control(_)
+        | TerminalToken::Csi(_)
+        | TerminalToken::Other => false,
     }
 }
 

@@ -5,7 +5,7 @@ const LONGEST: usize = 31;
 
 /// What a parameter changes, in the order in which they are set again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum Attribute {
     Bold,
     Faint,
     Italic,
@@ -48,7 +48,7 @@ impl Code {
 /// What is in force. There is one code of a kind at most, so that it is bounded.
 #[derive(Debug, Default)]
 pub(super) struct Style {
-    codes: Vec<(Kind, Code)>,
+    codes: Vec<(Attribute, Code)>,
     /// A parameter came that is not known here: who knows what it did.
     is_doubtful: bool,
     /// What stands in the OSC of the link; empty: none.
@@ -116,9 +116,9 @@ impl Style {
     }
 
     fn apply(&mut self, code: &[u8]) {
-        use Kind::*;
+        use Attribute::*;
         let is_off = code.strip_prefix(b"4:").is_some_and(|style| number(style) == Some(0));
-        let (set, ends): (Option<Kind>, &[Kind]) = match number(code) {
+        let (set, ends): (Option<Attribute>, &[Attribute]) = match number(code) {
             Some(0) => {
                 self.codes.clear();
                 self.is_doubtful = false;

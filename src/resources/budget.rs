@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn budgets_become_workers_and_heaps() {
         // budget, WEB_MEMORY, WEB_CONCURRENCY -> MEMORY_AVAILABLE, WEB_CONCURRENCY by pm, heap in MiB
-        type Row = (
+        type BudgetRow = (
             &'static str,
             Option<&'static str>,
             Option<&'static str>,
@@ -80,7 +80,7 @@ mod tests {
             Option<u16>,
             Option<u64>,
         );
-        let table: [Row; 20] = [
+        let table: [BudgetRow; 20] = [
             ("512M", None, None, 512, Some(1), Some(460)),
             ("1G", None, None, 1024, Some(1), Some(920)),
             ("1024", Some("512"), None, 1024, Some(2), Some(460)),

@@ -22,7 +22,7 @@ pub struct Tuning {
 
 /// A variable that pm adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
+pub struct RuntimeVariable {
     /// Its name.
     pub key: &'static str,
     /// Its whole value, with what the user has put in it.
@@ -32,7 +32,7 @@ pub struct Variable {
 }
 
 /// Returns MEMORY_AVAILABLE and WEB_CONCURRENCY, where the user has not set them.
-pub fn budget_variables(environment: &Environment, share: Share) -> Vec<Variable> {
+pub fn budget_variables(environment: &Environment, share: Share) -> Vec<RuntimeVariable> {
     let mut added = Added { environment, variables: Vec::new() };
     added.unless_set("MEMORY_AVAILABLE", share.available_mib.to_string(), "memory budget, in MiB");
     if let Some(workers) = share.concurrency {
@@ -48,7 +48,7 @@ pub fn budget_variables(environment: &Environment, share: Share) -> Vec<Variable
 
 /// Returns the variables that carry `tuning` to whichever runtime `command` starts. Each is left out
 /// where the user has said something on it, in the environment or in the command.
-pub fn variables(environment: &Environment, command: &str, tuning: Tuning) -> Vec<Variable> {
+pub fn variables(environment: &Environment, command: &str, tuning: Tuning) -> Vec<RuntimeVariable> {
     let command = &words_of(command);
     let mut added = Added { environment, variables: Vec::new() };
     added.node(command, tuning);
@@ -108,7 +108,7 @@ const JVM_VARIABLES: [&str; 9] = [
 
 struct Added<'a> {
     environment: &'a Environment,
-    variables: Vec<Variable>,
+    variables: Vec<RuntimeVariable>,
 }
 
 impl Added<'_> {
@@ -193,12 +193,12 @@ impl Added<'_> {
             text.push(" ");
         }
         text.push(flags.join(" "));
-        self.variables.push(Variable { key, text, source });
+        self.variables.push(RuntimeVariable { key, text, source });
     }
 }
 
-fn variable(key: &'static str, text: impl Into<OsString>, why: &'static str) -> Variable {
-    Variable { key, text: text.into(), source: Source::Pm(why) }
+fn variable(key: &'static str, text: impl Into<OsString>, why: &'static str) -> RuntimeVariable {
+    RuntimeVariable { key, text: text.into(), source: Source::Pm(why) }
 }
 
 /// Options that fix the heap, or from which the JVM works it out.

@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use crate::app::{App, Budget, Exit, ProcessType, RunId, Signal};
 use crate::app::{CpuLimit, MemoryAction};
-use crate::os::cgroup::{Group, Limits, Subtree, Unavailable};
+use crate::os::cgroup::{Cgroup, CgroupLimits, Subtree, Unavailable};
 use crate::os::children::ChildEvent;
 use crate::os::sampler::{Root, Sampler};
 pub(crate) use crate::os::subtree::find as find_subtree;
@@ -18,7 +18,7 @@ use crate::supervisor::{self, Event, Sample};
 #[derive(Debug)]
 struct Held {
     leader: Option<Pid>,
-    group: Option<Group>,
+    group: Option<Cgroup>,
     /// The kills of its group before it: a group may be that of an earlier run.
     kills_before: u64,
 }
@@ -34,13 +34,13 @@ pub(crate) struct Budgets {
 }
 
 /// Returns what a group of this type is to be held to; `None` where the kernel has nothing to hold.
-fn limits(process_type: &ProcessType) -> Option<Limits> {
+fn limits(process_type: &ProcessType) -> Option<CgroupLimits> {
     // Who is only to be warned must not be killed by the kernel.
     let kept = |budget: &Budget| budget.action != MemoryAction::Warn;
     let memory = process_type.policy.budget.filter(kept).map(|budget| budget.size);
     let is_time = |limit: &CpuLimit| matches!(limit, CpuLimit::Time { .. });
     let cpus = process_type.limits.cpus.filter(is_time);
-    (memory.is_some() || cpus.is_some()).then_some(Limits { memory, cpus })
+    (memory.is_some() || cpus.is_some()).then_some(CgroupLimits { memory, cpus })
 }
 
 impl Budgets {

@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::viewers::Viewers;
 use crate::control::server::ClientId;
-use crate::os::pty::{SessionLeader, Size};
+use crate::os::pty::{SessionLeader, WindowSize};
 use crate::os::spawn;
 
 /// Input that may wait for a program that does not read; a terminal itself holds 4 KiB of lines and
@@ -37,13 +37,13 @@ struct PendingInput {
 #[derive(Debug)]
 pub(crate) struct Terminal {
     pub(crate) console: Arc<Console>,
-    /// The run's end (see [`spawn::Terminal`]).
+    /// The run's end (see [`spawn::SpawnedTerminal`]).
     pub(crate) held: Option<OwnedFd>,
     _session: SessionLeader,
 }
 
-impl From<spawn::Terminal> for Terminal {
-    fn from(spawn::Terminal { end, held, session }: spawn::Terminal) -> Self {
+impl From<spawn::SpawnedTerminal> for Terminal {
+    fn from(spawn::SpawnedTerminal { end, held, session }: spawn::SpawnedTerminal) -> Self {
         Self { console: Arc::new(Console::new(end)), held: Some(held), _session: session }
     }
 }
@@ -57,12 +57,12 @@ impl Console {
     /// Gives the terminal the size of pm's own, unless a client looks at it.
     pub(crate) fn resize(&self) {
         if locked(&self.viewers).size().is_none() {
-            Size::of_stdout().give(&self.end);
+            WindowSize::of_stdout().give(&self.end);
         }
     }
 
     /// Takes a client that attaches, or has another size.
-    pub(crate) fn set_viewer_size(&self, client: ClientId, size: Size) {
+    pub(crate) fn set_viewer_size(&self, client: ClientId, size: WindowSize) {
         let mut viewers = locked(&self.viewers);
         viewers.enter(client, size);
         // Under the lock, so that the last word is the last size.
@@ -76,7 +76,7 @@ impl Console {
             return false;
         }
         let size = viewers.size();
-        size.unwrap_or_else(Size::of_stdout).give(&self.end);
+        size.unwrap_or_else(WindowSize::of_stdout).give(&self.end);
         size.is_none()
     }
 

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 
-use super::job::{Job, Place};
+use super::job::{Job, JobGroup};
 use crate::app::Environment;
 use crate::error::Error;
 use crate::os::job_control::JobControl;
@@ -19,7 +19,7 @@ use crate::os::signals::{REQUESTS, is_ignored};
 
 /// A command with everything that it needs.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub(crate) struct ForegroundCommand {
     pub(crate) program: OsString,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) folder: PathBuf,
@@ -27,9 +27,9 @@ pub(crate) struct Order {
 }
 
 /// Runs the command to its end. Returns its exit code, 128 + n for signal n.
-pub(crate) fn run(order: &Order) -> Result<i32, Error> {
+pub(crate) fn run(order: &ForegroundCommand) -> Result<i32, Error> {
     let fail = |source| Error::Startup { what: "listen to signals", source };
-    let place = Place::of_caller();
+    let place = JobGroup::of_caller();
     // A terminal tells the group in its foreground, which is not the command's until it is lent the terminal.
     let window = place.is_own().then_some(libc::SIGWINCH);
     let heard = REQUESTS.into_iter().chain(window).filter(|signal| !is_ignored(*signal));
@@ -51,7 +51,7 @@ pub(crate) fn run(order: &Order) -> Result<i32, Error> {
     }
 }
 
-fn start(order: &Order, place: &Place) -> Result<Child, Error> {
+fn start(order: &ForegroundCommand, place: &JobGroup) -> Result<Child, Error> {
     let name = || order.program.to_string_lossy().into_owned();
     let command = |program: &OsString| {
         let mut command = Command::new(program);
@@ -84,7 +84,7 @@ fn start(order: &Order, place: &Place) -> Result<Child, Error> {
 }
 
 /// Returns whether the program was named by a path, and there is such a file.
-fn is_there(order: &Order) -> bool {
+fn is_there(order: &ForegroundCommand) -> bool {
     let is_path = order.program.as_encoded_bytes().contains(&b'/');
     is_path && order.folder.join(&order.program).exists()
 }

@@ -15,7 +15,7 @@ use super::console::{self, Console};
 use crate::control::frame::{self, Frame};
 use crate::control::outbox::InputSink;
 use crate::control::server::ClientId;
-use crate::os::pty::Size;
+use crate::os::pty::WindowSize;
 
 /// One read of what a client sends.
 const READ: usize = 16 << 10;
@@ -44,7 +44,7 @@ fn take(mut stream: &UnixStream, console: &Console, client: ClientId) -> io::Res
             let used = each(&frames, |typed| match typed {
                 Frame::Keys(keys) => console.write(keys),
                 Frame::Size { rows, columns } => {
-                    console.set_viewer_size(client, Size { rows, columns });
+                    console.set_viewer_size(client, WindowSize { rows, columns });
                 }
             })?;
             frames.drain(..used);

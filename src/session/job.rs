@@ -21,14 +21,14 @@ use crate::os::wait::{self, Change};
 
 /// Where the command belongs.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum JobGroup {
     /// To pm's own group, which has the terminal.
     Shared,
     /// To a group of its own; the terminal is the one that controls pm, where any does.
     Own(Option<File>),
 }
 
-impl Place {
+impl JobGroup {
     /// Asks the terminal that pm is controlled by, not stdin, which may be a file: a command in a group of
     /// its own that reads a password from /dev/tty would be stopped there.
     pub(super) fn of_caller() -> Self {
@@ -47,7 +47,7 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Job {
     pid: Pid,
-    place: Place,
+    place: JobGroup,
     job_control: JobControl,
     /// What it was stopped by, while it is.
     stopped: Option<Signal>,
@@ -59,7 +59,7 @@ pub(super) struct Job {
 
 impl Job {
     /// Takes a command that was just started, the leader of its group where that is its own.
-    pub(super) fn new(pid: Pid, place: Place, job_control: JobControl) -> Self {
+    pub(super) fn new(pid: Pid, place: JobGroup, job_control: JobControl) -> Self {
         Self { pid, place, job_control, stopped: None, is_to_stop: false, had_terminal: false }
     }
 
@@ -141,8 +141,8 @@ impl Job {
     fn send(&self, signal: Signal) {
         // ESRCH: it has just ended, which is seen next.
         let _ = match self.place {
-            Place::Shared => kill(self.pid, signal),
-            Place::Own(_) => killpg(self.pid, signal),
+            JobGroup::Shared => kill(self.pid, signal),
+            JobGroup::Own(_) => killpg(self.pid, signal),
         };
     }
 
@@ -152,7 +152,7 @@ impl Job {
     }
 
     fn has_terminal(&self, group: Pid) -> bool {
-        let Place::Own(Some(terminal)) = &self.place else { return false };
+        let JobGroup::Own(Some(terminal)) = &self.place else { return false };
         tcgetpgrp(terminal) == Ok(group)
     }
 
@@ -173,7 +173,7 @@ impl Job {
     }
 
     fn pass_terminal_to(&self, group: Pid) {
-        let Place::Own(Some(terminal)) = &self.place else { return };
+        let JobGroup::Own(Some(terminal)) = &self.place else { return };
         // Who is not in the foreground would be stopped for this.
         let stop = SigSet::from(Signal::SIGTTOU);
         let _ = stop.thread_block();

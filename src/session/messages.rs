@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::app::{App, Exit, InstanceId};
 use crate::app::{MemoryAction, Size};
 use crate::output::{About, Level, Notice};
-use crate::supervisor::{Message, Next, Note, Verdict, Waiting, Why};
+use crate::supervisor::{Message, Next, Note, SessionEnd, Waiting, Why};
 
 /// Says something about an instance, under its own name as foreman does.
 /// `why_it_runs` is why something of it could not be killed.
@@ -203,7 +203,7 @@ fn stop_order(app: &App) -> String {
 /// an instance could not be killed, and `orphans` are what left its group and could not be either.
 pub(crate) fn verdict(
     app: &App,
-    verdict: &Verdict,
+    verdict: &SessionEnd,
     mut why_it_runs: impl FnMut(InstanceId) -> Option<&'static str>,
     orphans: &[(String, &'static str)],
 ) -> Vec<Notice> {
@@ -393,7 +393,8 @@ mod tests {
     fn who_could_not_be_killed_is_not_called_killed() {
         let why = "it runs as another user";
         let [web, worker] = [1, 2].map(|number| InstanceId { process_type: 0, number });
-        let verdict = Verdict { killed: vec![web, worker], lost: vec![web], ..Verdict::default() };
+        let verdict =
+            SessionEnd { killed: vec![web, worker], lost: vec![web], ..SessionEnd::default() };
         let why_of = |id| (id == web).then_some(why);
         let orphans = [("r (pid 9)".to_owned(), why)];
         let lines = super::verdict(&app(), &verdict, why_of, &orphans);

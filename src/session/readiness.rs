@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use nix::unistd::Pid;
 
-use super::probes::{Order, Probes, Report, Watched};
+use super::probes::{ProbeOrder, ProbeReport, Probes, Watched};
 use crate::app::readiness::Probe;
 use crate::app::shell;
 use crate::app::{App, InstanceId, RunId};
@@ -15,7 +15,7 @@ use crate::os::notify_socket::NotifySocket;
 
 /// What was last heard of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct ReadinessDetail {
     /// What must still come true, as it is written in pm.toml.
     pub(super) probe: Option<String>,
     /// What that has answered.
@@ -25,11 +25,11 @@ pub(super) struct Heard {
 }
 
 /// The probes of a session, and what they have found.
-pub(super) struct Readiness {
+pub(super) struct SessionProbes {
     probes: Probes,
     /// Runs that are asked.
     asked: HashSet<RunId>,
-    heard: HashMap<RunId, Heard>,
+    heard: HashMap<RunId, ReadinessDetail>,
     /// The sockets of runs that are about to be asked.
     sockets: HashMap<RunId, NotifySocket>,
     /// The folder for these.
@@ -41,8 +41,8 @@ pub(super) fn outside(process_type: u16) -> RunId {
     RunId { instance: InstanceId { process_type, number: 1 }, seq: 0 }
 }
 
-impl Readiness {
-    pub(super) fn new(folder: PathBuf, tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
+impl SessionProbes {
+    pub(super) fn new(folder: PathBuf, tell: impl Fn(ProbeReport) + Send + Sync + 'static) -> Self {
         let (asked, heard, sockets) = (HashSet::new(), HashMap::new(), HashMap::new());
         Self { probes: Probes::new(tell), asked, heard, sockets, folder }
     }
@@ -114,13 +114,13 @@ impl Readiness {
 
     fn ask(&mut self, watched: Watched) -> io::Result<()> {
         self.asked.insert(watched.run);
-        self.probes.post(Order::Begin(Box::new(watched)))
+        self.probes.post(ProbeOrder::Begin(Box::new(watched)))
     }
 
     /// A run is asked no more. What the thread has reported before it hears of that concerns nobody.
     pub(super) fn end(&mut self, run: RunId) {
         self.asked.remove(&run);
-        self.post(Order::End(run));
+        self.post(ProbeOrder::End(run));
     }
 
     pub(super) fn is_asked(&self, run: RunId) -> bool {
@@ -128,12 +128,12 @@ impl Readiness {
     }
 
     /// Tells the thread something. Without a thread nothing is asked, and there is nothing to tell.
-    pub(super) fn post(&self, order: Order) {
+    pub(super) fn post(&self, order: ProbeOrder) {
         // It only fails where the thread would have to be started, for `Begin`.
         let _ = self.probes.post(order);
     }
 
-    pub(super) fn heard(&mut self, run: RunId) -> &mut Heard {
+    pub(super) fn heard(&mut self, run: RunId) -> &mut ReadinessDetail {
         self.heard.entry(run).or_default()
     }
 
@@ -145,7 +145,7 @@ impl Readiness {
     }
 
     /// Returns what was last heard of an instance.
-    pub(super) fn of(&self, id: InstanceId) -> Option<&Heard> {
+    pub(super) fn of(&self, id: InstanceId) -> Option<&ReadinessDetail> {
         let known = self.heard.iter().filter(|(run, _)| run.instance == id);
         known.max_by_key(|(run, _)| run.seq).map(|(_, heard)| heard)
     }
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_socket_that_is_let_go_late_takes_nothing_from_the_next_run() {
         let folder = tempfile::tempdir().unwrap();
-        let mut readiness = Readiness::new(folder.path().to_owned(), |_| {});
+        let mut readiness = SessionProbes::new(folder.path().to_owned(), |_| {});
         readiness.prepare(&an_app(), run(1)).unwrap();
         let second = readiness.prepare(&an_app(), run(2)).unwrap();
         readiness.forget(run(1));
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_run_is_asked_from_its_beginning_to_its_end() {
         let folder = tempfile::tempdir().unwrap();
-        let mut readiness = Readiness::new(folder.path().to_owned(), |_| {});
+        let mut readiness = SessionProbes::new(folder.path().to_owned(), |_| {});
         readiness.begin(&an_app(), run(1), Pid::this()).unwrap();
         assert!(readiness.is_asked(run(1)) && !readiness.is_asked(run(2)));
         readiness.end(run(1));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::readiness::Readiness;
+use super::readiness::SessionProbes;
 use crate::app::{Exit, Moment, Stdio};
 use crate::control::outbox::Outbox;
 use crate::control::proto::{InstanceState, InstanceStatus, Report, Response};
@@ -12,7 +12,12 @@ use crate::os::sampler::{Root, Sampler};
 use crate::supervisor::{Doing, Supervisor};
 
 /// Returns what every instance does.
-pub(super) fn of(core: &Supervisor, readiness: &Readiness, procfile: &Path, now: Moment) -> Report {
+pub(super) fn of(
+    core: &Supervisor,
+    readiness: &SessionProbes,
+    procfile: &Path,
+    now: Moment,
+) -> Report {
     let app = core.app();
     let instances = core.status(now).into_iter().map(|status| {
         let (state, restart_in, end) = match status.doing {

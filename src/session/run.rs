@@ -21,8 +21,8 @@ use jiff::tz::TimeZone;
 use super::budgets::Budgets;
 use super::console::Terminal;
 use super::messages;
-use super::probes::{Order, Report};
-use super::readiness::{Readiness, outside};
+use super::probes::{ProbeOrder, ProbeReport};
+use super::readiness::{SessionProbes, outside};
 use super::requests::{Control, Requests};
 use super::trace::Trace;
 use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
@@ -32,7 +32,7 @@ use crate::os::children::Children;
 use crate::os::clock::Clock;
 use crate::os::job_control::JobControl;
 use crate::os::processes;
-use crate::os::signals::Heard;
+use crate::os::signals::SignalEvent;
 use crate::os::spawn::Spawner;
 use crate::output::{About, LogFormat, Notice, OutputSource, PumpCommand, PumpEvent, PumpHandle};
 use crate::supervisor::{Action, Event, Note, Supervisor};
@@ -43,10 +43,10 @@ const WAKE_EVERY: Duration = Duration::from_millis(5);
 /// What the threads tell the control thread.
 #[derive(Debug)]
 enum Input {
-    Heard(Heard),
+    Heard(SignalEvent),
     Pump(PumpEvent),
     Client(ClientEvent),
-    Probe(Report),
+    Probe(ProbeReport),
 }
 
 /// Runs the application until it has ended, and returns the exit code. `first` is said before anything
@@ -120,7 +120,7 @@ struct SessionLoop {
     launched: bool,
     job_control: JobControl,
     requests: Requests,
-    readiness: Readiness,
+    readiness: SessionProbes,
     /// Whom pm itself tells once that everything is ready.
     own_manager: Option<OsString>,
     server: Option<Server>,
@@ -288,12 +288,12 @@ impl SessionLoop {
                 self.let_go(client);
                 None
             }
-            Input::Heard(Heard::Signal(signal)) => Some(Event::Signalled(signal)),
-            Input::Heard(Heard::Resized) => {
+            Input::Heard(SignalEvent::Signal(signal)) => Some(Event::Signalled(signal)),
+            Input::Heard(SignalEvent::Resized) => {
                 self.resize();
                 None
             }
-            Input::Heard(Heard::Child) => {
+            Input::Heard(SignalEvent::Child) => {
                 self.children.hear();
                 None
             }
@@ -302,7 +302,7 @@ impl SessionLoop {
                 None
             }
             Input::Pump(PumpEvent::Matched(run)) => {
-                self.readiness.post(Order::LineSeen(run));
+                self.readiness.post(ProbeOrder::LineSeen(run));
                 None
             }
             Input::Probe(report) => self.take_report(report),

@@ -1,15 +1,15 @@
 //! Who looks at the terminal of a run, and so what size it has.
 
 use crate::control::server::ClientId;
-use crate::os::pty::Size;
+use crate::os::pty::WindowSize;
 
 /// The attached clients of one terminal, with the size that each can show.
 #[derive(Debug, Default)]
-pub(super) struct Viewers(Vec<(ClientId, Size)>);
+pub(super) struct Viewers(Vec<(ClientId, WindowSize)>);
 
 impl Viewers {
     /// Takes a client, or the new size of one.
-    pub(super) fn enter(&mut self, client: ClientId, size: Size) {
+    pub(super) fn enter(&mut self, client: ClientId, size: WindowSize) {
         self.leave(client);
         self.0.push((client, size));
     }
@@ -23,8 +23,8 @@ impl Viewers {
 
     /// Returns the size that all of them can show whole, as in tmux(1) with `window-size smallest`. `None`
     /// where nobody is attached.
-    pub(super) fn size(&self) -> Option<Size> {
-        self.0.iter().map(|(_, size)| *size).reduce(|one, other| Size {
+    pub(super) fn size(&self) -> Option<WindowSize> {
+        self.0.iter().map(|(_, size)| *size).reduce(|one, other| WindowSize {
             rows: one.rows.min(other.rows),
             columns: one.columns.min(other.columns),
         })
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_terminal_is_as_large_as_all_who_look_at_it_can_show() {
-        let size = |rows, columns| Size { rows, columns };
+        let size = |rows, columns| WindowSize { rows, columns };
         let (one, two, stranger) = (ClientId(1), ClientId(2), ClientId(3));
         let mut viewers = Viewers::default();
         assert_eq!(viewers.size(), None);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Moment;
-use super::request::{Reply, Request, RequestId, WaitMode};
+use super::request::{Reply, RequestId, ResolvedRequest, WaitMode};
 use crate::app::{App, Budget, Exit, InstanceId, Reach, RunId, Signal, Size};
 
 /// What is left of a process group when its leader has ended.
@@ -103,7 +103,7 @@ pub enum Event {
         /// Names it for the answer.
         id: RequestId,
         /// What is asked for.
-        request: Request,
+        request: ResolvedRequest,
         /// When the answer comes.
         wait: WaitMode,
         /// How long what it stops or restarts may take to stop, in place of what their policies say.
@@ -315,7 +315,7 @@ pub struct Waiting {
 
 /// Why and how a session ended, for the last lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct SessionEnd {
     /// The instance whose end ended the session.
     pub culprit: Option<Culprit>,
     /// Who had to be killed.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::event::Group;
 use super::memory::MemoryWatch;
-use super::state::{Cause, Goal, Stage, State};
+use super::state::{Cause, Goal, State, StopStage};
 use crate::app::{App, InstanceId, Moment};
 
 /// One instance: what is wanted of it, and what it does.
@@ -149,7 +149,7 @@ impl Kind {
             Self::Spawning => state == State::Spawning,
             Self::Up => matches!(state, State::Up { .. }),
             Self::Backoff => matches!(state, State::Backoff { .. }),
-            Self::Asked => matches!(state, State::Stopping { stage: Stage::Asked, .. }),
+            Self::Asked => matches!(state, State::Stopping { stage: StopStage::Asked, .. }),
             Self::Unwanted => {
                 goal != Goal::Run && matches!(state, State::Up { .. } | State::Backoff { .. })
             }
@@ -195,12 +195,12 @@ impl Kinds {
 
 /// Where an instance stands in the sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Entry {
+struct Membership {
     kinds: Kinds,
     deadline: Option<Moment>,
 }
 
-impl Entry {
+impl Membership {
     fn of(proc: &Proc) -> Self {
         Self { kinds: Kinds::of(proc), deadline: proc.state.deadline() }
     }
@@ -216,7 +216,7 @@ struct Index {
 }
 
 impl Index {
-    fn set(&mut self, id: InstanceId, old: Entry, new: Entry) {
+    fn set(&mut self, id: InstanceId, old: Membership, new: Membership) {
         if old == new {
             return;
         }
@@ -247,7 +247,7 @@ impl Index {
 /// All instances of a session, in the order of the Procfile.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Instances {
-    all: BTreeMap<InstanceId, (Proc, Entry)>,
+    all: BTreeMap<InstanceId, (Proc, Membership)>,
     index: Index,
     /// Those that may have changed since the index was brought up to date.
     stale: Vec<InstanceId>,
@@ -269,13 +269,13 @@ impl Instances {
 
     pub(super) fn insert(&mut self, id: InstanceId, proc: Proc) {
         self.remove(id);
-        self.all.insert(id, (proc, Entry::default()));
+        self.all.insert(id, (proc, Membership::default()));
         self.stale.push(id);
     }
 
     pub(super) fn remove(&mut self, id: InstanceId) {
         if let Some((_, entry)) = self.all.remove(&id) {
-            self.index.set(id, entry, Entry::default());
+            self.index.set(id, entry, Membership::default());
             self.changed.push(id);
         }
     }
@@ -348,7 +348,7 @@ impl Instances {
     pub(super) fn update(&mut self) {
         for id in self.stale.drain(..) {
             if let Some((proc, entry)) = self.all.get_mut(&id) {
-                let new = Entry::of(proc);
+                let new = Membership::of(proc);
                 self.index.set(id, mem::replace(entry, new), new);
             }
             self.changed.push(id);
@@ -374,7 +374,7 @@ impl Instances {
     pub(super) fn is_indexed(&self) -> bool {
         let mut index = Index::default();
         for (id, proc) in self.iter() {
-            index.set(id, Entry::default(), Entry::of(proc));
+            index.set(id, Membership::default(), Membership::of(proc));
         }
         // A count of zero is as good as none.
         let has_any = |counts: &[usize; Kind::ALL.len()]| counts.iter().any(|count| *count > 0);

@@ -33,14 +33,14 @@ use std::time::Duration;
 use crate::app::{App, Exit, InstanceId, Milestone, Moment, Policy, Reach, Role, RunId, Signal};
 
 pub use event::{
-    Action, Culprit, Event, Group, Message, Next, Note, Sample, Verdict, Waiting, Why,
+    Action, Culprit, Event, Group, Message, Next, Note, Sample, SessionEnd, Waiting, Why,
 };
 use instances::{Instances, Proc, Told};
 use memory::MemoryWatch;
-use needs::{Graph, Known, Slow};
+use needs::{Graph, SlowStart, TypeStanding};
 use pending::PendingRequest;
-pub use request::{Failure, Reply, Request, RequestId, WaitMode};
-use state::{Cause, Goal, Outcome, Phase, Stage, State};
+pub use request::{Failure, Reply, RequestId, ResolvedRequest, WaitMode};
+use state::{Cause, Goal, Outcome, Phase, State, StopStage};
 pub use status::{Doing, Status};
 pub use wait::Until;
 
@@ -85,18 +85,18 @@ pub struct Supervisor {
     /// When someone first asked for the end.
     asked: Option<Moment>,
     code: Option<i32>,
-    verdict: Verdict,
+    verdict: SessionEnd,
     /// Who has failed for good in a session that goes on, with the code that each would end it with.
     failures: Vec<(Culprit, i32)>,
     /// When the next sample of memory is due, while something is to be measured.
     measure_at: Option<Moment>,
     graph: Graph,
     /// What is known of each type, where any depends on another.
-    known: Vec<Known>,
+    known: Vec<TypeStanding>,
     /// The types that others depend on, that nobody starts here, and that were not found yet.
     outside: BTreeSet<u16>,
     /// A start that is not over.
-    slow: Option<Slow>,
+    slow: Option<SlowStart>,
     out: Vec<Action>,
 }
 
@@ -115,7 +115,7 @@ impl Supervisor {
             phase: Phase::Running,
             asked: None,
             code: None,
-            verdict: Verdict::default(),
+            verdict: SessionEnd::default(),
             failures: Vec::new(),
             measure_at: None,
             graph,
@@ -166,7 +166,7 @@ impl Supervisor {
     }
 
     /// Returns why and how the session ended.
-    pub fn verdict(&self) -> &Verdict {
+    pub fn verdict(&self) -> &SessionEnd {
         &self.verdict
     }
 
@@ -293,11 +293,11 @@ impl Supervisor {
                     self.out.push(Action::Signal(run, stop_signal, Reach::Group));
                 }
             }
-            State::Stopping { since, stage: Stage::Asked, until, leader: None, cause }
+            State::Stopping { since, stage: StopStage::Asked, until, leader: None, cause }
                 if group == Group::Left =>
             {
                 proc.group = group;
-                let (stage, leader) = (Stage::Asked, Some(exit));
+                let (stage, leader) = (StopStage::Asked, Some(exit));
                 proc.state = State::Stopping { since, stage, until, leader, cause };
             }
             State::Stopping { since, leader: None, cause, .. } => {

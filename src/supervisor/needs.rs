@@ -34,7 +34,7 @@ pub(super) enum Standing {
 
 /// A start that is not over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slow {
+pub(super) struct SlowStart {
     since: Moment,
     /// When it is explained next.
     pub(super) at: Moment,
@@ -42,7 +42,7 @@ pub(super) struct Slow {
 
 /// What is known of a type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct TypeStanding {
     standing: Standing,
     /// How many of its instances are to be started.
     startable: usize,
@@ -89,7 +89,7 @@ impl Supervisor {
             return;
         }
         self.procs.update();
-        self.known.resize(self.app.types.len(), Known::default());
+        self.known.resize(self.app.types.len(), TypeStanding::default());
         for position in 0..self.graph.order.len() {
             let at = self.graph.order[position];
             let needs = &self.app.types[usize::from(at)].policy.depends_on;
@@ -102,7 +102,7 @@ impl Supervisor {
                 Standing::Blocked(_) => 3,
             });
             let standing = standing.unwrap_or_default();
-            let known = Known { standing, startable: self.procs.count(Kind::Startable, at) };
+            let known = TypeStanding { standing, startable: self.procs.count(Kind::Startable, at) };
             if std::mem::replace(&mut self.known[usize::from(at)], known) != known {
                 self.tell_standing(at, standing);
             }
@@ -239,24 +239,25 @@ impl Supervisor {
 
     /// Keeps the time at which pm says what a slow start waits for.
     pub(super) fn watch_start(&mut self, now: Moment) {
-        let waits =
-            |known: &Known| matches!(known.standing, Standing::Waits(_)) && known.startable > 0;
+        let waits = |known: &TypeStanding| {
+            matches!(known.standing, Standing::Waits(_)) && known.startable > 0
+        };
         let is_going_on = self.phase == Phase::Running
             && (self.known.iter().any(waits) || !self.procs.of(Kind::Unready).is_empty());
         self.slow = match self.slow {
             _ if !is_going_on => None,
-            None => Some(Slow { since: now, at: now + EXPLAIN_AFTER }),
+            None => Some(SlowStart { since: now, at: now + EXPLAIN_AFTER }),
             slow => slow,
         };
     }
 
     /// Says what a start that takes long waits for.
     pub(super) fn expire_start(&mut self, now: Moment) {
-        let Some(Slow { since, at }) = self.slow else { return };
+        let Some(SlowStart { since, at }) = self.slow else { return };
         if at > now {
             return;
         }
-        self.slow = Some(Slow { since, at: now + EXPLAIN_EVERY });
+        self.slow = Some(SlowStart { since, at: now + EXPLAIN_EVERY });
         let mut waiting = Vec::new();
         for (known, at) in self.known.iter().zip(0_u16..) {
             let Standing::Waits(on) = known.standing else { continue };

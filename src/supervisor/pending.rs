@@ -6,7 +6,7 @@ use std::task::Poll;
 use super::Supervisor;
 use super::event::Action;
 use super::needs::Standing;
-use super::request::{Failure, Reply, Request, RequestId};
+use super::request::{Failure, Reply, RequestId, ResolvedRequest};
 use super::state::{Goal, Phase, State};
 use super::wait::{self, Until};
 use crate::app::{Exit, InstanceId};
@@ -83,22 +83,24 @@ impl PendingRequest {
     }
 
     /// The session ends: it is too late for all but its end.
-    pub(super) fn refuse(&mut self, request: Request) {
+    pub(super) fn refuse(&mut self, request: ResolvedRequest) {
         let no = |id| (id, Failure::SessionEnds);
         match request {
-            Request::Start(ids)
-            | Request::Restart(ids)
-            | Request::Stop(ids)
-            | Request::Signal(ids, _) => self.failures.extend(ids.into_iter().map(no)),
-            Request::Scale(counts) => {
+            ResolvedRequest::Start(ids)
+            | ResolvedRequest::Restart(ids)
+            | ResolvedRequest::Stop(ids)
+            | ResolvedRequest::Signal(ids, _) => self.failures.extend(ids.into_iter().map(no)),
+            ResolvedRequest::Scale(counts) => {
                 self.failures.extend(counts.into_iter().map(|(process_type, count)| {
                     no(InstanceId { process_type, number: count.max(1) })
                 }));
             }
-            Request::Reload { app, .. } => self.failures.extend(app.instances().take(1).map(no)),
+            ResolvedRequest::Reload { app, .. } => {
+                self.failures.extend(app.instances().take(1).map(no));
+            }
             // What is so already, and what will be stopped, is as it was asked for.
-            Request::Wait(targets) => self.wait_for(targets),
-            Request::Quit => self.until_over = true,
+            ResolvedRequest::Wait(targets) => self.wait_for(targets),
+            ResolvedRequest::Quit => self.until_over = true,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::event::{Action, Message, Note};
 use super::instances::{Kind, Proc};
 use super::needs::Standing;
-use super::state::{Cause, Outcome, Phase, Stage, State};
+use super::state::{Cause, Outcome, Phase, State, StopStage};
 use super::{ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Signal, Supervisor};
 use crate::app::{Exit, Reach};
 
@@ -12,13 +12,13 @@ impl Supervisor {
     pub(super) fn expire(&mut self, now: Moment) {
         for id in self.procs.due(now) {
             match self.proc(id).state {
-                State::Stopping { stage: Stage::Asked, .. } => {
+                State::Stopping { stage: StopStage::Asked, .. } => {
                     let grace = self.grace_of(id);
                     self.out.push(Action::Note(id, Note::Killed { grace }));
                     self.kill(id, now);
                 }
                 // A leader that had ended would be drained: this one did not even end when killed.
-                State::Stopping { since, stage: Stage::Killed, cause, .. } => {
+                State::Stopping { since, stage: StopStage::Killed, cause, .. } => {
                     let outcome = Outcome { exit: Exit::Lost, uptime: now.since(since), cause };
                     if !self.verdict.lost.contains(&id) {
                         self.verdict.lost.push(id);
@@ -47,15 +47,15 @@ impl Supervisor {
                 self.announce(now);
                 self.phase = Phase::Stopping { announce: now + ANNOUNCE_EVERY };
             }
-            Phase::Orphans { stage: Stage::Asked, until, .. } if until <= now => {
+            Phase::Orphans { stage: StopStage::Asked, until, .. } if until <= now => {
                 self.out.push(Action::Say(Message::KillingOrphans));
-                self.stop_orphans(Stage::Killed, now);
+                self.stop_orphans(StopStage::Killed, now);
             }
-            Phase::Orphans { stage: Stage::Killed, until, .. } if until <= now => {
+            Phase::Orphans { stage: StopStage::Killed, until, .. } if until <= now => {
                 self.phase = Phase::Over;
             }
             Phase::Orphans { stage, until, announce } if announce <= now => {
-                if stage == Stage::Asked {
+                if stage == StopStage::Asked {
                     self.out
                         .push(Action::Say(Message::WaitingForOrphans { left: until.since(now) }));
                 }
@@ -73,7 +73,7 @@ impl Supervisor {
     pub(super) fn announce(&mut self, now: Moment) {
         let on = self.procs.list(Kind::Active);
         let asked = on.iter().filter_map(|id| match self.procs.get(*id)?.state {
-            State::Stopping { stage: Stage::Asked, until, .. } => Some(until),
+            State::Stopping { stage: StopStage::Asked, until, .. } => Some(until),
             _ => None, // Everyone else is about to go.
         });
         if let Some(until) = asked.min() {
@@ -126,7 +126,7 @@ impl Supervisor {
                 State::Up { since, .. } if self.phase == Phase::Killing => {
                     self.kill_at_once(id, since, Cause::Asked, now);
                 }
-                State::Stopping { stage: Stage::Asked, .. } if self.phase == Phase::Killing => {
+                State::Stopping { stage: StopStage::Asked, .. } if self.phase == Phase::Killing => {
                     self.kill(id, now);
                 }
                 State::Up { since, .. } => self.ask_to_stop(id, since, Cause::Asked, now),
@@ -183,7 +183,7 @@ impl Supervisor {
         let State::Stopping { since, leader, cause, .. } = proc.state else { return };
         proc.state = match leader {
             None => {
-                let (stage, until) = (Stage::Killed, now + KILL_LIMIT);
+                let (stage, until) = (StopStage::Killed, now + KILL_LIMIT);
                 State::Stopping { since, stage, until, leader, cause }
             }
             Some(exit) => {
@@ -243,10 +243,10 @@ impl Supervisor {
             Phase::Running if self.procs.len() == 0 && !self.left.is_empty() => {}
             Phase::Running => {
                 self.end_with_first_failure();
-                self.stop_orphans(Stage::Asked, now);
+                self.stop_orphans(StopStage::Asked, now);
             }
-            Phase::Stopping { .. } => self.stop_orphans(Stage::Asked, now),
-            Phase::Killing => self.stop_orphans(Stage::Killed, now),
+            Phase::Stopping { .. } => self.stop_orphans(StopStage::Asked, now),
+            Phase::Killing => self.stop_orphans(StopStage::Killed, now),
             Phase::Orphans { .. } | Phase::Over => {}
         }
     }

@@ -29,7 +29,7 @@ pub enum WaitMode {
 
 /// What can be requested. Instances are of this session; their names are resolved already.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum ResolvedRequest {
     /// Start those that do not run.
     Start(Vec<InstanceId>),
     /// Stop these; they stay stopped.
@@ -159,7 +159,7 @@ impl Supervisor {
     pub(super) fn requested(
         &mut self,
         id: RequestId,
-        request: Request,
+        request: ResolvedRequest,
         wait: WaitMode,
         grace: Option<Duration>,
         now: Moment,
@@ -184,24 +184,24 @@ impl Supervisor {
 
     fn change_goals(
         &mut self,
-        request: Request,
+        request: ResolvedRequest,
         grace: Option<Duration>,
         pending: &mut PendingRequest,
         now: Moment,
     ) {
-        if let Request::Stop(ids) | Request::Restart(ids) = &request {
+        if let ResolvedRequest::Stop(ids) | ResolvedRequest::Restart(ids) = &request {
             self.give_time(ids, grace, now);
         }
         match request {
-            Request::Start(ids) => self.for_each(ids, pending, Self::want_running),
-            Request::Restart(ids) => self.for_each(ids, pending, Self::want_renewed),
-            Request::Stop(ids) => self.for_each(ids, pending, Self::want_stopped),
-            Request::Scale(counts) => {
+            ResolvedRequest::Start(ids) => self.for_each(ids, pending, Self::want_running),
+            ResolvedRequest::Restart(ids) => self.for_each(ids, pending, Self::want_renewed),
+            ResolvedRequest::Stop(ids) => self.for_each(ids, pending, Self::want_stopped),
+            ResolvedRequest::Scale(counts) => {
                 for (process_type, count) in counts {
                     self.scale(process_type, count, pending);
                 }
             }
-            Request::Signal(ids, signal) => {
+            ResolvedRequest::Signal(ids, signal) => {
                 for id in ids {
                     match self.procs.get(id).map(|proc| proc.state) {
                         Some(State::Up { .. } | State::Stopping { .. }) => {
@@ -212,9 +212,9 @@ impl Supervisor {
                     }
                 }
             }
-            Request::Reload { app, gone } => self.reload(app, &gone, pending),
-            Request::Wait(targets) => pending.wait_for(targets),
-            Request::Quit => {
+            ResolvedRequest::Reload { app, gone } => self.reload(app, &gone, pending),
+            ResolvedRequest::Wait(targets) => pending.wait_for(targets),
+            ResolvedRequest::Quit => {
                 pending.until_over = true;
                 self.quit(now);
             }

@@ -2,7 +2,7 @@
 
 use super::event::{Action, Message, Why};
 use super::instances::Kind;
-use super::state::{Phase, Stage, State};
+use super::state::{Phase, State, StopStage};
 use super::{ANNOUNCE_AFTER, KILL_LIMIT, Moment, SAME_REQUEST, Signal, Supervisor};
 use crate::app::Reach;
 
@@ -57,7 +57,9 @@ impl Supervisor {
                     self.out.push(Action::Say(Message::KillingAll));
                     self.phase = Phase::Killing;
                 }
-                Phase::Orphans { stage: Stage::Asked, .. } => self.stop_orphans(Stage::Killed, now),
+                Phase::Orphans { stage: StopStage::Asked, .. } => {
+                    self.stop_orphans(StopStage::Killed, now);
+                }
                 Phase::Killing | Phase::Orphans { .. } | Phase::Over => {}
             },
         }
@@ -77,10 +79,10 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn stop_orphans(&mut self, stage: Stage, now: Moment) {
+    pub(super) fn stop_orphans(&mut self, stage: StopStage, now: Moment) {
         let (signal, patience) = match stage {
-            Stage::Asked => (Signal::TERM, self.longest_grace()),
-            Stage::Killed => (Signal::KILL, KILL_LIMIT),
+            StopStage::Asked => (Signal::TERM, self.longest_grace()),
+            StopStage::Killed => (Signal::KILL, KILL_LIMIT),
         };
         self.out.push(Action::StopOrphans(signal));
         // A deadline lies in the future, whatever the grace.

@@ -16,7 +16,7 @@ pub(super) enum State {
     /// It runs; `unready` is when it must be ready, as long as it is not.
     Up { since: Moment, unready: Option<Moment> },
     /// Told to stop; `until` is when patience ends. The leader may have ended before its group.
-    Stopping { since: Moment, stage: Stage, until: Moment, leader: Option<Exit>, cause: Cause },
+    Stopping { since: Moment, stage: StopStage, until: Moment, leader: Option<Exit>, cause: Cause },
     /// The leader ended; the rest of its output and group is waited for, until `until`.
     Draining { outcome: Outcome, until: Moment },
     /// Ended, to be started again at `until`.
@@ -40,7 +40,7 @@ pub(super) enum Goal {
 
 /// How hard an instance was told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum StopStage {
     Asked,
     Killed,
 }
@@ -125,7 +125,7 @@ pub(super) enum Phase {
     Killing,
     /// No instance is left; descendants outside of the groups are stopped. `announce` is when pm says
     /// that it waits for them.
-    Orphans { stage: Stage, until: Moment, announce: Moment },
+    Orphans { stage: StopStage, until: Moment, announce: Moment },
     /// Nothing is left.
     Over,
 }

@@ -4,7 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::event::Action;
-use super::state::{Cause, Stage, State};
+use super::state::{Cause, State, StopStage};
 use super::{InstanceId, Moment, Supervisor};
 use crate::app::{Reach, RunId};
 
@@ -16,7 +16,7 @@ impl Supervisor {
         let until = now + self.grace_of(id);
         self.end_probe(id);
         self.out.push(Action::Signal(self.run_of(id), signal, reach));
-        let stage = Stage::Asked;
+        let stage = StopStage::Asked;
         let proc = self.proc(id);
         proc.rest_waits = reach == Reach::Program;
         proc.state = State::Stopping { since, stage, until, leader: None, cause };
@@ -34,7 +34,7 @@ impl Supervisor {
         now: Moment,
     ) {
         self.end_probe(id);
-        let stage = Stage::Asked;
+        let stage = StopStage::Asked;
         self.proc(id).state = State::Stopping { since, stage, until: now, leader: None, cause };
         self.kill(id, now);
     }
@@ -43,7 +43,7 @@ impl Supervisor {
     pub(super) fn program_ended(&mut self, run: RunId) {
         let stop_signal = self.policy(run.instance).stop_signal;
         let proc = self.proc(run.instance);
-        let is_asked = matches!(proc.state, State::Stopping { stage: Stage::Asked, .. });
+        let is_asked = matches!(proc.state, State::Stopping { stage: StopStage::Asked, .. });
         if is_asked && mem::take(&mut proc.rest_waits) {
             self.out.push(Action::Signal(run, stop_signal, Reach::Group));
         }
@@ -62,7 +62,7 @@ impl Supervisor {
             let Some(proc) = self.procs.get_mut(*id) else { continue };
             match (&mut proc.state, grace) {
                 (State::Stopping { .. }, None) => continue,
-                (State::Stopping { stage: Stage::Asked, until, .. }, Some(grace)) => {
+                (State::Stopping { stage: StopStage::Asked, until, .. }, Some(grace)) => {
                     *until = now + grace;
                 }
                 _ => {} // It has not begun to stop.

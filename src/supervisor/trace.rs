@@ -1,7 +1,9 @@
 //! Events and actions in one line each, for the traces of tests and of `PM_TRACE`. Names, ids and numbers
 //! only: nothing of the environment stands in them.
 
-use super::{Action, Event, Group, Message, Next, Note, Reply, Request, Sample, WaitMode, Why};
+use super::{
+    Action, Event, Group, Message, Next, Note, Reply, ResolvedRequest, Sample, WaitMode, Why,
+};
 use crate::app::{App, InstanceId, Reach, RunId};
 
 /// Describes what happened.
@@ -115,26 +117,26 @@ fn run_name(run: RunId, app: &App) -> String {
     format!("{}#{}", app.name_of(run.instance), run.seq)
 }
 
-fn request_of(request: &Request, app: &App) -> String {
+fn request_of(request: &ResolvedRequest, app: &App) -> String {
     let names = |ids: &[InstanceId]| -> String {
         ids.iter().map(|id| format!(" {}", app.name_of(*id))).collect()
     };
     match request {
-        Request::Start(ids) => format!("start{}", names(ids)),
-        Request::Stop(ids) => format!("stop{}", names(ids)),
-        Request::Restart(ids) => format!("restart{}", names(ids)),
-        Request::Scale(counts) => {
+        ResolvedRequest::Start(ids) => format!("start{}", names(ids)),
+        ResolvedRequest::Stop(ids) => format!("stop{}", names(ids)),
+        ResolvedRequest::Restart(ids) => format!("restart{}", names(ids)),
+        ResolvedRequest::Scale(counts) => {
             let count =
                 |(at, count): &(u16, u16)| format!(" {}={count}", app.types[usize::from(*at)].name);
             format!("scale{}", counts.iter().map(count).collect::<String>())
         }
-        Request::Signal(ids, signal) => format!("{signal}{}", names(ids)),
-        Request::Reload { .. } => "reload".to_owned(),
-        Request::Wait(targets) => {
+        ResolvedRequest::Signal(ids, signal) => format!("{signal}{}", names(ids)),
+        ResolvedRequest::Reload { .. } => "reload".to_owned(),
+        ResolvedRequest::Wait(targets) => {
             let one = |(id, until): &(InstanceId, _)| format!(" {}:{until:?}", app.name_of(*id));
             format!("wait{}", targets.iter().map(one).collect::<String>())
         }
-        Request::Quit => "quit".to_owned(),
+        ResolvedRequest::Quit => "quit".to_owned(),
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::line::{Form, Found, Prefix, is_blank};
-use super::{Note, NoteKind};
+use super::{LineNote, NoteKind};
 
 /// Notes what other tools do with these lines.
-pub(super) fn note(found: &[Found<'_>], notes: &mut Vec<Note>) {
+pub(super) fn note(found: &[Found<'_>], notes: &mut Vec<LineNote>) {
     let keys: HashMap<&str, usize> = found.iter().map(|found| (found.key, found.line)).collect();
     // Keys of lines that foreman reads, with the last of them.
     let mut foreman: HashMap<&str, &Found<'_>> = HashMap::new();
@@ -30,8 +30,8 @@ impl Found<'_> {
         span: Range<usize>,
         message: String,
         hint: &str,
-    ) -> Note {
-        Note { kind, code, line: self.line, span, message, hint: Some(hint.to_owned()) }
+    ) -> LineNote {
+        LineNote { kind, code, line: self.line, span, message, hint: Some(hint.to_owned()) }
     }
 
     fn key_span(&self) -> Range<usize> {
@@ -53,7 +53,7 @@ impl Found<'_> {
 }
 
 /// `export`, spaces and odd characters (foreman ignores the line), and D6.
-fn around_the_key(found: &Found<'_>, earlier: Option<&Found<'_>>, notes: &mut Vec<Note>) {
+fn around_the_key(found: &Found<'_>, earlier: Option<&Found<'_>>, notes: &mut Vec<LineNote>) {
     let key = found.key;
     if found.prefix != Prefix::None
         && let Some(earlier) = earlier
@@ -107,7 +107,7 @@ fn around_the_key(found: &Found<'_>, earlier: Option<&Found<'_>>, notes: &mut Ve
 }
 
 /// D1, D2, D3, D5, unclosed and inner quotes, and a `#` that others take for a comment.
-fn form(found: &Found<'_>, notes: &mut Vec<Note>) {
+fn form(found: &Found<'_>, notes: &mut Vec<LineNote>) {
     let key = found.key;
     let raw = found.raw;
     match found.form {
@@ -211,7 +211,7 @@ fn form(found: &Found<'_>, notes: &mut Vec<Note>) {
 }
 
 /// Escapes and references within a value of one line.
-fn inside(found: &Found<'_>, keys: &HashMap<&str, usize>, notes: &mut Vec<Note>) {
+fn inside(found: &Found<'_>, keys: &HashMap<&str, usize>, notes: &mut Vec<LineNote>) {
     let written = &found.source[found.value_span()];
     let at = found.value_span().start;
     match found.form {
@@ -239,7 +239,7 @@ fn inside(found: &Found<'_>, keys: &HashMap<&str, usize>, notes: &mut Vec<Note>)
 }
 
 /// Notes `\X`, of which pm and foreman keep X, and D4. Only the first of a value.
-fn escapes(found: &Found<'_>, written: &str, at: usize, notes: &mut Vec<Note>) {
+fn escapes(found: &Found<'_>, written: &str, at: usize, notes: &mut Vec<LineNote>) {
     let mut chars = written.char_indices();
     while let Some((start, c)) = chars.next() {
         if c != '\\' {

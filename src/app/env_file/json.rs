@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{Note, NoteKind, Reading};
+use super::{LineNote, NoteKind, Reading};
 
 /// Reads a JSON object. `None` where the text is none: it is then read line by line, with a note
 /// where it began like one.
-pub(super) fn read(text: &str, notes: &mut Vec<Note>) -> Option<Vec<Reading>> {
+pub(super) fn read(text: &str, notes: &mut Vec<LineNote>) -> Option<Vec<Reading>> {
     if !text.trim_start().starts_with('{') {
         return None;
     }
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str, notes: &mut Vec<Note>) -> Option<Vec<Reading>> {
             // serde_json's own text ends with the place, which the note has already.
             let reason = error.to_string();
             let reason = reason.split(" at line ").next().unwrap_or_default();
-            notes.push(Note {
+            notes.push(LineNote {
                 kind: NoteKind::Skipped,
                 code: "not-json",
                 line,
@@ -49,7 +49,7 @@ struct Flat<'a> {
     /// Where in the text the last member was found, and its line.
     at: usize,
     line: usize,
-    notes: &'a mut Vec<Note>,
+    notes: &'a mut Vec<LineNote>,
     readings: Vec<Reading>,
 }
 
@@ -83,7 +83,7 @@ impl Flat<'_> {
         };
         if key.is_empty() || key.contains(['=', '\0']) {
             let line = self.text.split('\n').nth(self.line - 1).unwrap_or_default();
-            self.notes.push(Note {
+            self.notes.push(LineNote {
                 kind: NoteKind::Skipped,
                 code: "skipped-line",
                 line: self.line,

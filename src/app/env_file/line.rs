@@ -3,7 +3,7 @@
 
 use super::differences;
 use super::text::visible;
-use super::{Note, NoteKind, Reading};
+use super::{LineNote, NoteKind, Reading};
 
 /// A line that sets a variable, and how it is written.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(super) enum Form {
 }
 
 /// Reads every line. What is ignored, malformed or read differently by others goes to `notes`.
-pub(super) fn read(text: &str, notes: &mut Vec<Note>) -> Vec<Reading> {
+pub(super) fn read(text: &str, notes: &mut Vec<LineNote>) -> Vec<Reading> {
     let found = find(text, notes);
     differences::note(&found, notes);
     let reading = |found: Found<'_>| Reading {
@@ -61,7 +61,7 @@ pub(super) fn read(text: &str, notes: &mut Vec<Note>) -> Vec<Reading> {
     found.into_iter().map(reading).collect()
 }
 
-fn find<'a>(text: &'a str, notes: &mut Vec<Note>) -> Vec<Found<'a>> {
+fn find<'a>(text: &'a str, notes: &mut Vec<LineNote>) -> Vec<Found<'a>> {
     let mut all = Vec::new();
     let mut rest = text;
     let mut line = 0;
@@ -205,7 +205,7 @@ fn bare(raw: &str) -> (String, Option<usize>) {
 }
 
 /// Says why a line sets nothing, as exactly as can be known. The value is not shown: it may be secret.
-fn skipped(line: usize, source: &str) -> Note {
+fn skipped(line: usize, source: &str) -> LineNote {
     let content = source.trim_matches(is_blank);
     let start = source.len() - source.trim_start_matches(is_blank).len();
     let form = "write KEY=VALUE, or begin a comment with `#`".to_owned();
@@ -235,5 +235,12 @@ fn skipped(line: usize, source: &str) -> Note {
         (0..content.len(), "skipped: not KEY=VALUE".to_owned(), form)
     };
     let span = start + span.start..start + span.end;
-    Note { kind: NoteKind::Skipped, code: "skipped-line", line, span, message, hint: Some(hint) }
+    LineNote {
+        kind: NoteKind::Skipped,
+        code: "skipped-line",
+        line,
+        span,
+        message,
+        hint: Some(hint),
+    }
 }

@@ -7,7 +7,7 @@ mod line;
 mod prepare;
 
 use super::text;
-use super::warning::{LineError, Note, NoteKind};
+use super::warning::{LineError, LineNote, NoteKind};
 
 /// One variable that an env file sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct EnvFile {
     /// The variables, in the order of the file; of two with one key the later wins.
     pub assignments: Vec<Assignment>,
     /// The lines that were ignored, or that other tools read differently.
-    pub notes: Vec<Note>,
+    pub notes: Vec<LineNote>,
 }
 
 /// Reads an env file: lines of `KEY=VALUE`, or one JSON object.

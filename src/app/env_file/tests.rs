@@ -243,8 +243,8 @@ fn a_dropped_comment_says_what_was_dropped_and_where() {
 
 #[test]
 fn one_json_object_is_flattened() {
-    type Row<'a> = (&'a str, &'a [(&'a str, &'a str, usize)]);
-    let table: [Row<'_>; 8] = [
+    type JsonRow<'a> = (&'a str, &'a [(&'a str, &'a str, usize)]);
+    let table: [JsonRow<'_>; 8] = [
         (
             "{\"top\": {\"middle\": {\"bottom\": \"v\"}, \"other\": [\"zero\", \"one\"]}, \"last\": 42}",
             &[

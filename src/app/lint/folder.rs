@@ -9,7 +9,7 @@ use crate::app::shell::{Lexed, Token, Word};
 
 /// What there is under the path of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Folder {
+pub enum FolderState {
     /// A folder.
     Found,
     /// Something else.
@@ -25,7 +25,7 @@ pub(super) struct Ask<'a> {
     /// Where it starts.
     pub(super) folder: &'a Path,
     /// Says what there is under a path.
-    pub(super) what: &'a dyn Fn(&Path) -> Folder,
+    pub(super) what: &'a dyn Fn(&Path) -> FolderState,
 }
 
 /// Programs and builtins that make no folder and do not decide what runs.
@@ -71,7 +71,7 @@ fn after(
     say: &Speaker<'_>,
     words: &[&Word],
     folder: &Path,
-    what: &dyn Fn(&Path) -> Folder,
+    what: &dyn Fn(&Path) -> FolderState,
 ) -> ControlFlow<Option<Finding>, PathBuf> {
     let mut words = words.iter().skip_while(|word| word.is_assignment);
     let Some(first) = words.next() else { return ControlFlow::Continue(folder.to_owned()) };
@@ -87,9 +87,9 @@ fn after(
     let path = folder.join(&target.text);
     let name = &target.text;
     let message = match what(&path) {
-        Folder::Found => return ControlFlow::Continue(path),
-        Folder::NotAFolder => format!("`{name}` is not a folder"),
-        Folder::Missing => format!("folder not found: `{name}`"),
+        FolderState::Found => return ControlFlow::Continue(path),
+        FolderState::NotAFolder => format!("`{name}` is not a folder"),
+        FolderState::Missing => format!("folder not found: `{name}`"),
     };
     let hint = format!(
         "`cd` looks for it in `{}`: create it there, or correct the path",

@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 use super::loaded::{LoadedEnvFile, LoadedEnvironment, LoadedProcfile};
 use super::procfile::Entry;
 use super::shell::lex;
-use super::warning::{Note, NoteKind};
+use super::warning::{LineNote, NoteKind};
 use super::{App, InstanceId};
 pub use command::Lookup;
-pub use folder::Folder;
+pub use folder::FolderState;
 pub use ports::{Holder, PortState, taken_at_start};
 
 /// Something that the check has to say.
@@ -33,7 +33,7 @@ pub struct Finding {
     /// The file as it was named; empty where no file is at fault.
     pub path: PathBuf,
     /// Where in the file, where one place can be named.
-    pub place: Option<Place>,
+    pub place: Option<Excerpt>,
     /// What is wrong: a lowercase fragment.
     pub message: String,
     /// What to do about it.
@@ -64,7 +64,7 @@ impl Severity {
 
 /// A part of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Excerpt {
     /// The line, from 1.
     pub line: usize,
     /// The whole line.
@@ -73,7 +73,7 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
-impl Place {
+impl Excerpt {
     /// Returns the part of a line of `text`; without a span, all of the line.
     pub fn of(text: &str, line: usize, span: Option<Range<usize>>) -> Option<Self> {
         let content = text.split('\n').nth(line.checked_sub(1)?)?;
@@ -100,7 +100,7 @@ impl Place {
 
 /// What is checked.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct LintInput<'a> {
     /// The Procfile.
     pub procfile: &'a LoadedProcfile,
     /// The environment, with its files.
@@ -120,13 +120,13 @@ pub struct System<'a> {
     /// Says why the shell does not even read a command, if it does not.
     pub refusal: &'a dyn Fn(&str) -> Option<String>,
     /// Says what there is under the path of a folder.
-    pub folder: &'a dyn Fn(&Path) -> Folder,
+    pub folder: &'a dyn Fn(&Path) -> FolderState,
     /// Says whether a port can be had.
     pub port: &'a dyn Fn(u16) -> PortState,
 }
 
 /// Returns every finding: those of the Procfile by line, then those of the env files.
-pub fn check(subject: Subject<'_>, system: &System<'_>) -> Vec<Finding> {
+pub fn check(subject: LintInput<'_>, system: &System<'_>) -> Vec<Finding> {
     let mut all = of_notes(&subject.procfile.path, &subject.procfile.text, &subject.procfile.notes);
     let pasted = pasted_keys(&subject.environment.files);
     let app = subject.app;
@@ -199,7 +199,7 @@ impl Speaker<'_> {
             severity: Severity::Warning,
             code,
             path: self.procfile.path.clone(),
-            place: Place::of(&self.procfile.text, self.entry.line, Some(span)),
+            place: Excerpt::of(&self.procfile.text, self.entry.line, Some(span)),
             message,
             hint: Some(hint),
         }
@@ -207,7 +207,7 @@ impl Speaker<'_> {
 }
 
 /// Turns a parser's notes into findings. What a whole file tends to be written with is said once.
-fn of_notes(path: &Path, text: &str, notes: &[Note]) -> Vec<Finding> {
+fn of_notes(path: &Path, text: &str, notes: &[LineNote]) -> Vec<Finding> {
     let lines: Vec<&str> = text.split('\n').collect();
     let mut findings: Vec<Finding> = Vec::new();
     for (at, note) in notes.iter().enumerate() {
@@ -228,7 +228,7 @@ fn of_notes(path: &Path, text: &str, notes: &[Note]) -> Vec<Finding> {
             severity,
             code: note.code,
             path: path.to_owned(),
-            place: Some(Place::in_line(line, note.line, Some(note.span.clone()))),
+            place: Some(Excerpt::in_line(line, note.line, Some(note.span.clone()))),
             message,
             hint: note.hint.clone(),
         });

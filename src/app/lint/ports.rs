@@ -1,6 +1,6 @@
 //! Lints of PORT: instances that get the same one, and ports that are in use.
 
-use super::{Finding, Severity, Speaker, Subject};
+use super::{Finding, LintInput, Severity, Speaker};
 use crate::app::App;
 use crate::app::id::InstanceId;
 use crate::app::ports::{PORTS_PER_TYPE, port};
@@ -27,7 +27,7 @@ pub struct Holder {
 }
 
 /// Finds types with so many instances that they reach the ports of a later type, and ports over 65535.
-pub(super) fn collisions(subject: Subject<'_>) -> Vec<Finding> {
+pub(super) fn collisions(subject: LintInput<'_>) -> Vec<Finding> {
     let entries = &subject.procfile.entries;
     let mut found = Vec::new();
     for (at, (entry, &count)) in entries.iter().zip(subject.counts).enumerate() {
@@ -130,7 +130,7 @@ impl UnavailablePort {
 }
 
 /// Finds ports that cannot be had. One finding a type: the first such port, and how many more.
-pub(super) fn taken(subject: Subject<'_>, state: &dyn Fn(u16) -> PortState) -> Vec<Finding> {
+pub(super) fn taken(subject: LintInput<'_>, state: &dyn Fn(u16) -> PortState) -> Vec<Finding> {
     let mut found = Vec::new();
     for (at, (entry, &count)) in subject.procfile.entries.iter().zip(subject.counts).enumerate() {
         let ports =
@@ -157,6 +157,6 @@ pub(super) fn taken(subject: Subject<'_>, state: &dyn Fn(u16) -> PortState) -> V
     found
 }
 
-fn instance_port(subject: Subject<'_>, at: usize, number: u16) -> Option<u16> {
+fn instance_port(subject: LintInput<'_>, at: usize, number: u16) -> Option<u16> {
     port(subject.base_port, InstanceId { process_type: u16::try_from(at).ok()?, number })
 }

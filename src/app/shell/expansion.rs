@@ -3,15 +3,15 @@
 use std::ops::Range;
 
 use super::is_name;
-use super::lexer::{JOINT, Lexer, Quoted, Until};
-use super::token::{Expansion, Unread, Unset, Variable, Word};
+use super::lexer::{InQuotes, JOINT, Lexer, ListEnd};
+use super::token::{Expansion, ParameterExpansion, Unread, Unset, Word};
 
 impl<'a> Lexer<'a> {
     /// Reads `$NAME`, `${…}`, `$(…)` or `` `…` ``.
-    pub(super) fn expansion(&mut self, word: &mut Word, quoted: Quoted) {
+    pub(super) fn expansion(&mut self, word: &mut Word, quoted: InQuotes) {
         word.expand(match quoted {
-            Quoted::Yes => Expansion::OneWord,
-            Quoted::No => Expansion::AnyWords,
+            InQuotes::Yes => Expansion::OneWord,
+            InQuotes::No => Expansion::AnyWords,
         });
         let start = self.at;
         let rest = self.rest();
@@ -21,7 +21,7 @@ impl<'a> Lexer<'a> {
             Some('(') => {
                 self.at += 2;
                 if self.descend() {
-                    let (tokens, is_closed) = self.list(Until::Parenthesis);
+                    let (tokens, is_closed) = self.list(ListEnd::Parenthesis);
                     self.lexed.nested.push(tokens);
                     self.depth -= 1;
                     if !is_closed {
@@ -51,7 +51,7 @@ impl<'a> Lexer<'a> {
                 self.at += 1;
                 self.is_whole();
                 // bash knows `$'…'`, in which `\'` does not end it.
-                let inner = self.rest().strip_prefix('\'').filter(|_| quoted == Quoted::No);
+                let inner = self.rest().strip_prefix('\'').filter(|_| quoted == InQuotes::No);
                 if inner.is_some_and(|inner| inner.split('\'').next().unwrap_or("").contains('\\'))
                 {
                     self.give_up(Unread::Unclear);
@@ -63,11 +63,11 @@ impl<'a> Lexer<'a> {
 
     fn variable(&mut self, span: Range<usize>, name: &str, unset: Unset) {
         let unset = if self.guards > 0 { Unset::Otherwise } else { unset };
-        self.lexed.variables.push(Variable { span, name: name.to_owned(), unset });
+        self.lexed.variables.push(ParameterExpansion { span, name: name.to_owned(), unset });
     }
 
     /// Reads `${…}`; returns what is made of it in double quotes.
-    fn braces(&mut self, quoted: Quoted) -> Expansion {
+    fn braces(&mut self, quoted: InQuotes) -> Expansion {
         let start = self.at;
         self.at += 2;
         // `${#X}`, but `${#}` and `${#-x}` are about `$#`.
@@ -109,7 +109,7 @@ impl<'a> Lexer<'a> {
                     break;
                 }
                 // In double quotes, a single quote is itself, but in a pattern as in `${X#'a'}`.
-                Some('\'') if quoted == Quoted::No || !is_guarded => self.single(&mut inner),
+                Some('\'') if quoted == InQuotes::No || !is_guarded => self.single(&mut inner),
                 Some('"') => self.double(&mut inner),
                 Some('\\') => {
                     self.at += 1;
@@ -154,7 +154,7 @@ impl<'a> Lexer<'a> {
         let (end, close) = (self.end, start + 1 + length);
         if !inner[..length].contains('\\') && self.descend() {
             (self.at, self.end) = (start + 1, close);
-            let (tokens, _) = self.list(Until::End);
+            let (tokens, _) = self.list(ListEnd::End);
             self.lexed.nested.push(tokens);
             self.depth -= 1;
         }

@@ -18,7 +18,7 @@ const DEPTH_MAX: usize = 64;
 pub fn lex(command: &str) -> Lexed {
     let mut lexer =
         Lexer { command, at: 0, end: command.len(), depth: 0, guards: 0, lexed: Lexed::default() };
-    let (tokens, _) = lexer.list(Until::End);
+    let (tokens, _) = lexer.list(ListEnd::End);
     Lexed { tokens, ..lexer.lexed }
 }
 
@@ -29,7 +29,7 @@ fn ends_word(c: char) -> bool {
 
 /// Where a list of commands ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Until {
+pub(super) enum ListEnd {
     End,
     /// The parenthesis that closes one before the list.
     Parenthesis,
@@ -37,7 +37,7 @@ pub(super) enum Until {
 
 /// Whether something stands in double quotes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Quoted {
+pub(super) enum InQuotes {
     Yes,
     No,
 }
@@ -110,7 +110,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Reads a list of commands; returns it, and whether its end was met.
-    pub(super) fn list(&mut self, until: Until) -> (Vec<Token>, bool) {
+    pub(super) fn list(&mut self, until: ListEnd) -> (Vec<Token>, bool) {
         let mut tokens = Vec::new();
         let mut open = 0_usize;
         loop {
@@ -119,7 +119,7 @@ impl<'a> Lexer<'a> {
             match c {
                 '#' => drop(self.skip(|c| c != '\n')),
                 '<' | '>' => self.redirection(&mut tokens),
-                ')' if open == 0 && until == Until::Parenthesis => {
+                ')' if open == 0 && until == ListEnd::Parenthesis => {
                     self.at += 1;
                     return (tokens, true);
                 }
@@ -131,14 +131,14 @@ impl<'a> Lexer<'a> {
                 _ => {
                     let word = self.word();
                     // The `)` of its patterns would end the list too early.
-                    if until == Until::Parenthesis && word.text == "case" {
+                    if until == ListEnd::Parenthesis && word.text == "case" {
                         self.give_up(Unread::Unclear);
                     }
                     tokens.push(Token::Word(word));
                 }
             }
         }
-        (tokens, until == Until::End)
+        (tokens, until == ListEnd::End)
     }
 
     fn operator(&mut self, first: char) -> Token {
@@ -189,7 +189,7 @@ impl<'a> Lexer<'a> {
                 '\'' => self.single(&mut word),
                 '"' => self.double(&mut word),
                 '\\' => self.backslash(&mut word),
-                '$' | '`' => self.expansion(&mut word, Quoted::No),
+                '$' | '`' => self.expansion(&mut word, InQuotes::No),
                 _ => {
                     match c {
                         '*' | '?' | '[' => word.expand(Expansion::AnyWords),
@@ -241,7 +241,7 @@ impl<'a> Lexer<'a> {
                         self.at += 1;
                     }
                 },
-                '$' | '`' => self.expansion(word, Quoted::Yes),
+                '$' | '`' => self.expansion(word, InQuotes::Yes),
                 _ => {
                     word.is_path |= c == '/';
                     word.text.push(c);
@@ -281,7 +281,7 @@ impl<'a> Lexer<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::token::{Unset, Variable};
+    use super::super::token::{ParameterExpansion, Unset};
     use super::*;
 
     fn shown(command: &str, tokens: &[Token]) -> String {
@@ -389,7 +389,7 @@ mod tests {
     fn every_variable_is_listed_with_what_happens_where_it_is_not_set() {
         let command = "a $B \"$C-${D}x\" '$E' \\$F ${G:-$H} ${I=j} ${K:+l} ${#M} ${N#$O} $(p $Q) `r $S` >$T $1 $$ $? ${!} ${10} é$U";
         let lexed = lex(command);
-        let show = |variable: &Variable| {
+        let show = |variable: &ParameterExpansion| {
             let sign = match variable.unset {
                 Unset::Nothing => "",
                 Unset::Otherwise => "-",

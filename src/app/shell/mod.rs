@@ -10,7 +10,9 @@ pub use lexer::lex;
 pub use simple::script;
 pub(crate) use simple::{ShellCommand, is_shell_word, shell_command, short_name};
 pub(crate) use token::simple_commands;
-pub use token::{Expansion, Frozen, FrozenBy, Lexed, Token, Unread, Unset, Variable, Word};
+pub use token::{
+    Expansion, Frozen, FrozenBy, Lexed, ParameterExpansion, Token, Unread, Unset, Word,
+};
 
 /// Returns whether `name` is a name as POSIX defines it: letters, digits and `_`, no digit first.
 pub(crate) fn is_name(name: &str) -> bool {

@@ -10,7 +10,7 @@ pub struct Lexed {
     /// What each `$(…)` and pair of backquotes in it is made of.
     pub nested: Vec<Vec<Token>>,
     /// Every variable that the shell would replace by its value.
-    pub variables: Vec<Variable>,
+    pub variables: Vec<ParameterExpansion>,
     /// The first thing that the lexer cannot read: what stands behind it may be read wrong.
     pub unread: Option<Unread>,
 }
@@ -151,7 +151,7 @@ pub enum FrozenBy {
 
 /// `$NAME` or `${NAME…}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
+pub struct ParameterExpansion {
     /// Where it stands, in bytes of the command.
     pub span: Range<usize>,
     /// `NAME`

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 
 use crate::app::App;
-use crate::app::lint::{self, Finding, Place, Severity, Subject, System};
+use crate::app::lint::{self, Excerpt, Finding, LintInput, Severity, System};
 use crate::app::loaded::{LoadedEnvironment, LoadedProcfile};
 use crate::cli::args::CheckArgs;
 use crate::cli::layers::CliLayers;
@@ -113,7 +113,7 @@ fn check(
     let port = |port| holders.state(port);
     let system =
         System { program: &program, refusal: &probe::refusal, folder: &probe::folder, port: &port };
-    let subject = Subject {
+    let subject = LintInput {
         procfile: &procfile,
         environment: &environment,
         counts: &counts,
@@ -204,11 +204,11 @@ fn as_finding(error: &Error, cwd: &Path) -> Finding {
 
 /// Reads the line again that stopped a parser; it may not be UTF-8. The part is what follows the column,
 /// else all of it.
-fn place(cwd: &Path, path: &Path, line: usize, column: Option<usize>) -> Option<Place> {
+fn place(cwd: &Path, path: &Path, line: usize, column: Option<usize>) -> Option<Excerpt> {
     let bytes = fs::read(cwd.join(path)).ok()?;
-    let place = Place::of(&String::from_utf8_lossy(&bytes), line, None)?;
+    let place = Excerpt::of(&String::from_utf8_lossy(&bytes), line, None)?;
     let Some(column) = column else { return Some(place) };
     let start = place.text.char_indices().nth(column - 1).map_or(place.text.len(), |(at, _)| at);
     let span = start..place.text.len();
-    Some(Place { span, ..place })
+    Some(Excerpt { span, ..place })
 }

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::app::lint::{Folder, Holder, Lookup, PortState};
+use crate::app::lint::{FolderState, Holder, Lookup, PortState};
 use crate::os::listeners::Listeners;
 use crate::os::processes;
 
@@ -61,13 +61,13 @@ pub(super) fn refusal(command: &str) -> Option<String> {
 }
 
 /// Says what there is under the path of a folder. What cannot be looked at counts as found.
-pub(super) fn folder(path: &Path) -> Folder {
+pub(super) fn folder(path: &Path) -> FolderState {
     match path.metadata() {
-        Ok(meta) if meta.is_dir() => Folder::Found,
-        Ok(_) => Folder::NotAFolder,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Folder::Missing,
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Folder::Missing,
-        Err(_) => Folder::Found,
+        Ok(meta) if meta.is_dir() => FolderState::Found,
+        Ok(_) => FolderState::NotAFolder,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => FolderState::Missing,
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => FolderState::Missing,
+        Err(_) => FolderState::Found,
     }
 }
 

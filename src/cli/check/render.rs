@@ -70,7 +70,7 @@ pub(super) fn json(findings: &[Finding], names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::app::lint::Place;
+    use crate::app::lint::Excerpt;
 
     use super::*;
 
@@ -79,7 +79,7 @@ mod tests {
             severity: Severity::Warning,
             code: "skipped-line",
             path: "sub/Procfile".into(),
-            place: Place::of("web: a\nwéb: b\n", 2, Some(1..3)),
+            place: Excerpt::of("web: a\nwéb: b\n", 2, Some(1..3)),
             message: "skipped: `é` cannot be in a name".into(),
             hint: Some("write `web`".into()),
         }
@@ -111,7 +111,7 @@ warning[skipped-line]: skipped: `é` cannot be in a name
 
     #[test]
     fn control_characters_of_a_file_do_not_reach_the_terminal() {
-        let place = Place::of("a\x1b[31mb", 1, None);
+        let place = Excerpt::of("a\x1b[31mb", 1, None);
         let message = "\x1b[2J".to_owned();
         assert!(!text(&[Finding { place, message, ..finding() }], false).contains('\x1b'));
     }

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What came of a wait.
 #[derive(Debug)]
-pub(in crate::cli) enum Outcome {
+pub(in crate::cli) enum WaitOutcome {
     /// All is so.
     Reached,
     /// It never will be: why, and the exit code of the first that failed.
@@ -38,7 +38,7 @@ pub(in crate::cli) enum Outcome {
     TimedOut(String),
 }
 
-impl Outcome {
+impl WaitOutcome {
     fn code(self) -> Result<i32, Error> {
         match self {
             Self::Reached => Ok(0),
@@ -119,7 +119,7 @@ pub(in crate::cli) fn until(
     names: &[WaitName],
     deadline: Option<Instant>,
     sources: &Sources,
-) -> Result<Outcome, Error> {
+) -> Result<WaitOutcome, Error> {
     let fail = |source| Error::Session { session: session.endpoint.pid, source };
     let target =
         |WaitName { name, goal }: &WaitName| WaitTarget { name: name.clone(), goal: *goal };
@@ -129,14 +129,14 @@ pub(in crate::cli) fn until(
     loop {
         let left = deadline.map(|at| at.saturating_duration_since(clock::instant()));
         match connection.receive(Some(left.unwrap_or(PATIENCE).min(PATIENCE))).map_err(fail)? {
-            Received::Response(Response::Done) => return Ok(Outcome::Reached),
+            Received::Response(Response::Done) => return Ok(WaitOutcome::Reached),
             Received::Response(Response::Failed { failures }) => {
                 drop(line);
                 show_last_lines(connection, session.report.clone(), sources);
                 let code = failures.first().and_then(|failure| failure.code).unwrap_or(1);
                 let one =
                     |InstanceFailure { name, why, .. }: InstanceFailure| format!("{name} {why}");
-                return Ok(Outcome::Never(failures.into_iter().map(one).collect(), code));
+                return Ok(WaitOutcome::Never(failures.into_iter().map(one).collect(), code));
             }
             Received::Response(Response::Refused { reason, .. })
                 if reason.contains("unknown variant `wait`") =>
@@ -167,7 +167,7 @@ pub(in crate::cli) fn until(
         let report = find::report(&session.endpoint).unwrap_or_else(|_| session.report.clone());
         if is_over(deadline) {
             drop(line);
-            return Ok(Outcome::TimedOut(late(&report, names)));
+            return Ok(WaitOutcome::TimedOut(late(&report, names)));
         }
         line.show(&format!("waiting: {}", late(&report, names)));
     }

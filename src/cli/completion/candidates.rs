@@ -14,9 +14,9 @@ use crate::control::proto::{InstanceState, Report, WaitGoal};
 use crate::export::FORMATS;
 
 /// One thing that an argument can be, and what is said about it.
-type Word = (String, Option<String>);
+type Candidate = (String, Option<String>);
 /// Lists what an argument can be, from the line and from what is typed of the argument.
-type Offer = fn(&CommandLine, &str) -> Vec<Word>;
+type Offer = fn(&CommandLine, &str) -> Vec<Candidate>;
 
 /// The arguments, by subcommand and by their id in clap.
 const ARGUMENTS: &[(&[&str], &[&str], Offer)] = &[
@@ -86,7 +86,7 @@ fn completer(typed: &CommandLine, offer: Offer) -> ArgValueCompleter {
         let (before, current) = current.split_at(before);
         let words =
             offer(&typed, current).into_iter().filter(|(word, _)| word.starts_with(current));
-        let candidate = |(word, help): Word| {
+        let candidate = |(word, help): Candidate| {
             CompletionCandidate::new(format!("{before}{word}")).help(help.map(StyledStr::from))
         };
         words.map(candidate).collect()
@@ -94,7 +94,7 @@ fn completer(typed: &CommandLine, offer: Offer) -> ArgValueCompleter {
 }
 
 /// Process types, and counts of them; and what a running session has stopped.
-fn what_to_start(typed: &CommandLine, current: &str) -> Vec<Word> {
+fn what_to_start(typed: &CommandLine, current: &str) -> Vec<Candidate> {
     let mut words = types(typed, current);
     words.extend(counts(typed, current));
     let reports = typed.reports();
@@ -113,7 +113,7 @@ fn what_to_start(typed: &CommandLine, current: &str) -> Vec<Word> {
 }
 
 /// A process type alone; behind a program, its arguments, which are files as likely as anything.
-fn what_to_run(typed: &CommandLine, current: &str) -> Vec<Word> {
+fn what_to_run(typed: &CommandLine, current: &str) -> Vec<Candidate> {
     if typed.count_of("command") <= 1 {
         return types(typed, current);
     }
@@ -121,31 +121,31 @@ fn what_to_run(typed: &CommandLine, current: &str) -> Vec<Word> {
     files.iter().map(|file| (file.get_value().to_string_lossy().into_owned(), None)).collect()
 }
 
-fn types(typed: &CommandLine, _current: &str) -> Vec<Word> {
+fn types(typed: &CommandLine, _current: &str) -> Vec<Candidate> {
     typed.entries().into_iter().map(|entry| (entry.name, Some(entry.command))).collect()
 }
 
-fn counts(typed: &CommandLine, _current: &str) -> Vec<Word> {
+fn counts(typed: &CommandLine, _current: &str) -> Vec<Candidate> {
     let entries = typed.entries().into_iter();
     entries.map(|entry| (format!("{}=", entry.name), Some(entry.command))).collect()
 }
 
-fn counts_and_all(typed: &CommandLine, current: &str) -> Vec<Word> {
+fn counts_and_all(typed: &CommandLine, current: &str) -> Vec<Candidate> {
     let mut words = counts(typed, current);
     words.push(("all=".to_owned(), None));
     words
 }
 
-fn collectors(typed: &CommandLine, current: &str) -> Vec<Word> {
+fn collectors(typed: &CommandLine, current: &str) -> Vec<Candidate> {
     values(typed, current, &["size", "speed"])
 }
 
-fn memory_actions(typed: &CommandLine, current: &str) -> Vec<Word> {
+fn memory_actions(typed: &CommandLine, current: &str) -> Vec<Candidate> {
     values(typed, current, &["restart", "warn", "kill"])
 }
 
 /// A value for all process types or, behind `web=`, for one.
-fn values(typed: &CommandLine, current: &str, values: &[&str]) -> Vec<Word> {
+fn values(typed: &CommandLine, current: &str, values: &[&str]) -> Vec<Candidate> {
     let of = current.find('=').map_or("", |sign| &current[..=sign]);
     let mut words: Vec<_> = values.iter().map(|value| (format!("{of}{value}"), None)).collect();
     if of.is_empty() {
@@ -154,22 +154,22 @@ fn values(typed: &CommandLine, current: &str, values: &[&str]) -> Vec<Word> {
     words
 }
 
-fn formats(_typed: &CommandLine, _current: &str) -> Vec<Word> {
+fn formats(_typed: &CommandLine, _current: &str) -> Vec<Candidate> {
     FORMATS.iter().map(|format| (format.name.to_owned(), Some(format.when.to_owned()))).collect()
 }
 
-fn signals(_typed: &CommandLine, _current: &str) -> Vec<Word> {
+fn signals(_typed: &CommandLine, _current: &str) -> Vec<Candidate> {
     let short = |signal: Signal| signal.as_str().trim_start_matches("SIG").to_owned();
     Signal::iterator().map(|signal| (short(signal), None)).collect()
 }
 
 /// Instances that run and their types; where no session runs, the types of the Procfile.
-fn names(typed: &CommandLine, current: &str) -> Vec<Word> {
+fn names(typed: &CommandLine, current: &str) -> Vec<Candidate> {
     let reports = typed.reports();
     if reports.is_empty() {
         return types(typed, current);
     }
-    let mut words: Vec<Word> = Vec::new();
+    let mut words: Vec<Candidate> = Vec::new();
     for (name, _) in instances_of(&reports) {
         let process_type = name.rsplit_once('.').map_or(name, |(process_type, _)| process_type);
         if !words.iter().any(|(word, _)| word == process_type) {
@@ -181,17 +181,17 @@ fn names(typed: &CommandLine, current: &str) -> Vec<Word> {
 }
 
 /// The same; behind a colon, what can be waited for.
-fn goals(typed: &CommandLine, current: &str) -> Vec<Word> {
+fn goals(typed: &CommandLine, current: &str) -> Vec<Candidate> {
     let Some((name, _)) = current.split_once(':') else { return names(typed, current) };
     let goals = [WaitGoal::Ready, WaitGoal::Done, WaitGoal::Started, WaitGoal::Stopped];
     goals.into_iter().map(|goal| (format!("{name}:{}", goal.word()), None)).collect()
 }
 
-fn instances(typed: &CommandLine, _current: &str) -> Vec<Word> {
+fn instances(typed: &CommandLine, _current: &str) -> Vec<Candidate> {
     instances_of(&typed.reports()).map(described).collect()
 }
 
-fn sessions(typed: &CommandLine, _current: &str) -> Vec<Word> {
+fn sessions(typed: &CommandLine, _current: &str) -> Vec<Candidate> {
     let describe = |report: &Report| {
         let names: Vec<_> =
             report.instances.iter().map(|instance| instance.name.as_str()).collect();
@@ -205,7 +205,7 @@ fn instances_of(reports: &[Report]) -> impl Iterator<Item = (&str, InstanceState
     instances.map(|instance| (instance.name.as_str(), instance.state))
 }
 
-fn described((name, state): (&str, InstanceState)) -> Word {
+fn described((name, state): (&str, InstanceState)) -> Candidate {
     (name.to_owned(), Some(state.word().to_owned()))
 }
 

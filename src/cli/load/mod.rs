@@ -27,12 +27,12 @@ pub(crate) struct Files {
     /// folder, if it is there.
     pub(crate) env: Option<Vec<PathBuf>>,
     /// Variables over the env files, the later over the earlier.
-    pub(crate) set: Vec<Set>,
+    pub(crate) set: Vec<SetVariable>,
 }
 
 /// A variable that is set over the env files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Set {
+pub(crate) struct SetVariable {
     /// Its name.
     pub(crate) key: String,
     /// Its value.
@@ -168,7 +168,7 @@ pub(crate) fn environment(
             all.environment.set(&assignment.key, &assignment.value, source);
         }
     }
-    for Set { key, value, source } in &files.set {
+    for SetVariable { key, value, source } in &files.set {
         all.environment.set(key, value, source.clone());
     }
     Ok(all)
@@ -346,7 +346,7 @@ mod tests {
         }
         let load = |env: Option<&[&str]>, set: &[(&str, &str)]| {
             let env = env.map(|env| env.iter().map(PathBuf::from).collect());
-            let set = set.iter().map(|&(key, value)| Set {
+            let set = set.iter().map(|&(key, value)| SetVariable {
                 key: key.to_owned(),
                 value: value.to_owned(),
                 source: Source::Set,

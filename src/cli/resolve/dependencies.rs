@@ -2,17 +2,17 @@
 
 use super::process::readiness;
 use super::role;
-use crate::app::dependencies::{self, Dependency, Known, Milestone};
+use crate::app::dependencies::{self, Dependency, Milestone, TypeFacts};
 use crate::app::readiness::Probe;
 use crate::app::{App, Role};
 use crate::cli::settings::{Place, Settings};
 use crate::error::Error;
 
 /// What each process type depends on, in the order of the Procfile.
-pub(super) type Graph = Vec<Vec<Dependency>>;
+pub(super) type DependenciesByType = Vec<Vec<Dependency>>;
 
 /// An entry of `depends-on`.
-struct Entry {
+struct DependencyEntry {
     /// Position of the type that has it.
     of: usize,
     place: Place,
@@ -23,9 +23,9 @@ struct Entry {
 ///
 /// # Errors
 /// Each entry that cannot be, or else one cycle; there is at least one.
-pub(super) fn graph(settings: &Settings, names: &[&str]) -> Result<Graph, Vec<Error>> {
+pub(super) fn graph(settings: &Settings, names: &[&str]) -> Result<DependenciesByType, Vec<Error>> {
     let own: Vec<_> = names.iter().map(|name| settings.layers.of_type(name)).collect();
-    let known = names.iter().zip(&own).map(|(name, own)| Known {
+    let known = names.iter().zip(&own).map(|(name, own)| TypeFacts {
         name,
         has_ready: readiness(own).is_some(),
         is_once: role(settings, name, own) != Role::Service,
@@ -38,7 +38,7 @@ pub(super) fn graph(settings: &Settings, names: &[&str]) -> Result<Graph, Vec<Er
         for (at, text) in said.value.0.iter().enumerate() {
             let place = settings.place_of_dependency(name, said.origin, at);
             match dependencies::resolve(text, &known) {
-                Ok(need) => entries.push(Entry { of, place, need }),
+                Ok(need) => entries.push(DependencyEntry { of, place, need }),
                 Err(error) => {
                     let reason = format!("`{name}` cannot depend on `{text}`: {error}");
                     let known = || format!("the Procfile has: {}", names.join(", "));
@@ -50,7 +50,7 @@ pub(super) fn graph(settings: &Settings, names: &[&str]) -> Result<Graph, Vec<Er
     if !errors.is_empty() {
         return Err(errors);
     }
-    let mut graph: Graph = vec![Vec::new(); names.len()];
+    let mut graph: DependenciesByType = vec![Vec::new(); names.len()];
     for entry in &entries {
         graph[entry.of].push(entry.need);
     }
@@ -62,7 +62,7 @@ pub(super) fn graph(settings: &Settings, names: &[&str]) -> Result<Graph, Vec<Er
 
 /// Lets every type wait for the release, but what that depends on. A release that depends on nothing runs before the
 /// others as it is.
-pub(super) fn put_before_others(release: usize, graph: &mut Graph) {
+pub(super) fn put_before_others(release: usize, graph: &mut DependenciesByType) {
     let Ok(process_type) = u16::try_from(release) else { return };
     if graph[release].is_empty() {
         return;
@@ -76,12 +76,13 @@ pub(super) fn put_before_others(release: usize, graph: &mut Graph) {
 }
 
 /// Says which types form a cycle, and where each is said to depend on the next.
-fn refused_cycle(path: &[u16], names: &[&str], entries: &[Entry]) -> Error {
+fn refused_cycle(path: &[u16], names: &[&str], entries: &[DependencyEntry]) -> Error {
     let name = |at: u16| names[usize::from(at)];
     let shown: Vec<_> = path.iter().map(|at| name(*at)).collect();
     let place = |edge: &[u16]| {
-        let is_edge =
-            |entry: &&Entry| entry.of == usize::from(edge[0]) && entry.need.process_type == edge[1];
+        let is_edge = |entry: &&DependencyEntry| {
+            entry.of == usize::from(edge[0]) && entry.need.process_type == edge[1]
+        };
         entries.iter().find(is_edge).map(|entry| entry.place.clone())
     };
     let mut places = path.windows(2).map(|edge| (place(edge), edge));

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::script::{Account, Script};
+use super::script::{Script, UserVariables};
 use super::{Format, upstart};
 use crate::export::ExportError;
 use crate::export::context::{Export, Instance};
@@ -17,7 +17,7 @@ pub(crate) const FORMAT: Format = Format {
         ("type.conf.j2", include_str!("../templates/daemon/type.conf.j2")),
         ("instance.conf.j2", include_str!("../templates/daemon/instance.conf.j2")),
     ],
-    render: |export| upstart::render(export, Account::Known, own),
+    render: |export| upstart::render(export, UserVariables::Set, own),
     // The same files in the same place, which upstart reads.
     ..upstart::FORMAT
 };

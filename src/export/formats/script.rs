@@ -19,9 +19,9 @@ pub(super) enum Lines {
 
 /// Whether the consumer has set HOME, USER and LOGNAME of the service's user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Account {
+pub(super) enum UserVariables {
     /// It has.
-    Known,
+    Set,
     /// It keeps its own.
     Unset,
 }
@@ -40,7 +40,7 @@ pub(super) fn environment(
     export: &Export<'_>,
     instance: &Instance<'_>,
     lines: Lines,
-    account: Account,
+    account: UserVariables,
 ) -> Result<Script, ExportError> {
     let line = |name: &str, value: &str| match lines {
         Lines::Free => format!("export {name}={}", sh::word(value)),
@@ -49,7 +49,7 @@ pub(super) fn environment(
     let mut exports = Vec::new();
     let user = &export.options.user;
     // A number is no name for `~`, and tells nothing about a home.
-    if account == Account::Unset && !user.starts_with(|c: char| c.is_ascii_digit()) {
+    if account == UserVariables::Unset && !user.starts_with(|c: char| c.is_ascii_digit()) {
         exports
             .push(format!("HOME=~{user} USER='{user}' LOGNAME='{user}'; export HOME USER LOGNAME"));
     }
@@ -115,7 +115,7 @@ pub(super) fn context(
     instance: &Instance<'_>,
     command: &str,
 ) -> Result<Value, ExportError> {
-    let script = environment(export, instance, Lines::Free, Account::Unset)?;
+    let script = environment(export, instance, Lines::Free, UserVariables::Unset)?;
     Ok(instance.context(json!({
         "exports": script.exports,
         "waits": export.waits_of(instance.service),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::script::{self, Account, Lines, Script};
+use super::script::{self, Lines, Script, UserVariables};
 use super::{Can, Feature, Format, Logs, Runs};
 use crate::app::Restart;
 use crate::export::context::{Export, Instance};
@@ -34,7 +34,7 @@ pub(crate) const FORMAT: Format = Format {
     leaves_out: &[Feature::Memory, Feature::Release],
     asks: Can::SCRIPT,
     checkers: &[CHECKER],
-    render: |export| render(export, Account::Unset, own),
+    render: |export| render(export, UserVariables::Unset, own),
 };
 
 /// Upstart's own checker takes one job at a time.
@@ -50,7 +50,7 @@ const CHECKER: Checker = Checker {
 /// environment, and its command as one word.
 pub(super) fn render(
     export: &Export<'_>,
-    account: Account,
+    account: UserVariables,
     own: fn(&Export<'_>, &Instance<'_>, &Script, &str) -> Result<Value, ExportError>,
 ) -> Result<Vec<File>, ExportError> {
     let app = &export.options.app;

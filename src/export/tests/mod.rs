@@ -146,8 +146,8 @@ fn stack() -> (App, Options) {
 }
 
 /// A folder name, and what makes the application.
-type Case = (&'static str, fn() -> (App, Options));
-const APPS: [Case; 4] =
+type ExampleApp = (&'static str, fn() -> (App, Options));
+const APPS: [ExampleApp; 4] =
     [("cluster", cluster), ("quoting", quoting), ("compound", compound), ("stack", stack)];
 
 /// Returns one text for all files of an export.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{APPS, cluster};
-use crate::export::write::{Changes, Chown, Folder, paths};
+use crate::export::write::{Changes, Chown, Destination, paths};
 use crate::export::{FORMATS, Options, Values, render};
 
 #[test]
@@ -36,7 +36,7 @@ fn every_format_removes_its_own_stale_files_and_no_copy_of_them() {
             app.types[0].count = web;
             app.types.truncate(usize::from(web));
             let files = render(format, &app, &Options { values, ..with }).unwrap();
-            let folder = Folder::hold(here, || panic!("nobody else exports")).unwrap();
+            let folder = Destination::hold(here, || panic!("nobody else exports")).unwrap();
             let changes = Changes::plan(&folder, "cluster", format, &files).unwrap();
             changes.apply(Chown::Keep).unwrap();
             let written: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();

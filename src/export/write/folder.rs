@@ -10,7 +10,7 @@ use crate::export::error::ExportError;
 
 /// Where an export goes.
 #[derive(Debug)]
-pub struct Folder {
+pub struct Destination {
     path: PathBuf,
     /// The open folder, while nobody else exports to it.
     lock: Option<File>,
@@ -18,7 +18,7 @@ pub struct Folder {
     made: Vec<PathBuf>,
 }
 
-impl Folder {
+impl Destination {
     /// Only looks at it: nothing is written.
     pub fn look(path: &Path) -> Self {
         Self { path: path.to_owned(), lock: None, made: Vec::new() }
@@ -66,7 +66,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for Destination {
     fn drop(&mut self) {
         remove_empty(&self.made);
     }
@@ -107,12 +107,12 @@ mod tests {
     fn a_second_export_waits_until_the_first_is_done() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/out");
-        let first = Folder::hold(&path, || panic!("nobody is there")).unwrap();
+        let first = Destination::hold(&path, || panic!("nobody is there")).unwrap();
         fs::write(path.join("file"), "").unwrap();
         let (tell, told) = channel();
         std::thread::scope(|scope| {
             let second = scope.spawn(|| {
-                let folder = Folder::hold(&path, || tell.send(()).unwrap()).unwrap();
+                let folder = Destination::hold(&path, || tell.send(()).unwrap()).unwrap();
                 (folder.is_held(), path.join("file").exists())
             });
             told.recv().unwrap();
@@ -126,11 +126,11 @@ mod tests {
     fn a_folder_that_its_holder_takes_away_again_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
-        let first = Folder::hold(&path, || panic!("nobody is there")).unwrap();
+        let first = Destination::hold(&path, || panic!("nobody is there")).unwrap();
         let (tell, told) = channel();
         std::thread::scope(|scope| {
             let second = scope.spawn(|| {
-                let folder = Folder::hold(&path, || tell.send(()).unwrap()).unwrap();
+                let folder = Destination::hold(&path, || tell.send(()).unwrap()).unwrap();
                 (folder.is_held(), path.is_dir())
             });
             told.recv().unwrap();
@@ -144,7 +144,7 @@ mod tests {
     fn a_look_makes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
-        assert!(!Folder::look(&path).is_held());
+        assert!(!Destination::look(&path).is_held());
         assert!(!path.exists());
     }
 }

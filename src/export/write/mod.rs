@@ -23,7 +23,7 @@ use existing::{is_abandoned, is_own, marker_of, read_own, visit};
 use folder::is_same;
 use temporary::Temporary;
 
-pub use folder::Folder;
+pub use folder::Destination;
 
 /// Who gets the files of [`Owner::User`](super::Owner::User).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Chown {
 /// What an export changes in its folder.
 #[derive(Debug)]
 pub struct Changes<'a> {
-    folder: &'a Folder,
+    folder: &'a Destination,
     files: &'a [File],
     /// What each file holds so far; `None` where there is none.
     before: Vec<Option<String>>,
@@ -53,7 +53,7 @@ impl<'a> Changes<'a> {
     /// # Errors
     /// A file in the way is not pm's or belongs to another application, or cannot be read.
     pub fn plan(
-        folder: &'a Folder,
+        folder: &'a Destination,
         app: &str,
         format: &Format,
         files: &'a [File],

@@ -25,7 +25,7 @@ fn export_to(
     files: &[File],
 ) -> Result<(Vec<PathBuf>, Vec<PathBuf>), String> {
     let waiting = || panic!("nobody else exports");
-    let folder = Folder::hold(location, waiting).map_err(|error| error.to_string())?;
+    let folder = Destination::hold(location, waiting).map_err(|error| error.to_string())?;
     let changes =
         Changes::plan(&folder, "shop", format, files).map_err(|error| error.to_string())?;
     changes.apply(Chown::Keep).map_err(|error| error.to_string())?;
@@ -223,7 +223,7 @@ fn a_type_that_changes_its_case_keeps_its_file_where_the_file_system_does_not_te
     export(here, std::slice::from_ref(&old)).unwrap();
     // A second name of the one file, as such a file system has it.
     fs::hard_link(here.join("shop-Web-1.service"), here.join("shop-web-1.service")).unwrap();
-    let folder = Folder::hold(here, || panic!("nobody else exports")).unwrap();
+    let folder = Destination::hold(here, || panic!("nobody else exports")).unwrap();
     let new = [ours("shop-web-1.service")];
     let changes = Changes::plan(&folder, "shop", &systemd::FORMAT, &new).unwrap();
     assert_eq!(changes.removed(), [""; 0].map(PathBuf::from));
@@ -241,7 +241,7 @@ fn what_a_killed_export_left_goes_once_nobody_else_is_at_work() {
     put(here, ".other-web-2.service.0123456789abcdef.tmp", "");
     put(here, ".shop-web-2.service.swp", &unit);
     let left = [".other-web-2.service.0123456789abcdef.tmp", ".shop-web-2.service.swp"];
-    let looked = Folder::look(here);
+    let looked = Destination::look(here);
     let changes = Changes::plan(&looked, "shop", &systemd::FORMAT, &[]).unwrap();
     assert_eq!(changes.removed(), [""; 0].map(PathBuf::from), "another export may be writing them");
     let removed = export(here, &[]).unwrap();
@@ -270,7 +270,7 @@ fn exports_at_the_same_time_all_succeed() {
             let (here, files) = (&here, &files);
             scope.spawn(move || {
                 for _ in 0..5 {
-                    let folder = Folder::hold(here, || {}).unwrap();
+                    let folder = Destination::hold(here, || {}).unwrap();
                     let plan =
                         Changes::plan(&folder, "shop", &systemd::FORMAT, &files[..upto]).unwrap();
                     plan.apply(Chown::Keep).unwrap();
@@ -288,7 +288,7 @@ fn a_failed_write_leaves_the_folder_as_it_was() {
     put(folder.path(), "b", "a file where a folder is needed");
     put(folder.path(), "a.service", "before");
     let files = [ours("a.service"), ours("new/log/run"), ours("b/run")];
-    let looked = Folder::look(folder.path());
+    let looked = Destination::look(folder.path());
     let changes = Changes {
         folder: &looked,
         files: &files,
@@ -310,7 +310,7 @@ fn modes_are_as_asked_and_an_unchanged_file_is_not_in_the_diff() {
     export(folder.path(), &files).unwrap();
     let mode = fs::metadata(folder.path().join("a.env")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let looked = Folder::look(folder.path());
+    let looked = Destination::look(folder.path());
     let changes = Changes::plan(&looked, "shop", &systemd::FORMAT, &files).unwrap();
     assert_eq!((changes.written().count(), changes.diff().unwrap().as_str()), (0, ""));
     files[0].contents.push_str("A=1\n");

@@ -65,8 +65,8 @@ mod tests {
     #[test]
     fn the_smallest_limit_on_the_way_up_counts() {
         let v1 = "5:cpu:/\n4:pids,memory:/a/b\n0::/\n";
-        type Row = (&'static str, &'static [(&'static str, &'static str)], u64);
-        let table: [Row; 7] = [
+        type CgroupRow = (&'static str, &'static [(&'static str, &'static str)], u64);
+        let table: [CgroupRow; 7] = [
             ("", &[], 1000),
             ("0::/a/b\n", &[("a/b/memory.max", "max\n"), ("a/memory.max", "max\n")], 1000),
             ("0::/a/b\n", &[("a/b/memory.max", "max\n"), ("a/memory.max", "524288000\n")], 500),

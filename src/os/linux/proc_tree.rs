@@ -14,7 +14,7 @@ use super::processes::{self, Stat};
 
 /// A reader of /proc that uses one buffer for everything.
 #[derive(Debug)]
-pub(crate) struct Proc {
+pub(crate) struct ProcReader {
     folder: PathBuf,
     /// pm itself: the root of the walk.
     own_pid: i32,
@@ -22,7 +22,7 @@ pub(crate) struct Proc {
     buffer: Vec<u8>,
 }
 
-impl Proc {
+impl ProcReader {
     /// Takes the folder of proc(5), and the pid whose descendants are walked.
     pub(crate) fn new(folder: PathBuf, own_pid: i32) -> Self {
         let children = folder.join(format!("{own_pid}/task/{own_pid}/children"));
@@ -185,12 +185,12 @@ pub(super) mod tests {
             process(folder.path(), kernel, 50, 10, 10, "");
             process(folder.path(), kernel, 70, 10, 70, "71 ");
             process(folder.path(), kernel, 71, 70, 70, "");
-            let mut proc = Proc::new(folder.path().to_owned(), 10);
+            let mut proc = ProcReader::new(folder.path().to_owned(), 10);
             let trees = proc.trees(&[20, 30, 60], &HashMap::from([(70, 30)]));
             assert_eq!(trees[&20], [20, 21, 22, 40, 41]);
             assert_eq!(trees[&30], [30, 70, 71]);
             assert_eq!(trees[&60], Vec::<i32>::new());
-            let mut below = Proc::new(folder.path().to_owned(), 20).below();
+            let mut below = ProcReader::new(folder.path().to_owned(), 20).below();
             below.sort_unstable();
             let expected: &[i32] = if kernel == Kernel::WithChildren { &[21, 22] } else { &[] };
             assert_eq!(below, expected);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::proc_tree::Proc;
+use super::proc_tree::ProcReader;
 use crate::app::text::printable;
 use crate::os::processes::HeldPipe;
 
@@ -128,7 +128,7 @@ pub(crate) fn environment(pid: Pid) -> Vec<u8> {
 /// Returns the descendants of a process. Nothing on a kernel that has no list of children
 /// (CONFIG_PROC_CHILDREN): for each call, all of /proc would be read.
 pub(crate) fn descendants_of(ancestor: Pid) -> Vec<Pid> {
-    let below = Proc::new(PathBuf::from("/proc"), ancestor.as_raw()).below();
+    let below = ProcReader::new(PathBuf::from("/proc"), ancestor.as_raw()).below();
     below.into_iter().map(Pid::from_raw).collect()
 }
 

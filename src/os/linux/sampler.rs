@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::proc_tree::Proc;
+use super::proc_tree::ProcReader;
 use crate::os::sampler::{Measure, Root, Usage};
 
 /// The trees are looked up again after so many samples: new children are seen within this many seconds.
@@ -31,7 +31,7 @@ const SAMPLES_PER_PSS: u32 = 60;
 /// Measures instances, and remembers their trees between samples.
 #[derive(Debug)]
 pub struct Sampler {
-    proc: Proc,
+    proc: ProcReader,
     page_bytes: u64,
     ticks_per_second: u64,
     sample: u32,
@@ -54,11 +54,11 @@ impl Sampler {
             let found = sysconf(var)?.and_then(|value| u64::try_from(value).ok());
             found.ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
         };
-        let proc = Proc::new(PathBuf::from("/proc"), nix::unistd::getpid().as_raw());
+        let proc = ProcReader::new(PathBuf::from("/proc"), nix::unistd::getpid().as_raw());
         Ok(Self::with(proc, value(SysconfVar::PAGE_SIZE)?, value(SysconfVar::CLK_TCK)?))
     }
 
-    fn with(proc: Proc, page_bytes: u64, ticks_per_second: u64) -> Self {
+    fn with(proc: ProcReader, page_bytes: u64, ticks_per_second: u64) -> Self {
         Self {
             proc,
             page_bytes,
@@ -209,7 +209,7 @@ mod tests {
         process(folder.path(), Kernel::WithChildren, 21, 20, 20, "");
         uses(folder.path(), 20, 100, 200);
         uses(folder.path(), 21, 100, 200);
-        let sampler = Sampler::with(Proc::new(folder.path().to_owned(), 10), PAGE, 100);
+        let sampler = Sampler::with(ProcReader::new(folder.path().to_owned(), 10), PAGE, 100);
         (folder, sampler)
     }
 

@@ -2,7 +2,7 @@
 //! return.
 
 use super::Fragment;
-use crate::output::escape::{Token, sgr};
+use crate::output::escape::{TerminalToken, sgr};
 use crate::output::splitter::LINE_LIMIT;
 use crate::output::style::Style;
 
@@ -84,19 +84,21 @@ impl FilteredLine {
         Vec::new()
     }
 
-    pub(super) fn take(&mut self, token: Token<'_>, show: &mut impl FnMut(Fragment<'_>)) {
+    pub(super) fn take(&mut self, token: TerminalToken<'_>, show: &mut impl FnMut(Fragment<'_>)) {
         match token {
-            Token::Text(text) => self.text(text, show),
-            Token::Control(b'\n') => self.newline(show),
-            Token::Control(b'\r') => self.carriage_return(show),
-            Token::Csi(sequence) => self.csi(sequence, show),
-            Token::Osc { payload, end } if payload.starts_with(b"8;") => {
+            TerminalToken::Text(text) => self.text(text, show),
+            TerminalToken::Control(b'\n') => self.newline(show),
+            TerminalToken::Control(b'\r') => self.carriage_return(show),
+            TerminalToken::Csi(sequence) => self.csi(sequence, show),
+            TerminalToken::Osc { payload, end } if payload.starts_with(b"8;") => {
                 if !self.is_set_anyway() {
                     self.put_sequence([b"\x1b]", payload, end], show);
                 }
                 self.style.link(payload);
             }
-            Token::Control(_) | Token::Osc { .. } | Token::Other => self.has_drawn = true,
+            TerminalToken::Control(_) | TerminalToken::Osc { .. } | TerminalToken::Other => {
+                self.has_drawn = true;
+            }
         }
     }
 

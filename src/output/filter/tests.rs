@@ -1,7 +1,7 @@
 use super::line::SCREEN;
 use super::*;
 use crate::output::LineAssembler;
-use crate::output::escape::Token;
+use crate::output::escape::TerminalToken;
 use crate::output::splitter::LINE_LIMIT;
 use crate::output::style::Style;
 use proptest::prelude::*;
@@ -382,9 +382,9 @@ proptest! {
             prop_assert!(!rest.iter().any(is_control), "{}", line.escape_ascii());
             let mut style = Style::default();
             Parser::default().push(&line, |token| match token {
-                Token::Csi(sequence) => style.set(&sequence[..sequence.len() - 1]),
-                Token::Osc { payload, .. } => style.link(payload),
-                Token::Text(_) | Token::Control(_) | Token::Other => {}
+                TerminalToken::Csi(sequence) => style.set(&sequence[..sequence.len() - 1]),
+                TerminalToken::Osc { payload, .. } => style.link(payload),
+                TerminalToken::Text(_) | TerminalToken::Control(_) | TerminalToken::Other => {}
             });
             prop_assert!(!style.is_open(), "{}", line.escape_ascii());
         }

@@ -28,11 +28,11 @@ pub(super) struct Attempt {
     rest: Vec<SocketAddr>,
     request: Vec<u8>,
     stream: TcpStream,
-    stage: Stage,
+    stage: HttpStage,
 }
 
 #[derive(Debug)]
-enum Stage {
+enum HttpStage {
     Connecting,
     Sending { sent: usize },
     Reading { head: Vec<u8> },
@@ -64,17 +64,19 @@ impl Attempt {
     /// Returns what to wait for.
     pub(super) fn interest(&self) -> (BorrowedFd<'_>, PollFlags) {
         let flags = match self.stage {
-            Stage::Connecting | Stage::Sending { .. } => PollFlags::POLLOUT,
-            Stage::Reading { .. } => PollFlags::POLLIN,
+            HttpStage::Connecting | HttpStage::Sending { .. } => PollFlags::POLLOUT,
+            HttpStage::Reading { .. } => PollFlags::POLLIN,
         };
         (self.stream.as_fd(), flags)
     }
 
     /// Goes on as far as the socket lets it.
     pub(super) fn advance(mut self) -> Progress {
-        if matches!(self.stage, Stage::Connecting) {
+        if matches!(self.stage, HttpStage::Connecting) {
             match getsockopt(&self.stream, sockopt::SocketError).map(Errno::from_raw) {
-                Ok(errno) if errno == Errno::from_raw(0) => self.stage = Stage::Sending { sent: 0 },
+                Ok(errno) if errno == Errno::from_raw(0) => {
+                    self.stage = HttpStage::Sending { sent: 0 }
+                }
                 Ok(errno) | Err(errno) => {
                     return connect_next(self.rest, self.request, said(&io::Error::from(errno)));
                 }
@@ -82,15 +84,15 @@ impl Attempt {
         }
         loop {
             let step = match &mut self.stage {
-                Stage::Connecting => return Progress::Pending(self),
-                Stage::Sending { sent } if *sent == self.request.len() => {
-                    self.stage = Stage::Reading { head: Vec::new() };
+                HttpStage::Connecting => return Progress::Pending(self),
+                HttpStage::Sending { sent } if *sent == self.request.len() => {
+                    self.stage = HttpStage::Reading { head: Vec::new() };
                     continue;
                 }
-                Stage::Sending { sent } => {
+                HttpStage::Sending { sent } => {
                     self.stream.write(&self.request[*sent..]).map(|written| *sent += written)
                 }
-                Stage::Reading { head } => {
+                HttpStage::Reading { head } => {
                     let mut buffer = [0; 1024];
                     match self.stream.read(&mut buffer) {
                         Ok(0) => {
@@ -101,14 +103,14 @@ impl Attempt {
                         Ok(count) => {
                             head.extend_from_slice(&buffer[..count]);
                             match status(head) {
-                                Status::Code(code) => {
+                                StatusLine::Code(code) => {
                                     take_the_rest(&mut self.stream);
                                     return Progress::Answered(code);
                                 }
-                                Status::None => {
+                                StatusLine::None => {
                                     return Progress::Failed("the answer is not HTTP".to_owned());
                                 }
-                                Status::Unfinished => Ok(()),
+                                StatusLine::Unfinished => Ok(()),
                             }
                         }
                         Err(error) => Err(error),
@@ -143,7 +145,7 @@ fn connect_next(mut rest: Vec<SocketAddr>, request: Vec<u8>, mut why: String) ->
                     rest,
                     request,
                     stream,
-                    stage: Stage::Connecting,
+                    stage: HttpStage::Connecting,
                 });
             }
             Err(error) => why = said(&error),
@@ -187,20 +189,20 @@ fn take_the_rest(stream: &mut TcpStream) {
 
 /// What the beginning of an answer says.
 #[derive(Debug, PartialEq, Eq)]
-enum Status {
+enum StatusLine {
     Code(u16),
     Unfinished,
     /// It is not a status line (RFC 9112, section 4).
     None,
 }
 
-fn status(head: &[u8]) -> Status {
+fn status(head: &[u8]) -> StatusLine {
     let Some(end) = memchr::memchr(b'\n', head) else {
         let could_be = head.starts_with(b"HTTP/1.") || b"HTTP/1.".starts_with(head);
         return if could_be && head.len() < LONGEST_STATUS_LINE {
-            Status::Unfinished
+            StatusLine::Unfinished
         } else {
-            Status::None
+            StatusLine::None
         };
     };
     let code = || {
@@ -209,7 +211,7 @@ fn status(head: &[u8]) -> Status {
         let code = words.nth(1).filter(|code| code.len() == 3)?.parse().ok()?;
         (100..600).contains(&code).then_some(code)
     };
-    code().map_or(Status::None, Status::Code)
+    code().map_or(StatusLine::None, StatusLine::Code)
 }
 
 /// An error as it stands behind `http:/up`: without the number.
@@ -313,11 +315,11 @@ mod tests {
     #[test]
     fn a_line_without_end_is_not_waited_for_for_ever() {
         let mut head = b"HTTP/1.1 ".to_vec();
-        assert_eq!(status(&head), Status::Unfinished);
+        assert_eq!(status(&head), StatusLine::Unfinished);
         head.resize(LONGEST_STATUS_LINE, b'x');
-        assert_eq!(status(&head), Status::None);
-        assert_eq!(status(b""), Status::Unfinished);
-        assert_eq!(status(b"HT"), Status::Unfinished);
-        assert_eq!(status(b"HX"), Status::None);
+        assert_eq!(status(&head), StatusLine::None);
+        assert_eq!(status(b""), StatusLine::Unfinished);
+        assert_eq!(status(b"HT"), StatusLine::Unfinished);
+        assert_eq!(status(b"HX"), StatusLine::None);
     }
 }

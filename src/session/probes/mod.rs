@@ -56,7 +56,7 @@ pub(crate) struct Watched {
 
 /// What the session tells.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum ProbeOrder {
     /// A run has started.
     Begin(Box<Watched>),
     /// A line of its output has matched `log:`.
@@ -75,7 +75,7 @@ pub(crate) enum Order {
 
 /// What has been found.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Report {
+pub(crate) enum ProbeReport {
     /// All probes of `ready` have succeeded.
     Ready(RunId),
     /// What a probe that must still succeed has last answered.
@@ -90,13 +90,13 @@ pub(crate) enum Report {
     NotAlive(RunId, String),
     /// The addresses of a host are to be looked up. The thread does that itself, beside it.
     Resolve { run: RunId, host: String, port: u16 },
-    /// Start this command in its folder and environment; answer with [`Order::CommandEnded`].
+    /// Start this command in its folder and environment; answer with [`ProbeOrder::CommandEnded`].
     StartCommand(RunId, String),
     /// The command takes too long: kill its group.
     KillCommand(RunId),
 }
 
-impl Report {
+impl ProbeReport {
     /// Returns the run that it is about.
     pub(crate) fn run(&self) -> RunId {
         match self {
@@ -119,21 +119,21 @@ pub(crate) struct Probes {
 }
 
 struct Shared {
-    queue: Mutex<Queue>,
-    tell: Box<dyn Fn(Report) + Send + Sync>,
+    queue: Mutex<OrderQueue>,
+    tell: Box<dyn Fn(ProbeReport) + Send + Sync>,
 }
 
 #[derive(Default)]
-struct Queue {
-    orders: Vec<Order>,
+struct OrderQueue {
+    orders: Vec<ProbeOrder>,
     /// Ends the wait of the thread; `None` while there is none.
     waker: Option<UnixStream>,
 }
 
 impl Probes {
     /// Makes it, without a thread yet. `tell` is called on the thread and must not block.
-    pub(crate) fn new(tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
-        let queue = Mutex::new(Queue::default());
+    pub(crate) fn new(tell: impl Fn(ProbeReport) + Send + Sync + 'static) -> Self {
+        let queue = Mutex::new(OrderQueue::default());
         Self { shared: Arc::new(Shared { queue, tell: Box::new(tell) }) }
     }
 
@@ -141,19 +141,19 @@ impl Probes {
     ///
     /// # Errors
     /// There is no thread and none can be started; the order is lost.
-    pub(crate) fn post(&self, order: Order) -> io::Result<()> {
+    pub(crate) fn post(&self, order: ProbeOrder) -> io::Result<()> {
         self.shared.post(order)
     }
 }
 
 impl Shared {
-    fn post(self: &Arc<Self>, order: Order) -> io::Result<()> {
+    fn post(self: &Arc<Self>, order: ProbeOrder) -> io::Result<()> {
         let mut queue = self.lock();
         if let Some(waker) = &mut queue.waker {
             // A full socket has woken it already.
             let _ = waker.write(&[0]);
         } else {
-            if !matches!(order, Order::Begin(_)) {
+            if !matches!(order, ProbeOrder::Begin(_)) {
                 return Ok(());
             }
             let (waker, woken) = UnixStream::pair()?;
@@ -171,7 +171,7 @@ impl Shared {
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, OrderQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -180,7 +180,7 @@ impl Shared {
 fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
     let mut prober = Prober::default();
     let report = |report| match report {
-        Report::Resolve { run, host, port } => look_up(shared, run, host, port),
+        ProbeReport::Resolve { run, host, port } => look_up(shared, run, host, port),
         other => (shared.tell)(other),
     };
     // When the last wait was to end.
@@ -237,10 +237,10 @@ fn look_up(shared: &Arc<Shared>, run: RunId, host: String, port: u16) {
     let look = move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
         // Where the thread of the probes has ended, nobody waits for it.
-        let _ = answer.post(Order::Resolved(run, found.map_err(|error| error.to_string())));
+        let _ = answer.post(ProbeOrder::Resolved(run, found.map_err(|error| error.to_string())));
     };
     let started = keep_from(|| thread::Builder::new().name("lookup".to_owned()).spawn(look));
     if let Err(error) = started {
-        let _ = shared.post(Order::Resolved(run, Err(error.to_string())));
+        let _ = shared.post(ProbeOrder::Resolved(run, Err(error.to_string())));
     }
 }

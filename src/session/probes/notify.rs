@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// One thing that was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Notice {
+pub(super) enum NotifyMessage {
     /// The start is complete, or a reload is.
     Ready,
     /// A line for a person.
@@ -23,21 +23,22 @@ pub(super) enum Notice {
 const LONGEST_STATUS: usize = 200;
 
 /// Reads the assignments of a datagram, one per line; what is unknown or malformed is passed over, as systemd does.
-pub(super) fn parse(datagram: &[u8]) -> Vec<Notice> {
+pub(super) fn parse(datagram: &[u8]) -> Vec<NotifyMessage> {
     let text = String::from_utf8_lossy(datagram);
     let notice = |line: &str| {
         let (key, value) = line.split_once('=')?;
         match (key, value) {
-            ("READY", "1") => Some(Notice::Ready),
-            ("WATCHDOG", "1") => Some(Notice::Watchdog),
-            ("RELOADING", "1") => Some(Notice::Reloading),
-            ("STOPPING", "1") => Some(Notice::Stopping),
-            ("EXTEND_TIMEOUT_USEC", micros) => {
-                micros.parse().ok().map(|micros| Notice::Extend(Duration::from_micros(micros)))
-            }
+            ("READY", "1") => Some(NotifyMessage::Ready),
+            ("WATCHDOG", "1") => Some(NotifyMessage::Watchdog),
+            ("RELOADING", "1") => Some(NotifyMessage::Reloading),
+            ("STOPPING", "1") => Some(NotifyMessage::Stopping),
+            ("EXTEND_TIMEOUT_USEC", micros) => micros
+                .parse()
+                .ok()
+                .map(|micros| NotifyMessage::Extend(Duration::from_micros(micros))),
             ("STATUS", text) => {
                 let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-                Some(Notice::Status(plain.take(LONGEST_STATUS).collect()))
+                Some(NotifyMessage::Status(plain.take(LONGEST_STATUS).collect()))
             }
             _ => None,
         }
@@ -55,14 +56,14 @@ mod tests {
         assert_eq!(
             parse(datagram),
             [
-                Notice::Ready,
-                Notice::Status("loading 42 models".to_owned()),
-                Notice::Extend(Duration::from_millis(1500)),
+                NotifyMessage::Ready,
+                NotifyMessage::Status("loading 42 models".to_owned()),
+                NotifyMessage::Extend(Duration::from_millis(1500)),
             ]
         );
         assert_eq!(
             parse(b"RELOADING=1\nSTOPPING=1\nWATCHDOG=1"),
-            [Notice::Reloading, Notice::Stopping, Notice::Watchdog]
+            [NotifyMessage::Reloading, NotifyMessage::Stopping, NotifyMessage::Watchdog]
         );
     }
 
@@ -84,7 +85,9 @@ mod tests {
     #[test]
     fn a_status_is_one_short_line_without_control_characters() {
         let long = format!("STATUS=\x1b[2J{}", "x".repeat(1000));
-        let [Notice::Status(text)] = &parse(long.as_bytes())[..] else { panic!("no status") };
+        let [NotifyMessage::Status(text)] = &parse(long.as_bytes())[..] else {
+            panic!("no status")
+        };
         assert_eq!(text.len(), LONGEST_STATUS);
         assert!(text.starts_with(" [2Jx"), "{text}");
     }

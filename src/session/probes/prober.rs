@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 
 use super::subject::Subject;
-use super::{Order, Report};
+use super::{ProbeOrder, ProbeReport};
 use crate::app::RunId;
 
 /// Later than this, the thread did not just come late: pm was stopped.
@@ -28,25 +28,27 @@ impl Prober {
     }
 
     /// Carries out an order of the session. One about a run that is not asked any more is passed over.
-    pub(super) fn take(&mut self, order: Order, now: Instant, report: &dyn Fn(Report)) {
+    pub(super) fn take(&mut self, order: ProbeOrder, now: Instant, report: &dyn Fn(ProbeReport)) {
         let run = match order {
-            Order::Begin(watched) => {
+            ProbeOrder::Begin(watched) => {
                 let run = watched.run;
                 self.subjects.push(Subject::new(*watched, now));
                 run
             }
-            Order::End(run) => return self.subjects.retain(|subject| subject.watched.run != run),
-            Order::Suspend(run, is_suspended) => {
+            ProbeOrder::End(run) => {
+                return self.subjects.retain(|subject| subject.watched.run != run);
+            }
+            ProbeOrder::Suspend(run, is_suspended) => {
                 self.with(run, |subject| subject.suspend(is_suspended, now, report))
             }
-            Order::LineSeen(run) => self.with(run, Subject::line_seen),
-            Order::CommandStarted(run, output) => {
+            ProbeOrder::LineSeen(run) => self.with(run, Subject::line_seen),
+            ProbeOrder::CommandStarted(run, output) => {
                 self.with(run, |subject| subject.command_started(output))
             }
-            Order::CommandEnded(run, outcome) => {
+            ProbeOrder::CommandEnded(run, outcome) => {
                 self.with(run, |subject| subject.command_ended(outcome, now, report))
             }
-            Order::Resolved(run, found) => {
+            ProbeOrder::Resolved(run, found) => {
                 self.with(run, |subject| subject.resolved(&found, now, report))
             }
         };
@@ -62,7 +64,7 @@ impl Prober {
     }
 
     /// Begins what is due, and ends what has taken too long.
-    pub(super) fn ask(&mut self, now: Instant, report: &dyn Fn(Report)) {
+    pub(super) fn ask(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
         // One look at the ports of the machine for all that want it.
         let mut listeners = None;
         for subject in &mut self.subjects {
@@ -77,7 +79,7 @@ impl Prober {
     }
 
     /// Goes on with the descriptors that are ready, in the order of [`Self::interests`].
-    pub(super) fn advance(&mut self, ready: &[bool], now: Instant, report: &dyn Fn(Report)) {
+    pub(super) fn advance(&mut self, ready: &[bool], now: Instant, report: &dyn Fn(ProbeReport)) {
         let mut ready = ready.iter().copied();
         for subject in &mut self.subjects {
             subject.advance(&mut ready, now, report);

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 
-use super::notify::{self, Notice};
-use super::task::{State, Step, Task};
-use super::{Report, Watched};
+use super::notify::{self, NotifyMessage};
+use super::task::{Step, Task, TaskState};
+use super::{ProbeReport, Watched};
 use crate::app::readiness::{Liveness, Probe};
 use crate::os::listeners::Listeners;
-use crate::os::port_owner::{Owner, owner_of};
+use crate::os::port_owner::{PortOwner, owner_of};
 use crate::os::processes::{descendants_of, is_traced};
 
 /// One run that is asked.
@@ -20,7 +20,7 @@ pub(super) struct Subject {
     pub(super) watched: Watched,
     /// What has not succeeded yet.
     starting: Vec<Task>,
-    stage: Stage,
+    stage: RunStage,
     is_suspended: bool,
     /// What was last reported of the first that has not succeeded.
     told: Option<(String, String)>,
@@ -29,7 +29,7 @@ pub(super) struct Subject {
 }
 
 #[derive(Debug)]
-enum Stage {
+enum RunStage {
     Starting,
     /// It is ready, and asked whether it is alive.
     Living {
@@ -44,19 +44,19 @@ impl Subject {
     pub(super) fn new(watched: Watched, now: Instant) -> Self {
         let probes = watched.ready.iter().flat_map(|ready| ready.probes.clone());
         let starting = probes.map(|probe| Task::of_start(probe, now)).collect();
-        let (stage, is_suspended, told) = (Stage::Starting, false, None);
+        let (stage, is_suspended, told) = (RunStage::Starting, false, None);
         Self { watched, starting, stage, is_suspended, told, holder_told: false }
     }
 
     /// Returns whether it need not be looked at any more.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::Over) && self.watched.notify.is_none()
+        matches!(self.stage, RunStage::Over) && self.watched.notify.is_none()
     }
 
     fn tasks(&mut self) -> impl Iterator<Item = &mut Task> {
         let living = match &mut self.stage {
-            Stage::Living { task, .. } if !self.is_suspended => Some(task),
-            Stage::Starting | Stage::Living { .. } | Stage::Over => None,
+            RunStage::Living { task, .. } if !self.is_suspended => Some(task),
+            RunStage::Starting | RunStage::Living { .. } | RunStage::Over => None,
         };
         self.starting.iter_mut().chain(living)
     }
@@ -68,8 +68,8 @@ impl Subject {
     }
 
     /// Puts off what a run that is held in a debugger cannot answer.
-    fn wait_for_debugger(&mut self, now: Instant, report: &dyn Fn(Report)) {
-        let is_due = matches!(&self.stage, Stage::Living { task, .. }
+    fn wait_for_debugger(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
+        let is_due = matches!(&self.stage, RunStage::Living { task, .. }
             if task.deadline().is_some_and(|at| at <= now));
         if is_due && !self.is_suspended && self.is_traced() {
             self.put_life_off(now, report);
@@ -78,11 +78,11 @@ impl Subject {
 
     /// Asks whether it is alive an interval later, as though it had never failed. A command that asks just now is
     /// not waited for any more: nobody else would end it.
-    fn put_life_off(&mut self, now: Instant, report: &dyn Fn(Report)) {
+    fn put_life_off(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
         let Some(Liveness { interval, .. }) = &self.watched.live else { return };
-        let Stage::Living { task, failures } = &mut self.stage else { return };
+        let RunStage::Living { task, failures } = &mut self.stage else { return };
         if task.runs_command() {
-            report(Report::KillCommand(self.watched.run));
+            report(ProbeReport::KillCommand(self.watched.run));
         }
         *failures = 0;
         task.again(*interval, now);
@@ -93,7 +93,7 @@ impl Subject {
         &mut self,
         now: Instant,
         listeners: &mut Option<Listeners>,
-        report: &dyn Fn(Report),
+        report: &dyn Fn(ProbeReport),
     ) {
         self.wait_for_debugger(now, report);
         let (run, port) = (self.watched.run, self.watched.port);
@@ -109,9 +109,9 @@ impl Subject {
             match step {
                 Step::Open => {}
                 Step::Answered(outcome) => self.answered(at, outcome, now, report),
-                Step::Resolve(host, port) => report(Report::Resolve { run, host, port }),
-                Step::Start(command) => report(Report::StartCommand(run, command)),
-                Step::Kill => report(Report::KillCommand(run)),
+                Step::Resolve(host, port) => report(ProbeReport::Resolve { run, host, port }),
+                Step::Start(command) => report(ProbeReport::StartCommand(run, command)),
+                Step::Kill => report(ProbeReport::KillCommand(run)),
                 Step::LookAtPort(port) => {
                     let listeners = listeners.get_or_insert_with(Listeners::read);
                     let owner = owner_of(listeners, port, self.watched.leader);
@@ -127,21 +127,21 @@ impl Subject {
     fn port_owned(
         &mut self,
         port: u16,
-        owner: &Owner,
-        report: &dyn Fn(Report),
+        owner: &PortOwner,
+        report: &dyn Fn(ProbeReport),
     ) -> Result<(), String> {
         match owner {
-            Owner::Tree => Ok(()),
-            Owner::Nobody => Err("has no listener".to_owned()),
-            Owner::Hidden => connects(port),
+            PortOwner::Tree => Ok(()),
+            PortOwner::Nobody => Err("has no listener".to_owned()),
+            PortOwner::Hidden => connects(port),
             // A container engine listens in its place.
-            Owner::Other(_) if self.watched.is_out_of_sight => connects(port),
-            Owner::Other(holder) => {
+            PortOwner::Other(_) if self.watched.is_out_of_sight => connects(port),
+            PortOwner::Other(holder) => {
                 let name = &self.watched.name;
                 let who = format!("is held by {} (pid {})", holder.program, holder.pid);
                 if !std::mem::replace(&mut self.holder_told, true) {
                     let text = format!("port {port} {who}, not by {name}");
-                    report(Report::Held { run: self.watched.run, text });
+                    report(ProbeReport::Held { run: self.watched.run, text });
                 }
                 Err(who)
             }
@@ -154,11 +154,11 @@ impl Subject {
         at: usize,
         outcome: Result<(), String>,
         now: Instant,
-        report: &dyn Fn(Report),
+        report: &dyn Fn(ProbeReport),
     ) {
         if let Some(task) = self.starting.get_mut(at) {
             match outcome {
-                Ok(()) => task.state = State::Done,
+                Ok(()) => task.state = TaskState::Done,
                 Err(why) => {
                     task.retry(now);
                     let probe = task.probe.to_string();
@@ -172,7 +172,7 @@ impl Subject {
             return;
         }
         let Some(Liveness { interval, failures: limit, .. }) = &self.watched.live else { return };
-        let Stage::Living { task, failures } = &mut self.stage else { return };
+        let RunStage::Living { task, failures } = &mut self.stage else { return };
         match outcome {
             Ok(()) => *failures = 0,
             Err(why) => {
@@ -184,8 +184,8 @@ impl Subject {
                         format!("{failures} times")
                     };
                     let text = format!("{} {why} {times}", task.probe);
-                    report(Report::NotAlive(self.watched.run, text));
-                    self.stage = Stage::Over;
+                    report(ProbeReport::NotAlive(self.watched.run, text));
+                    self.stage = RunStage::Over;
                     return;
                 }
             }
@@ -194,19 +194,19 @@ impl Subject {
     }
 
     /// Reports what a probe has answered, where that is news.
-    fn tell(&mut self, probe: String, text: String, report: &dyn Fn(Report)) {
+    fn tell(&mut self, probe: String, text: String, report: &dyn Fn(ProbeReport)) {
         let told = (probe, text);
         if self.told.as_ref() != Some(&told) {
             let (probe, text) = told.clone();
-            report(Report::Answer { run: self.watched.run, probe, text });
+            report(ProbeReport::Answer { run: self.watched.run, probe, text });
             self.told = Some(told);
         }
     }
 
     /// Forgets what has succeeded; where that is all, the run is ready.
-    pub(super) fn settle(&mut self, now: Instant, report: &dyn Fn(Report)) {
+    pub(super) fn settle(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
         self.starting.retain(|task| !task.is_done());
-        if !matches!(self.stage, Stage::Starting) {
+        if !matches!(self.stage, RunStage::Starting) {
             return;
         }
         if let Some(first) = self.starting.first() {
@@ -217,13 +217,13 @@ impl Subject {
             return;
         }
         if self.watched.ready.is_some() {
-            report(Report::Ready(self.watched.run));
+            report(ProbeReport::Ready(self.watched.run));
         }
         self.stage = match &self.watched.live {
-            None => Stage::Over,
+            None => RunStage::Over,
             Some(Liveness { probe, interval, .. }) => {
                 let task = Task::of_life(probe.clone(), *interval, now);
-                Stage::Living { task, failures: 0 }
+                RunStage::Living { task, failures: 0 }
             }
         };
     }
@@ -231,7 +231,7 @@ impl Subject {
     /// Its output has matched all patterns: the session tells of the last.
     pub(super) fn line_seen(&mut self) {
         for task in self.starting.iter_mut().filter(|task| matches!(task.probe, Probe::Log(_))) {
-            task.state = State::Done;
+            task.state = TaskState::Done;
         }
     }
 
@@ -245,7 +245,7 @@ impl Subject {
         &mut self,
         outcome: Result<(), String>,
         now: Instant,
-        report: &dyn Fn(Report),
+        report: &dyn Fn(ProbeReport),
     ) {
         let at = self.tasks().position(|task| task.runs_command());
         if let Some(at) = at {
@@ -258,9 +258,9 @@ impl Subject {
         &mut self,
         found: &Result<Vec<SocketAddr>, String>,
         now: Instant,
-        report: &dyn Fn(Report),
+        report: &dyn Fn(ProbeReport),
     ) {
-        let at = self.tasks().position(|task| matches!(task.state, State::Resolving { .. }));
+        let at = self.tasks().position(|task| matches!(task.state, TaskState::Resolving { .. }));
         let Some(at) = at else { return };
         let step = match found {
             Err(why) => Step::Answered(Err(format!("failed: {why}"))),
@@ -274,7 +274,12 @@ impl Subject {
     }
 
     /// As long as somebody is attached, it may be held in a debugger: no liveness is asked.
-    pub(super) fn suspend(&mut self, is_suspended: bool, now: Instant, report: &dyn Fn(Report)) {
+    pub(super) fn suspend(
+        &mut self,
+        is_suspended: bool,
+        now: Instant,
+        report: &dyn Fn(ProbeReport),
+    ) {
         self.is_suspended = is_suspended;
         self.put_life_off(now, report);
     }
@@ -284,8 +289,8 @@ impl Subject {
         let notices =
             self.watched.notify.as_ref().map(|socket| (socket.as_fd(), PollFlags::POLLIN));
         let living = match &self.stage {
-            Stage::Living { task, .. } if !self.is_suspended => Some(task),
-            Stage::Starting | Stage::Living { .. } | Stage::Over => None,
+            RunStage::Living { task, .. } if !self.is_suspended => Some(task),
+            RunStage::Starting | RunStage::Living { .. } | RunStage::Over => None,
         };
         let requests = self.starting.iter().chain(living).filter_map(Task::interest);
         notices.into_iter().chain(requests)
@@ -296,7 +301,7 @@ impl Subject {
         &mut self,
         ready: &mut impl Iterator<Item = bool>,
         now: Instant,
-        report: &dyn Fn(Report),
+        report: &dyn Fn(ProbeReport),
     ) {
         if self.watched.notify.is_some() && ready.next() == Some(true) {
             self.read_notices(now, report);
@@ -315,34 +320,38 @@ impl Subject {
         self.settle(now, report);
     }
 
-    fn read_notices(&mut self, now: Instant, report: &dyn Fn(Report)) {
+    fn read_notices(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
         let run = self.watched.run;
         loop {
             let Some(socket) = &self.watched.notify else { return };
             let Some(datagram) = socket.receive(self.watched.leader) else { return };
             for notice in notify::parse(&datagram) {
                 match notice {
-                    Notice::Ready => {
+                    NotifyMessage::Ready => {
                         for task in
                             self.starting.iter_mut().filter(|task| task.probe == Probe::Notify)
                         {
-                            task.state = State::Done;
+                            task.state = TaskState::Done;
                         }
                     }
-                    Notice::Status(text) => report(Report::Status(run, text)),
-                    Notice::Extend(time) => report(Report::Extended(run, time)),
-                    Notice::Watchdog => self.sign_of_life(now, report),
-                    Notice::Reloading => report(Report::Status(run, "reloading".to_owned())),
-                    Notice::Stopping => report(Report::Status(run, "stopping".to_owned())),
+                    NotifyMessage::Status(text) => report(ProbeReport::Status(run, text)),
+                    NotifyMessage::Extend(time) => report(ProbeReport::Extended(run, time)),
+                    NotifyMessage::Watchdog => self.sign_of_life(now, report),
+                    NotifyMessage::Reloading => {
+                        report(ProbeReport::Status(run, "reloading".to_owned()));
+                    }
+                    NotifyMessage::Stopping => {
+                        report(ProbeReport::Status(run, "stopping".to_owned()));
+                    }
                 }
             }
         }
     }
 
-    fn sign_of_life(&mut self, now: Instant, report: &dyn Fn(Report)) {
+    fn sign_of_life(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
         let is_awaited = match &self.stage {
-            Stage::Living { task, .. } => task.probe == Probe::Notify,
-            Stage::Starting | Stage::Over => false,
+            RunStage::Living { task, .. } => task.probe == Probe::Notify,
+            RunStage::Starting | RunStage::Over => false,
         };
         if is_awaited {
             self.answered(self.starting.len(), Ok(()), now, report);

@@ -25,11 +25,11 @@ pub(super) struct Task {
     pub(super) probe: Probe,
     /// How often it was asked.
     asked: u32,
-    pub(super) state: State,
+    pub(super) state: TaskState,
 }
 
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum TaskState {
     /// It is asked at this time; a delay is over then.
     Due(Instant),
     /// The name of a host is looked up.
@@ -65,16 +65,16 @@ impl Task {
     /// Makes a probe of a run that has just started.
     pub(super) fn of_start(probe: Probe, now: Instant) -> Self {
         let state = match &probe {
-            Probe::Port(_) | Probe::Http(_) | Probe::Command(_) => State::Due(now + FIRST_WAIT),
-            Probe::Delay(time) => State::Due(now + *time),
-            Probe::Log(_) | Probe::Notify => State::Comes { until: None },
+            Probe::Port(_) | Probe::Http(_) | Probe::Command(_) => TaskState::Due(now + FIRST_WAIT),
+            Probe::Delay(time) => TaskState::Due(now + *time),
+            Probe::Log(_) | Probe::Notify => TaskState::Comes { until: None },
         };
         Self { probe, asked: 0, state }
     }
 
     /// Makes a probe that is asked in intervals, as [`Self::again`] says.
     pub(super) fn of_life(probe: Probe, interval: Duration, now: Instant) -> Self {
-        let mut task = Self { probe, asked: 0, state: State::Due(now) };
+        let mut task = Self { probe, asked: 0, state: TaskState::Due(now) };
         task.again(interval, now);
         task
     }
@@ -82,37 +82,37 @@ impl Task {
     /// Is to be asked after an interval; what comes by itself must have come by then.
     pub(super) fn again(&mut self, interval: Duration, now: Instant) {
         self.state = match self.probe {
-            Probe::Notify => State::Comes { until: Some(now + interval) },
-            _ => State::Due(now + interval),
+            Probe::Notify => TaskState::Comes { until: Some(now + interval) },
+            _ => TaskState::Due(now + interval),
         };
     }
 
     /// Is to be asked again soon, since it has not succeeded: after 20, 40, 80 … 500 ms.
     pub(super) fn retry(&mut self, now: Instant) {
         let factor = 1_u32.checked_shl(self.asked).unwrap_or(u32::MAX);
-        self.state = State::Due(now + FIRST_WAIT.saturating_mul(factor).min(LONGEST_WAIT));
+        self.state = TaskState::Due(now + FIRST_WAIT.saturating_mul(factor).min(LONGEST_WAIT));
     }
 
     /// Goes on with what is due. `port` is the instance's own.
     pub(super) fn ask(&mut self, port: Option<u16>, may_start: bool, now: Instant) -> Step {
         match &mut self.state {
-            State::Due(at) if *at <= now => self.begin(port, may_start, now),
-            State::Resolving { until } | State::Http { until, .. } if *until <= now => {
+            TaskState::Due(at) if *at <= now => self.begin(port, may_start, now),
+            TaskState::Resolving { until } | TaskState::Http { until, .. } if *until <= now => {
                 Step::Answered(Err("timed out".to_owned()))
             }
-            State::Command { until, .. } if until.is_some_and(|until| until <= now) => {
+            TaskState::Command { until, .. } if until.is_some_and(|until| until <= now) => {
                 *until = None;
                 Step::Kill
             }
-            State::Comes { until: Some(until) } if *until <= now => {
+            TaskState::Comes { until: Some(until) } if *until <= now => {
                 Step::Answered(Err("timed out".to_owned()))
             }
-            State::Due(_)
-            | State::Resolving { .. }
-            | State::Http { .. }
-            | State::Command { .. }
-            | State::Comes { .. }
-            | State::Done => Step::Open,
+            TaskState::Due(_)
+            | TaskState::Resolving { .. }
+            | TaskState::Http { .. }
+            | TaskState::Command { .. }
+            | TaskState::Comes { .. }
+            | TaskState::Done => Step::Open,
         }
     }
 
@@ -130,7 +130,7 @@ impl Task {
             Probe::Command(command) => {
                 let command = command.clone();
                 let (until, output) = (Some(now + COMMAND_LIMIT), CommandOutput::default());
-                self.state = State::Command { until, output };
+                self.state = TaskState::Command { until, output };
                 Step::Start(command)
             }
             Probe::Http(probe) => match &probe.authority {
@@ -145,7 +145,7 @@ impl Task {
                     Ok(address) => self.request(&[SocketAddr::new(address, authority.port)], now),
                     Err(_) => {
                         let (host, port) = (authority.host.clone(), authority.port);
-                        self.state = State::Resolving { until: now + HTTP_LIMIT };
+                        self.state = TaskState::Resolving { until: now + HTTP_LIMIT };
                         Step::Resolve(host, port)
                     }
                 },
@@ -168,11 +168,11 @@ impl Task {
 
     /// Goes on with a request whose socket is ready.
     pub(super) fn advance(&mut self) -> Step {
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Http { attempt, until } => self.went(attempt.advance(), until),
-            State::Command { until, mut output } => {
+        match std::mem::replace(&mut self.state, TaskState::Done) {
+            TaskState::Http { attempt, until } => self.went(attempt.advance(), until),
+            TaskState::Command { until, mut output } => {
                 output.read();
-                self.state = State::Command { until, output };
+                self.state = TaskState::Command { until, output };
                 Step::Open
             }
             other => {
@@ -185,7 +185,7 @@ impl Task {
     fn went(&mut self, progress: Progress, until: Instant) -> Step {
         match progress {
             Progress::Pending(attempt) => {
-                self.state = State::Http { attempt, until };
+                self.state = TaskState::Http { attempt, until };
                 Step::Open
             }
             Progress::Answered(code) => {
@@ -199,22 +199,22 @@ impl Task {
     /// Returns the socket of a request and what it waits for.
     pub(super) fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         match &self.state {
-            State::Http { attempt, .. } => Some(attempt.interest()),
-            State::Command { output, .. } => Some((output.fd()?, PollFlags::POLLIN)),
+            TaskState::Http { attempt, .. } => Some(attempt.interest()),
+            TaskState::Command { output, .. } => Some((output.fd()?, PollFlags::POLLIN)),
             _ => None,
         }
     }
 
     /// Takes the output of its command.
     pub(super) fn reads(&mut self, pipe: OwnedFd) {
-        if let State::Command { output, .. } = &mut self.state {
+        if let TaskState::Command { output, .. } = &mut self.state {
             *output = CommandOutput::new(pipe);
         }
     }
 
     /// Its command has ended; returns what that says, with its last line where it has failed.
     pub(super) fn command_ended(&mut self, outcome: Result<(), String>) -> Result<(), String> {
-        let State::Command { until, output } = &mut self.state else { return outcome };
+        let TaskState::Command { until, output } = &mut self.state else { return outcome };
         let outcome = if until.is_none() { Err("timed out".to_owned()) } else { outcome };
         outcome.map_err(|why| match output.last_line() {
             None => why,
@@ -224,40 +224,40 @@ impl Task {
 
     /// Returns whether its command runs.
     pub(super) fn runs_command(&self) -> bool {
-        matches!(self.state, State::Command { .. })
+        matches!(self.state, TaskState::Command { .. })
     }
 
     /// Returns whether its command is to be started.
     pub(super) fn is_waiting_command(&self) -> bool {
-        matches!((&self.probe, &self.state), (Probe::Command(_), State::Due(_)))
+        matches!((&self.probe, &self.state), (Probe::Command(_), TaskState::Due(_)))
     }
 
     /// Returns whether it has succeeded.
     pub(super) fn is_done(&self) -> bool {
-        matches!(self.state, State::Done)
+        matches!(self.state, TaskState::Done)
     }
 
     /// Returns when it must be looked at, whatever happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Due(at) => Some(at),
-            State::Resolving { until } | State::Http { until, .. } => Some(until),
-            State::Command { until, .. } | State::Comes { until } => until,
-            State::Done => None,
+            TaskState::Due(at) => Some(at),
+            TaskState::Resolving { until } | TaskState::Http { until, .. } => Some(until),
+            TaskState::Command { until, .. } | TaskState::Comes { until } => until,
+            TaskState::Done => None,
         }
     }
 
     /// Moves the limit of what is under way: pm did not run for so long.
     pub(super) fn put_off(&mut self, late: Duration) {
         match &mut self.state {
-            State::Resolving { until }
-            | State::Http { until, .. }
-            | State::Command { until: Some(until), .. }
-            | State::Comes { until: Some(until) } => *until += late,
-            State::Due(_)
-            | State::Command { until: None, .. }
-            | State::Comes { until: None }
-            | State::Done => {}
+            TaskState::Resolving { until }
+            | TaskState::Http { until, .. }
+            | TaskState::Command { until: Some(until), .. }
+            | TaskState::Comes { until: Some(until) } => *until += late,
+            TaskState::Due(_)
+            | TaskState::Command { until: None, .. }
+            | TaskState::Comes { until: None }
+            | TaskState::Done => {}
         }
     }
 }

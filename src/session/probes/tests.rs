@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::Pid;
 
 use super::prober::Prober;
-use super::{Order, Probes, Report, Watched};
+use super::{ProbeOrder, ProbeReport, Probes, Watched};
 use crate::app::readiness::{Liveness, Probe, Readiness};
 use crate::app::{InstanceId, RunId};
 use crate::os::clock;
@@ -41,23 +41,23 @@ fn live(text: &str, failures: u32) -> Liveness {
 }
 
 /// A prober whose time only passes from deadline to deadline.
-struct World {
+struct ProbeWorld {
     prober: Prober,
     start: Instant,
     now: Instant,
     trace: RefCell<Vec<String>>,
 }
 
-impl World {
+impl ProbeWorld {
     fn begin(watched: Watched) -> Self {
         let start = clock::instant();
         let mut world =
             Self { prober: Prober::default(), start, now: start, trace: RefCell::default() };
-        world.take(Order::Begin(Box::new(watched)));
+        world.take(ProbeOrder::Begin(Box::new(watched)));
         world
     }
 
-    fn take(&mut self, order: Order) {
+    fn take(&mut self, order: ProbeOrder) {
         let Self { prober, start, now, trace } = self;
         prober.take(order, *now, &|report| note(trace, *now - *start, &report));
     }
@@ -77,7 +77,7 @@ impl World {
         let limit = self.start + Duration::from_millis(end);
         while let Some(due) = self.prober.deadline().filter(|due| *due <= limit) {
             self.until(u64::try_from((due - self.start).as_millis()).unwrap());
-            self.take(Order::CommandEnded(RUN, Err("exited with 1".to_owned())));
+            self.take(ProbeOrder::CommandEnded(RUN, Err("exited with 1".to_owned())));
         }
     }
 
@@ -87,56 +87,56 @@ impl World {
     }
 }
 
-fn note(trace: &RefCell<Vec<String>>, at: Duration, report: &Report) {
+fn note(trace: &RefCell<Vec<String>>, at: Duration, report: &ProbeReport) {
     let text = match report {
-        Report::Ready(_) => "ready".to_owned(),
-        Report::Answer { probe, text, .. } => format!("{probe}: {text}"),
-        Report::Held { text, .. } => format!("held: {text}"),
-        Report::Extended(_, time) => format!("extended {time:?}"),
-        Report::Status(_, text) => format!("status {text}"),
-        Report::NotAlive(_, text) => format!("not alive: {text}"),
-        Report::Resolve { host, .. } => format!("resolve {host}"),
-        Report::StartCommand(_, text) => format!("start {text}"),
-        Report::KillCommand(_) => "kill".to_owned(),
+        ProbeReport::Ready(_) => "ready".to_owned(),
+        ProbeReport::Answer { probe, text, .. } => format!("{probe}: {text}"),
+        ProbeReport::Held { text, .. } => format!("held: {text}"),
+        ProbeReport::Extended(_, time) => format!("extended {time:?}"),
+        ProbeReport::Status(_, text) => format!("status {text}"),
+        ProbeReport::NotAlive(_, text) => format!("not alive: {text}"),
+        ProbeReport::Resolve { host, .. } => format!("resolve {host}"),
+        ProbeReport::StartCommand(_, text) => format!("start {text}"),
+        ProbeReport::KillCommand(_) => "kill".to_owned(),
     };
     trace.borrow_mut().push(format!("{} {text}", at.as_millis()));
 }
 
 #[test]
 fn a_run_is_ready_when_all_of_its_list_has_succeeded() {
-    let mut world = World::begin(watched(&["delay:2s", "log:up"]));
-    world.take(Order::LineSeen(RUN));
+    let mut world = ProbeWorld::begin(watched(&["delay:2s", "log:up"]));
+    world.take(ProbeOrder::LineSeen(RUN));
     world.until(1999);
     assert_eq!(world.trace(), ["0 delay:2s: "]);
     world.until(2000);
     assert_eq!(world.trace(), ["2000 ready"]);
     assert!(world.prober.is_empty());
 
-    let mut world = World::begin(watched(&["delay:2s", "log:up"]));
+    let mut world = ProbeWorld::begin(watched(&["delay:2s", "log:up"]));
     world.until(9000);
     assert_eq!(world.trace(), ["0 delay:2s: ", "2000 log:up: "]);
     assert_eq!(world.prober.deadline(), None, "a line costs no wake-up");
-    world.take(Order::LineSeen(RUN));
+    world.take(ProbeOrder::LineSeen(RUN));
     assert_eq!(world.trace(), ["9000 ready"]);
 }
 
 #[test]
 fn a_command_is_asked_after_20_40_80_ms_at_most_every_500_until_it_succeeds() {
-    let mut world = World::begin(watched(&["cmd:up"]));
+    let mut world = ProbeWorld::begin(watched(&["cmd:up"]));
     world.command_fails_until(2200);
     let starts: Vec<_> =
         world.trace().into_iter().filter(|line| line.ends_with("start up")).collect();
     let expected = [20, 60, 140, 300, 620, 1120, 1620, 2120].map(|at| format!("{at} start up"));
     assert_eq!(starts, expected);
     world.until(2620);
-    world.take(Order::CommandEnded(RUN, Ok(())));
+    world.take(ProbeOrder::CommandEnded(RUN, Ok(())));
     assert_eq!(world.trace(), ["2620 start up", "2620 ready"]);
     assert!(world.prober.is_empty());
 }
 
 #[test]
 fn an_answer_is_told_when_it_is_another_than_the_last() {
-    let mut world = World::begin(watched(&["cmd:up"]));
+    let mut world = ProbeWorld::begin(watched(&["cmd:up"]));
     world.command_fails_until(700);
     let told: Vec<_> = world.trace().into_iter().filter(|line| line.contains("cmd:")).collect();
     assert_eq!(told, ["0 cmd:up: ", "20 cmd:up: exited with 1"]);
@@ -144,24 +144,24 @@ fn an_answer_is_told_when_it_is_another_than_the_last() {
 
 #[test]
 fn a_command_that_hangs_is_killed_after_5_s_and_asked_again() {
-    let mut world = World::begin(watched(&["cmd:up"]));
+    let mut world = ProbeWorld::begin(watched(&["cmd:up"]));
     world.until(8000);
     assert_eq!(world.trace(), ["0 cmd:up: ", "20 start up", "5020 kill"]);
-    world.take(Order::CommandEnded(RUN, Err("timed out".to_owned())));
+    world.take(ProbeOrder::CommandEnded(RUN, Err("timed out".to_owned())));
     world.until(8040);
     assert_eq!(world.trace(), ["8000 cmd:up: timed out", "8040 start up"]);
 }
 
 #[test]
 fn commands_of_one_run_are_asked_one_after_the_other() {
-    let mut world = World::begin(watched(&["cmd:a", "cmd:b"]));
+    let mut world = ProbeWorld::begin(watched(&["cmd:a", "cmd:b"]));
     world.until(30);
     assert_eq!(world.trace(), ["0 cmd:a: ", "20 start a"]);
-    world.take(Order::CommandEnded(RUN, Ok(())));
+    world.take(ProbeOrder::CommandEnded(RUN, Ok(())));
     assert_eq!(world.trace(), ["30 cmd:b: "]);
     world.until(30);
     assert_eq!(world.trace(), ["30 start b"]);
-    world.take(Order::CommandEnded(RUN, Ok(())));
+    world.take(ProbeOrder::CommandEnded(RUN, Ok(())));
     assert_eq!(world.trace(), ["30 ready"]);
 }
 
@@ -169,13 +169,13 @@ fn commands_of_one_run_are_asked_one_after_the_other() {
 fn liveness_is_asked_from_ready_on_and_fails_after_a_number_in_a_row() {
     let mut watched = watched(&["delay:1s"]);
     watched.live = Some(live("cmd:alive", 2));
-    let mut world = World::begin(watched);
-    let fails = || Order::CommandEnded(RUN, Err("exited with 1".to_owned()));
+    let mut world = ProbeWorld::begin(watched);
+    let fails = || ProbeOrder::CommandEnded(RUN, Err("exited with 1".to_owned()));
     world.until(11_000);
     assert_eq!(world.trace(), ["0 delay:1s: ", "1000 ready", "11000 start alive"]);
     world.take(fails());
     world.until(21_000);
-    world.take(Order::CommandEnded(RUN, Ok(())));
+    world.take(ProbeOrder::CommandEnded(RUN, Ok(())));
     world.until(31_000);
     world.take(fails());
     world.until(41_000);
@@ -193,11 +193,11 @@ fn liveness_is_asked_from_ready_on_and_fails_after_a_number_in_a_row() {
 fn nobody_is_asked_for_life_while_somebody_is_attached() {
     let mut watched = watched(&[]);
     watched.live = Some(live("cmd:alive", 1));
-    let mut world = World::begin(watched);
-    world.take(Order::Suspend(RUN, true));
+    let mut world = ProbeWorld::begin(watched);
+    world.take(ProbeOrder::Suspend(RUN, true));
     world.until(60_000);
     assert_eq!((world.trace(), world.prober.deadline()), (vec![], None));
-    world.take(Order::Suspend(RUN, false));
+    world.take(ProbeOrder::Suspend(RUN, false));
     world.until(70_000);
     assert_eq!(world.trace(), ["70000 start alive"]);
 }
@@ -206,12 +206,12 @@ fn nobody_is_asked_for_life_while_somebody_is_attached() {
 fn a_command_that_asks_when_somebody_attaches_is_ended() {
     let mut watched = watched(&[]);
     watched.live = Some(live("cmd:alive", 1));
-    let mut world = World::begin(watched);
+    let mut world = ProbeWorld::begin(watched);
     world.until(10_000);
-    world.take(Order::Suspend(RUN, true));
+    world.take(ProbeOrder::Suspend(RUN, true));
     assert_eq!(world.trace(), ["10000 start alive", "10000 kill"]);
-    world.take(Order::Suspend(RUN, false));
-    world.take(Order::CommandEnded(RUN, Err("killed".to_owned())));
+    world.take(ProbeOrder::Suspend(RUN, false));
+    world.take(ProbeOrder::CommandEnded(RUN, Err("killed".to_owned())));
     world.until(20_000);
     assert_eq!(world.trace(), ["20000 start alive"]);
 }
@@ -220,12 +220,12 @@ fn a_command_that_asks_when_somebody_attaches_is_ended() {
 fn without_ready_nothing_is_reported_as_ready() {
     let mut watched = watched(&[]);
     watched.live = Some(live("cmd:alive", 1));
-    assert!(World::begin(watched).trace().is_empty());
+    assert!(ProbeWorld::begin(watched).trace().is_empty());
 }
 
 #[test]
 fn what_was_under_way_while_pm_was_stopped_is_not_late() {
-    let mut world = World::begin(watched(&["cmd:up"]));
+    let mut world = ProbeWorld::begin(watched(&["cmd:up"]));
     world.until(20);
     world.prober.put_off(Duration::from_secs(60));
     world.until(65_019);
@@ -236,24 +236,27 @@ fn what_was_under_way_while_pm_was_stopped_is_not_late() {
 
 #[test]
 fn a_run_that_has_ended_is_asked_no_more() {
-    let mut world = World::begin(watched(&["cmd:up"]));
-    world.take(Order::End(RUN));
+    let mut world = ProbeWorld::begin(watched(&["cmd:up"]));
+    world.take(ProbeOrder::End(RUN));
     assert!(world.prober.is_empty());
-    world.take(Order::CommandEnded(RUN, Ok(())));
-    world.take(Order::LineSeen(RUN));
+    world.take(ProbeOrder::CommandEnded(RUN, Ok(())));
+    world.take(ProbeOrder::LineSeen(RUN));
     assert_eq!(world.trace(), ["0 cmd:up: "]);
 }
 
 /// The thread, and what it reports.
-fn start(watched: Watched) -> (Probes, crossbeam_channel::Receiver<Report>) {
+fn start(watched: Watched) -> (Probes, crossbeam_channel::Receiver<ProbeReport>) {
     let (sender, reports) = crossbeam_channel::unbounded();
     let probes = Probes::new(move |report| drop(sender.send(report)));
-    probes.post(Order::Begin(Box::new(watched))).unwrap();
+    probes.post(ProbeOrder::Begin(Box::new(watched))).unwrap();
     (probes, reports)
 }
 
 /// Waits for a report that is so.
-fn wait_for(reports: &crossbeam_channel::Receiver<Report>, is_it: impl Fn(&Report) -> bool) {
+fn wait_for(
+    reports: &crossbeam_channel::Receiver<ProbeReport>,
+    is_it: impl Fn(&ProbeReport) -> bool,
+) {
     let mut seen = Vec::new();
     loop {
         match reports.recv_timeout(Duration::from_secs(10)) {
@@ -274,7 +277,7 @@ fn a_port_is_ready_when_the_tree_listens_on_either_address_and_is_never_connecte
         let mut watched = watched(&["port"]);
         watched.port = Some(port);
         let (_probes, reports) = start(watched);
-        wait_for(&reports, |report| *report == Report::Ready(RUN));
+        wait_for(&reports, |report| *report == ProbeReport::Ready(RUN));
         let connection = listener.accept().map(|_| ());
         assert_eq!(connection.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     }
@@ -293,7 +296,7 @@ fn a_port_that_another_holds_is_named_once_and_is_not_ready() {
     let (probes, reports) = start(watched);
     let pid = std::process::id();
     wait_for(&reports, |report| match report {
-        Report::Held { text, .. } => {
+        ProbeReport::Held { text, .. } => {
             assert!(text.starts_with(&format!("port {port} is held by ")), "{text}");
             assert!(text.ends_with(&format!("(pid {pid}), not by web.1")), "{text}");
             true
@@ -303,11 +306,12 @@ fn a_port_that_another_holds_is_named_once_and_is_not_ready() {
     drop(listener);
     wait_for(
         &reports,
-        |report| matches!(report, Report::Answer { text, .. } if text == "has no listener"),
+        |report| matches!(report, ProbeReport::Answer { text, .. } if text == "has no listener"),
     );
-    probes.post(Order::End(RUN)).unwrap();
-    let again =
-        reports.try_iter().any(|report| matches!(report, Report::Held { .. } | Report::Ready(_)));
+    probes.post(ProbeOrder::End(RUN)).unwrap();
+    let again = reports
+        .try_iter()
+        .any(|report| matches!(report, ProbeReport::Held { .. } | ProbeReport::Ready(_)));
     assert!(!again);
     drop(instance.stdin.take());
     instance.wait().unwrap();
@@ -322,12 +326,12 @@ fn notices_of_the_run_make_it_ready_and_are_told() {
     let (_probes, reports) = start(watched);
     let sender = UnixDatagram::unbound().unwrap();
     sender.send_to(b"STATUS=loading\nEXTEND_TIMEOUT_USEC=2000000", &path).unwrap();
-    wait_for(&reports, |report| *report == Report::Status(RUN, "loading".to_owned()));
-    wait_for(&reports, |report| *report == Report::Extended(RUN, Duration::from_secs(2)));
+    wait_for(&reports, |report| *report == ProbeReport::Status(RUN, "loading".to_owned()));
+    wait_for(&reports, |report| *report == ProbeReport::Extended(RUN, Duration::from_secs(2)));
     sender.send_to(b"READY=1", &path).unwrap();
-    wait_for(&reports, |report| *report == Report::Ready(RUN));
+    wait_for(&reports, |report| *report == ProbeReport::Ready(RUN));
     sender.send_to(b"STATUS=serving", &path).unwrap();
-    wait_for(&reports, |report| *report == Report::Status(RUN, "serving".to_owned()));
+    wait_for(&reports, |report| *report == ProbeReport::Status(RUN, "serving".to_owned()));
 }
 
 #[test]
@@ -335,14 +339,14 @@ fn a_host_that_does_not_exist_is_an_answer() {
     let (_probes, reports) = start(watched(&["http://no-such-host.invalid:1/up"]));
     wait_for(
         &reports,
-        |report| matches!(report, Report::Answer { text, .. } if text.starts_with("failed: ")),
+        |report| matches!(report, ProbeReport::Answer { text, .. } if text.starts_with("failed: ")),
     );
 }
 
 #[test]
 fn the_thread_ends_also_where_its_last_run_is_ready_by_a_look() {
     let (probes, reports) = start(watched(&["delay:0.02s"]));
-    wait_for(&reports, |report| *report == Report::Ready(RUN));
+    wait_for(&reports, |report| *report == ProbeReport::Ready(RUN));
     let until = clock::instant() + Duration::from_secs(10);
     while probes.shared.lock().waker.is_some() {
         assert!(clock::instant() < until, "it waits for ever");
@@ -353,10 +357,10 @@ fn the_thread_ends_also_where_its_last_run_is_ready_by_a_look() {
 #[test]
 fn the_thread_ends_with_its_last_run_and_starts_again_for_the_next() {
     let (probes, reports) = start(watched(&["delay:0"]));
-    wait_for(&reports, |report| *report == Report::Ready(RUN));
+    wait_for(&reports, |report| *report == ProbeReport::Ready(RUN));
     let mut second = watched(&["delay:0"]);
     second.run.seq = 2;
-    let ready = Report::Ready(second.run);
-    probes.post(Order::Begin(Box::new(second))).unwrap();
+    let ready = ProbeReport::Ready(second.run);
+    probes.post(ProbeOrder::Begin(Box::new(second))).unwrap();
     wait_for(&reports, |report| *report == ready);
 }

@@ -7,7 +7,7 @@ use crate::app::RunId;
 use crate::control::outbox::Outbox;
 use crate::control::proto::Response;
 use crate::control::server::ClientId;
-use crate::os::pty::Size;
+use crate::os::pty::WindowSize;
 use crate::output::{PumpCommand, TerminalViewer};
 use crate::session::console::Console;
 use crate::session::requests::{Stream, select_instances};
@@ -20,7 +20,7 @@ impl SessionLoop {
         &mut self,
         client: ClientId,
         name: &str,
-        size: Size,
+        size: WindowSize,
         outbox: Outbox,
         core: &Supervisor,
     ) {

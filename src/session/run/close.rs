@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::{Input, SessionLoop};
 use crate::app::Signal;
 use crate::os::daemon;
-use crate::os::signals::Heard;
+use crate::os::signals::SignalEvent;
 use crate::output::{PumpCommand, PumpEvent};
 use crate::session::messages;
 use crate::supervisor::Supervisor;
@@ -83,7 +83,7 @@ impl SessionLoop {
             crossbeam_channel::select! {
                 recv(done) -> _ => break,
                 recv(inputs) -> input => match input {
-                    Ok(Input::Heard(Heard::Signal(
+                    Ok(Input::Heard(SignalEvent::Signal(
                         Signal::INT | Signal::TERM | Signal::HUP | Signal::QUIT,
                     ))) => {
                         telling += 1;
@@ -92,7 +92,7 @@ impl SessionLoop {
                         }
                     }
                     Ok(Input::Pump(news)) => self.note_loss(&news),
-                    Ok(Input::Heard(Heard::Signal(Signal::TSTP))) => {
+                    Ok(Input::Heard(SignalEvent::Signal(Signal::TSTP))) => {
                         self.clock.pause_during(|| self.job_control.obey());
                     }
                     Ok(Input::Heard(_) | Input::Client(_) | Input::Probe(_)) | Err(_) => {}

@@ -21,7 +21,7 @@ use crate::os::{daemon, inherited, malloc, orphans};
 use crate::output::{About, LogFormat, Pump, PumpCommand};
 use crate::session::budgets::Budgets;
 use crate::session::messages;
-use crate::session::readiness::Readiness;
+use crate::session::readiness::SessionProbes;
 use crate::session::requests::{Control, Requests};
 use crate::session::trace::Trace;
 
@@ -78,7 +78,7 @@ impl SessionLoop {
         };
         let reports = sender.clone();
         let tell = move |report| drop(reports.send(Input::Probe(report)));
-        let readiness = Readiness::new(control.folder.clone(), tell);
+        let readiness = SessionProbes::new(control.folder.clone(), tell);
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
         job_control::keep_from(|| signals.listen(listener, Listener::accept, tell))
             .map_err(fail("start the thread for signals"))?;

@@ -7,7 +7,7 @@ use crate::os::children::ChildEvent;
 use crate::os::notify_socket;
 use crate::output::{About, PumpCommand};
 use crate::session::messages;
-use crate::session::probes::{Order, Report};
+use crate::session::probes::{ProbeOrder, ProbeReport};
 use crate::supervisor::Event;
 
 /// Marks the run of a command that asks for another run: no instance lives that often.
@@ -77,26 +77,26 @@ impl SessionLoop {
     }
 
     /// Takes what the thread that asks has found.
-    pub(super) fn take_report(&mut self, report: Report) -> Option<Event> {
+    pub(super) fn take_report(&mut self, report: ProbeReport) -> Option<Event> {
         if !self.readiness.is_asked(report.run()) {
             return None;
         }
         match report {
-            Report::Ready(run) if run.seq == 0 => {
+            ProbeReport::Ready(run) if run.seq == 0 => {
                 Some(Event::FoundOutside { process_type: run.instance.process_type })
             }
-            Report::Ready(run) => {
+            ProbeReport::Ready(run) => {
                 let heard = self.readiness.heard(run);
                 (heard.probe, heard.answer) = (None, None);
                 Some(Event::BecameReady { run })
             }
-            Report::Answer { run, probe, text } => {
+            ProbeReport::Answer { run, probe, text } => {
                 let heard = self.readiness.heard(run);
                 heard.probe = Some(probe);
                 heard.answer = Some(text).filter(|text| !text.is_empty());
                 None
             }
-            Report::Held { run, text } => {
+            ProbeReport::Held { run, text } => {
                 let speaker = About::Instance(run.instance);
                 let facts = serde_json::json!({});
                 self.say(messages::say(speaker, "port-held", text, facts).failed());
@@ -104,22 +104,22 @@ impl SessionLoop {
                 self.pump.wake();
                 None
             }
-            Report::Extended(run, time) => Some(Event::ReadyExtended { run, time }),
-            Report::Status(run, text) => {
+            ProbeReport::Extended(run, time) => Some(Event::ReadyExtended { run, time }),
+            ProbeReport::Status(run, text) => {
                 self.readiness.heard(run).status = Some(text);
                 None
             }
-            Report::NotAlive(run, why) => Some(Event::NotAlive { run, why }),
-            Report::StartCommand(run, text) => {
+            ProbeReport::NotAlive(run, why) => Some(Event::NotAlive { run, why }),
+            ProbeReport::StartCommand(run, text) => {
                 self.start_probe_command(run, &text);
                 None
             }
-            Report::KillCommand(run) => {
+            ProbeReport::KillCommand(run) => {
                 self.children.signal(command_of(run), Signal::KILL, Reach::Group);
                 None
             }
             // The thread looks names up by itself.
-            Report::Resolve { .. } => None,
+            ProbeReport::Resolve { .. } => None,
         }
     }
 
@@ -139,14 +139,14 @@ impl SessionLoop {
     /// Suspends or resumes the question whether a run is alive: who is attached may hold it in a debugger.
     pub(super) fn suspend_probe(&self, run: RunId, is_suspended: bool) {
         if self.app.type_of(run.instance).policy.live.is_some() {
-            self.readiness.post(Order::Suspend(run, is_suspended));
+            self.readiness.post(ProbeOrder::Suspend(run, is_suspended));
         }
     }
 
     fn start_probe_command(&mut self, run: RunId, text: &str) {
         if self.children.leader(command_of(run)).is_some() {
             let why = "cannot be asked: the command before it does not end".to_owned();
-            return self.readiness.post(Order::CommandEnded(run, Err(why)));
+            return self.readiness.post(ProbeOrder::CommandEnded(run, Err(why)));
         }
         self.make_room(0);
         let children = &mut self.children;
@@ -154,11 +154,11 @@ impl SessionLoop {
         match self.spawner.start_probe(&self.app, run.instance, text, announce) {
             Ok((pid, output)) => {
                 self.children.add_command(command_of(run), pid);
-                self.readiness.post(Order::CommandStarted(run, output));
+                self.readiness.post(ProbeOrder::CommandStarted(run, output));
             }
             Err(error) => {
                 self.children.expect_no_more();
-                self.readiness.post(Order::CommandEnded(run, Err(error)));
+                self.readiness.post(ProbeOrder::CommandEnded(run, Err(error)));
             }
         }
     }
@@ -167,6 +167,6 @@ impl SessionLoop {
     pub(super) fn probe_command_ended(&mut self, run: RunId, exit: Exit) {
         self.children.sweep(command_of(run));
         let outcome = if exit.is_success() { Ok(()) } else { Err(exit.to_string()) };
-        self.readiness.post(Order::CommandEnded(run, outcome));
+        self.readiness.post(ProbeOrder::CommandEnded(run, outcome));
     }
 }

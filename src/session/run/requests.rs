@@ -8,7 +8,7 @@ use crate::app::{Signal, reload};
 use crate::control::outbox::Outbox;
 use crate::control::proto::{Request, Response, Targets};
 use crate::control::server::ClientId;
-use crate::os::pty::Size;
+use crate::os::pty::WindowSize;
 use crate::session::report;
 use crate::session::requests::{FailureForm, all_but_release, select_instances, select_types};
 use crate::session::wait;
@@ -23,7 +23,7 @@ impl SessionLoop {
         outbox: Outbox,
         core: &Supervisor,
     ) {
-        use supervisor::Request as Ask;
+        use supervisor::ResolvedRequest as Ask;
         let mut grace = None;
         let mut form = FailureForm::Reasons;
         let (asked, wait) = match request {
@@ -38,7 +38,7 @@ impl SessionLoop {
                 return;
             }
             Request::Attach { name, rows, columns } => {
-                self.attach(client, &name, Size { rows, columns }, outbox, core);
+                self.attach(client, &name, WindowSize { rows, columns }, outbox, core);
                 return;
             }
             Request::Start(Targets { names, wait, .. }) => {
@@ -81,22 +81,22 @@ impl SessionLoop {
         names: &[String],
         outbox: &Outbox,
         core: &Supervisor,
-    ) -> Result<supervisor::Request, Response> {
+    ) -> Result<supervisor::ResolvedRequest, Response> {
         let ids = match names {
             [] => all_but_release(core),
             names => select_instances(names, core)?,
         };
         let app = reload::with_environment_of(core.app(), &self.requests.reread(outbox)?);
         self.queue.push_back(Event::Reread(Arc::new(app)));
-        Ok(supervisor::Request::Restart(ids))
+        Ok(supervisor::ResolvedRequest::Restart(ids))
     }
 
     fn reload(
         &mut self,
         outbox: &Outbox,
         core: &Supervisor,
-    ) -> Result<supervisor::Request, Response> {
+    ) -> Result<supervisor::ResolvedRequest, Response> {
         let reload::Fitted { app, gone } = reload::fit(core.app(), self.requests.reread(outbox)?);
-        Ok(supervisor::Request::Reload { app: Arc::new(app), gone })
+        Ok(supervisor::ResolvedRequest::Reload { app: Arc::new(app), gone })
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::state::Phase;
-use super::{Action, Event, Group, Reply, Request, RequestId, Supervisor, WaitMode, trace};
+use super::{Action, Event, Group, Reply, RequestId, ResolvedRequest, Supervisor, WaitMode, trace};
 use crate::app::{
     App, Environment, Exit, ExitOn, InstanceId, Moment, ProcessType, Reach, RunId, Signal,
 };
@@ -163,11 +163,11 @@ impl World {
         self.stop_began |= asks;
         if let Event::Requested { id, request, .. } = &event {
             self.asked.insert(*id);
-            self.stop_began |= *request == Request::Quit;
+            self.stop_began |= *request == ResolvedRequest::Quit;
         }
         let forwarded = match &event {
             Event::Signalled(signal) if !asks => Some(*signal),
-            Event::Requested { request: Request::Signal(_, signal), .. } => Some(*signal),
+            Event::Requested { request: ResolvedRequest::Signal(_, signal), .. } => Some(*signal),
             _ => None, // Nothing else is passed on.
         };
         for action in self.sup.handle(event, self.now) {
@@ -398,7 +398,7 @@ impl World {
     }
 
     /// Asks for something at this moment, and for an answer when it has come true.
-    pub(super) fn ask(&mut self, request: Request) -> RequestId {
+    pub(super) fn ask(&mut self, request: ResolvedRequest) -> RequestId {
         let id = RequestId(self.asked.len() as u64 + 1);
         let (wait, grace) = (WaitMode::UntilDone, self.grace);
         self.deliver(Event::Requested { id, request, wait, grace });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::app::{Exit, ExitOn, Moment, Policy, Signal};
 use crate::supervisor::sim::{FakeChild, TypeRow, World, always, never, on_failure, row};
-use crate::supervisor::{Culprit, Event, Reply, Request};
+use crate::supervisor::{Culprit, Event, Reply, ResolvedRequest};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -221,7 +221,7 @@ fn a_failure_that_was_repaired_and_started_again_is_none_at_the_end() {
         ];
         let mut w = World::new(ExitOn::All, rows);
         w.run(100);
-        let id = w.ask(Request::Restart(vec![w.instance("web.1")]));
+        let id = w.ask(ResolvedRequest::Restart(vec![w.instance("web.1")]));
         w.run(200);
         assert_eq!(w.replies.get(&id), Some(&Reply::Done));
         assert_eq!(w.run(FOREVER), Some(5));

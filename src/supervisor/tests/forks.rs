@@ -20,7 +20,7 @@ const SIGNALS: [Signal; 7] = [
 ];
 
 fn kind_of_state(state: State) -> &'static str {
-    use crate::supervisor::state::Stage::{Asked, Killed};
+    use crate::supervisor::state::StopStage::{Asked, Killed};
     match state {
         State::Idle => "idle",
         State::Spawning => "spawning",

@@ -16,3 +16,9 @@ mod stop;
 mod storm;
 mod wait;
 mod wishes;
+
+use super::ResolvedRequest;
+use crate::app::InstanceId;
+
+/// Makes a request for some instances.
+type ToRequest = fn(Vec<InstanceId>) -> ResolvedRequest;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::sim::{FakeChild, TypeRow, World, never, on_failure, row};
-use super::super::{Event, Request};
+use super::super::{Event, ResolvedRequest};
 use crate::app::readiness::{Probe, Readiness};
 use crate::app::{Dependency, Exit, ExitOn, Milestone, OnDependencyRestart, Policy, Role, Signal};
 
@@ -161,7 +161,7 @@ fn blocked_ones_start_when_their_dependency_is_started_again_and_comes() {
     w.run(2000);
     w.now = crate::app::Moment(Duration::from_secs(2));
     let db = w.instance("db.1");
-    w.ask(Request::Restart(vec![db]));
+    w.ask(ResolvedRequest::Restart(vec![db]));
     w.run(9000);
     assert_eq!(
         w.lines(&["spawn web", "spawn db", "blocked"]),
@@ -229,11 +229,11 @@ fn a_dependency_that_was_stopped_by_request_is_waited_for_and_others_go_on() {
     let mut w = healthy();
     w.run(100);
     let db = w.instance("db.1");
-    w.ask(Request::Stop(vec![db]));
+    w.ask(ResolvedRequest::Stop(vec![db]));
     w.run(30_000);
     assert_eq!(w.lines(&["spawn", "slow"]), ["0 spawn db.1#1"]);
     w.now = crate::app::Moment(Duration::from_secs(30));
-    w.ask(Request::Start(vec![db]));
+    w.ask(ResolvedRequest::Start(vec![db]));
     w.run(60_000);
     assert_eq!(
         w.lines(&["spawn"]),
@@ -249,10 +249,10 @@ fn requests_reach_one_that_waits_at_once() {
     w.run(100);
     let id = w.instance("web.1");
     for request in [
-        Request::Restart(vec![id]),
-        Request::Start(vec![id]),
-        Request::Scale(vec![(1, 3)]),
-        Request::Stop(vec![id]),
+        ResolvedRequest::Restart(vec![id]),
+        ResolvedRequest::Start(vec![id]),
+        ResolvedRequest::Scale(vec![(1, 3)]),
+        ResolvedRequest::Stop(vec![id]),
     ] {
         let asked = w.ask(request.clone());
         assert!(w.replies.contains_key(&asked), "{request:?} waits\n{}", w.trace());
@@ -375,7 +375,7 @@ fn who_was_blocked_is_free_when_a_reload_takes_its_dependencies_away() {
     assert_eq!(w.lines(&["blocked"]), ["500 web.1 blocked by db.1"]);
     let mut app = (**w.sup.app()).clone();
     app.types[1].policy.depends_on.clear();
-    w.ask(Request::Reload { app: app.into(), gone: vec![] });
+    w.ask(ResolvedRequest::Reload { app: app.into(), gone: vec![] });
     assert_eq!(w.run(60_000), None, "other.1 runs");
     assert_eq!(w.lines(&["spawn web"]), ["500 spawn web.1#1"]);
 }

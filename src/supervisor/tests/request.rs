@@ -8,7 +8,7 @@ use crate::app::{Exit, ExitOn, InstanceId, RunId, Signal};
 use crate::long::cases;
 use crate::supervisor::sim::{FakeChild, TypeRow, World, always, never, on_failure, release, row};
 use crate::supervisor::{
-    Action, Doing, Event, Failure, Group, Reply, Request, RequestId, Until, WaitMode,
+    Action, Doing, Event, Failure, Group, Reply, RequestId, ResolvedRequest, Until, WaitMode,
 };
 
 const FOREVER: u64 = 1_000_000_000;
@@ -31,7 +31,7 @@ fn a_restart_is_no_crash_and_is_answered_when_it_is_up_again() {
         row("api", never(), FakeChild::Forever),
     ]);
     let web = w.instance("web.1");
-    w.ask(Request::Restart(vec![web]));
+    w.ask(ResolvedRequest::Restart(vec![web]));
     w.run(5_000);
     w.assert(
         "0 spawn web.1#1
@@ -55,7 +55,7 @@ fn a_restart_in_back_off_is_at_once_and_forgets_the_crashes() {
     w.run(1_000);
     assert!(matches!(doing(&w, "web.1"), Doing::BackingOff(_)));
     let web = w.instance("web.1");
-    w.ask(Request::Restart(vec![web]));
+    w.ask(ResolvedRequest::Restart(vec![web]));
     w.run(1_700);
     assert_eq!(
         w.lines(&["again in"]).last(),
@@ -70,26 +70,26 @@ fn one_that_is_stopped_stays_stopped_and_the_session_goes_on() {
     let mut w =
         world(vec![row("web", always(), FakeChild::Forever), row("api", on_failure(), quick)]);
     let web = w.instance("web.1");
-    w.ask(Request::Stop(vec![web]));
+    w.ask(ResolvedRequest::Stop(vec![web]));
     assert_eq!(w.run(60_000), None);
     assert_eq!(doing(&w, "web.1"), Doing::Stopped);
     assert_eq!(doing(&w, "api.1"), Doing::Ended(Exit::Code(0)));
-    w.ask(Request::Start(vec![web]));
+    w.ask(ResolvedRequest::Start(vec![web]));
     w.run(61_000);
     assert_eq!(doing(&w, "web.1"), Doing::Up);
     assert!(w.replies.values().all(|reply| *reply == Reply::Done));
-    w.ask(Request::Quit);
+    w.ask(ResolvedRequest::Quit);
     assert_eq!(w.run(FOREVER), Some(0));
 }
 
 #[test]
 fn scaling_goes_on_with_the_numbers_and_takes_the_highest_away_first() {
     let mut w = world(vec![row("web", on_failure(), FakeChild::Forever)]);
-    w.ask(Request::Scale(vec![(0, 3)]));
+    w.ask(ResolvedRequest::Scale(vec![(0, 3)]));
     w.run(1_000);
-    w.ask(Request::Scale(vec![(0, 1)]));
+    w.ask(ResolvedRequest::Scale(vec![(0, 1)]));
     w.run(2_000);
-    w.ask(Request::Scale(vec![(0, 2)]));
+    w.ask(ResolvedRequest::Scale(vec![(0, 2)]));
     w.run(3_000);
     let starts: Vec<_> =
         w.lines(&["spawn"]).iter().map(|line| line.replace("spawn ", "")).collect();
@@ -101,9 +101,9 @@ fn scaling_goes_on_with_the_numbers_and_takes_the_highest_away_first() {
 #[test]
 fn scaled_to_nothing_the_session_waits() {
     let mut w = world(vec![row("web", on_failure(), FakeChild::Forever)]);
-    w.ask(Request::Scale(vec![(0, 0)]));
+    w.ask(ResolvedRequest::Scale(vec![(0, 0)]));
     assert_eq!(w.run(60_000), None);
-    w.ask(Request::Scale(vec![(0, 1)]));
+    w.ask(ResolvedRequest::Scale(vec![(0, 1)]));
     w.run(61_000);
     assert_eq!(w.replies.values().filter(|reply| **reply == Reply::Done).count(), 2);
     w.after(0, Event::Signalled(Signal::INT));
@@ -113,7 +113,7 @@ fn scaled_to_nothing_the_session_waits() {
 #[test]
 fn a_count_without_a_port_is_refused() {
     let mut w = world(vec![row("web", on_failure(), FakeChild::Forever)]);
-    let id = w.ask(Request::Scale(vec![(0, 65_000)]));
+    let id = w.ask(ResolvedRequest::Scale(vec![(0, 65_000)]));
     w.run(1_000);
     let last = InstanceId { process_type: 0, number: 65_000 };
     assert_eq!(w.replies[&id], Reply::Failed(vec![(last, Failure::NoPort)]));
@@ -128,7 +128,7 @@ fn a_requested_start_that_fails_concerns_only_who_asked() {
         row("api", on_failure(), FakeChild::Forever),
     ]);
     let web = w.instance("web.1");
-    let id = w.ask(Request::Restart(vec![web]));
+    let id = w.ask(ResolvedRequest::Restart(vec![web]));
     assert_eq!(w.run(60_000), None);
     let failure = Failure::NotStarted("no such file".to_owned());
     assert_eq!(w.replies[&id], Reply::Failed(vec![(web, failure)]));
@@ -142,13 +142,13 @@ fn a_later_request_overrules_an_earlier_one_and_both_are_answered() {
         row("api", never(), FakeChild::Forever),
     ]);
     let web = w.instance("web.1");
-    let first = w.ask(Request::Restart(vec![web]));
-    let second = w.ask(Request::Stop(vec![web]));
+    let first = w.ask(ResolvedRequest::Restart(vec![web]));
+    let second = w.ask(ResolvedRequest::Stop(vec![web]));
     w.run(20_000);
     assert_eq!(w.replies[&first], Reply::Failed(vec![(web, Failure::Overruled)]));
     assert_eq!(w.replies[&second], Reply::Done);
-    let third = w.ask(Request::Start(vec![web]));
-    let fourth = w.ask(Request::Signal(vec![web], Signal::USR1));
+    let third = w.ask(ResolvedRequest::Start(vec![web]));
+    let fourth = w.ask(ResolvedRequest::Signal(vec![web], Signal::USR1));
     w.run(21_000);
     assert_eq!(w.replies[&third], Reply::Done);
     assert_eq!(w.replies[&fourth], Reply::Failed(vec![(web, Failure::NotRunning)]));
@@ -161,7 +161,7 @@ fn what_not_even_a_kill_ends_is_not_started_again() {
         row("a", never(), FakeChild::Forever),
     ]);
     let web = w.instance("web.1");
-    let id = w.ask(Request::Restart(vec![web]));
+    let id = w.ask(ResolvedRequest::Restart(vec![web]));
     w.run(20_000);
     assert_eq!(w.replies[&id], Reply::Failed(vec![(web, Failure::Lost)]));
     assert!(!w.trace().contains("web.1#2"));
@@ -174,7 +174,7 @@ fn nobody_starts_before_a_release_that_was_stopped_by_request() {
         row("release", release(), FakeChild::Forever),
     ]);
     let one = w.instance("release.1");
-    w.ask(Request::Stop(vec![one]));
+    w.ask(ResolvedRequest::Stop(vec![one]));
     assert_eq!(w.run(60_000), None);
     assert_eq!(doing(&w, "web.1"), Doing::Waiting);
 }
@@ -183,7 +183,7 @@ fn nobody_starts_before_a_release_that_was_stopped_by_request() {
 fn a_restart_that_the_end_of_the_session_overtakes_starts_nothing_again() {
     let mut w = world(vec![row("web", on_failure(), FakeChild::Deaf)]);
     let web = w.instance("web.1");
-    let id = w.ask(Request::Restart(vec![web]));
+    let id = w.ask(ResolvedRequest::Restart(vec![web]));
     w.at(1_000, Event::Signalled(Signal::INT));
     assert_eq!(w.run(FOREVER), Some(0));
     assert_eq!(w.lines(&["terminated"]), ["5001 web.1 terminated by SIGKILL"]);
@@ -195,7 +195,7 @@ fn a_crash_whose_stop_was_asked_for_while_it_drained_ends_nothing() {
     let child = FakeChild::Leaky(50, Exit::Code(3));
     let mut w = world(vec![row("web", never(), child), row("api", never(), FakeChild::Forever)]);
     let web = w.instance("web.1");
-    w.ask(Request::Stop(vec![web]));
+    w.ask(ResolvedRequest::Stop(vec![web]));
     assert_eq!(w.run(60_000), None);
     assert_eq!(w.lines(&["exited"]), ["250 web.1 exited with code 3"]);
     assert_eq!(doing(&w, "web.1"), Doing::Stopped);
@@ -207,13 +207,13 @@ fn a_reload_renews_what_is_different_and_nothing_else() {
     let mut w = world(names.map(|name| row(name, on_failure(), FakeChild::Forever)).to_vec());
     let mut app = (**w.sup.app()).clone();
     app.types[1].command = "other".to_owned();
-    let id = w.ask(Request::Reload { app: Arc::new(app), gone: vec![2] });
+    let id = w.ask(ResolvedRequest::Reload { app: Arc::new(app), gone: vec![2] });
     w.run(60_000);
     assert_eq!(w.replies[&id], Reply::Done);
     assert_eq!(w.lines(&["spawn"]).len(), 4);
     assert!(w.trace().contains("spawn api.1#2") && w.trace().contains("forget job.1"));
     let same = Arc::clone(w.sup.app());
-    w.ask(Request::Reload { app: same, gone: vec![] });
+    w.ask(ResolvedRequest::Reload { app: same, gone: vec![] });
     w.run(61_000);
     assert_eq!(w.lines(&["spawn"]).len(), 4);
 }
@@ -222,7 +222,7 @@ fn a_reload_renews_what_is_different_and_nothing_else() {
 fn an_answer_that_nobody_waits_for_is_at_once() {
     let mut w = world(vec![row("web", on_failure(), FakeChild::Deaf)]);
     let web = w.instance("web.1");
-    let (id, request) = (RequestId(9), Request::Restart(vec![web]));
+    let (id, request) = (RequestId(9), ResolvedRequest::Restart(vec![web]));
     let requested = Event::Requested { id, request, wait: WaitMode::Never, grace: None };
     let _ = w.sup.clone().handle(requested.clone(), w.now);
     let actions = w.sup.handle(requested, w.now);
@@ -235,7 +235,7 @@ fn who_waits_no_more_gets_no_answer_and_the_others_get_theirs() {
     let mut w = world(vec![row("web", on_failure(), FakeChild::Deaf)]);
     let web = w.instance("web.1");
     let ask = |n| {
-        let (id, request) = (RequestId(n), Request::Stop(vec![web]));
+        let (id, request) = (RequestId(n), ResolvedRequest::Stop(vec![web]));
         Event::Requested { id, request, wait: WaitMode::UntilDone, grace: None }
     };
     let mut actions = w.sup.handle(ask(1), w.now);
@@ -258,24 +258,24 @@ fn some_goals(ids: &[InstanceId], random: &mut Random) -> Vec<(InstanceId, Until
     some(ids, random).into_iter().map(|id| (id, pick(random, &all))).collect()
 }
 
-fn a_request(random: &mut Random, w: &World) -> Request {
+fn a_request(random: &mut Random, w: &World) -> ResolvedRequest {
     let ids: Vec<_> = w.sup.instances().collect();
     let types = u64::try_from(w.sup.app().types.len()).unwrap();
     match random.below(10) {
-        0 => Request::Start(some(&ids, random)),
-        1 => Request::Stop(some(&ids, random)),
-        2 | 3 => Request::Restart(some(&ids, random)),
+        0 => ResolvedRequest::Start(some(&ids, random)),
+        1 => ResolvedRequest::Stop(some(&ids, random)),
+        2 | 3 => ResolvedRequest::Restart(some(&ids, random)),
         4 | 5 => {
             let at = u16::try_from(random.below(types)).unwrap();
-            Request::Scale(vec![(at, u16::try_from(random.below(5)).unwrap())])
+            ResolvedRequest::Scale(vec![(at, u16::try_from(random.below(5)).unwrap())])
         }
-        6 => Request::Signal(some(&ids, random), Signal::USR1),
-        7 | 8 => Request::Wait(some_goals(&ids, random)),
+        6 => ResolvedRequest::Signal(some(&ids, random), Signal::USR1),
+        7 | 8 => ResolvedRequest::Wait(some_goals(&ids, random)),
         _ => {
             let mut app = (**w.sup.app()).clone();
             let at = usize::try_from(random.below(types)).unwrap();
             app.types[at].command.push('x');
-            Request::Reload { app: Arc::new(app), gone: vec![] }
+            ResolvedRequest::Reload { app: Arc::new(app), gone: vec![] }
         }
     }
 }
@@ -288,16 +288,16 @@ fn every_verb_in_every_state_is_answered_and_the_session_still_ends() {
         app.types[0].command.push('x');
         let app = Arc::new(app);
         let verbs = [
-            Request::Start(ids.clone()),
-            Request::Stop(ids.clone()),
-            Request::Restart(ids.clone()),
-            Request::Scale(vec![(0, 3), (1, 0)]),
-            Request::Scale(vec![(0, 0)]),
-            Request::Signal(ids.clone(), Signal::USR2),
-            Request::Reload { app, gone: vec![1] },
-            Request::Wait(ids.iter().map(|id| (*id, Until::Stopped)).collect()),
-            Request::Wait(ids.iter().map(|id| (*id, Until::Done)).collect()),
-            Request::Quit,
+            ResolvedRequest::Start(ids.clone()),
+            ResolvedRequest::Stop(ids.clone()),
+            ResolvedRequest::Restart(ids.clone()),
+            ResolvedRequest::Scale(vec![(0, 3), (1, 0)]),
+            ResolvedRequest::Scale(vec![(0, 0)]),
+            ResolvedRequest::Signal(ids.clone(), Signal::USR2),
+            ResolvedRequest::Reload { app, gone: vec![1] },
+            ResolvedRequest::Wait(ids.iter().map(|id| (*id, Until::Stopped)).collect()),
+            ResolvedRequest::Wait(ids.iter().map(|id| (*id, Until::Done)).collect()),
+            ResolvedRequest::Quit,
         ];
         for first in &verbs {
             for second in &verbs {

@@ -2,7 +2,7 @@
 
 use crate::app::{Exit, ExitOn, Signal};
 use crate::supervisor::sim::{FakeChild, TypeRow, World, never, on_failure, row};
-use crate::supervisor::{Event, Request};
+use crate::supervisor::{Event, ResolvedRequest};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -24,7 +24,7 @@ fn interrupt_terminate_and_hang_up_all_ask_for_the_end() {
 
 #[test]
 fn who_asked_for_the_end_is_remembered_and_a_failure_has_not_asked() {
-    for (ask, was_asked) in [(Some(Request::Quit), true), (None, false)] {
+    for (ask, was_asked) in [(Some(ResolvedRequest::Quit), true), (None, false)] {
         let rows = vec![row("web", never(), FakeChild::ExitsAfter(50, Exit::Code(3)))];
         let mut w = World::new(ExitOn::Failure, rows);
         w.run(10);

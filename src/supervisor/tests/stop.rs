@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use crate::app::{
-    Budget, Exit, ExitOn, InstanceId, MemoryAction, Moment, Policy, Reach, RunId, Signal, Size,
-};
+use super::ToRequest;
+use crate::app::{Budget, Exit, ExitOn, MemoryAction, Moment, Policy, Reach, RunId, Signal, Size};
 use crate::supervisor::sim::{FakeChild, TypeRow, World, on_failure, row};
-use crate::supervisor::{Event, Group, Request};
+use crate::supervisor::{Event, Group, ResolvedRequest};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -299,7 +298,7 @@ fn a_restart_and_a_budget_stop_in_two_waves() {
     let rows = vec![row("web", on_failure(), FakeChild::LeavesGroup(500))];
     let mut w = World::new(ExitOn::Failure, rows.clone());
     w.run(100);
-    w.ask(Request::Restart(vec![w.instance("web.1")]));
+    w.ask(ResolvedRequest::Restart(vec![w.instance("web.1")]));
     w.run(1000);
     let second = ["0 SIGTERM web.1#1", "1 SIGTERM web.1#1 group", "502 spawn web.1#2"];
     assert_eq!(w.lines(&["SIGTERM web", "spawn web.1#2"]), second);
@@ -314,8 +313,9 @@ fn a_restart_and_a_budget_stop_in_two_waves() {
 
 #[test]
 fn who_asks_for_a_stop_or_a_restart_may_say_how_long_it_takes() {
-    type ToRequest = fn(Vec<InstanceId>) -> Request;
-    for (ask, next) in [(Request::Stop as ToRequest, ""), (Request::Restart, "; again")] {
+    for (ask, next) in
+        [(ResolvedRequest::Stop as ToRequest, ""), (ResolvedRequest::Restart, "; again")]
+    {
         let rows = vec![row("web", on_failure(), FakeChild::Deaf)];
         let mut w = World::new(ExitOn::Failure, rows);
         w.run(100);
@@ -342,10 +342,10 @@ fn a_later_request_gives_more_time_or_less_from_then_on_or_leaves_it_as_it_is() 
     ] {
         let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Deaf)]);
         w.run(0);
-        w.ask(Request::Stop(vec![w.instance("web.1")]));
+        w.ask(ResolvedRequest::Stop(vec![w.instance("web.1")]));
         w.now = Moment(Duration::from_secs(1));
         w.grace = then.map(Duration::from_millis);
-        w.ask(Request::Stop(vec![w.instance("web.1")]));
+        w.ask(ResolvedRequest::Stop(vec![w.instance("web.1")]));
         w.run(30_000);
         let at: u64 = killed.split(" + ").map(|ms| ms.parse::<u64>().unwrap()).sum();
         assert_eq!(w.lines(&["SIGKILL web"]), [format!("{at} SIGKILL web.1#1")], "{killed}");

@@ -6,7 +6,7 @@ use super::needs::{needing, with_ready};
 use super::storm::{Random, pick};
 use crate::app::{Exit, ExitOn, InstanceId, Milestone, Policy, Role, Signal};
 use crate::supervisor::sim::{FakeChild, TypeRow, World, never, on_failure, release, row};
-use crate::supervisor::{Doing, Event, Failure, Reply, Request, RequestId, Until};
+use crate::supervisor::{Doing, Event, Failure, Reply, RequestId, ResolvedRequest, Until};
 
 const FOREVER: u64 = 1_000_000_000;
 const FAILED: Exit = Exit::Code(41);
@@ -23,7 +23,7 @@ fn db_and_web(exit_on: ExitOn, db: Policy, life: FakeChild) -> World {
 fn wait(w: &mut World, targets: &[(&str, Until)]) -> RequestId {
     let one = |(name, until): &(&str, Until)| (w.instance(name), *until);
     let targets = targets.iter().map(one).collect();
-    w.ask(Request::Wait(targets))
+    w.ask(ResolvedRequest::Wait(targets))
 }
 
 fn at(w: &mut World, time: u64) {
@@ -52,7 +52,7 @@ fn it_is_answered_when_all_is_so_and_at_once_where_it_is_so_already() {
     let stopped = wait(&mut w, &[("db.1", Until::Stopped)]);
     w.run(9000);
     let db = w.instance("db.1");
-    w.ask(Request::Stop(vec![db]));
+    w.ask(ResolvedRequest::Stop(vec![db]));
     w.run(10_000);
     assert_eq!(
         w.lines(&["reply"]),
@@ -138,7 +138,7 @@ fn what_is_blocked_or_held_back_is_told_by_whom() {
     let mut w = db_and_web(ExitOn::Failure, on_failure(), FakeChild::Forever);
     w.run(50);
     let on_web = wait(&mut w, &[("web.1", Until::Started)]);
-    w.ask(Request::Stop(vec![db]));
+    w.ask(ResolvedRequest::Stop(vec![db]));
     w.run(500);
     assert_eq!(failures(&w, on_web), [(web, Failure::Held { by: db })]);
     let after = wait(&mut w, &[("web.1", Until::Started)]);
@@ -157,7 +157,7 @@ fn a_release_that_is_stopped_holds_all_others_back() {
     let (release, web) = (w.instance("release.1"), w.instance("web.1"));
     w.run(50);
     let asked = wait(&mut w, &[("web.1", Until::Started)]);
-    w.ask(Request::Stop(vec![release]));
+    w.ask(ResolvedRequest::Stop(vec![release]));
     w.run(500);
     assert_eq!(failures(&w, asked), [(web, Failure::Held { by: release })]);
 }
@@ -172,7 +172,7 @@ fn one_that_is_scaled_away_is_stopped_and_nothing_else() {
     let two = w.instance("web.2");
     let stopped = wait(&mut w, &[("web.2", Until::Stopped)]);
     let done = wait(&mut w, &[("web.2", Until::Done)]);
-    w.ask(Request::Scale(vec![(0, 1)]));
+    w.ask(ResolvedRequest::Scale(vec![(0, 1)]));
     assert_eq!(failures(&w, done), [(two, Failure::Gone)], "without waiting for its end");
     w.run(60_000);
     assert_eq!(w.replies.get(&stopped), Some(&Reply::Done));
@@ -254,10 +254,10 @@ fn in_random_histories_no_wait_hangs_on_what_can_never_be() {
                 &[Until::Started, Until::Ready, Until::Settled, Until::Done, Until::Stopped],
             );
             match random.below(5) {
-                0 => drop(w.ask(Request::Stop(vec![id]))),
-                1 if random.below(2) == 0 => drop(w.ask(Request::Start(vec![id]))),
-                1 => drop(w.ask(Request::Scale(vec![(id.process_type, 1)]))),
-                _ => waits.push((w.ask(Request::Wait(vec![(id, until)])), id, until)),
+                0 => drop(w.ask(ResolvedRequest::Stop(vec![id]))),
+                1 if random.below(2) == 0 => drop(w.ask(ResolvedRequest::Start(vec![id]))),
+                1 => drop(w.ask(ResolvedRequest::Scale(vec![(id.process_type, 1)]))),
+                _ => waits.push((w.ask(ResolvedRequest::Wait(vec![(id, until)])), id, until)),
             }
         }
         w.run(FOREVER);

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ToRequest;
 use crate::app::{App, Exit, ExitOn, InstanceId, Signal, Source, Stdio};
 use crate::supervisor::sim::{FakeChild, TypeRow, World, never, on_failure, release, row};
-use crate::supervisor::{Doing, Event, Failure, Reply, Request, RequestId};
+use crate::supervisor::{Doing, Event, Failure, Reply, RequestId, ResolvedRequest};
 
 const FOREVER: u64 = 1_000_000_000;
 
@@ -20,7 +21,8 @@ fn a_restart_during_a_start_comes_true_although_someone_asks_for_a_start_then() 
     w.start_takes = 100;
     w.run(50);
     let web = w.instance("web.1");
-    let asked = [w.ask(Request::Restart(vec![web])), w.ask(Request::Start(vec![web]))];
+    let asked =
+        [w.ask(ResolvedRequest::Restart(vec![web])), w.ask(ResolvedRequest::Start(vec![web]))];
     w.run(1_000);
     w.assert(
         "0 spawn web.1#1
@@ -40,8 +42,8 @@ fn a_stop_during_a_start_is_taken_back_by_a_start() {
     w.start_takes = 100;
     w.run(50);
     let web = w.instance("web.1");
-    let stop = w.ask(Request::Stop(vec![web]));
-    let start = w.ask(Request::Start(vec![web]));
+    let stop = w.ask(ResolvedRequest::Stop(vec![web]));
+    let start = w.ask(ResolvedRequest::Start(vec![web]));
     w.run(1_000);
     assert_eq!(w.lines(&["spawn", "SIG"]), ["0 spawn web.1#1"]);
     assert_eq!(w.replies[&stop], Reply::Failed(vec![(web, Failure::Overruled)]));
@@ -54,16 +56,16 @@ fn a_signal_reaches_who_runs_and_who_is_stopping() {
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(100);
     let (web, api) = (w.instance("web.1"), w.instance("api.1"));
-    w.ask(Request::Stop(vec![web]));
-    let asked = w.ask(Request::Signal(vec![web, api], Signal::USR1));
+    w.ask(ResolvedRequest::Stop(vec![web]));
+    let asked = w.ask(ResolvedRequest::Signal(vec![web, api], Signal::USR1));
     assert_eq!(w.lines(&["SIGUSR1"]), ["0 SIGUSR1 web.1#1", "0 SIGUSR1 api.1#1"]);
     assert!(done(&w, &[asked]));
 }
 
 #[test]
 fn a_stop_is_answered_when_it_has_come_true_and_not_before() {
-    let scale: fn(_) -> _ = |_| Request::Scale(vec![(0, 0)]);
-    for ask in [Request::Stop, scale] {
+    let scale: fn(_) -> _ = |_| ResolvedRequest::Scale(vec![(0, 0)]);
+    for ask in [ResolvedRequest::Stop, scale] {
         let rows =
             vec![row("web", never(), FakeChild::Deaf), row("api", never(), FakeChild::Forever)];
         let mut w = World::new(ExitOn::Failure, rows);
@@ -82,7 +84,7 @@ fn a_stop_of_one_that_has_ended_by_itself_is_done_and_it_stays_what_it_is() {
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(100);
-    let asked = w.ask(Request::Stop(vec![w.instance("web.1")]));
+    let asked = w.ask(ResolvedRequest::Stop(vec![w.instance("web.1")]));
     assert!(done(&w, &[asked]));
     assert_eq!(w.sup.status(w.now)[0].doing, Doing::Ended(Exit::Code(0)));
     let said = w.lines(&["left", "reply"]);
@@ -91,8 +93,8 @@ fn a_stop_of_one_that_has_ended_by_itself_is_done_and_it_stays_what_it_is() {
 
 #[test]
 fn who_asked_for_a_stop_that_not_even_a_kill_brings_is_told() {
-    let scale: fn(_) -> _ = |_| Request::Scale(vec![(0, 0)]);
-    for ask in [Request::Stop, scale] {
+    let scale: fn(_) -> _ = |_| ResolvedRequest::Scale(vec![(0, 0)]);
+    for ask in [ResolvedRequest::Stop, scale] {
         let rows =
             vec![row("web", never(), FakeChild::Immortal), row("api", never(), FakeChild::Forever)];
         let mut w = World::new(ExitOn::Failure, rows);
@@ -120,13 +122,12 @@ fn second_start_fails(first: FakeChild) -> World {
 fn a_start_that_someone_asked_for_and_that_fails_does_not_end_the_session() {
     let crash = FakeChild::ExitsAfter(10, Exit::Code(3));
     let clean = FakeChild::ExitsAfter(10, Exit::Code(0));
-    type ToRequest = fn(Vec<InstanceId>) -> Request;
     // In back-off; stopped in back-off; ended for good.
     let table: [(FakeChild, &[ToRequest]); 4] = [
-        (crash, &[Request::Restart]),
-        (crash, &[Request::Start]),
-        (crash, &[Request::Stop, Request::Start]),
-        (clean, &[Request::Start]),
+        (crash, &[ResolvedRequest::Restart]),
+        (crash, &[ResolvedRequest::Start]),
+        (crash, &[ResolvedRequest::Stop, ResolvedRequest::Start]),
+        (clean, &[ResolvedRequest::Start]),
     ];
     for (first, asks) in table {
         let mut w = second_start_fails(first);
@@ -148,8 +149,8 @@ fn a_further_instance_that_cannot_be_started_concerns_only_who_asked() {
     ];
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(100);
-    let other = w.ask(Request::Stop(vec![w.instance("job.1")]));
-    let asked = w.ask(Request::Scale(vec![(0, 1)]));
+    let other = w.ask(ResolvedRequest::Stop(vec![w.instance("job.1")]));
+    let asked = w.ask(ResolvedRequest::Scale(vec![(0, 1)]));
     assert_eq!(w.run(60_000), None);
     let web = InstanceId { process_type: 0, number: 1 };
     let failure = Failure::NotStarted("no such file".to_owned());
@@ -166,7 +167,7 @@ fn the_first_start_is_the_sessions_own_whoever_asks_for_it_meanwhile() {
     let mut w = World::new(ExitOn::Failure, rows);
     w.run(100);
     let web = w.instance("web.1");
-    w.ask(Request::Start(vec![web]));
+    w.ask(ResolvedRequest::Start(vec![web]));
     assert_eq!(w.run(FOREVER), Some(1));
 }
 
@@ -179,20 +180,20 @@ fn when_the_session_ends_every_wish_but_that_is_refused() {
     let app = Arc::clone(w.sup.app());
     let third = InstanceId { number: 3, ..web };
     let table = [
-        (Request::Start(vec![web]), web),
-        (Request::Restart(vec![web]), web),
-        (Request::Stop(vec![web]), web),
-        (Request::Signal(vec![web], Signal::USR1), web),
-        (Request::Scale(vec![(0, 3)]), third),
-        (Request::Scale(vec![(0, 0)]), web),
-        (Request::Reload { app, gone: vec![] }, web),
+        (ResolvedRequest::Start(vec![web]), web),
+        (ResolvedRequest::Restart(vec![web]), web),
+        (ResolvedRequest::Stop(vec![web]), web),
+        (ResolvedRequest::Signal(vec![web], Signal::USR1), web),
+        (ResolvedRequest::Scale(vec![(0, 3)]), third),
+        (ResolvedRequest::Scale(vec![(0, 0)]), web),
+        (ResolvedRequest::Reload { app, gone: vec![] }, web),
     ];
     for (request, id) in table {
         let asked = w.ask(request.clone());
         let refusal = Reply::Failed(vec![(id, Failure::SessionEnds)]);
         assert_eq!(w.replies.get(&asked), Some(&refusal), "{request:?}");
     }
-    let quit = w.ask(Request::Quit);
+    let quit = w.ask(ResolvedRequest::Quit);
     assert_eq!(w.replies.get(&quit), None);
     assert_eq!(w.run(FOREVER), Some(0));
     assert!(done(&w, &[quit]));
@@ -200,8 +201,8 @@ fn when_the_session_ends_every_wish_but_that_is_refused() {
 
 #[test]
 fn a_reload_renews_what_would_be_started_in_another_way_and_nothing_else() {
-    type Change = fn(&mut App);
-    let table: [(&str, bool, Change); 8] = [
+    type Edit = fn(&mut App);
+    let table: [(&str, bool, Edit); 8] = [
         ("command", true, |app| app.types[0].command.push('x')),
         ("directory", true, |app| app.types[0].directory = Some("/srv".into())),
         ("limits", true, |app| app.types[0].limits.open_files = Some(9)),
@@ -217,7 +218,7 @@ fn a_reload_renews_what_would_be_started_in_another_way_and_nothing_else() {
         w.run(100);
         let mut app = (**w.sup.app()).clone();
         change(&mut app);
-        let asked = w.ask(Request::Reload { app: Arc::new(app), gone: vec![] });
+        let asked = w.ask(ResolvedRequest::Reload { app: Arc::new(app), gone: vec![] });
         w.run(1_000);
         assert_eq!(w.lines(&["spawn"]).len(), if renews { 2 } else { 1 }, "{name}");
         assert!(done(&w, &[asked]), "{name}");

@@ -1,6 +1,6 @@
 //! A Procfile: every physical line is an entry, blank, a comment, or has a finding.
 
-use pm::app::lint::{Folder, Lookup, PortState, Subject, System, check};
+use pm::app::lint::{FolderState, LintInput, Lookup, PortState, System, check};
 use pm::app::loaded::{LoadedEnvironment, LoadedProcfile};
 use pm::app::procfile::{Procfile, parse};
 use pm::app::warning::NoteKind;
@@ -103,7 +103,7 @@ fn the_check_points_into_the_file(read: Procfile, lines: &[&str]) {
         notice: None,
     };
     let environment = LoadedEnvironment { environment: Environment::default(), files: Vec::new() };
-    let subject = Subject {
+    let subject = LintInput {
         procfile: &procfile,
         environment: &environment,
         counts: &counts,
@@ -113,7 +113,7 @@ fn the_check_points_into_the_file(read: Procfile, lines: &[&str]) {
     let system = System {
         program: &|_, _| Lookup::Missing,
         refusal: &|_| Some("Syntax error".to_owned()),
-        folder: &|_| Folder::Missing,
+        folder: &|_| FolderState::Missing,
         port: &|_| PortState::Taken(None),
     };
     for finding in check(subject, &system) {

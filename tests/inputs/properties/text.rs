@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use pm::app::warning::{LineError, Note};
+use pm::app::warning::{LineError, LineNote};
 use pm::config::ConfigError;
 
 /// Reads twice, holds that both came out the same, and returns the first.
@@ -27,7 +27,7 @@ pub(super) fn lines(bytes: &[u8]) -> Option<Vec<&str>> {
 }
 
 /// Holds that a note points into its line, and says something on one line of a terminal.
-pub(super) fn note_is_sound(note: &Note, lines: &[&str]) {
+pub(super) fn note_is_sound(note: &LineNote, lines: &[&str]) {
     let line = note.line.checked_sub(1).and_then(|at| lines.get(at));
     let Some(line) = line else { panic!("a note beyond the {} lines: {note:?}", lines.len()) };
     assert!(line.get(note.span.clone()).is_some(), "a span outside of {line:?}: {note:?}");

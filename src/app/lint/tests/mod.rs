@@ -21,9 +21,9 @@ const SYSTEM: System<'static> = System {
         (!said.status.success()).then(|| "what it says".to_owned())
     },
     folder: &|path| match path.to_str() {
-        Some("/app/web" | "/app/./web" | "/app/web/sub" | "/app/own") => Folder::Found,
-        Some("/app/Procfile") => Folder::NotAFolder,
-        _ => Folder::Missing,
+        Some("/app/web" | "/app/./web" | "/app/web/sub" | "/app/own") => FolderState::Found,
+        Some("/app/Procfile") => FolderState::NotAFolder,
+        _ => FolderState::Missing,
     },
     port: &|port| match port {
         5000 => PortState::Taken(Some(Holder { pid: 7, program: "node".into() })),
@@ -66,7 +66,7 @@ fn findings(procfile: &str, env: &str, counts: &[u16], base_port: u16) -> Vec<Fi
     let environment = LoadedEnvironment { environment, files: vec![file] };
     let counts = if counts.is_empty() { &ones } else { counts };
     check(
-        Subject { procfile: &procfile, environment: &environment, counts, base_port, app: &app },
+        LintInput { procfile: &procfile, environment: &environment, counts, base_port, app: &app },
         &SYSTEM,
     )
 }

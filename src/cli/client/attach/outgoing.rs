@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 
 use crate::control::frame;
-use crate::os::pty::Size;
+use crate::os::pty::WindowSize;
 
 /// As many bytes wait at most. Beyond that the keyboard is dead, and says so with a bell.
 const WAITING: usize = 16 << 20;
@@ -19,7 +19,7 @@ pub(super) struct Outgoing {
     /// A frame, of which some may be gone already.
     frame: VecDeque<u8>,
     /// It goes before keys: it is no use to a later screen.
-    size: Option<Size>,
+    size: Option<WindowSize>,
     keys: VecDeque<u8>,
     lost: usize,
 }
@@ -37,7 +37,7 @@ impl Outgoing {
     }
 
     /// Takes the size of the terminal.
-    pub(super) fn resize(&mut self, size: Size) {
+    pub(super) fn resize(&mut self, size: WindowSize) {
         self.size = Some(size);
     }
 
@@ -70,7 +70,7 @@ impl Outgoing {
     /// Makes the next frame where the last one is sent. Returns whether there is one.
     fn fill(&mut self) -> bool {
         if self.frame.is_empty() {
-            if let Some(Size { rows, columns }) = self.size.take() {
+            if let Some(WindowSize { rows, columns }) = self.size.take() {
                 self.frame.extend(frame::of_size(rows, columns));
             } else if !self.keys.is_empty() {
                 let keys: Vec<u8> = self.keys.drain(..self.keys.len().min(FRAME)).collect();
@@ -86,12 +86,12 @@ mod tests {
     use super::*;
 
     /// Takes so many bytes, and then no more at present.
-    struct Slow {
+    struct SlowWriter {
         taken: Vec<u8>,
         room: usize,
     }
 
-    impl Write for Slow {
+    impl Write for SlowWriter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let count = bytes.len().min(self.room);
             self.room -= count;
@@ -106,13 +106,14 @@ mod tests {
 
     #[test]
     fn a_session_that_takes_little_at_a_time_gets_all_in_whole_frames() {
-        let (mut outgoing, mut slow) = (Outgoing::default(), Slow { taken: Vec::new(), room: 5 });
+        let (mut outgoing, mut slow) =
+            (Outgoing::default(), SlowWriter { taken: Vec::new(), room: 5 });
         let typed = vec![b'x'; FRAME + 1];
         assert!(outgoing.push(&typed));
         assert!(outgoing.send(&mut slow).unwrap());
         assert_eq!(outgoing.unsent(), FRAME + 4 - 5);
         // A size stands behind the frame that has begun, and before what was typed behind that.
-        outgoing.resize(Size { rows: 3, columns: 4 });
+        outgoing.resize(WindowSize { rows: 3, columns: 4 });
         while outgoing.is_waiting() {
             slow.room = 7;
             assert!(outgoing.send(&mut slow).unwrap());

@@ -20,7 +20,7 @@ use crate::app::Signal;
 use crate::control::client;
 use crate::control::proto::{Request, Response};
 use crate::error::Error;
-use crate::os::pty::Size;
+use crate::os::pty::WindowSize;
 
 /// Signals that end it gracefully.
 const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
@@ -47,7 +47,7 @@ pub(crate) enum Ended {
 pub(crate) fn attach(socket: &Path, name: &str, begin: impl FnOnce()) -> Result<Ended, Error> {
     let fail = |source| Error::Startup { what: "attach", source };
     let mut stream = UnixStream::connect(socket).map_err(fail)?;
-    let size = Size::of_stdout();
+    let size = WindowSize::of_stdout();
     let request = Request::Attach { name: name.to_owned(), rows: size.rows, columns: size.columns };
     client::send(&mut stream, request).map_err(fail)?;
     let mut incoming = Incoming::default();
@@ -86,7 +86,7 @@ fn relay(
     let mut keys = [0_u8; 4096];
     let mut outgoing = Outgoing::default();
     // It may have changed before anyone listened.
-    outgoing.resize(Size::of_stdout());
+    outgoing.resize(WindowSize::of_stdout());
     let mut is_over = false;
     loop {
         screen.show_all(incoming)?;
@@ -103,7 +103,7 @@ fn relay(
         }
         if news.is_resized {
             signals.forget_resize();
-            outgoing.resize(Size::of_stdout());
+            outgoing.resize(WindowSize::of_stdout());
         }
         if news.is_from_session && wanted.contains(PollFlags::POLLIN) {
             is_over = !incoming.read(stream)?;
@@ -128,7 +128,7 @@ fn relay(
 
 /// What a wait has found.
 #[derive(Default)]
-struct News {
+struct WaitEvents {
     /// Keys were typed.
     is_typed: bool,
     /// The session has sent something, or takes keys again.
@@ -145,7 +145,7 @@ fn wait(
     signals: &SignalPipes,
     (stream, wanted): (&UnixStream, PollFlags),
     screen: &Screen,
-) -> io::Result<News> {
+) -> io::Result<WaitEvents> {
     let one = |fd| PollFd::new(fd, PollFlags::POLLIN);
     let mut fds = vec![one(stdin.as_fd()), one(signals.resized.as_fd())];
     fds.extend(signals.ending.iter().map(|(_, pipe)| one(pipe.as_fd())));
@@ -157,11 +157,11 @@ fn wait(
     fds.extend(screen.waits_for().map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
     match poll(&mut fds, PollTimeout::NONE) {
         Ok(_) => {}
-        Err(Errno::EINTR) => return Ok(News::default()),
+        Err(Errno::EINTR) => return Ok(WaitEvents::default()),
         Err(error) => return Err(error.into()),
     }
     let has = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
-    Ok(News {
+    Ok(WaitEvents {
         is_typed: has(&fds[0]),
         is_resized: has(&fds[1]),
         ends: fds[2..behind_signals].iter().any(has),

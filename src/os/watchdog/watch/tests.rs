@@ -16,11 +16,11 @@ fn pids(numbers: &[i32]) -> Vec<Pid> {
 fn groups_marks_and_descendants_are_followed_until_nothing_new_is_found() {
     const MARKED: bool = true;
     const NOT: bool = false;
-    type Row = (i32, i32, i32, bool);
+    type ProcessRow = (i32, i32, i32, bool);
     // What it is, the groups and processes that are known, who lives (pid, parent, group, marked), and then
     // the groups and the processes outside of them.
-    type Case<'a> = (&'a str, &'a [i32], &'a [i32], &'a [Row], &'a [i32], &'a [i32]);
-    let table: &[Case] = &[
+    type WatchCase<'a> = (&'a str, &'a [i32], &'a [i32], &'a [ProcessRow], &'a [i32], &'a [i32]);
+    let table: &[WatchCase] = &[
         ("nobody", &[10], &[], &[(5, 1, 5, NOT)], &[10], &[]),
         ("a group", &[10], &[], &[(10, 1, 10, NOT), (11, 10, 10, NOT)], &[10], &[]),
         (
@@ -53,7 +53,7 @@ fn groups_marks_and_descendants_are_followed_until_nothing_new_is_found() {
         ("one of an earlier look", &[], &[21], &[(20, 1, 20, NOT), (21, 1, 20, NOT)], &[], &[21]),
     ];
     for (name, groups, known, living, groups_then, outside) in table {
-        let seen = |(pid, parent, group, is_marked): &Row| Seen {
+        let seen = |(pid, parent, group, is_marked): &ProcessRow| Seen {
             pid: Pid::from_raw(*pid),
             parent: Pid::from_raw(*parent),
             group: Pid::from_raw(*group),
