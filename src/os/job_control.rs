@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::libc;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use nix::sys::signal::{SigSet, Signal, raise};
+
+use super::disposition::{Disposition, replace};
 
 const NO: usize = 0;
 const YES: usize = 1;
@@ -33,8 +35,8 @@ impl JobControl {
         signal_hook::flag::register_usize(libc::SIGCONT, Arc::clone(&wanted), NO)?;
         // The handler of one must not run in the middle of the other's.
         for signal in [Signal::SIGTSTP, Signal::SIGCONT] {
-            if let Some(action) = dispose(signal, SigHandler::SigDfl) {
-                restore(signal, SigAction::new(action.handler(), action.flags(), both()));
+            if let Some(handler) = replace(signal as i32, Disposition::system_default()) {
+                replace(signal as i32, handler.blocking(both()));
             }
         }
         Ok(Self { wanted })
@@ -70,16 +72,16 @@ impl JobControl {
         let stop = SigSet::from(signal);
         // No call here can fail: the signal exists.
         let _ = stop.thread_block();
-        let before = dispose(signal, SigHandler::SigDfl);
+        let before = replace(signal as i32, Disposition::system_default());
         // A SIGCONT that came before has been handled when this returns, and a later one takes it away.
         raise();
         if self.wanted.load(Ordering::SeqCst) == NO {
             // This takes it away too.
-            dispose(signal, SigHandler::SigIgn);
+            replace(signal as i32, Disposition::ignored());
         }
         let _ = stop.thread_unblock();
-        if let Some(action) = before {
-            restore(signal, action);
+        if let Some(handler) = before {
+            replace(signal as i32, handler);
         }
     }
 }
@@ -95,20 +97,4 @@ pub(crate) fn keep_from<T>(start: impl FnOnce() -> T) -> T {
 
 fn both() -> SigSet {
     SigSet::from_iter([Signal::SIGTSTP, Signal::SIGCONT])
-}
-
-/// Returns what was in force before.
-fn dispose(signal: Signal, handler: SigHandler) -> Option<SigAction> {
-    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the default and none run no code of ours.
-    #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
-    unsafe {
-        sigaction(signal, &action).ok()
-    }
-}
-
-fn restore(signal: Signal, action: SigAction) {
-    // SAFETY: this handler was in force before.
-    #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
-    let _ = unsafe { sigaction(signal, &action) };
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use super::descriptors;
 use crate::app::{App, Stdio};
 
 /// Descriptors that pm has open beside one pipe an instance: the standard three, epoll, the wake-up,
@@ -146,13 +147,8 @@ fn widen_table(descriptors: u64) {
 
 /// Returns how many descriptors below a limit are open, without the standard three.
 fn open_from_3_to(limit: u64) -> u64 {
-    let is_open = |fd: &i32| {
-        // SAFETY: the call reads a flag and touches no memory; a number that is not open is an error.
-        #[expect(unsafe_code, reason = "the descriptors have no owner in this program")]
-        let flags = unsafe { nix::libc::fcntl(*fd, nix::libc::F_GETFD) };
-        flags != -1
-    };
-    (3..i32::try_from(limit).unwrap_or(i32::MAX)).filter(is_open).count() as u64
+    let numbers = 3..i32::try_from(limit).unwrap_or(i32::MAX);
+    numbers.filter(|fd| descriptors::is_open(*fd)).count() as u64
 }
 
 /// Returns the soft and the hard limit of open files.

@@ -9,6 +9,8 @@ pub mod cgroup;
 pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod daemon;
+mod descriptors;
+pub(crate) mod disposition;
 mod forked;
 mod helpers;
 pub(crate) mod job_control;

@@ -8,13 +8,12 @@ use std::os::unix::net::UnixStream;
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{
-    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal as Nix, sigaction,
-};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as Nix};
 use nix::unistd::getpgrp;
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
+use super::disposition::{self, Disposition};
 use super::processes;
 use crate::app::Signal;
 
@@ -58,7 +57,8 @@ impl Signals {
     /// Takes them over. What the caller of pm had blocked or ignored is set back to the default, so that
     /// children begin with it; an ignored SIGHUP (nohup) stays without effect on pm.
     pub(crate) fn catch() -> io::Result<Self> {
-        let ignores_hangup = reset_dispositions();
+        let ignores_hangup = disposition::is_ignored(libc::SIGHUP);
+        reset_dispositions();
         nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
         let (reader, writer) = UnixStream::pair()?;
         let signals = REQUESTS.into_iter().chain(NEWS);
@@ -126,57 +126,20 @@ fn heard(signal: i32, ignores_hangup: bool) -> Option<SignalEvent> {
 /// Lets a write over the limit of a file's size (`ulimit -f`) fail with an error, where it would kill pm. It
 /// is caught and not ignored: children would inherit that. What the caller ignores stays so.
 pub(crate) fn survive_size_limit() {
-    extern "C" fn nothing(_: i32) {}
-    let action = |handler| SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
-    // SAFETY: the handler does nothing, and the other one was in force before.
-    #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
-    // It cannot fail: the signal exists.
-    let _ = unsafe {
-        sigaction(Nix::SIGXFSZ, &action(SigHandler::Handler(nothing))).map(|before| {
-            if matches!(before.handler(), SigHandler::SigIgn) {
-                let _ = sigaction(Nix::SIGXFSZ, &before);
-            }
-        })
-    };
-}
-
-/// Returns whether the caller had a signal ignored (nohup, a shell's background): a handler would take
-/// that from a command, which inherits what is ignored, and not what is handled.
-pub(crate) fn is_ignored(signal: i32) -> bool {
-    // SAFETY: all zeroes is a valid sigaction; with no new action the call only fills it.
-    #[expect(unsafe_code, reason = "nix can only ask for a disposition by changing it")]
-    let (result, before) = unsafe {
-        let mut before: libc::sigaction = std::mem::zeroed();
-        (libc::sigaction(signal, std::ptr::null(), &raw mut before), before)
-    };
-    result == 0 && before.sa_sigaction == libc::SIG_IGN
-}
-
-/// Returns whether SIGHUP was ignored.
-fn reset_dispositions() -> bool {
-    #[cfg(target_os = "linux")]
-    reset_real_time_signals();
-    let mut ignores_hangup = false;
-    let keep = [Nix::SIGKILL, Nix::SIGSTOP, Nix::SIGPIPE, Nix::SIGSEGV, Nix::SIGBUS];
-    for signal in Nix::iterator().filter(|signal| !keep.contains(signal)) {
-        // SAFETY: the default disposition runs no code of ours.
-        #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
-        let before = unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) };
-        if signal == Nix::SIGHUP && matches!(before, Ok(SigHandler::SigIgn)) {
-            ignores_hangup = true;
-        }
+    if !disposition::is_ignored(libc::SIGXFSZ) {
+        disposition::replace(libc::SIGXFSZ, Disposition::caught());
     }
-    ignores_hangup
 }
 
-/// nix cannot name these. macOS and OpenBSD have none; what the libc crate has of the other BSDs does not
-/// name them either.
-#[cfg(target_os = "linux")]
-fn reset_real_time_signals() {
-    for signal in libc::SIGRTMIN()..=libc::SIGRTMAX() {
-        // SAFETY: the default disposition runs no code of ours.
-        #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
-        // It cannot fail: the C library says that the signal is there and not its own.
-        let _ = unsafe { libc::signal(signal, libc::SIG_DFL) };
+/// Sets every signal to its default, but those that cannot be caught or that Rust needs.
+fn reset_dispositions() {
+    let keep = [Nix::SIGKILL, Nix::SIGSTOP, Nix::SIGPIPE, Nix::SIGSEGV, Nix::SIGBUS];
+    let signals =
+        Nix::iterator().filter(|signal| !keep.contains(signal)).map(|signal| signal as i32);
+    // macOS and OpenBSD have no real-time signals; what the libc crate has of the other BSDs does not name them.
+    #[cfg(target_os = "linux")]
+    let signals = signals.chain(libc::SIGRTMIN()..=libc::SIGRTMAX());
+    for signal in signals {
+        disposition::replace(signal, Disposition::system_default());
     }
 }

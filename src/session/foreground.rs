@@ -14,8 +14,9 @@ use signal_hook::iterator::exfiltrator::WithOrigin;
 use super::job::{Job, JobGroup};
 use crate::app::Environment;
 use crate::error::Error;
+use crate::os::disposition::is_ignored;
 use crate::os::job_control::JobControl;
-use crate::os::signals::{REQUESTS, is_ignored};
+use crate::os::signals::REQUESTS;
 
 /// A command with everything that it needs.
 #[derive(Debug)]

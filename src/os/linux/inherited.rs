@@ -4,6 +4,8 @@ use std::fs;
 
 use nix::libc;
 
+use crate::os::descriptors;
+
 /// Marks every descriptor but the standard three close-on-exec. An editor's socket or a job server's
 /// pipe must not be kept open by a daemon of the application. Before pm opens any of its own it costs
 /// one call; later it would do no harm either, since all of those have the mark.
@@ -22,8 +24,6 @@ fn mark_one_by_one() {
     let Ok(entries) = fs::read_dir("/proc/self/fd") else { return };
     let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     for fd in numbers.filter(|fd: &i32| *fd > 2) {
-        // SAFETY: as above; a number that is not open any more is an error without effect.
-        #[expect(unsafe_code, reason = "the descriptor has no owner in this program")]
-        let _ = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+        descriptors::set_close_on_exec(fd);
     }
 }

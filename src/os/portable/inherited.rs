@@ -1,8 +1,6 @@
 //! What pm's caller left open for pm: its own business, never the children's.
 
-use nix::libc;
-
-use crate::os::limits;
+use crate::os::{descriptors, limits};
 
 /// Numbers from here on are not looked at: a limit may be without end, and callers open from below.
 const MOST: u64 = 1 << 16;
@@ -12,10 +10,7 @@ const MOST: u64 = 1 << 16;
 pub(crate) fn keep_from_children() {
     let most = limits::open_files().map_or(MOST, |(_, hard)| hard.min(MOST));
     for fd in 3..i32::try_from(most).unwrap_or(i32::MAX) {
-        // SAFETY: the call sets a flag and touches no memory; a number that is not open is an error without
-        // effect.
-        #[expect(unsafe_code, reason = "the descriptor has no owner in this program")]
-        let _ = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+        descriptors::set_close_on_exec(fd);
     }
 }
 

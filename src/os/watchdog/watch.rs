@@ -6,11 +6,12 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigHandler, Signal, kill, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getpgrp};
 
 use crate::app::Moment;
 use crate::os::clock::Clock;
+use crate::os::disposition::{self, Disposition};
 use crate::os::pid_table::{Marks, PidTable};
 use crate::os::processes::{self, is_marked};
 
@@ -42,9 +43,7 @@ fn settle_in() {
     for signal in
         [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE]
     {
-        // SAFETY: ignoring a signal runs no code.
-        #[expect(unsafe_code, reason = "signal dispositions have no safe form")]
-        let _ = unsafe { nix::sys::signal::signal(signal, SigHandler::SigIgn) };
+        disposition::replace(signal as i32, Disposition::ignored());
     }
     // stdin, stdout and stderr stay open in nobody's name: a reader of pm's output must see its end.
     if let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
