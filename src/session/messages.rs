@@ -71,46 +71,52 @@ pub(crate) fn note(
             say(about, "killed", text, json!({ "after": grace.as_secs_f64() })).failed()
         }
         Note::Ended { exit, next, is_crash, stays_failed } => {
-            let mut facts = exit_facts(*exit);
-            let code = exit.code();
-            let exit = match why_it_runs {
-                Some(why) => format!("could not be killed: {why}"),
-                None => exit.to_string(),
-            };
-            let last = match stays_failed {
-                true => not_before(app, id),
-                false => "not started again".to_owned(),
-            };
-            let text = match next {
-                Next::Nothing if *stays_failed => format!("{exit}; {last}"),
-                Next::Nothing => exit,
-                Next::CannotRun => {
-                    let reason = why_it_cannot_run(code);
-                    facts["reason"] = reason.into();
-                    format!("{reason} (exit {code}); {last}")
-                }
-                Next::Again => format!("{exit}; restarting, as requested"),
-                Next::Restart { crash: 0, delay, .. } => {
-                    facts["restart_in"] = delay.as_secs_f64().into();
-                    format!("{exit}; restarting in {}", short(*delay))
-                }
-                Next::Restart { crash, limit, delay } => {
-                    facts["restart_in"] = delay.as_secs_f64().into();
-                    facts["crash"] = (*crash).into();
-                    format!("{exit}; restart {crash} of {limit} in {}", short(*delay))
-                }
-                Next::GaveUp { crashes } => {
-                    facts["gave_up_after"] = (*crashes).into();
-                    match crashes {
-                        0 | 1 => format!("{exit}; {last}"),
-                        _ => format!("{exit}; crashed {crashes} times in a row, {last}"),
-                    }
-                }
-            };
+            let last = stays_failed.then(|| not_before(app, id));
+            let (text, facts) = ended(*exit, why_it_runs, next, last);
             let ended = say(about, "ended", text, facts);
             if *is_crash { ended.failed() } else { ended }
         }
     }
+}
+
+/// Says how a run has ended and what follows. `last` is how someone may start it again, where nothing else will.
+fn ended(
+    exit: Exit,
+    why_it_runs: Option<&str>,
+    next: &Next,
+    last: Option<String>,
+) -> (String, Value) {
+    let (mut facts, code) = (exit_facts(exit), exit.code());
+    let exit = match why_it_runs {
+        Some(why) => format!("could not be killed: {why}"),
+        None => exit.to_string(),
+    };
+    if let (Next::Nothing, None) = (next, &last) {
+        return (exit, facts);
+    }
+    let last = last.as_deref().unwrap_or("not started again");
+    let text = match next {
+        Next::Nothing | Next::GaveUp { crashes: 0 | 1 } => format!("{exit}; {last}"),
+        Next::GaveUp { crashes } => format!("{exit}; crashed {crashes} times in a row, {last}"),
+        Next::CannotRun => format!("{} (exit {code}); {last}", why_it_cannot_run(code)),
+        Next::Again => format!("{exit}; restarting, as requested"),
+        Next::Restart { crash: 0, delay, .. } => format!("{exit}; restarting in {}", short(*delay)),
+        Next::Restart { crash, limit, delay } => {
+            format!("{exit}; restart {crash} of {limit} in {}", short(*delay))
+        }
+    };
+    match next {
+        Next::Nothing | Next::Again => {}
+        Next::CannotRun => facts["reason"] = why_it_cannot_run(code).into(),
+        Next::GaveUp { crashes } => facts["gave_up_after"] = (*crashes).into(),
+        Next::Restart { crash, delay, .. } => {
+            facts["restart_in"] = delay.as_secs_f64().into();
+            if *crash > 0 {
+                facts["crash"] = (*crash).into();
+            }
+        }
+    }
+    (text, facts)
 }
 
 fn not_before(app: &App, id: InstanceId) -> String {

@@ -13,31 +13,203 @@ pub(super) fn note(found: &[Found<'_>], notes: &mut Vec<LineNote>) {
     // Keys of lines that foreman reads, with the last of them.
     let mut foreman: HashMap<&str, &Found<'_>> = HashMap::new();
     for found in found {
-        around_the_key(found, foreman.get(found.key).copied(), notes);
+        let mut line = LineNotes { found, notes };
+        line.key(foreman.get(found.key).copied());
         if found.prefix == Prefix::None {
             foreman.insert(found.key, found);
         }
-        form(found, notes);
-        inside(found, &keys, notes);
+        line.quotes();
+        line.spaces_and_comments();
+        line.escapes_and_references(&keys);
+    }
+}
+
+/// A line, and the list that notes about it go to.
+struct LineNotes<'a, 'text> {
+    found: &'a Found<'text>,
+    notes: &'a mut Vec<LineNote>,
+}
+
+impl LineNotes<'_, '_> {
+    /// `message` goes on behind `KEY: `.
+    fn note(
+        &mut self,
+        kind: NoteKind,
+        code: &'static str,
+        span: Range<usize>,
+        message: &str,
+        hint: &str,
+    ) {
+        let message = format!("{}: {message}", self.found.key);
+        let (line, hint) = (self.found.line, Some(hint.to_owned()));
+        self.notes.push(LineNote { kind, code, line, span, message, hint });
+    }
+
+    fn differs(&mut self, code: &'static str, span: Range<usize>, message: &str, hint: &str) {
+        self.note(NoteKind::Differs, code, span, message, hint);
+    }
+
+    fn portability(&mut self, code: &'static str, span: Range<usize>, message: &str, hint: &str) {
+        self.note(NoteKind::Portability, code, span, message, hint);
+    }
+
+    /// `export`, spaces and odd characters (foreman ignores the line), and D6.
+    fn key(&mut self, earlier: Option<&Found<'_>>) {
+        let found = self.found;
+        let span = found.key_at..found.key_at + found.key.len();
+        if found.prefix != Prefix::None
+            && let Some(earlier) = earlier
+            && earlier.value != found.value
+        {
+            let message =
+                format!("foreman ignores this line and keeps the value of line {}", earlier.line);
+            return self.differs("set-again", span, &message, "remove one of the two lines");
+        }
+        let hint = "nothing to do, unless foreman must read this file too";
+        match found.prefix {
+            Prefix::None => {}
+            Prefix::Blanks => {
+                let message = "foreman ignores a line with spaces around the name";
+                self.portability("blanks-round-name", span.clone(), message, hint);
+            }
+            Prefix::Export => {
+                let start = found.source.len() - found.source.trim_start_matches(is_blank).len();
+                let message = "foreman ignores a line with `export`";
+                self.portability("export", start..start + "export".len(), message, hint);
+            }
+        }
+        if found.key.contains(['.', '-']) || found.key.starts_with(|c: char| c.is_ascii_digit()) {
+            let message = "some shells do not pass such a name to a command; dash drops it";
+            let hint = "use letters, digits and `_`, and begin with a letter";
+            self.portability("name-not-for-shells", span, message, hint);
+        }
+    }
+
+    /// Unclosed and inner quotes, a comment behind them (D3), and a value of several lines (D5).
+    fn quotes(&mut self) {
+        let found = self.found;
+        let span = found.value_span();
+        match found.form {
+            Form::Bare { .. } | Form::Quoted { comment: None, .. } => {}
+            Form::Unclosed { .. } => {
+                let span = span.start..span.start + 1;
+                let message = "the quote is not closed, and is part of the value";
+                let hint = "close the quote, or use the other kind of quotes";
+                self.note(NoteKind::Malformed, "unclosed-quote", span, message, hint);
+            }
+            Form::Quoted { comment: Some(at), .. } => {
+                let span = found.raw_span(at..found.raw.trim_end_matches(is_blank).len());
+                let message = "foreman reads the comment and the quotes as part of the value";
+                let hint =
+                    "put the comment on a line of its own if foreman must read this file too";
+                self.portability("comment-behind-quotes", span, message, hint);
+            }
+            Form::Greedy { quote } => {
+                let message =
+                    format!("node-foreman and honcho end the value at the inner `{quote}`");
+                let hint = match quote {
+                    '"' => "put the value in single quotes",
+                    _ => "put the value in double quotes",
+                };
+                self.portability("inner-quotes", span, &message, hint);
+            }
+            Form::Joined { lines, .. } => {
+                let message =
+                    format!("a value of {lines} lines, of which foreman keeps only the first");
+                let hint = "write `\\n` in double quotes if foreman must read this file too";
+                self.portability("multi-line", span, &message, hint);
+            }
+        }
+    }
+
+    /// Spaces around the value (D1), a comment behind it (D2), and a `#` that others take for one.
+    fn spaces_and_comments(&mut self) {
+        let found = self.found;
+        let raw = found.raw;
+        let (comment, is_bare) = match found.form {
+            Form::Bare { comment } | Form::Unclosed { comment } => (comment, true),
+            Form::Quoted { comment, .. } => (comment, false),
+            Form::Greedy { .. } | Form::Joined { .. } => return,
+        };
+        if let (Some(at), true) = (comment, is_bare) {
+            let tail = raw[at..].trim_end_matches(is_blank);
+            let span = found.raw_span(at..at + tail.len());
+            let message = format!("dropped {tail:?}; foreman keeps it");
+            self.differs("dropped-comment", span, &message, "quote the value to keep it");
+        } else if comment.is_none() && raw.trim_matches(is_blank) != raw {
+            let edge = if raw.starts_with(is_blank) {
+                0..raw.len() - raw.trim_start_matches(is_blank).len()
+            } else {
+                raw.trim_end_matches(is_blank).len()..raw.len()
+            };
+            let message = "foreman keeps the spaces around the value";
+            let hint = "remove them, or put them inside quotes";
+            self.portability("blanks-round-value", found.raw_span(edge), message, hint);
+        }
+        if is_bare && let Some(at) = raw[..comment.unwrap_or(raw.len())].find('#') {
+            let message = "node-foreman, dotenv and node cut the value at the `#`";
+            let hint = "quote the value: then every tool reads the same";
+            self.portability("hash-in-value", found.raw_span(at..at + 1), message, hint);
+        }
+    }
+
+    /// Escapes and references within a value of one line.
+    fn escapes_and_references(&mut self, keys: &HashMap<&str, usize>) {
+        let found = self.found;
+        let at = found.value_span().start;
+        let written = &found.source[found.value_span()];
+        match found.form {
+            Form::Quoted { quote: '\'', .. }
+            | Form::Greedy { quote: '\'' }
+            | Form::Joined { .. } => return,
+            Form::Quoted { comment, .. } => {
+                let end = comment
+                    .map_or(found.source.len(), |comment| found.raw_span(comment..comment).start);
+                self.escapes(&found.source[at..end], at);
+            }
+            Form::Greedy { .. } => self.escapes(written, at),
+            Form::Bare { .. } | Form::Unclosed { .. } => {}
+        }
+        if let Some((start, length)) = reference(written, keys) {
+            let shown = &written[start..start + length];
+            let message =
+                format!("`{shown}` stays as it is written; dotenv for Ruby and dotenvy expand it");
+            let hint = "write the value out: nothing in an env file is expanded or run";
+            self.differs("reference", at + start..at + start + length, &message, hint);
+        }
+    }
+
+    /// `\X`, of which pm and foreman keep X, and D4. Only the first of a value.
+    fn escapes(&mut self, written: &str, at: usize) {
+        let mut chars = written.char_indices();
+        while let Some((start, c)) = chars.next() {
+            if c != '\\' {
+                continue;
+            }
+            let Some((_, escaped)) = chars.next() else { return };
+            let start = at + start;
+            match escaped {
+                '"' | '\'' | '$' | 'n' => {}
+                '\\' if chars.as_str().starts_with('n') => {
+                    let message = "foreman reads `\\\\n` as a backslash and a line break";
+                    let hint = "put the value in single quotes";
+                    return self.portability("escaped-backslash", start..start + 3, message, hint);
+                }
+                '\\' => {}
+                _ => {
+                    let span = start..start + 1 + escaped.len_utf8();
+                    let message = format!(
+                        "`\\{escaped}` in double quotes is `{escaped}`, without the backslash"
+                    );
+                    let hint = "write `\\\\` for a backslash, or put the value in single quotes";
+                    return self.differs("dropped-backslash", span, &message, hint);
+                }
+            }
+        }
     }
 }
 
 impl Found<'_> {
-    fn note(
-        &self,
-        kind: NoteKind,
-        code: &'static str,
-        span: Range<usize>,
-        message: String,
-        hint: &str,
-    ) -> LineNote {
-        LineNote { kind, code, line: self.line, span, message, hint: Some(hint.to_owned()) }
-    }
-
-    fn key_span(&self) -> Range<usize> {
-        self.key_at..self.key_at + self.key.len()
-    }
-
     /// Turns bytes of `raw` into bytes of the line.
     fn raw_span(&self, span: Range<usize>) -> Range<usize> {
         let at = self.source.len() - self.raw.len();
@@ -49,231 +221,6 @@ impl Found<'_> {
         let start = self.raw.len() - self.raw.trim_start_matches(is_blank).len();
         let end = self.raw.trim_end_matches(is_blank).len().max(start);
         self.raw_span(start..end)
-    }
-}
-
-/// `export`, spaces and odd characters (foreman ignores the line), and D6.
-fn around_the_key(found: &Found<'_>, earlier: Option<&Found<'_>>, notes: &mut Vec<LineNote>) {
-    let key = found.key;
-    if found.prefix != Prefix::None
-        && let Some(earlier) = earlier
-        && earlier.value != found.value
-    {
-        let message = format!(
-            "{key}: foreman ignores this line and keeps the value of line {}",
-            earlier.line
-        );
-        notes.push(found.note(
-            NoteKind::Differs,
-            "set-again",
-            found.key_span(),
-            message,
-            "remove one of the two lines",
-        ));
-        return;
-    }
-    let hint = "nothing to do, unless foreman must read this file too";
-    match found.prefix {
-        Prefix::None => {}
-        Prefix::Blanks => {
-            let message = format!("{key}: foreman ignores a line with spaces around the name");
-            notes.push(found.note(
-                NoteKind::Portability,
-                "blanks-round-name",
-                found.key_span(),
-                message,
-                hint,
-            ));
-        }
-        Prefix::Export => {
-            let start = found.source.len() - found.source.trim_start_matches(is_blank).len();
-            let span = start..start + "export".len();
-            let message = format!("{key}: foreman ignores a line with `export`");
-            notes.push(found.note(NoteKind::Portability, "export", span, message, hint));
-        }
-    }
-    if key.contains(['.', '-']) || key.starts_with(|c: char| c.is_ascii_digit()) {
-        let message =
-            format!("{key}: some shells do not pass such a name to a command; dash drops it");
-        let hint = "use letters, digits and `_`, and begin with a letter";
-        notes.push(found.note(
-            NoteKind::Portability,
-            "name-not-for-shells",
-            found.key_span(),
-            message,
-            hint,
-        ));
-    }
-}
-
-/// D1, D2, D3, D5, unclosed and inner quotes, and a `#` that others take for a comment.
-fn form(found: &Found<'_>, notes: &mut Vec<LineNote>) {
-    let key = found.key;
-    let raw = found.raw;
-    match found.form {
-        Form::Unclosed { .. } => {
-            let message = format!("{key}: the quote is not closed, and is part of the value");
-            let hint = "close the quote, or use the other kind of quotes";
-            let start = found.value_span().start;
-            notes.push(found.note(
-                NoteKind::Malformed,
-                "unclosed-quote",
-                start..start + 1,
-                message,
-                hint,
-            ));
-        }
-        Form::Bare { .. } => {}
-        Form::Quoted { comment: Some(at), .. } => {
-            let message =
-                format!("{key}: foreman reads the comment and the quotes as part of the value");
-            let span = found.raw_span(at..raw.trim_end_matches(is_blank).len());
-            let hint = "put the comment on a line of its own if foreman must read this file too";
-            notes.push(found.note(
-                NoteKind::Portability,
-                "comment-behind-quotes",
-                span,
-                message,
-                hint,
-            ));
-        }
-        Form::Quoted { comment: None, .. } => {}
-        Form::Greedy { quote } => {
-            let message =
-                format!("{key}: node-foreman and honcho end the value at the inner `{quote}`");
-            let hint = if quote == '"' {
-                "put the value in single quotes"
-            } else {
-                "put the value in double quotes"
-            };
-            notes.push(found.note(
-                NoteKind::Portability,
-                "inner-quotes",
-                found.value_span(),
-                message,
-                hint,
-            ));
-            return;
-        }
-        Form::Joined { lines, .. } => {
-            let message =
-                format!("{key}: a value of {lines} lines, of which foreman keeps only the first");
-            let hint = "write `\\n` in double quotes if foreman must read this file too";
-            notes.push(found.note(
-                NoteKind::Portability,
-                "multi-line",
-                found.value_span(),
-                message,
-                hint,
-            ));
-            return;
-        }
-    }
-    let (Form::Bare { comment } | Form::Unclosed { comment } | Form::Quoted { comment, .. }) =
-        found.form
-    else {
-        return;
-    };
-    let is_bare = !matches!(found.form, Form::Quoted { .. });
-    if let (Some(at), true) = (comment, is_bare) {
-        let tail = raw[at..].trim_end_matches(is_blank);
-        let message = format!("{key}: dropped {tail:?}; foreman keeps it");
-        let span = found.raw_span(at..at + tail.len());
-        notes.push(found.note(
-            NoteKind::Differs,
-            "dropped-comment",
-            span,
-            message,
-            "quote the value to keep it",
-        ));
-    } else if comment.is_none() && raw.trim_matches(is_blank) != raw {
-        let message = format!("{key}: foreman keeps the spaces around the value");
-        let edge = if raw.starts_with(is_blank) {
-            0..raw.len() - raw.trim_start_matches(is_blank).len()
-        } else {
-            raw.trim_end_matches(is_blank).len()..raw.len()
-        };
-        let hint = "remove them, or put them inside quotes";
-        notes.push(found.note(
-            NoteKind::Portability,
-            "blanks-round-value",
-            found.raw_span(edge),
-            message,
-            hint,
-        ));
-    }
-    if is_bare && let Some(at) = raw[..comment.unwrap_or(raw.len())].find('#') {
-        let message = format!("{key}: node-foreman, dotenv and node cut the value at the `#`");
-        let hint = "quote the value: then every tool reads the same";
-        let span = found.raw_span(at..at + 1);
-        notes.push(found.note(NoteKind::Portability, "hash-in-value", span, message, hint));
-    }
-}
-
-/// Escapes and references within a value of one line.
-fn inside(found: &Found<'_>, keys: &HashMap<&str, usize>, notes: &mut Vec<LineNote>) {
-    let written = &found.source[found.value_span()];
-    let at = found.value_span().start;
-    match found.form {
-        Form::Quoted { quote: '\'', .. } | Form::Greedy { quote: '\'' } | Form::Joined { .. } => {
-            return;
-        }
-        Form::Quoted { comment, .. } => {
-            let end = comment
-                .map_or(found.source.len(), |comment| found.raw_span(comment..comment).start);
-            escapes(found, &found.source[at..end], at, notes);
-        }
-        Form::Greedy { .. } => escapes(found, written, at, notes),
-        Form::Bare { .. } | Form::Unclosed { .. } => {}
-    }
-    if let Some((start, length)) = reference(written, keys) {
-        let shown = &written[start..start + length];
-        let message = format!(
-            "{}: `{shown}` stays as it is written; dotenv for Ruby and dotenvy expand it",
-            found.key
-        );
-        let hint = "write the value out: nothing in an env file is expanded or run";
-        let span = at + start..at + start + length;
-        notes.push(found.note(NoteKind::Differs, "reference", span, message, hint));
-    }
-}
-
-/// Notes `\X`, of which pm and foreman keep X, and D4. Only the first of a value.
-fn escapes(found: &Found<'_>, written: &str, at: usize, notes: &mut Vec<LineNote>) {
-    let mut chars = written.char_indices();
-    while let Some((start, c)) = chars.next() {
-        if c != '\\' {
-            continue;
-        }
-        let Some((_, escaped)) = chars.next() else { return };
-        let key = found.key;
-        match escaped {
-            '"' | '\'' | '$' | 'n' => {}
-            '\\' if written[start + 2..].starts_with('n') => {
-                let message =
-                    format!("{key}: foreman reads `\\\\n` as a backslash and a line break");
-                let hint = "put the value in single quotes";
-                let span = at + start..at + start + 3;
-                notes.push(found.note(
-                    NoteKind::Portability,
-                    "escaped-backslash",
-                    span,
-                    message,
-                    hint,
-                ));
-                return;
-            }
-            '\\' => {}
-            _ => {
-                let message = format!(
-                    "{key}: `\\{escaped}` in double quotes is `{escaped}`, without the backslash"
-                );
-                let hint = "write `\\\\` for a backslash, or put the value in single quotes";
-                let span = at + start..at + start + 1 + escaped.len_utf8();
-                notes.push(found.note(NoteKind::Differs, "dropped-backslash", span, message, hint));
-                return;
-            }
-        }
     }
 }
 
