@@ -2,8 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
 
+use crossbeam_channel::Sender;
 use jiff::tz::TimeZone;
 
 use super::{Input, SessionLoop, sources};
@@ -18,7 +21,7 @@ use crate::os::signals::Signals;
 use crate::os::spawn::Spawner;
 use crate::os::watchdog::Watchdog;
 use crate::os::{daemon, inherited, malloc, orphans};
-use crate::output::{About, LogFormat, Pump, PumpCommand};
+use crate::output::{About, LogFormat, Pump, PumpCommand, PumpHandle};
 use crate::session::budgets::Budgets;
 use crate::session::messages;
 use crate::session::readiness::SessionProbes;
@@ -33,41 +36,27 @@ impl SessionLoop {
         zone: TimeZone,
         control: Control,
     ) -> Result<Self, Error> {
-        let fail = |what| move |source: io::Error| Error::Startup { what, source };
         malloc::give_back_what_is_freed();
         inherited::keep_from_children();
         let logs = control.logs.of_types.as_ref().map_or(0, |_| app.types.len());
-        let open_files =
-            OpenFiles::make_room(&app, MAX_CLIENTS, logs).map_err(|why| match why {
-                NoRoom::System(what, source) => fail(what)(source),
-                NoRoom::TooMany { instances, needed, limit } => {
-                    Error::OpenFiles { instances, needed, limit }
-                }
-            })?;
+        let open_files = OpenFiles::make_room(&app, MAX_CLIENTS, logs).map_err(no_room)?;
         // Before the watchdog, which is to be in pm's own group.
         let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the fork must find one.
-        let watchdog = Watchdog::start().map_err(fail("start the guard process"))?;
+        let watchdog = Watchdog::start().map_err(failed("start the guard process"))?;
         let guarded = watchdog.variable();
-        orphans::become_subreaper().map_err(|error| fail("become a subreaper")(error.into()))?;
+        orphans::become_subreaper().map_err(|error| failed("become a subreaper")(error.into()))?;
         let (sender, inputs) = crossbeam_channel::unbounded();
-        let signals = Signals::catch().map_err(fail("listen to signals"))?;
-        let job_control = JobControl::listen().map_err(fail("listen to signals"))?;
-        let (pumped, clients) = (sender.clone(), sender.clone());
-        // A message to a session that is over is nobody's.
-        let tell = move |news| drop(pumped.send(Input::Pump(news)));
-        let stdout = std::os::fd::AsFd::as_fd(&io::stdout())
-            .try_clone_to_owned()
-            .map_err(fail("open standard output"))?;
-        let (pump, _thread) =
-            job_control::keep_from(|| Pump::start(form, zone, sources(&app), stdout, tell))
-                .map_err(fail("start the output thread"))?;
+        let signals = Signals::catch().map_err(failed("listen to signals"))?;
+        let job_control = JobControl::listen().map_err(failed("listen to signals"))?;
+        let pump = start_pump(&app, form, zone, sender.clone())?;
         let own = control.logs.own.map(PumpCommand::RotateLog);
         let of_types = control.logs.of_types.map(PumpCommand::CopyToLogs);
         // Before anything is shown.
         own.into_iter().chain(of_types).for_each(|command| pump.post(command));
+        let clients = sender.clone();
         let tell = move |news| drop(clients.send(Input::Client(news)));
-        let (opened, listener) = match Server::open(&control.folder, &app.root, tell) {
+        let (server, listener) = match Server::open(&control.folder, &app.root, tell) {
             Ok((server, listener)) => (Ok(server), Some(listener)),
             // Nobody could ever end it.
             Err(source) if control.launched => {
@@ -81,11 +70,11 @@ impl SessionLoop {
         let readiness = SessionProbes::new(control.folder.clone(), tell);
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
         job_control::keep_from(|| signals.listen(listener, Listener::accept, tell))
-            .map_err(fail("start the thread for signals"))?;
+            .map_err(failed("start the thread for signals"))?;
         // Whoever looks which sessions run finds this one.
         drop(control.start_lock);
         if control.launched {
-            daemon::tell_ready().map_err(fail("let standard input go"))?;
+            daemon::tell_ready().map_err(failed("let standard input go"))?;
         }
         let requests = Requests::new(control.procfile, control.reread, pump.clone());
         let mut session = Self {
@@ -112,28 +101,61 @@ impl SessionLoop {
             server: None,
             trace: None,
         };
-        if let Some(path) = &control.trace {
-            match Trace::open(path) {
-                Ok(trace) => session.trace = Some(trace),
-                Err(error) => session.say_no_trace(path, &error),
-            }
-        }
-        match opened {
+        session.open_trace(control.trace.as_deref());
+        match server {
             Ok(server) => {
                 session.server = Some(server);
                 session.bound_clients();
-                Ok(session)
             }
-            Err(error) => {
-                let text = format!(
-                    "`pm status` and the like will not find this session: cannot make a socket in `{}`: {error}",
-                    control.folder.display()
-                );
-                let said =
-                    messages::say(About::Session, "no-control", text, serde_json::Value::Null);
-                session.say(said.failed());
-                Ok(session)
-            }
+            Err(error) => session.say_no_control(&control.folder, &error),
+        }
+        Ok(session)
+    }
+
+    fn open_trace(&mut self, path: Option<&Path>) {
+        match path.map(|path| (path, Trace::open(path))) {
+            Some((_, Ok(trace))) => self.trace = Some(trace),
+            Some((path, Err(error))) => self.say_no_trace(path, &error),
+            None => {}
+        }
+    }
+
+    fn say_no_control(&mut self, folder: &Path, error: &io::Error) {
+        let text = format!(
+            "`pm status` and the like will not find this session: cannot make a socket in `{}`: {error}",
+            folder.display()
+        );
+        let said = messages::say(About::Session, "no-control", text, serde_json::Value::Null);
+        self.say(said.failed());
+    }
+}
+
+/// Starts the output thread, which tells the session what it sees.
+fn start_pump(
+    app: &App,
+    form: LogFormat,
+    zone: TimeZone,
+    sender: Sender<Input>,
+) -> Result<PumpHandle, Error> {
+    let stdout =
+        io::stdout().as_fd().try_clone_to_owned().map_err(failed("open standard output"))?;
+    // A message to a session that is over is nobody's.
+    let tell = move |news| drop(sender.send(Input::Pump(news)));
+    let (pump, _thread) =
+        job_control::keep_from(|| Pump::start(form, zone, sources(app), stdout, tell))
+            .map_err(failed("start the output thread"))?;
+    Ok(pump)
+}
+
+fn failed(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Startup { what, source }
+}
+
+fn no_room(why: NoRoom) -> Error {
+    match why {
+        NoRoom::System(what, source) => failed(what)(source),
+        NoRoom::TooMany { instances, needed, limit } => {
+            Error::OpenFiles { instances, needed, limit }
         }
     }
 }
