@@ -34,14 +34,9 @@ pub(crate) fn export(
     let target = target(args, format, sources)?;
     let options = Options { log_limits, ..options(args, format, &app, &target, sources)? };
     let files = export::render(format, &app, &options)?;
-    let user = account(&options.user);
-    let is_root = nix::unistd::geteuid().is_root();
-    let reach = match user {
-        None => Account::Unknown,
-        Some((id, _)) if is_root || id == nix::unistd::geteuid().as_raw() => Account::Reachable,
-        Some(_) => Account::OutOfReach,
-    };
-    let notices = notices(format, &app, &options, reach, files.iter().map(|file| file.owner));
+    let user = user_ids(&options.user);
+    let owners = files.iter().map(|file| file.owner);
+    let notices = notices(format, &app, &options, account(user), owners);
     let location = match target {
         Target::Stdout => {
             diagnostics::notices(&notices);
@@ -70,19 +65,10 @@ pub(crate) fn export(
         return answer(changes.diff()?.as_bytes());
     }
     changes.apply(match user {
-        Some((id, group)) if is_root && options.scope == Scope::System => Chown::To(id, group),
+        Some((id, group)) if is_root() && options.scope == Scope::System => Chown::To(id, group),
         Some(_) | None => Chown::Keep,
     })?;
-    let mut said = String::new();
-    for path in changes.written() {
-        said.push_str(&format!("wrote {}\n", location.join(path).display()));
-    }
-    for path in changes.removed() {
-        said.push_str(&format!("removed {}\n", location.join(path).display()));
-    }
-    if said.is_empty() {
-        said.push_str("nothing has changed\n");
-    }
+    let mut said = changed(&changes, &location);
     if args.verify {
         said.push_str(&verdict(verify(format, &location, &files)?));
     }
@@ -173,17 +159,6 @@ fn options(
     }
     let user = args.user.clone().unwrap_or_else(|| name.clone());
     export::check_user(&user)?;
-    let image = match &args.image {
-        Some(image) => {
-            export::check_image(image)?;
-            Image::Named(image.clone())
-        }
-        None if app.root.join("Dockerfile").is_file() => Image::Build,
-        None => Image::Assumed,
-    };
-    let config = sources.var("XDG_CONFIG_HOME").map(PathBuf::from);
-    let config = config.or_else(|| sources.var("HOME").map(|home| Path::new(home).join(".config")));
-    let config = config.map(|config| config.join("pm"));
     let template = args.template.as_ref().map(|folder| absolute(folder, sources));
     if let (Some(typed), Some(folder)) = (&args.template, &template)
         && !folder.is_dir()
@@ -204,7 +179,7 @@ fn options(
         run: folder(&args.run, "/var/run"),
         user,
         location,
-        image,
+        image: image(args, app)?,
         values: if args.env_file { Values::EnvFile } else { Values::Inline },
         scope: if args.user_units { Scope::User } else { Scope::System },
         hardening: if args.harden { Hardening::Sandbox } else { Hardening::Default },
@@ -215,9 +190,31 @@ fn options(
         },
         inittab,
         log_limits: None,
-        templates: export::overrides::read(format, template.as_deref(), config.as_deref())?,
+        templates: export::overrides::read(
+            format,
+            template.as_deref(),
+            config_folder(sources).as_deref(),
+        )?,
         app: name,
     })
+}
+
+fn image(args: &ExportArgs, app: &App) -> Result<Image, ExportError> {
+    match &args.image {
+        Some(image) => {
+            export::check_image(image)?;
+            Ok(Image::Named(image.clone()))
+        }
+        None if app.root.join("Dockerfile").is_file() => Ok(Image::Build),
+        None => Ok(Image::Assumed),
+    }
+}
+
+/// Returns the folder of the user's own templates.
+fn config_folder(sources: &Sources) -> Option<PathBuf> {
+    let config = sources.var("XDG_CONFIG_HOME").map(PathBuf::from);
+    let config = config.or_else(|| sources.var("HOME").map(|home| Path::new(home).join(".config")));
+    Some(config?.join("pm"))
 }
 
 /// Returns whether a `release` type is wanted, by `--release` or by its name in the formation.
@@ -227,10 +224,31 @@ fn has_release(app: &App) -> bool {
         .any(|process_type| process_type.policy.role == Role::Release && process_type.count > 0)
 }
 
-/// Returns the ids of a user of this machine.
-fn account(name: &str) -> Option<(u32, u32)> {
+/// Returns the user and group ids of a user of this machine.
+fn user_ids(name: &str) -> Option<(u32, u32)> {
     let user = nix::unistd::User::from_name(name).ok().flatten()?;
     Some((user.uid.as_raw(), user.gid.as_raw()))
+}
+
+fn account(user: Option<(u32, u32)>) -> Account {
+    match user {
+        None => Account::Unknown,
+        Some((id, _)) if is_root() || id == nix::unistd::geteuid().as_raw() => Account::Reachable,
+        Some(_) => Account::OutOfReach,
+    }
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Says which files were written and removed.
+fn changed(changes: &Changes<'_>, location: &Path) -> String {
+    let line = |verb, path| format!("{verb} {}\n", location.join(path).display());
+    let written = changes.written().map(|path| line("wrote", path));
+    let removed = changes.removed().iter().map(|path| line("removed", path));
+    let said: String = written.chain(removed).collect();
+    if said.is_empty() { "nothing has changed\n".to_owned() } else { said }
 }
 
 /// Says that a file stays which an earlier pm may have written.

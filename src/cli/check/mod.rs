@@ -101,6 +101,22 @@ fn check(
         return Err(last);
     }
     let app = application(&settings, &procfile, &environment, root)?;
+    // What an env file sets that cannot be read is not known.
+    let is_known = |finding: &Finding| is_environment_read || finding.code != "unset-variable";
+    findings.extend(lint_app(&app, &procfile, &environment, sources).into_iter().filter(is_known));
+    findings.extend(os::machine::memory().and_then(|has| lint::memory::over(&app.types, has)));
+    findings.extend(sampled(&app));
+    load::require_entries(&procfile)?;
+    Ok(procfile)
+}
+
+/// Lints what was read, against this machine.
+fn lint_app(
+    app: &App,
+    procfile: &LoadedProcfile,
+    environment: &LoadedEnvironment,
+    sources: &Sources,
+) -> Vec<Finding> {
     let counts: Vec<u16> = app.types.iter().map(|process_type| process_type.count).collect();
     let path = environment.environment.get("PATH").map(|value| value.text.clone());
     let program = |name: &str, folder: &Path| probe::program(name, path.as_deref(), folder);
@@ -113,20 +129,9 @@ fn check(
     let port = |port| holders.state(port);
     let system =
         System { program: &program, refusal: &probe::refusal, folder: &probe::folder, port: &port };
-    let subject = LintInput {
-        procfile: &procfile,
-        environment: &environment,
-        counts: &counts,
-        base_port: app.base_port,
-        app: &app,
-    };
-    // What an env file sets that cannot be read is not known.
-    let is_known = |finding: &Finding| is_environment_read || finding.code != "unset-variable";
-    findings.extend(lint::check(subject, &system).into_iter().filter(is_known));
-    findings.extend(os::machine::memory().and_then(|has| lint::memory::over(&app.types, has)));
-    findings.extend(sampled(&app));
-    load::require_entries(&procfile)?;
-    Ok(procfile)
+    let base_port = app.base_port;
+    let input = LintInput { procfile, environment, counts: &counts, base_port, app };
+    lint::check(input, &system)
 }
 
 /// Returns what `pm start` would run; nothing at all where the Procfile has nothing.

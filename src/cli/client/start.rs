@@ -94,20 +94,16 @@ pub(crate) fn beside_others(
     if args.another {
         return Ok(StartTarget::NewSession(None, Vec::new()));
     }
-    let start_lock = match StartLock::take(folder, &app.root) {
-        Ok(Some(start_lock)) => start_lock,
-        Ok(None) => {
-            return Err(Error::Refused {
-                reason: format!("another `pm start` in `{}` is stuck", app.root.display()),
-                hint: Some(
-                    "it may be suspended (Ctrl-Z); `pm start --another` does not wait for it"
-                        .into(),
-                ),
-            });
-        }
-        // The session says that it cannot be controlled, and nobody else can be found either.
-        Err(_) => return Ok(StartTarget::NewSession(None, Vec::new())),
+    // Without a runtime folder, the session says that it cannot be controlled, and no other can be found.
+    let Ok(start_lock) = StartLock::take(folder, &app.root) else {
+        return Ok(StartTarget::NewSession(None, Vec::new()));
     };
+    let start_lock = start_lock.ok_or_else(|| Error::Refused {
+        reason: format!("another `pm start` in `{}` is stuck", app.root.display()),
+        hint: Some(
+            "it may be suspended (Ctrl-Z); `pm start --another` does not wait for it".into(),
+        ),
+    })?;
     let (mut wanted, mut brought) = (Vec::new(), Vec::new());
     for (own, at) in app.types.iter().zip(0_u16..).filter(|(own, _)| own.count > 0) {
         let is_brought = resolved.brought.contains(&at);
@@ -130,18 +126,7 @@ pub(crate) fn beside_others(
         }
         Judgement::Runs(running) => Err(Error::AlreadyRuns { running }),
         Judgement::Mixed(down, unknown) => Err(Error::PartlyKnown { down, unknown }),
-        Judgement::DownInMany(name, sessions) => {
-            let sessions: Vec<_> = sessions.iter().map(i32::to_string).collect();
-            Err(Error::Refused {
-                reason: format!(
-                    "`{name}` is not running, and the sessions of pid {} know it",
-                    sessions.join(" and ")
-                ),
-                hint: Some(format!(
-                    "`pm restart {name} --session PID` starts it in one of them, `pm start --another` in a new one"
-                )),
-            })
-        }
+        Judgement::DownInMany(name, sessions) => Err(down_in_many(&name, &sessions)),
         Judgement::Down(places) => {
             for (at, mut names) in places {
                 let session = &sessions[at];
@@ -155,6 +140,19 @@ pub(crate) fn beside_others(
             }
             Ok(StartTarget::Existing(0))
         }
+    }
+}
+
+fn down_in_many(name: &str, sessions: &[i32]) -> Error {
+    let sessions: Vec<_> = sessions.iter().map(i32::to_string).collect();
+    Error::Refused {
+        reason: format!(
+            "`{name}` is not running, and the sessions of pid {} know it",
+            sessions.join(" and ")
+        ),
+        hint: Some(format!(
+            "`pm restart {name} --session PID` starts it in one of them, `pm start --another` in a new one"
+        )),
     }
 }
 

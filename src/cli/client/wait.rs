@@ -8,7 +8,7 @@ use crate::app::select;
 use crate::cli::diagnostics::{self, LiveLine};
 use crate::cli::sources::Sources;
 use crate::control::client::{Connection, Received};
-use crate::control::proto::{Request, Response};
+use crate::control::proto::{InstanceFailure, Report, Request, Response};
 use crate::control::socket_paths::Endpoint;
 use crate::error::Error;
 
@@ -34,9 +34,7 @@ pub(super) fn until_done(
         match connection.receive(Some(left)).map_err(fail)? {
             Received::Response(Response::Done) => return Ok(0),
             Received::Response(Response::Failed { failures }) => {
-                let one = |failed: crate::control::proto::InstanceFailure| {
-                    format!("`{}`: {}", failed.name, failed.why)
-                };
+                let one = |failed: InstanceFailure| format!("`{}`: {}", failed.name, failed.why);
                 return Err(Error::NotTrue { failures: failures.into_iter().map(one).collect() });
             }
             Received::Response(Response::Refused { reason, hint }) => {
@@ -61,14 +59,7 @@ pub(super) fn until_done(
         }
         waited += left;
         if let Ok(report) = find::report(session) {
-            let concerned = |name: &str| {
-                names.is_empty() || names.iter().any(|pattern| select::fits(pattern, name))
-            };
-            let passing = report.instances.iter().filter(|instance| instance.state.is_passing());
-            let passing = passing.filter(|instance| concerned(&instance.name));
-            waiting = passing
-                .map(|instance| format!("{} ({})", instance.name, instance.state.word()))
-                .collect();
+            waiting = in_motion(&report, names);
         }
         if wait.wait.is_some_and(|limit| waited >= limit) {
             let seconds = wait.wait.unwrap_or_default().as_secs_f64();
@@ -78,4 +69,15 @@ pub(super) fn until_done(
             line.show(&format!("waiting for {}", waiting.join(", ")));
         }
     }
+}
+
+/// Returns the instances that are on their way to another state, with that which they are in.
+fn in_motion(report: &Report, names: &[String]) -> Vec<String> {
+    let is_concerned =
+        |name: &str| names.is_empty() || names.iter().any(|pattern| select::fits(pattern, name));
+    let passing = report.instances.iter().filter(|instance| instance.state.is_passing());
+    passing
+        .filter(|instance| is_concerned(&instance.name))
+        .map(|instance| format!("{} ({})", instance.name, instance.state.word()))
+        .collect()
 }
