@@ -88,8 +88,6 @@ pub(crate) enum ProbeReport {
     Status(RunId, String),
     /// It is not alive; why.
     NotAlive(RunId, String),
-    /// The addresses of a host are to be looked up. The thread does that itself, beside it.
-    Resolve { run: RunId, host: String, port: u16 },
     /// Start this command in its folder and environment; answer with [`ProbeOrder::CommandEnded`].
     StartCommand(RunId, String),
     /// The command takes too long: kill its group.
@@ -106,11 +104,18 @@ impl ProbeReport {
             | Self::Extended(run, _)
             | Self::Status(run, _)
             | Self::NotAlive(run, _)
-            | Self::Resolve { run, .. }
             | Self::StartCommand(run, _)
             | Self::KillCommand(run) => *run,
         }
     }
+}
+
+/// A host whose addresses are needed to ask a run.
+#[derive(Debug)]
+struct HostLookup {
+    run: RunId,
+    host: String,
+    port: u16,
 }
 
 /// The thread, as the session sees it.
@@ -179,10 +184,8 @@ impl Shared {
 /// Carries out orders and asks, until nothing is left to ask.
 fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
     let mut prober = Prober::default();
-    let report = |report| match report {
-        ProbeReport::Resolve { run, host, port } => look_up(shared, run, host, port),
-        other => (shared.tell)(other),
-    };
+    let report = |report| (shared.tell)(report);
+    let look_up = |lookup| look_up(shared, lookup);
     // When the last wait was to end.
     let mut planned = None;
     loop {
@@ -201,7 +204,7 @@ fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
         for order in orders {
             prober.take(order, now, &report);
         }
-        prober.ask(now, &report);
+        prober.ask(now, &report, &look_up);
         if prober.is_empty() {
             // Nobody would wake it any more.
             planned = None;
@@ -232,7 +235,7 @@ fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
 }
 
 /// Looks a host up on a thread of its own: a name server may take seconds.
-fn look_up(shared: &Arc<Shared>, run: RunId, host: String, port: u16) {
+fn look_up(shared: &Arc<Shared>, HostLookup { run, host, port }: HostLookup) {
     let answer = Arc::clone(shared);
     let look = move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 
 use super::subject::Subject;
-use super::{ProbeOrder, ProbeReport};
+use super::{HostLookup, ProbeOrder, ProbeReport};
 use crate::app::RunId;
 
 /// Later than this, the thread did not just come late: pm was stopped.
@@ -64,11 +64,16 @@ impl Prober {
     }
 
     /// Begins what is due, and ends what has taken too long.
-    pub(super) fn ask(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        report: &dyn Fn(ProbeReport),
+        look_up: &dyn Fn(HostLookup),
+    ) {
         // One look at the ports of the machine for all that want it.
         let mut listeners = None;
         for subject in &mut self.subjects {
-            subject.ask(now, &mut listeners, report);
+            subject.ask(now, &mut listeners, report, look_up);
         }
         self.forget_finished();
     }

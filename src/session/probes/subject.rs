@@ -8,7 +8,7 @@ use nix::poll::PollFlags;
 
 use super::notify::{self, NotifyMessage};
 use super::task::{Step, Task, TaskState};
-use super::{ProbeReport, Watched};
+use super::{HostLookup, ProbeReport, Watched};
 use crate::app::readiness::{Liveness, Probe};
 use crate::os::listeners::Listeners;
 use crate::os::port_owner::{PortOwner, owner_of};
@@ -94,6 +94,7 @@ impl Subject {
         now: Instant,
         listeners: &mut Option<Listeners>,
         report: &dyn Fn(ProbeReport),
+        look_up: &dyn Fn(HostLookup),
     ) {
         self.wait_for_debugger(now, report);
         let (run, port) = (self.watched.run, self.watched.port);
@@ -109,7 +110,7 @@ impl Subject {
             match step {
                 Step::Open => {}
                 Step::Answered(outcome) => self.answered(at, outcome, now, report),
-                Step::Resolve(host, port) => report(ProbeReport::Resolve { run, host, port }),
+                Step::Resolve(host, port) => look_up(HostLookup { run, host, port }),
                 Step::Start(command) => report(ProbeReport::StartCommand(run, command)),
                 Step::Kill => report(ProbeReport::KillCommand(run)),
                 Step::LookAtPort(port) => {

@@ -68,7 +68,8 @@ impl ProbeWorld {
         while let Some(due) = self.prober.deadline().filter(|due| *due <= end) {
             self.now = self.now.max(due);
             let Self { prober, start, now, trace } = self;
-            prober.ask(*now, &|report| note(trace, *now - *start, &report));
+            let report = |report| note(trace, *now - *start, &report);
+            prober.ask(*now, &report, &|lookup| panic!("no probe here names a host: {lookup:?}"));
         }
         self.now = end;
     }
@@ -95,7 +96,6 @@ fn note(trace: &RefCell<Vec<String>>, at: Duration, report: &ProbeReport) {
         ProbeReport::Extended(_, time) => format!("extended {time:?}"),
         ProbeReport::Status(_, text) => format!("status {text}"),
         ProbeReport::NotAlive(_, text) => format!("not alive: {text}"),
-        ProbeReport::Resolve { host, .. } => format!("resolve {host}"),
         ProbeReport::StartCommand(_, text) => format!("start {text}"),
         ProbeReport::KillCommand(_) => "kill".to_owned(),
     };

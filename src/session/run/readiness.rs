@@ -118,8 +118,6 @@ impl SessionLoop {
                 self.children.signal(command_of(run), Signal::KILL, Reach::Group);
                 None
             }
-            // The thread looks names up by itself.
-            ProbeReport::Resolve { .. } => None,
         }
     }
 
