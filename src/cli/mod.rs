@@ -13,6 +13,8 @@ mod layers;
 mod leading_options;
 mod load;
 pub mod manual;
+#[cfg(test)]
+mod reference;
 mod refusal;
 mod resolve;
 mod run;

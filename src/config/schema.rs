@@ -78,27 +78,28 @@ fn example() -> String {
     text
 }
 
+/// Compares a file of the repository with what follows from definitions; `PM_BLESS=1` writes it.
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads how it was called")]
+pub(crate) fn is_current(path: &str, text: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("PM_BLESS").is_some() {
+        std::fs::write(&file, text).unwrap();
+    }
+    let is = std::fs::read_to_string(&file).unwrap_or_default();
+    let differs = is.lines().zip(text.lines()).find(|(is, should)| is != should);
+    assert!(
+        is == text,
+        "`PM_BLESS=1 cargo test --lib` writes {path}; first difference: {differs:?}"
+    );
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::path::Path;
 
     use super::*;
     use crate::config::pm_toml;
-
-    /// Compares a file of the repository with what follows from the table; `PM_BLESS=1` writes it.
-    #[expect(clippy::disallowed_methods, reason = "a test reads how it was called")]
-    fn is_current(path: &str, text: &str) {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        if std::env::var_os("PM_BLESS").is_some() {
-            fs::write(&file, text).unwrap();
-        }
-        assert_eq!(
-            fs::read_to_string(&file).unwrap_or_default(),
-            text,
-            "{path}: PM_BLESS=1 cargo test --lib schema"
-        );
-    }
 
     #[test]
     fn the_schema_and_the_example_of_the_repository_follow_from_the_table() {

@@ -6,10 +6,12 @@ mod lexer;
 mod simple;
 mod token;
 
+#[doc(hidden)]
 pub use lexer::lex;
 pub use simple::script;
 pub(crate) use simple::{ShellCommand, is_shell_word, shell_command, short_name};
 pub(crate) use token::simple_commands;
+#[doc(hidden)]
 pub use token::{
     Expansion, Frozen, FrozenBy, Lexed, ParameterExpansion, Token, Unread, Unset, Word,
 };
