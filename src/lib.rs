@@ -84,5 +84,8 @@ mod edges;
 #[path = "../tests/cli/sandbox/long.rs"]
 mod long;
 #[cfg(test)]
+#[path = "../tests/layout/names.rs"]
+mod names;
+#[cfg(test)]
 #[path = "../tests/cli/sandbox/skipped.rs"]
 mod skipped;
