@@ -3,11 +3,12 @@
 //! An ended leader is only looked at (`WNOWAIT`) and stays a zombie until its run is swept: as long as
 //! it is there, its process group id cannot become anyone else's.
 
+mod pending_look;
+mod survivors;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
@@ -18,10 +19,7 @@ use super::program::Programs;
 use super::wait;
 use super::watchdog::{self, Watchdog};
 use crate::app::{App, Exit, InstanceId, Moment, Reach, Restart, RunId, Signal as SignalNumber};
-
-/// How long the news of an end may wait for company while other events wait too. Each look goes through
-/// all children, and in a stop of a thousand most ends come together.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+use pending_look::PendingLook;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
@@ -99,24 +97,6 @@ pub(crate) struct Children {
     session_ends: bool,
     starting: Option<Starting>,
     news: PendingLook,
-}
-
-/// Whether some child has changed since the last look, and when that was.
-#[derive(Clone, Copy, Debug, Default)]
-struct PendingLook {
-    is_there: bool,
-    looked: Moment,
-}
-
-impl PendingLook {
-    /// Returns once whether it is time to look.
-    fn is_due(&mut self, now: Moment, waiting_events: usize) -> bool {
-        let is_due = self.is_there && (waiting_events == 0 || now.since(self.looked) >= LOOK_EVERY);
-        if is_due {
-            *self = Self { is_there: false, looked: now };
-        }
-        is_due
-    }
 }
 
 impl Children {
@@ -365,28 +345,6 @@ impl Children {
         self.look(tell);
     }
 
-    /// Returns why something of an instance runs on although it was killed; `None` where nothing does.
-    pub(crate) fn why_it_runs(&mut self, id: InstanceId) -> Option<&'static str> {
-        self.refresh_orphans();
-        let leaders = self.runs.iter().filter(|(run, _)| run.instance == id);
-        let leaders = leaders.map(|(_, child)| child.pid).filter(|pid| wait::peek(*pid).is_none());
-        let groups = self.outlived.iter().filter(|(of, _)| *of == id);
-        let members = groups.filter_map(|(_, group)| self.orphans.member_of(*group));
-        leaders.chain(members).find_map(why_it_lives)
-    }
-
-    /// Returns what left the groups and lives although it was killed, by name and with the reason; not what
-    /// [`Self::why_it_runs`] tells of.
-    pub(crate) fn orphans_left(&mut self) -> Vec<(String, &'static str)> {
-        self.refresh_orphans();
-        let groups = self.outlived.iter();
-        let of_runs: Vec<_> =
-            groups.filter_map(|(_, group)| self.orphans.member_of(*group)).collect();
-        let living = self.orphans.living().iter().zip(self.orphans.names());
-        let orphans = living.filter(|(pid, _)| !of_runs.contains(pid));
-        orphans.filter_map(|(pid, name)| Some((name, why_it_lives(*pid)?))).collect()
-    }
-
     /// Returns what left the groups and lives, by name and process id.
     pub(crate) fn orphans(&self) -> Vec<String> {
         self.orphans.names()
@@ -405,54 +363,5 @@ impl Children {
     /// Ends the watchdog: nothing is left to watch.
     pub(crate) fn dismiss_watchdog(self) {
         self.watchdog.dismiss();
-    }
-}
-
-/// Returns why a process that SIGKILL was sent to lives; `None` where it has ended.
-fn why_it_lives(pid: Pid) -> Option<&'static str> {
-    match kill(pid, None) {
-        Err(Errno::EPERM) => Some("it runs as another user, and pm is not allowed to signal it"),
-        Err(_) => None,
-        Ok(()) => {
-            Some("SIGKILL does not end it; it may be in a system call that cannot be interrupted")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn news_is_looked_at_once_and_at_once_unless_events_wait() {
-        let at = |ms| Moment(Duration::from_millis(ms));
-        let mut news = PendingLook::default();
-        assert!(!news.is_due(at(1000), 0));
-        news.is_there = true;
-        assert!(news.is_due(at(1000), 7));
-        assert!(!news.is_due(at(1000), 0));
-        news.is_there = true;
-        assert!(!news.is_due(at(1004), 7));
-        assert!(news.is_due(at(1005), 7));
-        news.is_there = true;
-        assert!(news.is_due(at(1005), 0));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn what_lives_although_it_was_killed_has_a_reason() {
-        let of_another_user = std::thread::spawn(|| {
-            // The C library would change the user of every thread.
-            let nobody = rustix::process::Uid::from_raw(65534);
-            let _ = rustix::thread::set_thread_res_uid(nobody, nobody, nobody);
-            why_it_lives(Pid::from_raw(1))
-        });
-        let why = of_another_user.join().unwrap();
-        assert!(why.is_some_and(|why| why.contains("another user")), "{why:?}");
-        assert!(why_it_lives(Pid::this()).is_some_and(|why| why.contains("SIGKILL")));
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let pid = Pid::from_raw(child.id().cast_signed());
-        child.wait().unwrap();
-        assert_eq!(why_it_lives(pid), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::event::{Action, Note, Sample};
-use super::instances::Kind;
+use super::kind::Kind;
 use super::state::{Cause, Phase, State};
 use super::{InstanceId, Moment, Supervisor};
 use crate::app::MemoryAction;

@@ -6,10 +6,12 @@
 
 mod event;
 mod instances;
+mod kind;
 mod memory;
 mod needs;
 mod outcome;
 mod pending;
+mod proc;
 mod readiness;
 mod reconcile;
 mod request;
@@ -35,10 +37,11 @@ use crate::app::{App, Exit, InstanceId, Milestone, Moment, Policy, Reach, Role, 
 pub use event::{
     Action, Culprit, Event, Group, Message, Next, Note, Sample, SessionEnd, Waiting, Why,
 };
-use instances::{Instances, Proc, Told};
+use instances::Instances;
 use memory::MemoryWatch;
 use needs::{Graph, SlowStart, TypeStanding};
 use pending::PendingRequest;
+use proc::{Proc, Told};
 pub use request::{Failure, Reply, RequestId, ResolvedRequest, WaitMode};
 use state::{Cause, Goal, Outcome, Phase, State, StopStage};
 pub use status::{Doing, Status};

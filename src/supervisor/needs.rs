@@ -4,7 +4,8 @@
 //! thousand dependents cost no more than one.
 
 use super::event::{Action, Message, Note, Waiting};
-use super::instances::{Kind, Told};
+use super::kind::Kind;
+use super::proc::Told;
 use super::state::{Goal, Phase, State};
 use super::{EXPLAIN_AFTER, EXPLAIN_EVERY, InstanceId, Moment, Supervisor};
 use crate::app::{App, Dependency, Milestone, OnDependencyRestart, dependencies};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::event::{Action, Culprit, Next, Note, Why};
-use super::instances::{Kind, Proc};
+use super::kind::Kind;
+use super::proc::Proc;
 use super::state::{Cause, Goal, Outcome, Phase, State};
 use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Supervisor};
 use crate::app::{Exit, ExitOn, Restart, Role};

@@ -53,7 +53,7 @@ impl Supervisor {
 
     /// Returns whether everything that is wanted has been started and is ready, or has done what it was for.
     pub fn is_started(&mut self) -> bool {
-        use super::instances::Kind::{Backoff, Spawning, Startable, Unready};
+        use super::kind::Kind::{Backoff, Spawning, Startable, Unready};
         let unfinished = [Startable, Spawning, Unready, Backoff];
         self.phase == Phase::Running
             && unfinished.iter().all(|kind| self.procs.of(*kind).is_empty())

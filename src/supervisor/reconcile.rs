@@ -1,8 +1,9 @@
 //! The pass that ends every event: deadlines, then what should not run, then what should.
 
 use super::event::{Action, Message, Note};
-use super::instances::{Kind, Proc};
+use super::kind::Kind;
 use super::needs::Standing;
+use super::proc::Proc;
 use super::state::{Cause, Outcome, Phase, State, StopStage};
 use super::{ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Signal, Supervisor};
 use crate::app::{Exit, Reach};

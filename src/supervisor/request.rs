@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Action;
-use super::instances::Proc;
 use super::pending::{Condition, PendingRequest};
+use super::proc::Proc;
 use super::state::{Goal, Phase, State};
 use super::wait::Until;
 use super::{Moment, Supervisor};

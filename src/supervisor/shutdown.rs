@@ -1,7 +1,7 @@
 //! How a session ends: the first request is polite, the second kills, and after a limit pm leaves.
 
 use super::event::{Action, Message, Why};
-use super::instances::Kind;
+use super::kind::Kind;
 use super::state::{Phase, State, StopStage};
 use super::{ANNOUNCE_AFTER, KILL_LIMIT, Moment, SAME_REQUEST, Signal, Supervisor};
 use crate::app::Reach;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::instances::Proc;
 use super::needs::Standing;
+use super::proc::Proc;
 use super::state::{Goal, State};
 use super::{Moment, Supervisor};
 use crate::app::{Exit, InstanceId};

@@ -2,8 +2,9 @@
 
 use std::task::Poll;
 
-use super::instances::{Kind, Proc};
+use super::kind::Kind;
 use super::needs::Standing;
+use super::proc::Proc;
 use super::request::Failure;
 use super::state::{Cause, Goal, Phase, State};
 use super::{InstanceId, Supervisor};

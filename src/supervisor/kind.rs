@@ -1,0 +1,115 @@
+//! The kinds of instances that one step of the reconcile is for.
+
+use super::event::Group;
+use super::proc::Proc;
+use super::state::{Goal, State, StopStage};
+
+/// What some step looks for. An instance may be of several kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It waits to be started. Not before its last life's output is shown: where nobody reads pm's, one pipe after
+    /// the other would wait unread.
+    Startable,
+    /// Its start is ordered and not yet answered.
+    Spawning,
+    Up,
+    Backoff,
+    /// It was asked to stop, and not killed.
+    Asked,
+    /// It is not to run, and can be moved towards that.
+    Unwanted,
+    /// Its run can be finished: all has ended that had to.
+    Drained,
+    /// A process may exist.
+    Active,
+    /// It has ended, and is not to be started again by anybody who stopped it.
+    Done,
+    /// It was scaled away and runs no more.
+    Left,
+    /// It runs and is not ready yet.
+    Unready,
+    /// It is not scaled away.
+    Wanted,
+    /// It has been started: it runs, or has ended well.
+    Begun,
+    /// It runs, and is ready where that can be told.
+    Serving,
+    /// It has ended well.
+    Succeeded,
+    /// It has failed for good.
+    Failed,
+    /// It was stopped by request, or is about to.
+    Stopped,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 17] = [
+        Self::Startable,
+        Self::Spawning,
+        Self::Up,
+        Self::Backoff,
+        Self::Asked,
+        Self::Unwanted,
+        Self::Drained,
+        Self::Active,
+        Self::Done,
+        Self::Left,
+        Self::Unready,
+        Self::Wanted,
+        Self::Begun,
+        Self::Serving,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Stopped,
+    ];
+
+    pub(super) fn is_of(self, proc: &Proc) -> bool {
+        let (state, goal) = (proc.state, proc.goal);
+        match self {
+            Self::Startable => state == State::Idle && goal == Goal::Run && !proc.output_open,
+            Self::Spawning => state == State::Spawning,
+            Self::Up => matches!(state, State::Up { .. }),
+            Self::Backoff => matches!(state, State::Backoff { .. }),
+            Self::Asked => matches!(state, State::Stopping { stage: StopStage::Asked, .. }),
+            Self::Unwanted => {
+                goal != Goal::Run && matches!(state, State::Up { .. } | State::Backoff { .. })
+            }
+            Self::Drained => match state {
+                State::Draining { .. } => !proc.output_open && proc.group == Group::Gone,
+                State::Stopping { leader, .. } => leader.is_some() && proc.group == Group::Gone,
+                State::Idle
+                | State::Spawning
+                | State::Up { .. }
+                | State::Backoff { .. }
+                | State::Ended(_) => false,
+            },
+            Self::Active => state.is_active(),
+            Self::Done => goal == Goal::Run && matches!(state, State::Ended(_)),
+            Self::Left => goal == Goal::Leave && !state.is_active(),
+            Self::Unready => matches!(state, State::Up { unready: Some(_), .. }),
+            Self::Wanted => goal != Goal::Leave,
+            Self::Begun => matches!(state, State::Up { .. }) || Self::Succeeded.is_of(proc),
+            Self::Serving => matches!(state, State::Up { unready: None, .. }),
+            Self::Succeeded => Self::Done.is_of(proc) && !Self::Failed.is_of(proc),
+            Self::Failed => {
+                Self::Done.is_of(proc) && matches!(state, State::Ended(exit) if proc.crashed(exit))
+            }
+            Self::Stopped => goal == Goal::Stop,
+        }
+    }
+}
+
+/// The kinds of an instance, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kinds(u32);
+
+impl Kinds {
+    pub(super) fn of(proc: &Proc) -> Self {
+        let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_of(proc));
+        Self(kinds.fold(0, |all, kind| all | 1 << kind as u32))
+    }
+
+    pub(super) fn has(self, kind: Kind) -> bool {
+        self.0 & 1 << kind as u32 != 0
+    }
+}
