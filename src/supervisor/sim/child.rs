@@ -96,6 +96,30 @@ impl FakeChild {
         )
     }
 
+    /// Returns when it ends after a signal that ends: the stop signal, else SIGKILL; `to_rest` where the group gets it.
+    pub(super) fn ends(self, is_stop: bool, to_rest: bool) -> Ends {
+        Ends {
+            leader: match self {
+                Self::Immortal => None,
+                Self::Deaf => (!is_stop).then_some(1),
+                Self::Master(drain) if is_stop => Some(1 + drain),
+                _ => Some(1), // Every other leader obeys at once.
+            },
+            job: match self {
+                Self::Shell(drain) | Self::ShellOfMaster(drain, _) if is_stop => Some(1 + drain),
+                _ => Some(1),
+            },
+            members: match self {
+                Self::LeavesGroupImmortal => None,
+                Self::Master(drain) if is_stop && !to_rest => Some(1 + drain),
+                _ if is_stop && !to_rest => None, // They were not asked.
+                Self::LeavesGroup(more) | Self::ShellOfMaster(_, more) if is_stop => Some(1 + more),
+                Self::LeavesGroupDeaf | Self::LeavesDeafJob(..) if is_stop => None,
+                _ => Some(1), // Every other obeys at once.
+            },
+        }
+    }
+
     pub(super) fn orphan(self) -> Option<Orphan> {
         match self {
             Self::Leaky(..) | Self::Daemonises => Some(Orphan::Polite),
@@ -104,6 +128,15 @@ impl FakeChild {
             _ => None, // No other has one.
         }
     }
+}
+
+/// So many milliseconds after a signal the parts of a group end; `None`: they do not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    pub(super) leader: Option<u64>,
+    /// What a shell has started itself.
+    pub(super) job: Option<u64>,
+    pub(super) members: Option<u64>,
 }
 
 /// A process type of the virtual application. Its nth life is its nth child; the last one repeats.
