@@ -55,7 +55,7 @@ pub enum Event {
         /// Which run.
         run: RunId,
     },
-    /// Everything that shows that a run is ready has come true.
+    /// All probes of `ready` have succeeded for a run.
     BecameReady {
         /// Which run.
         run: RunId,
@@ -74,7 +74,7 @@ pub enum Event {
         /// How that was found, for a person.
         why: String,
     },
-    /// A process type that others depend on, and that nobody starts here, is there.
+    /// A process type that others depend on, and that this session does not start, was found running.
     FoundOutside {
         /// Its position.
         process_type: u16,
@@ -86,13 +86,13 @@ pub enum Event {
         /// The memory of all its processes.
         bytes: u64,
     },
-    /// Of those that got a signal to the program alone, none is left; others of its group still run. Told once,
-    /// and after the end of the leader.
+    /// Every process that got a signal sent to [`Reach::Program`] has ended; others of the group still run. Sent once,
+    /// after the leader has ended.
     ProgramEnded {
         /// Which run.
         run: RunId,
     },
-    /// No descendant outside of the groups is left.
+    /// No descendant outside the process groups is left.
     OrphansGone,
     /// pm itself got a signal.
     Signalled(Signal),
@@ -106,12 +106,12 @@ pub enum Event {
         request: ResolvedRequest,
         /// When the answer comes.
         wait: WaitMode,
-        /// How long what it stops or restarts may take to stop, in place of what their policies say.
+        /// Grace period of the instances that it stops or restarts, instead of that of their policies.
         grace: Option<Duration>,
     },
-    /// The env files were read again: later starts go by this application, whose types are the same.
+    /// The env files were read again. Later starts use this application; its types are the same.
     Reread(Arc<App>),
-    /// Whoever made a request waits for its answer no more.
+    /// The client that made a request no longer waits for its answer.
     Forgotten(RequestId),
     /// A deadline passed.
     Ticked,
@@ -124,27 +124,27 @@ pub enum Action {
     Spawn(RunId),
     /// Begin to show what a run writes.
     Read(RunId),
-    /// Ask whether a run is ready, then whether it is alive, by its policy; answer with [`Event::BecameReady`] and
-    /// [`Event::NotAlive`].
+    /// Probe a run as its policy says: first whether it is ready, then whether it is alive. Answer with
+    /// [`Event::BecameReady`] and [`Event::NotAlive`].
     Probe(RunId),
-    /// Ask no more.
+    /// Stop probing a run.
     EndProbe(RunId),
-    /// Ask whether a process type is there that nobody starts here; answer with [`Event::FoundOutside`].
+    /// Probe for a process type that this session does not start; answer with [`Event::FoundOutside`].
     ProbeOutside(u16),
-    /// Asks for it no more: the session ends.
+    /// Stop probing for it: the session ends.
     EndProbeOutside(u16),
     /// Send a signal to processes of a run. For [`Reach::Program`] the answer is [`Event::ProgramEnded`].
     Signal(RunId, Signal, Reach),
     /// Kill what is left of the group, reap the leader, and show the rest of what it wrote.
     Sweep(RunId),
-    /// Send a signal to every descendant outside of the groups; answer with [`Event::OrphansGone`]
-    /// when there is none.
+    /// Send a signal to every descendant outside the process groups; answer with [`Event::OrphansGone`] when there is
+    /// none.
     StopOrphans(Signal),
-    /// Ask what has left the group of a run that is over to end. Nothing waits for that.
+    /// Signal the processes that left the group of a run that is over. Nothing waits for their end.
     StopHelpers(RunId, Signal),
     /// Measure the memory of these runs; answer with [`Event::Measured`] for each that can be.
     Measure(Vec<Sample>),
-    /// Stop pm itself until it is continued (Ctrl-Z); what follows is for then.
+    /// Stop pm itself until it is continued (Ctrl-Z). The actions after this one are carried out then.
     Pause,
     /// Say something about an instance.
     Note(InstanceId, Note),
@@ -161,7 +161,7 @@ pub enum Action {
 pub struct Sample {
     /// Which run.
     pub run: RunId,
-    /// Above this, the figure must be exact.
+    /// Above this size, the figure must be exact.
     pub limit: Option<Size>,
 }
 
@@ -264,7 +264,7 @@ pub enum Why {
     Asked(Signal),
     /// Someone asked over the control socket.
     Quit,
-    /// An instance ended, and by the rules that ends all.
+    /// An instance ended, and `--exit-on` says that this ends the session.
     Ended(InstanceId),
     /// The output cannot be written.
     OutputLost,
@@ -286,19 +286,19 @@ pub enum Message {
     SlowStart {
         /// Who waits for whom.
         waiting: Vec<Waiting>,
-        /// Who is not ready, and nobody waits for it.
+        /// Instances that are not ready and that no other instance waits for.
         unready: Vec<InstanceId>,
         /// How long it has taken so far.
         time: Duration,
     },
-    /// Descendants outside of the groups take long to end.
+    /// Descendants outside the process groups take long to end.
     WaitingForOrphans {
         /// The time until they are killed.
         left: Duration,
     },
-    /// The second request: no more patience.
+    /// The second shutdown request: everything is killed at once.
     KillingAll,
-    /// Descendants outside of the groups do not end; they are killed.
+    /// Descendants outside the process groups do not end; they are killed.
     KillingOrphans,
 }
 

@@ -1,9 +1,9 @@
-//! Every instance, and sets of those that one step of the reconcile is for.
+//! All instances, and an index of them by kind and by deadline.
 //!
-//! Of a thousand instances few are in motion, and what an event costs must not grow with the others. So no step
-//! looks through all of them: it asks for a [`Kind`], or for the earliest deadline. What is to be kept up to date
-//! cannot be forgotten: an instance is changed through [`Instances::get_mut`] alone, which notes it, and every
-//! question first puts what was noted into its sets.
+//! Most instances of a large application are idle, and the cost of an event must not grow with their number. So no step
+//! iterates over all instances: it asks for those of a [`Kind`], or for the earliest deadline. The index cannot be
+//! forgotten: instances change through [`Instances::get_mut`] only, which marks them as stale, and every query first
+//! updates the index for the stale ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -12,7 +12,7 @@ use super::kind::{Kind, Kinds};
 use super::proc::Proc;
 use crate::app::{InstanceId, Moment};
 
-/// Where an instance stands in the sets.
+/// The entries of one instance in the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Membership {
     kinds: Kinds,
@@ -25,11 +25,11 @@ impl Membership {
     }
 }
 
-/// The sets that instances are found by.
+/// Sets of instances by kind, and by deadline.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Index {
     kinds: [BTreeSet<InstanceId>; Kind::ALL.len()],
-    /// How many there are of each kind and process type; none of those that are not here.
+    /// Number of instances of each kind, per process type; a missing type has none.
     counts: BTreeMap<u16, [usize; Kind::ALL.len()]>,
     deadlines: BTreeSet<(Moment, InstanceId)>,
 }
@@ -68,9 +68,9 @@ impl Index {
 pub(super) struct Instances {
     all: BTreeMap<InstanceId, (Proc, Membership)>,
     index: Index,
-    /// Those that may have changed since the index was brought up to date.
+    /// Instances that may have changed since the last [`Self::update`].
     stale: Vec<InstanceId>,
-    /// Those that may have changed since [`Self::take_changed`].
+    /// Instances that may have changed since the last [`Self::take_changed`].
     changed: Vec<InstanceId>,
 }
 
@@ -79,7 +79,7 @@ impl Instances {
         self.all.get(&id).map(|(proc, _)| proc)
     }
 
-    /// Lends an instance for a change.
+    /// Returns an instance to be changed, and marks it as stale.
     pub(super) fn get_mut(&mut self, id: InstanceId) -> Option<&mut Proc> {
         let (proc, _) = self.all.get_mut(&id)?;
         self.stale.push(id);
@@ -128,12 +128,12 @@ impl Instances {
         self.first(kind, process_type)
     }
 
-    /// Returns how many there are of a kind and a process type. It is that of the last call of [`Self::update`].
+    /// Returns the number of instances of a kind and a process type, as of the last [`Self::update`].
     pub(super) fn count(&self, kind: Kind, process_type: u16) -> usize {
         self.index.counts.get(&process_type).map_or(0, |counts| counts[kind as usize])
     }
 
-    /// Returns the first of a kind and a process type. It is that of the last call of [`Self::update`].
+    /// Returns the first of a kind and a process type, as of the last [`Self::update`].
     pub(super) fn first(&self, kind: Kind, process_type: u16) -> Option<InstanceId> {
         self.index.kinds[kind as usize].range(ids_of_type(process_type)).next().copied()
     }
@@ -157,7 +157,7 @@ impl Instances {
         due
     }
 
-    /// Returns the earliest deadline. It is that of the last call of [`Self::update`].
+    /// Returns the earliest deadline, as of the last [`Self::update`].
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         debug_assert!(self.stale.is_empty(), "every event ends with an update");
         self.index.deadlines.first().map(|(at, _)| *at)
@@ -174,7 +174,7 @@ impl Instances {
         }
     }
 
-    /// Lets [`Self::take_changed`] return these, changed or not.
+    /// Makes the next [`Self::take_changed`] return these, changed or not.
     pub(super) fn look_again_at<'a>(&mut self, ids: impl IntoIterator<Item = &'a InstanceId>) {
         self.changed.extend(ids);
     }
@@ -188,14 +188,14 @@ impl Instances {
         changed
     }
 
-    /// Returns whether the index says what a look through all instances would.
+    /// Returns whether the index equals one that is made anew from all instances.
     #[cfg(test)]
     pub(super) fn is_indexed(&self) -> bool {
         let mut index = Index::default();
         for (id, proc) in self.iter() {
             index.set(id, Membership::default(), Membership::of(proc));
         }
-        // A count of zero is as good as none.
+        // A count of zero equals a missing one.
         let has_any = |counts: &[usize; Kind::ALL.len()]| counts.iter().any(|count| *count > 0);
         let mut own = self.index.clone();
         own.counts.retain(|_, counts| has_any(counts));

@@ -1,28 +1,28 @@
-//! The kinds of instances that one step of the reconcile is for.
+//! The kinds of instances that the steps of the reconcile pass look for.
 
 use super::event::Group;
 use super::proc::Proc;
 use super::state::{Goal, State, StopStage};
 
-/// What some step looks for. An instance may be of several kinds.
+/// A condition that some step looks for. An instance may be of several kinds at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It waits to be started. Not before its last life's output is shown: where nobody reads pm's, one pipe after
-    /// the other would wait unread.
+    /// It waits to be started, and the output of its last run has been shown. Without the second condition, restarts
+    /// would pile up unread pipes while nobody reads pm's output.
     Startable,
-    /// Its start is ordered and not yet answered.
+    /// Its start was ordered, and the answer has not come yet.
     Spawning,
     Up,
     Backoff,
-    /// It was asked to stop, and not killed.
+    /// It was asked to stop, and was not killed yet.
     Asked,
-    /// It is not to run, and can be moved towards that.
+    /// It should not run, and can be stopped or reset now.
     Unwanted,
-    /// Its run can be finished: all has ended that had to.
+    /// Its run can be swept: everything that had to end has ended.
     Drained,
     /// A process may exist.
     Active,
-    /// It has ended, and is not to be started again by anybody who stopped it.
+    /// It ended for good, and not because someone stopped it.
     Done,
     /// It was scaled away and runs no more.
     Left,
@@ -32,13 +32,13 @@ pub(super) enum Kind {
     Wanted,
     /// It has been started: it runs, or has ended well.
     Begun,
-    /// It runs, and is ready where that can be told.
+    /// It runs, and is ready if its type has `ready`.
     Serving,
     /// It has ended well.
     Succeeded,
     /// It has failed for good.
     Failed,
-    /// It was stopped by request, or is about to.
+    /// It was stopped by request, or is being stopped.
     Stopped,
 }
 

@@ -1,4 +1,4 @@
-//! Memory budgets: when to measure, and what an instance that stays over its budget comes to.
+//! Memory budgets: when to measure, and what happens to an instance that stays over its budget.
 
 use std::time::Duration;
 
@@ -10,15 +10,16 @@ use crate::app::MemoryAction;
 
 /// Time between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// Samples over the budget in a row that count: a short peak, as of a start or a collection, does not.
+/// Number of samples over the budget in a row after which pm acts. A shorter peak, as during a start or a garbage
+/// collection, is ignored.
 const SAMPLES_OVER: u8 = 3;
 
-/// What the samples of one run have told.
+/// What is known from the samples of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MemoryWatch {
     /// Samples over the budget in a row.
     over: u8,
-    /// It was warned of; not again before it has been below.
+    /// A warning was given; there is no second one until it has been below the budget.
     is_told: bool,
 }
 
@@ -35,7 +36,7 @@ impl Supervisor {
         self.measure_at = Some(now + SAMPLE_EVERY);
     }
 
-    /// Keeps the deadline of the next sample for as long as something is to be measured.
+    /// Sets the deadline of the next sample, or clears it if nothing has to be measured.
     pub(super) fn watch_memory(&mut self, now: Moment) {
         let types = self.app.types.iter().zip(0..);
         let mut held = types.filter(|(own, _)| own.policy.budget.is_some()).map(|(_, at)| at);
@@ -52,7 +53,7 @@ impl Supervisor {
         let budget = self.policy(id).budget?;
         let proc = self.procs.get(id)?;
         let is_up = matches!(proc.state, State::Up { .. });
-        // After a warning only a fall counts, and the cheap figure shows that.
+        // After a warning, only a fall below the budget matters, and the cheap figure shows that.
         let limit = (!proc.watch.is_told).then_some(budget.size);
         (is_up && self.phase == Phase::Running).then(|| Sample { run: self.run_of(id), limit })
     }

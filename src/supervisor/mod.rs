@@ -1,8 +1,8 @@
 //! The functional core: decides what happens to every instance, and when the session is over.
 //!
-//! It imports std and [`crate::app`], nothing else; it does no I/O and reads no clock. The session
-//! loop tells it facts with the time that they happened, and does what it answers. Wanted and
-//! actual are separate: each event ends with the same reconcile pass.
+//! It imports nothing but std and [`crate::app`], does no I/O and reads no clock. The session loop passes events with
+//! the time at which they happened, and carries out the actions that it returns. Wanted and actual state are separate,
+//! and each event ends with the same reconcile pass.
 
 mod event;
 mod instances;
@@ -54,24 +54,24 @@ pub const DRAIN: Duration = Duration::from_millis(200);
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// Longest wait before a restart.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// What ends with 126 or 127 sooner than this has not run: its shell could not execute or find its command.
+/// A run that exits with 126 or 127 sooner than this never started: its shell could not execute or find the command.
 pub const CANNOT_RUN: Duration = Duration::from_secs(1);
 /// Uptime after which earlier crashes are forgotten.
 pub const BACKOFF_RESET: Duration = Duration::from_secs(10);
 /// How long a killed process may take to end before pm leaves it: only one in an uninterruptible
 /// system call takes longer.
 pub const KILL_LIMIT: Duration = Duration::from_secs(2);
-/// Time between the first and each later word on whom a stop waits for.
+/// Time between two messages about what a stop waits for.
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(5);
-/// Silence before the first word on whom a stop waits for.
+/// Time until the first message about what a stop waits for.
 pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
 /// How long a start may take before pm says what it waits for.
 pub const EXPLAIN_AFTER: Duration = Duration::from_secs(5);
-/// Time between that and each later word.
+/// Time between that message and each later one.
 pub const EXPLAIN_EVERY: Duration = Duration::from_secs(15);
-/// Two shutdown signals closer than this are one request: a closing terminal and its shell both send
-/// SIGHUP, `timeout` signals its child and then the group, and npm passes on the SIGINT that pm got from
-/// the terminal too. A person's second Ctrl-C takes longer.
+/// Two shutdown signals that are closer together than this count as one request: a closing terminal and its shell both
+/// send SIGHUP, `timeout` signals its child and then the group, and npm forwards the SIGINT that pm got from the
+/// terminal, too. A person needs more time between two Ctrl-C.
 pub const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// The state of a session. `Clone`, so that tests can fork it.
@@ -81,7 +81,7 @@ pub struct Supervisor {
     procs: Instances,
     /// The types that run once, before the others, by position.
     releases: Vec<u16>,
-    /// Lives of those that were scaled away, so that late facts about them are known as such.
+    /// Run numbers of instances that were scaled away, so that late events about them are recognised as such.
     left: BTreeMap<InstanceId, u32>,
     pending_requests: Vec<PendingRequest>,
     phase: Phase,
@@ -89,14 +89,15 @@ pub struct Supervisor {
     asked: Option<Moment>,
     code: Option<i32>,
     verdict: SessionEnd,
-    /// Who has failed for good in a session that goes on, with the code that each would end it with.
+    /// Instances that failed for good while the session continues, each with the exit code that it would have ended the
+    /// session with.
     failures: Vec<(Culprit, i32)>,
     /// When the next sample of memory is due, while something is to be measured.
     measure_at: Option<Moment>,
     graph: Graph,
-    /// What is known of each type, where any depends on another.
+    /// The standing of each type; empty if no type depends on another.
     known: Vec<TypeStanding>,
-    /// The types that others depend on, that nobody starts here, and that were not found yet.
+    /// Types that others depend on, that this session does not start, and that have not been found yet.
     outside: BTreeSet<u16>,
     /// A start that is not over.
     slow: Option<SlowStart>,
@@ -158,12 +159,12 @@ impl Supervisor {
         (self.phase == Phase::Over).then(|| self.code.unwrap_or(0))
     }
 
-    /// Returns whether the whole session ends, and not one instance alone.
+    /// Returns whether the whole session is ending.
     pub fn is_ending(&self) -> bool {
         self.phase != Phase::Running
     }
 
-    /// Returns whether someone asked for the end, so that it is a success whatever follows.
+    /// Returns whether someone asked for the end, which makes it a success whatever follows.
     pub fn was_asked(&self) -> bool {
         self.asked.is_some()
     }
@@ -208,7 +209,7 @@ impl Supervisor {
             }
             Event::ReadyExtended { run, time } if self.is_current(run) => {
                 if let State::Up { unready: Some(until), .. } = &mut self.proc(run.instance).state {
-                    // As with systemd, what was there before is never cut short.
+                    // As in systemd, the earlier deadline is never shortened.
                     *until = (*until).max(now + time);
                 }
             }
@@ -249,7 +250,7 @@ impl Supervisor {
         proc.pid = Some(pid);
         proc.group = Group::Left;
         self.out.push(Action::Note(id, Note::Started { pid }));
-        // Before its first line is read, which may be what makes it ready.
+        // Must come before its first line is read: that line may make it ready.
         if is_probed {
             self.out.push(Action::Probe(self.run_of(id)));
         }
@@ -308,7 +309,7 @@ impl Supervisor {
                 proc.group = group;
                 proc.state = State::Draining { outcome, until };
             }
-            // An end that was told before, or of a run that is not there: nothing follows from it.
+            // The end was reported before, or the run does not exist: nothing to do.
             State::Idle
             | State::Spawning
             | State::Stopping { .. }
@@ -318,16 +319,16 @@ impl Supervisor {
         }
     }
 
-    /// Takes another application, whose types have the positions of the old ones.
+    /// Switches to another application. Its types have the positions of the old ones.
     fn go_by(&mut self, app: Arc<App>) {
         self.releases = releases(&app);
         self.graph = Graph::of(&app);
-        // It was known of the old dependencies.
+        // It holds for the old dependencies only.
         self.known.clear();
         self.app = app;
     }
 
-    /// The one place where facts about an older life are dropped.
+    /// The one place where events about an older run are dropped.
     fn is_current(&self, run: RunId) -> bool {
         self.procs.get(run.instance).is_some_and(|proc| proc.seq == run.seq)
     }

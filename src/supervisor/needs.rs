@@ -1,6 +1,6 @@
-//! Who waits for whom: whether the dependencies of each process type are there, will be, or never can be.
+//! Which process types may start: whether their dependencies are met, may be met later, or never can be.
 //!
-//! All instances of a type have the same `depends-on`, so this is asked per type, and of counts instead of instances: a
+//! All instances of a type have the same `depends-on`. So this is computed per type, from the counts of the index: a
 //! thousand dependents cost no more than one.
 
 use super::event::{Action, Message, Note, Waiting};
@@ -10,7 +10,7 @@ use super::state::{Goal, Phase, State};
 use super::{EXPLAIN_AFTER, EXPLAIN_EVERY, InstanceId, Moment, Supervisor};
 use crate::app::{App, Dependency, Milestone, OnDependencyRestart, dependencies};
 
-/// The dependencies of an application, in both directions. They have no cycle: that was refused before.
+/// The dependencies of an application, in both directions. They contain no cycle: the configuration was checked.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Graph {
     /// Positions of the types, each behind those that it depends on; empty where none depends on any.
@@ -22,14 +22,14 @@ pub(super) struct Graph {
 /// Whether the instances of a type may start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Everything that it depends on is there.
+    /// All dependencies are met.
     #[default]
     Free,
-    /// This instance is not there yet.
+    /// This instance has not reached its milestone yet.
     Waits(InstanceId),
     /// This instance was stopped by request, and comes back only when it is asked for.
     Held(InstanceId),
-    /// This instance has ended for good and will never be there.
+    /// This instance has ended for good, so the dependency will never be met.
     Blocked(InstanceId),
 }
 
@@ -37,7 +37,7 @@ pub(super) enum Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SlowStart {
     since: Moment,
-    /// When it is explained next.
+    /// When pm next says what it waits for.
     pub(super) at: Moment,
 }
 
@@ -79,12 +79,12 @@ impl Graph {
 }
 
 impl Supervisor {
-    /// Returns what the start of an instance waits for.
+    /// Returns whether the instances of a type may start.
     pub(super) fn standing_of(&self, process_type: u16) -> Standing {
         self.known.get(usize::from(process_type)).map_or(Standing::Free, |known| known.standing)
     }
 
-    /// Finds out anew which types may start, and tells of those that have to wait or never will.
+    /// Recomputes which types may start, and reports those that must wait and those that never will.
     pub(super) fn weigh_needs(&mut self) {
         if self.graph.is_empty() || self.phase != Phase::Running {
             return;
@@ -95,7 +95,7 @@ impl Supervisor {
             let at = self.graph.order[position];
             let needs = &self.app.types[usize::from(at)].policy.depends_on;
             let standings = needs.iter().map(|need| self.standing(*need));
-            // What can never be weighs more than what is still to come.
+            // A dependency that will never be met takes precedence over one that may be met later.
             let standing = standings.max_by_key(|standing| match standing {
                 Standing::Free => 0,
                 Standing::Waits(_) => 1,
@@ -110,7 +110,7 @@ impl Supervisor {
         }
     }
 
-    /// Returns whether a dependency is there.
+    /// Returns whether a dependency is met.
     fn standing(&self, need: Dependency) -> Standing {
         let process_type = need.process_type;
         let count = |kind| match need.number {
@@ -131,7 +131,7 @@ impl Supervisor {
         };
         let wanted = count(Kind::Wanted);
         if wanted == 0 {
-            // Nobody starts it here: it is somebody else's, and there, unless it is asked from outside.
+            // This session does not start it. Without a probe that can ask it, it counts as met.
             let number = need.number.unwrap_or(1);
             let is_awaited = self.outside.contains(&process_type);
             return if is_awaited {
@@ -144,7 +144,7 @@ impl Supervisor {
             return Standing::Free;
         }
         let over = match need.milestone {
-            // It has ended well, and never says that it is ready.
+            // It has ended well, and will not become ready.
             Milestone::Ready => first(Kind::Failed).or_else(|| first(Kind::Succeeded)),
             Milestone::Started | Milestone::Done => first(Kind::Failed),
         };
@@ -154,7 +154,7 @@ impl Supervisor {
         if let Some(id) = first(Kind::Stopped) {
             return Standing::Held(id);
         }
-        // What it depends on may itself never come.
+        // It may itself be blocked by what it depends on.
         if count(Kind::Startable) > 0 {
             match self.standing_of(process_type) {
                 Standing::Blocked(id) => return Standing::Blocked(id),
@@ -169,7 +169,7 @@ impl Supervisor {
         missing.map_or(Standing::Free, |(id, _)| Standing::Waits(id))
     }
 
-    /// Tells once of each instance that waits, and of each that never will be started.
+    /// Reports once each instance that waits, and each that will never be started.
     fn tell_standing(&mut self, process_type: u16, standing: Standing) {
         let (told, on) = match standing {
             Standing::Free => return,
@@ -177,7 +177,7 @@ impl Supervisor {
             Standing::Blocked(on) => (Told::Blocked, on),
         };
         let ids = self.procs.list_of(Kind::Startable, process_type);
-        // Who waits for one of these may learn that it is in vain.
+        // A request that waits for one of these may have failed now.
         self.procs.look_again_at(&ids);
         for id in ids {
             if self.proc(id).told < told {
@@ -193,7 +193,8 @@ impl Supervisor {
         }
     }
 
-    /// An instance has reached a milestone in a later life: who depends on it and wants that begins anew.
+    /// Handles an instance that has reached a milestone again after a restart: restarts its dependents that have
+    /// `on-dependency-restart = "restart"`.
     pub(super) fn came_back(&mut self, id: InstanceId, milestone: Milestone) {
         if self.phase != Phase::Running || self.proc(id).seq < 2 {
             return;
@@ -216,15 +217,15 @@ impl Supervisor {
         }
     }
 
-    /// Returns how many wait to be started and never will be.
+    /// Returns the number of instances that wait to be started and never will be.
     pub(super) fn blocked(&self) -> usize {
         let blocked =
             self.known.iter().filter(|known| matches!(known.standing, Standing::Blocked(_)));
         blocked.map(|known| known.startable).sum()
     }
 
-    /// Returns for each type whether something that depends on it, directly or not, still runs: in the stop of a
-    /// session that goes first.
+    /// Returns for each type whether something that depends on it, directly or indirectly, still runs. Dependents are
+    /// stopped first when the session ends.
     pub(super) fn held_back(&mut self) -> Vec<bool> {
         self.procs.update();
         let mut is_busy = vec![false; self.app.types.len()];
@@ -238,7 +239,7 @@ impl Supervisor {
         is_held
     }
 
-    /// Keeps the time at which pm says what a slow start waits for.
+    /// Sets the time at which pm next says what a slow start waits for.
     pub(super) fn watch_start(&mut self, now: Moment) {
         let waits = |known: &TypeStanding| {
             matches!(known.standing, Standing::Waits(_)) && known.startable > 0

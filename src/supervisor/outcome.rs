@@ -1,4 +1,4 @@
-//! What an ended run means: a new start, the end of the instance, or the end of the session.
+//! What follows when a run has ended: a restart, the end of the instance, or the end of the session.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Super
 use crate::app::{Exit, ExitOn, Restart, Role};
 
 impl Supervisor {
-    /// Sweeps an ended run and decides what it means.
+    /// Sweeps an ended run and decides what follows.
     pub(super) fn finish_run(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
         self.out.push(Action::Sweep(self.run_of(id)));
         let goal = self.proc(id).goal;
         let next = match goal {
             _ if self.phase != Phase::Running => Next::Nothing,
-            // What did not even end when killed still holds what its successor needs.
+            // A process that even SIGKILL did not end may still hold what its successor needs.
             Goal::Renew if outcome.exit == Exit::Lost => {
                 self.proc(id).goal = Goal::Stop;
                 Next::Nothing
@@ -71,15 +71,15 @@ impl Supervisor {
         if outcome.could_not_run() {
             return Next::CannotRun;
         }
-        // One that even SIGKILL did not end still runs: a second beside it would be one too many.
+        // A process that even SIGKILL did not end still runs, and must not get a second one beside it.
         let still_runs = cause != Cause::Itself && exit == Exit::Lost;
-        // Whatever ends first ends the session: nothing ends and starts again.
+        // The first end ends the session, so nothing is restarted.
         let is_over = self.app.exit_on == ExitOn::First;
         if role == Role::Release || still_runs || is_over {
             return Next::Nothing;
         }
         let proc = self.proc(id);
-        // One that has had its time to become ready has not run well for as long.
+        // A run that was not ready in time does not reset the counts, however long it lasted.
         if uptime >= BACKOFF_RESET && cause != Cause::NotReady {
             proc.crashes = 0;
             proc.streak = 0;
@@ -102,8 +102,7 @@ impl Supervisor {
         Next::Restart { crash, limit, delay }
     }
 
-    /// Returns whether the end of a run that is not settled yet leaves the instance failed in a session that
-    /// goes on without it.
+    /// Returns whether the end of this run leaves the instance failed while the session continues.
     pub(super) fn stays_failed(&mut self, id: InstanceId, outcome: Outcome) -> bool {
         let is_service = self.policy(id).role == Role::Service;
         let is_left = self.phase == Phase::Running && self.app.exit_on == ExitOn::All;
@@ -128,7 +127,7 @@ impl Supervisor {
         }
     }
 
-    /// All have ended: the first that had failed by then, and was not started again, decides.
+    /// All have ended. The first one that failed, and was not started again, decides the exit code.
     pub(super) fn end_with_first_failure(&mut self) {
         if let Some((culprit, code)) = self.failures.first() {
             self.verdict.culprit = Some(*culprit);

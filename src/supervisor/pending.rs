@@ -19,20 +19,20 @@ pub(super) struct PendingRequest {
     pub(super) failures: Vec<(InstanceId, Failure)>,
     /// It is answered when the session is over.
     pub(super) until_over: bool,
-    /// It is answered as soon as anything has failed.
+    /// It is answered at the first failure.
     pub(super) until_failure: bool,
 }
 
 /// What must become true of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Condition {
-    /// It is up, and is to stay so.
+    /// It is up, and should stay up.
     Up,
-    /// It is down and stays so.
+    /// It is down, and stays down.
     Down,
     /// It is forgotten.
     Gone,
-    /// It is as somebody waits for it.
+    /// It has reached the state that `pm wait` waits for.
     Reached(Until),
 }
 
@@ -55,7 +55,7 @@ impl PendingRequest {
         self.conditions.extend(conditions);
     }
 
-    /// Returns whom it concerns.
+    /// Returns the instances that it waits for.
     pub(super) fn ids(&self) -> Vec<InstanceId> {
         let mut ids: Vec<_> = self.conditions.iter().map(|(id, _)| *id).collect();
         ids.dedup();
@@ -82,7 +82,7 @@ impl PendingRequest {
         if failures.is_empty() { Reply::Done } else { Reply::Failed(failures) }
     }
 
-    /// The session ends: it is too late for all but its end.
+    /// Refuses everything except the end of the session, which is ending.
     pub(super) fn refuse(&mut self, request: ResolvedRequest) {
         let no = |id| (id, Failure::SessionEnds);
         match request {
@@ -98,7 +98,7 @@ impl PendingRequest {
             ResolvedRequest::Reload { app, .. } => {
                 self.failures.extend(app.instances().take(1).map(no));
             }
-            // What is so already, and what will be stopped, is as it was asked for.
+            // A state that is reached already, or at the end of the session (stopped), is no failure.
             ResolvedRequest::Wait(targets) => self.wait_for(targets),
             ResolvedRequest::Quit => self.until_over = true,
         }
@@ -120,11 +120,11 @@ impl Supervisor {
         }
     }
 
-    /// Answers every request that is done, or cannot be. Only what has changed can be done, unless the end of the
-    /// session has begun just now: that concerns all.
+    /// Answers every request that is complete or has failed. Only requests about changed instances are looked at,
+    /// except when the session has just begun to end: that concerns all.
     pub(super) fn answer(&mut self, began_to_end: bool) {
         let changed = self.procs.take_changed();
-        // A release holds all others back.
+        // A release keeps all others from starting.
         let concerns_all =
             began_to_end || changed.iter().any(|id| self.releases.contains(&id.process_type));
         let mut requests = std::mem::take(&mut self.pending_requests);
@@ -169,9 +169,9 @@ impl Supervisor {
             (Condition::Up | Condition::Down, None) => never(Failure::Overruled),
             (Condition::Up, Some(_)) if ends => never(Failure::SessionEnds),
             (Condition::Up, Some(proc)) => match (proc.goal, proc.state) {
-                // One that is to be restarted has the goal to be renewed until it is.
+                // An instance keeps the goal to be restarted until that is done.
                 (Goal::Run, State::Up { .. }) => TRUE,
-                // It waits for what it depends on, as it should.
+                // Waiting for what it depends on is no failure.
                 (Goal::Run, State::Idle) if self.standing_of(id.process_type) != Standing::Free => {
                     TRUE
                 }
@@ -182,7 +182,7 @@ impl Supervisor {
             },
             (Condition::Down | Condition::Gone, Some(proc)) => match (proc.goal, proc.state) {
                 (_, State::Ended(Exit::Lost)) => never(Failure::Lost),
-                // It had ended by itself, and stays what it is.
+                // It had ended by itself before the request, and keeps that state.
                 (Goal::Run | Goal::Renew, State::Ended(_)) => TRUE,
                 (Goal::Run | Goal::Renew, _) => never(Failure::Overruled),
                 (_, state) if state.is_active() => Poll::Pending,

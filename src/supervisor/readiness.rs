@@ -1,4 +1,4 @@
-//! Whether runs are ready and alive, as far as it concerns their lives.
+//! What the supervisor does when a run becomes ready, does not become ready in time, or is no longer alive.
 
 use super::event::{Action, Note};
 use super::state::{Cause, Phase, State};
@@ -16,23 +16,23 @@ impl Supervisor {
         }
     }
 
-    /// A run stops or has ended: nobody asks it any more.
+    /// Stops the probes of a run that stops or has ended.
     pub(super) fn end_probe(&mut self, id: InstanceId) {
         if self.policy(id).is_probed() {
             self.out.push(Action::EndProbe(self.run_of(id)));
         }
     }
 
-    /// The session ends: nobody waits any more for what is asked for from outside.
+    /// Stops the probes for types of other sessions: this session ends.
     pub(super) fn end_outside(&mut self) {
         for process_type in std::mem::take(&mut self.outside) {
             self.out.push(Action::EndProbeOutside(process_type));
         }
     }
 
-    /// A run has had its time to become ready.
+    /// Handles a run that did not become ready in time.
     pub(super) fn not_ready(&mut self, id: InstanceId, since: Moment, now: Moment) {
-        // In the stop of a session it waits for its dependents, and nobody waits for it.
+        // While the session stops, it only runs on until its dependents have stopped.
         if self.phase != Phase::Running {
             self.proc(id).state = State::Up { since, unready: None };
             return;
@@ -42,7 +42,7 @@ impl Supervisor {
         self.ask_to_stop(id, since, Cause::NotReady, now);
     }
 
-    /// A run is not alive any more: it is restarted, unless something else is wanted of it.
+    /// Restarts a run that is no longer alive, unless it should stop anyway.
     pub(super) fn not_alive(&mut self, id: InstanceId, why: String, now: Moment) {
         let State::Up { since, .. } = self.proc(id).state else { return };
         if self.phase == Phase::Running {
@@ -51,7 +51,7 @@ impl Supervisor {
         }
     }
 
-    /// Returns whether everything that is wanted has been started and is ready, or has done what it was for.
+    /// Returns whether every wanted instance is ready, up or done.
     pub fn is_started(&mut self) -> bool {
         use super::kind::Kind::{Backoff, Spawning, Startable, Unready};
         let unfinished = [Startable, Spawning, Unready, Backoff];
@@ -59,8 +59,8 @@ impl Supervisor {
             && unfinished.iter().all(|kind| self.procs.of(*kind).is_empty())
     }
 
-    /// Finds the types that others depend on and that nobody starts here. What cannot be asked from outside counts as
-    /// being there.
+    /// Finds the types that others depend on and that this session does not start. Those that cannot be probed count as
+    /// running.
     pub(super) fn look_outside(&mut self) {
         for (own, at) in self.app.types.iter().zip(0_u16..) {
             let is_needed = !self.graph.dependents_of(at).is_empty();

@@ -1,4 +1,4 @@
-//! The pass that ends every event: deadlines, then what should not run, then what should.
+//! The pass that ends every event: first deadlines, then stops, then starts.
 
 use super::event::{Action, Message, Note};
 use super::kind::Kind;
@@ -18,7 +18,7 @@ impl Supervisor {
                     self.out.push(Action::Note(id, Note::Killed { grace }));
                     self.kill(id, now);
                 }
-                // A leader that had ended would be drained: this one did not even end when killed.
+                // The leader has not even ended after SIGKILL: otherwise the run would be draining.
                 State::Stopping { since, stage: StopStage::Killed, cause, .. } => {
                     let outcome = Outcome { exit: Exit::Lost, uptime: now.since(since), cause };
                     if !self.verdict.lost.contains(&id) {
@@ -70,7 +70,7 @@ impl Supervisor {
         }
     }
 
-    /// Says whom the stop waits for.
+    /// Says which instances the stop waits for.
     pub(super) fn announce(&mut self, now: Moment) {
         let on = self.procs.list(Kind::Active);
         let asked = on.iter().filter_map(|id| match self.procs.get(*id)?.state {
@@ -82,8 +82,7 @@ impl Supervisor {
         }
     }
 
-    /// Moves each instance one step from what it does to what is wanted. Each step sees what those before
-    /// it did.
+    /// Moves each instance one step towards its goal. Each step sees the effects of the steps before it.
     pub(super) fn reconcile(&mut self, now: Moment) {
         self.finish_drained(now);
         self.stop_unwanted(now);
@@ -141,12 +140,12 @@ impl Supervisor {
         }
     }
 
-    /// Returns those that should not run, and can be moved towards that now.
+    /// Returns the instances that should not run and can be stopped or reset now.
     fn unwanted(&mut self) -> Vec<InstanceId> {
         let kinds: &[Kind] = match self.phase {
             Phase::Running => {
                 let mut ids = self.procs.list(Kind::Unwanted);
-                // Of those that are scaled away, the highest number goes first.
+                // Of the instances that are scaled away, those with the highest numbers stop first.
                 ids.reverse();
                 return ids;
             }
@@ -164,7 +163,7 @@ impl Supervisor {
         ids
     }
 
-    /// Forgets who was scaled away and runs no more.
+    /// Forgets the instances that were scaled away and have stopped.
     fn forget_left(&mut self) {
         for id in self.procs.list(Kind::Left) {
             let Proc { seq, state, .. } = *self.proc(id);
@@ -193,14 +192,14 @@ impl Supervisor {
             }
         };
         self.out.push(Action::Signal(run, Signal::KILL, Reach::Group));
-        // The verdict is on the end of the session, not on a kill for memory long before.
+        // The summary is about the end of the session, and not about a kill for memory long before.
         if self.phase != Phase::Running {
             self.verdict.killed.push(id);
         }
     }
 
-    /// Orders the next start. One at a time: the answer to it brings the next, so that a signal or a
-    /// line of output is never kept waiting by a long row of starts.
+    /// Orders the next start. There is one at a time, and its answer triggers the next: so signals and output never
+    /// wait for a long series of starts.
     fn start_wanted(&mut self) {
         if self.phase != Phase::Running || !self.procs.of(Kind::Spawning).is_empty() {
             return;
@@ -216,9 +215,9 @@ impl Supervisor {
         }
     }
 
-    /// Returns the first that waits to be started, and is not to wait for others.
+    /// Returns the first instance that waits to be started and whose dependencies are met.
     fn next_start(&mut self) -> Option<InstanceId> {
-        // One that was stopped by request has not done what the others wait for.
+        // A release that was stopped by request has not done its work, so the others must wait.
         let mut before = self.releases.iter().flat_map(|at| self.procs.of_type(*at));
         let is_released = before.all(|(_, proc)| Kind::Done.is_of(proc));
         drop(before);
@@ -237,10 +236,10 @@ impl Supervisor {
         free.find_map(|at| self.procs.first(Kind::Startable, at))
     }
 
-    /// When no instance is left to run, goes on to what may have left the groups.
+    /// When no instance is left to run, goes on to the processes that left the groups.
     fn close_when_settled(&mut self, now: Moment) {
         match self.phase {
-            // Scaled down to nothing, it waits to be scaled up.
+            // A session that was scaled to zero waits to be scaled up.
             Phase::Running if self.procs.len() == 0 && !self.left.is_empty() => {}
             Phase::Running => {
                 self.end_with_first_failure();
@@ -252,10 +251,10 @@ impl Supervisor {
         }
     }
 
-    /// Returns how many run, or will by themselves.
+    /// Returns the number of instances that keep the session going.
     pub(super) fn unsettled(&mut self) -> usize {
         match self.phase {
-            // As long as one is stopped by request, the session goes on: it may be started again.
+            // While an instance is stopped by request, the session goes on: someone may start it again.
             Phase::Running => self.procs.len() - self.procs.of(Kind::Done).len() - self.blocked(),
             Phase::Stopping { .. } | Phase::Killing | Phase::Orphans { .. } | Phase::Over => {
                 self.procs.of(Kind::Active).len() + self.procs.of(Kind::Backoff).len()

@@ -1,7 +1,7 @@
-//! What is requested over the control socket, and what that changes in the goals of instances.
+//! Requests of clients, and how they change the goals of instances.
 //!
-//! An instance that was stopped by request is neither done nor failed: as long as there is one, the
-//! session goes on. A start that was asked for and fails concerns only who asked.
+//! An instance that was stopped by request is neither done nor failed, so the session goes on while there is one. If a
+//! requested start fails, only the client that requested it is told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,40 +14,41 @@ use super::wait::Until;
 use super::{Moment, Supervisor};
 use crate::app::{App, Exit, InstanceId, ProcessType, Reach, Signal};
 
-/// Names a request, so that its answer finds who asked.
+/// Identifies a request, so that the answer finds its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
 /// When a request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitMode {
-    /// When it is done, or cannot be.
+    /// When it is complete or has failed.
     UntilDone,
     /// At once.
     Never,
 }
 
-/// What can be requested. Instances are of this session; their names are resolved already.
+/// A request whose names have been resolved to instances of this session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResolvedRequest {
-    /// Start those that do not run.
+    /// Start those of these instances that do not run.
     Start(Vec<InstanceId>),
     /// Stop these; they stay stopped.
     Stop(Vec<InstanceId>),
-    /// End the current life of each and begin another. That is no crash, and earlier ones are forgotten.
+    /// Stop and start each of these. It does not count as a crash, and earlier crashes are forgotten.
     Restart(Vec<InstanceId>),
-    /// Have so many of each of these process types (by position). The numbers from 1 stay, the highest go.
+    /// Change how many instances these process types have, by position. Instances with the highest numbers are removed
+    /// first.
     Scale(Vec<(u16, u16)>),
     /// Send a signal to the groups of these.
     Signal(Vec<InstanceId>, Signal),
-    /// Go by another application. What is not different is not touched.
+    /// Switch to another application. Instances that would be started in the same way are not touched.
     Reload {
-        /// Its types have the positions of the old ones, further ones stand behind them.
+        /// The new application. Old types keep their positions; new types follow them.
         app: Arc<App>,
-        /// Positions of types that are no more.
+        /// Positions of the types that it no longer has.
         gone: Vec<u16>,
     },
-    /// Nothing, but to be told when these are so. It fails as soon as one of them never will be.
+    /// Change nothing, and answer when all of these have been reached. Fails as soon as one of them never will be.
     Wait(Vec<(InstanceId, Until)>),
     /// End the session.
     Quit,
@@ -56,7 +57,7 @@ pub enum ResolvedRequest {
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// It is done, or with [`WaitMode::Never`] it has begun.
+    /// It is done; with [`WaitMode::Never`], it has begun.
     Done,
     /// It failed for these.
     Failed(Vec<(InstanceId, Failure)>),
@@ -73,9 +74,9 @@ pub enum Failure {
     Lost,
     /// It does not run.
     NotRunning,
-    /// There is no port for it: it would be over 65535.
+    /// Its port would be over 65535.
     NoPort,
-    /// A later request wanted something else.
+    /// A later request overrode it.
     Overruled,
     /// The session ends.
     SessionEnds,
@@ -90,7 +91,7 @@ pub enum Failure {
     Failed(Exit),
     /// It has failed for good, since it was not ready in time.
     NotReady,
-    /// It has ended well, before it was what it should become.
+    /// It ended well before it reached the state that was waited for.
     EndedBefore(Exit),
     /// It was stopped by request.
     Stopped,
@@ -103,7 +104,7 @@ pub enum Failure {
         /// How.
         exit: Exit,
     },
-    /// It is not started: what comes before it was stopped, or will not be started either.
+    /// It is not started: what must start before it was stopped, or will not be started either.
     Held {
         /// Who.
         by: InstanceId,
@@ -111,7 +112,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Returns who is to blame that an instance failed.
+    /// Returns the instance that caused the failure, which may be another one.
     pub fn culprit(&self, id: InstanceId) -> InstanceId {
         match self {
             Self::EndedWith { by, .. } | Self::Blocked { by, .. } | Self::Held { by } => *by,
@@ -130,7 +131,7 @@ impl Failure {
         }
     }
 
-    /// Returns the exit code of what has failed, as `pm start` would end with it.
+    /// Returns the exit code that `pm start` would end with after this failure.
     pub fn code(&self) -> i32 {
         match self {
             Self::EndedWith { exit, .. } | Self::Failed(exit) | Self::Blocked { exit, .. } => {
@@ -150,12 +151,12 @@ impl Supervisor {
         &self.app
     }
 
-    /// Returns every instance that has a name here, in the order of the Procfile.
+    /// Returns every instance of the session, in the order of the Procfile.
     pub fn instances(&self) -> impl Iterator<Item = InstanceId> + '_ {
         self.procs.ids()
     }
 
-    /// Takes a request, and answers it or keeps it until it is done.
+    /// Handles a request: answers it, or keeps it until it is complete.
     pub(super) fn requested(
         &mut self,
         id: RequestId,
@@ -240,7 +241,7 @@ impl Supervisor {
     fn want_running(&mut self, id: InstanceId) -> Condition {
         let proc = self.proc(id);
         match proc.state {
-            // A restart that someone waits for ends with one that runs, too.
+            // A pending restart is satisfied by a start, too.
             State::Up { .. } | State::Spawning if proc.goal == Goal::Renew => {}
             State::Up { .. } | State::Spawning => proc.goal = Goal::Run,
             State::Stopping { .. } | State::Draining { .. } => proc.goal = Goal::Renew,
@@ -264,7 +265,7 @@ impl Supervisor {
     fn want_stopped(&mut self, id: InstanceId) -> Condition {
         let proc = self.proc(id);
         match proc.state {
-            // Done or failed by itself stays what it is. It may have made itself a daemon.
+            // An instance that has ended by itself keeps that state. It may have left a daemon behind.
             State::Ended(_) => {
                 let (run, signal) = (self.run_of(id), self.policy(id).stop_signal);
                 self.out.push(Action::StopHelpers(run, signal));
@@ -279,11 +280,11 @@ impl Supervisor {
         Condition::Down
     }
 
-    /// Lets an instance that does not run be started next, as though it had never crashed.
+    /// Makes an instance that does not run startable, with its crashes forgotten.
     pub(super) fn make_ready(&mut self, id: InstanceId) {
         self.failures.retain(|(culprit, _)| culprit.instance != id);
         let proc = self.proc(id);
-        // One that waits for its first turn is still the session's own start.
+        // An instance that waits for its first start is started by the session, and not by this request.
         if proc.state != State::Idle || proc.goal != Goal::Run {
             proc.by_request = true;
         }
@@ -323,8 +324,8 @@ impl Supervisor {
         }
     }
 
-    /// Takes the new application: what lives by other words than before is renewed, types that are
-    /// gone leave, new ones come with their count.
+    /// Switches to the new application: restarts instances that it would start differently, removes those of types that
+    /// are gone, and adds those of new types.
     fn reload(&mut self, app: Arc<App>, gone: &[u16], pending: &mut PendingRequest) {
         let known = self.app.types.len();
         self.go_by(app);
@@ -352,7 +353,7 @@ impl Supervisor {
     }
 }
 
-/// Returns whether an instance would be started in the same way by both.
+/// Returns whether both applications would start an instance in the same way.
 fn same_life(old: &App, new: &App, id: InstanceId) -> bool {
     let (a, b) = (old.type_of(id), new.type_of(id));
     let texts = |app: &App| -> Vec<_> {

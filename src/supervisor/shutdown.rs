@@ -1,4 +1,4 @@
-//! How a session ends: the first request is polite, the second kills, and after a limit pm leaves.
+//! How a session ends: the first request stops gracefully, the second kills, and after a limit pm exits.
 
 use super::event::{Action, Message, Why};
 use super::kind::Kind;
@@ -7,7 +7,7 @@ use super::{ANNOUNCE_AFTER, KILL_LIMIT, Moment, SAME_REQUEST, Signal, Supervisor
 use crate::app::Reach;
 
 impl Supervisor {
-    /// pm got a signal: the end, a pause, or something for the application.
+    /// Handles a signal to pm: a shutdown request, a pause (Ctrl-Z), or a signal to forward.
     pub(super) fn signalled(&mut self, signal: Signal, now: Moment) {
         match signal {
             Signal::INT | Signal::TERM | Signal::HUP | Signal::QUIT => {
@@ -16,14 +16,15 @@ impl Supervisor {
             Signal::TSTP => {
                 self.forward(signal);
                 self.out.push(Action::Pause);
-                // It is over by now, or has not come about: they go on in either case.
+                // The pause is over by now, or did not happen: the instances continue in either case.
                 self.forward(Signal::CONT);
             }
             _ => self.forward(signal),
         }
     }
 
-    /// Passes a signal on. A start that is ordered and not yet answered counts: its process is there.
+    /// Forwards a signal to all instances, also to those whose start was ordered and not answered yet: their process
+    /// exists.
     fn forward(&mut self, signal: Signal) {
         for id in self.procs.list(Kind::Active) {
             let has_ended = matches!(self.proc(id).state, State::Draining { .. });
@@ -34,7 +35,7 @@ impl Supervisor {
         }
     }
 
-    /// The end was asked for over the socket. Asked again, nothing is hastened: only signals do that.
+    /// Handles `pm quit`. A second one changes nothing: only a second signal kills.
     pub(super) fn quit(&mut self, now: Moment) {
         self.asked.get_or_insert(now);
         self.shut_down(Why::Quit, 0, now);
@@ -46,7 +47,7 @@ impl Supervisor {
                 self.asked = Some(now);
                 match self.phase {
                     Phase::Running => self.shut_down(Why::Asked(signal), 0, now),
-                    // It stops already, for another reason: the person sees at least what it waits for.
+                    // It stops already, for another reason. Say at least what it waits for.
                     Phase::Stopping { .. } => self.announce(now),
                     Phase::Killing | Phase::Orphans { .. } | Phase::Over => {}
                 }
@@ -65,8 +66,8 @@ impl Supervisor {
         }
     }
 
-    /// Begins the polite stop. Its reason decides the code and the culprit, also over a failure that
-    /// `--exit-on all` had noted while the others went on.
+    /// Begins the graceful stop. Its reason decides the exit code and the culprit, and overrides a failure that was
+    /// recorded earlier under `--exit-on all`.
     pub(super) fn shut_down(&mut self, why: Why, code: i32, now: Moment) {
         if self.phase == Phase::Running {
             self.out.push(Action::Say(Message::Stopping(why)));
@@ -85,7 +86,7 @@ impl Supervisor {
             StopStage::Killed => (Signal::KILL, KILL_LIMIT),
         };
         self.out.push(Action::StopOrphans(signal));
-        // A deadline lies in the future, whatever the grace.
+        // A deadline must be in the future, even with a grace period of 0.
         let patience = patience.max(std::time::Duration::from_millis(1));
         let announce = now + ANNOUNCE_AFTER;
         self.phase = Phase::Orphans { stage, until: now + patience, announce };

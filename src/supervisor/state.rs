@@ -15,9 +15,9 @@ pub(super) enum State {
     Spawning,
     /// It runs; `unready` is when it must be ready, as long as it is not.
     Up { since: Moment, unready: Option<Moment> },
-    /// Told to stop; `until` is when patience ends. The leader may have ended before its group.
+    /// It was asked to stop, or killed; `until` is the deadline. The leader may have ended before its group.
     Stopping { since: Moment, stage: StopStage, until: Moment, leader: Option<Exit>, cause: Cause },
-    /// The leader ended; the rest of its output and group is waited for, until `until`.
+    /// The leader ended; pm waits for the rest of its output and its group, until `until` at most.
     Draining { outcome: Outcome, until: Moment },
     /// Ended, to be started again at `until`.
     Backoff { until: Moment },
@@ -28,11 +28,11 @@ pub(super) enum State {
 /// What is wanted of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
-    /// To run, by the rules of its policy.
+    /// To run, as its policy says.
     Run,
-    /// To end its life and begin another.
+    /// To be stopped and started again.
     Renew,
-    /// To be stopped, until someone starts it.
+    /// To be stopped until someone starts it.
     Stop,
     /// To be stopped and forgotten: it was scaled away.
     Leave,
@@ -60,16 +60,16 @@ pub(super) enum Cause {
     Itself,
     /// pm asked it to.
     Asked,
-    /// pm asked it to, or killed it, since it was over its memory budget. Counts as a crash.
+    /// pm stopped or killed it because it was over its memory budget. Counts as a crash.
     OverBudget,
-    /// pm asked it to, since it was not ready in time. Counts as a crash.
+    /// pm stopped it because it was not ready in time. Counts as a crash.
     NotReady,
-    /// pm asked it to, since it was not alive any more. It is started again, and that is no crash.
+    /// pm stopped it because it was no longer alive. It is restarted, which does not count as a crash.
     NotAlive,
 }
 
 impl Outcome {
-    /// Returns whether it is one of the ends that count in a row.
+    /// Returns whether it counts as a crash in a row of crashes.
     pub(super) fn is_crash(self) -> bool {
         match self.cause {
             Cause::OverBudget | Cause::NotReady => true,
@@ -77,7 +77,7 @@ impl Outcome {
         }
     }
 
-    /// Returns whether its command was not there or could not be executed, as a shell says it.
+    /// Returns whether the shell reported that the command was not found or could not be executed.
     pub(super) fn could_not_run(self) -> bool {
         let is_early = self.uptime < CANNOT_RUN && self.cause == Cause::Itself;
         is_early && matches!(self.exit, Exit::Code(126 | 127))

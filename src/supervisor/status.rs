@@ -1,4 +1,4 @@
-//! What every instance does, for people and for the control socket.
+//! The state of every instance, as `pm status` shows it.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::app::{Exit, InstanceId};
 /// What an instance is doing, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
-    /// It has not been started, because others come first.
+    /// It waits for others to start first.
     Waiting,
-    /// It will not be started: this has ended for good, which it depends on.
+    /// It will not be started, because this instance that it depends on has ended for good.
     Blocked(InstanceId),
     /// It is being started.
     Starting,
@@ -21,9 +21,9 @@ pub enum Doing {
     Unready,
     /// It runs, and is ready.
     Ready,
-    /// It runs; whether it is ready, nobody can tell.
+    /// It runs; its type has no `ready`.
     Up,
-    /// It was told to stop, or its last output is waited for.
+    /// It is stopping, or its last output is being read.
     Stopping,
     /// It crashed, and starts again after this time.
     BackingOff(Duration),
@@ -31,7 +31,7 @@ pub enum Doing {
     Stopped,
     /// It ended for good.
     Ended(Exit),
-    /// The same, and it failed, although it exited with 0 when it was asked to.
+    /// It failed for good, although it exited with 0 when pm stopped it.
     GivenUp,
 }
 
@@ -42,11 +42,11 @@ pub struct Status {
     pub id: InstanceId,
     /// What it does.
     pub doing: Doing,
-    /// Its process, where it has one.
+    /// Its process id, if it has a process.
     pub pid: Option<i32>,
     /// How long it has been up.
     pub uptime: Option<Duration>,
-    /// What it waits for, where it has not been started for that.
+    /// The instance that its start waits for, if any.
     pub waits_for: Option<InstanceId>,
     /// How often it was started again after a crash or a clean exit.
     pub restarts: u32,

@@ -1,4 +1,4 @@
-//! How one instance is asked to stop, in two waves, and how much time it has.
+//! How one instance is stopped: the two waves of the stop signal, and the grace period.
 
 use std::mem;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::{InstanceId, Moment, Supervisor};
 use crate::app::{Reach, RunId};
 
 impl Supervisor {
-    /// Sends the stop signal of its policy, to whom that says; patience with all of them ends after its grace.
+    /// Sends the stop signal to the processes that the policy names, and starts the grace period.
     pub(super) fn ask_to_stop(&mut self, id: InstanceId, since: Moment, cause: Cause, now: Moment) {
         let policy = self.policy(id);
         let (signal, reach) = (policy.stop_signal, policy.stop_signal_to);
@@ -25,7 +25,7 @@ impl Supervisor {
         }
     }
 
-    /// Kills one that runs, without asking it first.
+    /// Kills a running instance without a stop signal before.
     pub(super) fn kill_at_once(
         &mut self,
         id: InstanceId,
@@ -39,7 +39,7 @@ impl Supervisor {
         self.kill(id, now);
     }
 
-    /// The second wave of a stop: what the program has left of its group is asked to end.
+    /// The second wave of a stop: sends the stop signal to what the program has left of its group.
     pub(super) fn program_ended(&mut self, run: RunId) {
         let stop_signal = self.policy(run.instance).stop_signal;
         let proc = self.proc(run.instance);
@@ -49,14 +49,14 @@ impl Supervisor {
         }
     }
 
-    /// Returns how long it may take to stop.
+    /// Returns the grace period of an instance.
     pub(super) fn grace_of(&self, id: InstanceId) -> Duration {
         let own = self.procs.get(id).and_then(|proc| proc.grace);
         own.unwrap_or(self.policy(id).grace)
     }
 
-    /// Takes how long the next stop of these may take, in place of what their policies say. One that stops
-    /// already has so long from now on.
+    /// Sets the grace period of the next stop of these instances, instead of that of their policies. An instance that
+    /// is stopping already gets this much time from now.
     pub(super) fn give_time(&mut self, ids: &[InstanceId], grace: Option<Duration>, now: Moment) {
         for id in ids {
             let Some(proc) = self.procs.get_mut(*id) else { continue };

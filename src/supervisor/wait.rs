@@ -1,4 +1,4 @@
-//! What is waited for (`pm wait`): whether an instance is so, will be, or never can be.
+//! Conditions of `pm wait`: whether an instance has reached a state, may reach it, or never will.
 
 use std::task::Poll;
 
@@ -10,16 +10,16 @@ use super::state::{Cause, Goal, Phase, State};
 use super::{InstanceId, Supervisor};
 use crate::app::{Exit, Role};
 
-/// What is waited for of an instance.
+/// A state that `pm wait` waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Until {
     /// It has been started: it runs, or has ended well.
     Started,
-    /// It runs, and is ready where that can be told.
+    /// It runs, and is ready if its type has `ready`.
     Ready,
     /// It has exited with 0.
     Done,
-    /// It runs, and is ready where that can be told; or it has exited with 0.
+    /// It runs, and is ready if its type has `ready`; or it has exited with 0.
     Settled,
     /// It does not run, and nothing will start it.
     Stopped,
@@ -37,7 +37,7 @@ impl Supervisor {
         self.procs.iter().filter(|(_, proc)| Kind::Wanted.is_of(proc)).map(|(id, _)| id)
     }
 
-    /// Returns what is waited for of an instance where nothing else is said: as in `depends-on`.
+    /// Returns the state that is waited for if none is given: the same as for `depends-on`.
     pub fn usual_wait(&self, id: InstanceId) -> Until {
         let policy = self.policy(id);
         match policy.role {
@@ -47,7 +47,7 @@ impl Supervisor {
         }
     }
 
-    /// Returns whether an instance is as it is waited for, or why it never will be.
+    /// Returns whether an instance has reached a state, or the reason why it never will.
     pub(super) fn reached(&self, id: InstanceId, until: Until) -> Poll<Result<(), Failure>> {
         let ends = self.phase != Phase::Running;
         match (self.procs.get(id), until) {
@@ -67,11 +67,11 @@ impl Supervisor {
         }
     }
 
-    /// Returns why an instance that is not so yet never will be.
+    /// Returns the reason why an instance will never reach a state that it has not reached yet.
     fn obstacle(&self, id: InstanceId, proc: &Proc, ends: bool) -> Poll<Result<(), Failure>> {
         match (proc.goal, proc.state) {
             (_, State::Ended(Exit::Lost)) => never(Failure::Lost),
-            // Who asked for that start was told why it failed.
+            // The client that requested that start was told why it failed.
             (_, State::Ended(Exit::NotStarted)) => never(Failure::Failed(Exit::NotStarted)),
             (Goal::Run | Goal::Renew, State::Ended(_)) if proc.cause == Cause::NotReady => {
                 never(Failure::NotReady)
@@ -80,7 +80,7 @@ impl Supervisor {
                 never(Failure::Failed(exit))
             }
             (Goal::Run, State::Idle) if self.is_blocked(id) => {
-                // That says more than the end of the session that may come of it.
+                // This reason says more than the end of the session that may follow from it.
                 self.held_back_by(id).map_or(Poll::Pending, never)
             }
             _ if ends => {
@@ -114,7 +114,8 @@ impl Supervisor {
         matches!(self.standing_of(id.process_type), Standing::Blocked(_))
     }
 
-    /// Returns why an instance that waits to be started never will be. A release that was stopped holds all others.
+    /// Returns the reason why an instance that waits to be started never will be. A release that was stopped keeps all
+    /// others from starting.
     fn held_back_by(&self, id: InstanceId) -> Option<Failure> {
         match self.standing_of(id.process_type) {
             Standing::Blocked(by) => match self.procs.get(by).map(|by| by.state) {
@@ -132,12 +133,12 @@ impl Supervisor {
     }
 }
 
-/// Keeps of the reasons why a wait was in vain those that a person wants to know: the end of the session only where
-/// there is no other, and one for each that is to blame.
+/// Reduces the reasons why a wait failed to those that help a person: one per instance that caused it, and the end of
+/// the session only if there is no other.
 pub(super) fn condense(failures: &mut Vec<(InstanceId, Failure)>) {
     let is_end =
         |failure: &Failure| matches!(failure, Failure::SessionEnds | Failure::EndedWith { .. });
-    // Its own failure before those of the ones that it blocks.
+    // An instance's own failure comes before those of the instances that it blocks.
     failures.sort_by_key(|(id, failure)| (is_end(failure), failure.culprit(*id) != *id, *id));
     let has_reason = failures.first().is_some_and(|(_, failure)| !is_end(failure));
     let mut blamed = Vec::new();
