@@ -1,10 +1,10 @@
-//! A cgroup v2 subtree that was delegated to pm: one group an instance, whose memory limit is the kernel's.
-//! Plain files (the kernel's admin-guide/cgroup-v2.rst); no privilege is sought, and where the subtree
-//! is not ours to divide, [`Subtree::find`] says why, for pm to say explicitly.
+//! A cgroup v2 subtree that was delegated to pm: one group per instance, whose limits the kernel enforces. It only
+//! writes plain files (the kernel's admin-guide/cgroup-v2.rst) and needs no privilege. If pm may not divide the
+//! subtree, [`Subtree::find`] returns the reason, which pm shows.
 //!
-//! A group with processes in it may not also give controllers to groups below ("no internal processes"),
-//! so pm moves itself into a group of its own first. That is done only where pm and its children are
-//! alone in the group: a shell beside them is not pm's to move.
+//! A group with processes in it may not also give controllers to groups below ("no internal processes"), so pm moves
+//! itself into a group of its own first. It does so only if no other processes are in the group: pm must not move a
+//! shell that shares it.
 
 use std::fmt;
 use std::fs;
@@ -18,8 +18,8 @@ use crate::app::{CpuLimit, Size};
 
 /// The group that pm moves itself into. No instance can have this name, since those have a dot.
 const OWN_GROUP: &str = "pm-itself";
-/// Percent of the budget at which the kernel begins to take back caches and to slow the instance down,
-/// so that files it has read do not count as a leak.
+/// Percentage of the budget from which the kernel reclaims caches and slows the instance down, so that cached files do
+/// not count as a leak.
 const HIGH_PERCENT: u64 = 95;
 /// The period of `cpu.max` in microseconds; the kernel's own default.
 const CPU_PERIOD_MICROS: u64 = 100_000;
@@ -29,9 +29,9 @@ const CPU_PERIOD_MICROS: u64 = 100_000;
 pub enum Unavailable {
     /// No cgroup v2 is mounted, or this process is in none.
     NoCgroup2,
-    /// The group has no memory controller, as where cgroup v1 has it.
+    /// The group has no memory controller, for example because cgroup v1 has it.
     NoMemoryController,
-    /// The group's files are not ours to write.
+    /// pm may not write the group's files.
     NotDelegated {
         /// The group's folder.
         folder: PathBuf,
@@ -43,7 +43,7 @@ pub enum Unavailable {
         /// Why, in its words.
         error: String,
     },
-    /// Processes that are not pm's are in the group.
+    /// Processes of others are in the group.
     Shared {
         /// The group's folder.
         folder: PathBuf,
@@ -82,7 +82,7 @@ pub struct Subtree {
 pub struct CgroupLimits {
     /// The memory budget.
     pub memory: Option<Size>,
-    /// The CPUs; a range of numbers is a matter of affinity, not of the group.
+    /// The CPUs. A range of CPU numbers is set as the affinity, and not here.
     pub cpus: Option<CpuLimit>,
 }
 
@@ -99,7 +99,7 @@ impl Subtree {
             .lines()
             .find_map(|line| line.strip_prefix("0::"))
             .ok_or(Unavailable::NoCgroup2)?;
-        // A path that climbs out of this namespace's root is not below the mount.
+        // A path outside of this namespace's root is not below the mount.
         if path.split('/').any(|part| part == "..") {
             return Err(Unavailable::NotDelegated { folder: PathBuf::from(path) });
         }
@@ -118,7 +118,7 @@ impl Subtree {
             return Err(Unavailable::NotDelegated { folder });
         }
         let members = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-        // A pid of another namespace reads as 0 and is no one's here.
+        // A process of another PID namespace reads as 0, and is not pm's.
         if !members.lines().all(|pid| pid.parse().is_ok_and(&ours)) {
             return Err(Unavailable::Shared { folder });
         }
@@ -150,9 +150,9 @@ impl Subtree {
             let high = budget.bytes() / 100 * HIGH_PERCENT;
             group.write("memory.high", &high.to_string())?;
             group.write("memory.max", &budget.bytes().to_string())?;
-            // Else a leak would only move to the swap. Without swap there is no such file.
+            // Otherwise a leak would only fill the swap. Without swap, there is no such file.
             ignore_missing(group.write("memory.swap.max", "0"))?;
-            // The kernel kills the whole instance, not a worker that its parent would replace.
+            // The kernel must kill the whole instance, and not one worker that its parent would replace.
             ignore_missing(group.write("memory.oom.group", "1"))?;
         }
         if let Some(CpuLimit::Time { thousandths }) = limits.cpus
@@ -184,7 +184,7 @@ impl Cgroup {
         text.trim().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
     }
 
-    /// Returns the CPU time of everything that ever was in the group.
+    /// Returns the CPU time of all processes that have been in the group.
     pub fn cpu(&self) -> io::Result<Duration> {
         self.field("cpu.stat", "usage_usec").map(Duration::from_micros)
     }
@@ -195,7 +195,7 @@ impl Cgroup {
         self.field("memory.events", "oom_kill")
     }
 
-    /// Kills everything in the group at once, what has left the process group too (Linux 5.14).
+    /// Kills everything in the group at once, also what has left the process group (Linux 5.14).
     pub fn kill(&self) -> io::Result<()> {
         self.write("cgroup.kill", "1")
     }
@@ -217,7 +217,7 @@ impl Cgroup {
     }
 
     fn write(&self, file: &str, text: &str) -> io::Result<()> {
-        // Not fs::write: the kernel's files are there, and one that is not must not be made.
+        // Not fs::write, which would create a file that the kernel does not have.
         use std::io::Write;
         fs::OpenOptions::new().write(true).open(self.folder.join(file))?.write_all(text.as_bytes())
     }

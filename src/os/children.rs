@@ -1,7 +1,7 @@
-//! Owns every process id: which run has which, who has ended, what is left of whose group.
+//! Owns every process id: which run has which process, which have ended, and what is left of their groups.
 //!
-//! An ended leader is only looked at (`WNOWAIT`) and stays a zombie until its run is swept: as long as
-//! it is there, its process group id cannot become anyone else's.
+//! An ended leader is observed without reaping it (`WNOWAIT`) and stays a zombie until its run is swept: until then,
+//! its process group id cannot be reused.
 
 mod pending_look;
 mod survivors;
@@ -24,13 +24,13 @@ use pending_look::PendingLook;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
     Running,
-    /// The leader has ended, and this was told; others of its group still run.
+    /// The leader has ended, which was reported; others of its group still run.
     GroupLeft,
-    /// The leader has ended, and nothing of its group is left; this was told.
+    /// The leader has ended and nothing is left of its group, which was reported.
     Gone,
 }
 
-/// What is new of the children.
+/// A change of the children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChildEvent {
     /// The leader of a run ended. It is not reaped yet, so its group id is still ours.
@@ -42,9 +42,9 @@ pub(crate) enum ChildEvent {
     },
     /// The last of an ended leader's group is gone.
     GroupGone(RunId),
-    /// Of those that got a signal to the program alone, none is left; others of its group still run.
+    /// Every process that got a signal sent to the program alone has ended; others of the group still run.
     ProgramEnded(RunId),
-    /// No descendant outside of the groups is left.
+    /// No descendant outside the process groups is left.
     OrphansGone,
 }
 
@@ -52,12 +52,12 @@ pub(crate) enum ChildEvent {
 struct Child {
     pid: Pid,
     life: Life,
-    /// What got the first wave of a stop beside the leader; `None` where nobody waits for the end of that.
+    /// The processes beside the leader that got the first wave of a stop; `None` if nothing waits for their end.
     asked: Option<Vec<Pid>>,
-    /// What asks it to end.
+    /// The signal that asks it to stop.
     stop_signal: SignalNumber,
     helpers: Fate,
-    /// Its place with the watchdog.
+    /// Its slot in the watchdog's table.
     place: Option<SlotIndex>,
     /// Keeps its stdin from ending.
     _stdin: Option<io::PipeWriter>,
@@ -66,10 +66,10 @@ struct Child {
 /// What becomes of the helpers of a run (see [`Helpers`]) when it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// They stay where it ends by itself with success, and is not started again: it has made itself a daemon.
+    /// They stay if the run ends by itself with success and is not restarted: it has made itself a daemon.
     Stay,
     Go,
-    /// It has none of its own: a command that asks for another run, whose helpers they are.
+    /// It has none: it is the command of a probe, and helpers belong to the run that it probes.
     None,
 }
 
@@ -77,7 +77,7 @@ enum Fate {
 #[derive(Clone, Copy, Debug)]
 struct Starting {
     pipes: Pipes,
-    /// `None` where the watchdog has no room.
+    /// `None` if the watchdog's table is full.
     place: Option<SlotIndex>,
 }
 
@@ -86,14 +86,14 @@ struct Starting {
 pub(crate) struct Children {
     runs: HashMap<RunId, Child>,
     orphans: Orphans,
-    /// Groups of runs that are over, of which something was left when it was killed.
+    /// Groups of swept runs of which something was alive when they were killed.
     outlived: Vec<(InstanceId, Pid)>,
-    /// The processes of all runs.
+    /// The leaders of all runs.
     leaders: HashSet<Pid>,
     watchdog: Watchdog,
     programs: Programs,
     helpers: Helpers,
-    /// Helpers are orphans like any other, which end after all instances.
+    /// The session ends: helpers end after all instances, as all other orphans do.
     session_ends: bool,
     starting: Option<Starting>,
     news: PendingLook,
@@ -115,13 +115,13 @@ impl Children {
         }
     }
 
-    /// Takes the pipes of a run that is about to start: were pm killed now, the watchdog would know it by these.
+    /// Registers the pipes of a run that is about to start. If pm is killed now, the watchdog finds its processes by
+    /// these.
     pub(crate) fn expect(&mut self, pipes: Pipes) {
         self.starting = Some(Starting { pipes, place: self.watchdog.enter(pipes) });
     }
 
-    /// Takes the run that was started, and what keeps its stdin open. Returns false where the watchdog has no room
-    /// for it.
+    /// Adds a started run, with the pipe end that keeps its stdin open. Returns false if the watchdog's table is full.
     pub(crate) fn add(
         &mut self,
         app: &App,
@@ -137,13 +137,13 @@ impl Children {
         is_guarded
     }
 
-    /// Takes the command that asks for a run, under a number of its own. The helpers of the instance stay those of
-    /// the run that it asks for.
+    /// Adds the command of a probe, as a run with a number of its own. The instance's helpers still belong to the run
+    /// that is probed.
     pub(crate) fn add_command(&mut self, run: RunId, pid: Pid) {
         self.enter(run, pid, SignalNumber::KILL, Fate::None, None);
     }
 
-    /// Puts what was started into the table, and tells the watchdog. Returns false where that has no room for it.
+    /// Adds a started process to the table and to the watchdog's. Returns false if the latter is full.
     fn enter(
         &mut self,
         run: RunId,
@@ -163,24 +163,24 @@ impl Children {
         place.is_some()
     }
 
-    /// Takes the news that the run could not be started.
+    /// Forgets the run that was about to start: it could not be started.
     pub(crate) fn expect_no_more(&mut self) {
         if let Some(Starting { place: Some(place), .. }) = self.starting.take() {
             self.watchdog.end(place);
         }
     }
 
-    /// Takes the news that the whole session ends.
+    /// Notes that the whole session ends.
     pub(crate) fn end_session(&mut self) {
         if !self.session_ends {
             self.session_ends = true;
             self.helpers.let_go();
-            // Somebody may have waited for one.
+            // A stop may have waited for a helper.
             self.hear();
         }
     }
 
-    /// Returns the children of pm that have left the group of a leader and belong to its run.
+    /// Returns, for each leader, the children of pm that have left its group and belong to its run.
     pub(crate) fn helpers(&mut self) -> HashMap<i32, Vec<i32>> {
         self.refresh_orphans();
         let runs = self.runs.iter().map(|(run, child)| (child.pid.as_raw(), self.helpers.of(*run)));
@@ -192,23 +192,23 @@ impl Children {
         self.runs.get(&run).map(|child| child.pid)
     }
 
-    /// Returns how many runs there are that have not been swept.
+    /// Returns the number of runs that have not been swept.
     pub(crate) fn count(&self) -> usize {
         self.runs.len()
     }
 
-    /// Takes the news that some child has changed.
+    /// Notes that some child has changed its state (SIGCHLD).
     pub(crate) fn hear(&mut self) {
         self.news.is_there = true;
     }
 
-    /// Returns once after news whether it is time for [`Self::look`]: at once where no events wait, and
-    /// now and then in a long row of them.
+    /// Returns whether [`Self::look`] is due: once after each change, at once if no events wait, and at intervals
+    /// during a long series of them.
     pub(crate) fn is_due(&mut self, now: Moment, waiting_events: usize) -> bool {
         self.news.is_due(now, waiting_events)
     }
 
-    /// Looks at every child, and tells what is new.
+    /// Looks at every child, and reports the changes.
     pub(crate) fn look(&mut self, mut tell: impl FnMut(ChildEvent)) {
         let ended: Vec<(RunId, Exit)> = self
             .runs
@@ -246,7 +246,7 @@ impl Children {
         }
     }
 
-    /// Looks at who has become pm's child, and at whose they are.
+    /// Updates which processes have become pm's children, and which runs they belong to.
     fn refresh_orphans(&mut self) {
         let watchdog = self.watchdog.pid();
         let ours = &self.leaders;
@@ -257,7 +257,7 @@ impl Children {
         }
     }
 
-    /// Signals the group of a run that has not been swept, or its program alone.
+    /// Signals the group of a run that has not been swept, or only its program.
     pub(crate) fn signal(&mut self, run: RunId, signal: SignalNumber, reach: Reach) {
         let (Some(child), Ok(number)) = (self.runs.get_mut(&run), Signal::try_from(signal.0))
         else {
@@ -267,26 +267,26 @@ impl Children {
         let is_stop =
             reach == Reach::Program || signal == child.stop_signal || signal == SignalNumber::KILL;
         let has_helpers = is_stop && !self.session_ends && child.helpers != Fate::None;
-        // One that has ended by itself is not stopped: what is left of its group is.
+        // A leader that has ended by itself is not being stopped: only the rest of its group is.
         if has_helpers && child.life == Life::Running {
             child.helpers = Fate::Go;
-            // The end of a parent hides where its children came from.
+            // After its parent has ended, a process can no longer be traced to the run.
             self.helpers.remember(run, leader);
         }
-        // Where nobody can be seen, all get it at once, as after the end of the leader.
+        // If processes cannot be seen, the whole group gets the signal at once, as after the end of the leader.
         let of_program = match (reach, child.life) {
             (Reach::Program, Life::Running) => self.programs.beside_leader(leader),
             (Reach::Program, Life::GroupLeft | Life::Gone) | (Reach::Group, _) => None,
         };
         match &of_program {
             None => {
-                // ESRCH cannot be while the leader is not reaped; EPERM: all of them changed their user.
+                // ESRCH is impossible while the leader is not reaped. EPERM: all of them have changed their user.
                 let _ = killpg(leader, number);
             }
-            // A shell first: it is not to go on to its next command when the one before has ended.
+            // The shell comes first: it must not start its next command when the current one ends.
             Some(others) => {
                 for pid in [&leader].into_iter().chain(others) {
-                    // They were seen just now, and an id is not given to another so soon.
+                    // They existed a moment ago, and a process id is not reused that soon.
                     let _ = kill(*pid, number);
                 }
             }
@@ -300,18 +300,18 @@ impl Children {
         if reach == Reach::Program {
             child.asked = of_program;
         }
-        // A stopped process hears a polite signal only when it goes on.
+        // A stopped process handles such a signal only when it is continued.
         if matches!(number, Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGHUP) {
             let _ = killpg(leader, Signal::SIGCONT);
         }
     }
 
-    /// Kills what is left of the group, then reaps the leader: in this order, the id is ours.
-    /// A leader that cannot even be killed stays in the table, and is nobody's concern any more.
+    /// Kills what is left of the group, then reaps the leader. In this order, the group id cannot be reused in between.
+    /// A leader that even SIGKILL does not end stays in the table, and nothing waits for it.
     pub(crate) fn sweep(&mut self, run: RunId) {
         let Some(child) = self.runs.get(&run) else { return };
         let pid = child.pid;
-        // ESRCH cannot be: the leader is there, dead or alive.
+        // ESRCH is impossible: the leader exists, dead or alive.
         let _ = killpg(pid, Signal::SIGKILL);
         if child.life == Life::GroupLeft {
             self.outlived.push((run.instance, pid));
@@ -328,7 +328,7 @@ impl Children {
         }
     }
 
-    /// Asks what has left the group of a run to end, when the run is over.
+    /// Signals the processes that have left the group of a run that is over.
     pub(crate) fn stop_helpers(&mut self, run: RunId, signal: SignalNumber) {
         self.refresh_orphans();
         if let (false, Ok(signal)) = (self.session_ends, Signal::try_from(signal.0)) {
@@ -336,7 +336,7 @@ impl Children {
         }
     }
 
-    /// Signals everything that left its group, and tells when there is nothing.
+    /// Signals everything that left its group, and reports if there is nothing.
     pub(crate) fn stop_orphans(&mut self, signal: SignalNumber, tell: impl FnMut(ChildEvent)) {
         self.refresh_orphans();
         if let Ok(signal) = Signal::try_from(signal.0) {
@@ -345,17 +345,17 @@ impl Children {
         self.look(tell);
     }
 
-    /// Returns what left the groups and lives, by name and process id.
+    /// Returns the name and process id of everything that left its group and is alive.
     pub(crate) fn orphans(&self) -> Vec<String> {
         self.orphans.names()
     }
 
-    /// Looks after the watchdog, and returns what is new.
+    /// Continues or replaces the watchdog if needed, and reports it.
     pub(crate) fn tend_watchdog(&mut self, now: Moment) -> Option<watchdog::WatchdogEvent> {
         self.watchdog.tend(now)
     }
 
-    /// Returns when the watchdog must be looked after, where no child tells it.
+    /// Returns when [`Self::tend_watchdog`] must be called without a change of a child.
     pub(crate) fn watchdog_due(&self) -> Option<Moment> {
         self.watchdog.due()
     }

@@ -3,13 +3,13 @@
 use crate::app::Moment;
 use std::time::{Duration, Instant};
 
-/// Later than this, pm did not just come late to a deadline: it was stopped (SIGSTOP) or got no CPU.
+/// If pm wakes up later than this after a deadline, it was stopped (SIGSTOP) or got no CPU.
 const LATE: Duration = Duration::from_millis(100);
-/// What pm has after that, until it acts on the deadline: to hear what happened meanwhile.
+/// Time that pm then takes to learn what happened meanwhile, before it acts on the deadline.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
-/// Time since pm started, minus the time that it was stopped, by Ctrl-Z or by force: so that grace and
-/// back-off need no code for it.
+/// Time since pm started, without the time in which it was stopped (Ctrl-Z, SIGSTOP). So grace periods and back-off
+/// pause with pm.
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: Instant,
@@ -27,18 +27,17 @@ impl Clock {
         Moment(read().saturating_duration_since(self.start).saturating_sub(self.paused))
     }
 
-    /// Returns when `moment` is on the machine's clock; a year from the start where it is further off than
-    /// the clock can say.
+    /// Converts `moment` to the machine's clock; a year from the start if it is later than the clock can represent.
     pub(crate) fn instant_of(&self, moment: Moment) -> Instant {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
         let since_start = self.paused.saturating_add(moment.0);
         self.start.checked_add(since_start).unwrap_or_else(|| self.start + YEAR)
     }
 
-    /// Looks whether pm, which wanted to wake up at `due` at the latest, was kept from running until much
-    /// later. That time is left out then, and `due` is still to come: who ended in time meanwhile is not
-    /// to be killed for pm's own absence. Once for each deadline: where pm comes late every time (a container
-    /// whose share of the CPU is used up), no kill would ever come otherwise.
+    /// Returns whether pm, which should have woken up at `due`, was kept from running until much later. If so, that
+    /// time is left out, and `due` lies ahead again: a process that ended in time must not be killed because pm was
+    /// stopped. This happens once per deadline; otherwise a pm that is always late (a container whose CPU quota is used
+    /// up) would never kill.
     pub(crate) fn overslept(&mut self, due: Moment) -> bool {
         let late = self.now().since(due);
         let is_late = late > LATE && due > self.put_off;
@@ -49,7 +48,7 @@ impl Clock {
         is_late
     }
 
-    /// Runs something that stops the process, and leaves its time out.
+    /// Runs a function that stops the process, and leaves out the time that it takes.
     pub(crate) fn pause_during(&mut self, stop: impl FnOnce()) {
         let before = read();
         stop();
@@ -57,7 +56,7 @@ impl Clock {
     }
 }
 
-/// Returns the time of the machine's clock, for deadlines outside of the supervisor.
+/// Returns the time of the machine's clock, for deadlines outside the supervisor.
 pub(crate) fn instant() -> Instant {
     read()
 }

@@ -11,12 +11,12 @@ use std::process::{Child, Command, Stdio};
 
 use super::inherited;
 
-/// What is written for "it can be asked now".
+/// Written to the pipe when the session accepts requests.
 const READY: &[u8] = b"1";
-/// So far back the end of a whole line is looked for, in bytes.
+/// How far back from the cut the last line end is searched for, in bytes.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// What became of it.
+/// The outcome of a launch.
 #[derive(Debug)]
 pub(crate) enum Launched {
     /// It runs.
@@ -42,8 +42,8 @@ impl Launch {
     }
 }
 
-/// Starts pm with these arguments, the first of which is its name, and this log. Nothing else that is open here
-/// reaches it: a lock or a pipe of the caller must not last as long as the session.
+/// Starts pm with these arguments, of which the first is its name, and with its output going to this log. It inherits
+/// no other open file: a lock or pipe of the caller must not be held as long as the session runs.
 pub(crate) fn launch(arguments: &[OsString], folder: &Path, log: File) -> io::Result<Launched> {
     inherited::keep_from_children();
     let (mut reader, writer) = io::pipe()?;
@@ -61,7 +61,7 @@ pub(crate) fn launch(arguments: &[OsString], folder: &Path, log: File) -> io::Re
         command.pre_exec(lead);
     }
     let mut child = command.spawn()?;
-    // The command has the other end, and keeps the pipe open.
+    // It holds the other end of the pipe, which would keep it open.
     drop(command);
     let mut word = [0; READY.len()];
     match reader.read_exact(&mut word) {
@@ -70,21 +70,21 @@ pub(crate) fn launch(arguments: &[OsString], folder: &Path, log: File) -> io::Re
     }
 }
 
-/// Looks whether the file system of the log has room for it.
+/// Checks that the file system of the log is not full.
 pub(crate) fn look_for_room(log: &File) -> io::Result<()> {
     let system = nix::sys::statvfs::fstatvfs(log)?;
-    // Some are kept for root.
+    // Some blocks are reserved for root.
     let is_root = nix::unistd::geteuid().is_root();
     let free = if is_root { system.blocks_free() } else { system.blocks_available() };
-    // One without blocks, such as that of a device, is never full.
+    // A file system without blocks, such as that of a device, is never full.
     if system.blocks() > 0 && free == 0 {
         return Err(io::ErrorKind::StorageFull.into());
     }
     Ok(())
 }
 
-/// Writes the last words of a session into its log, which is its standard error and has no room: the last
-/// lines make room for it. Nothing can be done where that fails.
+/// Writes the last message of a session into its log (standard error) after the disk is full: it replaces the last
+/// lines of the log. If that fails, nothing more can be done.
 pub(crate) fn last_words(text: &str) -> io::Result<()> {
     let mut log = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let metadata = log.metadata()?;
@@ -102,9 +102,9 @@ pub(crate) fn last_words(text: &str) -> io::Result<()> {
     log.write_all(text.as_bytes())
 }
 
-/// Tells who launched this session that it can be asked, and lets the pipe go.
+/// Tells the launcher that this session accepts requests, and closes the pipe.
 pub(crate) fn tell_ready() -> io::Result<()> {
-    // Whoever waited may have been interrupted.
+    // The launcher may have been interrupted meanwhile.
     let _ = nix::unistd::write(io::stdin(), READY);
     let null = File::open("/dev/null")?;
     nix::unistd::dup2_stdin(&null)?;

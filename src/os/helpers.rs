@@ -1,9 +1,9 @@
-//! What has left the group of its run (`setsid helper &`) and goes with it anyway.
+//! Helpers: processes that have left the group of their run (`setsid helper &`) and are stopped with it.
 //!
-//! Such a helper becomes pm's child when its parent has ended. Whose it is then, the kernel tells once: it was
-//! below the run's leader when a stop began, it has one of the run's pipes among its first three descriptors,
-//! or its environment has the name of the instance. One that was given none of these stays until the session
-//! ends. Nothing is looked for while no stranger is among pm's children.
+//! A helper becomes pm's child when its parent ends. It belongs to a run if it was a descendant of the run's leader
+//! when a stop began, if one of its first three descriptors is a pipe of the run, or if its environment has the name of
+//! the instance. A process without any of these stays until the session ends. As long as pm has no children that it did
+//! not start, nothing is searched.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,18 +14,18 @@ use super::pid_table::Pipes;
 use super::processes;
 use crate::app::{InstanceId, RunId};
 
-/// What the processes of the last run of an instance are known by.
+/// What identifies the processes of the last run of an instance.
 #[derive(Debug)]
 struct Kin {
     run: RunId,
     /// The value of PS and FOREMAN_WORKER_NAME.
     name: String,
     pipes: Pipes,
-    /// Of a run with a terminal, the leader of its session: a process of pm's own.
+    /// The session leader of a run with a terminal: a process of pm's own.
     session: Option<Pid>,
 }
 
-/// A run whose helpers are to end: with what signal, and who got it.
+/// A run whose helpers are being ended: the signal, and the processes that got it.
 #[derive(Debug)]
 struct Ending {
     signal: Signal,
@@ -36,16 +36,16 @@ struct Ending {
 #[derive(Debug, Default)]
 pub(crate) struct Helpers {
     kin: HashMap<InstanceId, Kin>,
-    /// The strangers among pm's children, and whose they are.
+    /// Children of pm that it did not start, and the runs that they belong to.
     owners: HashMap<Pid, Option<RunId>>,
-    /// Who was below the leader of a run when it was to stop, outside of its group.
+    /// Descendants of a run's leader outside its group, at the time when its stop began.
     below: HashMap<Pid, RunId>,
     ending: HashMap<RunId, Ending>,
 }
 
 impl Helpers {
-    /// Takes a run that has started. What an earlier run of the instance has left is asked to end, and goes
-    /// with this one.
+    /// Adds a run that has started. Helpers of an earlier run of the instance get SIGTERM, and belong to this run from
+    /// now on.
     pub(crate) fn enter(&mut self, run: RunId, leader: Pid, name: String, pipes: Pipes) {
         let is_of_instance = |other: &RunId| other.instance == run.instance;
         for (pid, owner) in &mut self.owners {
@@ -56,14 +56,14 @@ impl Helpers {
         }
         self.ending.retain(|other, _| !is_of_instance(other));
         self.below.retain(|_, other| !is_of_instance(other));
-        // A run with pipes is in the session of pm, whose leader never becomes a child of pm.
+        // A run with pipes is in pm's own session, whose leader never becomes a child of pm.
         let has_terminal = pipes == Pipes::default();
         let session = has_terminal.then(|| getsid(Some(leader)).ok()).flatten();
         self.kin.insert(run.instance, Kin { run, name, pipes, session });
     }
 
-    /// Takes the living strangers among pm's children. `leads` tells the leaders of groups: a member of one of
-    /// those is no helper.
+    /// Updates the helpers from the living children that pm did not start. `leads` returns whether a process leads the
+    /// group of a run: members of such a group are no helpers.
     pub(crate) fn refresh(&mut self, living: &[Pid], leads: impl Fn(Pid) -> bool) {
         let still: HashSet<&Pid> = living.iter().collect();
         self.owners.retain(|pid, _| still.contains(pid));
@@ -82,7 +82,7 @@ impl Helpers {
         }
     }
 
-    /// Returns whose a process is, as far as that can be told.
+    /// Returns the run that a process belongs to, if that can be found out.
     fn owner_of(&self, pid: Pid) -> Option<RunId> {
         if self.kin.values().any(|kin| kin.session == Some(pid)) || is_of_pm(pid) {
             return None;
@@ -109,11 +109,11 @@ impl Helpers {
         self.kin.values().find(|kin| kin.name.as_bytes() == name).map(|kin| kin.run)
     }
 
-    /// Remembers who is below the living leader of a run and outside of its group, before a signal ends what
-    /// they hang on to.
+    /// Remembers the descendants of a living leader that are outside its group, before a signal ends the parents that
+    /// connect them.
     pub(crate) fn remember(&mut self, run: RunId, leader: Pid) {
         let found = processes::descendants_of(leader);
-        // An earlier look may have found some that have ended since, whose numbers are somebody else's by now.
+        // Processes of an earlier look may have ended, and their ids may have been reused.
         let owners = &self.owners;
         self.below
             .retain(|pid, owner| *owner != run || owners.contains_key(pid) || found.contains(pid));
@@ -124,7 +124,7 @@ impl Helpers {
         }
     }
 
-    /// Signals the helpers of a run, and later ones as they are found.
+    /// Signals the helpers of a run, also those that are found later.
     pub(crate) fn end(&mut self, run: RunId, signal: Signal) {
         let mut ending = Ending { signal, told: Vec::new() };
         for (pid, owner) in &self.owners {

@@ -1,9 +1,9 @@
-//! Ctrl-Z: pm stops its instances (`pm run`: its command), then itself; and a SIGCONT that comes meanwhile is not lost.
+//! Ctrl-Z: pm stops its instances (`pm run`: its command), then itself, without losing a SIGCONT that comes in between.
 //!
-//! SIGTSTP is caught, so that the instances can be stopped first. Were pm to raise SIGSTOP then, a SIGCONT that
-//! came in between would be over, and pm stopped for ever. So SIGTSTP is raised again while it is blocked: from
-//! then on SIGCONT takes it away, by the kernel's own rule (signal(7)). What came before is known for certain,
-//! because one thread alone handles both signals, in their order.
+//! SIGTSTP is caught, so that the instances can be stopped first. If pm then raised SIGSTOP, a SIGCONT that came in
+//! between would be lost, and pm would stay stopped for ever. So pm raises SIGTSTP again while it is blocked: from then
+//! on, the kernel discards it when a SIGCONT comes (signal(7)). An earlier SIGCONT is known, because only one thread
+//! handles both signals, in order.
 
 use std::io;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use super::disposition::{Disposition, replace};
 const NO: usize = 0;
 const YES: usize = 1;
 
-/// Whether the last of SIGTSTP and SIGCONT was SIGTSTP.
+/// Remembers which of SIGTSTP and SIGCONT came last.
 #[derive(Debug)]
 pub(crate) struct JobControl {
     wanted: Arc<AtomicUsize>,
 }
 
 impl JobControl {
-    /// Begins to listen to both, on this thread. Others must be started with [`keep_from`].
+    /// Catches both signals, on this thread. Other threads must be started with [`keep_from`].
     pub(crate) fn listen() -> io::Result<Self> {
         Self::listen_from(NO)
     }
@@ -33,7 +33,7 @@ impl JobControl {
         let wanted = Arc::new(AtomicUsize::new(wanted));
         signal_hook::flag::register_usize(libc::SIGTSTP, Arc::clone(&wanted), YES)?;
         signal_hook::flag::register_usize(libc::SIGCONT, Arc::clone(&wanted), NO)?;
-        // The handler of one must not run in the middle of the other's.
+        // The handler of one signal must not interrupt that of the other.
         for signal in [Signal::SIGTSTP, Signal::SIGCONT] {
             if let Some(handler) = replace(signal as i32, Disposition::system_default()) {
                 replace(signal as i32, handler.blocking(both()));
@@ -42,8 +42,8 @@ impl JobControl {
         Ok(Self { wanted })
     }
 
-    /// Begins to listen for a process of one thread that stops when another has stopped: to SIGCONT, and to
-    /// SIGTSTP unless that is ignored here.
+    /// Catches SIGCONT, and SIGTSTP unless it is ignored, in a process with one thread that stops when its child has
+    /// stopped.
     pub(crate) fn listen_to_resume(ignores_stop: bool) -> io::Result<Self> {
         if !ignores_stop {
             return Self::listen_from(YES);
@@ -58,8 +58,8 @@ impl JobControl {
         self.wanted.swap(YES, Ordering::SeqCst) == NO
     }
 
-    /// Stops this process as SIGTSTP does by default, and returns when it goes on; at once where SIGCONT has
-    /// come since, or where no shell could resume it.
+    /// Stops this process as SIGTSTP does by default, and returns when it is continued. Returns at once if SIGCONT has
+    /// come since, or if no shell could continue it.
     pub(crate) fn obey(&self) {
         self.stop_by(Signal::SIGTSTP, || {
             // It cannot fail: the signal exists.
@@ -67,16 +67,16 @@ impl JobControl {
         });
     }
 
-    /// The same for any signal of a terminal that stops, which `raise` sends to this process at least.
+    /// Does the same for any stop signal of a terminal. `raise` sends it to this process, and perhaps to others.
     pub(crate) fn stop_by(&self, signal: Signal, raise: impl FnOnce()) {
         let stop = SigSet::from(signal);
         // No call here can fail: the signal exists.
         let _ = stop.thread_block();
         let before = replace(signal as i32, Disposition::system_default());
-        // A SIGCONT that came before has been handled when this returns, and a later one takes it away.
+        // When this returns, an earlier SIGCONT has been handled; a later one discards the pending signal.
         raise();
         if self.wanted.load(Ordering::SeqCst) == NO {
-            // This takes it away too.
+            // Ignoring a signal discards it when it is pending.
             replace(signal as i32, Disposition::ignored());
         }
         let _ = stop.thread_unblock();
@@ -86,7 +86,7 @@ impl JobControl {
     }
 }
 
-/// Starts threads that leave SIGTSTP and SIGCONT to this one.
+/// Starts threads that do not handle SIGTSTP and SIGCONT.
 pub(crate) fn keep_from<T>(start: impl FnOnce() -> T) -> T {
     // Neither can fail: the signals exist.
     let _ = both().thread_block();

@@ -10,20 +10,20 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use super::descriptors;
 use crate::app::{App, Stdio};
 
-/// Descriptors that pm has open beside one pipe an instance: the standard three, epoll, the wake-up,
-/// signals, the watchdog and its table, and those of one start in progress.
+/// Descriptors that pm needs besides those of instances: the standard three, epoll, the wake-up, signals, the watchdog
+/// and its table, and those of one start in progress.
 const BESIDE: u64 = 24;
 
-/// Of an instance with pipes: what it writes, and the other end of its stdin.
+/// Descriptors of an instance with pipes: its output, and the other end of its stdin.
 const PIPE: u64 = 2;
-/// Of one with a terminal: to read it, to type on it, to keep it open, and its session's life.
+/// Descriptors of an instance with a terminal: for reading, for typing, to keep it open, and to keep its session alive.
 const TERMINAL: u64 = 4;
-/// Room that is made at a time, when a session grows.
+/// How many descriptors are added at a time when a session grows.
 const MORE: u64 = 64;
-/// Of a client at most: its connection, and the terminal that it is attached to.
+/// Descriptors of a client at most: its connection, and the terminal that it is attached to.
 const CLIENT: u64 = 2;
 
-/// Why there is no room.
+/// Why the limit of open files is too low.
 #[derive(Debug)]
 pub(crate) enum NoRoom {
     /// The system refused: what was tried (a verb phrase), and its answer.
@@ -38,29 +38,29 @@ pub(crate) struct OpenFiles {
     soft: u64,
     raised: u64,
     hard: u64,
-    /// What the caller left open here.
+    /// Descriptors that the caller left open.
     inherited: u64,
     /// What the instances and pm itself need.
     needed: u64,
-    /// Files that are open beside them.
+    /// Files that are open besides.
     files: u64,
-    /// As many clients may be connected at a time, as far as the hard limit lets them: a restart must find a
-    /// descriptor, however many follow the log.
+    /// How many clients may be connected at a time, as far as the hard limit allows. Restarts must find descriptors,
+    /// however many clients follow the log.
     clients: usize,
 }
 
-/// How many clients there may be at a time, so that a start always finds its descriptors.
+/// How many clients may be connected, so that a start always finds its descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
     /// Connections.
     pub(crate) connections: usize,
-    /// Those of them that stay: who follows the output or is attached.
+    /// Those of them that stream: they follow the output or are attached.
     pub(crate) streaming: usize,
 }
 
 impl OpenFiles {
-    /// Makes room for every instance and so many clients and files, or says that there is none. To be called before
-    /// there are threads.
+    /// Raises the limit for all instances and this many clients and files, or returns why that is impossible. Must be
+    /// called before there are threads.
     pub(crate) fn make_room(app: &App, clients: usize, files: usize) -> Result<Self, NoRoom> {
         let files = files as u64;
         let instances = app.instances().count();
@@ -85,8 +85,8 @@ impl OpenFiles {
         Ok(limits)
     }
 
-    /// Makes room for what runs and one more, where the session was scaled up; as far as the hard limit lets
-    /// it: beyond that, the starts fail that find no descriptor.
+    /// Raises the limit again after the session was scaled up, as far as the hard limit allows. Beyond that, starts
+    /// that find no descriptor fail.
     pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
         let runs = instances as u64 * PIPE + terminals as u64 * (TERMINAL - PIPE);
         self.needed = runs + BESIDE + self.files;
@@ -100,8 +100,9 @@ impl OpenFiles {
         }
     }
 
-    /// Returns how many clients may be there: of what is left over, two descriptors are for a look into /proc, and
-    /// half of the clients may have a terminal beside their connection. Two can always ask, one after the other.
+    /// Returns how many clients may be connected. Of the descriptors that are left over, two are reserved for reading
+    /// /proc, and half of the clients may have a terminal besides their connection. There is always room for two
+    /// connections.
     pub(crate) fn room(&self) -> Room {
         let left = self.raised.saturating_sub(self.needed + self.inherited).saturating_sub(2);
         let connections = usize::try_from((2 * left).div_ceil(3)).unwrap_or(usize::MAX);
@@ -111,9 +112,8 @@ impl OpenFiles {
         }
     }
 
-    /// Gives a command the limit that pm was started with: programs that use select(2) must not get more
-    /// than they expect. It is lowered in the child: posix_spawn(3) checks the numbers of descriptors
-    /// against pm's own limit, and refuses those above it.
+    /// Gives a command the limit that pm was started with: programs that use select(2) cannot handle more. It is
+    /// lowered in the child, because posix_spawn(3) refuses descriptors above pm's own limit.
     pub(crate) fn hand_down(self, command: &mut Command) {
         if self.soft == self.raised {
             return;
@@ -130,22 +130,22 @@ impl OpenFiles {
     }
 }
 
-/// Returns how many descriptors so many clients have open at most.
+/// Returns how many descriptors this many clients need at most.
 fn of_clients(clients: usize) -> u64 {
     clients as u64 * CLIENT
 }
 
-/// Lets the kernel's table of this process hold so many descriptors. It would be doubled as it fills up, and in
-/// a process with threads Linux waits for an RCU grace period each time: some 20 ms, in which nothing is started.
+/// Makes the kernel's descriptor table of this process large enough. Otherwise it doubles as it fills up, and in a
+/// process with threads Linux waits for an RCU grace period each time: about 20 ms in which nothing is started.
 fn widen_table(descriptors: u64) {
     let Ok(last) = i32::try_from(descriptors.saturating_sub(1)) else { return };
-    // Where that cannot be had, the table grows later.
+    // If that fails, the table grows later.
     if let Ok(copy) = fcntl(io::stdin(), FcntlArg::F_DUPFD_CLOEXEC(last)) {
         let _ = nix::unistd::close(copy);
     }
 }
 
-/// Returns how many descriptors below a limit are open, without the standard three.
+/// Returns the number of open descriptors below a limit, without the standard three.
 fn open_from_3_to(limit: u64) -> u64 {
     let numbers = 3..i32::try_from(limit).unwrap_or(i32::MAX);
     numbers.filter(|fd| descriptors::is_open(*fd)).count() as u64
@@ -162,7 +162,7 @@ pub(super) fn limit_open_files(soft: u64, hard: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, converted(soft)?, converted(hard)?)?)
 }
 
-/// Limits have a sign on FreeBSD.
+/// On FreeBSD, limits are signed.
 fn converted<From, To: TryFrom<From>>(limit: From) -> io::Result<To> {
     limit.try_into().map_err(|_| io::ErrorKind::InvalidInput.into())
 }

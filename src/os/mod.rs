@@ -1,9 +1,8 @@
-//! The imperative shell: signals, processes, timers. It does what the supervisor decides and tells
-//! it what happened; it is the only part that knows process ids and reads the clock.
+//! System calls: signals, processes, timers. It is the only part that reads the clock.
 //!
-//! What only Linux has is in `linux`, and for each module there is one of the same name and functions in
-//! `portable`, for macOS and the BSDs (docs/portability.md says what is lost there). One of the two is
-//! compiled: `--cfg pm_portable` takes the second on Linux too, where its tests can run.
+//! Code that only works on Linux is in `linux`. Each of its modules has a counterpart with the same name and functions
+//! in `portable`, for macOS and the BSDs (docs/portability.md lists what is missing there). One of the two is compiled;
+//! `--cfg pm_portable` selects the second on Linux, too, so that its tests can run there.
 
 pub mod cgroup;
 pub(crate) mod children;
@@ -44,8 +43,8 @@ use portable as system;
 pub use system::machine;
 pub(crate) use system::{origin, subtree};
 
-/// Serves as the watchdog of a session where this process was started as one, and returns then. `name` is what it
-/// was started as. To be asked before anything else.
+/// Runs the watchdog of a session if this process was started as one, and returns whether it was. `name` is the name
+/// that it was started with. Must be called before anything else.
 pub fn has_served_as_watchdog(name: Option<&std::ffi::OsStr>) -> bool {
     watchdog::serve(name)
 }

@@ -1,4 +1,4 @@
-//! The socket that a run sends its notices to (sd_notify(3)), and who may.
+//! The socket that a run sends its notifications to (sd_notify(3)), and the check of the sender.
 
 use std::ffi::OsStr;
 use std::io;
@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use super::processes;
 use super::system::credentials;
 
-/// A socket for the notices of one run. Its file goes with it.
+/// A socket for the notifications of one run. Its file is removed with it.
 #[derive(Debug)]
 pub(crate) struct NotifySocket {
     socket: UnixDatagram,
@@ -21,7 +21,7 @@ pub(crate) struct NotifySocket {
 }
 
 impl NotifySocket {
-    /// Makes the socket. A file of that name is a dead session's and is replaced.
+    /// Makes the socket. An existing file is left from a dead session, and is replaced.
     ///
     /// # Errors
     /// The folder cannot be written, or the path is longer than a socket's may be (unix(7): 107 bytes).
@@ -36,9 +36,9 @@ impl NotifySocket {
         Ok(Self { socket, path })
     }
 
-    /// Returns the next datagram of a process that descends from `leader` or is in its group; `None` where there is no
-    /// more. Of a sender that has ended meanwhile (`systemd-notify`) nobody knows whose it was: it was in the folder,
-    /// which only this user enters, and counts.
+    /// Returns the next datagram of a process that descends from `leader` or is in its group; `None` if there is none.
+    /// A sender that has already ended (`systemd-notify`) cannot be checked, and is trusted: only this user may enter
+    /// the folder.
     pub(crate) fn receive(&self, leader: Pid) -> Option<Vec<u8>> {
         loop {
             let (datagram, sender) = credentials::receive(&self.socket).ok()?;
@@ -59,7 +59,7 @@ impl AsFd for NotifySocket {
 
 impl Drop for NotifySocket {
     fn drop(&mut self) {
-        // Whoever takes the name next replaces the file.
+        // The next socket of that name replaces the file.
         let _ = fs::remove_file(&self.path);
     }
 }

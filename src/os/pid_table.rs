@@ -1,9 +1,9 @@
-//! The runs of a session, in memory that pm and its watchdog share: pm writes, and the watchdog reads when pm is
-//! dead. No message, so no wake-up; and whatever instant pm is killed at, it is whole.
+//! The runs of a session, in memory that pm and its watchdog share: pm writes it, and the watchdog reads it when pm is
+//! dead. So no message wakes the watchdog up, and the table is consistent whenever pm is killed.
 //!
-//! A run is entered before its process is started, by the pipes that it will have: a process that pm had no
-//! time to write down is known by these. They stay when the run has ended, until their place is needed: what
-//! left the group of an ended run holds them still.
+//! A run is entered before its process is started, with the pipes that it will have. By these, a process can be found
+//! whose id pm had no time to write. The pipes stay in the table after the run has ended, until their slot is needed,
+//! because processes that left its group still hold them.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -20,17 +20,17 @@ use super::system::shared_memory;
 
 /// How many runs it holds. Pages that are never written cost nothing.
 const SLOTS: usize = 1 << 16;
-/// So many ended runs keep their places.
+/// How many ended runs keep their slots.
 const REMEMBERED: usize = 1024;
 const LENGTH: usize = SLOTS * size_of::<Slot>();
-/// In place of a group's number: nothing was ever here.
+/// Instead of a group id: the slot was never used.
 const UNUSED: i32 = 0;
-/// The run is being started; its group is not known yet.
+/// Instead of a group id: the run is being started, and its group is not known yet.
 const STARTING: i32 = -1;
-/// The run has ended.
+/// Instead of a group id: the run has ended.
 const ENDED: i32 = -2;
 
-/// The pipes of a run, by the numbers of their inodes. A run with a terminal has none.
+/// The pipes of a run, by inode number. A run with a terminal has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pipes {
     pub(crate) stdin: u64,
@@ -38,7 +38,7 @@ pub(crate) struct Pipes {
 }
 
 impl Pipes {
-    /// Returns the pipes that these are ends of.
+    /// Returns the inodes of the pipes that these are ends of.
     pub(crate) fn of(stdin: impl AsFd, output: impl AsFd) -> io::Result<Self> {
         Ok(Self { stdin: inode(stdin)?, output: inode(output)? })
     }
@@ -49,14 +49,14 @@ fn inode(fd: impl AsFd) -> io::Result<u64> {
     Ok(fstat(fd)?.st_ino.into())
 }
 
-/// What everything that pm started is known by.
+/// What identifies the processes that pm started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     /// Pipes that only instances read from.
     pub(crate) stdins: HashSet<u64>,
     /// Pipes that only instances write to.
     pub(crate) outputs: HashSet<u64>,
-    /// A line of the environment: where the standard three are a terminal.
+    /// An environment variable, which identifies runs with a terminal.
     pub(crate) variable: Vec<u8>,
 }
 
@@ -69,21 +69,21 @@ struct Slot {
     output: AtomicU64,
 }
 
-/// The place of a run in the table.
+/// The position of a run in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotIndex(usize);
 
 /// The shared table. The memory lives as long as the process.
 #[derive(Debug)]
 pub(crate) struct PidTable {
-    /// For another process to map; `None` where the system has none to give.
+    /// The memory as a file, for another process to map; `None` if the system has no such memory.
     memory: Option<OwnedFd>,
-    /// Of the variable that stands for the pipes.
+    /// The value of the variable that identifies runs with a terminal.
     mark: String,
     slots: &'static [Slot],
-    /// How many places have been used so far.
+    /// How many slots have been used so far.
     used: usize,
-    /// Those of ended runs, the oldest first.
+    /// Slots of ended runs, the oldest first.
     ended: VecDeque<usize>,
 }
 
@@ -92,7 +92,7 @@ impl PidTable {
     pub(crate) fn new() -> io::Result<Self> {
         match shared_memory::create(LENGTH) {
             Ok(memory) => Self::map(memory),
-            // A limit of the size of files (`ulimit -f`) is one of memory that has a descriptor, too.
+            // A limit of the file size (`ulimit -f`) also applies to memory that has a descriptor.
             Err(_) => Self::of(None, format!("pid-{}", Pid::this())),
         }
     }
@@ -134,7 +134,7 @@ impl PidTable {
         }
     }
 
-    /// Returns the variable that stands for the pipes in a run with a terminal.
+    /// Returns the variable that identifies a run with a terminal, which has no pipes.
     pub(crate) fn variable(&self) -> (&'static str, String) {
         ("PM_GUARDED", self.mark.clone())
     }
@@ -180,7 +180,7 @@ impl PidTable {
         all.filter(|group| *group > UNUSED).map(Pid::from_raw).collect()
     }
 
-    /// Returns what processes of these runs are known by.
+    /// Returns what identifies the processes of these runs.
     pub(crate) fn marks(&self) -> Marks {
         let mut marks = Marks::default();
         for slot in self.slots {
@@ -189,7 +189,7 @@ impl PidTable {
                 marks.outputs.insert(slot.output.load(Ordering::Relaxed));
             }
         }
-        // Of those with a terminal: no pipe has this number.
+        // Runs with a terminal: no pipe has inode 0.
         let no = Pipes::default();
         let has_terminals = marks.stdins.remove(&no.stdin) | marks.outputs.remove(&no.output);
         if has_terminals {

@@ -1,4 +1,4 @@
-//! Whose a listening port is: asked of the kernel, without a connection to it.
+//! Which process listens on a port: asked of the kernel, without a connection.
 
 use nix::unistd::Pid;
 
@@ -6,7 +6,7 @@ use super::listeners::Listeners;
 use super::processes;
 use crate::app::lint::Holder;
 
-/// Who listens on a port.
+/// The listener of a port, from the point of view of one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PortOwner {
     /// Nobody.
@@ -15,12 +15,12 @@ pub(crate) enum PortOwner {
     Tree,
     /// Another process.
     Other(Holder),
-    /// Somebody who cannot be seen: of another user, or on a system that does not tell.
+    /// A process that cannot be identified: it belongs to another user, or the system does not tell.
     Hidden,
 }
 
-/// Returns who listens on a port, on whatever address: a process that descends from `leader` or is in its group, or
-/// another. Costs a look at every descriptor of the machine only where it is another.
+/// Returns who listens on a port, on any address: a process that descends from `leader` or is in its group, or another.
+/// Only in the second case it reads the descriptors of all processes.
 pub(crate) fn owner_of(listeners: &Listeners, port: u16, leader: Pid) -> PortOwner {
     if !Listeners::CAN_TELL {
         return PortOwner::Hidden;
@@ -33,7 +33,7 @@ pub(crate) fn owner_of(listeners: &Listeners, port: u16, leader: Pid) -> PortOwn
         return PortOwner::Tree;
     }
     let holders = listeners.holders(&[port]);
-    // An orphan of the group is no descendant any more.
+    // An orphan in the group is no longer a descendant.
     let is_of_tree = |holder: &Holder| {
         i32::try_from(holder.pid)
             .is_ok_and(|pid| processes::descends_from(Pid::from_raw(pid), leader) == Some(true))

@@ -7,11 +7,10 @@ const SHELLS: [&str; 17] = [
     "ash", "bash", "csh", "dash", "fish", "hush", "ksh", "lksh", "loksh", "mksh", "oksh", "pdksh",
     "posh", "sh", "tcsh", "yash", "zsh",
 ];
-/// Programs that are many in one: which, their first words say.
+/// Multi-call programs, whose first argument says what they are.
 const MANY_IN_ONE: [&str; 2] = ["busybox", "toybox"];
 
-/// Returns whether an executable is a shell. `words` returns what it was started with, which few have to be
-/// asked for.
+/// Returns whether an executable is a shell. `words` returns its arguments, which are needed for few programs.
 pub(crate) fn is_shell(executable: &str, words: impl FnOnce() -> Vec<String>) -> bool {
     let name = name_of(executable);
     if !MANY_IN_ONE.contains(&name) {
@@ -27,7 +26,7 @@ pub(crate) fn is_shell(executable: &str, words: impl FnOnce() -> Vec<String>) ->
     }
 }
 
-/// Returns the last part of a path. A shell of a login has a `-` before its name.
+/// Returns the last part of a path. A login shell has a `-` before its name.
 fn name_of(path: &str) -> &str {
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
     path.rsplit('/').next().unwrap_or(path).trim_start_matches('-')

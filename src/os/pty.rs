@@ -1,4 +1,4 @@
-//! Pseudo-terminals: one for each run that is to have a terminal of its own.
+//! Pseudo-terminals of runs.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,7 +11,7 @@ use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 pub(crate) use super::system::session::{SessionLeader, spawn};
 use super::system::session::{master, name_of};
 
-/// What a terminal without a real one behind it measures.
+/// The size of a run's terminal if pm itself has none.
 const PLAIN: WindowSize = WindowSize { rows: 24, columns: 80 };
 
 /// Rows and columns.
@@ -34,7 +34,7 @@ impl WindowSize {
             .then_some(Self { rows: size.ws_row, columns: size.ws_col })
     }
 
-    /// Gives a terminal this size; its foreground group gets SIGWINCH where that is another.
+    /// Gives a terminal this size. If it changes, the foreground group gets SIGWINCH.
     pub(crate) fn give(self, terminal: impl AsFd) {
         let size = Winsize { ws_row: self.rows, ws_col: self.columns, ws_xpixel: 0, ws_ypixel: 0 };
         // One that has hung up has no size, and needs none.
@@ -42,8 +42,8 @@ impl WindowSize {
     }
 }
 
-/// Opens a terminal: pm's end, which does not block, and the run's. No child inherits either by accident (openpty(3) would
-/// leak them to one that is started at the same time).
+/// Opens a terminal: pm's end, which does not block, and the run's end. Both are close-on-exec from the beginning:
+/// openpty(3) could leak them to a child that is started at the same time.
 pub(crate) fn open_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let master = master()?;
     grantpt(&master)?;

@@ -1,5 +1,5 @@
-//! What a child does to itself between fork and exec where its type has limits: open files, niceness,
-//! CPUs, cgroup. A child without any is started the fast way (posix_spawn).
+//! Limits that a child sets for itself between fork and exec: open files, niceness, CPUs, cgroup. A child without
+//! limits is started with the faster posix_spawn.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use super::system::affinity::Cpus;
 use crate::app::CpuLimit;
 use crate::app::Limits;
 
-/// Holds the command to what is `wanted`, and puts it into the cgroup whose `cgroup.procs` is `group`.
+/// Limits the command as `wanted` says, and puts it into the cgroup whose `cgroup.procs` is `group`.
 ///
 /// # Errors
 /// A CPU number that this system cannot name, or more open files than the hard limit.
@@ -45,7 +45,7 @@ pub(crate) fn restrict(
     Ok(())
 }
 
-/// Says which limit a start failed at; of a failure between fork and exec, only the number comes back.
+/// Returns which limit made a start fail. From a failure between fork and exec, only the error number is known.
 pub(crate) fn explain(error: &io::Error, limits: &Limits) -> Option<String> {
     let limit = match (error.raw_os_error()?, limits.nice, limits.cpus) {
         (libc::EACCES | libc::EPERM, Some(nice), _) => format!("`--nice {nice}`"),

@@ -1,5 +1,4 @@
-//! How much memory and CPU time each instance's process tree uses. Samples when asked; keeps no time,
-//! decides nothing.
+//! Measures the memory and CPU time of each instance's process tree. The caller decides when.
 
 use super::cgroup::Cgroup;
 pub use super::system::sampler::Sampler;
@@ -10,8 +9,8 @@ use crate::app::Size;
 pub struct Root<'a> {
     /// The pid of its shell, which is also its process group.
     pub leader: i32,
-    /// The budget, above which it is measured more exactly. One that stays over it and is only warned about
-    /// need not be: leave the budget out after the warning.
+    /// The budget; above it, memory is measured more exactly. Leave it out after a warning, when the exact figure is
+    /// not needed.
     pub limit: Option<Size>,
     /// Children of this process that have left its process group, and belong to it.
     pub helpers: &'a [i32],
@@ -22,11 +21,11 @@ pub struct Root<'a> {
 /// How a figure was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Resident pages, those that are shared counted more than once.
+    /// Resident pages (RSS): shared pages are counted more than once.
     Rss,
-    /// Resident pages, those that are shared divided.
+    /// Proportional set size (PSS): shared pages are divided.
     Pss,
-    /// What the kernel has charged to its cgroup.
+    /// The memory charged to its cgroup.
     Cgroup,
 }
 

@@ -1,6 +1,5 @@
-//! Signals to pm: a thread turns them into messages, and handlers do nothing. The thread watches one more
-//! descriptor, the session's socket: the loop waits for messages and not for descriptors, and watching it
-//! anywhere else would take another thread.
+//! Signals to pm: handlers only wake a thread, which turns them into messages. The same thread watches the session's
+//! socket, because the loop waits for messages and not for descriptors, and another thread would cost more.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,9 +16,8 @@ use super::disposition::{self, Disposition};
 use super::processes;
 use crate::app::Signal;
 
-/// What asks pm to act, or is passed on. SIGALRM and the like keep their default, which is harmless or deadly
-/// by POSIX; SIGCONT is the business of [`super::job_control`]; SIGPIPE is ignored by Rust, so that a closed reader
-/// is an error and no death.
+/// Signals that pm acts on or forwards. SIGALRM and the like keep their defaults; SIGCONT is handled in
+/// [`super::job_control`]; SIGPIPE is ignored by Rust, so that writing to a closed pipe is an error.
 pub(crate) const REQUESTS: [i32; 7] = [
     libc::SIGINT,
     libc::SIGTERM,
@@ -30,12 +28,12 @@ pub(crate) const REQUESTS: [i32; 7] = [
     libc::SIGTSTP,
 ];
 
-/// What a session hears beside them. SIGXFSZ is heard for the same end as SIGPIPE, and not ignored, since
-/// children would inherit that.
+/// Signals that a session handles besides. SIGXFSZ is caught so that a write over the limit is an error, and not
+/// ignored, because children would inherit that.
 const NEWS: [i32; 3] = [libc::SIGCHLD, libc::SIGXFSZ, libc::SIGWINCH];
 
 const STACK: usize = 128 << 10;
-/// How long the socket is left alone after nobody could be let in, in milliseconds.
+/// How long the socket is not watched after accepting a client has failed, in milliseconds.
 const PAUSE: u8 = 100;
 
 /// A signal, or the news that a child changed its state.
@@ -47,15 +45,15 @@ pub(crate) enum SignalEvent {
     Resized,
 }
 
-/// The signals to pm, from when this was made; they wait until somebody listens.
+/// The signals to pm. They are queued until [`Self::listen`] is called.
 pub(crate) struct Signals {
     delivery: SignalDelivery<UnixStream, SignalOnly>,
     ignores_hangup: bool,
 }
 
 impl Signals {
-    /// Takes them over. What the caller of pm had blocked or ignored is set back to the default, so that
-    /// children begin with it; an ignored SIGHUP (nohup) stays without effect on pm.
+    /// Catches them. Signals that the caller of pm had blocked or ignored are reset, so that children start with the
+    /// defaults. An ignored SIGHUP (nohup) still has no effect on pm.
     pub(crate) fn catch() -> io::Result<Self> {
         let ignores_hangup = disposition::is_ignored(libc::SIGHUP);
         reset_dispositions();
@@ -95,7 +93,7 @@ impl Signals {
                     tell(heard);
                 }
             }
-            // It fails for want of a descriptor or the like: not for ever, and not to be tried without a pause.
+            // It fails for lack of descriptors or the like: retry later, and not in a busy loop.
             pauses = is_readable && socket.as_mut().is_some_and(|socket| accept(socket).is_err());
         }
     }
@@ -105,7 +103,7 @@ impl Signals {
 fn wait(signals: &UnixStream, socket: Option<BorrowedFd<'_>>, limit: PollTimeout) -> bool {
     let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     fds.extend(socket.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
-    // A failure, such as an interruption, is as good as a signal: there is a look at both.
+    // A failure, such as an interruption, is treated like a signal: both are checked.
     let ready = poll(&mut fds, limit);
     ready.is_ok() && fds.get(1).is_some_and(|socket| socket.any() == Some(true))
 }
@@ -113,25 +111,25 @@ fn wait(signals: &UnixStream, socket: Option<BorrowedFd<'_>>, limit: PollTimeout
 fn heard(signal: i32, ignores_hangup: bool) -> Option<SignalEvent> {
     match signal {
         libc::SIGCHLD => Some(SignalEvent::Child),
-        // The write that hit the limit of a file's size says so.
+        // The write that hit the limit returns an error.
         libc::SIGXFSZ => None,
         libc::SIGWINCH => Some(SignalEvent::Resized),
         libc::SIGHUP if ignores_hangup => None,
-        // As the kernel does by default: no shell could ever resume pm (`ssh -t`, a container).
+        // The kernel ignores it by default in this case, too: no shell could continue pm (`ssh -t`, a container).
         libc::SIGTSTP if processes::is_orphaned(getpgrp()) => None,
         signal => Some(SignalEvent::Signal(Signal(signal))),
     }
 }
 
-/// Lets a write over the limit of a file's size (`ulimit -f`) fail with an error, where it would kill pm. It
-/// is caught and not ignored: children would inherit that. What the caller ignores stays so.
+/// Makes a write over the limit of the file size (`ulimit -f`) an error, where SIGXFSZ would kill pm. The signal is
+/// caught and not ignored, because children would inherit that. If the caller ignores it, it stays ignored.
 pub(crate) fn survive_size_limit() {
     if !disposition::is_ignored(libc::SIGXFSZ) {
         disposition::replace(libc::SIGXFSZ, Disposition::caught());
     }
 }
 
-/// Sets every signal to its default, but those that cannot be caught or that Rust needs.
+/// Resets every signal to its default, except those that cannot be caught or that Rust needs.
 fn reset_dispositions() {
     let keep = [Nix::SIGKILL, Nix::SIGSTOP, Nix::SIGPIPE, Nix::SIGSEGV, Nix::SIGBUS];
     let signals =

@@ -21,7 +21,7 @@ use crate::app::{self, App, Environment, InstanceId};
 pub(crate) struct Started {
     pub(crate) pid: Pid,
     pub(crate) output: OwnedFd,
-    /// The other end of its stdin, where that is a pipe: it ends when this is dropped.
+    /// The other end of its stdin, if that is a pipe. Dropping it closes its stdin.
     pub(crate) stdin: Option<io::PipeWriter>,
     pub(crate) terminal: Option<SpawnedTerminal>,
 }
@@ -31,8 +31,8 @@ pub(crate) struct Started {
 pub(crate) struct SpawnedTerminal {
     /// pm's end of it, for sizes and keys, which does not block.
     pub(crate) end: OwnedFd,
-    /// The run's end, while it runs: a terminal that nobody has open is at its end, and a program that has
-    /// closed it may open it again (/dev/tty).
+    /// The run's end, kept open while it runs. Otherwise the terminal would be at its end when the program has closed
+    /// it, which may open it again (/dev/tty).
     pub(crate) held: OwnedFd,
     pub(crate) session: SessionLeader,
 }
@@ -41,7 +41,7 @@ pub(crate) struct SpawnedTerminal {
 #[derive(Debug)]
 pub(crate) struct Spawner {
     open_files: OpenFiles,
-    /// By which the watchdog knows those that have a terminal.
+    /// The variable that identifies runs with a terminal for the watchdog.
     guarded: (&'static str, String),
 }
 
@@ -50,12 +50,12 @@ impl Spawner {
         Self { open_files, guarded }
     }
 
-    /// Makes room for so many instances, of which some have terminals.
+    /// Raises the limit of open files for this many instances, of which some have terminals.
     pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
         self.open_files.make_room_for(instances, terminals);
     }
 
-    /// Returns how many clients leave enough for the starts.
+    /// Returns how many clients may be connected, so that starts find descriptors.
     pub(crate) fn room_for_clients(&self) -> Room {
         self.open_files.room()
     }
@@ -117,8 +117,8 @@ impl Spawner {
         })
     }
 
-    /// Starts a command that asks whether an instance is ready or alive, as the instance itself is started: its
-    /// folder, its environment, a process group of its own. Both of its outputs are one pipe; it has no input.
+    /// Starts the command of a probe as the instance itself is started: in its folder and environment, with a process
+    /// group of its own. stdout and stderr are one pipe; stdin is empty.
     pub(crate) fn start_probe(
         &self,
         app: &App,
@@ -140,7 +140,7 @@ impl Spawner {
         start().map_err(|error| explain(&error, folder))
     }
 
-    /// Gives a command its three descriptors, the last two as one, and its limit of open files.
+    /// Sets a command's stdin, its stdout and stderr (one pipe), and its limit of open files.
     fn connect(&self, command: &mut Command, stdin: OwnedFd, writer: OwnedFd) -> io::Result<()> {
         command.stdin(Stdio::from(stdin));
         command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
@@ -153,8 +153,8 @@ fn folder_of(app: &App, id: InstanceId) -> &Path {
     app.type_of(id).directory.as_deref().unwrap_or(&app.root)
 }
 
-/// Makes `/bin/sh -c SCRIPT` in a folder, with an environment of these layers, the last of which wins, and no
-/// other. One map of all layers would be a copy more for each start.
+/// Makes the command `/bin/sh -c SCRIPT`, with a folder and an environment. Later layers of the environment win. They
+/// are not merged first, which would be one more copy per start.
 fn shell(script: &str, folder: &Path, layers: [&Environment; 3]) -> Command {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(script).current_dir(folder).env_clear();
@@ -169,9 +169,9 @@ fn spawn(command: &mut Command) -> io::Result<Pid> {
     Ok(Pid::from_raw(pid))
 }
 
-/// What could not be done.
+/// The step of a start that failed.
 enum Problem {
-    /// No terminal is to be had.
+    /// No terminal could be opened.
     Terminal(io::Error),
     Start(io::Error),
 }
@@ -182,10 +182,10 @@ impl From<io::Error> for Problem {
     }
 }
 
-/// The system's word for a terminal that cannot be had is about a file that nobody has named.
+/// Explains why no terminal could be opened: the system's own error is about a file that the user did not name.
 fn explain_terminal(error: &io::Error) -> String {
     let why = match error.raw_os_error() {
-        // What Linux says of /dev/ptmx.
+        // Linux's error for /dev/ptmx.
         Some(nix::libc::ENOSPC) => "all terminals of the system are in use (kernel.pty.max)",
         Some(nix::libc::EMFILE | nix::libc::ENFILE) => {
             "the limit of open files is reached (ulimit -n)"
@@ -197,8 +197,7 @@ fn explain_terminal(error: &io::Error) -> String {
     )
 }
 
-/// Says what could not be done: the system's word for a folder that is missing is the same as for a
-/// program that is missing.
+/// Explains why a start failed. The system's error is the same for a missing folder and a missing program.
 fn explain(error: &io::Error, folder: &Path) -> String {
     match std::fs::metadata(folder) {
         Err(problem) => format!("cannot start in the folder `{}`: {problem}", folder.display()),

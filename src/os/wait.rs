@@ -1,4 +1,4 @@
-//! Looks at ended children, and reaps them.
+//! Observes and reaps children.
 
 use std::ffi::c_int;
 use std::io;
@@ -11,8 +11,8 @@ use nix::unistd::Pid;
 use crate::app::Exit;
 use crate::app::Signal;
 
-/// Returns how a process ended, and leaves it a zombie; `None` where it runs. Not nix's `waitid`, which
-/// fails on a real-time signal, and which not every system has.
+/// Returns how a process ended, and leaves it a zombie; `None` if it runs. nix's `waitid` is not used: it fails on
+/// real-time signals, and is missing on some systems.
 pub(crate) fn peek(pid: Pid) -> Option<Exit> {
     match ask(pid, libc::WEXITED | libc::WNOWAIT) {
         Answer::Nothing => None,
@@ -22,10 +22,10 @@ pub(crate) fn peek(pid: Pid) -> Option<Exit> {
     }
 }
 
-/// What a child has done.
+/// A change of a child's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It has ended, and is reaped. The exit code as a shell has it: 128 + n for signal n.
+    /// It has ended and was reaped, with the exit code as in a shell: 128 + n for signal n.
     Ended(i32),
     /// It was stopped by this signal.
     Stopped(Stop),
@@ -33,8 +33,8 @@ pub(crate) enum Change {
     Continued,
 }
 
-/// Returns what a child has done that was not asked for yet; `None` where that is nothing. Ends are reaped.
-/// An error: someone else has reaped it.
+/// Returns the next change of a child, and reaps it if it has ended; `None` if there is none. Fails if someone else has
+/// reaped it.
 pub(crate) fn change(pid: Pid) -> io::Result<Option<Change>> {
     Ok(match ask(pid, libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED) {
         Answer::Nothing => None,
@@ -50,7 +50,7 @@ pub(crate) fn change(pid: Pid) -> io::Result<Option<Change>> {
 
 enum Answer {
     Nothing,
-    /// ECHILD: someone else reaped it, and its end is not known.
+    /// ECHILD: someone else reaped it, so its exit status is unknown.
     Lost,
     /// The code and the status of a `siginfo_t`.
     Change(c_int, c_int),
@@ -71,7 +71,7 @@ fn ask(pid: Pid, what: c_int) -> Answer {
     if pid == 0 { Answer::Nothing } else { Answer::Change(code, status) }
 }
 
-/// Reaps a child that has ended. Returns false where it lives.
+/// Reaps a child that has ended. Returns false if it is alive.
 pub(crate) fn reap(pid: Pid) -> bool {
     #[expect(clippy::disallowed_methods, reason = "the caller knows this child by its id")]
     let status = nix::sys::wait::waitpid(pid, Some(WaitPidFlag::WNOHANG));

@@ -1,12 +1,12 @@
 //! The watchdog: a small process that ends every group if pm is killed by SIGKILL.
 //!
-//! It is forked before pm has threads and much memory, and sleeps in one read of a pipe: no wake-up
-//! while pm lives. When the pipe ends without a goodbye, pm is dead: the watchdog asks every group of the
-//! [`PidTable`] to end, and kills what is left. It also finds what pm had no time to write down, and what left
-//! its group, by the pipes of the runs.
+//! It is forked before pm has threads and much memory, and sleeps in one read of a pipe, without wake-ups while pm
+//! lives. When the pipe ends without a goodbye, pm is dead: the watchdog sends SIGTERM to every group of the
+//! [`PidTable`], and kills what is left. By the pipes of the runs, it also finds processes that pm had no time to
+//! register, and those that left their group.
 //!
-//! A watchdog that somebody stops is let go on, and one that somebody kills is replaced. By then pm has threads,
-//! so that the new one is not a fork: pm's program is executed again, and told by its name what it is to do.
+//! A watchdog that is stopped is continued, and one that is killed is replaced. By then pm has threads and cannot fork,
+//! so it executes its own program again, under a name that makes it a watchdog.
 
 mod pace;
 mod watch;
@@ -29,10 +29,10 @@ use crate::app::Moment;
 
 /// What `ps` shows of it.
 const NAME: &str = "procfile-guard";
-/// What is written for "pm ends by itself".
+/// Written to the pipe when pm ends normally.
 const GOODBYE: &[u8] = b".";
 
-/// What has become of the watchdog.
+/// A change of the watchdog.
 #[derive(Debug)]
 pub(crate) enum WatchdogEvent {
     /// It was killed, and another has taken its place.
@@ -47,7 +47,7 @@ enum WatchdogState {
         pid: Pid,
         since: Moment,
     },
-    /// There is none; the next is started then.
+    /// There is none; the next one is started at this time.
     Gone {
         next: Moment,
     },
@@ -61,13 +61,13 @@ pub(crate) struct Watchdog {
     table: PidTable,
     state: WatchdogState,
     pace: Pace,
-    /// That there is none was told.
+    /// That there is no watchdog was reported.
     is_missed: bool,
 }
 
 impl Watchdog {
-    /// Forks the watchdog. Must be called while this process has one thread, and before it opens what the
-    /// watchdog is not to hold open.
+    /// Forks the watchdog. Must be called while this process has one thread, and before it opens files that the
+    /// watchdog must not hold open.
     pub(crate) fn start() -> io::Result<Self> {
         let (reader, lifeline) = io::pipe()?;
         let table = PidTable::new()?;
@@ -94,17 +94,17 @@ impl Watchdog {
         }
     }
 
-    /// Returns the variable by which the watchdog knows a run with a terminal.
+    /// Returns the variable that identifies a run with a terminal for the watchdog.
     pub(crate) fn variable(&self) -> (&'static str, String) {
         self.table.variable()
     }
 
-    /// Enters a run that is about to start. Returns `None` where there is no room for it.
+    /// Enters a run that is about to start. Returns `None` if the table is full.
     pub(crate) fn enter(&mut self, pipes: Pipes) -> Option<SlotIndex> {
         self.table.enter(pipes)
     }
 
-    /// Takes the group of a run that has started.
+    /// Registers the group of a run that has started.
     pub(crate) fn begin(&self, place: SlotIndex, group: Pid) {
         self.table.begin(place, group);
     }
@@ -114,7 +114,7 @@ impl Watchdog {
         self.table.end(place);
     }
 
-    /// Returns when the next watchdog is to be started, where there is none.
+    /// Returns when the next watchdog must be started, if there is none.
     pub(crate) fn due(&self) -> Option<Moment> {
         match self.state {
             WatchdogState::Gone { next } => Some(next),
@@ -122,8 +122,8 @@ impl Watchdog {
         }
     }
 
-    /// Looks after the watchdog: lets it go on where it was stopped, and starts another where it was killed, at
-    /// once the first time. To be called when a child has changed its state, and when [`Self::due`] has come.
+    /// Continues the watchdog if it was stopped, and starts another if it was killed: at once the first time, later
+    /// with a delay. Must be called when a child has changed its state, and at the time of [`Self::due`].
     pub(crate) fn tend(&mut self, now: Moment) -> Option<WatchdogEvent> {
         let mut is_first = false;
         if let WatchdogState::Watches { pid, since } = self.state {
@@ -135,7 +135,7 @@ impl Watchdog {
             match nix::sys::wait::waitpid(pid, Some(flags)) {
                 Ok(WaitStatus::StillAlive) => return None,
                 Ok(WaitStatus::Stopped(..)) => {
-                    // It cannot be gone: it was not waited for.
+                    // It exists, at least as a zombie: nobody has waited for it.
                     let _ = kill(pid, Signal::SIGCONT);
                     return None;
                 }
@@ -176,7 +176,7 @@ impl Watchdog {
         Ok(())
     }
 
-    /// Ends the watchdog, and waits for it: it has nothing to do.
+    /// Ends the watchdog, and waits until it has ended.
     pub(crate) fn dismiss(mut self) {
         self.send_away();
     }
@@ -187,9 +187,9 @@ impl Watchdog {
         else {
             return;
         };
-        // An error means that it is gone already, which the wait finds too.
+        // An error means that it has ended already, which the wait notices, too.
         let _ = self.lifeline.write_all(GOODBYE);
-        // One that someone has stopped would not read it, and pm would wait for ever.
+        // A stopped watchdog would not read it, and pm would wait for ever.
         let _ = kill(pid, Signal::SIGKILL);
         #[expect(clippy::disallowed_methods, reason = "the watchdog is this module's own child")]
         let _ = nix::sys::wait::waitpid(pid, None);
@@ -197,8 +197,8 @@ impl Watchdog {
 }
 
 impl Drop for Watchdog {
-    /// Where pm fails before it has started anything, the watchdog goes with it; where anything runs, the end of
-    /// the pipe tells the watchdog to end that.
+    /// If pm fails before it has started anything, the watchdog ends with it. If anything runs, the end of the pipe
+    /// makes the watchdog stop it.
     fn drop(&mut self) {
         if self.table.is_empty() {
             self.send_away();
@@ -206,7 +206,7 @@ impl Drop for Watchdog {
     }
 }
 
-/// Serves as the watchdog where this process was started as one, by [`Watchdog::replace`]; returns whether it was.
+/// Runs the watchdog if this process was started as one by [`Watchdog::replace`]. Returns whether it was.
 pub(super) fn serve(name: Option<&OsStr>) -> bool {
     if name.is_none_or(|name| name != NAME) {
         return false;

@@ -5,9 +5,8 @@ use jiff::tz::TimeZone;
 /// The file of the machine's time zone (localtime(5)).
 const LOCALTIME: &str = "/etc/localtime";
 
-/// Returns the zone of TZ, where that is set, else the machine's, else UTC. The machine's is read from
-/// its one file: to find the name of it, jiff would search the whole database, which takes longer than
-/// the start of a process.
+/// Returns the zone of TZ if it is set, else the machine's, else UTC. The machine's zone is read from its file
+/// directly: jiff would search the whole database for its name, which takes longer than the start of a process.
 pub(crate) fn local(is_tz_set: bool) -> TimeZone {
     if is_tz_set {
         return TimeZone::system();

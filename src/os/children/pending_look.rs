@@ -1,14 +1,14 @@
-//! When the children are looked at.
+//! When to look at the children.
 
 use std::time::Duration;
 
 use crate::app::Moment;
 
-/// How long the news of an end may wait for company while other events wait too. Each look goes through
-/// all children, and in a stop of a thousand most ends come together.
+/// How long a look may be put off while other events wait. Each look goes through all children, and when a thousand are
+/// stopped most end at the same time.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Whether some child has changed since the last look, and when that was.
+/// Whether some child has changed since the last look, and the time of the last look.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PendingLook {
     pub(super) is_there: bool,

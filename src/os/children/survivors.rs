@@ -1,4 +1,4 @@
-//! What lives although it was killed, and why.
+//! Processes that are alive although they were killed, and why.
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
@@ -9,7 +9,7 @@ use crate::app::InstanceId;
 use crate::os::wait;
 
 impl Children {
-    /// Returns why something of an instance runs on although it was killed; `None` where nothing does.
+    /// Returns why a process of an instance is alive although it was killed; `None` if there is none.
     pub(crate) fn why_it_runs(&mut self, id: InstanceId) -> Option<&'static str> {
         self.refresh_orphans();
         let leaders = self.runs.iter().filter(|(run, _)| run.instance == id);
@@ -19,8 +19,8 @@ impl Children {
         leaders.chain(members).find_map(why_it_lives)
     }
 
-    /// Returns what left the groups and lives although it was killed, by name and with the reason; not what
-    /// [`Self::why_it_runs`] tells of.
+    /// Returns the processes that left their groups and are alive although they were killed, each with the reason.
+    /// Those of [`Self::why_it_runs`] are left out.
     pub(crate) fn orphans_left(&mut self) -> Vec<(String, &'static str)> {
         self.refresh_orphans();
         let groups = self.outlived.iter();
@@ -32,7 +32,7 @@ impl Children {
     }
 }
 
-/// Returns why a process that SIGKILL was sent to lives; `None` where it has ended.
+/// Returns why a process is alive after SIGKILL; `None` if it has ended.
 fn why_it_lives(pid: Pid) -> Option<&'static str> {
     match kill(pid, None) {
         Err(Errno::EPERM) => Some("it runs as another user, and pm is not allowed to signal it"),

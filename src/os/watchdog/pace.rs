@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-/// Who has watched for so long was not killed in a row.
+/// A watchdog that has lived this long does not count as killed in a row.
 const LONG: Duration = Duration::from_secs(10);
-/// The pause before the second in a row; each further one is twice as long as the one before.
+/// The pause before the second restart in a row. Each further pause is twice as long.
 const FIRST: Duration = Duration::from_millis(100);
-/// The longest of these.
+/// The longest pause.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// The pauses of a row.
+/// The delays between restarts of the watchdog.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     next: Duration,
 }
 
 impl Pace {
-    /// Returns how long to wait after the end of a watchdog that has watched for so long.
+    /// Returns how long to wait after the end of a watchdog that lived for this long.
     pub(super) fn pause_after(&mut self, watched: Duration) -> Duration {
         if watched >= LONG {
             self.next = Duration::ZERO;

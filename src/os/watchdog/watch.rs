@@ -17,11 +17,11 @@ use crate::os::processes::{self, is_marked};
 
 /// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
 const POLITE: Duration = Duration::from_millis(1000);
-/// How often the watchdog looks whether all have ended: every so many milliseconds.
+/// Time between two checks whether all have ended, in milliseconds.
 const LOOK: u16 = 25;
 
-/// Waits for a word of pm, and ends everything where pm ends without one. The watchdog has its own session, so
-/// that no key of the terminal reaches it.
+/// Waits until pm says goodbye, or ends everything if pm dies without it. The watchdog has its own session, so that no
+/// key of the terminal reaches it.
 ///
 /// A process that pm is just starting holds pm's end of the pipe until it executes its program. So when the
 /// pipe ends, everything has its group and its pipes.
@@ -36,7 +36,7 @@ pub(super) fn watch(mut lifeline: impl Read, table: &PidTable) {
 }
 
 fn settle_in() {
-    // Errors below leave the watchdog as it was, which is still a watchdog.
+    // If a call below fails, the watchdog still works.
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");
     let _ = take_name();
@@ -45,7 +45,7 @@ fn settle_in() {
     {
         disposition::replace(signal as i32, Disposition::ignored());
     }
-    // stdin, stdout and stderr stay open in nobody's name: a reader of pm's output must see its end.
+    // stdin, stdout and stderr must not stay open here: a reader of pm's output must see its end.
     if let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
         let _ = nix::unistd::dup2_stdin(&null);
         let _ = nix::unistd::dup2_stdout(&null);
@@ -64,7 +64,7 @@ fn take_name() -> io::Result<()> {
             usize::try_from(end.saturating_sub(start)).ok().filter(|length| *length > 0)
     {
         let mut arguments = super::NAME.as_bytes().to_vec();
-        // Behind arguments that do not end in NUL, the variables are shown too.
+        // If the arguments do not end in NUL, ps shows the environment, too.
         arguments.resize(length - 1, 0);
         arguments.push(0);
         OpenOptions::new().write(true).open("/proc/self/mem")?.write_all_at(&arguments, start)?;
@@ -72,13 +72,13 @@ fn take_name() -> io::Result<()> {
     Ok(())
 }
 
-/// Asks every group and everything outside of them to end, each once, then kills.
+/// Sends SIGTERM once to every group and to every process outside them, then SIGKILL.
 fn end_all(table: &PidTable, group_of_pm: Pid) {
     let clock = Clock::start();
     let mut hunt = Hunt { groups: table.groups(), known: Vec::new(), marks: table.marks() };
     let (mut told_groups, mut told) = (Vec::new(), Vec::new());
     loop {
-        // Before anyone is told: the end of a parent hides where its children came from.
+        // Must come before any signal: after its parent has ended, a process cannot be traced to a run.
         let left = hunt.look(group_of_pm);
         if left.is_nothing() || clock.now() >= Moment(POLITE) {
             break;
@@ -87,7 +87,7 @@ fn end_all(table: &PidTable, group_of_pm: Pid) {
             if !told_groups.contains(group) {
                 told_groups.push(*group);
                 signal_group(*group, Signal::SIGTERM);
-                // A stopped process hears SIGTERM only when it goes on.
+                // A stopped process handles SIGTERM only when it is continued.
                 signal_group(*group, Signal::SIGCONT);
             }
         }
@@ -100,7 +100,7 @@ fn end_all(table: &PidTable, group_of_pm: Pid) {
         }
         pause(LOOK);
     }
-    // Twice: what was forked while the first went round is found by the second.
+    // Twice: the second look finds what was forked during the first.
     for _ in 0..2 {
         let left = hunt.look(group_of_pm);
         for pid in left.outside {
@@ -122,22 +122,22 @@ fn signal_one(pid: Pid, signal: Signal) {
     let _ = kill(pid, signal);
 }
 
-/// Lets time pass: pm is dead, and the end of processes that are not the watchdog's children is no event.
+/// Waits a moment. The end of processes that are not the watchdog's children causes no event.
 fn pause(milliseconds: u16) {
-    // Nothing is waited for but the time; an early end looks sooner.
+    // Only the time matters; an interruption just makes the next look earlier.
     let _ = nix::poll::poll(&mut [], milliseconds);
 }
 
-/// What is to end, as far as it is known.
+/// Everything that must end, as far as it is known.
 #[derive(Debug)]
 struct Hunt {
     groups: Vec<Pid>,
-    /// Processes outside of the groups.
+    /// Processes outside the groups.
     known: Vec<Pid>,
     marks: Marks,
 }
 
-/// Who still runs.
+/// Processes that still run.
 #[derive(Debug, PartialEq, Eq)]
 struct Left {
     is_in_groups: bool,
@@ -150,7 +150,7 @@ impl Left {
     }
 }
 
-/// A living process, as one look has it.
+/// A living process, as seen by one look.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     pid: Pid,
@@ -160,8 +160,8 @@ struct Seen {
 }
 
 impl Hunt {
-    /// Looks for everything that is to end. Zombies do not count: nobody may be there to reap them (a
-    /// container without an init).
+    /// Looks for everything that must end. Zombies do not count: there may be nobody to reap them (a container without
+    /// an init).
     fn look(&mut self, group_of_pm: Pid) -> Left {
         let all = processes::all();
         if all.is_empty() {
@@ -180,10 +180,10 @@ impl Hunt {
         self.sort_out(&seen.collect::<Vec<_>>(), group_of_pm)
     }
 
-    /// Finds members of the groups, and outside of them those that are marked or were found before, the
-    /// descendants of all these, and the groups that such a one leads or that have no leader any more. A
-    /// group that a stranger leads, and that of pm itself, is left alone: a run's pipe can be passed on to a
-    /// process that somebody else has started.
+    /// Finds the members of the groups; outside the groups, the processes that are marked or were found before; the
+    /// descendants of all these; and the groups that these lead or that no longer have a leader. A group that an
+    /// unrelated process leads, and pm's own group, are left alone: a run may pass its pipe to a process that somebody
+    /// else has started.
     fn sort_out(&mut self, living: &[Seen], group_of_pm: Pid) -> Left {
         let mut found: Vec<Seen> = Vec::new();
         let mut others = living.to_vec();
