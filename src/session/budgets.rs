@@ -14,28 +14,28 @@ use crate::os::sampler::{Root, Sampler};
 pub(crate) use crate::os::subtree::find as find_subtree;
 use crate::supervisor::{self, Event, Sample};
 
-/// A run that is held to something.
+/// A run that is measured or has a cgroup.
 #[derive(Debug)]
 struct Held {
     leader: Option<Pid>,
     group: Option<Cgroup>,
-    /// The kills of its group before it: a group may be that of an earlier run.
+    /// The number of out-of-memory kills in its group before it started: the group may be that of an earlier run.
     kills_before: u64,
 }
 
 /// Every run with a budget or a group.
 #[derive(Debug)]
 pub(crate) struct Budgets {
-    /// `None`: no run has had a budget, or the system cannot be asked. A type may come to run, or to a
-    /// budget, long after the start (`pm scale`, `pm reload`).
+    /// `None`: no run has had a budget so far, or the system cannot measure. A type may start, or get a budget, long
+    /// after the session's start (`pm scale`, `pm reload`).
     sampler: Option<Sampler>,
     subtree: Option<Subtree>,
     runs: HashMap<RunId, Held>,
 }
 
-/// Returns what a group of this type is to be held to; `None` where the kernel has nothing to hold.
+/// Returns the limits of the cgroup of this type; `None` if the kernel has nothing to enforce.
 fn limits(process_type: &ProcessType) -> Option<CgroupLimits> {
-    // Who is only to be warned must not be killed by the kernel.
+    // An instance for which pm only warns must not be killed by the kernel.
     let kept = |budget: &Budget| budget.action != MemoryAction::Warn;
     let memory = process_type.policy.budget.filter(kept).map(|budget| budget.size);
     let is_time = |limit: &CpuLimit| matches!(limit, CpuLimit::Time { .. });
@@ -44,8 +44,8 @@ fn limits(process_type: &ProcessType) -> Option<CgroupLimits> {
 }
 
 impl Budgets {
-    /// Prepares for this application. To be called before anything is started. Returns what must be
-    /// said: a limit that nothing can hold.
+    /// Prepares for this application. Must be called before anything is started. Returns a warning if a limit cannot be
+    /// enforced.
     pub(crate) fn open(app: &App) -> (Self, Option<String>) {
         let running = || app.types.iter().filter(|process_type| process_type.count > 0);
         let is_needed = running().any(|process_type| limits(process_type).is_some());
@@ -63,8 +63,8 @@ impl Budgets {
         (Self { sampler: None, subtree, runs: HashMap::new() }, notice)
     }
 
-    /// Makes the group of a run that is about to start, and returns the file that its process is to
-    /// write `0` to. Without one, what is left is to measure it.
+    /// Makes the cgroup of a run that is about to start, and returns the file that its process must write `0` to.
+    /// Without one, the run is only measured.
     pub(crate) fn enter(&mut self, app: &App, run: RunId) -> Option<fs::File> {
         let process_type = app.type_of(run.instance);
         let limits = limits(process_type);
@@ -87,14 +87,15 @@ impl Budgets {
         file
     }
 
-    /// Takes the process of a run.
+    /// Registers the process of a run.
     pub(crate) fn started(&mut self, run: RunId, leader: Pid) {
         if let Some(held) = self.runs.get_mut(&run) {
             held.leader = Some(leader);
         }
     }
 
-    /// Measures runs, with the `helpers` that have left the group of a leader. One that is gone, or cannot be measured, has no answer.
+    /// Measures runs, including the `helpers` that have left the group of a leader. There is no event for a run that
+    /// has ended or cannot be measured.
     pub(crate) fn measure(
         &mut self,
         samples: &[Sample],
@@ -113,8 +114,8 @@ impl Budgets {
         told.filter_map(|(run, usage)| Some(Event::Measured { run, bytes: usage?.bytes })).collect()
     }
 
-    /// Tells the supervisor what is new of a child. An end is named for what it is: a SIGKILL of the kernel may be
-    /// for want of memory in the run's group.
+    /// Converts a change of a child to an event. A SIGKILL is reported as out of memory if the kernel sent it for that
+    /// reason in the run's cgroup.
     pub(crate) fn event(&self, of: ChildEvent) -> Event {
         match of {
             ChildEvent::Exited { run, exit, has_left_others } => {
@@ -139,10 +140,10 @@ impl Budgets {
         if is_oom { Exit::OutOfMemory } else { exit }
     }
 
-    /// Lets go of a run that has been swept.
+    /// Forgets a run that has been swept.
     pub(crate) fn ended(&mut self, run: RunId) {
         if let Some(Held { group: Some(group), .. }) = self.runs.remove(&run) {
-            // It is not empty where something has left the process group; the next run takes it over.
+            // The cgroup is not empty if something has left the process group; then the next run takes it over.
             let _ = group.remove();
         }
     }

@@ -29,7 +29,7 @@ pub(crate) struct Console {
 #[derive(Debug, Default)]
 struct PendingInput {
     bytes: VecDeque<u8>,
-    /// A thread sees to it.
+    /// A thread is writing it.
     has_writer: bool,
 }
 
@@ -49,27 +49,27 @@ impl From<spawn::SpawnedTerminal> for Terminal {
 }
 
 impl Console {
-    /// Takes pm's end of a terminal, which does not block.
+    /// Makes it of pm's end of a terminal, which does not block.
     pub(crate) fn new(end: OwnedFd) -> Self {
         Self { end, viewers: Mutex::default(), pending: Mutex::default() }
     }
 
-    /// Gives the terminal the size of pm's own, unless a client looks at it.
+    /// Gives the terminal the size of pm's own, unless a client is attached.
     pub(crate) fn resize(&self) {
         if locked(&self.viewers).size().is_none() {
             WindowSize::of_stdout().give(&self.end);
         }
     }
 
-    /// Takes a client that attaches, or has another size.
+    /// Sets the size of a client that attaches or was resized.
     pub(crate) fn set_viewer_size(&self, client: ClientId, size: WindowSize) {
         let mut viewers = locked(&self.viewers);
         viewers.enter(client, size);
-        // Under the lock, so that the last word is the last size.
+        // Must be under the lock, so that the latest size wins.
         viewers.size().unwrap_or(size).give(&self.end);
     }
 
-    /// Takes the news that a client is gone. Returns whether it was the last that was attached here.
+    /// Forgets a client that has left. Returns whether it was the last attached one.
     pub(crate) fn leave(&self, client: ClientId) -> bool {
         let mut viewers = locked(&self.viewers);
         if !viewers.leave(client) {
@@ -80,35 +80,35 @@ impl Console {
         size.is_none()
     }
 
-    /// Types, behind what waits already; never blocks. Input for the terminal of a run that has ended
-    /// is dropped.
+    /// Appends typed input to what waits already; never blocks. Input for a run that has ended is dropped.
     pub(super) fn write(&self, keys: &[u8]) {
         let mut pending = locked(&self.pending);
         pending.bytes.extend(keys);
         self.write_pending(&mut pending);
     }
 
-    /// Forgets what waits: nobody has the terminal open, and nobody will. Linux does not say so to who writes.
+    /// Drops the input that waits: no process has the terminal open, and none will. On Linux, a write does not fail
+    /// then.
     pub(super) fn discard(&self) {
         locked(&self.pending).bytes = VecDeque::new();
     }
 
-    /// Lets the terminal have what it takes.
+    /// Writes as much as the terminal takes.
     pub(super) fn flush(&self) {
         self.write_pending(&mut locked(&self.pending));
     }
 
-    /// Returns how many bytes wait.
+    /// Returns how many bytes of input wait.
     pub(super) fn pending(&self) -> usize {
         locked(&self.pending).bytes.len()
     }
 
-    /// Returns whether as much waits as may.
+    /// Returns whether the limit of waiting input is reached.
     pub(super) fn is_full(&self) -> bool {
         self.pending() >= PENDING_LIMIT
     }
 
-    /// Writes what waits after its client has left: on a thread, which ends when all is written or the
+    /// Writes the input that waits after its client has left: on a thread, which ends when all is written or the
     /// terminal is closed.
     pub(super) fn flush_in_background(self: &Arc<Self>) {
         let mut pending = locked(&self.pending);
@@ -117,7 +117,7 @@ impl Console {
         }
         let console = Arc::clone(self);
         let thread = std::thread::Builder::new().name("keys".into()).stack_size(STACK);
-        // Without a thread it is written when the next client types.
+        // Without a thread, it is written when the next client types.
         pending.has_writer = thread.spawn(move || console.write_the_rest()).is_ok();
     }
 
@@ -148,7 +148,7 @@ impl Console {
                 Err(_) => pending.bytes.clear(),
             }
         }
-        // What a long paste took is given back.
+        // Free the memory of a long paste.
         pending.bytes.shrink_to(4 << 10);
     }
 }
@@ -159,12 +159,12 @@ impl AsFd for Console {
     }
 }
 
-/// Returns whether a poll has found that nobody has the terminal open.
+/// Returns whether a poll has found that no process has the terminal open.
 pub(super) fn has_hung_up(terminal: &PollFd<'_>) -> bool {
     terminal.revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
 }
 
-/// A thread that failed has left nothing half done.
+/// A thread that panicked has left the state consistent.
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,5 @@
-//! Runs one command in pm's place: its stdio, its terminal, every signal once, its exit code.
+//! Runs one command as if it had been started instead of pm: with pm's stdio and terminal, every signal once, and its
+//! exit code.
 
 use std::ffi::OsString;
 use std::io;
@@ -31,10 +32,10 @@ pub(crate) struct ForegroundCommand {
 pub(crate) fn run(order: &ForegroundCommand) -> Result<i32, Error> {
     let fail = |source| Error::Startup { what: "listen to signals", source };
     let place = JobGroup::of_caller();
-    // A terminal tells the group in its foreground, which is not the command's until it is lent the terminal.
+    // A terminal signals a resize to its foreground group, which is not the command's until it is lent the terminal.
     let window = place.is_own().then_some(libc::SIGWINCH);
     let heard = REQUESTS.into_iter().chain(window).filter(|signal| !is_ignored(*signal));
-    // Before the start: an end or a stop right after it must be heard.
+    // Must come before the start: the command may end or stop at once.
     let job_control = JobControl::listen_to_resume(is_ignored(libc::SIGTSTP)).map_err(fail)?;
     let mut signals = SignalsInfo::<WithOrigin>::new(heard.chain([libc::SIGCHLD, libc::SIGCONT]))
         .map_err(fail)?;
@@ -68,7 +69,7 @@ fn start(order: &ForegroundCommand, place: &JobGroup) -> Result<Child, Error> {
         Err(error) => error,
     };
     match error.kind() {
-        // The kernel's word is the same for a script whose interpreter is missing.
+        // The kernel's error is the same for a script whose interpreter is missing.
         io::ErrorKind::NotFound if is_there(order) => {
             let source = io::Error::other("its interpreter was not found");
             Err(Error::CommandNotExecutable { command: name(), source })
@@ -84,7 +85,7 @@ fn start(order: &ForegroundCommand, place: &JobGroup) -> Result<Child, Error> {
     }
 }
 
-/// Returns whether the program was named by a path, and there is such a file.
+/// Returns whether the program is given by a path to an existing file.
 fn is_there(order: &ForegroundCommand) -> bool {
     let is_path = order.program.as_encoded_bytes().contains(&b'/');
     is_path && order.folder.join(&order.program).exists()

@@ -1,7 +1,7 @@
-//! What an attached client types, on its way to the terminal of a run.
+//! Passes what an attached client types to the terminal of a run.
 //!
-//! Nothing is thrown away for a program that reads slowly: what its terminal does not take waits in the
-//! [`Console`], and what that does not take waits with the client.
+//! Nothing is dropped for a program that reads slowly: what its terminal does not take waits in the [`Console`], and
+//! what exceeds its limit waits in the client.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
@@ -20,16 +20,16 @@ use crate::os::pty::WindowSize;
 /// One read of what a client sends.
 const READ: usize = 16 << 10;
 
-/// Returns the client's keyboard on this terminal.
+/// Returns the input sink of a client on this terminal.
 pub(crate) fn for_console(console: Arc<Console>, client: ClientId) -> InputSink {
     InputSink(Box::new(move |stream| {
-        // Its end is the client's.
+        // It ends with the client.
         let _ = take(stream, &console, client);
         console.flush_in_background();
     }))
 }
 
-/// Takes what the client sends until it leaves.
+/// Reads from the client until it leaves.
 fn take(mut stream: &UnixStream, console: &Console, client: ClientId) -> io::Result<()> {
     let mut frames = Vec::new();
     let mut chunk = vec![0; READ];
@@ -52,7 +52,7 @@ fn take(mut stream: &UnixStream, console: &Console, client: ClientId) -> io::Res
     }
 }
 
-/// Hands over every frame that is whole. Returns how many bytes these were.
+/// Handles every complete frame. Returns how many bytes these were.
 fn each(bytes: &[u8], mut take: impl FnMut(Frame<'_>)) -> io::Result<usize> {
     let mut used = 0;
     while let Some((head, rest)) = bytes[used..].split_first_chunk() {
@@ -64,11 +64,11 @@ fn each(bytes: &[u8], mut take: impl FnMut(Frame<'_>)) -> io::Result<usize> {
     Ok(used)
 }
 
-/// Waits for the client, unless too much waits for the terminal, and for the terminal, where anything does: that
-/// gets it. Returns whether the client has said something.
+/// Waits for the client (unless the limit of waiting input is reached) and for the terminal (if input waits), and
+/// writes input to the terminal. Returns whether the client has sent something.
 fn wait(stream: &UnixStream, console: &Console) -> io::Result<bool> {
     let is_full = console.is_full();
-    // A hang-up is always told.
+    // poll always reports a hang-up.
     let of_client = if is_full { PollFlags::empty() } else { PollFlags::POLLIN };
     let mut fds = vec![PollFd::new(stream.as_fd(), of_client)];
     if console.pending() > 0 {
@@ -85,7 +85,7 @@ fn wait(stream: &UnixStream, console: &Console) -> io::Result<bool> {
     }
     let says_something = fds[0].any().unwrap_or(false);
     if says_something && is_full {
-        // It left, and what it still had to say has no room.
+        // It has left, and there is no room for its last input.
         return Err(ErrorKind::BrokenPipe.into());
     }
     Ok(says_something)

@@ -1,11 +1,11 @@
 //! The command of `pm run` as a job of the shell that started pm.
 //!
-//! Where the command stops, pm stops in the same way, so that the shell has its prompt; where pm is resumed, the
-//! command is. In the foreground of a terminal the command shares pm's process group: the terminal's own
-//! signals (Ctrl-C, Ctrl-\, Ctrl-Z) reach it without pm, and pm passes on only what a process sent. Elsewhere
-//! it gets a group of its own, so that a signal to pm's whole group reaches it once, through pm. Then pm is
-//! its shell, too: it lends it the terminal when the command wants it and pm's own shell has brought pm to
-//! the foreground (`pm run cat &`, `fg`).
+//! When the command stops, pm stops in the same way, so that the shell shows its prompt; when pm is continued, it
+//! continues the command. In the foreground of a terminal, the command shares pm's process group: the terminal's
+//! signals (Ctrl-C, Ctrl-\, Ctrl-Z) reach it directly, and pm forwards only signals that a process sent. Elsewhere the
+//! command gets its own group, so that a signal to pm's whole group reaches it once, through pm. Then pm also acts as
+//! its shell: it lends the command the terminal when the command needs it and pm's own shell has brought pm to the
+//! foreground (`pm run cat &`, `fg`).
 
 use std::fs::File;
 use std::io;
@@ -19,18 +19,18 @@ use crate::os::origin::is_of_terminal;
 use crate::os::processes;
 use crate::os::wait::{self, Change};
 
-/// Where the command belongs.
+/// The process group of the command.
 #[derive(Debug)]
 pub(super) enum JobGroup {
-    /// To pm's own group, which has the terminal.
+    /// pm's own group, which has the terminal.
     Shared,
-    /// To a group of its own; the terminal is the one that controls pm, where any does.
+    /// A group of its own, with pm's controlling terminal, if any.
     Own(Option<File>),
 }
 
 impl JobGroup {
-    /// Asks the terminal that pm is controlled by, not stdin, which may be a file: a command in a group of
-    /// its own that reads a password from /dev/tty would be stopped there.
+    /// Decides by pm's controlling terminal, and not by stdin, which may be a file: a command in its own group would be
+    /// stopped if it read a password from /dev/tty.
     pub(super) fn of_caller() -> Self {
         match File::open("/dev/tty") {
             Ok(terminal) if tcgetpgrp(&terminal) == Ok(getpgrp()) => Self::Shared,
@@ -49,7 +49,7 @@ pub(super) struct Job {
     pid: Pid,
     place: JobGroup,
     job_control: JobControl,
-    /// What it was stopped by, while it is.
+    /// The signal that stopped it, while it is stopped.
     stopped: Option<Signal>,
     /// It was sent SIGTSTP, and has not stopped yet.
     is_to_stop: bool,
@@ -58,12 +58,12 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Takes a command that was just started, the leader of its group where that is its own.
+    /// Makes it of a command that was just started, which leads its group if that is its own.
     pub(super) fn new(pid: Pid, place: JobGroup, job_control: JobControl) -> Self {
         Self { pid, place, job_control, stopped: None, is_to_stop: false, had_terminal: false }
     }
 
-    /// Looks at the command. Returns its exit code when it has ended; the terminal is then pm's group's again.
+    /// Checks the command. Returns its exit code if it has ended; then pm's group has the terminal again.
     pub(super) fn look(&mut self) -> io::Result<Option<i32>> {
         while let Some(change) = wait::change(self.pid)? {
             match change {
@@ -80,14 +80,14 @@ impl Job {
         Ok(None)
     }
 
-    /// Passes a signal on that pm got, unless the command has it already.
+    /// Forwards a signal that pm got, unless the command has got it already.
     pub(super) fn pass_on(&mut self, origin: &Origin) {
         let Ok(signal) = Signal::try_from(origin.signal) else { return };
         let has_it = !self.place.is_own() && is_of_terminal(origin);
         match signal {
-            // The news are seen by `look` and `settle`.
+            // `look` and `settle` handle these.
             Signal::SIGCHLD | Signal::SIGCONT => {}
-            // As the kernel does by default: no shell could ever resume pm.
+            // The kernel ignores it by default in this case, too: no shell could continue pm.
             Signal::SIGTSTP if processes::is_orphaned(getpgrp()) => {}
             // It stops at once. A shell that waits for a program to begin (vfork) cannot even tell.
             Signal::SIGTSTP if has_it && processes::heeds_by_default(self.pid, signal) => {
@@ -98,19 +98,19 @@ impl Job {
                 self.send(signal);
                 self.is_to_stop |= signal == Signal::SIGTSTP;
                 if self.stopped.is_some() && is_ending(signal) {
-                    // One that is stopped hears nothing else.
+                    // A stopped command handles no other signal.
                     self.resume();
                 }
             }
         }
     }
 
-    /// Stops pm where the command is stopped, until a shell resumes it; resumes the command where one has.
-    /// Where none could, pm goes on to listen: a signal still ends the command.
+    /// Stops pm while the command is stopped, until a shell continues pm, and then continues the command. If no shell
+    /// could, pm keeps running: a signal still ends the command.
     pub(super) fn settle(&mut self) {
         let was_resumed = self.job_control.was_resumed();
         if was_resumed && self.is_to_stop && self.stopped.is_none() {
-            // It may stop only now, when the SIGCONT that takes it back is over.
+            // It may stop only now, after a SIGCONT that should have prevented it.
             self.resume();
         }
         let Some(signal) = self.stopped else { return };
@@ -123,9 +123,9 @@ impl Job {
             return;
         }
         self.had_terminal = self.take_terminal();
-        // What the terminal does to a group it does to all of it, and others of pm's group may wait for pm.
+        // A terminal stops a whole group, and other processes of pm's group may wait for pm.
         let is_of_group = self.had_terminal || self.place.is_own() && wants_terminal;
-        // SIGSTOP cannot be taken back by a SIGCONT that comes just before it.
+        // A SIGCONT that comes just before SIGSTOP does not cancel it.
         let signal = if signal == Signal::SIGSTOP { Signal::SIGTSTP } else { signal };
         self.job_control.stop_by(signal, || {
             // Neither fails: the signal exists, and so does pm's group.
@@ -139,7 +139,7 @@ impl Job {
     }
 
     fn send(&self, signal: Signal) {
-        // ESRCH: it has just ended, which is seen next.
+        // ESRCH: it has just ended, which is noticed next.
         let _ = match self.place {
             JobGroup::Shared => kill(self.pid, signal),
             JobGroup::Own(_) => killpg(self.pid, signal),
@@ -156,14 +156,14 @@ impl Job {
         tcgetpgrp(terminal) == Ok(group)
     }
 
-    /// Lends the command what pm's group has.
+    /// Makes the command's group the foreground group, if pm's group is.
     fn give_terminal(&self) {
         if self.is_in_foreground() {
             self.pass_terminal_to(self.pid);
         }
     }
 
-    /// Takes back what was lent. Returns whether it was.
+    /// Makes pm's group the foreground group again. Returns whether the command's was.
     fn take_terminal(&self) -> bool {
         let was_lent = self.has_terminal(self.pid);
         if was_lent {
@@ -174,10 +174,10 @@ impl Job {
 
     fn pass_terminal_to(&self, group: Pid) {
         let JobGroup::Own(Some(terminal)) = &self.place else { return };
-        // Who is not in the foreground would be stopped for this.
+        // A background process would be stopped by this call.
         let stop = SigSet::from(Signal::SIGTTOU);
         let _ = stop.thread_block();
-        // It fails where the group or the terminal is gone: then nobody needs it.
+        // It fails if the group or the terminal is gone, when it is no longer needed.
         let _ = tcsetpgrp(terminal, group);
         let _ = stop.thread_unblock();
     }

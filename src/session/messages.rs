@@ -1,4 +1,4 @@
-//! pm's messages: notes, messages and the verdict of the supervisor as text, and as facts for `--json`.
+//! pm's messages: what the supervisor notes about instances and the session, as text and as facts for `--json`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use crate::app::{MemoryAction, Size};
 use crate::output::{About, Level, Notice};
 use crate::supervisor::{Message, Next, Note, SessionEnd, Waiting, Why};
 
-/// Says something about an instance, under its own name as foreman does.
-/// `why_it_runs` is why something of it could not be killed.
+/// Returns a message about an instance, which is shown under its name, as in foreman. `why_it_runs` is the reason why a
+/// process of it could not be killed; `cause` is why it is not ready.
 pub(crate) fn note(
     app: &App,
     id: InstanceId,
@@ -79,7 +79,7 @@ pub(crate) fn note(
     }
 }
 
-/// Says how a run has ended and what follows. `last` is how someone may start it again, where nothing else will.
+/// Returns how a run has ended and what follows. `last` says how to start it again if pm will not.
 fn ended(
     exit: Exit,
     why_it_runs: Option<&str>,
@@ -123,7 +123,7 @@ fn not_before(app: &App, id: InstanceId) -> String {
     format!("not started again until `pm restart {}`", app.name_of(id))
 }
 
-/// The line that the shell has written before says which command.
+/// The shell's own error message, shown before, names the command.
 fn why_it_cannot_run(code: i32) -> &'static str {
     match code {
         126 => "command cannot be executed",
@@ -131,8 +131,8 @@ fn why_it_cannot_run(code: i32) -> &'static str {
     }
 }
 
-/// Says something about the session. `orphans` names what left the groups.
-/// `probe` says what an instance must still do to be ready.
+/// Returns a message about the session. `orphans` names the processes that left their groups; `probe` returns the probe
+/// that an instance still has to pass to be ready.
 pub(crate) fn message(
     app: &App,
     message: &Message,
@@ -194,7 +194,7 @@ pub(crate) fn message(
     if *message == Message::KillingOrphans { said.failed() } else { said }
 }
 
-/// Returns what the stop does, in foreman's words where they are true.
+/// Returns what the stop does, in foreman's words if they are true.
 fn stop_order(app: &App) -> String {
     let mut signals: Vec<_> =
         app.types.iter().filter(|t| t.count > 0).map(|t| t.policy.stop_signal).collect();
@@ -205,8 +205,8 @@ fn stop_order(app: &App) -> String {
     }
 }
 
-/// Says why and how a session ended; nothing where all went as asked. `why_it_runs` tells why something of
-/// an instance could not be killed, and `orphans` are what left its group and could not be either.
+/// Returns why and how a session ended; nothing if all went as requested. `why_it_runs` returns why a process of an
+/// instance could not be killed; `orphans` are processes that left their group and could not be killed.
 pub(crate) fn verdict(
     app: &App,
     verdict: &SessionEnd,
@@ -254,7 +254,7 @@ pub(crate) fn verdict(
     lines
 }
 
-/// How a dependency has ended, behind its name.
+/// Returns how a dependency has ended, to be shown after its name.
 pub(super) fn failed(exit: Exit) -> String {
     match exit {
         Exit::Code(0) => "has ended".to_owned(),

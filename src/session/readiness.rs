@@ -1,4 +1,4 @@
-//! What the session knows of the readiness of its runs, and who asks for it.
+//! The probes of a session and their last answers.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -13,30 +13,30 @@ use crate::app::shell;
 use crate::app::{App, InstanceId, RunId};
 use crate::os::notify_socket::NotifySocket;
 
-/// What was last heard of a run.
+/// The details of a run's readiness, for `pm status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ReadinessDetail {
-    /// What must still come true, as it is written in pm.toml.
+    /// The probe that must still succeed, as written in pm.toml.
     pub(super) probe: Option<String>,
-    /// What that has answered.
+    /// Its last answer.
     pub(super) answer: Option<String>,
-    /// What the program says of itself.
+    /// The status text of the program.
     pub(super) status: Option<String>,
 }
 
 /// The probes of a session, and what they have found.
 pub(super) struct SessionProbes {
     probes: Probes,
-    /// Runs that are asked.
+    /// Runs that are probed.
     asked: HashSet<RunId>,
     heard: HashMap<RunId, ReadinessDetail>,
-    /// The sockets of runs that are about to be asked.
+    /// The notification sockets of runs that will be probed after their start.
     sockets: HashMap<RunId, NotifySocket>,
     /// The folder for these.
     folder: PathBuf,
 }
 
-/// The run by which a type is asked that nobody starts here.
+/// Returns the run that stands for a type that this session does not start.
 pub(super) fn outside(process_type: u16) -> RunId {
     RunId { instance: InstanceId { process_type, number: 1 }, seq: 0 }
 }
@@ -47,7 +47,8 @@ impl SessionProbes {
         Self { probes: Probes::new(tell), asked, heard, sockets, folder }
     }
 
-    /// Makes what a run needs before it starts, and returns what its environment has of it. The error is for a person.
+    /// Makes the notification socket of a run that is about to start, if it needs one. Returns the variables for its
+    /// environment. The error is for a person.
     pub(super) fn prepare(
         &mut self,
         app: &App,
@@ -61,7 +62,7 @@ impl SessionProbes {
             return Ok(Vec::new());
         }
         let InstanceId { process_type, number } = run.instance;
-        // The thread may let the socket of the run before go late, and its file with it.
+        // The thread may drop the previous run's socket late, and remove its file.
         let name = format!("{}-{process_type}-{number}-{}.notify", std::process::id(), run.seq);
         let path = self.folder.join(name);
         let socket = NotifySocket::bind(path.clone()).map_err(|error| {
@@ -75,7 +76,7 @@ impl SessionProbes {
         Ok(extra)
     }
 
-    /// Begins to ask a run whose leader is this.
+    /// Begins to probe a run with this leader.
     pub(super) fn begin(&mut self, app: &App, run: RunId, leader: Pid) -> io::Result<()> {
         let own = app.type_of(run.instance);
         let watched = Watched {
@@ -91,7 +92,7 @@ impl SessionProbes {
         self.ask(watched)
     }
 
-    /// Begins to ask for a type that nobody starts here.
+    /// Begins to probe for a type that this session does not start.
     pub(super) fn begin_outside(&mut self, app: &App, process_type: u16) -> io::Result<()> {
         let run = outside(process_type);
         let own = &app.types[usize::from(process_type)];
@@ -117,7 +118,7 @@ impl SessionProbes {
         self.probes.post(ProbeOrder::Begin(Box::new(watched)))
     }
 
-    /// A run is asked no more. What the thread has reported before it hears of that concerns nobody.
+    /// Ends the probes of a run. Reports that the thread sent before are ignored.
     pub(super) fn end(&mut self, run: RunId) {
         self.asked.remove(&run);
         self.post(ProbeOrder::End(run));
@@ -127,9 +128,9 @@ impl SessionProbes {
         self.asked.contains(&run)
     }
 
-    /// Tells the thread something. Without a thread nothing is asked, and there is nothing to tell.
+    /// Sends an order to the thread. Without a thread, nothing is probed, and the order is dropped.
     pub(super) fn post(&self, order: ProbeOrder) {
-        // It only fails where the thread would have to be started, for `Begin`.
+        // It only fails if the thread must be started, which only `Begin` does.
         let _ = self.probes.post(order);
     }
 
@@ -137,20 +138,20 @@ impl SessionProbes {
         self.heard.entry(run).or_default()
     }
 
-    /// A run is over.
+    /// Forgets a run that is over.
     pub(super) fn forget(&mut self, run: RunId) {
         self.asked.remove(&run);
         self.heard.remove(&run);
         self.sockets.remove(&run);
     }
 
-    /// Returns what was last heard of an instance.
+    /// Returns the details of an instance's readiness.
     pub(super) fn of(&self, id: InstanceId) -> Option<&ReadinessDetail> {
         let known = self.heard.iter().filter(|(run, _)| run.instance == id);
         known.max_by_key(|(run, _)| run.seq).map(|(_, heard)| heard)
     }
 
-    /// Returns what an instance must still do to be ready.
+    /// Returns the probe that an instance must still pass to be ready.
     pub(super) fn probe_of(&self, id: InstanceId) -> Option<String> {
         self.of(id)?.probe.clone()
     }

@@ -1,4 +1,4 @@
-//! The report of `pm status`: the supervisor's view of every instance, and what each uses.
+//! The report of `pm status`: the state of every instance, and its memory and CPU time.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::os::job_control;
 use crate::os::sampler::{Root, Sampler};
 use crate::supervisor::{Doing, Supervisor};
 
-/// Returns what every instance does.
+/// Returns the state of every instance.
 pub(super) fn of(
     core: &Supervisor,
     readiness: &SessionProbes,
@@ -70,8 +70,8 @@ pub(super) fn of(
     }
 }
 
-/// Sends a report with what each instance uses. `helpers` are what has left the groups of leaders. They are measured
-/// on a thread: with many processes that takes longer than a signal may wait.
+/// Sends a report with the memory and CPU time of each instance. `helpers` are the processes that left the groups of
+/// leaders. It measures on a thread, because with many processes this takes longer than a signal may wait.
 pub(super) fn send(report: Report, helpers: HashMap<i32, Vec<i32>>, outbox: Outbox) {
     let bare = (report.clone(), outbox.clone());
     let thread = std::thread::Builder::new().name("status".into()).stack_size(256 << 10);
@@ -87,7 +87,7 @@ pub(super) fn send(report: Report, helpers: HashMap<i32, Vec<i32>>, outbox: Outb
     }
 }
 
-/// Where nothing can be measured, the figures stay away.
+/// If nothing can be measured, the figures are left out.
 fn measure(report: &mut Report, helpers: &HashMap<i32, Vec<i32>>) {
     let Ok(mut sampler) = Sampler::new() else { return };
     let leaders: Vec<i32> = report.instances.iter().filter_map(|instance| instance.pid).collect();

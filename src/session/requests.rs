@@ -20,8 +20,8 @@ use crate::output::{
 };
 use crate::supervisor::{Event, Failure, Reply, RequestId, Supervisor};
 
-/// Reads the application's files again, by the options that the session was started with. Returns what is
-/// ignored in them, beside the application; the error is for a person.
+/// Reads the application's files again, with the options that the session was started with. Returns the application and
+/// warnings about the files; the error is for a person.
 pub(crate) type Reread = Box<dyn FnMut() -> Result<(App, Vec<String>), String>>;
 
 /// What a session needs to be controlled.
@@ -30,15 +30,15 @@ pub(crate) struct Control {
     pub(crate) folder: PathBuf,
     /// The Procfile, absolute and without symbolic links.
     pub(crate) procfile: PathBuf,
-    /// No other session of this root begins until this one can be asked.
+    /// The lock that keeps other sessions of this root from starting until this one accepts requests.
     pub(crate) start_lock: Option<StartLock>,
-    /// Who started pm waits until it can be asked (`pm start --daemon`).
+    /// The launcher waits until pm accepts requests (`pm start --daemon`).
     pub(crate) launched: bool,
     /// Reads the files again.
     pub(crate) reread: Reread,
     /// The file for a trace of events and actions.
     pub(crate) trace: Option<PathBuf>,
-    /// Where pm itself tells that everything is ready (`NOTIFY_SOCKET`).
+    /// The socket of pm's own service manager, which is told when everything is ready (`NOTIFY_SOCKET`).
     pub(crate) notify: Option<OsString>,
     /// The files that its output goes to.
     pub(crate) logs: Logs,
@@ -59,7 +59,7 @@ impl fmt::Debug for Control {
     }
 }
 
-/// The clients that wait for an answer of the supervisor, or get a stream.
+/// Clients that wait for an answer of the supervisor or get a stream.
 pub(crate) struct Requests {
     waiting: HashMap<RequestId, (Outbox, FailureForm)>,
     streams: HashMap<ClientId, Stream>,
@@ -70,12 +70,12 @@ pub(crate) struct Requests {
     pump: PumpHandle,
 }
 
-/// How a client is told what has failed.
+/// What a client is sent if its request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureForm {
-    /// By the reasons.
+    /// The reasons.
     Reasons,
-    /// By the reasons and the last lines of output (`pm wait`).
+    /// The reasons and the last lines of output (`pm wait`).
     WithOutput,
 }
 
@@ -100,12 +100,12 @@ impl Requests {
         Self { waiting, streams, max_streams, procfile, reread, pump }
     }
 
-    /// Bounds how many clients may have a stream.
+    /// Limits how many clients may have a stream.
     pub(crate) fn limit_streams(&mut self, most: usize) {
         self.max_streams = most;
     }
 
-    /// Counts a client that gets a stream, or says why it may not have one.
+    /// Counts a client that gets a stream, or returns why it may not have one.
     pub(super) fn add_stream(&mut self, client: ClientId, stream: Stream) -> Result<(), Response> {
         let logs = self.streams.values().filter(|known| **known == Stream::Logs).count();
         if stream == Stream::Logs && logs >= MAX_SUBSCRIBERS {
@@ -154,7 +154,7 @@ impl Requests {
         self.pump.wake();
     }
 
-    /// Keeps the way back to a client whose request the supervisor answers.
+    /// Remembers a client whose request the supervisor will answer.
     pub(super) fn wait_for_reply(
         &mut self,
         client: ClientId,
@@ -166,7 +166,7 @@ impl Requests {
         id
     }
 
-    /// Takes the news that a client is gone.
+    /// Forgets a client that has left.
     pub(crate) fn client_left(&mut self, client: ClientId) -> Option<Event> {
         let id = RequestId(client.0);
         self.streams.remove(&client);
@@ -175,7 +175,7 @@ impl Requests {
         self.waiting.remove(&id).map(|_| Event::Forgotten(id))
     }
 
-    /// Passes a reply on.
+    /// Sends a reply of the supervisor to its client.
     pub(crate) fn answer(&mut self, id: RequestId, reply: Reply, app: &App) {
         let Some((outbox, form)) = self.waiting.remove(&id) else { return };
         outbox.respond(match reply {
@@ -210,7 +210,7 @@ impl Requests {
     }
 }
 
-/// Returns the positions of process types, with the count that each is to have.
+/// Resolves the names of process types to positions, with the requested counts.
 pub(super) fn select_types(
     counts: Vec<(String, u16)>,
     app: &App,
@@ -231,7 +231,7 @@ fn no_type(name: &str, app: &App) -> Response {
     }
 }
 
-/// Returns the instances that the names mean.
+/// Returns the instances that the names select.
 pub(super) fn select_instances(
     patterns: &[String],
     core: &Supervisor,
@@ -249,7 +249,7 @@ pub(super) fn select_instances(
     }
 }
 
-/// Returns every instance, but those of `release` where there is anything else: it runs once, before the others.
+/// Returns every instance except those of `release`, which runs once before the others; all if there is nothing else.
 pub(super) fn all_but_release(core: &Supervisor) -> Vec<InstanceId> {
     let is_release = |id: &InstanceId| core.app().type_of(*id).policy.role == Role::Release;
     let (release, others): (Vec<_>, Vec<_>) = core.instances().partition(is_release);

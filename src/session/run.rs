@@ -1,4 +1,4 @@
-//! The loop of a session: an event to the supervisor, its orders carried out, the next event.
+//! The loop of a session: it passes an event to the supervisor, carries out the actions, and waits for the next event.
 
 mod attach;
 mod children;
@@ -37,10 +37,10 @@ use crate::os::spawn::Spawner;
 use crate::output::{About, LogFormat, Notice, OutputSource, PumpCommand, PumpEvent, PumpHandle};
 use crate::supervisor::{Action, Event, Note, Supervisor};
 
-/// How long messages to the pump may wait for company.
+/// Longest time that messages to the pump are collected before it is woken.
 const WAKE_EVERY: Duration = Duration::from_millis(5);
 
-/// What the threads tell the control thread.
+/// What other threads send to the session's thread.
 #[derive(Debug)]
 enum Input {
     Heard(SignalEvent),
@@ -49,8 +49,8 @@ enum Input {
     Probe(ProbeReport),
 }
 
-/// Runs the application until it has ended, and returns the exit code. `first` is said before anything
-/// starts.
+/// Runs the application until it has ended, and returns the exit code. `first` are messages that are shown before
+/// anything starts.
 pub(crate) fn run(
     app: Arc<App>,
     form: LogFormat,
@@ -97,38 +97,38 @@ struct SessionLoop {
     app: Arc<App>,
     clock: Clock,
     inputs: Receiver<Input>,
-    /// Answers and facts that wait their turn. Signals go before them.
+    /// Events that wait for their turn. Signals come before them.
     queue: VecDeque<Event>,
     spawner: Spawner,
     children: Children,
     budgets: Budgets,
-    /// What is to be said before anything starts.
+    /// A warning that is shown before anything starts.
     warning: Option<String>,
     /// pm's ends of the terminals of runs.
     terminals: HashMap<RunId, Terminal>,
-    /// Pipes of runs that are started and not yet shown.
+    /// Pipes of runs that were started and whose output is not read yet.
     unread: Vec<(RunId, OwnedFd)>,
     pump: PumpHandle,
-    /// The pump has messages that it was not woken for.
+    /// The pump has messages and was not woken since.
     unseen: bool,
     /// When the pump was last woken.
     woken: Moment,
     output_error: Option<String>,
-    /// The exit code for output that cannot be written, once that is so.
+    /// The exit code once the output cannot be written any more.
     lost: Option<i32>,
     /// The output is the log of a session in the background.
     launched: bool,
     job_control: JobControl,
     requests: Requests,
     readiness: SessionProbes,
-    /// Whom pm itself tells once that everything is ready.
+    /// The socket of pm's own service manager, until it was told that everything is ready.
     own_manager: Option<OsString>,
     server: Option<Server>,
     trace: Option<Trace>,
 }
 
 impl SessionLoop {
-    /// Writes to the trace, where there is one. Where that fails, it is said, and the trace has ended.
+    /// Writes to the trace, if there is one. If that fails, pm reports it and closes the trace.
     fn trace(&mut self, write: impl FnOnce(&mut Trace, &App) -> io::Result<()>) {
         if let Some(trace) = &mut self.trace
             && let Err(error) = write(trace, &self.app)
@@ -145,7 +145,7 @@ impl SessionLoop {
         self.say(said.failed());
     }
 
-    /// Carries out one order. Nothing here waits for anything but the kernel.
+    /// Carries out one action. Nothing here blocks.
     fn perform(&mut self, action: Action) {
         match action {
             Action::Spawn(run) => self.spawn(run),
@@ -155,7 +155,7 @@ impl SessionLoop {
                     self.post(PumpCommand::Open(run, output));
                 }
             }
-            // Alone in its session, a group is orphaned: SIGTSTP would do nothing to it (POSIX).
+            // A group that is alone in its session is orphaned, and ignores SIGTSTP (POSIX).
             Action::Signal(run, Signal::TSTP, reach) if self.terminals.contains_key(&run) => {
                 self.children.signal(run, Signal(nix::libc::SIGSTOP), reach);
             }
@@ -175,7 +175,7 @@ impl SessionLoop {
             Action::StopOrphans(signal) => {
                 let queue = &mut self.queue;
                 let budgets = &self.budgets;
-                // A command that asks has ended long before.
+                // Events of probe commands do not matter any more.
                 self.children.stop_orphans(signal, |event| {
                     queue
                         .extend(readiness::probe_of(event).is_none().then(|| budgets.event(event)));
@@ -202,14 +202,14 @@ impl SessionLoop {
                     || self.children.orphans(),
                     |id| self.readiness.probe_of(id),
                 ));
-                // What is said stands before what comes of it: the answers of children to a signal.
+                // The message must be shown before its consequences, such as what children print on a signal.
                 self.pump.wake();
             }
         }
     }
 
-    /// Lets the pump see what was posted: at once before this thread waits, and now and then in a long
-    /// row of events, in which each wake-up would cost two context switches.
+    /// Wakes the pump for posted messages: before this thread waits, and at intervals during a long series of events,
+    /// because each wake-up costs two context switches.
     fn wake_pump(&mut self, now: Moment) {
         if self.unseen && (self.queue.is_empty() || now.since(self.woken) >= WAKE_EVERY) {
             self.pump.wake();
@@ -227,11 +227,11 @@ impl SessionLoop {
         self.unseen = true;
     }
 
-    /// Returns the next event: a signal, then a queued answer, then whatever comes before the deadline.
+    /// Returns the next event: a signal first, then a queued event, then what comes before the deadline.
     fn next(&mut self, core: &Supervisor) -> Event {
         let deadline = core.next_deadline();
         loop {
-            // It may have been stopped before it came to wait.
+            // pm may have been stopped before it waits here.
             if let Some(at) = deadline {
                 self.clock.overslept(at);
             }
@@ -245,7 +245,7 @@ impl SessionLoop {
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
-            // What was said of an input that is no event is seen before the wait, too.
+            // An input that is no event may have posted messages.
             self.wake_pump(self.clock.now());
             let until = deadline.into_iter().chain(self.children.watchdog_due()).min();
             let input = match until {
@@ -260,10 +260,10 @@ impl SessionLoop {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) if overslept => {}
-                // It was the watchdog's time.
+                // It was the deadline of the watchdog.
                 Err(RecvTimeoutError::Timeout) if until != deadline => {}
                 Err(RecvTimeoutError::Timeout) => return Event::Ticked,
-                // Both threads are gone, which only a bug can do: end gracefully.
+                // All senders are gone, which only a bug can cause: stop gracefully.
                 Err(RecvTimeoutError::Disconnected) => return Event::Signalled(Signal::TERM),
             }
         }

@@ -1,4 +1,4 @@
-//! Output on its way from the pump to a client.
+//! Sends output from the pump to a client.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -7,7 +7,7 @@ use crate::control::outbox::Outbox;
 use crate::control::proto::{self, Response};
 use crate::output::{Chunk, SendChunks};
 
-/// Returns the way to a client for parts of output.
+/// Returns a function that sends parts of output to a client.
 pub(super) fn unfiltered(outbox: Outbox) -> SendChunks {
     let send = move |parts: &[Chunk<'_>]| {
         let mut message = Vec::new();
@@ -15,14 +15,13 @@ pub(super) fn unfiltered(outbox: Outbox) -> SendChunks {
         for part in parts {
             lines += append(&mut message, *part);
         }
-        // The client is told of what is lost.
+        // The client is told how much is lost.
         let _ = outbox.send(message, lines);
     };
     Box::new(send)
 }
 
-/// As [`unfiltered`], for a client that is shown lines: after a loss, the rest of a line whose beginning was
-/// lost is lost too.
+/// As [`unfiltered`], but for whole lines: after a loss, the rest of a line whose beginning was lost is dropped, too.
 pub(super) fn whole_lines(outbox: Outbox) -> SendChunks {
     let torn = RefCell::new(HashSet::new());
     let send = move |parts: &[Chunk<'_>]| {

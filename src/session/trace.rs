@@ -1,5 +1,5 @@
-//! The trace of a session (`PM_TRACE`), for debugging pm: each event and action of the supervisor, one line
-//! each, with the time since the start. A line is written before what it says is done.
+//! The trace of a session (`PM_TRACE`), for debugging pm: one line per event and action of the supervisor, with the
+//! time since the start. An action is written before it is carried out.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -18,8 +18,7 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Opens the file, behind what is there already. One that nobody reads (a pipe) is an error, and does not
-    /// keep the session waiting.
+    /// Opens the file for appending. A pipe without a reader is an error, and does not block the session.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.append(true).create(true).mode(0o600);
@@ -27,13 +26,13 @@ impl Trace {
         Ok(Self { file, path: path.to_owned() })
     }
 
-    /// Writes what happened.
+    /// Writes an event.
     pub(super) fn event(&mut self, now: Moment, event: &Event, app: &App) -> io::Result<()> {
         let line = line(now, "event ", &trace::event(event, app));
         self.file.write_all(line.as_bytes())
     }
 
-    /// Writes what is to be done.
+    /// Writes actions.
     pub(super) fn actions(&mut self, now: Moment, actions: &[Action], app: &App) -> io::Result<()> {
         let line = |action| line(now, "action", &trace::action(action, app));
         self.file.write_all(actions.iter().map(line).collect::<String>().as_bytes())

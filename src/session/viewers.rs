@@ -1,4 +1,4 @@
-//! Who looks at the terminal of a run, and so what size it has.
+//! The clients that are attached to the terminal of a run, which decide its size.
 
 use crate::control::server::ClientId;
 use crate::os::pty::WindowSize;
@@ -8,7 +8,7 @@ use crate::os::pty::WindowSize;
 pub(super) struct Viewers(Vec<(ClientId, WindowSize)>);
 
 impl Viewers {
-    /// Takes a client, or the new size of one.
+    /// Adds a client, or sets its new size.
     pub(super) fn enter(&mut self, client: ClientId, size: WindowSize) {
         self.leave(client);
         self.0.push((client, size));
@@ -21,8 +21,8 @@ impl Viewers {
         self.0.len() < before
     }
 
-    /// Returns the size that all of them can show whole, as in tmux(1) with `window-size smallest`. `None`
-    /// where nobody is attached.
+    /// Returns the largest size that all of them can show, as in tmux(1) with `window-size smallest`. `None` if no
+    /// client is attached.
     pub(super) fn size(&self) -> Option<WindowSize> {
         self.0.iter().map(|(_, size)| *size).reduce(|one, other| WindowSize {
             rows: one.rows.min(other.rows),

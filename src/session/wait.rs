@@ -1,4 +1,4 @@
-//! `pm wait`: names become what is waited for, and what never will be becomes a reason with the last lines of output.
+//! `pm wait`: resolves names to conditions, and turns failures into reasons with the last lines of output.
 
 use super::messages;
 use super::requests::{all_but_release, select_instances};
@@ -10,10 +10,10 @@ use crate::control::proto::{InstanceFailure, Response, WaitGoal, WaitTarget};
 use crate::output::{PumpCommand, PumpHandle, Subscriber};
 use crate::supervisor::{Failure, Supervisor, Until};
 
-/// So many lines of output stand with a reason.
+/// How many lines of output are sent with a reason.
 const LAST_LINES: usize = 10;
 
-/// Returns which instances are waited for, and how.
+/// Returns the instances to wait for, and the state of each.
 pub(super) fn select_targets(
     targets: &[WaitTarget],
     core: &Supervisor,
@@ -41,7 +41,7 @@ fn select_target(
     let pattern = std::slice::from_ref(name);
     let until = match goal {
         Some(WaitGoal::Stopped) if is_of_known_type(name, core.app()) => {
-            // What is not there does not run.
+            // An instance that does not exist does not run.
             let ids = select_instances(pattern, core).unwrap_or_default();
             return Ok(ids.into_iter().map(|id| (id, Until::Stopped)).collect());
         }
@@ -76,7 +76,7 @@ fn select_target(
     Ok(chosen)
 }
 
-/// Returns whether a name is of a process type of this session, however many instances that has.
+/// Returns whether a name is that of a process type, also of one without instances.
 fn is_of_known_type(name: &str, app: &App) -> bool {
     let process_type = match name.rsplit_once('.') {
         Some((process_type, number)) if number.parse::<u16>().is_ok() => process_type,
@@ -85,7 +85,7 @@ fn is_of_known_type(name: &str, app: &App) -> bool {
     app.types.iter().any(|known| fits(process_type, &known.name))
 }
 
-/// Tells a client that what it waits for never will be, and then the last lines of those that are to blame.
+/// Tells a client that its condition will never be met, and sends the last lines of the instances that caused it.
 pub(super) fn tell_failure(
     failures: &[(InstanceId, Failure)],
     app: &App,
@@ -110,7 +110,7 @@ pub(super) fn tell_failure(
     pump.wake();
 }
 
-/// Says behind the name of an instance why it never will be so.
+/// Returns why an instance will never reach the state, to be shown after its name.
 fn why(failure: &Failure, app: &App) -> String {
     match failure {
         Failure::Failed(exit) => format!("failed: {exit}"),

@@ -1,4 +1,4 @@
-//! The output of a command that asks, of which the last line is told.
+//! The output of the command of a probe, whose last line is shown.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,9 +8,9 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::app::text::printable;
 
-/// As much of the end is kept.
+/// How much of the end of the output is kept, in bytes.
 const KEPT: usize = 1 << 10;
-/// As much of the last line is told.
+/// How much of the last line is shown, in characters.
 const LONGEST: usize = 200;
 
 /// Reads as it comes, so that the command never waits for a reader.
@@ -22,7 +22,7 @@ pub(super) struct CommandOutput {
 }
 
 impl CommandOutput {
-    /// Takes the pipe. One that cannot be read without waiting is not read.
+    /// Begins to read the pipe, unless it cannot be made non-blocking.
     pub(super) fn new(pipe: OwnedFd) -> Self {
         let is_ready = fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).is_ok();
         Self { pipe: is_ready.then(|| File::from(pipe)), end: Vec::new() }

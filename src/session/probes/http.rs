@@ -1,6 +1,6 @@
-//! One GET request to an instance, without ever waiting: the caller polls the socket and calls on.
+//! One GET request to an instance that never blocks: the caller polls the socket and calls again.
 //!
-//! Nothing is followed and no body is read for its own sake: the status code of the first line is the answer.
+//! Redirects are not followed and bodies are ignored: the status code in the first line is the answer.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ use nix::sys::socket::{
 
 use crate::app::readiness::HttpProbe;
 
-/// A status line is shorter; whoever sends more without one does not speak HTTP.
+/// Longest status line. A server that sends more without a line end does not speak HTTP.
 const LONGEST_STATUS_LINE: usize = 8 << 10;
 
 /// More than this of an answer is not read.
@@ -135,8 +135,8 @@ pub(super) fn local(port: u16) -> [SocketAddr; 2] {
         .map(|ip| SocketAddr::new(ip, port))
 }
 
-/// Begins a connection to the last of the addresses; where that cannot be, to the one before. `why` the last try
-/// failed.
+/// Begins a connection to the last of the addresses, or the one before if that fails. `why` is the error of the
+/// previous try.
 fn connect_next(mut rest: Vec<SocketAddr>, request: Vec<u8>, mut why: String) -> Progress {
     while let Some(address) = rest.pop() {
         match begin_connection(address) {
@@ -175,7 +175,7 @@ fn begin_connection(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// Reads what has come of the rest: a connection that is closed with something unread is reset, which servers log.
+/// Reads what is left: closing a connection with unread data resets it, which servers log.
 fn take_the_rest(stream: &mut TcpStream) {
     let mut buffer = [0; 4096];
     let mut left = LONGEST_REST;
@@ -214,7 +214,7 @@ fn status(head: &[u8]) -> StatusLine {
     code().map_or(StatusLine::None, StatusLine::Code)
 }
 
-/// An error as it stands behind `http:/up`: without the number.
+/// Returns an error as it is shown after `http:/up`: without its number.
 fn said(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::ConnectionRefused => "connection refused".to_owned(),

@@ -1,8 +1,8 @@
-//! Asks whether instances are ready and alive: on one thread, which is there only while something starts or is
-//! watched. It knows no state of an instance: it is told which runs to ask, and reports what it has found.
+//! Runs the probes of `ready` and `live`, on one thread that exists only while there is something to probe. It does not
+//! know the state of instances: the session tells it which runs to probe, and it reports the results.
 //!
-//! Commands (`cmd:`) are started, killed and reaped by the session's own thread, as every other process; this one says
-//! when.
+//! Commands (`cmd:`) are started, killed and reaped by the session's thread, as all other processes are; this thread
+//! says when.
 
 mod command_output;
 mod http;
@@ -33,7 +33,7 @@ use prober::Prober;
 
 const STACK: usize = 128 << 10;
 
-/// A run to be asked.
+/// A run to be probed.
 #[derive(Debug)]
 pub(crate) struct Watched {
     /// Which run.
@@ -44,7 +44,7 @@ pub(crate) struct Watched {
     pub(crate) leader: Pid,
     /// Its PORT.
     pub(crate) port: Option<u16>,
-    /// Its processes are out of sight: a client of a container engine, which publishes the port itself.
+    /// Its processes cannot be seen: it is a client of a container engine, which publishes the port itself.
     pub(crate) is_out_of_sight: bool,
     /// When it is ready.
     pub(crate) ready: Option<Readiness>,
@@ -54,43 +54,43 @@ pub(crate) struct Watched {
     pub(crate) notify: Option<NotifySocket>,
 }
 
-/// What the session tells.
+/// What the session tells the thread.
 #[derive(Debug)]
 pub(crate) enum ProbeOrder {
     /// A run has started.
     Begin(Box<Watched>),
     /// A line of its output has matched `log:`.
     LineSeen(RunId),
-    /// The command of a `cmd:` that was asked for runs; this is its output.
+    /// The command of a `cmd:` probe was started; this is its output.
     CommandStarted(RunId, OwnedFd),
-    /// The command of a `cmd:` that was asked for has ended: `Err` says how.
+    /// The command of a `cmd:` probe has ended; `Err` says how it failed.
     CommandEnded(RunId, Result<(), String>),
-    /// The addresses of a host that was asked for have been found, or not; why.
+    /// The addresses of a host were found, or the reason why not.
     Resolved(RunId, Result<Vec<SocketAddr>, String>),
-    /// Its liveness is not asked as long as this holds: somebody is attached.
+    /// `true`: its liveness is not checked, because a client is attached. `false`: it is checked again.
     Suspend(RunId, bool),
     /// The run stops or has ended.
     End(RunId),
 }
 
-/// What has been found.
+/// A result of the probes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ProbeReport {
     /// All probes of `ready` have succeeded.
     Ready(RunId),
-    /// What a probe that must still succeed has last answered.
+    /// The last answer of a probe that must still succeed.
     Answer { run: RunId, probe: String, text: String },
-    /// The port of a run is held by a process that is not of its tree.
+    /// The port of a run is held by a process that does not belong to it.
     Held { run: RunId, text: String },
     /// It has asked for more time until it is ready.
     Extended(RunId, Duration),
-    /// What it says of itself.
+    /// Its status text, from sd_notify's `STATUS=`.
     Status(RunId, String),
     /// It is not alive; why.
     NotAlive(RunId, String),
     /// Start this command in its folder and environment; answer with [`ProbeOrder::CommandEnded`].
     StartCommand(RunId, String),
-    /// The command takes too long: kill its group.
+    /// The command takes too long: its group must be killed.
     KillCommand(RunId),
 }
 
@@ -136,7 +136,7 @@ struct OrderQueue {
 }
 
 impl Probes {
-    /// Makes it, without a thread yet. `tell` is called on the thread and must not block.
+    /// Makes it, without starting a thread. `tell` is called on that thread and must not block.
     pub(crate) fn new(tell: impl Fn(ProbeReport) + Send + Sync + 'static) -> Self {
         let queue = Mutex::new(OrderQueue::default());
         Self { shared: Arc::new(Shared { queue, tell: Box::new(tell) }) }
@@ -144,8 +144,7 @@ impl Probes {
 
     /// Hands an order over; never blocks. The first starts the thread.
     ///
-    /// # Errors
-    /// There is no thread and none can be started; the order is lost.
+    /// # Errors The thread cannot be started; the order is lost.
     pub(crate) fn post(&self, order: ProbeOrder) -> io::Result<()> {
         self.shared.post(order)
     }
@@ -181,7 +180,7 @@ impl Shared {
     }
 }
 
-/// Carries out orders and asks, until nothing is left to ask.
+/// Carries out orders and probes, until nothing is left to probe.
 fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
     let mut prober = Prober::default();
     let report = |report| (shared.tell)(report);
@@ -206,14 +205,14 @@ fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
         }
         prober.ask(now, &report, &look_up);
         if prober.is_empty() {
-            // Nobody would wake it any more.
+            // There is nothing to wait for: take new orders, or end.
             planned = None;
             continue;
         }
         planned = prober.deadline();
         let timeout = match planned {
             None => PollTimeout::NONE,
-            // A millisecond more, since it is rounded down.
+            // One millisecond more, because it is rounded down.
             Some(at) => {
                 let left = at.saturating_duration_since(now) + Duration::from_millis(1);
                 PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
@@ -222,7 +221,7 @@ fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
         let ready = {
             let mut fds = vec![PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
             fds.extend(prober.interests().map(|(fd, flags)| PollFd::new(fd, flags)));
-            // An error is EINTR or want of memory: nothing is ready then.
+            // After an error (EINTR, lack of memory), nothing is ready.
             let _ = poll(&mut fds, timeout);
             fds.iter().map(|fd| fd.any().unwrap_or(false)).collect::<Vec<_>>()
         };
@@ -239,7 +238,7 @@ fn look_up(shared: &Arc<Shared>, HostLookup { run, host, port }: HostLookup) {
     let answer = Arc::clone(shared);
     let look = move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        // Where the thread of the probes has ended, nobody waits for it.
+        // If the thread of the probes has ended, nothing waits for the answer.
         let _ = answer.post(ProbeOrder::Resolved(run, found.map_err(|error| error.to_string())));
     };
     let started = keep_from(|| thread::Builder::new().name("lookup".to_owned()).spawn(look));

@@ -1,28 +1,28 @@
-//! What a program says of itself over `NOTIFY_SOCKET` (sd_notify(3)): the datagrams, and what is heeded of them.
+//! What a program reports over `NOTIFY_SOCKET` (sd_notify(3)): the assignments that pm supports.
 
 use std::time::Duration;
 
-/// One thing that was said.
+/// One assignment of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NotifyMessage {
-    /// The start is complete, or a reload is.
+    /// `READY=1`: the start or a reload is complete.
     Ready,
-    /// A line for a person.
+    /// `STATUS=`: a line for a person.
     Status(String),
-    /// The start takes longer: it has this long from now.
+    /// `EXTEND_TIMEOUT_USEC=`: the start may take this long from now.
     Extend(Duration),
-    /// A sign of life.
+    /// `WATCHDOG=1`: a sign of life.
     Watchdog,
-    /// The program reads its configuration again.
+    /// `RELOADING=1`: the program reads its configuration again.
     Reloading,
-    /// The program ends.
+    /// `STOPPING=1`: the program is ending.
     Stopping,
 }
 
-/// A status is shown in one line of `pm ps`.
+/// Longest status: it is shown in one line of `pm ps`.
 const LONGEST_STATUS: usize = 200;
 
-/// Reads the assignments of a datagram, one per line; what is unknown or malformed is passed over, as systemd does.
+/// Reads the assignments of a datagram, one per line. Unknown and malformed ones are ignored, as systemd does.
 pub(super) fn parse(datagram: &[u8]) -> Vec<NotifyMessage> {
     let text = String::from_utf8_lossy(datagram);
     let notice = |line: &str| {

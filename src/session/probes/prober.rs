@@ -1,4 +1,4 @@
-//! All runs that are asked. Time is a parameter; the only I/O is that of sockets, which never wait.
+//! All runs that are probed. Time is a parameter; the only I/O is on sockets, and never blocks.
 
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use super::subject::Subject;
 use super::{HostLookup, ProbeOrder, ProbeReport};
 use crate::app::RunId;
 
-/// Later than this, the thread did not just come late: pm was stopped.
+/// If the thread wakes up later than this, pm was stopped meanwhile.
 const LATE: Duration = Duration::from_millis(500);
 
-/// Every run that is asked.
+/// All runs that are probed.
 #[derive(Debug, Default)]
 pub(super) struct Prober {
     subjects: Vec<Subject>,
@@ -27,7 +27,7 @@ impl Prober {
         self.subjects.iter_mut().find(|subject| subject.watched.run == run)
     }
 
-    /// Carries out an order of the session. One about a run that is not asked any more is passed over.
+    /// Carries out an order of the session. It is ignored if the run is no longer probed.
     pub(super) fn take(&mut self, order: ProbeOrder, now: Instant, report: &dyn Fn(ProbeReport)) {
         let run = match order {
             ProbeOrder::Begin(watched) => {

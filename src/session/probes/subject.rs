@@ -1,4 +1,4 @@
-//! One run that is asked: what it must still do to be ready, and whether it is alive.
+//! One run that is probed: the probes that it must still pass to be ready, and then its `live` probe.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,29 +14,29 @@ use crate::os::listeners::Listeners;
 use crate::os::port_owner::{PortOwner, owner_of};
 use crate::os::processes::{descendants_of, is_traced};
 
-/// One run that is asked.
+/// One run that is probed.
 #[derive(Debug)]
 pub(super) struct Subject {
     pub(super) watched: Watched,
-    /// What has not succeeded yet.
+    /// Probes of `ready` that have not succeeded yet.
     starting: Vec<Task>,
     stage: RunStage,
     is_suspended: bool,
-    /// What was last reported of the first that has not succeeded.
+    /// The last reported answer of the first probe that has not succeeded.
     told: Option<(String, String)>,
-    /// Who holds its port was said.
+    /// The holder of its port was reported.
     holder_told: bool,
 }
 
 #[derive(Debug)]
 enum RunStage {
     Starting,
-    /// It is ready, and asked whether it is alive.
+    /// It is ready, and its `live` probe runs.
     Living {
         task: Task,
         failures: u32,
     },
-    /// There is nothing more to ask.
+    /// There is nothing left to probe.
     Over,
 }
 
@@ -48,7 +48,7 @@ impl Subject {
         Self { watched, starting, stage, is_suspended, told, holder_told: false }
     }
 
-    /// Returns whether it need not be looked at any more.
+    /// Returns whether it can be forgotten.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.stage, RunStage::Over) && self.watched.notify.is_none()
     }
@@ -61,13 +61,13 @@ impl Subject {
         self.starting.iter_mut().chain(living)
     }
 
-    /// Returns whether a debugger holds one of its processes.
+    /// Returns whether a debugger traces one of its processes.
     fn is_traced(&self) -> bool {
         let leader = self.watched.leader;
         [leader].iter().chain(&descendants_of(leader)).any(|pid| is_traced(*pid))
     }
 
-    /// Puts off what a run that is held in a debugger cannot answer.
+    /// Puts off the `live` probe of a run that a debugger holds.
     fn wait_for_debugger(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
         let is_due = matches!(&self.stage, RunStage::Living { task, .. }
             if task.deadline().is_some_and(|at| at <= now));
@@ -76,8 +76,7 @@ impl Subject {
         }
     }
 
-    /// Asks whether it is alive an interval later, as though it had never failed. A command that asks just now is
-    /// not waited for any more: nobody else would end it.
+    /// Puts off the `live` probe by an interval, and forgets its failures. A command that runs for it now is killed.
     fn put_life_off(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
         let Some(Liveness { interval, .. }) = &self.watched.live else { return };
         let RunStage::Living { task, failures } = &mut self.stage else { return };
@@ -88,7 +87,7 @@ impl Subject {
         task.again(*interval, now);
     }
 
-    /// Begins what is due, and ends what has taken too long.
+    /// Begins probes that are due, and ends those that have taken too long.
     pub(super) fn ask(
         &mut self,
         now: Instant,
@@ -98,7 +97,7 @@ impl Subject {
     ) {
         self.wait_for_debugger(now, report);
         let (run, port) = (self.watched.run, self.watched.port);
-        // One command at a time: its end is told of the run.
+        // One command at a time: its end is reported with the run, and not with the probe.
         let mut may_start = !self.tasks().any(|task| task.runs_command());
         let mut steps = Vec::new();
         for (at, task) in self.tasks().enumerate() {
@@ -124,7 +123,7 @@ impl Subject {
         self.settle(now, report);
     }
 
-    /// Judges who listens on a port that is to be the run's own.
+    /// Judges the listener of a port that should be the run's own.
     fn port_owned(
         &mut self,
         port: u16,
@@ -135,7 +134,7 @@ impl Subject {
             PortOwner::Tree => Ok(()),
             PortOwner::Nobody => Err("has no listener".to_owned()),
             PortOwner::Hidden => connects(port),
-            // A container engine listens in its place.
+            // A container engine listens instead of it.
             PortOwner::Other(_) if self.watched.is_out_of_sight => connects(port),
             PortOwner::Other(holder) => {
                 let name = &self.watched.name;
@@ -149,7 +148,7 @@ impl Subject {
         }
     }
 
-    /// Takes the answer of the task at a position.
+    /// Handles the answer of the task at a position.
     fn answered(
         &mut self,
         at: usize,
@@ -194,7 +193,7 @@ impl Subject {
         task.again(*interval, now);
     }
 
-    /// Reports what a probe has answered, where that is news.
+    /// Reports the answer of a probe if it has changed.
     fn tell(&mut self, probe: String, text: String, report: &dyn Fn(ProbeReport)) {
         let told = (probe, text);
         if self.told.as_ref() != Some(&told) {
@@ -204,7 +203,7 @@ impl Subject {
         }
     }
 
-    /// Forgets what has succeeded; where that is all, the run is ready.
+    /// Forgets probes that have succeeded; when none is left, the run is ready.
     pub(super) fn settle(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
         self.starting.retain(|task| !task.is_done());
         if !matches!(self.stage, RunStage::Starting) {
@@ -229,7 +228,7 @@ impl Subject {
         };
     }
 
-    /// Its output has matched all patterns: the session tells of the last.
+    /// Marks the `log:` probes as done: the output has matched all of their patterns.
     pub(super) fn line_seen(&mut self) {
         for task in self.starting.iter_mut().filter(|task| matches!(task.probe, Probe::Log(_))) {
             task.state = TaskState::Done;
@@ -274,7 +273,7 @@ impl Subject {
         }
     }
 
-    /// As long as somebody is attached, it may be held in a debugger: no liveness is asked.
+    /// Suspends or resumes the `live` probe. While a client is attached, it may hold the program in a debugger.
     pub(super) fn suspend(
         &mut self,
         is_suspended: bool,
@@ -285,7 +284,7 @@ impl Subject {
         self.put_life_off(now, report);
     }
 
-    /// Returns the descriptors that it waits for: its socket for notices, then its requests.
+    /// Returns the descriptors that it waits for: its notification socket, then its requests.
     pub(super) fn interests(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
         let notices =
             self.watched.notify.as_ref().map(|socket| (socket.as_fd(), PollFlags::POLLIN));
@@ -297,7 +296,7 @@ impl Subject {
         notices.into_iter().chain(requests)
     }
 
-    /// Goes on with what is ready, in the order of [`Self::interests`].
+    /// Continues with the descriptors that are ready, in the order of [`Self::interests`].
     pub(super) fn advance(
         &mut self,
         ready: &mut impl Iterator<Item = bool>,
@@ -359,22 +358,22 @@ impl Subject {
         }
     }
 
-    /// Returns when something is due. A command that waits for another is due with the end of that.
+    /// Returns when something is due. A command that waits for another one is due when that ends.
     pub(super) fn deadline(&mut self) -> Option<Instant> {
         let runs_command = self.tasks().any(|task| task.runs_command());
         let tasks = self.tasks().filter(|task| !(runs_command && task.is_waiting_command()));
         tasks.filter_map(|task| task.deadline()).min()
     }
 
-    /// Moves the limits of what is under way: pm did not run for so long.
+    /// Moves the time limits of running probes, because pm did not run for this long.
     pub(super) fn put_off(&mut self, late: Duration) {
         self.tasks().for_each(|task| task.put_off(late));
     }
 }
 
-/// Asks a port itself: the processes behind it cannot be seen.
+/// Connects to a port, because the process behind it cannot be seen.
 fn connects(port: u16) -> Result<(), String> {
-    // On this machine a connection is made or refused at once; the limit is for a full queue.
+    // On this machine, a connection succeeds or fails at once; the timeout is for a full queue.
     const LIMIT: Duration = Duration::from_millis(100);
     let connects =
         |address: &SocketAddr| std::net::TcpStream::connect_timeout(address, LIMIT).is_ok();

@@ -1,4 +1,4 @@
-//! One probe of a run: when it is asked, and how far the asking is.
+//! One probe of a run: when it is due, and the state of the current try.
 
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -10,54 +10,54 @@ use super::command_output::CommandOutput;
 use super::http::{self, Attempt, Progress};
 use crate::app::readiness::Probe;
 
-/// The first wait before a probe is asked again; doubled for each further one.
+/// The first delay between two tries; doubled for each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
-/// The longest wait before a probe is asked again.
+/// The longest delay between two tries.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
-/// How long an answer to a request may take.
+/// Time limit of an HTTP request.
 pub(super) const HTTP_LIMIT: Duration = Duration::from_secs(2);
-/// How long a command may take.
+/// Time limit of a command.
 pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(5);
 
-/// A probe and how far the asking is.
+/// A probe and its state.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) probe: Probe,
-    /// How often it was asked.
+    /// How many tries there were.
     asked: u32,
     pub(super) state: TaskState,
 }
 
 #[derive(Debug)]
 pub(super) enum TaskState {
-    /// It is asked at this time; a delay is over then.
+    /// The next try is at this time; for a delay, its end.
     Due(Instant),
-    /// The name of a host is looked up.
+    /// The name of a host is being looked up.
     Resolving { until: Instant },
-    /// A request is on its way.
+    /// A request is in progress.
     Http { attempt: Attempt, until: Instant },
-    /// A command runs; without `until` it was killed.
+    /// A command runs; without `until`, it was killed.
     Command { until: Option<Instant>, output: CommandOutput },
-    /// The program says it by itself: with a line or a datagram. `until` is when the next sign of life must have come.
+    /// It waits for the program: a line of output or a datagram. `until` is the deadline of the next sign of life.
     Comes { until: Option<Instant> },
     /// It has succeeded.
     Done,
 }
 
-/// What an asked probe comes to.
+/// What a try leads to.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Nothing yet.
     Open,
-    /// The answer; `Err` says what is wrong, to stand behind the probe: `gave 503`.
+    /// The answer; `Err` is shown after the probe: `gave 503`.
     Answered(Result<(), String>),
-    /// This host is to be looked up.
+    /// This host must be looked up.
     Resolve(String, u16),
-    /// This command is to be started.
+    /// This command must be started.
     Start(String),
-    /// The command is to be killed.
+    /// The command must be killed.
     Kill,
-    /// Who holds this port is to be looked up.
+    /// The listener of this port must be looked up.
     LookAtPort(u16),
 }
 
@@ -72,14 +72,14 @@ impl Task {
         Self { probe, asked: 0, state }
     }
 
-    /// Makes a probe that is asked in intervals, as [`Self::again`] says.
+    /// Makes a `live` probe, whose tries are an interval apart.
     pub(super) fn of_life(probe: Probe, interval: Duration, now: Instant) -> Self {
         let mut task = Self { probe, asked: 0, state: TaskState::Due(now) };
         task.again(interval, now);
         task
     }
 
-    /// Is to be asked after an interval; what comes by itself must have come by then.
+    /// Sets the next try to an interval from now. A sign of life must have come by then.
     pub(super) fn again(&mut self, interval: Duration, now: Instant) {
         self.state = match self.probe {
             Probe::Notify => TaskState::Comes { until: Some(now + interval) },
@@ -87,13 +87,13 @@ impl Task {
         };
     }
 
-    /// Is to be asked again soon, since it has not succeeded: after 20, 40, 80 … 500 ms.
+    /// Sets the next try after a failure: after 20, 40, 80 … 500 ms.
     pub(super) fn retry(&mut self, now: Instant) {
         let factor = 1_u32.checked_shl(self.asked).unwrap_or(u32::MAX);
         self.state = TaskState::Due(now + FIRST_WAIT.saturating_mul(factor).min(LONGEST_WAIT));
     }
 
-    /// Goes on with what is due. `port` is the instance's own.
+    /// Begins or ends what is due. `port` is that of the instance.
     pub(super) fn ask(&mut self, port: Option<u16>, may_start: bool, now: Instant) -> Step {
         match &mut self.state {
             TaskState::Due(at) if *at <= now => self.begin(port, may_start, now),
@@ -121,7 +121,7 @@ impl Task {
             || Step::Answered(Err("cannot be asked: the instance has no PORT".to_owned()));
         match &self.probe {
             Probe::Delay(_) => return Step::Answered(Ok(())),
-            // The next look is when the other command has ended.
+            // It is tried when the other command has ended.
             Probe::Command(_) if !may_start => return Step::Open,
             _ => self.asked += 1,
         }
@@ -166,7 +166,7 @@ impl Task {
         self.went(progress, now + HTTP_LIMIT)
     }
 
-    /// Goes on with a request whose socket is ready.
+    /// Continues a request whose socket is ready.
     pub(super) fn advance(&mut self) -> Step {
         match std::mem::replace(&mut self.state, TaskState::Done) {
             TaskState::Http { attempt, until } => self.went(attempt.advance(), until),
@@ -205,14 +205,14 @@ impl Task {
         }
     }
 
-    /// Takes the output of its command.
+    /// Begins to read the output of its command.
     pub(super) fn reads(&mut self, pipe: OwnedFd) {
         if let TaskState::Command { output, .. } = &mut self.state {
             *output = CommandOutput::new(pipe);
         }
     }
 
-    /// Its command has ended; returns what that says, with its last line where it has failed.
+    /// Handles the end of its command. Returns the outcome, with the last line of output if it has failed.
     pub(super) fn command_ended(&mut self, outcome: Result<(), String>) -> Result<(), String> {
         let TaskState::Command { until, output } = &mut self.state else { return outcome };
         let outcome = if until.is_none() { Err("timed out".to_owned()) } else { outcome };
@@ -227,7 +227,7 @@ impl Task {
         matches!(self.state, TaskState::Command { .. })
     }
 
-    /// Returns whether its command is to be started.
+    /// Returns whether it waits to start a command.
     pub(super) fn is_waiting_command(&self) -> bool {
         matches!((&self.probe, &self.state), (Probe::Command(_), TaskState::Due(_)))
     }
@@ -237,7 +237,7 @@ impl Task {
         matches!(self.state, TaskState::Done)
     }
 
-    /// Returns when it must be looked at, whatever happens.
+    /// Returns its deadline.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
             TaskState::Due(at) => Some(at),
@@ -247,7 +247,7 @@ impl Task {
         }
     }
 
-    /// Moves the limit of what is under way: pm did not run for so long.
+    /// Moves its time limit, because pm did not run for this long.
     pub(super) fn put_off(&mut self, late: Duration) {
         match &mut self.state {
             TaskState::Resolving { until }

@@ -1,4 +1,4 @@
-//! Clients on the terminals of instances, and the size of these.
+//! Clients that are attached to terminals of instances, and the size of these terminals.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::session::{input_sink, subscriber};
 use crate::supervisor::Supervisor;
 
 impl SessionLoop {
-    /// Lets a client see and type on the terminal of the instance that it names, or says why not.
+    /// Attaches a client to the terminal of the instance that it names, or refuses with a reason.
     pub(super) fn attach(
         &mut self,
         client: ClientId,
@@ -40,7 +40,7 @@ impl SessionLoop {
         }
     }
 
-    /// Returns the terminal of the one instance that is named.
+    /// Returns the terminal of the instance with this name.
     fn terminal_of(
         &self,
         name: &str,
@@ -61,12 +61,12 @@ impl SessionLoop {
         Ok((*run, Arc::clone(&terminal.console)))
     }
 
-    /// Gives every terminal the size of pm's own, but those that a client looks at.
+    /// Gives every terminal the size of pm's own, except those with attached clients.
     pub(super) fn resize(&self) {
         self.terminals.values().for_each(|terminal| terminal.console.resize());
     }
 
-    /// Takes the news that a client is gone, which may have been attached.
+    /// Detaches a client that has left.
     pub(super) fn let_go(&self, client: ClientId) {
         for (run, terminal) in &self.terminals {
             if terminal.console.leave(client) {
@@ -75,7 +75,8 @@ impl SessionLoop {
         }
     }
 
-    /// Ends pm's own hold on the terminal of a run that has ended: what it still holds is then read to its end.
+    /// Closes pm's copy of the run's end of a terminal when the run has ended, so that the rest of its output is read
+    /// to the end.
     pub(super) fn release(&mut self, run: RunId) {
         if let Some(terminal) = self.terminals.get_mut(&run) {
             terminal.held = None;

@@ -46,7 +46,7 @@ impl SessionLoop {
         }
     }
 
-    /// Makes room for one more child, and for so many more terminals, before clients have what is left.
+    /// Reserves descriptors for one more child, and for this many more terminals; clients get what is left.
     pub(super) fn make_room(&mut self, terminals: usize) {
         let terminals = self.terminals.len() + terminals;
         self.spawner.make_room_for(self.children.count() + 1, terminals);
@@ -73,7 +73,7 @@ impl SessionLoop {
         }
     }
 
-    /// Takes the news of children and of the watchdog, where there may be some.
+    /// Looks at the children and the watchdog if they may have changed.
     pub(super) fn look_at_children(&mut self) {
         let now = self.clock.now();
         let is_due = self.children.is_due(now, self.queue.len());

@@ -1,4 +1,4 @@
-//! The end of a session: the verdict, the rest of the output within a limit, the exit code.
+//! The end of a session: the summary, the rest of the output within a time limit, the exit code.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -14,14 +14,14 @@ use crate::output::{PumpCommand, PumpEvent};
 use crate::session::messages;
 use crate::supervisor::Supervisor;
 
-/// How long pm waits at its end for a reader of stdout that takes nothing at all.
+/// How long pm waits at its end for a reader of stdout that reads nothing.
 const STALLED_READER: Duration = Duration::from_secs(5);
 
-/// Says why output was lost. A full or closed stderr leaves nobody to tell; where it is the log of a session
-/// in the background, that is the only place where anybody will look.
+/// Writes to stderr why output was lost, if stderr works. For a session in the background it is the log, which is the
+/// only place to look.
 fn tell_loss(mut stderr: impl Write + AsFd, error: &str, launched: bool) {
     if !launched {
-        // Often it is the terminal that takes nothing.
+        // Often stderr is the same terminal that takes nothing.
         let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
         if poll(&mut fds, PollTimeout::ZERO) != Ok(0) {
             let _ = writeln!(stderr, "error: cannot write to standard output: {error}");
@@ -31,17 +31,17 @@ fn tell_loss(mut stderr: impl Write + AsFd, error: &str, launched: bool) {
     let text = format!(
         "error: cannot write this log: {error}; lines are lost here, and the session has ended\n"
     );
-    // Behind a line that may have been cut.
+    // Begin a new line: the last one may have been cut.
     if write!(stderr, "\n{text}").is_err() {
         let _ = daemon::last_words(&text);
     }
 }
 
 impl SessionLoop {
-    /// Remembers why and with what exit code the output was lost, if that is the news.
+    /// Remembers why the output was lost, and the exit code, if that is what happened.
     pub(super) fn note_loss(&mut self, news: &PumpEvent) {
         let PumpEvent::OutputLost(kind, error) = news else { return };
-        // As for a filter that dies of SIGPIPE: the caller sees that the output was cut.
+        // As for a program that is killed by SIGPIPE: so the caller sees that the output was cut.
         let is_closed = *kind == io::ErrorKind::BrokenPipe;
         self.lost = Some(if is_closed { 128 + nix::libc::SIGPIPE } else { 1 });
         if !is_closed {
@@ -49,7 +49,7 @@ impl SessionLoop {
         }
     }
 
-    /// Says the verdict, lets the reader have the rest, and ends what pm started for itself.
+    /// Shows the summary, writes the rest of the output, and ends the watchdog and the threads.
     pub(super) fn close(mut self, code: i32, core: &Supervisor) -> i32 {
         let orphans = self.children.orphans_left();
         let why = |id| self.children.why_it_runs(id);
@@ -58,7 +58,7 @@ impl SessionLoop {
         }
         self.flush();
         self.children.dismiss_watchdog();
-        // Nobody is answered any more.
+        // Clients get no answers any more.
         drop((self.requests, self.inputs));
         if let Some(server) = self.server {
             server.close();
@@ -66,11 +66,11 @@ impl SessionLoop {
         if let Some(error) = self.output_error {
             tell_loss(io::stderr(), &error, self.launched);
         }
-        // A stop that was asked for is a success, and a failure keeps its own code.
+        // A requested stop is a success, and a failure keeps its own code.
         if code == 0 && !core.was_asked() { self.lost.unwrap_or(0) } else { code }
     }
 
-    /// Waits until everything is written, for as long as the reader takes something.
+    /// Waits until everything is written, as long as the reader reads something.
     fn flush(&mut self) {
         let (sender, done) = crossbeam_channel::bounded(1);
         self.post(PumpCommand::Flush(sender));
@@ -98,7 +98,7 @@ impl SessionLoop {
                     Ok(Input::Heard(_) | Input::Client(_) | Input::Probe(_)) | Err(_) => {}
                 },
                 default(patience) => {
-                    // A reader that was stopped with pm has not had its time.
+                    // The reader was stopped together with pm, so the time limit starts again.
                     if self.clock.overslept(seen.1 + STALLED_READER) {
                         continue;
                     }
@@ -113,7 +113,7 @@ impl SessionLoop {
                 }
             }
         }
-        // The pump tells of a failed write before it answers.
+        // The pump reports a failed write before it answers.
         for input in inputs.try_iter() {
             if let Input::Pump(news) = input {
                 self.note_loss(&news);

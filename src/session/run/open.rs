@@ -1,4 +1,4 @@
-//! How a session is opened: what must be there before any thread, the threads, the socket of its clients.
+//! How a session is opened: what must be done before there are threads, the threads, and the socket for clients.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -40,9 +40,9 @@ impl SessionLoop {
         inherited::keep_from_children();
         let logs = control.logs.of_types.as_ref().map_or(0, |_| app.types.len());
         let open_files = OpenFiles::make_room(&app, MAX_CLIENTS, logs).map_err(no_room)?;
-        // Before the watchdog, which is to be in pm's own group.
+        // Before the watchdog, which must be in pm's own cgroup.
         let (budgets, warning) = Budgets::open(&app);
-        // Before any thread: the fork must find one.
+        // Before any thread: the watchdog is forked.
         let watchdog = Watchdog::start().map_err(failed("start the guard process"))?;
         let guarded = watchdog.variable();
         orphans::become_subreaper().map_err(|error| failed("become a subreaper")(error.into()))?;
@@ -58,7 +58,7 @@ impl SessionLoop {
         let tell = move |news| drop(clients.send(Input::Client(news)));
         let (server, listener) = match Server::open(&control.folder, &app.root, tell) {
             Ok((server, listener)) => (Ok(server), Some(listener)),
-            // Nobody could ever end it.
+            // Without a socket, nobody could end a session in the background.
             Err(source) if control.launched => {
                 watchdog.dismiss();
                 return Err(Error::NoControl { folder: control.folder, source });
@@ -71,7 +71,7 @@ impl SessionLoop {
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
         job_control::keep_from(|| signals.listen(listener, Listener::accept, tell))
             .map_err(failed("start the thread for signals"))?;
-        // Whoever looks which sessions run finds this one.
+        // From here on, other starts find this session.
         drop(control.start_lock);
         if control.launched {
             daemon::tell_ready().map_err(failed("let standard input go"))?;
@@ -130,7 +130,7 @@ impl SessionLoop {
     }
 }
 
-/// Starts the output thread, which tells the session what it sees.
+/// Starts the output thread, which sends its events to the session.
 fn start_pump(
     app: &App,
     form: LogFormat,
@@ -139,7 +139,7 @@ fn start_pump(
 ) -> Result<PumpHandle, Error> {
     let stdout =
         io::stdout().as_fd().try_clone_to_owned().map_err(failed("open standard output"))?;
-    // A message to a session that is over is nobody's.
+    // After the end of the session, its events are dropped.
     let tell = move |news| drop(sender.send(Input::Pump(news)));
     let (pump, _thread) =
         job_control::keep_from(|| Pump::start(form, zone, sources(app), stdout, tell))

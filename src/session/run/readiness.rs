@@ -1,4 +1,4 @@
-//! What the loop does about readiness: it has runs asked, starts the commands that ask, and passes on what was found.
+//! The loop's work with probes: it begins and ends them, starts their commands, and turns their results into events.
 
 use super::SessionLoop;
 use crate::app::readiness::Probe;
@@ -10,15 +10,15 @@ use crate::session::messages;
 use crate::session::probes::{ProbeOrder, ProbeReport};
 use crate::supervisor::Event;
 
-/// Marks the run of a command that asks for another run: no instance lives that often.
+/// Marks the run of a probe command: no instance is started that often.
 const PROBE: u32 = 1 << 31;
 
-/// The run of the command that asks for this one.
+/// Returns the run of the probe command for this run.
 fn command_of(run: RunId) -> RunId {
     RunId { seq: run.seq | PROBE, ..run }
 }
 
-/// Returns `Some` where an event is about a command that asks, with whose it is where that has ended.
+/// Returns `Some` if an event is about a probe command; if the command has ended, with the run that it probed.
 pub(super) fn probe_of(event: ChildEvent) -> Option<Option<(RunId, Exit)>> {
     let asks = |run: RunId| run.seq & PROBE != 0;
     match event {
@@ -34,7 +34,7 @@ pub(super) fn probe_of(event: ChildEvent) -> Option<Option<(RunId, Exit)>> {
 }
 
 impl SessionLoop {
-    /// Has a run asked whether it is ready, then whether it is alive.
+    /// Begins the probes of a run.
     pub(super) fn probe(&mut self, run: RunId) {
         let policy = &self.app.type_of(run.instance).policy;
         let probes = policy.ready_probes();
@@ -53,7 +53,7 @@ impl SessionLoop {
         }
     }
 
-    /// Has a type asked for that nobody starts here.
+    /// Begins the probes for a type that this session does not start.
     pub(super) fn probe_outside(&mut self, process_type: u16) {
         if let Err(error) = self.readiness.begin_outside(&self.app, process_type) {
             self.say_cannot_ask(
@@ -70,13 +70,13 @@ impl SessionLoop {
         self.pump.wake();
     }
 
-    /// A run is asked no more, and the command that asks for it goes with it.
+    /// Ends the probes of a run, and kills its probe command.
     pub(super) fn end_probe(&mut self, run: RunId) {
         self.readiness.end(run);
         self.children.signal(command_of(run), Signal::KILL, Reach::Group);
     }
 
-    /// Takes what the thread that asks has found.
+    /// Handles a result of the probes, and returns the event that follows from it.
     pub(super) fn take_report(&mut self, report: ProbeReport) -> Option<Event> {
         if !self.readiness.is_asked(report.run()) {
             return None;
@@ -100,7 +100,7 @@ impl SessionLoop {
                 let speaker = About::Instance(run.instance);
                 let facts = serde_json::json!({});
                 self.say(messages::say(speaker, "port-held", text, facts).failed());
-                // No event follows that would bring it to be shown.
+                // No event follows that would wake the pump.
                 self.pump.wake();
                 None
             }
@@ -121,7 +121,7 @@ impl SessionLoop {
         }
     }
 
-    /// Tells the service manager that pm runs under that everything is ready.
+    /// Tells pm's own service manager that everything is ready.
     pub(super) fn tell_own_manager(&mut self) {
         let Some(socket) = self.own_manager.take() else { return };
         if let Err(error) = notify_socket::send(&socket, b"READY=1") {
@@ -134,7 +134,7 @@ impl SessionLoop {
         }
     }
 
-    /// Suspends or resumes the question whether a run is alive: who is attached may hold it in a debugger.
+    /// Suspends or resumes the `live` probe of a run: an attached client may hold it in a debugger.
     pub(super) fn suspend_probe(&self, run: RunId, is_suspended: bool) {
         if self.app.type_of(run.instance).policy.live.is_some() {
             self.readiness.post(ProbeOrder::Suspend(run, is_suspended));
@@ -161,7 +161,7 @@ impl SessionLoop {
         }
     }
 
-    /// The command that asks for a run has ended: what it has left goes, too.
+    /// Handles the end of a probe command, and kills what it has left.
     pub(super) fn probe_command_ended(&mut self, run: RunId, exit: Exit) {
         self.children.sweep(command_of(run));
         let outcome = if exit.is_success() { Ok(()) } else { Err(exit.to_string()) };

@@ -1,4 +1,4 @@
-//! What a client's request does: the session answers some by itself, the supervisor decides all others.
+//! Requests of clients: the session answers some by itself, and passes the others to the supervisor.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::session::wait;
 use crate::supervisor::{self, Event, Supervisor, WaitMode};
 
 impl SessionLoop {
-    /// Answers a request, or passes it on to the supervisor.
+    /// Answers a request, or passes it to the supervisor.
     pub(super) fn handle_request(
         &mut self,
         client: ClientId,
@@ -75,7 +75,7 @@ impl SessionLoop {
         }
     }
 
-    /// Restarts instances with the environment that the files have by now.
+    /// Restarts instances with the current environment of the files.
     fn restart(
         &mut self,
         names: &[String],
