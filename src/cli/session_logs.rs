@@ -9,7 +9,7 @@ use crate::config::value::Amount;
 use crate::config::{Origin, SessionSettings};
 use crate::error::Error;
 use crate::output::{OwnLog, TypeLogFolder};
-use crate::session::requests::Logs;
+use crate::session::requests::LogOutputs;
 
 /// Where the output goes that nobody sees, in the application's root.
 const OWN_LOG: &str = "pm.log";
@@ -44,7 +44,7 @@ pub(super) fn logs(
     session: &SessionSettings,
     root: &Path,
     sources: &Sources,
-) -> Result<Logs, Error> {
+) -> Result<LogOutputs, Error> {
     let limits = limits(session).unwrap_or(DEFAULT);
     let own = args.daemonised.then(|| OwnLog { path: own_log(args, root, sources), limits });
     let of_types = session.log_dir.as_ref().map(|folder| {
@@ -58,5 +58,5 @@ pub(super) fn logs(
         let fail = |source| Error::Log { path: path.clone(), source };
         std::fs::create_dir_all(path).map_err(fail)?;
     }
-    Ok(Logs { own, of_types })
+    Ok(LogOutputs { own, of_types })
 }

@@ -210,10 +210,10 @@ mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
 
-    type Log = Arc<Mutex<Vec<String>>>;
+    type ReceivedParts = Arc<Mutex<Vec<String>>>;
 
-    fn subscriber(patterns: &[&str], history: usize) -> (Subscriber, Log) {
-        let log = Log::default();
+    fn subscriber(patterns: &[&str], history: usize) -> (Subscriber, ReceivedParts) {
+        let log = ReceivedParts::default();
         let to = Arc::clone(&log);
         let show = |part: &Chunk<'_>| {
             format!("{} {}", part.name, String::from_utf8_lossy(part.bytes).trim_end())
@@ -278,7 +278,7 @@ mod tests {
     fn one_too_many_is_let_go_after_what_is_kept() {
         let mut subscriptions = Subscriptions::default();
         subscriptions.push(WEB, "web.1", 1, b"a\n");
-        let logs: Vec<Log> = (0..=MAX_SUBSCRIBERS)
+        let logs: Vec<ReceivedParts> = (0..=MAX_SUBSCRIBERS)
             .map(|_| {
                 let (all, log) = subscriber(&[], 10);
                 subscriptions.subscribe(all, name_of);

@@ -41,12 +41,12 @@ pub(crate) struct Control {
     /// The socket of pm's own service manager, which is told when everything is ready (`NOTIFY_SOCKET`).
     pub(crate) notify: Option<OsString>,
     /// The files that its output goes to.
-    pub(crate) logs: Logs,
+    pub(crate) logs: LogOutputs,
 }
 
 /// The files that the output of a session goes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Logs {
+pub(crate) struct LogOutputs {
     /// The one that stdout is, of a session in the background.
     pub(crate) own: Option<OwnLog>,
     /// Those of the process types.

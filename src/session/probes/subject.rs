@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 
 use super::notify::{self, NotifyMessage};
-use super::task::{Step, Task, TaskState};
+use super::task::{Task, TaskState, TaskStep};
 use super::{HostLookup, ProbeReport, Watched};
 use crate::app::readiness::{Liveness, Probe};
 use crate::os::listeners::Listeners;
@@ -102,17 +102,17 @@ impl Subject {
         let mut steps = Vec::new();
         for (at, task) in self.tasks().enumerate() {
             let step = task.ask(port, may_start, now);
-            may_start &= !matches!(step, Step::Start(_));
+            may_start &= !matches!(step, TaskStep::Start(_));
             steps.push((at, step));
         }
         for (at, step) in steps {
             match step {
-                Step::Open => {}
-                Step::Answered(outcome) => self.answered(at, outcome, now, report),
-                Step::Resolve(host, port) => look_up(HostLookup { run, host, port }),
-                Step::Start(command) => report(ProbeReport::StartCommand(run, command)),
-                Step::Kill => report(ProbeReport::KillCommand(run)),
-                Step::LookAtPort(port) => {
+                TaskStep::Open => {}
+                TaskStep::Answered(outcome) => self.answered(at, outcome, now, report),
+                TaskStep::Resolve(host, port) => look_up(HostLookup { run, host, port }),
+                TaskStep::Start(command) => report(ProbeReport::StartCommand(run, command)),
+                TaskStep::Kill => report(ProbeReport::KillCommand(run)),
+                TaskStep::LookAtPort(port) => {
                     let listeners = listeners.get_or_insert_with(Listeners::read);
                     let owner = owner_of(listeners, port, self.watched.leader);
                     let outcome = self.port_owned(port, &owner, report);
@@ -263,12 +263,12 @@ impl Subject {
         let at = self.tasks().position(|task| matches!(task.state, TaskState::Resolving { .. }));
         let Some(at) = at else { return };
         let step = match found {
-            Err(why) => Step::Answered(Err(format!("failed: {why}"))),
+            Err(why) => TaskStep::Answered(Err(format!("failed: {why}"))),
             Ok(addresses) => {
-                self.tasks().nth(at).map_or(Step::Open, |task| task.request(addresses, now))
+                self.tasks().nth(at).map_or(TaskStep::Open, |task| task.request(addresses, now))
             }
         };
-        if let Step::Answered(outcome) = step {
+        if let TaskStep::Answered(outcome) = step {
             self.answered(at, outcome, now, report);
         }
     }
@@ -313,7 +313,7 @@ impl Subject {
             }
         }
         for (at, step) in steps {
-            if let Step::Answered(outcome) = step {
+            if let TaskStep::Answered(outcome) = step {
                 self.answered(at, outcome, now, report);
             }
         }

@@ -46,7 +46,7 @@ pub(super) enum TaskState {
 
 /// What a try leads to.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum TaskStep {
     /// Nothing yet.
     Open,
     /// The answer; `Err` is shown after the probe: `gave 503`.
@@ -94,44 +94,44 @@ impl Task {
     }
 
     /// Begins or ends what is due. `port` is that of the instance.
-    pub(super) fn ask(&mut self, port: Option<u16>, may_start: bool, now: Instant) -> Step {
+    pub(super) fn ask(&mut self, port: Option<u16>, may_start: bool, now: Instant) -> TaskStep {
         match &mut self.state {
             TaskState::Due(at) if *at <= now => self.begin(port, may_start, now),
             TaskState::Resolving { until } | TaskState::Http { until, .. } if *until <= now => {
-                Step::Answered(Err("timed out".to_owned()))
+                TaskStep::Answered(Err("timed out".to_owned()))
             }
             TaskState::Command { until, .. } if until.is_some_and(|until| until <= now) => {
                 *until = None;
-                Step::Kill
+                TaskStep::Kill
             }
             TaskState::Comes { until: Some(until) } if *until <= now => {
-                Step::Answered(Err("timed out".to_owned()))
+                TaskStep::Answered(Err("timed out".to_owned()))
             }
             TaskState::Due(_)
             | TaskState::Resolving { .. }
             | TaskState::Http { .. }
             | TaskState::Command { .. }
             | TaskState::Comes { .. }
-            | TaskState::Done => Step::Open,
+            | TaskState::Done => TaskStep::Open,
         }
     }
 
-    fn begin(&mut self, own_port: Option<u16>, may_start: bool, now: Instant) -> Step {
+    fn begin(&mut self, own_port: Option<u16>, may_start: bool, now: Instant) -> TaskStep {
         let no_port =
-            || Step::Answered(Err("cannot be asked: the instance has no PORT".to_owned()));
+            || TaskStep::Answered(Err("cannot be asked: the instance has no PORT".to_owned()));
         match &self.probe {
-            Probe::Delay(_) => return Step::Answered(Ok(())),
+            Probe::Delay(_) => return TaskStep::Answered(Ok(())),
             // It is tried when the other command has ended.
-            Probe::Command(_) if !may_start => return Step::Open,
+            Probe::Command(_) if !may_start => return TaskStep::Open,
             _ => self.asked += 1,
         }
         match &self.probe {
-            Probe::Port(port) => port.or(own_port).map_or_else(no_port, Step::LookAtPort),
+            Probe::Port(port) => port.or(own_port).map_or_else(no_port, TaskStep::LookAtPort),
             Probe::Command(command) => {
                 let command = command.clone();
                 let (until, output) = (Some(now + COMMAND_LIMIT), CommandOutput::default());
                 self.state = TaskState::Command { until, output };
-                Step::Start(command)
+                TaskStep::Start(command)
             }
             Probe::Http(probe) => match &probe.authority {
                 None => match own_port {
@@ -146,17 +146,17 @@ impl Task {
                     Err(_) => {
                         let (host, port) = (authority.host.clone(), authority.port);
                         self.state = TaskState::Resolving { until: now + HTTP_LIMIT };
-                        Step::Resolve(host, port)
+                        TaskStep::Resolve(host, port)
                     }
                 },
             },
-            Probe::Log(_) | Probe::Notify | Probe::Delay(_) => Step::Open,
+            Probe::Log(_) | Probe::Notify | Probe::Delay(_) => TaskStep::Open,
         }
     }
 
     /// Begins a request to the first of these addresses that takes a connection.
-    pub(super) fn request(&mut self, addresses: &[SocketAddr], now: Instant) -> Step {
-        let Probe::Http(probe) = &self.probe else { return Step::Open };
+    pub(super) fn request(&mut self, addresses: &[SocketAddr], now: Instant) -> TaskStep {
+        let Probe::Http(probe) = &self.probe else { return TaskStep::Open };
         let host = match (&probe.authority, addresses.first()) {
             (Some(authority), _) => authority.to_string(),
             (None, Some(address)) => format!("localhost:{}", address.port()),
@@ -167,32 +167,32 @@ impl Task {
     }
 
     /// Continues a request whose socket is ready.
-    pub(super) fn advance(&mut self) -> Step {
+    pub(super) fn advance(&mut self) -> TaskStep {
         match std::mem::replace(&mut self.state, TaskState::Done) {
             TaskState::Http { attempt, until } => self.went(attempt.advance(), until),
             TaskState::Command { until, mut output } => {
                 output.read();
                 self.state = TaskState::Command { until, output };
-                Step::Open
+                TaskStep::Open
             }
             other => {
                 self.state = other;
-                Step::Open
+                TaskStep::Open
             }
         }
     }
 
-    fn went(&mut self, progress: Progress, until: Instant) -> Step {
+    fn went(&mut self, progress: Progress, until: Instant) -> TaskStep {
         match progress {
             Progress::Pending(attempt) => {
                 self.state = TaskState::Http { attempt, until };
-                Step::Open
+                TaskStep::Open
             }
             Progress::Answered(code) => {
                 let is_success = matches!(&self.probe, Probe::Http(probe) if probe.accepts(code));
-                Step::Answered(if is_success { Ok(()) } else { Err(format!("gave {code}")) })
+                TaskStep::Answered(if is_success { Ok(()) } else { Err(format!("gave {code}")) })
             }
-            Progress::Failed(why) => Step::Answered(Err(format!("failed: {why}"))),
+            Progress::Failed(why) => TaskStep::Answered(Err(format!("failed: {why}"))),
         }
     }
 
