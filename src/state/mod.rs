@@ -2,3 +2,4 @@
 //! and numbers that it is given.
 
 pub mod folder;
+pub mod runs;
