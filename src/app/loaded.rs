@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::env_file::{self, Assignment};
 use super::environment::Environment;
-use super::procfile::{self, Entry};
+use super::procfile::{self, ProcfileEntry};
 use super::text;
 use super::warning::{LineError, LineNote, Warning};
 
@@ -16,7 +16,7 @@ pub struct LoadedProcfile {
     /// Its text without a byte order mark, with LF for CRLF.
     pub text: String,
     /// The process types, in the order of the file; there may be none.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ProcfileEntry>,
     /// What the parser noted.
     pub notes: Vec<LineNote>,
     /// What was done in place of reading a Procfile, where there is none.

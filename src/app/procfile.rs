@@ -11,7 +11,7 @@ const TYPES_MAX: usize = u16::MAX as usize;
 
 /// One process type of a Procfile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ProcfileEntry {
     /// `web`
     pub name: String,
     /// The command, for `/bin/sh -c`.
@@ -24,7 +24,7 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Procfile {
     /// The process types, in the order of the file.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ProcfileEntry>,
     /// The lines that were ignored, or are likely not what was meant.
     pub notes: Vec<LineNote>,
 }
@@ -86,7 +86,11 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
             let reason = format!("more than {TYPES_MAX} process types");
             return Err(LineError { line, reason });
         }
-        found.entries.push(Entry { name: name.to_owned(), command: command.to_owned(), line });
+        found.entries.push(ProcfileEntry {
+            name: name.to_owned(),
+            command: command.to_owned(),
+            line,
+        });
     }
     Ok(found)
 }

@@ -14,7 +14,7 @@ use super::sources::Sources;
 use super::{answer, diagnostics, resolve};
 use crate::app::formation::position;
 use crate::app::{Environment, InstanceId, Source};
-use crate::config::Line;
+use crate::config::SettingLine;
 use crate::error::Error;
 
 /// What is said to who asks `pm env --config` for the settings.
@@ -70,7 +70,7 @@ fn lines(settings: &Settings, names: &[&str]) -> String {
         lines.into_iter().map(move |line| (prefix.clone(), line)).collect::<Vec<_>>()
     };
     for (prefix, line) in session.chain(names.iter().flat_map(of_type)) {
-        let Line { key, value, origin } = line;
+        let SettingLine { key, value, origin } = line;
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{prefix}{key} = {value}  # {origin}");
     }

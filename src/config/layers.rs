@@ -44,7 +44,7 @@ pub struct Setting<T> {
 
 /// A line of `pm env --settings`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct SettingLine {
     /// The key of the option.
     pub key: &'static str,
     /// Its value, as it is written.

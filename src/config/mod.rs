@@ -13,7 +13,7 @@ pub mod spec;
 pub mod table;
 pub mod value;
 
-pub use layers::{Layer, Layers, Line, Origin, Setting};
+pub use layers::{Layer, Layers, Origin, Setting, SettingLine};
 pub use spec::Spec;
 pub use table::{SessionSettings, TypeSettings};
 

@@ -110,8 +110,9 @@ mod tests {
     #[test]
     fn the_example_is_a_pm_toml_with_every_key() {
         let file = pm_toml::parse(&example(), Path::new("pm.toml")).unwrap();
-        let keys =
-            |lines: Vec<crate::config::Line>| lines.iter().map(|line| line.key).collect::<Vec<_>>();
+        let keys = |lines: Vec<crate::config::SettingLine>| {
+            lines.iter().map(|line| line.key).collect::<Vec<_>>()
+        };
         let mut defaults = keys(file.layer.session.lines());
         defaults.extend(keys(file.layer.all.lines()));
         assert_eq!(defaults, of_defaults().map(|spec| spec.key).collect::<Vec<_>>());

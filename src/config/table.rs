@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::layers::{Line, Setting};
+use super::layers::{Setting, SettingLine};
 use super::spec::{HelpGroup, SettingScope, Spec, Tables, flag, key, per_type};
 use super::value::{
     Amount, Color, Dependencies, LiveProbe, Port, Pty, Read, Switch, Time, Value, Variables,
@@ -51,10 +51,10 @@ macro_rules! settings {
             }
 
             /// Returns what is said, in the order of the table.
-            pub fn lines(&self) -> Vec<Line> {
+            pub fn lines(&self) -> Vec<SettingLine> {
                 let values = [$(self.$field.as_ref().map(|said| (said.value.show(), said.origin))),+];
                 let said = Self::TABLE.iter().zip(values);
-                said.filter_map(|(spec, said)| said.map(|(value, origin)| Line { key: spec.key, value, origin }))
+                said.filter_map(|(spec, said)| said.map(|(value, origin)| SettingLine { key: spec.key, value, origin }))
                     .collect()
             }
         }

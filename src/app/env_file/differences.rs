@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::line::{Form, Found, Prefix, is_blank};
+use super::line::{EnvLine, Form, Prefix, is_blank};
 use super::{LineNote, NoteKind};
 
 /// Notes what other tools do with these lines.
-pub(super) fn note(found: &[Found<'_>], notes: &mut Vec<LineNote>) {
+pub(super) fn note(found: &[EnvLine<'_>], notes: &mut Vec<LineNote>) {
     let keys: HashMap<&str, usize> = found.iter().map(|found| (found.key, found.line)).collect();
     // Keys of lines that foreman reads, with the last of them.
-    let mut foreman: HashMap<&str, &Found<'_>> = HashMap::new();
+    let mut foreman: HashMap<&str, &EnvLine<'_>> = HashMap::new();
     for found in found {
         let mut line = LineNotes { found, notes };
         line.key(foreman.get(found.key).copied());
@@ -26,7 +26,7 @@ pub(super) fn note(found: &[Found<'_>], notes: &mut Vec<LineNote>) {
 
 /// A line, and the list that notes about it go to.
 struct LineNotes<'a, 'text> {
-    found: &'a Found<'text>,
+    found: &'a EnvLine<'text>,
     notes: &'a mut Vec<LineNote>,
 }
 
@@ -54,7 +54,7 @@ impl LineNotes<'_, '_> {
     }
 
     /// `export`, spaces and odd characters (foreman ignores the line), and D6.
-    fn key(&mut self, earlier: Option<&Found<'_>>) {
+    fn key(&mut self, earlier: Option<&EnvLine<'_>>) {
         let found = self.found;
         let span = found.key_at..found.key_at + found.key.len();
         if found.prefix != Prefix::None
@@ -209,7 +209,7 @@ impl LineNotes<'_, '_> {
     }
 }
 
-impl Found<'_> {
+impl EnvLine<'_> {
     /// Turns bytes of `raw` into bytes of the line.
     fn raw_span(&self, span: Range<usize>) -> Range<usize> {
         let at = self.source.len() - self.raw.len();

@@ -7,7 +7,7 @@ use super::{LineNote, NoteKind, Reading};
 
 /// A line that sets a variable, and how it is written.
 #[derive(Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct EnvLine<'a> {
     /// The line, from 1.
     pub(super) line: usize,
     /// The whole line.
@@ -52,7 +52,7 @@ pub(super) enum Form {
 pub(super) fn read(text: &str, notes: &mut Vec<LineNote>) -> Vec<Reading> {
     let found = find(text, notes);
     differences::note(&found, notes);
-    let reading = |found: Found<'_>| Reading {
+    let reading = |found: EnvLine<'_>| Reading {
         raw: (found.form == Form::Bare { comment: None }).then(|| found.raw.to_owned()),
         key: found.key.to_owned(),
         value: found.value,
@@ -61,7 +61,7 @@ pub(super) fn read(text: &str, notes: &mut Vec<LineNote>) -> Vec<Reading> {
     found.into_iter().map(reading).collect()
 }
 
-fn find<'a>(text: &'a str, notes: &mut Vec<LineNote>) -> Vec<Found<'a>> {
+fn find<'a>(text: &'a str, notes: &mut Vec<LineNote>) -> Vec<EnvLine<'a>> {
     let mut all = Vec::new();
     let mut rest = text;
     let mut line = 0;
@@ -79,7 +79,7 @@ fn find<'a>(text: &'a str, notes: &mut Vec<LineNote>) -> Vec<Found<'a>> {
         };
         let raw = &source[raw_at..];
         let (value, form) = value(raw, &rest[raw_at..]);
-        all.push(Found { line, source, key, key_at, raw, prefix, value, form });
+        all.push(EnvLine { line, source, key, key_at, raw, prefix, value, form });
         rest = after;
         if let Form::Joined { lines, .. } = form {
             for _ in 1..lines {

@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::loaded::{LoadedEnvFile, LoadedEnvironment, LoadedProcfile};
-use super::procfile::Entry;
+use super::procfile::ProcfileEntry;
 use super::shell::lex;
 use super::warning::{LineNote, NoteKind};
 use super::{App, InstanceId};
@@ -165,7 +165,7 @@ fn pasted_keys(files: &[LoadedEnvFile]) -> BTreeSet<&str> {
 /// Makes findings of one entry.
 struct Speaker<'a> {
     procfile: &'a LoadedProcfile,
-    entry: &'a Entry,
+    entry: &'a ProcfileEntry,
 }
 
 impl Speaker<'_> {

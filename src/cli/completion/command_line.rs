@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use crate::app::procfile::Entry;
+use crate::app::procfile::ProcfileEntry;
 use crate::cli::client::args::TargetArgs;
 use crate::cli::client::find;
 use crate::cli::layers;
@@ -45,7 +45,7 @@ impl CommandLine {
     }
 
     /// Returns the entries of the Procfile; none where it cannot be read.
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    pub(super) fn entries(&self) -> Vec<ProcfileEntry> {
         let target = self.target();
         let files = Files { procfile: target.procfile, root: target.root, ..Files::default() };
         let cwd = &self.sources.cwd;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use self::npm::NpmStart;
 use crate::app::loaded::{LoadedEnvFile, LoadedEnvironment, LoadedProcfile};
-use crate::app::procfile::Entry;
+use crate::app::procfile::ProcfileEntry;
 use crate::app::warning::LineError;
 use crate::app::{Environment, Source};
 use crate::error::{Alternative, Error};
@@ -115,7 +115,7 @@ pub(crate) fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Erro
 
 fn npm_start(path: PathBuf) -> LoadedProcfile {
     let notice = format!("no Procfile: running `web: npm start` for `{}`", path.display());
-    let entry = Entry { name: "web".into(), command: "npm start".into(), line: 1 };
+    let entry = ProcfileEntry { name: "web".into(), command: "npm start".into(), line: 1 };
     LoadedProcfile {
         path,
         text: String::new(),

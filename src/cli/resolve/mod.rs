@@ -10,7 +10,7 @@ use super::args::Tool;
 use super::settings::Settings;
 use crate::app::formation::{self, FormationError, Wish};
 use crate::app::ports;
-use crate::app::procfile::Entry;
+use crate::app::procfile::ProcfileEntry;
 use crate::app::{App, Environment, ExitOn, Role, Source, Stdio};
 use crate::config::TypeSettings;
 use crate::config::value::{Port, Switch};
@@ -27,7 +27,7 @@ const BASE_PORT: u16 = 5000;
 pub(crate) fn one_of(
     settings: &Settings,
     root: PathBuf,
-    entries: Vec<Entry>,
+    entries: Vec<ProcfileEntry>,
     environment: Environment,
     at: usize,
 ) -> Result<App, Error> {
@@ -64,7 +64,7 @@ impl Resolved {
 pub(crate) fn app(
     settings: &Settings,
     root: PathBuf,
-    entries: Vec<Entry>,
+    entries: Vec<ProcfileEntry>,
     environment: Environment,
 ) -> Result<Resolved, Error> {
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
@@ -176,7 +176,7 @@ fn default_counts(settings: &Settings, names: &[&str]) -> Vec<u16> {
 fn with_counts(
     settings: &Settings,
     root: PathBuf,
-    entries: Vec<Entry>,
+    entries: Vec<ProcfileEntry>,
     environment: Environment,
     counts: &[u16],
 ) -> Result<App, Error> {

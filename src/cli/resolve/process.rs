@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::role;
 use crate::app::MemoryAction;
-use crate::app::procfile::Entry;
+use crate::app::procfile::ProcfileEntry;
 use crate::app::readiness::{LIVE_FAILURES, LIVE_INTERVAL, Liveness, READY_TIMEOUT, Readiness};
 use crate::app::{Budget, Environment, Gc, Limits, Policy, ProcessType, Restart, Role, Stdio};
 use crate::cli::args::Tool;
@@ -25,7 +25,7 @@ use crate::resources::{command, share};
 /// The budget cannot be divided, or V8's flags have no place.
 pub(super) fn process_type(
     settings: &Settings,
-    entry: Entry,
+    entry: ProcfileEntry,
     count: u16,
     root: &Path,
     environment: &Environment,

@@ -16,7 +16,7 @@ const GENERATION_AT: u64 = 8;
 
 /// What a look for the next record finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextRecord {
     /// A record, whose payload [`Cursor::chunk`] gives.
     Record(RecordHeader),
     /// Nothing more has been written.
@@ -62,13 +62,13 @@ impl Cursor {
     }
 
     /// Returns the next record. It is the same again until its payload is taken.
-    pub(super) fn next(&mut self, file: &File) -> io::Result<Next> {
+    pub(super) fn next(&mut self, file: &File) -> io::Result<NextRecord> {
         loop {
             self.at = self.end;
             if let Some(found) = self.look(file)? {
                 return Ok(found);
             }
-            let Some(next) = self.following(file)? else { return Ok(Next::End) };
+            let Some(next) = self.following(file)? else { return Ok(NextRecord::End) };
             // Something may have been written before that segment was begun.
             self.window_length = 0;
             if let Some(found) = self.look(file)? {
@@ -83,21 +83,21 @@ impl Cursor {
     }
 
     /// Looks for a record that is whole here; `None` where this segment has no more.
-    fn look(&mut self, file: &File) -> io::Result<Option<Next>> {
+    fn look(&mut self, file: &File) -> io::Result<Option<NextRecord>> {
         if self.record().is_none() && !self.fill(file)? {
             return self.overrun(file).map(Some);
         }
         let Some(record) = self.record() else { return Ok(None) };
         let end = self.at + RECORD + record.length as usize + TRAILER;
         if end <= self.whole {
-            return Ok(Some(Next::Record(record)));
+            return Ok(Some(NextRecord::Record(record)));
         }
         self.whole = self.whole_until(file)?;
         // What is read after its trailer is what was written before it.
         if !self.fill(file)? {
             return self.overrun(file).map(Some);
         }
-        Ok((end <= self.whole).then_some(Next::Record(record)))
+        Ok((end <= self.whole).then_some(NextRecord::Record(record)))
     }
 
     /// Begins to read the payload of the record that [`Self::next`] has found.
@@ -201,9 +201,9 @@ impl Cursor {
     }
 
     /// Goes on behind what was overwritten.
-    fn overrun(&mut self, file: &File) -> io::Result<Next> {
+    fn overrun(&mut self, file: &File) -> io::Result<NextRecord> {
         let is_there = self.go_to_oldest(file, self.header.generation)?;
-        Ok(if is_there { Next::Overrun } else { Next::End })
+        Ok(if is_there { NextRecord::Overrun } else { NextRecord::End })
     }
 
     /// Goes to the oldest segment that belongs to the newest, and is newer than `after`.

@@ -30,7 +30,7 @@ pub(super) const TRAILER: usize = 4;
 
 /// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum RecordKind {
     /// Bytes of an instance, as they were read at one time.
     Output = 1,
     /// A run of the instance begins; its number.
@@ -43,7 +43,7 @@ pub(super) enum Kind {
     Notice = 5,
 }
 
-impl Kind {
+impl RecordKind {
     fn of(number: u32) -> Option<Self> {
         [Self::Output, Self::Started, Self::Ended, Self::Gap, Self::Notice]
             .into_iter()
@@ -140,7 +140,7 @@ impl SegmentHeader {
 /// What stands before the payload of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RecordHeader {
-    pub(super) kind: Kind,
+    pub(super) kind: RecordKind,
     pub(super) stamp: Stamp,
     /// Bytes of the payload.
     pub(super) length: u32,
@@ -174,7 +174,7 @@ impl RecordHeader {
         if u32_at(0) != mark(generation) {
             return None;
         }
-        let kind = Kind::of(u32_at(4) >> LENGTH_BITS)?;
+        let kind = RecordKind::of(u32_at(4) >> LENGTH_BITS)?;
         let at = base.at.checked_add(i32::from_le_bytes(part(bytes, 8)).into())?;
         let counter = base.counter.checked_add(u32_at(12).into())?;
         let length = u32_at(4) & ((1 << LENGTH_BITS) - 1);
@@ -279,7 +279,7 @@ mod tests {
     fn a_record_is_one_of_its_own_generation_alone() {
         let base = Stamp { at: 1000, counter: 50 };
         let stamp = Stamp { at: 990, counter: 60 };
-        let record = RecordHeader { kind: Kind::Output, stamp, length: 65_536 };
+        let record = RecordHeader { kind: RecordKind::Output, stamp, length: 65_536 };
         let (bytes, _) = record.encode(7, base).unwrap();
         assert_eq!(RecordHeader::decode(&bytes, 7, base), Some(record));
         assert_eq!(RecordHeader::decode(&bytes, 8, base), None);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::format::{Kind, PAGE, SEGMENTS, Stamp};
+use super::format::{PAGE, RecordKind, SEGMENTS, Stamp};
 use super::notice::KeptNotice;
 use super::ring::Ring;
 
@@ -96,12 +96,12 @@ impl Keeper {
     /// Takes note that a run of the instance begins, by its number.
     pub fn started(&mut self, id: RingId, at: i64, run: u32) {
         self.rings[id.0].set_run(run);
-        self.note_of_run(id, at, Kind::Started);
+        self.note_of_run(id, at, RecordKind::Started);
     }
 
     /// Takes note that the output of the instance's run has ended.
     pub fn ended(&mut self, id: RingId, at: i64) {
-        self.note_of_run(id, at, Kind::Ended);
+        self.note_of_run(id, at, RecordKind::Ended);
     }
 
     /// Keeps a line of pm's own.
@@ -111,7 +111,9 @@ impl Keeper {
         let bytes = notice.encode(LONGEST_NOTICE);
         match self.may_write(at) {
             true => {
-                self.write(id, stamp, |ring, file| ring.note(file, Kind::Notice, stamp, &bytes));
+                self.write(id, stamp, |ring, file| {
+                    ring.note(file, RecordKind::Notice, stamp, &bytes)
+                });
             }
             false => self.rings[OWN].lose([&[], &[]]),
         }
@@ -123,7 +125,7 @@ impl Keeper {
     }
 
     /// An instance that has written nothing has no ring on the disk, and needs none for that.
-    fn note_of_run(&mut self, id: RingId, at: i64, kind: Kind) {
+    fn note_of_run(&mut self, id: RingId, at: i64, kind: RecordKind) {
         let stamp = self.stamp(at);
         let run = self.rings[id.0].run().to_le_bytes();
         if !self.rings[id.0].is_used() {

@@ -2,7 +2,7 @@
 
 /// The unfinished line of an instance.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct LineJoiner {
     bytes: Vec<u8>,
     /// So many bytes of it are not there, before those that are.
     missing: u64,
@@ -10,7 +10,7 @@ pub(super) struct Lines {
     longest: usize,
 }
 
-impl Lines {
+impl LineJoiner {
     pub(super) fn new(longest: usize) -> Self {
         Self { bytes: Vec::new(), missing: 0, longest }
     }
@@ -63,7 +63,7 @@ mod tests {
             (2, vec!["abc"], Some((2, "abc"))),
             (9, vec![], Some((9, ""))),
         ] {
-            let (mut lines, mut out) = (Lines::new(4), b"old".to_vec());
+            let (mut lines, mut out) = (LineJoiner::new(4), b"old".to_vec());
             lines.begin(before);
             pieces.iter().for_each(|piece| lines.push(piece.as_bytes()));
             let taken = lines.take(&mut out);

@@ -7,9 +7,9 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 
-use super::cursor::{self, Cursor, Next};
-use super::format::{Gap, Kind, RecordHeader, SEGMENTS, SegmentHeader};
-use super::lines::Lines;
+use super::cursor::{self, Cursor, NextRecord};
+use super::format::{Gap, RecordHeader, RecordKind, SEGMENTS, SegmentHeader};
+use super::lines::LineJoiner;
 use super::notice::KeptNotice;
 
 /// What all windows have together, and each has at least and at most.
@@ -82,7 +82,7 @@ pub struct Reader {
     until: i64,
     /// Where the last ring ends that is known.
     scanned: u64,
-    sources: Vec<Source>,
+    sources: Vec<RingSource>,
     /// The next records by their counters.
     order: BinaryHeap<Reverse<(u64, usize)>>,
     current: Option<(usize, RecordHeader)>,
@@ -98,9 +98,9 @@ impl fmt::Debug for Reader {
 
 /// A ring, and the line that is put together from it.
 #[derive(Debug)]
-struct Source {
+struct RingSource {
     cursor: Cursor,
-    lines: Lines,
+    lines: LineJoiner,
     run: u32,
     next: Option<RecordHeader>,
     last: RecordHeader,
@@ -158,7 +158,7 @@ impl Reader {
             let half = usize::try_from(SEGMENTS).unwrap_or(1) * ring.segment as usize / 2;
             let window = window.clamp(SMALLEST_WINDOW, LARGEST_WINDOW).min(half);
             let Some(cursor) = Cursor::open(&self.file, &ring, window)? else { continue };
-            self.sources.push(Source::new(cursor, half));
+            self.sources.push(RingSource::new(cursor, half));
         }
         let is_idle = |at: &usize| {
             let is_current = self.current.is_some_and(|(current, _)| current == *at);
@@ -218,14 +218,14 @@ impl Reader {
         let source = &mut self.sources[at];
         loop {
             match source.cursor.next(&self.file)? {
-                Next::Record(record) if record.stamp.at > self.until => return Ok(()),
-                Next::Record(record) => {
+                NextRecord::Record(record) if record.stamp.at > self.until => return Ok(()),
+                NextRecord::Record(record) => {
                     source.next = Some(record);
                     self.order.push(Reverse((record.stamp.counter, at)));
                     return Ok(());
                 }
-                Next::End => return Ok(()),
-                Next::Overrun => {
+                NextRecord::End => return Ok(()),
+                NextRecord::Overrun => {
                     source.is_overrun = true;
                     source.run = source.cursor.header.run;
                     source.lines.begin(source.cursor.header.unfinished);
@@ -235,19 +235,19 @@ impl Reader {
     }
 
     /// Finds the next entry in the record that is read; `None` at its end.
-    fn step(&mut self, at: usize, kind: Kind) -> io::Result<Option<Found>> {
+    fn step(&mut self, at: usize, kind: RecordKind) -> io::Result<Option<Found>> {
         let source = &mut self.sources[at];
-        if kind != Kind::Output && source.cursor.is_read() {
+        if kind != RecordKind::Output && source.cursor.is_read() {
             return Ok(None);
         }
         match kind {
-            Kind::Output => source.line(&self.file, &mut self.line),
-            Kind::Notice => {
+            RecordKind::Output => source.line(&self.file, &mut self.line),
+            RecordKind::Notice => {
                 self.notice = source.payload(&self.file)?.and_then(|it| KeptNotice::decode(&it));
                 Ok(self.notice.is_some().then_some(Found::Notice))
             }
-            Kind::Started | Kind::Ended | Kind::Gap => {
-                let end = if kind == Kind::Gap { LineEnd::Silence } else { LineEnd::End };
+            RecordKind::Started | RecordKind::Ended | RecordKind::Gap => {
+                let end = if kind == RecordKind::Gap { LineEnd::Silence } else { LineEnd::End };
                 // The record is read when the line before it is gone.
                 if source.lines.is_open()
                     && let Some(missing) = source.lines.take(&mut self.line)
@@ -282,12 +282,12 @@ impl Reader {
     }
 }
 
-impl Source {
+impl RingSource {
     fn new(cursor: Cursor, half: usize) -> Self {
-        let mut lines = Lines::new(half);
+        let mut lines = LineJoiner::new(half);
         lines.begin(cursor.header.unfinished);
         let run = cursor.header.run;
-        let last = RecordHeader { kind: Kind::Output, stamp: cursor.header.base, length: 0 };
+        let last = RecordHeader { kind: RecordKind::Output, stamp: cursor.header.base, length: 0 };
         Self { cursor, lines, run, next: None, last, is_overrun: false }
     }
 
@@ -331,20 +331,20 @@ impl Source {
     }
 
     /// Takes in what is no output.
-    fn note(&mut self, kind: Kind, payload: &[u8]) -> Option<Found> {
+    fn note(&mut self, kind: RecordKind, payload: &[u8]) -> Option<Found> {
         match kind {
-            Kind::Started => {
+            RecordKind::Started => {
                 self.run = u32::from_le_bytes(payload.try_into().ok()?);
                 Some(Found::Started)
             }
-            Kind::Ended => Some(Found::Ended),
-            Kind::Gap => {
+            RecordKind::Ended => Some(Found::Ended),
+            RecordKind::Gap => {
                 let gap = Gap::decode(payload)?;
                 self.run = gap.run;
                 self.lines.begin(gap.unfinished);
                 Some(Found::Gap(Some(gap.lost)))
             }
-            Kind::Output | Kind::Notice => None,
+            RecordKind::Output | RecordKind::Notice => None,
         }
     }
 }

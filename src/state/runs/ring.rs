@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 
 use super::disk::{self, PARTS};
-use super::format::{Gap, Kind, RECORD, RecordHeader, SEGMENTS, SegmentHeader, Stamp, TRAILER};
+use super::format::{
+    Gap, RECORD, RecordHeader, RecordKind, SEGMENTS, SegmentHeader, Stamp, TRAILER,
+};
 
 /// Rather than so little of a read, nothing more goes into a segment.
 const LEAST_PART: usize = 64;
@@ -93,7 +95,7 @@ impl Ring {
             let written =
                 self.make_room(file, stamp, LEAST_PART.min(length(left))).and_then(|room| {
                     let (now, rest) = split(left, room.min(length(left)));
-                    self.write(file, Kind::Output, stamp, now).map(|()| (now, rest))
+                    self.write(file, RecordKind::Output, stamp, now).map(|()| (now, rest))
                 });
             match written {
                 Ok((now, rest)) => {
@@ -123,7 +125,7 @@ impl Ring {
     pub(super) fn note(
         &mut self,
         file: &File,
-        kind: Kind,
+        kind: RecordKind,
         stamp: Stamp,
         bytes: &[u8],
     ) -> io::Result<()> {
@@ -131,7 +133,7 @@ impl Ring {
             .close_gap(file, stamp)
             .and_then(|()| self.make_room(file, stamp, bytes.len()))
             .and_then(|_| self.write(file, kind, stamp, [bytes, &[]]));
-        if matches!(kind, Kind::Started | Kind::Ended) {
+        if matches!(kind, RecordKind::Started | RecordKind::Ended) {
             self.unfinished = 0;
         }
         self.has_gap |= written.is_err();
@@ -144,7 +146,7 @@ impl Ring {
             // A segment that it begins has room for what comes, too.
             self.turn(file, stamp)?;
             let gap = Gap { lost: self.lost, unfinished: self.unfinished, run: self.run };
-            self.write(file, Kind::Gap, stamp, [&gap.encode(), &[]])?;
+            self.write(file, RecordKind::Gap, stamp, [&gap.encode(), &[]])?;
             (self.lost, self.has_gap) = (0, false);
         }
         Ok(())
@@ -154,7 +156,7 @@ impl Ring {
     /// many there are.
     fn make_room(&mut self, file: &File, stamp: Stamp, least: usize) -> io::Result<usize> {
         let is_in_range = || {
-            let record = RecordHeader { kind: Kind::Output, stamp, length: 0 };
+            let record = RecordHeader { kind: RecordKind::Output, stamp, length: 0 };
             record.encode(self.header.generation, self.header.base).is_some()
         };
         if self.header.generation == 0 || self.room() < least || !is_in_range() {
@@ -192,7 +194,7 @@ impl Ring {
     fn write(
         &mut self,
         file: &File,
-        kind: Kind,
+        kind: RecordKind,
         stamp: Stamp,
         parts: [&[u8]; 2],
     ) -> io::Result<()> {

@@ -4,7 +4,9 @@ use pm::app::lint::{FolderState, LintInput, Lookup, PortState, System, check};
 use pm::app::loaded::{LoadedEnvironment, LoadedProcfile};
 use pm::app::procfile::{Procfile, parse};
 use pm::app::warning::NoteKind;
-use pm::app::{App, Environment, ExitOn, Limits, Policy, ProcessType, Stdio, procfile::Entry};
+use pm::app::{
+    App, Environment, ExitOn, Limits, Policy, ProcessType, Stdio, procfile::ProcfileEntry,
+};
 
 use super::path;
 use super::text::{error_is_sound, is_one_line, lines, note_is_sound};
@@ -57,18 +59,18 @@ fn nothing_is_dropped_in_silence(read: &Procfile, lines: &[&str]) {
     read.notes.iter().for_each(|note| note_is_sound(note, lines));
 }
 
-fn what_is_written_is_read(entries: &[Entry]) {
+fn what_is_written_is_read(entries: &[ProcfileEntry]) {
     let written: String =
         entries.iter().map(|entry| format!("{}: {}\n", entry.name, entry.command)).collect();
     let read = parse(written.as_bytes()).expect("entries that were read can be read again");
-    let pairs = |entries: &[Entry]| -> Vec<(String, String)> {
+    let pairs = |entries: &[ProcfileEntry]| -> Vec<(String, String)> {
         entries.iter().map(|entry| (entry.name.clone(), entry.command.clone())).collect()
     };
     assert_eq!(pairs(&read.entries), pairs(entries), "{written:?}");
 }
 
 /// What `pm start` would run of it.
-fn app(entries: &[Entry]) -> App {
+fn app(entries: &[ProcfileEntry]) -> App {
     let types = entries.iter().map(|entry| ProcessType {
         name: entry.name.clone(),
         command: entry.command.clone(),
