@@ -85,9 +85,21 @@ pub(crate) fn start(
     let _terminal = if is_dumb { None } else { OwnTerminal::of(&app) };
     let trace = sources.var("PM_TRACE").map(|file| sources.cwd.join(file));
     let notify = sources.var("NOTIFY_SOCKET").map(OsStr::to_owned);
-    let launched = args.daemonised;
-    let control = Control { folder, procfile, start_lock, launched, reread, trace, notify, logs };
+    let (launched, by) = (args.daemonised, started_by(args, sources));
+    let control = Control { folder, procfile, by, start_lock, launched, reread, trace, notify, logs };
     crate::session::run::run(Arc::new(app), form, zone, notices, control)
+}
+
+/// Says who starts a session, for `pm ps`.
+fn started_by(args: &StartArgs, sources: &Sources) -> String {
+    match (args.daemonised, sources.stdout_is_terminal) {
+        (true, _) => "daemon".to_owned(),
+        (false, true) => "terminal".to_owned(),
+        (false, false) => {
+            let parent = nix::unistd::getppid().as_raw().cast_unsigned();
+            os::processes::own_name(parent)
+        }
+    }
 }
 
 /// Says which ports somebody else has, and who. The start goes on: not every program listens on its port.

@@ -189,6 +189,15 @@ pub struct Report {
     /// Its Procfile, absolute and without symbolic links. Empty: an older pm does not say.
     #[serde(default)]
     pub procfile: String,
+    /// Its base port; nothing: an older pm does not say, as of the next two.
+    #[serde(default)]
+    pub base: Option<u16>,
+    /// When it began, in milliseconds since 1970.
+    #[serde(default)]
+    pub started: Option<i64>,
+    /// Who started it: `terminal`, `daemon`, or the name of the program that did.
+    #[serde(default)]
+    pub by: Option<String>,
     /// It is about to end.
     #[serde(default)]
     pub ending: bool,
@@ -238,10 +247,28 @@ pub struct InstanceStatus {
     pub restart_in: Option<f64>,
     /// How it ended, for a person.
     pub end: Option<String>,
+    /// How its last run that is over has ended, whatever it does by now.
+    #[serde(default)]
+    pub last_exit: Option<LastExit>,
     /// Memory of its process tree in bytes.
     pub rss: Option<u64>,
     /// CPU time of its process tree in seconds.
     pub cpu: Option<f64>,
+}
+
+/// How a run has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastExit {
+    /// Its exit code, where it has exited.
+    pub code: Option<i32>,
+    /// `SIGKILL`, where a signal has ended it.
+    pub signal: Option<String>,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+    /// Why, for a person.
+    pub cause: String,
+    /// Its last lines of output.
+    pub tail: Vec<String>,
 }
 
 /// What an instance does, in one word.

@@ -1,7 +1,7 @@
 //! Turns the machine's clock into [`Moment`]s.
 
 use crate::app::Moment;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// If pm wakes up later than this after a deadline, it was stopped (SIGSTOP) or got no CPU.
 const LATE: Duration = Duration::from_millis(100);
@@ -59,6 +59,17 @@ impl Clock {
 /// Returns the time of the machine's clock, for deadlines outside the supervisor.
 pub(crate) fn instant() -> Instant {
     read()
+}
+
+/// Returns the time of day in milliseconds since 1970, for what is told of a moment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the wall clock is read here for those who only tell it"
+)]
+pub(crate) fn unix_milliseconds() -> i64 {
+    // A clock before 1970 tells nothing that anybody could use.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one reader of the monotonic clock")]

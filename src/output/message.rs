@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 
 use super::log::{OwnLog, TypeLogFolder};
 use super::render::OutputSource;
-use super::subscription::{Subscriber, TerminalViewer};
+use super::subscription::{Subscriber, TailQuery, TerminalViewer};
 use crate::app::readiness::LogPattern;
 use crate::app::text::printable;
 use crate::app::{InstanceId, RunId};
@@ -95,6 +95,8 @@ pub enum PumpCommand {
     CloseRun(RunId),
     /// Send what is kept of the output, and what comes, to someone else.
     Subscribe(Subscriber),
+    /// Send the last lines of one instance, once.
+    Tail(TailQuery),
     /// Send what comes on the terminal of a run to someone, as it comes.
     View(RunId, TerminalViewer),
     /// Send this one no more.

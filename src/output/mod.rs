@@ -34,4 +34,4 @@ pub use plain::without_escapes;
 pub use pump::{Pump, PumpHandle};
 pub use render::{End, LabelId, LogFormat, Look, OutputSource, SYSTEM, TextRenderer};
 pub use splitter::LineSplitter;
-pub use subscription::{Chunk, MAX_SUBSCRIBERS, SendChunks, Subscriber, TerminalViewer};
+pub use subscription::{Chunk, MAX_SUBSCRIBERS, SendChunks, Subscriber, TailQuery, TerminalViewer};

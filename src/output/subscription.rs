@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::IoSliceMut;
 
-use super::history::History;
+use super::history::{History, KeptChunk};
 use super::queries::without_questions;
 use super::render::SYSTEM;
 use crate::app::{InstanceId, select};
@@ -69,6 +69,22 @@ pub struct TerminalViewer {
 impl fmt::Debug for TerminalViewer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TerminalViewer").field("id", &self.id).finish()
+    }
+}
+
+/// Someone who asks for the last lines that an instance has written itself.
+pub struct TailQuery {
+    /// The instance.
+    pub instance: InstanceId,
+    /// So many lines.
+    pub lines: usize,
+    /// The way back: called once.
+    pub send: SendChunks,
+}
+
+impl fmt::Debug for TailQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TailQuery").field("instance", &self.instance).finish_non_exhaustive()
     }
 }
 
@@ -174,6 +190,14 @@ impl Subscriptions {
         if subscriber.follows && self.subscribers.len() < MAX_SUBSCRIBERS {
             self.subscribers.push(subscriber);
         }
+    }
+
+    /// Answers with the last lines of an instance, none where it has written none.
+    pub(super) fn send_tail(&self, TailQuery { instance, lines, send }: &TailQuery, name: &str) {
+        let history = self.histories.get(instance);
+        let tail = history.map(|history| history.tail_of_output(*lines)).unwrap_or_default();
+        let chunks = tail.iter().map(|KeptChunk { at, bytes }| Chunk { name, at: *at, bytes });
+        send(&chunks.collect::<Vec<_>>());
     }
 
     /// Returns the last lines of an instance, as a terminal shows them.

@@ -1,8 +1,9 @@
 //! The report of `pm status`: the state of every instance, and its memory and CPU time.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::PathBuf;
 
+use super::last_exits::LastExits;
 use super::readiness::SessionProbes;
 use crate::app::{Exit, Moment, Stdio};
 use crate::control::outbox::Outbox;
@@ -11,13 +12,32 @@ use crate::os::job_control;
 use crate::os::sampler::{Root, Sampler};
 use crate::supervisor::{Doing, Supervisor};
 
+/// Where a session comes from.
+#[derive(Debug)]
+pub(super) struct SessionOrigin {
+    /// Its Procfile, absolute and without symbolic links.
+    pub(super) procfile: PathBuf,
+    /// When it began, in milliseconds since 1970.
+    pub(super) started: i64,
+    /// Who started it: `terminal`, `daemon`, or the name of the program that did.
+    pub(super) by: String,
+}
+
+/// What the session knows of its instances beside what the supervisor does.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) readiness: &'a SessionProbes,
+    pub(super) ends: &'a LastExits,
+}
+
 /// Returns the state of every instance.
 pub(super) fn of(
     core: &Supervisor,
-    readiness: &SessionProbes,
-    procfile: &Path,
+    known: Known<'_>,
+    origin: &SessionOrigin,
     now: Moment,
 ) -> Report {
+    let Known { readiness, ends } = known;
     let app = core.app();
     let instances = core.status(now).into_iter().map(|status| {
         let (state, restart_in, end) = match status.doing {
@@ -53,6 +73,7 @@ pub(super) fn of(
             restarts: status.restarts,
             restart_in,
             end: end.as_ref().map(Exit::to_string),
+            last_exit: ends.of(status.id),
             rss: None,
             cpu: None,
         }
@@ -61,7 +82,10 @@ pub(super) fn of(
     Report {
         session: i32::try_from(std::process::id()).unwrap_or_default(),
         root: app.root.to_string_lossy().into_owned(),
-        procfile: procfile.to_string_lossy().into_owned(),
+        procfile: origin.procfile.to_string_lossy().into_owned(),
+        base: Some(app.base_port),
+        started: Some(origin.started),
+        by: Some(origin.by.clone()),
         ending: core.is_ending(),
         types: app.types.iter().map(|known| known.name.clone()).collect(),
         terminals: has_terminal.map(|known| known.name.clone()).collect(),

@@ -30,6 +30,8 @@ pub(crate) struct Control {
     pub(crate) folder: PathBuf,
     /// The Procfile, absolute and without symbolic links.
     pub(crate) procfile: PathBuf,
+    /// What started the session: `terminal`, `daemon`, or the name of the parent program.
+    pub(crate) by: String,
     /// The lock that keeps other sessions of this root from starting until this one accepts requests.
     pub(crate) start_lock: Option<StartLock>,
     /// The launcher waits until pm accepts requests (`pm start --daemon`).
@@ -65,7 +67,6 @@ pub(crate) struct Requests {
     streams: HashMap<ClientId, Stream>,
     /// How many streams there may be.
     max_streams: usize,
-    pub(super) procfile: PathBuf,
     reread: Reread,
     pump: PumpHandle,
 }
@@ -95,9 +96,9 @@ impl fmt::Debug for Requests {
 }
 
 impl Requests {
-    pub(crate) fn new(procfile: PathBuf, reread: Reread, pump: PumpHandle) -> Self {
+    pub(crate) fn new(reread: Reread, pump: PumpHandle) -> Self {
         let (waiting, streams, max_streams) = (HashMap::new(), HashMap::new(), 0);
-        Self { waiting, streams, max_streams, procfile, reread, pump }
+        Self { waiting, streams, max_streams, reread, pump }
     }
 
     /// Limits how many clients may have a stream.

@@ -20,16 +20,18 @@ use jiff::tz::TimeZone;
 
 use super::budgets::Budgets;
 use super::console::Terminal;
+use super::last_exits::LastExits;
 use super::messages;
 use super::probes::{ProbeOrder, ProbeReport};
 use super::readiness::{SessionProbes, outside};
+use super::report::SessionOrigin;
 use super::requests::{Control, Requests};
 use super::trace::Trace;
 use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
 use crate::control::server::{ClientEvent, Server};
 use crate::error::Error;
 use crate::os::children::Children;
-use crate::os::clock::Clock;
+use crate::os::clock::{self, Clock};
 use crate::os::job_control::JobControl;
 use crate::os::processes;
 use crate::os::signals::SignalEvent;
@@ -121,6 +123,9 @@ struct SessionLoop {
     job_control: JobControl,
     requests: Requests,
     readiness: SessionProbes,
+    last_exits: LastExits,
+    /// When the session began and what started it.
+    origin: SessionOrigin,
     /// The socket of pm's own service manager, until it was told that everything is ready.
     own_manager: Option<OsString>,
     server: Option<Server>,
@@ -187,13 +192,20 @@ impl SessionLoop {
             }
             Action::Pause => self.clock.pause_during(|| self.job_control.obey()),
             Action::Reply(id, reply) => self.requests.answer(id, reply, &self.app),
-            Action::Forget(id) => self.post(PumpCommand::Forget(id)),
+            Action::Forget(id) => {
+                self.last_exits.forget(id);
+                self.post(PumpCommand::Forget(id));
+            }
             Action::Note(id, note) => {
                 let is_lost = matches!(note, Note::Ended { exit: Exit::Lost, .. });
                 let why = is_lost.then(|| self.children.why_it_runs(id)).flatten();
                 let is_late = matches!(note, Note::NotReady { .. });
                 let cause = is_late.then(|| self.readiness.cause(id)).flatten();
-                self.say(messages::note(&self.app, id, &note, why, cause.as_deref()));
+                let said = messages::note(&self.app, id, &note, why, cause.as_deref());
+                let at = clock::unix_milliseconds();
+                let asks = self.last_exits.heard(id, &note, &said, at);
+                self.say(said);
+                asks.into_iter().for_each(|ask| self.post(ask));
             }
             Action::Say(message) => {
                 self.say(messages::message(

@@ -335,6 +335,7 @@ mod tests {
             restarts: 0,
             restart_in: None,
             end: None,
+            last_exit: None,
             rss: None,
             cpu: None,
         };
@@ -342,6 +343,9 @@ mod tests {
             session: 0,
             root: "/srv/app".into(),
             procfile: "/srv/app/Procfile".into(),
+            base: Some(5000),
+            started: Some(0),
+            by: Some("terminal".into()),
             ending: false,
             types: Vec::new(),
             terminals: Vec::new(),

@@ -139,6 +139,7 @@ mod tests {
             restarts: 2,
             restart_in: None,
             end: None,
+            last_exit: None,
             rss: Some(50 << 20),
             cpu: Some(8.0),
         };
@@ -183,6 +184,9 @@ mod tests {
             session: 40,
             root: "/srv/app".into(),
             procfile: "/srv/app/Procfile".into(),
+            base: Some(5000),
+            started: Some(0),
+            by: Some("terminal".into()),
             ending: false,
             types: vec!["web".into(), "worker".into()],
             terminals: Vec::new(),

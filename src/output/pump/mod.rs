@@ -208,6 +208,10 @@ where
                 Ok(PumpCommand::Subscribe(subscriber)) => {
                     self.subscriptions.subscribe(subscriber, |id| self.renderer.name_of(id));
                 }
+                Ok(PumpCommand::Tail(query)) => {
+                    let name = self.renderer.name_of(query.instance).unwrap_or_default();
+                    self.subscriptions.send_tail(&query, name);
+                }
                 Ok(PumpCommand::View(run, viewer)) => self.watch(run, viewer),
                 Ok(PumpCommand::Unsubscribe(id)) => {
                     self.subscriptions.unsubscribe(id);

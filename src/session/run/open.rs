@@ -14,7 +14,7 @@ use crate::app::{App, Moment};
 use crate::control::server::{Listener, MAX_CLIENTS, Server};
 use crate::error::Error;
 use crate::os::children::Children;
-use crate::os::clock::Clock;
+use crate::os::clock::{self, Clock};
 use crate::os::job_control::{self, JobControl};
 use crate::os::limits::{NoRoom, OpenFiles};
 use crate::os::signals::Signals;
@@ -23,8 +23,10 @@ use crate::os::watchdog::Watchdog;
 use crate::os::{daemon, inherited, malloc, orphans};
 use crate::output::{About, LogFormat, Pump, PumpCommand, PumpHandle};
 use crate::session::budgets::Budgets;
+use crate::session::last_exits::LastExits;
 use crate::session::messages;
 use crate::session::readiness::SessionProbes;
+use crate::session::report::SessionOrigin;
 use crate::session::requests::{Control, Requests};
 use crate::session::trace::Trace;
 
@@ -76,7 +78,7 @@ impl SessionLoop {
         if control.launched {
             daemon::tell_ready().map_err(failed("let standard input go"))?;
         }
-        let requests = Requests::new(control.procfile, control.reread, pump.clone());
+        let requests = Requests::new(control.reread, pump.clone());
         let mut session = Self {
             app,
             clock: Clock::start(),
@@ -97,6 +99,12 @@ impl SessionLoop {
             job_control,
             requests,
             readiness,
+            last_exits: LastExits::default(),
+            origin: SessionOrigin {
+                procfile: control.procfile,
+                started: clock::unix_milliseconds(),
+                by: control.by,
+            },
             own_manager: control.notify,
             server: None,
             trace: None,
