@@ -1,9 +1,12 @@
 //! Every failure that a user can see: what, where, and what to do about it.
 
+mod code;
 mod hint;
 
 use std::io;
 use std::path::PathBuf;
+
+pub use code::ErrorCode;
 
 /// A failure that ends the command. `Display` is the lowercase fragment that `main` puts behind
 /// `error: `; the cause, where there is one, is `source()`.
@@ -200,6 +203,14 @@ pub enum Error {
         folder: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// No process type or instance has the name that was given.
+    #[error("{reason}")]
+    UnknownName {
+        /// Which name, and where there is none.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
     },
     /// What was asked for cannot be done, as the part that refused it says.
     #[error("{reason}")]

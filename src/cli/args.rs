@@ -11,6 +11,7 @@ use super::client::args as client;
 use super::completion::args::CompletionsArgs;
 use super::export::args::{self as export, ExportArgs};
 use super::flags::{Files, Flags, Layout, Output, Readiness, Resources, Session};
+use super::json::JsonArgs;
 use super::manual::args::ManArgs;
 use super::yes_or_no::YesOrNo;
 use crate::config::value::seconds;
@@ -50,8 +51,8 @@ pub enum Command {
     /// First the variables that the application sets (env files, pm.toml, `--set`, pm itself), with their origin;
     /// then the number of variables that it inherits, or with `--all` these variables.
     Env(EnvArgs),
-    /// Print the JSON schema of pm.toml
-    Schema,
+    /// Print the JSON schema of pm.toml, or of what a command prints with `--json`
+    Schema(SchemaArgs),
     /// Write the application as units of an init system, a container engine or a cluster
     ///
     /// Each instance starts exactly as with `pm start`: the same command through /bin/sh, the same
@@ -95,7 +96,25 @@ pub enum Command {
     Man(ManArgs),
     /// Print the version
     #[command(hide = true)]
-    Version,
+    Version(VersionArgs),
+}
+
+/// `pm schema`
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// A command, or `error` [default: the schema of pm.toml]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// A schema is JSON with and without it; an error is only with it
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pm version`
+#[derive(Debug, Args)]
+pub struct VersionArgs {
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// Where pm's own settings are.
@@ -114,7 +133,7 @@ pub struct StartArgs {
     pub types: Vec<String>,
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Write one JSON object per line, for output lines and events
+    /// Write one JSON object per line, for output lines and events; with `--daemon` print one object
     #[arg(long, env = "PM_JSON", value_parser = YesOrNo)]
     pub json: bool,
     /// Start the session in the background; `pm quit` ends it
@@ -181,6 +200,9 @@ pub struct RunArgs {
     /// Pass COMMAND to /bin/sh as one string
     #[arg(short = 'c', long)]
     pub shell: bool,
+    /// Print pm's own errors as JSON; what COMMAND prints stays as it is
+    #[arg(long)]
+    pub json: bool,
     /// A process type of the Procfile, or a program and its arguments
     #[arg(
         required = true,
@@ -203,7 +225,7 @@ pub struct CheckArgs {
     /// Exit with 1 on warnings, too
     #[arg(long, env = "PM_STRICT", value_parser = YesOrNo)]
     pub strict: bool,
-    /// Write one JSON object per finding
+    /// Write one JSON object per finding, and a summary
     #[arg(long, env = "PM_JSON", value_parser = YesOrNo)]
     pub json: bool,
     #[command(flatten)]
@@ -229,6 +251,8 @@ pub struct EnvArgs {
     /// Show each setting and where it comes from: flag, PM_ variable, pm.toml or .foreman
     #[arg(long, conflicts_with_all = ["show", "all"])]
     pub settings: bool,
+    #[command(flatten)]
+    pub json: JsonArgs,
     #[command(flatten)]
     pub config: ConfigArgs,
     #[command(flatten)]

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::args::StartArgs;
 use super::client::find::{self, SessionInfo};
 use super::client::until::{self, WaitOutcome};
+use super::json::change::SessionChange;
 use super::sources::Sources;
-use super::{answer, diagnostics, leading_options, session_logs};
+use super::{diagnostics, leading_options, session_logs};
 use crate::control::client;
 use crate::control::proto::Request;
 use crate::control::socket_paths::{self, Endpoint};
@@ -30,7 +31,7 @@ pub(crate) fn start(
     root: &Path,
     folder: PathBuf,
     sources: &Sources,
-) -> Result<i32, Error> {
+) -> Result<SessionChange, Error> {
     if let Err(source) = socket_paths::make(&folder) {
         return Err(Error::NoControl { folder, source });
     }
@@ -55,18 +56,29 @@ pub(crate) fn start(
     match launched {
         Launched::Runs(session) => {
             let pid = session.pid();
+            let text = format!(
+                "session {pid} runs in the background; its log is {}\n",
+                log.path.display()
+            );
+            let endpoint = endpoint(pid, &folder, root);
             if let Some(limit) = args.wait {
-                until_started(session, (&folder, root), limit, &mut log, sources)?;
+                until_started(session, endpoint.as_ref(), limit, &mut log, sources)?;
             }
-            let log = log.path.display();
-            let text = format!("session {pid} runs in the background; its log is {log}\n");
-            answer(text.as_bytes()).map(|()| 0)
+            // One that has ended by now has no socket, and nobody can ask it.
+            let gone = || Endpoint { pid: pid.cast_signed(), socket: PathBuf::new() };
+            Ok(SessionChange::launched(endpoint.unwrap_or_else(gone), root, log.path, text))
         }
         Launched::Ended => {
-            diagnostics::note(log.said().trim_end());
+            diagnostics::output(format!("{}\n", log.said().trim_end()).as_bytes());
             Err(Error::NotLaunched { path: log.path })
         }
     }
+}
+
+/// Returns where a session can be asked; nothing where it has ended.
+fn endpoint(pid: u32, folder: &Path, root: &Path) -> Option<Endpoint> {
+    let sessions = socket_paths::sessions(folder, root).unwrap_or_default();
+    sessions.into_iter().find(|found| u32::try_from(found.pid) == Ok(pid))
 }
 
 /// The log of a session, from its start on.
@@ -91,17 +103,14 @@ impl SessionLog {
 /// its verdict shown.
 fn until_started(
     session: Launch,
-    (folder, root): (&Path, &Path),
+    endpoint: Option<&Endpoint>,
     limit: Option<Duration>,
     log: &mut SessionLog,
     sources: &Sources,
 ) -> Result<(), Error> {
     let deadline = limit.and_then(|limit| clock::instant().checked_add(limit));
-    let sessions = socket_paths::sessions(folder, root).unwrap_or_default();
-    let is_it = |found: &Endpoint| u32::try_from(found.pid) == Ok(session.pid());
     // It may have ended already, or ends before it answers: its exit code and its log say how.
-    let endpoint = sessions.into_iter().find(is_it);
-    let outcome = endpoint.as_ref().and_then(|endpoint| {
+    let outcome = endpoint.and_then(|endpoint| {
         let report = find::report(endpoint).ok()?;
         let info = SessionInfo { endpoint: endpoint.clone(), report };
         until::until(&info, &[], deadline, sources).ok()
@@ -127,7 +136,7 @@ fn until_started(
         (None, Some(_)) => lines.len(),
         (_, None) => lines.len().saturating_sub(LAST_LINES),
     };
-    lines[shown..].iter().for_each(|line| diagnostics::note(line));
+    lines[shown..].iter().for_each(|line| diagnostics::output(format!("{line}\n").as_bytes()));
     let (reason, code) = match outcome {
         Some(WaitOutcome::TimedOut(late)) => (late, 124),
         Some(WaitOutcome::Never(failures, _)) if code != 0 => (failures.join("; "), code),

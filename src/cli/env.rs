@@ -1,18 +1,20 @@
 //! `pm env`
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use clap::ArgMatches;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::EnvArgs;
 use super::layers::CliLayers;
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{answer, diagnostics, resolve};
-use crate::app::formation::position;
+use super::{diagnostics, json::CommandAnswer, resolve};
+use crate::app::{self, formation::position};
 use crate::app::{Environment, InstanceId, Source};
 use crate::config::SettingLine;
 use crate::error::Error;
@@ -21,8 +23,119 @@ use crate::error::Error;
 pub(super) const CONFIG_HINT: &str =
     "`--config` names a pm.toml; `pm env --settings` shows each setting and where it comes from";
 
-/// Prints the environment that the first instance of a type would get, and where each value comes from.
-pub(crate) fn env(args: &EnvArgs, matches: &ArgMatches, sources: &Sources) -> Result<(), Error> {
+/// What `pm env` has to say.
+#[derive(Debug)]
+pub(crate) enum EnvAnswer {
+    /// The environment of an instance.
+    Variables {
+        /// The process type.
+        process_type: String,
+        /// All that it gets.
+        environment: Environment,
+        /// The values are shown.
+        show: bool,
+        /// The inherited variables are shown, too.
+        all: bool,
+    },
+    /// The settings: each with the process type that it is of, or with none for those of the session.
+    Settings(Vec<(Option<String>, SettingLine)>),
+}
+
+/// The environment of an instance, or the settings.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Env")]
+pub(crate) enum EnvObject {
+    /// `pm env`
+    Variables {
+        /// The process type.
+        #[serde(rename = "type")]
+        process_type: String,
+        /// In the order of the text.
+        variables: Vec<VariableObject>,
+        /// The number of variables that the instance inherits and that are not listed.
+        inherited: usize,
+    },
+    /// `pm env --settings`
+    Settings {
+        /// In the order of the text.
+        settings: Vec<SettingObject>,
+    },
+}
+
+/// A variable of an instance.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct VariableObject {
+    name: String,
+    /// The value; null where it may be a secret. A value of an env file always may.
+    value: Option<String>,
+    /// Where it comes from: `.env:3`.
+    source: String,
+}
+
+/// A setting.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct SettingObject {
+    /// The process type; null for a setting of the session.
+    #[serde(rename = "type")]
+    process_type: Option<String>,
+    key: &'static str,
+    value: String,
+    /// Where it was said.
+    origin: String,
+}
+
+impl CommandAnswer for EnvAnswer {
+    type Object = EnvObject;
+
+    fn text(&self) -> Vec<u8> {
+        match self {
+            Self::Variables { environment, show, all, .. } => listing(environment, *show, *all),
+            Self::Settings(settings) => lines(settings).into_bytes(),
+        }
+    }
+
+    fn object(self) -> EnvObject {
+        match self {
+            Self::Variables { process_type, environment, all, .. } => {
+                let (variables, inherited) = chosen(&environment, all);
+                let one =
+                    |&(key, value): &(&OsString, &app::environment::EnvValue)| VariableObject {
+                        name: key.to_string_lossy().into_owned(),
+                        value: is_open(key, &value.source)
+                            .then(|| value.text.to_string_lossy().into_owned()),
+                        source: origin(&value.source),
+                    };
+                let variables = variables.iter().map(one).collect();
+                EnvObject::Variables { process_type, variables, inherited }
+            }
+            Self::Settings(settings) => {
+                let one = |(process_type, line): (Option<String>, SettingLine)| SettingObject {
+                    process_type,
+                    key: line.key,
+                    value: line.value,
+                    origin: line.origin.to_string(),
+                };
+                EnvObject::Settings { settings: settings.into_iter().map(one).collect() }
+            }
+        }
+    }
+}
+
+/// Returns the environment that the first instance of a type would get, and where each value comes from; or the
+/// settings.
+pub(crate) fn env(
+    args: &EnvArgs,
+    matches: &ArgMatches,
+    sources: &Sources,
+) -> Result<EnvAnswer, Error> {
+    if args.json.json && args.show {
+        return Err(Error::Usage {
+            reason: "`--json` shows no values of env files, so `--show` cannot be used with it"
+                .to_owned(),
+            hint: "`pm run env` prints the environment as a program gets it".to_owned(),
+        });
+    }
     let settings = Settings::read(CliLayers::read(matches, sources)?, sources)
         .map_err(|error| no_such_config(error, args))?;
     let (procfile, environment) =
@@ -31,7 +144,7 @@ pub(crate) fn env(args: &EnvArgs, matches: &ArgMatches, sources: &Sources) -> Re
     let at = args.process_type.as_deref().map(|name| position(&names, name)).transpose()?;
     if args.settings {
         let shown = at.map_or(names.clone(), |at| vec![names[at]]);
-        return answer(lines(&settings, &shown).as_bytes());
+        return Ok(EnvAnswer::Settings(settings_of(&settings, &shown)));
     }
     let at = at.unwrap_or(0);
     let root = settings.files.root(&sources.cwd)?;
@@ -41,7 +154,8 @@ pub(crate) fn env(args: &EnvArgs, matches: &ArgMatches, sources: &Sources) -> Re
     let environment = app.environment_of(InstanceId { process_type, number: 1 });
     // A program that reads the values wants all of them.
     let all = args.all || (args.show && !sources.stdout_is_terminal);
-    answer(&listing(&environment, args.show, all))
+    let process_type = app.types[at].name.clone();
+    Ok(EnvAnswer::Variables { process_type, environment, show: args.show, all })
 }
 
 /// Says how to see the settings, where a word behind `--config` names no file: it once showed them.
@@ -59,17 +173,22 @@ fn no_such_config(error: Error, args: &EnvArgs) -> Error {
     }
 }
 
-/// Writes one setting a line: those of the session, then those of each process type, and behind a `#` the
-/// layer that each comes from. What no layer says is not there.
-fn lines(settings: &Settings, names: &[&str]) -> String {
-    let mut out = String::new();
-    let session = settings.session.lines().into_iter().map(|line| (String::new(), line));
+/// Returns the settings: those of the session, then those of each process type. What no layer says is not there.
+fn settings_of(settings: &Settings, names: &[&str]) -> Vec<(Option<String>, SettingLine)> {
+    let session = settings.session.lines().into_iter().map(|line| (None, line));
     let of_type = |name: &&str| {
         let lines = settings.layers.of_type(name).lines();
-        let prefix = format!("{name}.");
-        lines.into_iter().map(move |line| (prefix.clone(), line)).collect::<Vec<_>>()
+        let name = (*name).to_owned();
+        lines.into_iter().map(move |line| (Some(name.clone()), line)).collect::<Vec<_>>()
     };
-    for (prefix, line) in session.chain(names.iter().flat_map(of_type)) {
+    session.chain(names.iter().flat_map(of_type)).collect()
+}
+
+/// Writes one setting a line, and behind a `#` the layer that it comes from.
+fn lines(settings: &[(Option<String>, SettingLine)]) -> String {
+    let mut out = String::new();
+    for (process_type, line) in settings {
+        let prefix = process_type.as_ref().map(|name| format!("{name}.")).unwrap_or_default();
         let SettingLine { key, value, origin } = line;
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{prefix}{key} = {value}  # {origin}");
@@ -117,6 +236,11 @@ fn is_plain(key: &OsStr, source: &Source) -> bool {
         || name.starts_with("XDG_")
 }
 
+/// Returns whether a program gets the value. Never one of an env file, by whatever name.
+fn is_open(key: &OsStr, source: &Source) -> bool {
+    !matches!(source, Source::EnvFile { .. }) && is_plain(key, source)
+}
+
 /// Returns where a kind of source stands in the list: the inherited last.
 fn rank(source: &Source) -> u8 {
     match source {
@@ -132,12 +256,8 @@ fn rank(source: &Source) -> u8 {
 /// sets is first, by source and name; what it inherits is counted, or with `all` follows.
 fn listing(environment: &Environment, show: bool, all: bool) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut variables: Vec<_> = environment.iter().collect();
-    // It keeps the order of the names.
-    variables.sort_by_key(|(_, value)| rank(&value.source));
-    let own = variables.iter().take_while(|(_, value)| value.source != Source::Caller).count();
-    let inherited = variables.len() - own;
-    for (key, value) in &variables[..if all { variables.len() } else { own }] {
+    let (variables, inherited) = chosen(environment, all);
+    for (key, value) in variables {
         out.extend_from_slice(key.as_bytes());
         out.push(b'=');
         if show || is_plain(key, &value.source) {
@@ -150,12 +270,28 @@ fn listing(environment: &Environment, show: bool, all: bool) -> Vec<u8> {
         }
         out.extend_from_slice(format!("  # {}\n", origin(&value.source)).as_bytes());
     }
-    if !all && inherited > 0 {
+    if inherited > 0 {
         let said =
             format!("# and {inherited} inherited from the environment (`--all` shows them)\n");
         out.extend_from_slice(said.as_bytes());
     }
     out
+}
+
+/// Returns the variables that are listed, by source and name, and how many are not.
+fn chosen(
+    environment: &Environment,
+    all: bool,
+) -> (Vec<(&OsString, &app::environment::EnvValue)>, usize) {
+    let mut variables: Vec<_> = environment.iter().collect();
+    // It keeps the order of the names.
+    variables.sort_by_key(|(_, value)| rank(&value.source));
+    let inherited = variables.iter().filter(|(_, value)| value.source == Source::Caller).count();
+    if all {
+        return (variables, 0);
+    }
+    variables.truncate(variables.len() - inherited);
+    (variables, inherited)
 }
 
 /// Says where a value comes from.

@@ -1,5 +1,6 @@
 //! `pm export`
 
+pub(crate) mod answer;
 pub(crate) mod args;
 
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use super::args::Tool;
 use super::layers::CliLayers;
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{answer, diagnostics, resolve, session_logs};
+use super::{diagnostics, json::AnswerForm, resolve, session_logs};
 use crate::app::{App, LogLimits, Role};
 use crate::error::Error;
 use crate::export::notices::{Account, notices};
@@ -20,6 +21,7 @@ use crate::export::{
     self, ExportError, Feature, File, Format, Hardening, Image, Inittab, Options, Release, Scope,
     Values,
 };
+use answer::{ExportAnswer, ExportObject};
 use args::ExportArgs;
 
 /// Writes the application in another supervisor's format, or shows what would be written.
@@ -27,8 +29,8 @@ pub(crate) fn export(
     args: &ExportArgs,
     called_as: Tool,
     matches: &ArgMatches,
-    sources: &Sources,
-) -> Result<(), Error> {
+    (form, sources): (AnswerForm, &Sources),
+) -> Result<i32, Error> {
     let format = format(args)?;
     let (app, log_limits) = application(called_as, matches, sources)?;
     let target = target(args, format, sources)?;
@@ -40,11 +42,13 @@ pub(crate) fn export(
     let location = match target {
         Target::Stdout => {
             diagnostics::notices(&notices);
-            return print_whole(&files);
+            let object = ExportObject::printed(format, &files);
+            return form.answer(ExportAnswer { object, text: whole(&files) });
         }
         Target::Folder(_) | Target::File(..) if args.print => {
             diagnostics::notices(&notices);
-            return print_each(&files);
+            let object = ExportObject::printed(format, &files);
+            return form.answer(ExportAnswer { object, text: each(&files) });
         }
         Target::Folder(folder) | Target::File(folder, _) => folder,
     };
@@ -61,8 +65,9 @@ pub(crate) fn export(
     diagnostics::notices(&notices);
     let unsure: Vec<String> = changes.unsure().iter().map(|path| left(&location, path)).collect();
     diagnostics::notices(&unsure);
+    let mut object = ExportObject::to(format, &location, &files, &changes);
     if args.dry_run {
-        return answer(changes.diff()?.as_bytes());
+        return form.answer(ExportAnswer { object, text: changes.diff()? });
     }
     changes.apply(match user {
         Some((id, group)) if is_root() && options.scope == Scope::System => Chown::To(id, group),
@@ -70,14 +75,17 @@ pub(crate) fn export(
     })?;
     let mut said = changed(&changes, &location);
     if args.verify {
-        said.push_str(&verdict(verify(format, &location, &files)?));
+        let verdict = verdict(verify(format, &location, &files)?);
+        said.push_str(&format!("{verdict}\n"));
+        object.verdict = Some(verdict);
     }
-    answer(said.as_bytes())?;
     let install = format.install.replace("APP", &options.app);
     let install = install.replace("LOG", &options.log.display().to_string());
     let install = install.replace("DIR", &location.display().to_string());
+    object.install = Some(install.clone());
+    form.answer(ExportAnswer { object, text: said })?;
     diagnostics::notices(&[format!("to install: {install}")]);
-    Ok(())
+    Ok(0)
 }
 
 /// Where the files go.
@@ -262,26 +270,25 @@ fn left(location: &Path, path: &Path) -> String {
 
 fn verdict(verdict: Verdict) -> String {
     match verdict {
-        Verdict::Accepted(program) => format!("{program} accepts it\n"),
+        Verdict::Accepted(program) => format!("{program} accepts it"),
         Verdict::NotInstalled(programs) => {
-            format!("not verified: {} is not installed\n", programs.join(" or "))
+            format!("not verified: {} is not installed", programs.join(" or "))
         }
-        Verdict::NoChecker => "not verified: the format has no checker\n".to_owned(),
+        Verdict::NoChecker => "not verified: the format has no checker".to_owned(),
     }
 }
 
-/// Prints the one file that there is.
-fn print_whole(files: &[File]) -> Result<(), Error> {
-    let text: String = files.iter().map(|file| file.contents.as_str()).collect();
-    answer(text.as_bytes())
+/// Returns the one file that there is.
+fn whole(files: &[File]) -> String {
+    files.iter().map(|file| file.contents.as_str()).collect()
 }
 
-/// Prints every file under its name, as head(1) does.
-fn print_each(files: &[File]) -> Result<(), Error> {
+/// Returns every file under its name, as head(1) does.
+fn each(files: &[File]) -> String {
     let mut text = String::new();
     for (at, file) in files.iter().enumerate() {
         let gap = if at == 0 { "" } else { "\n" };
         text.push_str(&format!("{gap}==> {} <==\n{}", file.path.display(), file.contents));
     }
-    answer(text.as_bytes())
+    text
 }

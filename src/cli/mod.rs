@@ -9,6 +9,7 @@ mod diagnostics;
 mod env;
 mod export;
 pub mod flags;
+pub mod json;
 mod layers;
 mod leading_options;
 mod load;
@@ -33,6 +34,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 
 use crate::error::Error;
 use args::{Cli, Command, StartArgs, Tool};
+use json::texts::{CompletionsAnswer, ManualAnswer, VersionAnswer};
+use json::{AnswerForm, print as answer};
 use manual::args::ManArgs;
 use sources::Sources;
 
@@ -43,7 +46,7 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
         return code;
     }
     if let Some(text) = version(&arguments) {
-        return code_of(answer(text.as_bytes()).map(|()| 0));
+        return code_of(answer(text.as_bytes()).map(|()| 0), AnswerForm::Text);
     }
     let called_as = called_as(arguments.first());
     let arguments = leading_options::behind(arguments);
@@ -64,20 +67,21 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            // Nothing can be said where stderr is closed.
-            let _ = error.print();
-            if stands_before && error.kind() == ErrorKind::UnknownArgument {
-                diagnostics::note(&format!("hint: {}", leading_options::HINT));
-            }
-            if lacks_config(&error) {
-                diagnostics::note(&format!("hint: {}", env::CONFIG_HINT));
-            }
+            let hint = match () {
+                () if stands_before && error.kind() == ErrorKind::UnknownArgument => {
+                    Some(leading_options::HINT)
+                }
+                () if lacks_config(&error) => Some(env::CONFIG_HINT),
+                () => None,
+            };
+            AnswerForm::of_words(&words).begin().refuse(&error, hint);
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
     // clap has made sure that there is a subcommand.
     let matches = matches.subcommand().map_or(&matches, |(_, of_subcommand)| of_subcommand);
-    code_of(dispatch(&cli, called_as, matches, sources))
+    let form = AnswerForm::of(matches).begin();
+    code_of(dispatch(&cli, called_as, matches, (form, sources)), form)
 }
 
 /// Returns whether `--config` stands without a file.
@@ -89,14 +93,12 @@ fn lacks_config(error: &clap::Error) -> bool {
 }
 
 /// Says what went wrong, and returns the exit code.
-fn code_of(result: Result<i32, Error>) -> u8 {
+fn code_of(result: Result<i32, Error>, form: AnswerForm) -> u8 {
     match result {
         // Exit codes are one byte: what does not fit is no success.
         Ok(code) => u8::try_from(code).unwrap_or(1),
         Err(error) => {
-            if !error.is_silent() {
-                diagnostics::error(&error);
-            }
+            form.fail(&error);
             error.exit_code()
         }
     }
@@ -149,49 +151,54 @@ fn dispatch(
     cli: &Cli,
     called_as: Tool,
     matches: &ArgMatches,
-    sources: &Sources,
+    (form, sources): (AnswerForm, &Sources),
 ) -> Result<i32, Error> {
     match &cli.command {
-        Command::Start(args) => start::start(args, called_as, matches, sources),
+        Command::Start(args) => start::start(args, called_as, matches, (form, sources)),
         Command::Run(args) => run::run(args, matches, sources),
         Command::Check(args) => check::run(args, matches, sources).map(|()| 0),
-        Command::Env(args) => env::env(args, matches, sources).map(|()| 0),
-        Command::Schema => answer(crate::config::schema::schema().as_bytes()).map(|()| 0),
-        Command::Export(args) => export::export(args, called_as, matches, sources).map(|()| 0),
-        Command::Status(args) => client::status::status(args, sources),
-        Command::Restart(args) => client::restart(args, sources),
-        Command::Stop(args) => client::stop(args, sources),
-        Command::Scale(args) => client::scale(args, sources),
-        Command::Signal(args) => client::signal(args, sources),
+        Command::Env(args) => form.answer(env::env(args, matches, sources)?),
+        Command::Schema(args) => schema(args.name.as_deref()),
+        Command::Export(args) => export::export(args, called_as, matches, (form, sources)),
+        Command::Status(args) => client::status::status(args, form, sources),
+        Command::Restart(args) => form.answer(client::restart(args, sources)?),
+        Command::Stop(args) => form.answer(client::stop(args, sources)?),
+        Command::Scale(args) => form.answer(client::scale(args, sources)?),
+        Command::Signal(args) => form.answer(client::signal(args, sources)?),
         Command::Attach(args) => client::attach::attach(args, sources),
         Command::Logs(args) => client::logs::logs(args, sources),
-        Command::Wait(args) => client::until::wait(args, sources),
-        Command::Reload(args) => client::reload(args, sources),
-        Command::Quit(args) => client::quit(args, sources),
-        Command::Completions(args) => answer(&completion::script(args.shell)).map(|()| 0),
-        Command::Man(args) => man(args, sources).map(|()| 0),
-        Command::Version => answer(concat!(env!("CARGO_PKG_VERSION"), "\n").as_bytes()).map(|()| 0),
+        Command::Wait(args) => form.answer(client::until::wait(args, sources)?),
+        Command::Reload(args) => form.answer(client::reload(args, sources)?),
+        Command::Quit(args) => form.answer(client::quit(args, sources)?),
+        Command::Completions(args) => {
+            form.answer(CompletionsAnswer::of(&completion::script(args.shell)))
+        }
+        Command::Man(args) => form.answer(man(args, sources)?),
+        Command::Version(_) => form.answer(VersionAnswer { version: env!("CARGO_PKG_VERSION") }),
     }
+}
+
+/// `pm schema`
+fn schema(name: Option<&str>) -> Result<i32, Error> {
+    let text = match name {
+        None => crate::config::schema::schema(),
+        Some(name) => format!("{:#}\n", json::schema::of(name)?),
+    };
+    answer(text.as_bytes()).map(|()| 0)
 }
 
 /// `pm man`
-fn man(args: &ManArgs, sources: &Sources) -> Result<(), Error> {
+fn man(args: &ManArgs, sources: &Sources) -> Result<ManualAnswer, Error> {
     // The grammar alone: a page says the same whatever is set where it is made.
     let pages = manual::pages(leading_options::shown(Cli::command()))
         .map_err(|source| Error::Output { source })?;
-    match (&args.folder, pages.first()) {
-        (None, None) => Ok(()),
-        (None, Some(page)) => answer(&page.text),
-        (Some(folder), _) => manual::write(&pages, &sources.cwd.join(folder))
-            .map_err(|source| Error::ManualWrite { folder: folder.clone(), source }),
-    }
-}
-
-/// Writes the answer of a subcommand to stdout.
-fn answer(text: &[u8]) -> Result<(), Error> {
-    use std::io::Write;
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text).and_then(|()| stdout.flush()).map_err(|source| Error::Output { source })
+    let Some(folder) = &args.folder else {
+        let page = pages.first().map(|page| String::from_utf8_lossy(&page.text).into_owned());
+        return Ok(ManualAnswer { page, written: Vec::new() });
+    };
+    manual::write(&pages, &sources.cwd.join(folder))
+        .map_err(|source| Error::ManualWrite { folder: folder.clone(), source })?;
+    Ok(ManualAnswer { page: None, written: pages.into_iter().map(|page| page.name).collect() })
 }
 
 /// Returns whose rules hold: foreman's where pm is called by that name.

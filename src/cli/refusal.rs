@@ -13,7 +13,14 @@ use crate::export::ExportError;
 
 impl From<FormationError> for Error {
     fn from(error: FormationError) -> Self {
-        Self::Refused { reason: error.to_string(), hint: Some(error.hint()) }
+        let (reason, hint) = (error.to_string(), Some(error.hint()));
+        match error {
+            FormationError::Unknown { .. } => Self::UnknownName { reason, hint },
+            FormationError::Count { .. }
+            | FormationError::NoName { .. }
+            | FormationError::OnlyRelease
+            | FormationError::Nothing => Self::Refused { reason, hint },
+        }
     }
 }
 

@@ -28,12 +28,12 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Re
     // clap wants one word at least.
     let Some((first, rest)) = args.command.split_first() else { return Ok(0) };
     if args.shell {
-        return foreground::run(&of_shell(first, rest, &sources.cwd, environment));
+        return foreground(&of_shell(first, rest, &sources.cwd, environment));
     }
     let mut broken = None;
     if rest.is_empty() {
         match entry(first, &settings, sources, &environment) {
-            Ok(Some(order)) => return foreground::run(&order),
+            Ok(Some(order)) => return foreground(&order),
             Ok(None) => {}
             Err(error) if settings.files.procfile.is_some() => return Err(error),
             Err(error) => broken = Some(error),
@@ -45,11 +45,17 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Re
         folder: sources.cwd.clone(),
         environment,
     };
-    match (foreground::run(&order), broken) {
+    match (foreground(&order), broken) {
         // The word may be an entry that could not be read.
         (Err(Error::CommandNotFound { .. }), Some(broken)) => Err(broken),
         (result, _) => result,
     }
+}
+
+/// Runs a command in the foreground: what follows on stdout and stderr is its own.
+fn foreground(command: &ForegroundCommand) -> Result<i32, Error> {
+    diagnostics::release();
+    foreground::run(command)
 }
 
 fn of_shell(

@@ -8,6 +8,7 @@ use clap::ArgMatches;
 use super::args::{StartArgs, Tool};
 use super::client::start::{self, StartTarget};
 use super::client::until;
+use super::json::AnswerForm;
 use super::layers::CliLayers;
 use super::refusal;
 use super::resolve::{self, Resolved, log_style};
@@ -27,7 +28,7 @@ pub(crate) fn start(
     args: &StartArgs,
     called_as: Tool,
     matches: &ArgMatches,
-    sources: &Sources,
+    (form, sources): (AnswerForm, &Sources),
 ) -> Result<i32, Error> {
     if args.wait.is_some() && !args.daemon {
         return Err(Error::Usage {
@@ -35,8 +36,12 @@ pub(crate) fn start(
             hint: "add `--daemon`, or use `pm wait` in another terminal".to_owned(),
         });
     }
-    if let Some(code) = start::named_instances(args, matches, sources)? {
-        return until::after_start(code, args, matches, sources);
+    let answer = |change| {
+        until::after_start(args, matches, sources)?;
+        form.answer(change)
+    };
+    if let Some(change) = start::named_instances(args, matches, sources)? {
+        return answer(change);
     }
     let mut said = Vec::new();
     let say = |warnings: &[Warning]| {
@@ -59,14 +64,12 @@ pub(crate) fn start(
                 }
                 start_lock
             }
-            StartTarget::Existing(code) => {
-                return until::after_start(code, &args, matches, sources);
-            }
+            StartTarget::Existing(change) => return answer(change),
         },
     };
     let args = &args;
     let app = resolved.app;
-    let form = match args.json {
+    let log_format = match args.json {
         true => LogFormat::Json,
         false => log_style::text(&settings.session, &app, sources)?,
     };
@@ -76,8 +79,10 @@ pub(crate) fn start(
         warn_of_taken_ports(&app);
     }
     if args.daemon && !args.daemonised {
-        return daemon::start(args, &app.root, folder, sources);
+        return form.answer(daemon::start(args, &app.root, folder, sources)?);
     }
+    // What follows on stdout is the session's.
+    diagnostics::release();
     let zone = os::zone::local(sources.var("TZ").is_some());
     let reread = reread(args.clone(), called_as, (matches.clone(), sources.clone()), said);
     // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
@@ -86,8 +91,9 @@ pub(crate) fn start(
     let trace = sources.var("PM_TRACE").map(|file| sources.cwd.join(file));
     let notify = sources.var("NOTIFY_SOCKET").map(OsStr::to_owned);
     let (launched, by) = (args.daemonised, started_by(args, sources));
-    let control = Control { folder, procfile, by, start_lock, launched, reread, trace, notify, logs };
-    crate::session::run::run(Arc::new(app), form, zone, notices, control)
+    let control =
+        Control { folder, procfile, by, start_lock, launched, reread, trace, notify, logs };
+    crate::session::run::run(Arc::new(app), log_format, zone, notices, control)
 }
 
 /// Says who starts a session, for `pm ps`.

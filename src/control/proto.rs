@@ -2,6 +2,7 @@
 //!
 //! `{"pm":1,"do":"restart","names":["web"],"wait":true}` → `{"pm":1,"is":"done"}`
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol. A session refuses any other, and says its own.
@@ -272,7 +273,7 @@ pub struct LastExit {
 }
 
 /// What an instance does, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstanceState {
     /// Others come first.

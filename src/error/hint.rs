@@ -56,7 +56,9 @@ impl Error {
             }
             Self::WhichSession { .. } => "choose one with `--session PID`".into(),
             Self::Usage { hint, .. } => hint.clone(),
-            Self::Refused { hint, .. } | Self::ConfigLine { hint, .. } => return hint.clone(),
+            Self::Refused { hint, .. }
+            | Self::UnknownName { hint, .. }
+            | Self::ConfigLine { hint, .. } => return hint.clone(),
             Self::NotASignal { .. } => "write a name such as `USR1` or a number".into(),
             Self::CommandNotExecutable { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>

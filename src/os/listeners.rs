@@ -1,3 +1,3 @@
 //! Who listens on TCP ports of this machine. A system that does not tell has nobody.
 
-pub(crate) use super::system::listeners::Listeners;
+pub(crate) use super::system::listeners::{InstancePorts, Listeners};

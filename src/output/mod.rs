@@ -32,6 +32,8 @@ pub use message::{About, Level, Notice, PumpCommand, PumpEvent};
 pub use modes::{Modes, RESET_MODES};
 pub use plain::without_escapes;
 pub use pump::{Pump, PumpHandle};
-pub use render::{End, LabelId, LogFormat, Look, OutputSource, SYSTEM, TextRenderer};
+pub use render::{
+    End, EventLine, LabelId, LogFormat, Look, OutputLine, OutputSource, SYSTEM, TextRenderer,
+};
 pub use splitter::LineSplitter;
 pub use subscription::{Chunk, MAX_SUBSCRIBERS, SendChunks, Subscriber, TailQuery, TerminalViewer};

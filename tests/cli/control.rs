@@ -76,7 +76,8 @@ fn status_says_what_every_instance_does() {
     }
     let json: serde_json::Value =
         serde_json::from_str(&done(&app, "status --json web.2")).expect("it is JSON");
-    assert_eq!(json["session"], session.pid().as_raw());
+    assert_eq!(json["v"], 1);
+    assert_eq!(json["session"]["pid"], session.pid().as_raw());
     assert_eq!(json["types"], serde_json::json!(["web", "worker"]));
     assert_eq!(json["instances"].as_array().map(Vec::len), Some(1));
     assert_eq!(json["instances"][0]["name"], "web.2");

@@ -12,7 +12,7 @@ use crate::sandbox::{Sandbox, eventually, has_program};
 fn session(app: &Sandbox) -> Pid {
     let json: serde_json::Value =
         serde_json::from_str(&done(app, "status --json")).expect("it is JSON");
-    let pid = json["session"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+    let pid = json["session"]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
     Pid::from_raw(pid.expect("a session has a pid"))
 }
 

@@ -306,7 +306,7 @@ fn options_of_the_application_stand_before_the_command_as_well_as_behind_it() {
 #[test]
 fn another_option_before_the_command_is_refused_and_the_hint_says_where_it_stands() {
     let app = Sandbox::with_procfile("web: touch ran\n");
-    for args in [&["-t", "1", "start"][..], &["-f", "Procfile", "--json", "start"]] {
+    for args in [&["-t", "1", "start"][..], &["-f", "Procfile", "--daemon", "start"]] {
         let output = app.pm(args).run();
         assert!(output.stderr.contains("\nhint: only -f, -d,"), "{output:?}");
         assert_eq!((output.code(), app.read("ran")), (2, None), "{args:?}");

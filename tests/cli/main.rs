@@ -19,6 +19,7 @@ mod files;
 mod group;
 mod guard;
 mod help;
+mod json;
 mod leak;
 mod limits;
 mod lines;

@@ -30,6 +30,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/environment.md",
     "docs/signals.md",
     "docs/exit-codes.md",
+    "docs/json.md",
     "docs/resources.md",
     "docs/export.md",
     "docs/troubleshooting.md",

@@ -1,7 +1,7 @@
 //! `pm check`: reads the files, lints them, and shows what was found.
 
 mod probe;
-mod render;
+pub(in crate::cli) mod render;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -41,7 +41,7 @@ pub(super) fn run(args: &CheckArgs, matches: &ArgMatches, sources: &Sources) -> 
         }
     };
     if args.json {
-        answer(render::json(&findings, &names).as_bytes())?;
+        answer(&render::json(&findings, &names))?;
     } else {
         if !names.is_empty() {
             let valid = format!("valid procfile detected ({})\n", names.join(", "));

@@ -1,11 +1,13 @@
 //! Shows findings: to people with an excerpt of the source, to programs as JSON.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use crate::app::lint::{Finding, Severity};
+use crate::app::lint::{Excerpt, Finding, Severity};
+use crate::cli::json;
 
 /// Returns every finding with file:line:column, the line, a caret and the hint.
 pub(super) fn text(findings: &[Finding], is_colored: bool) -> String {
@@ -35,43 +37,72 @@ pub(super) fn text(findings: &[Finding], is_colored: bool) -> String {
     text
 }
 
+/// A line of `pm check --json`: what was found, and at last how much.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+#[schemars(rename = "CheckLine")]
+pub(in crate::cli) enum CheckLine<'a> {
+    /// Something that was found.
+    Finding {
+        /// `error`, `warning` or `note`.
+        severity: &'a str,
+        /// What kind it is: `skipped-line`.
+        code: &'a str,
+        /// The file that it is in.
+        file: Option<Cow<'a, str>>,
+        /// The line, from 1.
+        line: Option<usize>,
+        /// The column in characters, from 1.
+        column: Option<usize>,
+        /// The number of characters.
+        length: Option<usize>,
+        /// What is wrong.
+        message: &'a str,
+        /// What to do about it.
+        hint: Option<&'a str>,
+    },
+    /// The last line.
+    Summary {
+        /// The process types; none where the Procfile cannot be used.
+        processes: &'a [&'a str],
+        /// The number of errors.
+        errors: usize,
+        /// The number of warnings.
+        warnings: usize,
+        /// The number of notes.
+        notes: usize,
+    },
+}
+
 /// Returns one JSON object a line: each finding, then a summary.
-pub(super) fn json(findings: &[Finding], names: &[&str]) -> String {
-    let mut text = String::new();
-    let mut line = |object: serde_json::Value| {
-        let written = writeln!(text, "{object}");
-        debug_assert!(written.is_ok(), "writing to a string cannot fail");
-    };
+pub(super) fn json(findings: &[Finding], names: &[&str]) -> Vec<u8> {
+    let mut text = Vec::new();
     for finding in findings {
         let place = finding.place.as_ref();
         let file = (!finding.path.as_os_str().is_empty()).then(|| finding.path.to_string_lossy());
-        line(json!({
-            "type": "finding",
-            "severity": finding.severity.as_str(),
-            "code": finding.code,
-            "file": file,
-            "line": place.map(|place| place.line),
-            "column": place.map(|place| place.column()),
-            "length": place.map(|place| place.length()),
-            "message": finding.message,
-            "hint": finding.hint,
+        text.extend(json::of_stream(CheckLine::Finding {
+            severity: finding.severity.as_str(),
+            code: finding.code,
+            file,
+            line: place.map(|place| place.line),
+            column: place.map(Excerpt::column),
+            length: place.map(Excerpt::length),
+            message: &finding.message,
+            hint: finding.hint.as_deref(),
         }));
     }
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    line(json!({
-        "type": "summary",
-        "processes": names,
-        "errors": count(Severity::Error),
-        "warnings": count(Severity::Warning),
-        "notes": count(Severity::Note),
+    text.extend(json::of_stream(CheckLine::Summary {
+        processes: names,
+        errors: count(Severity::Error),
+        warnings: count(Severity::Warning),
+        notes: count(Severity::Note),
     }));
     text
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::app::lint::Excerpt;
-
     use super::*;
 
     fn finding() -> Finding {
@@ -118,13 +149,13 @@ warning[skipped-line]: skipped: `é` cannot be in a name
 
     #[test]
     fn json_has_one_object_a_line_and_a_summary() {
-        let text = json(&[finding()], &["web", "worker"]);
+        let text = String::from_utf8(json(&[finding()], &["web", "worker"])).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines,
             [
-                r#"{"type":"finding","severity":"warning","code":"skipped-line","file":"sub/Procfile","line":2,"column":2,"length":1,"message":"skipped: `é` cannot be in a name","hint":"write `web`"}"#,
-                r#"{"type":"summary","processes":["web","worker"],"errors":0,"warnings":1,"notes":0}"#,
+                r#"{"v":1,"type":"finding","severity":"warning","code":"skipped-line","file":"sub/Procfile","line":2,"column":2,"length":1,"message":"skipped: `é` cannot be in a name","hint":"write `web`"}"#,
+                r#"{"v":1,"type":"summary","processes":["web","worker"],"errors":0,"warnings":1,"notes":0}"#,
             ]
         );
     }

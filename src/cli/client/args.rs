@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::json::JsonArgs;
 use crate::config::value::{Color, seconds};
 use crate::control::proto::WaitGoal;
 
@@ -80,6 +81,8 @@ pub struct UntilArgs {
     /// Give up after SECONDS, with exit code 124
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
     pub timeout: Duration,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// `pm status`
@@ -90,9 +93,8 @@ pub struct StatusArgs {
     pub names: Vec<String>,
     #[command(flatten)]
     pub target: TargetArgs,
-    /// One JSON object
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub json: JsonArgs,
     /// Repeat every second, until Ctrl-C or the end of the session
     #[arg(long)]
     pub watch: bool,
@@ -108,6 +110,8 @@ pub struct StopOptions {
     pub target: TargetArgs,
     #[command(flatten)]
     pub wait: WaitArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// `pm restart`
@@ -142,6 +146,8 @@ pub struct ScaleArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub wait: WaitArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// `pm signal`
@@ -155,6 +161,8 @@ pub struct SignalArgs {
     pub names: Vec<String>,
     #[command(flatten)]
     pub target: TargetArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }
 
 /// `pm logs`
@@ -190,6 +198,9 @@ pub struct AttachArgs {
     pub name: String,
     #[command(flatten)]
     pub target: TargetArgs,
+    /// Print errors as JSON; the terminal stays as it is
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `pm reload`, `pm quit`
@@ -199,4 +210,6 @@ pub struct WholeArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub wait: WaitArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
 }

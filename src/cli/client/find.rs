@@ -159,5 +159,21 @@ pub(super) fn chosen(report: &Report, patterns: &[String]) -> Result<Vec<usize>,
     }
     let names: Vec<_> = report.instances.iter().map(|instance| instance.name.clone()).collect();
     select::select(patterns, &names)
-        .map_err(|unknown| Error::Refused { reason: unknown.to_string(), hint: unknown.hint() })
+        .map_err(|unknown| Error::UnknownName { reason: unknown.to_string(), hint: unknown.hint() })
+}
+
+/// Returns why a session has refused a request for these names: since one of them is nobody's, where that is so.
+pub(super) fn refusal(
+    (reason, hint): (String, Option<String>),
+    report: &Report,
+    names: &[String],
+) -> Error {
+    let is_known = |name: &String| {
+        report.types.contains(name)
+            || report.instances.iter().any(|instance| select::fits(name, &instance.name))
+    };
+    match names.iter().all(is_known) {
+        true => Error::Refused { reason, hint },
+        false => Error::UnknownName { reason, hint },
+    }
 }

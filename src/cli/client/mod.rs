@@ -11,6 +11,7 @@ mod wait;
 
 use crate::app::Signal;
 use crate::app::formation;
+use crate::cli::json::change::SessionChange;
 use crate::cli::sources::Sources;
 use crate::control::proto::{Request, Targets};
 use crate::error::Error;
@@ -18,12 +19,12 @@ use crate::resources::cpus;
 use args::{RestartArgs, ScaleArgs, SignalArgs, StopArgs, StopOptions, WaitArgs, WholeArgs};
 
 /// `pm restart`
-pub(crate) fn restart(args: &RestartArgs, sources: &Sources) -> Result<i32, Error> {
+pub(crate) fn restart(args: &RestartArgs, sources: &Sources) -> Result<SessionChange, Error> {
     stopping(&args.names, &args.options, sources, Request::Restart)
 }
 
 /// `pm stop`
-pub(crate) fn stop(args: &StopArgs, sources: &Sources) -> Result<i32, Error> {
+pub(crate) fn stop(args: &StopArgs, sources: &Sources) -> Result<SessionChange, Error> {
     stopping(&args.names, &args.options, sources, Request::Stop)
 }
 
@@ -32,16 +33,17 @@ fn stopping(
     options: &StopOptions,
     sources: &Sources,
     request: fn(Targets) -> Request,
-) -> Result<i32, Error> {
-    let StopOptions { timeout, target, wait } = options;
+) -> Result<SessionChange, Error> {
+    let StopOptions { timeout, target, wait, .. } = options;
     let session = find::one(target, sources, names, find::has_instances)?;
     let timeout_ms = timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     let targets = Targets { names: names.to_vec(), wait: !wait.no_wait, timeout_ms };
-    wait::until_done(&session.endpoint, request(targets), names, wait, sources)
+    wait::until_done(&session, request(targets), names, wait, sources)?;
+    Ok(SessionChange::of(&session, names))
 }
 
 /// `pm scale`
-pub(crate) fn scale(args: &ScaleArgs, sources: &Sources) -> Result<i32, Error> {
+pub(crate) fn scale(args: &ScaleArgs, sources: &Sources) -> Result<SessionChange, Error> {
     let mut counts = Vec::new();
     for text in &args.counts {
         for part in formation::parse(text)? {
@@ -59,30 +61,38 @@ pub(crate) fn scale(args: &ScaleArgs, sources: &Sources) -> Result<i32, Error> {
     let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
     let session = find::one(&args.target, sources, &names, find::runs_types)?;
     let request = Request::Scale { counts, wait: !args.wait.no_wait };
-    wait::until_done(&session.endpoint, request, &names, &args.wait, sources)
+    wait::until_done(&session, request, &names, &args.wait, sources)?;
+    Ok(SessionChange::of(&session, &names))
 }
 
 /// `pm signal`
-pub(crate) fn signal(args: &SignalArgs, sources: &Sources) -> Result<i32, Error> {
+pub(crate) fn signal(args: &SignalArgs, sources: &Sources) -> Result<SessionChange, Error> {
     let Some(Signal(signal)) = Signal::parse(&args.signal) else {
         return Err(Error::NotASignal { text: args.signal.clone() });
     };
     let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
     let request = Request::Signal { names: args.names.clone(), signal };
-    wait::until_done(&session.endpoint, request, &args.names, &WaitArgs::default(), sources)
+    wait::until_done(&session, request, &args.names, &WaitArgs::default(), sources)?;
+    Ok(SessionChange::of(&session, &args.names))
 }
 
 /// `pm reload`
-pub(crate) fn reload(args: &WholeArgs, sources: &Sources) -> Result<i32, Error> {
+pub(crate) fn reload(args: &WholeArgs, sources: &Sources) -> Result<SessionChange, Error> {
     whole(args, sources, |wait| Request::Reload { wait })
 }
 
 /// `pm quit`
-pub(crate) fn quit(args: &WholeArgs, sources: &Sources) -> Result<i32, Error> {
-    whole(args, sources, |wait| Request::Quit { wait })
+pub(crate) fn quit(args: &WholeArgs, sources: &Sources) -> Result<SessionChange, Error> {
+    let change = whole(args, sources, |wait| Request::Quit { wait })?;
+    Ok(if args.wait.no_wait { change } else { change.over() })
 }
 
-fn whole(args: &WholeArgs, sources: &Sources, request: fn(bool) -> Request) -> Result<i32, Error> {
+fn whole(
+    args: &WholeArgs,
+    sources: &Sources,
+    request: fn(bool) -> Request,
+) -> Result<SessionChange, Error> {
     let session = find::one(&args.target, sources, &[], find::has_instances)?;
-    wait::until_done(&session.endpoint, request(!args.wait.no_wait), &[], &args.wait, sources)
+    wait::until_done(&session, request(!args.wait.no_wait), &[], &args.wait, sources)?;
+    Ok(SessionChange::of(&session, &[]))
 }

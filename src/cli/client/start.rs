@@ -6,15 +6,16 @@ use clap::ArgMatches;
 use nix::poll::{PollTimeout, poll};
 
 use super::args::{TargetArgs, WaitArgs};
-use super::{find, wait};
+use super::find::{self, SessionInfo};
+use super::wait;
 use crate::app::App;
 use crate::app::formation;
 use crate::cli::args::StartArgs;
+use crate::cli::json::change::SessionChange;
 use crate::cli::resolve::Resolved;
 use crate::cli::sources::Sources;
 use crate::cli::{diagnostics, layers};
 use crate::control::proto::{InstanceState, InstanceStatus, Report, Request, Targets};
-use crate::control::socket_paths::Endpoint;
 use crate::control::start_lock::StartLock;
 use crate::error::Error;
 
@@ -29,8 +30,8 @@ pub(crate) enum StartTarget {
     /// A session of its own, which begins within this turn; without one where there is no runtime folder. With the
     /// types that it need not bring, since another session runs them.
     NewSession(Option<StartLock>, Vec<String>),
-    /// It is done: what was asked for runs in a session that was there, or does not; the exit code.
-    Existing(i32),
+    /// It is done: what was asked for runs in a session that was there.
+    Existing(SessionChange),
 }
 
 /// What was asked for, and where it stands.
@@ -54,7 +55,7 @@ pub(crate) fn named_instances(
     args: &StartArgs,
     matches: &ArgMatches,
     sources: &Sources,
-) -> Result<Option<i32>, Error> {
+) -> Result<Option<SessionChange>, Error> {
     let is_instance = |name: &String| name.contains(['.', '*', '?']) && !name.contains(['=', ',']);
     if !args.types.iter().any(is_instance) {
         return Ok(None);
@@ -78,7 +79,8 @@ pub(crate) fn named_instances(
     if !running.is_empty() {
         return Err(Error::AlreadyRuns { running });
     }
-    start(&session.endpoint, args.types.clone(), sources).map(Some)
+    start(&session, args.types.clone(), sources)?;
+    Ok(Some(SessionChange::of(&session, &args.types)))
 }
 
 /// Looks which sessions of the application's root and Procfile run, and what is left to do beside them. Nothing
@@ -128,17 +130,21 @@ pub(crate) fn beside_others(
         Judgement::Mixed(down, unknown) => Err(Error::PartlyKnown { down, unknown }),
         Judgement::DownInMany(name, sessions) => Err(down_in_many(&name, &sessions)),
         Judgement::Down(places) => {
+            let mut change = None;
             for (at, mut names) in places {
                 let session = &sessions[at];
                 let come = brought.iter().filter(|name| is_stopped(&session.report, name));
                 names.extend(come.cloned());
                 scale(session, &args.types, (app, &names), sources)?;
-                let code = start(&session.endpoint, names, sources)?;
-                if code != 0 {
-                    return Ok(StartTarget::Existing(code));
-                }
+                start(session, names.clone(), sources)?;
+                // Where it is in several sessions, the first stands for all.
+                change.get_or_insert_with(|| SessionChange::of(session, &names));
             }
-            Ok(StartTarget::Existing(0))
+            // Without a place there is nothing that is down.
+            Ok(change.map_or_else(
+                || StartTarget::NewSession(Some(start_lock), Vec::new()),
+                StartTarget::Existing,
+            ))
         }
     }
 }
@@ -157,7 +163,7 @@ fn down_in_many(name: &str, sessions: &[i32]) -> Error {
 }
 
 /// Returns the sessions of the root and the Procfile, when none of them is about to end.
-fn of_procfile(app: &App, procfile: &Path, folder: &Path) -> Result<Vec<find::SessionInfo>, Error> {
+fn of_procfile(app: &App, procfile: &Path, folder: &Path) -> Result<Vec<SessionInfo>, Error> {
     let mut ending = None;
     for _ in 0..POLLS {
         let mut sessions = Vec::new();
@@ -166,7 +172,7 @@ fn of_procfile(app: &App, procfile: &Path, folder: &Path) -> Result<Vec<find::Se
             match report {
                 Ok(report) if !is_of(&report, procfile) => {}
                 Ok(report) if report.ending => ending = Some(endpoint.pid),
-                Ok(report) => sessions.push(find::SessionInfo { endpoint, report }),
+                Ok(report) => sessions.push(SessionInfo { endpoint, report }),
                 // Closed without an answer: it is at its end.
                 Err(Error::Session { session, source })
                     if source.kind() == std::io::ErrorKind::UnexpectedEof =>
@@ -279,7 +285,7 @@ fn judge(wanted: &[String], sessions: &[(i32, &Report)]) -> Judgement {
 
 /// Gives the session as many instances as the start has: where a count was typed, and where it has none.
 fn scale(
-    session: &find::SessionInfo,
+    session: &SessionInfo,
     typed: &[String],
     (app, names): (&App, &[String]),
     sources: &Sources,
@@ -302,18 +308,18 @@ fn scale(
     }
     let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
     let request = Request::Scale { counts, wait: true };
-    wait::until_done(&session.endpoint, request, &names, &WaitArgs::default(), sources).map(drop)
+    wait::until_done(session, request, &names, &WaitArgs::default(), sources)
 }
 
-fn start(session: &Endpoint, names: Vec<String>, sources: &Sources) -> Result<i32, Error> {
+fn start(session: &SessionInfo, names: Vec<String>, sources: &Sources) -> Result<(), Error> {
     let request = Request::Start(Targets { names: names.clone(), wait: true, timeout_ms: None });
-    let code = wait::until_done(session, request, &names, &WaitArgs::default(), sources)?;
+    wait::until_done(session, request, &names, &WaitArgs::default(), sources)?;
     diagnostics::note(&format!(
         "{}: started in the session of pid {}; `pm logs -f` shows the output",
         names.join(", "),
-        session.pid
+        session.endpoint.pid
     ));
-    Ok(code)
+    Ok(())
 }
 
 #[cfg(test)]

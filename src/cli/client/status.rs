@@ -8,6 +8,8 @@ use nix::poll::{PollTimeout, poll};
 use super::args::StatusArgs;
 use super::find;
 use crate::cli::answer;
+use crate::cli::json::status::StatusObject;
+use crate::cli::json::{AnswerForm, CommandAnswer};
 use crate::cli::sources::Sources;
 use crate::control::proto::{InstanceState, InstanceStatus, Report};
 use crate::error::Error;
@@ -17,11 +19,11 @@ use crate::session::messages::short;
 const AGAIN: u16 = 1000;
 
 /// Shows what the session does.
-pub(crate) fn status(args: &StatusArgs, sources: &Sources) -> Result<i32, Error> {
+pub(crate) fn status(args: &StatusArgs, form: AnswerForm, sources: &Sources) -> Result<i32, Error> {
     if !args.watch {
         // Every session of the root has its say, where none is named.
         let sessions = find::all(&args.target, sources)?;
-        if sessions.len() > 1 && args.names.is_empty() && !args.json {
+        if sessions.len() > 1 && args.names.is_empty() && form == AnswerForm::Text {
             for session in &sessions {
                 let title = format!("session {}\n", session.endpoint.pid);
                 answer((title + &table(&session.report, &HashMap::new())).as_bytes())?;
@@ -36,21 +38,16 @@ pub(crate) fn status(args: &StatusArgs, sources: &Sources) -> Result<i32, Error>
         let chosen = find::chosen(&report, &args.names)?;
         let mut at = 0..;
         report.instances.retain(|_| at.next().is_some_and(|at| chosen.contains(&at)));
-        let text = if args.json {
-            serde_json::to_string(&report).unwrap_or_default() + "\n"
-        } else {
-            table(&report, &before)
-        };
-        let clear = if args.watch && sources.stdout_is_terminal && !args.json {
-            "\x1b[H\x1b[2J"
-        } else {
-            ""
-        };
-        answer(format!("{clear}{text}").as_bytes())?;
+        let uses = report.instances.iter().filter_map(|it| Some((it.pid?, it.cpu?))).collect();
+        form.answer(StatusAnswer {
+            report,
+            before,
+            clears: args.watch && sources.stdout_is_terminal,
+        })?;
         if !args.watch {
             return Ok(0);
         }
-        before = report.instances.iter().filter_map(|it| Some((it.pid?, it.cpu?))).collect();
+        before = uses;
         // An interrupted wait is a short one.
         let _ = poll(&mut [], PollTimeout::from(AGAIN));
         report = match find::report(&session.endpoint) {
@@ -58,6 +55,29 @@ pub(crate) fn status(args: &StatusArgs, sources: &Sources) -> Result<i32, Error>
             // It has ended, which is what was watched.
             Err(_) => return Ok(0),
         };
+    }
+}
+
+/// What a session does at a moment.
+#[derive(Debug)]
+struct StatusAnswer {
+    report: Report,
+    /// The CPU time of each process at the moment before.
+    before: HashMap<i32, f64>,
+    /// It takes the place of the table before.
+    clears: bool,
+}
+
+impl CommandAnswer for StatusAnswer {
+    type Object = StatusObject;
+
+    fn text(&self) -> Vec<u8> {
+        let clear = if self.clears { "\x1b[H\x1b[2J" } else { "" };
+        format!("{clear}{}", table(&self.report, &self.before)).into_bytes()
+    }
+
+    fn object(self) -> StatusObject {
+        StatusObject::of(self.report)
     }
 }
 

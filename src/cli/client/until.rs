@@ -11,6 +11,7 @@ use super::logs::LogView;
 use crate::app::{formation, select};
 use crate::cli::args::StartArgs;
 use crate::cli::diagnostics::{self, LiveLine};
+use crate::cli::json::change::SessionChange;
 use crate::cli::layers;
 use crate::cli::sources::Sources;
 use crate::control::client::{Connection, RESPONSE_TIMEOUT, Received};
@@ -39,9 +40,9 @@ pub(in crate::cli) enum WaitOutcome {
 }
 
 impl WaitOutcome {
-    fn code(self) -> Result<i32, Error> {
+    fn result(self) -> Result<(), Error> {
         match self {
-            Self::Reached => Ok(0),
+            Self::Reached => Ok(()),
             Self::Never(failures, _) => Err(Error::NotTrue { failures }),
             Self::TimedOut(late) => Err(Error::NotInTime { late }),
         }
@@ -49,20 +50,21 @@ impl WaitOutcome {
 }
 
 /// `pm wait`
-pub(crate) fn wait(args: &UntilArgs, sources: &Sources) -> Result<i32, Error> {
+pub(crate) fn wait(args: &UntilArgs, sources: &Sources) -> Result<SessionChange, Error> {
     let deadline = clock::instant().checked_add(args.timeout);
     let session = session(args, sources, deadline)?;
-    until(&session, &args.names, deadline, sources)?.code()
+    until(&session, &args.names, deadline, sources)?.result()?;
+    let names: Vec<_> = args.names.iter().map(|target| target.name.clone()).collect();
+    Ok(SessionChange::of(&session, &names))
 }
 
 /// `pm start --wait` that has started something in a session which ran already: waits for that alone.
 pub(in crate::cli) fn after_start(
-    code: i32,
     args: &StartArgs,
     matches: &ArgMatches,
     sources: &Sources,
-) -> Result<i32, Error> {
-    let (Some(limit), 0) = (args.wait, code) else { return Ok(code) };
+) -> Result<(), Error> {
+    let Some(limit) = args.wait else { return Ok(()) };
     let target = TargetArgs {
         procfile: layers::path(matches, "procfile"),
         root: layers::path(matches, "root"),
@@ -79,7 +81,7 @@ pub(in crate::cli) fn after_start(
     let session = find::one(&target, sources, &names, find::has_instances)?;
     let names: Vec<_> = names.into_iter().map(|name| WaitName { name, goal: None }).collect();
     let deadline = limit.and_then(|limit| clock::instant().checked_add(limit));
-    until(&session, &names, deadline, sources)?.code()
+    until(&session, &names, deadline, sources)?.result()
 }
 
 /// Returns the session; waits for one that does not run yet.
@@ -150,7 +152,8 @@ pub(in crate::cli) fn until(
                 });
             }
             Received::Response(Response::Refused { reason, hint }) => {
-                return Err(Error::Refused { reason, hint });
+                let names: Vec<_> = names.iter().map(|target| target.name.clone()).collect();
+                return Err(find::refusal((reason, hint), &session.report, &names));
             }
             Received::Response(
                 Response::Status(_)

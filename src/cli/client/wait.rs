@@ -3,26 +3,25 @@
 use std::time::Duration;
 
 use super::args::WaitArgs;
-use super::find;
+use super::find::{self, SessionInfo};
 use crate::app::select;
 use crate::cli::diagnostics::{self, LiveLine};
 use crate::cli::sources::Sources;
 use crate::control::client::{Connection, Received};
 use crate::control::proto::{InstanceFailure, Report, Request, Response};
-use crate::control::socket_paths::Endpoint;
 use crate::error::Error;
 
 /// Silence before the first word on whom is waited for, and between two words.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Returns 0 when it is done. `names` are whom it concerns; empty: all.
+/// Returns when it is done. `names` are whom it concerns; empty: all.
 pub(super) fn until_done(
-    session: &Endpoint,
+    SessionInfo { endpoint: session, report }: &SessionInfo,
     request: Request,
     names: &[String],
     wait: &WaitArgs,
     sources: &Sources,
-) -> Result<i32, Error> {
+) -> Result<(), Error> {
     let fail = |source| Error::Session { session: session.pid, source };
     let is_quit = matches!(request, Request::Quit { .. });
     let mut connection = Connection::open(&session.socket, request).map_err(fail)?;
@@ -32,16 +31,16 @@ pub(super) fn until_done(
     loop {
         let left = wait.wait.map_or(PATIENCE, |limit| limit.saturating_sub(waited)).min(PATIENCE);
         match connection.receive(Some(left)).map_err(fail)? {
-            Received::Response(Response::Done) => return Ok(0),
+            Received::Response(Response::Done) => return Ok(()),
             Received::Response(Response::Failed { failures }) => {
                 let one = |failed: InstanceFailure| format!("`{}`: {}", failed.name, failed.why);
                 return Err(Error::NotTrue { failures: failures.into_iter().map(one).collect() });
             }
             Received::Response(Response::Refused { reason, hint }) => {
-                return Err(Error::Refused { reason, hint });
+                return Err(find::refusal((reason, hint), report, names));
             }
             // The end of the session is what was asked for.
-            Received::Closed if is_quit => return Ok(0),
+            Received::Closed if is_quit => return Ok(()),
             Received::Response(
                 Response::Status(_)
                 | Response::Output { .. }
@@ -52,7 +51,7 @@ pub(super) fn until_done(
                 return Err(fail(std::io::Error::other("it ended before it answered")));
             }
             Received::Response(Response::Warning { text }) => {
-                diagnostics::note(&format!("warning: {text}"));
+                diagnostics::warning_of_session(&text);
                 continue;
             }
             Received::Timeout => {}

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::args::ConfigArgs;
 use crate::cli::flags::{Exported, Files, Flags, Readiness, Resources};
+use crate::cli::json::JsonArgs;
 use crate::cli::yes_or_no::YesOrNo;
 
 /// `pm export`
@@ -61,6 +62,8 @@ pub struct ExportArgs {
     /// Check the files with the target's own checker, if it is installed
     #[arg(long)]
     pub verify: bool,
+    #[command(flatten)]
+    pub json: JsonArgs,
     #[command(flatten)]
     pub readiness: Flags<Readiness>,
     #[command(flatten)]

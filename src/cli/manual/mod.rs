@@ -3,6 +3,7 @@
 //! stands in the .roff files of this folder.
 
 pub mod args;
+mod codes;
 mod environment;
 mod pm_toml;
 
@@ -90,7 +91,8 @@ fn page(command: &clap::Command, variables: &str) -> io::Result<Page> {
     }
     match SECTIONS.iter().find(|(page, _)| *page == name) {
         Some((_, sections)) => {
-            text.extend(sections.replace("@VARIABLES@\n", variables).into_bytes());
+            let sections = sections.replace("@VARIABLES@\n", variables);
+            text.extend(sections.replace("@CODES@\n", &codes::codes()).into_bytes());
         }
         None => text.extend(include_bytes!("others.roff")),
     }

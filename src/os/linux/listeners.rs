@@ -13,7 +13,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
 };
 
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid};
 
 use super::processes;
 use crate::app::lint::Holder;
@@ -87,6 +87,42 @@ impl Listeners {
             }
         }
         found
+    }
+}
+
+/// The ports that instances of a session listen on.
+#[derive(Debug)]
+pub(crate) struct InstancePorts {
+    listeners: Listeners,
+    /// What is left of a group whose processes have lost their parents, with the group.
+    orphans: Vec<(Pid, Pid)>,
+}
+
+impl InstancePorts {
+    /// Looks at this moment, for the session of this process id.
+    pub(crate) fn look(session: Pid) -> Self {
+        let group = |pid: Pid| Some((getpgid(Some(pid)).ok()?, pid));
+        let children = processes::children_of(session).into_iter().filter_map(group);
+        // A leader is no orphan.
+        let orphans = children.filter(|(group, pid)| group != pid).collect();
+        Self { listeners: Listeners::read(), orphans }
+    }
+
+    /// Returns the ports, in order, on which a leader, its descendants and the orphans of its group listen. Of another
+    /// user's process that is not seen.
+    pub(crate) fn of(&self, leader: Pid) -> Option<Vec<u16>> {
+        let of_group = self.orphans.iter().filter(|(group, _)| *group == leader);
+        let roots = of_group.map(|(_, pid)| *pid).chain([leader]);
+        let pids = roots.flat_map(|root| [vec![root], processes::descendants_of(root)].concat());
+        let mut ports = Vec::new();
+        for pid in pids {
+            let held = inodes_of(pid.as_raw().cast_unsigned());
+            let sockets = self.listeners.0.iter().filter(|socket| held.contains(&socket.inode));
+            ports.extend(sockets.map(|socket| socket.port));
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        Some(ports)
     }
 }
 
@@ -185,6 +221,7 @@ fn listening(table: &str) -> Vec<Socket> {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::process::{Command, Stdio};
 
     use super::*;
 
@@ -205,6 +242,25 @@ mod tests {
             // A child that another test has just forked holds it until it has become its program.
             while Listeners::read().has(port) {}
         }
+    }
+
+    #[test]
+    fn the_ports_of_an_instance_are_those_that_its_processes_listen_on_and_no_others() {
+        let one = TcpListener::bind("127.0.0.1:0").unwrap();
+        let two = TcpListener::bind("127.0.0.1:0").unwrap();
+        let seen = InstancePorts::look(Pid::parent()).of(Pid::this()).unwrap();
+        for listener in [&one, &two] {
+            assert!(seen.contains(&listener.local_addr().unwrap().port()), "{seen:?}");
+        }
+        assert!(seen.is_sorted());
+        // Its parent has them by its child.
+        let port = one.local_addr().unwrap().port();
+        assert!(InstancePorts::look(Pid::parent()).of(Pid::parent()).unwrap().contains(&port));
+        let mut stranger = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let other = Pid::from_raw(stranger.id().cast_signed());
+        assert_eq!(InstancePorts::look(Pid::this()).of(other), Some(Vec::new()));
+        drop(stranger.stdin.take());
+        stranger.wait().unwrap();
     }
 
     #[test]

@@ -1,32 +1,65 @@
 //! The output as one JSON object per line, for programs.
 
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::output::batch::Sink;
 
-/// Appends an output line: `{"time":…,"process":"web.1","line":…}`. Bytes that are not UTF-8 are
+/// A line of output.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OutputLine")]
+pub struct OutputLine<'a> {
+    /// The version. Under it fields are only added.
+    #[schemars(extend("const" = 1))]
+    v: u8,
+    /// When it was read: RFC 3339, with the offset from UTC.
+    time: &'a str,
+    /// The instance: `web.1`.
+    process: &'a str,
+    /// The text; what is not UTF-8 is replaced.
+    line: Cow<'a, str>,
+    /// All of its bytes, where not all are UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<&'a [u8]>,
+    /// The line goes on in the next object.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "EventLine")]
+pub struct EventLine<'a> {
+    /// The version. Under it fields are only added.
+    #[schemars(extend("const" = 1))]
+    v: u8,
+    /// When: RFC 3339, with the offset from UTC.
+    time: &'a str,
+    /// What: `started`, `ready`, `ended`, ...
+    event: &'a str,
+    /// The instance that it is about; without one, it is about the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<&'a str>,
+    /// The facts, by the event: `code`, `pid`, `restart_in`, ...
+    #[serde(flatten)]
+    facts: Map<String, Value>,
+    /// The same for a person.
+    text: &'a str,
+}
+
+/// Appends an output line: `{"v":1,"time":…,"process":"web.1","line":…}`. Bytes that are not UTF-8 are
 /// replaced in `line`, and `bytes` then holds all of them as numbers, so that nothing is lost.
 /// `partial` marks a piece of a line that goes on.
 pub(crate) fn line(time: &str, process: &str, bytes: &[u8], partial: bool, out: &mut impl Sink) {
-    let mut object = Map::new();
-    object.insert("time".into(), time.into());
-    object.insert("process".into(), process.into());
-    match std::str::from_utf8(bytes) {
-        Ok(text) => {
-            object.insert("line".into(), text.into());
-        }
-        Err(_) => {
-            object.insert("line".into(), String::from_utf8_lossy(bytes).into());
-            object.insert("bytes".into(), bytes.into());
-        }
-    }
-    if partial {
-        object.insert("partial".into(), true.into());
-    }
-    put(&Value::Object(object), out);
+    let line = String::from_utf8_lossy(bytes);
+    let bytes = matches!(line, Cow::Owned(_)).then_some(bytes);
+    put(&OutputLine { v: 1, time, process, line, bytes, partial }, out);
 }
 
-/// Appends an event: `{"time":…,"event":"exited","process":"web.1",…,"text":…}`.
+/// Appends an event: `{"v":1,"time":…,"event":"exited","process":"web.1",…,"text":…}`.
 pub(crate) fn event(
     time: &str,
     event: &str,
@@ -35,19 +68,14 @@ pub(crate) fn event(
     text: &str,
     out: &mut impl Sink,
 ) {
-    let mut object = Map::new();
-    object.insert("time".into(), time.into());
-    object.insert("event".into(), event.into());
-    if let Some(process) = process {
-        object.insert("process".into(), process.into());
-    }
-    object.extend(facts);
-    object.insert("text".into(), text.into());
-    put(&Value::Object(object), out);
+    put(&EventLine { v: 1, time, event, process, facts, text }, out);
 }
 
-fn put(value: &Value, out: &mut impl Sink) {
-    out.append(format!("{value}\n").as_bytes());
+fn put(object: &impl Serialize, out: &mut impl Sink) {
+    // Strings, numbers, lists and maps with strings for keys always become JSON.
+    let mut line = serde_json::to_vec(object).unwrap_or_default();
+    line.push(b'\n');
+    out.append(&line);
 }
 
 #[cfg(test)]
@@ -63,8 +91,8 @@ mod tests {
         event("T", "stopping", None, Map::new(), "stopping", &mut out);
         assert_eq!(
             String::from_utf8_lossy(&out),
-            "{\"time\":\"T\",\"event\":\"exited\",\"process\":\"web.1\",\"code\":3,\"text\":\"exited with code 3\"}\n\
-             {\"time\":\"T\",\"event\":\"stopping\",\"text\":\"stopping\"}\n"
+            "{\"v\":1,\"time\":\"T\",\"event\":\"exited\",\"process\":\"web.1\",\"code\":3,\"text\":\"exited with code 3\"}\n\
+             {\"v\":1,\"time\":\"T\",\"event\":\"stopping\",\"text\":\"stopping\"}\n"
         );
     }
 
@@ -75,8 +103,8 @@ mod tests {
         line("T", "web.1", b"\xffx", true, &mut out);
         assert_eq!(
             String::from_utf8_lossy(&out),
-            "{\"time\":\"T\",\"process\":\"web.1\",\"line\":\"a \\\"b\\\"\"}\n\
-             {\"time\":\"T\",\"process\":\"web.1\",\"line\":\"\u{fffd}x\",\"bytes\":[255,120],\"partial\":true}\n"
+            "{\"v\":1,\"time\":\"T\",\"process\":\"web.1\",\"line\":\"a \\\"b\\\"\"}\n\
+             {\"v\":1,\"time\":\"T\",\"process\":\"web.1\",\"line\":\"\u{fffd}x\",\"bytes\":[255,120],\"partial\":true}\n"
         );
     }
 }

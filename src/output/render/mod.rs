@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use jiff::{Timestamp, tz::TimeZone};
 
 use self::clock::LineClock;
+pub use self::json::{EventLine, OutputLine};
 pub use self::text::{End, LabelId, Look, SYSTEM, TextRenderer};
 use super::assembler::LineAssembler;
 use super::batch::Sink;
@@ -329,11 +330,11 @@ mod tests {
         renderer.say(say(About::Instance(JOB), "exited"), &mut out);
         renderer.say(say(About::Session, "stopping"), &mut out);
         let expected = [
-            r#"{"time":"","process":"web.1","line":"one"}"#,
-            r#"{"time":"","process":"web.1","line":"na","partial":true}"#,
-            r#"{"time":"","process":"web.1","line":"me"}"#,
-            r#"{"time":"","event":"event","process":"job.1","text":"exited"}"#,
-            r#"{"time":"","event":"event","text":"stopping"}"#,
+            r#"{"v":1,"time":"","process":"web.1","line":"one"}"#,
+            r#"{"v":1,"time":"","process":"web.1","line":"na","partial":true}"#,
+            r#"{"v":1,"time":"","process":"web.1","line":"me"}"#,
+            r#"{"v":1,"time":"","event":"event","process":"job.1","text":"exited"}"#,
+            r#"{"v":1,"time":"","event":"event","text":"stopping"}"#,
         ];
         assert_eq!(taken(&mut out).lines().collect::<Vec<_>>(), expected);
     }

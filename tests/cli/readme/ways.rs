@@ -20,6 +20,7 @@ pub(crate) enum Way {
 /// Sections whose commands ask a session that the reader has: it runs before them.
 pub(crate) const ASKS_A_SESSION: &[&str] = &[
     r#"docs/troubleshooting.md, "Troubleshooting""#,
+    r#"docs/json.md, "`pm ps --json`""#,
     r#"docs/troubleshooting.md, "``no session runs in `...` ``""#,
 ];
 
@@ -50,6 +51,8 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("pm env web", Ends(0), &["DATABASE_URL=", "# .env:1"]),
     ("pm env web -e .env,.env.local", Ends(0), &["STRIPE_KEY=", "# .env.local:"]),
     ("pm run node -e 'console.log(process.env.DATABASE_URL)'", Ends(0), &["done: node -e"]),
+    ("pm start --daemon --json", Ends(0), &[r#"{"v":1,"session":{"pid":"#]),
+    ("pm stop nobody --json", Ends(1), &[r#""code":"unknown-name""#]),
     ("pm env --settings", Ends(0), &["pm.toml"]),
     ("pm export systemd --print -a shop -u deploy -m web=3,worker=2", Ends(0), &["shop-web-3"]),
     ("bin/dev", Stays, &["ready: rails server -p 3000", "jobs.1"]),

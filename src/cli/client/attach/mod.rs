@@ -35,6 +35,7 @@ pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error>
             hint: Some("`pm logs -f` shows output without one".to_owned()),
         });
     }
+    diagnostics::release();
     // In raw mode a line feed goes straight down.
     let begin = || diagnostics::note(&format!("attached to {name}; Ctrl-] detaches\r"));
     match terminal::attach(&session.endpoint.socket, name, begin)? {

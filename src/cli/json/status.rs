@@ -1,0 +1,185 @@
+//! What `pm ps --json` prints: the session, its process types, and each instance.
+
+use std::collections::BTreeMap;
+
+use nix::unistd::Pid;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::time;
+use crate::control::proto::{InstanceState, InstanceStatus, LastExit, Report};
+use crate::os::listeners::InstancePorts;
+
+/// A session and what its instances do.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Status")]
+pub(crate) struct StatusObject {
+    session: SessionObject,
+    /// The same as `session.root`.
+    root: String,
+    /// The Procfile, absolute and without symbolic links. Empty: an older pm does not say.
+    procfile: String,
+    /// The session is about to end.
+    ending: bool,
+    /// Every process type, also those that do not run.
+    types: Vec<String>,
+    /// Those of them whose instances have a terminal.
+    terminals: Vec<String>,
+    /// Those that ran, and were scaled to 0.
+    scaled_to_zero: Vec<String>,
+    instances: Vec<InstanceObject>,
+}
+
+/// A session.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Session")]
+pub(crate) struct SessionObject {
+    /// The application's root, without symbolic links.
+    root: String,
+    /// The branch that is checked out there, or the short hash of a commit; null where it is no work tree of git.
+    branch: Option<String>,
+    /// Its process id.
+    pid: i32,
+    /// Its base port.
+    base: Option<u16>,
+    /// The address of the first instance of each process type that has a port.
+    urls: BTreeMap<String, String>,
+    /// When it began: RFC 3339, in UTC.
+    started: Option<String>,
+    /// Who started it: `terminal`, `daemon`, or the name of the program that did.
+    by: Option<String>,
+}
+
+/// An instance.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Instance")]
+pub(crate) struct InstanceObject {
+    /// `web.2`
+    name: String,
+    state: InstanceState,
+    /// Whether it is ready; null where it has no `ready`, which could tell.
+    ready: Option<bool>,
+    /// The instances that it waits for.
+    waits_for: Vec<String>,
+    /// What must still come true until it is ready.
+    probe: Option<String>,
+    /// What that has last answered.
+    last_answer: Option<String>,
+    /// What the program says of itself (`STATUS=` of sd_notify(3)).
+    status: Option<String>,
+    /// Its process, which is also its process group.
+    pid: Option<i32>,
+    /// Its PORT.
+    port: Option<u16>,
+    /// The TCP ports that it really listens on, in order; null where the system does not tell.
+    ports: Option<Vec<u16>>,
+    /// Seconds since it is up.
+    uptime: Option<f64>,
+    /// Milliseconds since it is up.
+    uptime_ms: Option<u64>,
+    /// How often it was started again after its end.
+    restarts: u32,
+    /// Seconds until it starts again.
+    restart_in: Option<f64>,
+    /// How it ended, for a person, where it has ended for good.
+    end: Option<String>,
+    /// How its last run that is over has ended; null where none is.
+    last_exit: Option<LastExitObject>,
+    /// Memory of its processes in bytes.
+    rss: Option<u64>,
+    /// CPU time of its processes in seconds.
+    cpu: Option<f64>,
+}
+
+/// How a run has ended.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LastExit")]
+pub(crate) struct LastExitObject {
+    /// Its exit code; null where a signal has ended it, or it never began.
+    code: Option<i32>,
+    /// The signal that has ended it: `SIGKILL`.
+    signal: Option<String>,
+    /// When: RFC 3339, in UTC.
+    at: Option<String>,
+    /// Why, for a person.
+    cause: String,
+    /// Its last lines of output, at most ten.
+    tail: Vec<String>,
+}
+
+impl StatusObject {
+    /// Returns what a session has reported, with what else can be seen of it from here.
+    pub(crate) fn of(report: Report) -> Self {
+        let mut urls = BTreeMap::new();
+        for InstanceStatus { name, port, .. } in &report.instances {
+            let process_type =
+                name.rsplit_once('.').map_or(&**name, |(process_type, _)| process_type);
+            if let Some(port) = port {
+                // The first has the lowest port.
+                urls.entry(process_type.to_owned())
+                    .or_insert_with(|| format!("http://localhost:{port}"));
+            }
+        }
+        let session = SessionObject {
+            root: report.root.clone(),
+            branch: None,
+            pid: report.session,
+            base: report.base,
+            urls,
+            started: report.started.and_then(time),
+            by: report.by.filter(|by| !by.is_empty()),
+        };
+        Self {
+            session,
+            root: report.root,
+            procfile: report.procfile,
+            ending: report.ending,
+            types: report.types,
+            terminals: report.terminals,
+            scaled_to_zero: report.scaled_to_zero,
+            instances: InstanceObject::all(report.instances, report.session),
+        }
+    }
+}
+
+impl InstanceObject {
+    /// Returns the instances of the session with this process id.
+    pub(crate) fn all(instances: Vec<InstanceStatus>, session: i32) -> Vec<Self> {
+        let listening = InstancePorts::look(Pid::from_raw(session));
+        let one = |instance: InstanceStatus| {
+            let ports = match instance.pid {
+                Some(pid) => listening.of(Pid::from_raw(pid)),
+                None => Some(Vec::new()),
+            };
+            Self::of(instance, ports)
+        };
+        instances.into_iter().map(one).collect()
+    }
+
+    fn of(status: InstanceStatus, ports: Option<Vec<u16>>) -> Self {
+        let seconds =
+            status.uptime.and_then(|uptime| std::time::Duration::try_from_secs_f64(uptime).ok());
+        Self {
+            name: status.name,
+            state: status.state,
+            ready: status.ready,
+            waits_for: status.waits_for,
+            probe: status.probe,
+            last_answer: status.last_answer,
+            status: status.status,
+            pid: status.pid,
+            port: status.port,
+            ports,
+            uptime: status.uptime,
+            uptime_ms: seconds.and_then(|uptime| u64::try_from(uptime.as_millis()).ok()),
+            restarts: status.restarts,
+            restart_in: status.restart_in,
+            end: status.end,
+            last_exit: status.last_exit.map(|LastExit { code, signal, at, cause, tail }| {
+                LastExitObject { code, signal, at: time(at), cause, tail }
+            }),
+            rss: status.rss,
+            cpu: status.cpu,
+        }
+    }
+}
