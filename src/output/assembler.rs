@@ -3,7 +3,7 @@
 use super::filter::{Filter, Fragment};
 use super::splitter::{KEEP, LineSplitter};
 
-/// Makes lines of what a run writes.
+/// Makes lines from the bytes that a run writes.
 #[derive(Debug, Default)]
 pub struct LineAssembler {
     splitter: LineSplitter,
@@ -11,17 +11,17 @@ pub struct LineAssembler {
 }
 
 impl LineAssembler {
-    /// Makes lines of the bytes as they are.
+    /// Makes one that leaves the bytes unchanged.
     pub fn unchanged() -> Self {
         Self::default()
     }
 
-    /// Makes lines that draw over no others.
+    /// Makes one that removes screen control, so that no line draws over others.
     pub fn filtered() -> Self {
         Self { filter: Some(Box::default()), ..Self::default() }
     }
 
-    /// Returns what splits these bytes, where that is all that they need.
+    /// Returns the splitter, if these bytes need nothing but to be split.
     #[inline]
     pub(super) fn plain(&mut self, bytes: &[u8]) -> Option<&mut LineSplitter> {
         match &mut self.filter {
@@ -30,7 +30,7 @@ impl LineAssembler {
         }
     }
 
-    /// Takes the next bytes, and gives what they show.
+    /// Takes the next bytes, and calls `show` with what they show.
     pub fn push(&mut self, bytes: &[u8], mut show: impl FnMut(Fragment<'_>)) {
         if let Some(splitter) = self.plain(bytes) {
             splitter.push(bytes, |line| {
@@ -42,19 +42,19 @@ impl LineAssembler {
         }
     }
 
-    /// Returns whether something waits for its end, or for silence.
+    /// Returns whether there is an unfinished line.
     pub fn is_waiting(&self) -> bool {
         !self.splitter.partial().is_empty()
             || self.filter.as_ref().is_some_and(|filter| filter.is_waiting())
     }
 
-    /// Returns whether the unfinished line needs more memory than is kept for good.
+    /// Returns whether the unfinished line uses more memory than is kept allocated.
     pub(super) fn is_long(&self) -> bool {
         let filtered = self.filter.as_ref().map_or(0, |filter| filter.unfinished());
         self.splitter.partial().len().max(filtered) > KEEP
     }
 
-    /// Gives back the memory of long lines.
+    /// Frees the memory of long lines.
     pub(super) fn shrink(&mut self) {
         self.splitter.shrink();
         if let Some(filter) = &mut self.filter {
@@ -62,13 +62,13 @@ impl LineAssembler {
         }
     }
 
-    /// Returns what the unfinished line has allocated, where it is only split.
+    /// Returns the memory allocated for the unfinished line, if it is only split.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         self.splitter.memory()
     }
 
-    /// Shows what waits: nothing came for a while.
+    /// Shows the unfinished line, because nothing came for a while.
     pub fn silence(&mut self, mut show: impl FnMut(Fragment<'_>)) {
         let has_partial = !self.splitter.partial().is_empty();
         if has_partial {
@@ -83,7 +83,7 @@ impl LineAssembler {
         }
     }
 
-    /// Shows what is left at the end.
+    /// Shows the rest at the end of the output.
     pub fn end(&mut self, mut show: impl FnMut(Fragment<'_>)) {
         if !self.splitter.partial().is_empty() {
             show(Fragment::Line(self.splitter.partial()));

@@ -5,10 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::writer::Writer;
 
-/// A batch is written when it is full, or when nothing more is waiting.
+/// Size of a batch. It is written when it is full, or when no more output is waiting.
 pub(super) const BATCH: usize = 256 << 10;
 
-/// Takes rendered output.
+/// Receives rendered output.
 pub trait Sink {
     /// Appends bytes.
     fn append(&mut self, bytes: &[u8]);
@@ -21,7 +21,7 @@ impl Sink for Vec<u8> {
     }
 }
 
-/// Collects output in memory of one size, and writes it whenever that is full.
+/// Collects output in a buffer, and writes the buffer when it is full.
 pub(super) struct Batch<W> {
     writer: Writer<W>,
     bytes: Box<[u8]>,
@@ -35,15 +35,14 @@ impl<W: AsFd + From<OwnedFd>> Batch<W> {
         Self { writer, bytes: vec![0; BATCH].into_boxed_slice(), length: 0, error: None }
     }
 
-    /// Returns where it is written to.
+    /// Returns the writer.
     pub(super) fn writer(&mut self) -> &mut Writer<W> {
         &mut self.writer
     }
 
     /// Writes what is left.
     ///
-    /// # Errors
-    /// This or an earlier write has failed; each is told once.
+    /// # Errors This or an earlier write has failed; each failure is returned once.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let length = std::mem::take(&mut self.length);
         if let Err(error) = self.writer.write_all(&self.bytes[..length]) {
@@ -52,8 +51,8 @@ impl<W: AsFd + From<OwnedFd>> Batch<W> {
         self.error.take().map_or(Ok(()), Err)
     }
 
-    /// Makes room by writing. What is longer than a batch is written from where it is: a copy would only push
-    /// other things out of the cache.
+    /// Makes room by writing the buffer. Output that is longer than a batch is written directly: copying it would only
+    /// evict other data from the cache.
     #[cold]
     fn overflow(&mut self, bytes: &[u8]) {
         let length = std::mem::take(&mut self.length);

@@ -1,15 +1,15 @@
-//! Removes what a terminal's line discipline adds: CR LF becomes LF. Any other CR is the program's own.
+//! Removes the CR that a terminal's line discipline puts before each LF. Any other CR was written by the program.
 
 use super::splitter::each_newline;
 
-/// Remembers a CR at the end of a read: the next byte says what it is.
+/// Remembers a CR at the end of a read until the next byte is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CrlfToLf {
     held: usize,
 }
 
 impl CrlfToLf {
-    /// Appends the bytes without the CRs that stand before an LF.
+    /// Appends the bytes without CRs before an LF.
     pub(super) fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         let more = bytes.iter().take_while(|byte| **byte == b'\r').count();
         self.held += more;
@@ -22,7 +22,7 @@ impl CrlfToLf {
         let mut start = 0;
         each_newline(bytes, |at| {
             out.extend_from_slice(without_returns(&bytes[start..at]));
-            // The newline goes with what is behind it.
+            // The newline is appended together with what follows it.
             start = at;
         });
         let rest = without_returns(&bytes[start..]);
@@ -30,13 +30,13 @@ impl CrlfToLf {
         self.held = bytes.len() - start - rest.len();
     }
 
-    /// Appends what was kept back.
+    /// Appends a CR that was held back.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         out.resize(out.len() + std::mem::take(&mut self.held), b'\r');
     }
 }
 
-/// Returns the bytes without the CRs at their end.
+/// Returns the bytes without CRs at the end.
 #[inline]
 fn without_returns(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., b'\r'] = bytes {

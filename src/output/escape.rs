@@ -1,26 +1,26 @@
-//! Takes bytes apart as a terminal does (ECMA-48; vt100.net/emu/dec_ansi_parser): text, controls and escape
-//! sequences, whatever pieces they come in.
+//! Parses bytes as a terminal does (ECMA-48; vt100.net/emu/dec_ansi_parser): text, control characters and escape
+//! sequences, in any pieces.
 //!
-//! Why not the `vte` crate: it gives characters, so that invalid UTF-8 is lost, it keeps an OSC without an
-//! end for ever, and a line feed does not end one. Here text stays the slice that it came in.
+//! The `vte` crate is not used because it returns characters (invalid UTF-8 is lost), buffers an unterminated OSC for
+//! ever, and does not end one at a line feed. Here, text remains a slice of the input.
 
 use super::splitter::LINE_LIMIT;
 
-/// A sequence longer than this is not passed on: no colour is, and no link that a terminal takes.
+/// Longer sequences are dropped: no colour is that long, and no link that terminals accept.
 const KEPT: usize = 8 << 10;
-/// Past this, a string without an end was never meant as one, and what follows is text.
+/// An unterminated string that is longer than this was not meant as one; what follows is text.
 const STRING_LIMIT: usize = LINE_LIMIT / 16;
 
-/// What bytes mean to a terminal.
+/// A token of a terminal's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TerminalToken<'a> {
-    /// Bytes that are shown; also tabs, and what no terminal moves for: NUL, BEL, DEL.
+    /// Bytes that are shown, and bytes that do not move the cursor to another line: tab, NUL, BEL, DEL.
     Text(&'a [u8]),
     /// Any other byte below a space.
     Control(u8),
-    /// What stands behind `ESC [`, with the letter that ends it.
+    /// What follows `ESC [`, including the final letter.
     Csi(&'a [u8]),
-    /// What stands between `ESC ]` and its end.
+    /// What is between `ESC ]` and its terminator.
     Osc { payload: &'a [u8], end: &'static [u8] },
     /// Any other sequence, and one that is broken or too long.
     Other,
@@ -29,16 +29,16 @@ pub(super) enum TerminalToken<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ParserState {
     Ground,
-    /// Behind 0xC2: what follows may make it one of U+0080 to U+009F, the C1 controls.
+    /// After 0xC2: the next byte may make it a C1 control, U+0080 to U+009F.
     Lead,
-    /// Behind ESC.
+    /// After ESC.
     Escape,
     Csi,
     /// In an OSC (true), or in a DCS, SOS, PM or APC.
     String(bool),
-    /// In a string, behind ESC: a backslash ends it.
+    /// In a string, after ESC: a backslash ends it.
     StringEscape(bool),
-    /// In a string, behind 0xC2: U+009C ends it.
+    /// In a string, after 0xC2: U+009C ends it.
     StringLead(bool),
 }
 
@@ -46,9 +46,9 @@ enum ParserState {
 #[derive(Debug)]
 pub(super) struct Parser {
     state: ParserState,
-    /// The sequence without its introducer, as much as is kept.
+    /// The sequence without its introducer, up to the limit.
     held: Vec<u8>,
-    /// How long the sequence is.
+    /// The length of the sequence.
     length: usize,
 }
 
@@ -58,25 +58,25 @@ impl Default for Parser {
     }
 }
 
-/// Returns whether a byte is none of text by itself: 0xC2 may begin a C1 control.
+/// Returns whether a byte may not be text: 0xC2 may begin a C1 control.
 fn is_special(byte: u8) -> bool {
     (byte < b' ' && !matches!(byte, b'\t' | 0 | 7)) || byte == 0xc2
 }
 
-/// Returns not 0 where a byte may be special; NUL and BEL are, for brevity.
+/// Returns non-zero if a byte may be special. For speed, NUL and BEL count as special, too.
 fn doubt(byte: u8) -> u8 {
     let is_control = u8::from(byte < b' ') & u8::from(byte.wrapping_sub(b'\t') > 1);
     is_control | u8::from(byte == 0xc2)
 }
 
-/// Returns whether bytes hold nothing but text and line feeds. The compiler makes it look at 16 bytes at once.
+/// Returns whether bytes contain only text and line feeds. The compiler vectorises the loop (16 bytes at a time).
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
     let (chunks, rest) = bytes.as_chunks::<64>();
     let is_plain = |chunk: &[u8]| chunk.iter().fold(0, |all, byte| all | doubt(*byte)) == 0;
     chunks.iter().all(|chunk| is_plain(chunk)) && is_plain(rest)
 }
 
-/// Returns where the first special byte is.
+/// Returns the position of the first special byte.
 fn find_special(bytes: &[u8]) -> Option<usize> {
     let mut start = 0;
     for chunk in bytes.chunks(32) {
@@ -91,19 +91,19 @@ fn find_special(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Returns the parameters of a CSI that sets colours and attributes. Others end with the same letter:
-/// `CSI > 4 m` changes what keys send.
+/// Returns the parameters of an SGR, which sets colours and attributes. Other CSI end with the same letter: `CSI > 4 m`
+/// changes what keys send.
 pub(super) fn sgr(sequence: &[u8]) -> Option<&[u8]> {
     let parameters = sequence.strip_suffix(b"m")?;
     parameters.iter().all(|byte| matches!(byte, b'0'..=b';')).then_some(parameters)
 }
 
-/// Returns the length of the first line where it is not empty and can be shown as it is: text, and colours
-/// that it ends as most programs do. Others may be as harmless; that is for the parser to find out.
+/// Returns the length of the first line if it is not empty and can be shown unchanged: text, with colours that it
+/// resets in the usual way. For other lines, which may be as harmless, the parser must be used.
 pub(super) fn find_closed_line(bytes: &[u8]) -> Option<usize> {
     let end = memchr::memchr(b'\n', bytes).filter(|end| *end > 0)?;
     let mut rest = &bytes[..end];
-    // Whether anything is on, and whether that is more than a colour of text.
+    // Whether any attribute is on, and whether one is on that is no text colour.
     let (mut is_on, mut is_more) = (false, false);
     while let Some(at) = find_special(rest) {
         let sequence = whole_csi(rest[at..].strip_prefix(b"\x1b")?)?;
@@ -124,7 +124,7 @@ impl Parser {
         self.state == ParserState::Ground
     }
 
-    /// Takes the next bytes, and gives what they mean to `take`.
+    /// Parses the next bytes, and calls `take` with each token.
     pub(super) fn push(&mut self, mut bytes: &[u8], mut take: impl FnMut(TerminalToken<'_>)) {
         while !bytes.is_empty() {
             if self.state == ParserState::Ground {
@@ -135,7 +135,7 @@ impl Parser {
         }
     }
 
-    /// Gives what was kept back: half a character.
+    /// Passes on a byte that was held back: half a character.
     pub(super) fn end(&mut self, mut take: impl FnMut(TerminalToken<'_>)) {
         if self.state == ParserState::Lead {
             take(TerminalToken::Text(b"\xc2"));
@@ -143,7 +143,7 @@ impl Parser {
         self.state = ParserState::Ground;
     }
 
-    /// Takes text up to the next control, and that.
+    /// Parses text up to the next control character, and that character.
     fn ground<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -154,7 +154,7 @@ impl Parser {
             let Some(at) = find_special(&bytes[end..]).map(|at| end + at) else { break None };
             end = at;
             match (bytes[at], bytes.get(at + 1)) {
-                // Half of an ordinary character.
+                // The first half of an ordinary character.
                 (0xc2, Some(next)) if !(0x80..=0x9f).contains(next) => end += 1,
                 (byte, _) => break Some(byte),
             }
@@ -194,14 +194,14 @@ impl Parser {
         }
     }
 
-    /// Ends a sequence that is nothing.
+    /// Ends an invalid sequence.
     fn abandon(&mut self, take: &mut impl FnMut(TerminalToken<'_>)) -> bool {
         self.state = ParserState::Ground;
         take(TerminalToken::Other);
         false
     }
 
-    /// Takes a byte that does not stand in text. Returns false where it belongs to what follows.
+    /// Parses a byte outside of text. Returns false if the byte belongs to what follows.
     fn step(&mut self, byte: u8, take: &mut impl FnMut(TerminalToken<'_>)) -> bool {
         match (self.state, byte) {
             (ParserState::Ground, _) => return false,
@@ -246,7 +246,7 @@ impl Parser {
             (ParserState::String(false), 0x07) => self.keep(byte),
             (ParserState::String(is_osc), 0x1b) => self.state = ParserState::StringEscape(is_osc),
             (ParserState::String(is_osc), 0xc2) => self.state = ParserState::StringLead(is_osc),
-            // A string has no controls, and a line feed least of all: it was without an end.
+            // A string contains no control characters: it was unterminated.
             (ParserState::String(_), 0..0x20) => return self.abandon(take),
             (ParserState::String(_), _) if self.length >= STRING_LIMIT => {
                 return self.abandon(take);
@@ -300,7 +300,7 @@ impl Parser {
     }
 }
 
-/// Returns a short CSI that is there at once, as most are: what stands behind its bracket.
+/// Returns a complete short CSI without its bracket. Most CSI come in one piece.
 fn whole_csi(behind_escape: &[u8]) -> Option<&[u8]> {
     let rest = behind_escape.strip_prefix(b"[")?;
     let end = rest.iter().take(32).position(|byte| !matches!(byte, 0x20..=0x3f))?;
@@ -346,7 +346,7 @@ mod tests {
             (b"\x1b(0x\x1bcx\x1b#8x", &["other", "text x", "other", "text x", "other", "text x"]),
             (b"\x1bP+q\x07\x1b\\x\x1b_G\x1b\\y", &["other", "text x", "other", "text y"]),
             (b"\x1bktitle\x1b\\x", &["other", "text x"]),
-            // What has no end is ended by a line feed, and by what begins another.
+            // An unterminated sequence ends at a line feed, and where another one begins.
             (b"\x1b]0;t\nx", &["other", "control 0xa", "text x"]),
             (b"\x1b]0;t\rx", &["other", "control 0xd", "text x"]),
             (b"\x1b]0;t\x1b[1mx", &["other", "csi 1m", "text x"]),
@@ -355,7 +355,7 @@ mod tests {
             (b"\x1b\x1b[2mx", &["other", "csi 2m", "text x"]),
             (b"\x1b[1\xc3\xa9", &["other", "text \\xc3\\xa9"]),
             (b"\x1b(\x18x", &["other", "control 0x18", "text x"]),
-            // C1 controls are characters, and so two bytes; a single byte is invalid UTF-8, and stays.
+            // C1 controls are characters of two bytes in UTF-8. A single byte is invalid UTF-8, and is kept.
             (b"\xc2\x9b2Jx", &["csi 2J", "text x"]),
             (b"a\xc2\x85b", &["text a", "other", "text b"]),
             (b"\xc2\x9d0;t\xc2\x9cx", &["osc 0;t \\x1b\\\\", "text x"]),

@@ -1,14 +1,14 @@
-//! The last output of an instance, for `pm logs`: raw bytes in chunks with their times. Lines are searched for
-//! only when someone asks. An instance that writes a lot is read straight into its history, without a copy.
+//! The last output of an instance, for `pm logs`: raw bytes in chunks with their times. Line ends are searched only on
+//! request. Output of a busy instance is read directly into its history, without a copy.
 
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
 
-/// Lines that are kept of an instance, where they have room.
+/// Lines that are kept of an instance, if they fit.
 pub const HISTORY_LINES: usize = 2000;
-/// What all instances of a session may keep together.
+/// Memory for all instances of a session together.
 const TOTAL: usize = 8 << 20;
-/// What one instance may keep: 2,000 lines of 128 bytes; and when there are very many, at least.
+/// Memory for one instance, at most (2,000 lines of 128 bytes) and at least (in sessions with very many instances).
 const MOST: usize = 256 << 10;
 const LEAST: usize = 16 << 10;
 
@@ -17,36 +17,36 @@ const LEAST: usize = 16 << 10;
 pub struct KeptChunk {
     /// Milliseconds since 1970.
     pub at: i64,
-    /// What was read, or the rest of it that is still kept.
+    /// The bytes that were read, or the part that is still kept.
     pub bytes: Vec<u8>,
 }
 
-/// What is known of a chunk.
+/// Properties of a chunk.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     at: i64,
     length: usize,
-    /// pm wrote it, about the instance.
+    /// It is a message of pm about the instance.
     is_notice: bool,
 }
 
-/// The bytes, and how many came when.
+/// The bytes, and when they came.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// Grows up to `limit`; then it is a ring buffer.
+    /// Grows up to `limit`, and then becomes a ring buffer.
     bytes: Vec<u8>,
-    /// Where the next byte goes.
+    /// The position of the next byte.
     next: usize,
-    /// How many bytes before `next` are kept.
+    /// The number of bytes before `next` that are kept.
     kept: usize,
     pieces: VecDeque<Span>,
     limit: usize,
-    /// Its beginning was dropped, maybe in the middle of a line.
+    /// Older bytes were dropped, perhaps in the middle of a line.
     is_cut: bool,
 }
 
 impl History {
-    /// Makes the history of one of `instances` instances, which share the memory.
+    /// Makes the history of one instance, where `instances` share the memory.
     pub fn one_of(instances: usize) -> Self {
         Self::with_limit((TOTAL / instances.max(1)).clamp(LEAST, MOST))
     }
@@ -56,13 +56,13 @@ impl History {
         Self { bytes, next: 0, kept: 0, pieces, limit, is_cut: false }
     }
 
-    /// Keeps a copy of what was read, and drops what is too old.
+    /// Keeps a copy of what was read, and drops the oldest bytes.
     #[inline]
     pub fn push(&mut self, at: i64, bytes: &[u8]) {
         self.keep(at, bytes, false);
     }
 
-    /// Keeps a line of pm's own.
+    /// Keeps a message of pm.
     pub fn push_notice(&mut self, at: i64, line: &[u8]) {
         self.keep(at, line, true);
     }
@@ -82,9 +82,9 @@ impl History {
         self.advance(at, last.len(), is_notice);
     }
 
-    /// Returns where the next read may put up to `most` bytes, for [`Self::filled`] to keep them without a
-    /// copy. `None` while it grows, so that an instance that writes little needs little, and where it holds
-    /// less than a read.
+    /// Returns the slots into which up to `most` bytes may be read; then [`Self::filled`] keeps them without a copy.
+    /// `None` while the history grows, so that an instance that writes little uses little memory, and if it is smaller
+    /// than a read.
     pub fn slots(&mut self, most: usize) -> Option<[IoSliceMut<'_>; 2]> {
         if !self.is_full_size() || self.limit < most {
             return None;
@@ -95,7 +95,7 @@ impl History {
         Some([IoSliceMut::new(first), IoSliceMut::new(second)])
     }
 
-    /// Keeps what a read has put into the slots, and returns it.
+    /// Keeps the bytes that were read into the slots, and returns them.
     pub fn filled(&mut self, at: i64, count: usize) -> [&[u8]; 2] {
         let start = self.next;
         self.advance(at, count, false);
@@ -107,7 +107,7 @@ impl History {
         self.bytes.len() == self.limit
     }
 
-    /// Makes room for so many more bytes; the memory is never larger than the limit.
+    /// Makes room for this many more bytes, without exceeding the limit.
     fn grow(&mut self, more: usize) {
         let needed = self.bytes.len() + more;
         if needed > self.bytes.capacity() {
@@ -116,7 +116,7 @@ impl History {
         }
     }
 
-    /// Counts bytes that were put behind the others, over the oldest.
+    /// Accounts for bytes that were appended, and overwrote the oldest.
     fn advance(&mut self, at: i64, count: usize, is_notice: bool) {
         self.drop_front((self.kept + count).saturating_sub(self.limit));
         self.kept += count;
@@ -147,7 +147,7 @@ impl History {
         }
     }
 
-    /// Returns what is kept, in two parts where it goes over the end of the memory.
+    /// Returns the kept bytes, in two parts if they wrap around.
     fn parts(&self) -> [&[u8]; 2] {
         match self.kept.checked_sub(self.next) {
             None | Some(0) => [&self.bytes[self.next - self.kept..self.next], &[]],
@@ -161,12 +161,12 @@ impl History {
         second.last().or(first.last()).is_some_and(|byte| *byte != b'\n')
     }
 
-    /// Returns the last `lines` lines in the chunks that they were read in; an unfinished one counts.
+    /// Returns the last `lines` lines, in the chunks that they were read in. An unfinished line counts.
     pub fn tail(&self, lines: usize) -> Vec<KeptChunk> {
         self.tail_of(self.parts().concat(), self.pieces.iter().copied(), lines)
     }
 
-    /// Returns the same of the lines that the instance wrote itself.
+    /// Returns the same without pm's messages.
     pub fn tail_of_output(&self, lines: usize) -> Vec<KeptChunk> {
         let all = self.parts().concat();
         let mut end = 0;
@@ -179,7 +179,7 @@ impl History {
         self.tail_of(bytes, self.pieces.iter().copied().filter(|span| !span.is_notice), lines)
     }
 
-    /// Returns the last lines of these chunks, which `bytes` holds.
+    /// Returns the last lines of these chunks, whose bytes are `bytes`.
     fn tail_of(
         &self,
         bytes: Vec<u8>,
@@ -199,7 +199,7 @@ impl History {
         tail
     }
 
-    /// Returns where the last `lines` lines of `bytes`, which are all that is kept, begin.
+    /// Returns where the last `lines` lines begin in `bytes`, which is everything that is kept.
     fn start_of(&self, bytes: &[u8], lines: usize) -> usize {
         if lines == 0 {
             return bytes.len();
@@ -207,7 +207,7 @@ impl History {
         let before_last = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let start = memchr::memrchr_iter(b'\n', before_last).nth(lines - 1).map(|at| at + 1);
         start.unwrap_or_else(|| match self.is_cut {
-            // All that is kept, from its first whole line.
+            // Everything that is kept, from the first complete line on.
             true => memchr::memchr(b'\n', bytes).map_or(0, |at| at + 1),
             false => 0,
         })

@@ -1,18 +1,19 @@
-//! Waits for the lines that show that a run is ready (`ready = "log:…"`). Costs nothing once they were seen.
+//! Looks for the lines that show that a run is ready (`ready = "log:…"`). It costs nothing after they were seen.
 
 use super::escape::{Parser, TerminalToken};
 use crate::app::readiness::LogPattern;
 
-/// As much of a line is looked at.
+/// How many bytes of a line are matched.
 const LONGEST: usize = 64 << 10;
 
-/// The patterns that have not matched yet, and the line that is being written.
+/// The patterns that have not matched yet, and the unfinished line.
 #[derive(Debug)]
 pub(super) struct LineMatcher {
     patterns: Vec<LogPattern>,
     parser: Parser,
     line: Vec<u8>,
-    /// How much of the line no pattern matches. A long one that only grows past its limit is not looked at for ever.
+    /// How much of the line was matched without success, so that a line that grows past the limit is not matched again
+    /// and again.
     looked: usize,
 }
 
@@ -21,15 +22,15 @@ impl LineMatcher {
         Self { patterns, parser: Parser::default(), line: Vec::new(), looked: 0 }
     }
 
-    /// Takes what was written, without what only moves or colours. Returns whether every pattern has matched a line by
-    /// now, which may be unfinished: a prompt.
+    /// Takes written bytes, ignoring escape sequences. Returns whether every pattern has matched a line. An unfinished
+    /// line, such as a prompt, counts.
     pub(super) fn push(&mut self, bytes: &[u8]) -> bool {
         let Self { patterns, parser, line, looked } = self;
         parser.push(bytes, |token| match token {
             TerminalToken::Text(text) => {
                 line.extend_from_slice(&text[..text.len().min(LONGEST - line.len())]);
             }
-            // What a carriage return overwrites was a line, too: a spinner.
+            // Text that a carriage return overwrites (a spinner) was a line, too.
             TerminalToken::Control(b'\n' | b'\r') => {
                 look(patterns, line);
                 line.clear();
@@ -48,7 +49,7 @@ impl LineMatcher {
     }
 }
 
-/// Forgets the patterns that match a line.
+/// Removes the patterns that match a line.
 fn look(patterns: &mut Vec<LogPattern>, line: &[u8]) {
     if !line.is_empty() {
         let text = String::from_utf8_lossy(line);

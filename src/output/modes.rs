@@ -2,10 +2,10 @@
 
 use super::escape::{Parser, TerminalToken};
 
-/// Modes of `CSI ? N h` and `l` (xterm's ctlseqs) that change what the user sees or what keys and mouse send, and
-/// whether each is on in a terminal that nobody has touched.
+/// Modes of `CSI ? N h` and `l` (xterm's ctlseqs) that change what the user sees or what keys and mouse send, each with
+/// its default.
 const MODES: [(u16, bool); 26] = [
-    // The screen first: a terminal may keep the rest for each.
+    // The alternate screen first: a terminal may have the other modes per screen.
     (1049, false),
     (1047, false),
     (47, false),
@@ -38,12 +38,12 @@ const MODES: [(u16, bool); 26] = [
     (2048, false),
 ];
 
-/// What makes a terminal usable of which it is not known what was set: nothing of it changes one that nobody has
-/// touched. Where there is no other screen to leave, the cursor goes back to where it was saved.
+/// Resets a terminal whose modes are unknown. It does not change a terminal with default modes. Without an alternate
+/// screen to leave, the cursor moves to where it was saved.
 pub const RESET_MODES: &[u8] = b"\x1b\\\x1b7\x1b[?1049l\x1b[?1047l\x1b[?47l\x1b7\x1b[r\x1b8\
     \x1b[?1;5;9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026l\x1b[?7;25h\x1b[4l\x1b(B\x0f\x1b>\x1b[0m";
 
-/// Remembers what was set by the bytes that a terminal got.
+/// Tracks the modes that the bytes sent to a terminal have set.
 #[derive(Debug, Default)]
 pub struct Modes {
     parser: Parser,
@@ -57,11 +57,11 @@ struct ModeState {
     inserts: bool,
     has_margins: bool,
     has_cursor_shape: bool,
-    /// Where keys are sent in a form of their own: kitty's protocol, pushed so often, and xterm's.
+    /// Keyboard protocols: how often kitty's was pushed, and whether xterm's is on.
     pushed_keys: u16,
     has_keys: bool,
     modifies_keys: bool,
-    /// Of the palette, the text, the background and the cursor.
+    /// Changed colours: of the palette, the text, the background and the cursor.
     has_colours: [bool; 4],
     has_link: bool,
 }
@@ -83,17 +83,17 @@ impl Default for ModeState {
 }
 
 impl Modes {
-    /// Takes bytes that the terminal gets.
+    /// Takes bytes that are sent to the terminal.
     pub fn note(&mut self, bytes: &[u8]) {
         let Self { parser, set } = self;
         parser.push(bytes, |token| set.take(token));
     }
 
-    /// Returns what makes the terminal one that a shell can use.
+    /// Returns the sequences that make the terminal usable for a shell.
     pub fn restore(&self) -> Vec<u8> {
         let ModeState { modes, .. } = &self.set;
         let mut out = Vec::new();
-        // Whatever string has no end.
+        // Ends an unterminated string.
         out.extend_from_slice(b"\x1b\\");
         if self.set.pushed_keys > 0 {
             out.extend_from_slice(format!("\x1b[<{}u", self.set.pushed_keys).as_bytes());
@@ -109,7 +109,7 @@ impl Modes {
         }
         let rest: [(bool, &[u8]); 10] = [
             (self.set.inserts, b"\x1b[4l"),
-            // To end the margins moves the cursor.
+            // Resetting the margins moves the cursor.
             (self.set.has_margins, b"\x1b7\x1b[r\x1b8"),
             (self.set.has_cursor_shape, b"\x1b[0 q"),
             (self.set.modifies_keys, b"\x1b[>4m"),
@@ -118,7 +118,7 @@ impl Modes {
             (self.set.has_colours[2], b"\x1b]111\x1b\\"),
             (self.set.has_colours[3], b"\x1b]112\x1b\\"),
             (self.set.has_link, b"\x1b]8;;\x1b\\"),
-            // Charset, keypad and colours: nothing is wrong with one too many.
+            // Charset, keypad and colours: an unnecessary reset does no harm.
             (true, b"\x1b(B\x0f\x1b>\x1b[0m"),
         ];
         for (is_set, end) in rest {
@@ -179,7 +179,7 @@ impl ModeState {
 
     fn osc(&mut self, payload: &[u8]) {
         let Some(at) = memchr::memchr(b';', payload) else { return };
-        // A question changes nothing.
+        // A query changes nothing.
         if payload.ends_with(b"?") {
             return;
         }
@@ -201,7 +201,7 @@ fn number(digits: &[u8]) -> Option<u16> {
 mod tests {
     use super::*;
 
-    /// What is written in any case.
+    /// The sequences that are always written.
     const ALWAYS: &str = "\x1b(B\x0f\x1b>\x1b[0m";
 
     fn restored(pieces: &[&str]) -> String {

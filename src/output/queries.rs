@@ -1,9 +1,9 @@
-//! Removes the queries from what was on a terminal before it is shown again later: the terminal would answer
-//! them once more, and the answer would be typed into a program that does not expect it.
+//! Removes queries from earlier output before it is shown again: the terminal would answer them again, and the answer
+//! would be typed into a program that does not expect it.
 
 use super::escape::{Parser, TerminalToken};
 
-/// Returns the bytes without the questions in them.
+/// Returns the bytes without queries.
 pub(super) fn without_questions(bytes: &[u8]) -> Vec<u8> {
     let mut parser = Parser::default();
     let mut out = Vec::new();
@@ -20,12 +20,12 @@ pub(super) fn without_questions(bytes: &[u8]) -> Vec<u8> {
             start = at + 1;
         }
     }
-    // It goes on in what comes.
+    // It continues in later output.
     out.extend_from_slice(&bytes[start..]);
     out
 }
 
-/// Returns whether a terminal answers to it (xterm's ctlseqs; kitty's keyboard protocol).
+/// Returns whether a terminal answers a sequence (xterm's ctlseqs; kitty's keyboard protocol).
 fn is_question(token: TerminalToken<'_>) -> bool {
     match token {
         TerminalToken::Control(0x05) => true,

@@ -1,10 +1,10 @@
-//! Splits a stream of bytes into lines, whatever pieces it comes in.
+//! Splits a stream of bytes into lines, in whatever pieces it comes.
 
 use memchr::{memchr, memchr_iter};
 
-/// Past this, a line is broken rather than memory spent: 16 MiB.
+/// Longest line, 16 MiB; a longer one is broken to limit memory.
 pub(super) const LINE_LIMIT: usize = 16 << 20;
-/// What a buffer keeps allocated when no long line has come for a while.
+/// Memory that a buffer keeps allocated when no long line has come for a while.
 pub(super) const KEEP: usize = 64 << 10;
 
 /// Keeps the unfinished line between two reads.
@@ -26,7 +26,7 @@ impl LineSplitter {
         Self { partial: Vec::new(), limit }
     }
 
-    /// Takes the next bytes and gives each finished line, with its newline, to `line`.
+    /// Splits the next bytes, and calls `line` with each finished line including its newline.
     #[inline]
     pub fn push(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
         if !self.partial.is_empty() {
@@ -46,7 +46,7 @@ impl LineSplitter {
         self.keep(&bytes[start..], &mut line);
     }
 
-    /// Adds to the unfinished line, and breaks it where it gets longer than the limit.
+    /// Adds to the unfinished line, and breaks it if it exceeds the limit.
     fn keep(&mut self, mut bytes: &[u8], line: &mut impl FnMut(&[u8])) {
         while self.partial.len() + bytes.len() > self.limit {
             let (head, tail) = bytes.split_at(self.limit - self.partial.len());
@@ -63,7 +63,7 @@ impl LineSplitter {
         self.clear();
     }
 
-    /// Returns the unfinished line; empty where there is none.
+    /// Returns the unfinished line; empty if there is none.
     pub fn partial(&self) -> &[u8] {
         &self.partial
     }
@@ -73,7 +73,7 @@ impl LineSplitter {
         std::mem::take(&mut self.partial)
     }
 
-    /// Puts an unfinished line where there is none.
+    /// Sets the unfinished line. There must be none.
     pub(super) fn put(&mut self, unfinished: Vec<u8>) {
         self.partial = unfinished;
     }
@@ -88,14 +88,14 @@ impl LineSplitter {
         self.partial.capacity()
     }
 
-    /// Gives back the memory of long lines.
+    /// Frees the memory of long lines.
     pub(super) fn shrink(&mut self) {
         self.partial.shrink_to(KEEP);
     }
 }
 
-/// Calls `found` with the place of each newline. [`memchr_iter`] looks for the fastest instructions again at
-/// each line; to choose once a read saves a tenth of what short lines cost.
+/// Calls `found` with the position of each newline. [`memchr_iter`] selects the fastest instructions again for each
+/// line; doing that once per read saves a tenth of the time for short lines.
 #[inline]
 pub(super) fn each_newline(bytes: &[u8], found: impl FnMut(usize)) {
     #[cfg(target_arch = "x86_64")]

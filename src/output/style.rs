@@ -1,9 +1,9 @@
 //! The colours, attributes and link that are active in a program's output (SGR and OSC 8).
 
-/// No parameter that a terminal knows is longer: `38:2:255:255:255:255:255:255`.
+/// Longest parameter that a terminal knows: `38:2:255:255:255:255:255:255`.
 const LONGEST: usize = 31;
 
-/// What a parameter changes, in the order in which they are set again.
+/// The attribute that a parameter changes, in the order in which they are set again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Attribute {
     Bold,
@@ -33,7 +33,7 @@ struct Code {
 }
 
 impl Code {
-    /// `None` where it is too long to be one.
+    /// `None` if it is too long to be one.
     fn of(text: &[u8]) -> Option<Self> {
         let mut bytes = [0; LONGEST];
         bytes.get_mut(..text.len())?.copy_from_slice(text);
@@ -45,23 +45,23 @@ impl Code {
     }
 }
 
-/// What is in force. There is one code of a kind at most, so that it is bounded.
+/// The active style. There is one code per attribute at most, so its size is bounded.
 #[derive(Debug, Default)]
 pub(super) struct Style {
     codes: Vec<(Attribute, Code)>,
-    /// A parameter came that is not known here: who knows what it did.
+    /// An unknown parameter came, whose effect is unknown.
     is_doubtful: bool,
-    /// What stands in the OSC of the link; empty: none.
+    /// The content of the link's OSC; empty: no link.
     link: Vec<u8>,
 }
 
 impl Style {
-    /// Returns whether anything is in force.
+    /// Returns whether anything is active.
     pub(super) fn is_open(&self) -> bool {
         self.is_doubtful || !self.codes.is_empty() || !self.link.is_empty()
     }
 
-    /// Appends what puts it in force where nothing is.
+    /// Appends the sequences that set it on a terminal without style.
     pub(super) fn open(&self, out: &mut Vec<u8>) {
         for (at, (_, code)) in self.codes.iter().enumerate() {
             out.extend_from_slice(if at == 0 { b"\x1b[" } else { b";" });
@@ -77,7 +77,7 @@ impl Style {
         }
     }
 
-    /// Appends what ends it on the terminal.
+    /// Appends the sequences that reset it.
     pub(super) fn close(&mut self, out: &mut Vec<u8>) {
         if self.is_doubtful || !self.codes.is_empty() {
             out.extend_from_slice(b"\x1b[0m");
@@ -88,7 +88,7 @@ impl Style {
         self.is_doubtful = false;
     }
 
-    /// Takes what stands in an OSC 8: parameters and an address; without an address it ends the link.
+    /// Applies the content of an OSC 8: parameters and an address. Without an address, the link ends.
     pub(super) fn link(&mut self, payload: &[u8]) {
         self.link.clear();
         let mut fields = payload.splitn(3, |byte| *byte == b';');
@@ -97,7 +97,7 @@ impl Style {
         }
     }
 
-    /// Takes the parameters of an SGR.
+    /// Applies the parameters of an SGR.
     pub(super) fn set(&mut self, parameters: &[u8]) {
         let mut rest = Some(parameters);
         while let Some(parameters) = rest {
@@ -175,7 +175,7 @@ impl Style {
     }
 }
 
-/// Takes the first parameter, and what stands behind it where that is more.
+/// Returns the first parameter, and the rest, if there is more.
 fn split(parameters: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr::memchr(b';', parameters) {
         Some(at) => (&parameters[..at], Some(&parameters[at + 1..])),
@@ -183,13 +183,13 @@ fn split(parameters: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Takes a colour whose parts are parameters of the SGR: `38;5;N` or `38;2;R;G;B`, and what stands behind it.
+/// Returns a colour of several parameters (`38;5;N` or `38;2;R;G;B`), and the rest.
 fn colour(parameters: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
     let form = split(parameters).1.map(|behind| number(split(behind).0));
     let parts = match form {
         Some(Some(5)) => 3,
         Some(Some(2)) => 5,
-        // No terminal can make anything of it.
+        // No terminal understands it.
         Some(_) | None => 1,
     };
     let mut ends = memchr::memchr_iter(b';', parameters).chain([parameters.len()]);
@@ -199,7 +199,7 @@ fn colour(parameters: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
     }
 }
 
-/// Returns the number that a parameter begins with; none is 0.
+/// Returns the number at the beginning of a parameter; 0 if there is none.
 fn number(parameter: &[u8]) -> Option<u16> {
     let digits = parameter.split(|byte| matches!(byte, b':' | b';')).next().unwrap_or_default();
     if digits.is_empty() {

@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::log::Rotation;
 
-/// Counts the bytes that the reader has taken, so that another thread can see whether it still reads.
+/// Counts the bytes that the reader has read, so that another thread can see whether it still reads.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WriteProgress(Arc<AtomicU64>);
 
@@ -21,7 +21,7 @@ impl WriteProgress {
     }
 }
 
-/// Writes batches of whole lines. After the first failure everything is dropped: the session ends.
+/// Writes batches of whole lines. After the first failure, everything is dropped, because the session ends.
 #[derive(Debug)]
 pub(super) struct Writer<F> {
     file: F,
@@ -47,7 +47,7 @@ impl<F: AsFd + From<OwnedFd>> Writer<F> {
         self.rotation.as_mut()?.take_trouble()
     }
 
-    /// Returns whether a write has failed, so that nothing is shown any more.
+    /// Returns whether a write has failed, after which nothing is shown.
     pub(super) fn is_lost(&self) -> bool {
         self.lost
     }
@@ -57,12 +57,12 @@ impl<F: AsFd + From<OwnedFd>> Writer<F> {
         &self.file
     }
 
-    /// Takes the output for lost: its reader went away.
+    /// Marks the output as lost, because its reader is gone.
     pub(super) fn lose(&mut self) {
         self.lost = true;
     }
 
-    /// Writes everything, waiting for the reader as long as it takes. The error is given once.
+    /// Writes everything, waiting for the reader as long as it takes. The error is returned once.
     pub(super) fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         let is_lost = self.lost;
         while let Some(rotation) = self.rotation.as_mut().filter(|_| !bytes.is_empty() && !is_lost)
@@ -88,7 +88,7 @@ impl<F: AsFd + From<OwnedFd>> Writer<F> {
                     self.progress.0.fetch_add(written as u64, Ordering::Relaxed);
                 }
                 Err(Errno::EINTR) => {}
-                // A child made the terminal that it shares with pm non-blocking.
+                // A child has made the terminal non-blocking, which it shares with pm.
                 Err(Errno::EAGAIN) => self.wait()?,
                 Err(error) => {
                     self.lost = true;

@@ -1,15 +1,14 @@
-//! The line that a program is writing, as far as it can be seen: text and colours, begun again by a carriage
-//! return.
+//! The visible part of the line that a program is writing: text and colours. A carriage return starts it again.
 
 use super::Fragment;
 use crate::output::escape::{TerminalToken, sgr};
 use crate::output::splitter::LINE_LIMIT;
 use crate::output::style::Style;
 
-/// No screen is higher: as many empty lines push away all that is on it.
+/// No screen has more rows: this many empty lines push everything off it.
 pub(super) const SCREEN: usize = 1000;
 
-/// What can be seen of a line.
+/// The visible part of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Sight {
     #[default]
@@ -21,21 +20,21 @@ pub(super) enum Sight {
 /// The line that is being made.
 #[derive(Debug)]
 pub(super) struct FilteredLine {
-    /// Behind its bytes `style` is in force on the terminal; where there are none, nothing is.
+    /// After its bytes, `style` is active on the terminal; while it is empty, no style is.
     pub(super) bytes: Vec<u8>,
     pub(super) style: Style,
     pub(super) sight: Sight,
     /// A carriage return takes effect with the next character.
     pub(super) has_returned: bool,
-    /// All of it was erased, which a terminal shows when the line is begun again.
+    /// All of it was erased, which becomes visible when the line is started again.
     pub(super) is_erased: bool,
-    /// Something was taken out: where nothing is left, there was no line.
+    /// Something was removed from it. If nothing is left, the line is dropped.
     pub(super) has_drawn: bool,
-    /// A part of it was shown.
+    /// A part of it was shown already.
     pub(super) is_shown: bool,
-    /// Its text ends with 0xC2. What was taken out behind that must not make a C1 control of it.
+    /// Its text ends with 0xC2. After a removal, this must not form a C1 control with the next byte.
     pub(super) has_lead: bool,
-    /// Empty lines before it that are not shown yet.
+    /// Empty lines before it that were not shown yet.
     pub(super) blanks: usize,
     pub(super) limit: usize,
 }
@@ -58,7 +57,7 @@ impl Default for FilteredLine {
 }
 
 impl FilteredLine {
-    /// Returns whether lines that are plain need nothing of it.
+    /// Returns whether plain lines can be shown without it.
     pub(super) fn is_idle(&self) -> bool {
         self.bytes.is_empty() && self.may_be_split()
     }
@@ -76,7 +75,7 @@ impl FilteredLine {
     }
 
     pub(super) fn hand_over(&mut self) -> Vec<u8> {
-        // Anything else could not be told from text when it comes back.
+        // Anything else could not be distinguished from text later.
         if self.sight == Sight::Text && self.may_be_split() {
             self.sight = Sight::Nothing;
             return std::mem::take(&mut self.bytes);
@@ -135,7 +134,7 @@ impl FilteredLine {
             (b"2", b'K' | b'J') => self.is_erased = true,
             _ => {}
         }
-        // It moves to another line, away from those that it has pushed the screen up with.
+        // It moves to another line, so the empty lines before it were only written to scroll the screen.
         if self.sight == Sight::Nothing && b"AFHJdf".contains(last) {
             self.blanks = 0;
         }
@@ -148,7 +147,7 @@ impl FilteredLine {
         }
     }
 
-    /// Forgets the line, but for what was shown of it.
+    /// Forgets the line, except that a part of it was shown.
     fn begin_again(&mut self, show: &mut impl FnMut(Fragment<'_>)) {
         if std::mem::take(&mut self.is_shown) {
             show(Fragment::Restarted);
@@ -174,7 +173,7 @@ impl FilteredLine {
         (self.has_drawn, self.is_shown, self.has_lead) = (false, false, false);
     }
 
-    /// Returns whether there is something to see.
+    /// Returns whether there is anything visible.
     pub(super) fn is_worth_it(&self) -> bool {
         match self.sight {
             Sight::Nothing => false,
@@ -189,7 +188,7 @@ impl FilteredLine {
         }
     }
 
-    /// Shows the bytes, without colour at their end.
+    /// Shows the bytes, and resets the style at the end.
     pub(super) fn finish(
         &mut self,
         show: &mut impl FnMut(Fragment<'_>),
@@ -208,12 +207,12 @@ impl FilteredLine {
         (self.has_returned, self.is_erased) = (false, false);
     }
 
-    /// Returns whether what is in force is set with the next text, so that a change of it needs no bytes.
+    /// Returns whether the style will be set before the next text anyway, so that changing it needs no bytes.
     fn is_set_anyway(&self) -> bool {
         self.bytes.is_empty() && self.style.is_open()
     }
 
-    /// Adds a sequence, which stays whole.
+    /// Adds an escape sequence, which is never split.
     fn put_sequence(&mut self, parts: [&[u8]; 3], show: &mut impl FnMut(Fragment<'_>)) {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         if self.bytes.len() + length > self.limit {
@@ -223,7 +222,7 @@ impl FilteredLine {
         parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
     }
 
-    /// Adds to the line, and breaks it where it gets longer than the limit.
+    /// Adds to the line, and breaks it if it exceeds the limit.
     fn put(&mut self, mut bytes: &[u8], show: &mut impl FnMut(Fragment<'_>)) {
         loop {
             if self.is_set_anyway() {

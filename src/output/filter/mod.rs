@@ -1,5 +1,5 @@
-//! Keeps what makes sense in a line of a program's output, so that it cannot draw over others: text,
-//! colours, links and tabs. A carriage return starts the line again; every line ends without colour.
+//! Filters a program's output so that it cannot draw over other lines: only text, colours, links and tabs are kept. A
+//! carriage return starts the line again, and every line ends with its style reset.
 
 mod line;
 
@@ -7,18 +7,18 @@ use self::line::FilteredLine;
 use super::escape::{Parser, find_closed_line, is_plain};
 use super::splitter::KEEP;
 
-/// What is to be shown.
+/// A piece of filtered output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fragment<'a> {
     /// A line, or the rest of one, without its newline.
     Line(&'a [u8]),
     /// A part of a line that may go on.
     Partial(&'a [u8]),
-    /// The line that a part was shown of does not go on: it was begun again.
+    /// The line of which a part was shown does not go on: it was started again.
     Restarted,
 }
 
-/// Takes the screen control out of a run's output, and makes lines of it.
+/// Removes screen control from a run's output, and makes lines from it.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     parser: Parser,
@@ -26,11 +26,11 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Returns whether these bytes are lines as they are. They are then to be split; `splitter` has what is
-    /// unfinished.
+    /// Returns whether these bytes can be shown unchanged, and only need to be split. `splitter` has the unfinished
+    /// line.
     #[inline]
     pub(super) fn passes(&mut self, bytes: &[u8]) -> bool {
-        // Empty lines may be there to push away what a program then draws over.
+        // Empty lines may be written to scroll the screen before drawing on it.
         let passes = self.parser.is_idle()
             && self.line.is_idle()
             && is_plain(bytes)
@@ -42,8 +42,8 @@ impl Filter {
         passes
     }
 
-    /// Takes the next bytes behind `unfinished`, and gives what they show. Returns what is unfinished now,
-    /// where it may be split with what comes.
+    /// Filters the next bytes, which follow `unfinished`, and calls `show` with each piece. Returns the new unfinished
+    /// line, if it can be split together with the bytes that follow.
     pub(super) fn push(
         &mut self,
         unfinished: Vec<u8>,
@@ -53,7 +53,7 @@ impl Filter {
         let Self { parser, line } = self;
         line.resume(unfinished);
         while !bytes.is_empty() {
-            // Most lines end what they begin, and need not be taken apart.
+            // Most lines reset their style, and need not be parsed.
             let is_idle = parser.is_idle() && line.is_idle();
             let closed = if is_idle { find_closed_line(bytes) } else { None };
             if let Some(length) = closed.filter(|length| *length <= line.limit) {
@@ -72,22 +72,22 @@ impl Filter {
         }
     }
 
-    /// Returns the length of the unfinished line, as far as it is here.
+    /// Returns the length of the unfinished line in this filter.
     pub(super) fn unfinished(&self) -> usize {
         self.line.bytes.len()
     }
 
-    /// Gives back the memory of long lines.
+    /// Frees the memory of long lines.
     pub(super) fn shrink(&mut self) {
         self.line.bytes.shrink_to(KEEP);
     }
 
-    /// Returns whether something waits to be shown.
+    /// Returns whether something has not been shown yet.
     pub(super) fn is_waiting(&self) -> bool {
         self.line.blanks > 0 || self.line.is_worth_it()
     }
 
-    /// Shows what waits: nothing came for a while.
+    /// Shows the unfinished line, because nothing came for a while.
     pub(super) fn silence(&mut self, show: &mut impl FnMut(Fragment<'_>)) {
         let line = &mut self.line;
         line.flush_blanks(show);
@@ -99,12 +99,12 @@ impl Filter {
         }
     }
 
-    /// Notes that a part of the unfinished line was shown that the splitter had.
+    /// Notes that a part of the unfinished line, which the splitter had, was shown.
     pub(super) fn note_part(&mut self) {
         self.line.is_shown = true;
     }
 
-    /// Shows what is left at the end.
+    /// Shows the rest at the end of the output.
     pub(super) fn end(&mut self, show: &mut impl FnMut(Fragment<'_>)) {
         let Self { parser, line } = self;
         parser.end(|token| line.take(token, show));
@@ -112,7 +112,7 @@ impl Filter {
         if line.is_worth_it() {
             line.finish(show, |bytes| Fragment::Line(bytes));
         }
-        // What comes is another run's, or comes behind a gap.
+        // What follows is from another run, or follows a gap.
         *self = Self::default();
     }
 }

@@ -10,7 +10,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::{Key, READY};
 
-/// What epoll gives back for the two descriptors that are no pipe of a child.
+/// epoll's data for the two descriptors that are no pipe of a child.
 const WAKEUP: u64 = u64::MAX;
 const STDOUT: u64 = u64::MAX - 1;
 
@@ -19,20 +19,20 @@ const STDOUT: u64 = u64::MAX - 1;
 pub(in crate::output) struct Waker(Arc<EventFd>);
 
 impl Waker {
-    /// Ends the wait, or the next one.
+    /// Ends the current wait, or the next one.
     pub(in crate::output) fn wake(&self) {
-        // The counter is full after 2^64 - 1 wake-ups; the other is awake then anyway.
+        // The counter overflows after 2^64 - 1 wake-ups; the other thread is awake then anyway.
         let _ = self.0.write(1);
     }
 
-    /// Returns whether every wake-up has been taken; takes those that have not.
+    /// Returns whether no wake-up was pending, and consumes those that were.
     #[cfg(test)]
     pub(in crate::output) fn is_taken(&self) -> bool {
         self.0.read() == Err(nix::errno::Errno::EAGAIN)
     }
 }
 
-/// What one wait has found.
+/// The result of one wait.
 pub(in crate::output) struct Ready {
     events: [EpollEvent; READY],
     count: usize,
@@ -48,7 +48,7 @@ impl Ready {
     pub(in crate::output) fn keys(&self) -> impl Iterator<Item = Key> {
         self.events[..self.count].iter().filter_map(|event| match event.data() {
             WAKEUP => Some(Key::Wakeup),
-            // A pipe without a reader is an error, a socket without one a hang-up; both are always reported.
+            // A pipe without a reader is reported as an error, and a socket as a hang-up, even if not asked for.
             STDOUT => event
                 .events()
                 .intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP)
@@ -71,7 +71,7 @@ impl Poller {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let wakeups = Arc::new(EventFd::from_flags(flags)?);
         epoll.add(&*wakeups, EpollEvent::new(EpollFlags::EPOLLIN, WAKEUP))?;
-        // Reports a reader that goes away while nothing is written. Files have no such thing (EPERM).
+        // Reports when the reader goes away while nothing is written. Files cannot be watched (EPERM).
         let _ = epoll.add(stdout, EpollEvent::new(EpollFlags::empty(), STDOUT));
         let waker = Waker(Arc::clone(&wakeups));
         Ok((Self { epoll, wakeups }, waker))
@@ -82,13 +82,13 @@ impl Poller {
         self.epoll.add(source, EpollEvent::new(EpollFlags::EPOLLIN, key))
     }
 
-    /// Waits for the loss of stdout's reader no more: it is reported without end otherwise.
+    /// Stops watching for the loss of stdout's reader, which would be reported at every wait.
     pub(in crate::output) fn forget_stdout(&mut self, stdout: impl AsFd) {
-        // It was registered, or there would be no event of it.
+        // It is registered, or there would be no event.
         let _ = self.epoll.delete(stdout);
     }
 
-    /// Waits, at most for `limit`. The kernel has the list of `_sources` already.
+    /// Waits for `limit` at most. The kernel knows the `_sources` already.
     pub(in crate::output) fn wait<'fd>(
         &self,
         ready: &mut Ready,
@@ -103,9 +103,9 @@ impl Poller {
         Ok(())
     }
 
-    /// Takes the wake-ups so far.
+    /// Consumes the wake-ups so far.
     pub(in crate::output) fn take_wakeups(&self) {
-        // An error is a wake-up that was taken already.
+        // An error means that there was no wake-up.
         let _ = self.wakeups.read();
     }
 }

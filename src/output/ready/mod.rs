@@ -1,5 +1,5 @@
-//! Waits until a pipe has something, stdout has lost its reader, or another thread wakes it. epoll(7) on
-//! Linux; elsewhere poll(2), to which every descriptor is named again at each wait.
+//! Waits until a pipe is readable, stdout has lost its reader, or another thread wakes it: with epoll(7) on Linux,
+//! elsewhere with poll(2), which gets all descriptors at each wait.
 
 #[cfg(all(target_os = "linux", not(pm_portable)))]
 mod linux;
@@ -23,6 +23,6 @@ pub(super) enum Key {
     Wakeup,
     /// stdout has lost its reader.
     Stdout,
-    /// A pipe or terminal has something, or its writers are all gone.
+    /// A pipe or terminal is readable, or all of its writers are gone.
     Source(u64),
 }

@@ -18,14 +18,14 @@ const LARGEST_PIPE: usize = 64 << 10;
 pub(in crate::output) struct Waker(Arc<PipeWriter>);
 
 impl Waker {
-    /// Ends the wait, or the next one.
+    /// Ends the current wait, or the next one.
     pub(in crate::output) fn wake(&self) {
-        // A full pipe has wake-ups enough.
+        // If the pipe is full, a wake-up is pending.
         let _ = nix::unistd::write(&*self.0, &[1]);
     }
 }
 
-/// What one wait has found.
+/// The result of one wait.
 pub(in crate::output) struct Ready(Vec<Key>);
 
 impl Ready {
@@ -55,17 +55,17 @@ impl Poller {
         Ok((Self { wakeups, has_reader: true }, Waker(Arc::new(writer))))
     }
 
-    /// Nothing to prepare: each wait is told of every source.
+    /// Does nothing: each wait gets every source.
     pub(in crate::output) fn add(&self, _key: u64, _source: impl AsFd) -> nix::Result<()> {
         Ok(())
     }
 
-    /// Waits for the loss of stdout's reader no more: it is reported without end otherwise.
+    /// Stops watching for the loss of stdout's reader, which would be reported at every wait.
     pub(in crate::output) fn forget_stdout(&mut self, _stdout: impl AsFd) {
         self.has_reader = false;
     }
 
-    /// Waits for one of the `sources`, at most for `limit`.
+    /// Waits for one of the `sources`, for `limit` at most.
     pub(in crate::output) fn wait<'fd>(
         &self,
         ready: &mut Ready,
@@ -98,7 +98,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Takes the wake-ups so far.
+    /// Consumes the wake-ups so far.
     pub(in crate::output) fn take_wakeups(&self) {
         let mut taken = [0; 64];
         while nix::unistd::read(&self.wakeups, &mut taken).is_ok_and(|count| count == taken.len()) {

@@ -1,8 +1,8 @@
-//! The time that lines get.
+//! The time that is shown before lines.
 
 use jiff::{Timestamp, tz::TimeZone};
 
-/// The wall clock as text, made again only when the text would change.
+/// The wall clock as text, which is only formatted again when it changes.
 pub(super) struct LineClock {
     format: Option<String>,
     zone: TimeZone,
@@ -27,13 +27,13 @@ impl LineClock {
         }
         self.second = now.as_second();
         let zoned = now.to_zoned_datetime(self.zone.clone());
-        // The form was tried when the options were read.
+        // The format was checked when the options were read.
         self.text = jiff::fmt::strtime::format(format, &zoned).unwrap_or_default();
         true
     }
 }
 
-/// Returns whether a form of time shows fractions of a second, in whichever of strftime's spellings.
+/// Returns whether a format shows fractions of a second, in any of strftime's spellings.
 fn changes_within_a_second(format: &str) -> bool {
     let at = |nanosecond| {
         let time = Timestamp::new(0, nanosecond).unwrap_or_default();
