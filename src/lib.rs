@@ -28,11 +28,11 @@
 //! ```text
 //! main       → cli, os
 //! cli        → app, config, control, error, export, os, output, resources, session, state
-//! session    → app, control, error, os, output, supervisor
+//! session    → app, control, error, os, output, state, supervisor
 //! config     → app
 //! export     → app
 //! os         → app
-//! output     → app
+//! output     → app, state
 //! resources  → app
 //! supervisor → app
 //! control, state → root_hash

@@ -10,6 +10,7 @@ mod env;
 mod export;
 pub mod flags;
 pub mod json;
+mod keep;
 mod layers;
 mod leading_options;
 mod load;

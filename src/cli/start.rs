@@ -14,7 +14,7 @@ use super::refusal;
 use super::resolve::{self, Resolved, log_style};
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{client, daemon, diagnostics, session_logs};
+use super::{client, daemon, diagnostics, keep, session_logs};
 use crate::app::{App, Stdio, Warning, formation, lint};
 use crate::error::Error;
 use crate::os;
@@ -91,8 +91,13 @@ pub(crate) fn start(
     let trace = sources.var("PM_TRACE").map(|file| sources.cwd.join(file));
     let notify = sources.var("NOTIFY_SOCKET").map(OsStr::to_owned);
     let (launched, by) = (args.daemonised, started_by(args, sources));
+    let is_seen = launched || sources.stdout_is_terminal;
+    let keep = keep::plan(&settings, &app.root, is_seen, sources).unwrap_or_else(|error| {
+        notices.push(format!("the output is not kept: {error}"));
+        None
+    });
     let control =
-        Control { folder, procfile, by, start_lock, launched, reread, trace, notify, logs };
+        Control { folder, procfile, by, start_lock, launched, reread, trace, notify, logs, keep };
     crate::session::run::run(Arc::new(app), log_format, zone, notices, control)
 }
 

@@ -136,6 +136,14 @@ settings! {
             .flag(flag("exit-on", "PM_EXIT_ON").value("WHEN"));
         /// Run the one-shot type `release` first, alone; start the others when it has exited with 0
         release: Switch = key("release").example("false").flag(flag("release", "PM_RELEASE"));
+        /// How much of the output to keep on disk for `pm logs`; 0 keeps nothing
+        ///
+        /// At most 1 MiB of each instance, less where many share it. A session on a terminal and one with `--daemon`
+        /// keep their output; where it goes to a pipe or a file, this option turns it on.
+        keep: Amount = key("keep").default("64M").example(r#""64M""#)
+            .flag(flag("keep", "PM_KEEP").value("SIZE").group(HelpGroup::Output));
+        /// How many runs to keep, with the one that starts; none is kept longer than 14 days
+        keep_runs: NonZeroU32 = key("keep-runs").default("5").example("5");
     }
 }
 

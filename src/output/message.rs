@@ -11,6 +11,7 @@ use super::subscription::{Subscriber, TailQuery, TerminalViewer};
 use crate::app::readiness::LogPattern;
 use crate::app::text::printable;
 use crate::app::{InstanceId, RunId};
+use crate::state::runs::Keeper;
 
 /// Who says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub enum PumpCommand {
     CopyToLogs(TypeLogFolder),
     /// There is another instance.
     AddSource(OutputSource),
+    /// Keep a copy of the output, for when the session is over.
+    Keep(Box<Keeper>),
     /// Tell when lines of a run that is opened next have matched all of these patterns.
     Expect(RunId, Vec<LogPattern>),
     /// Show what comes out of this pipe until it ends.

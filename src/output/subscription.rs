@@ -106,6 +106,11 @@ impl Subscriptions {
         self.instances += 1;
     }
 
+    /// Returns how many instances there are.
+    pub(super) fn instances(&self) -> usize {
+        self.instances
+    }
+
     /// Keeps what was read, and passes it on.
     #[inline]
     pub(super) fn push(&mut self, id: InstanceId, name: &str, at: i64, bytes: &[u8]) {

@@ -6,6 +6,7 @@ pub(crate) mod console;
 pub(crate) mod foreground;
 mod input_sink;
 mod job;
+pub(crate) mod kept;
 mod last_exits;
 pub(crate) mod messages;
 pub(crate) mod own_terminal;

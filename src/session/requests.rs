@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::kept::KeepPlan;
 use super::messages;
 use super::{subscriber, wait};
 use crate::app::select::select;
@@ -44,6 +45,8 @@ pub(crate) struct Control {
     pub(crate) notify: Option<OsString>,
     /// The files that its output goes to.
     pub(crate) logs: LogOutputs,
+    /// Where a copy of the output is kept, if it is to be.
+    pub(crate) keep: Option<KeepPlan>,
 }
 
 /// The files that the output of a session goes to.

@@ -20,6 +20,7 @@ use jiff::tz::TimeZone;
 
 use super::budgets::Budgets;
 use super::console::Terminal;
+use super::kept::KeptRun;
 use super::last_exits::LastExits;
 use super::messages;
 use super::probes::{ProbeOrder, ProbeReport};
@@ -130,6 +131,7 @@ struct SessionLoop {
     own_manager: Option<OsString>,
     server: Option<Server>,
     trace: Option<Trace>,
+    kept: Option<KeptRun>,
 }
 
 impl SessionLoop {

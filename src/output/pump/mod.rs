@@ -2,7 +2,9 @@
 //! once per batch. A slow reader of stdout blocks it here, which slows the writers as a pipe
 //! would; the control thread never waits for it without a limit.
 
+mod commands;
 mod handle;
+mod kept;
 mod logs;
 
 use std::collections::HashMap;
@@ -14,7 +16,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::uio::readv;
 use nix::unistd::isatty;
 
@@ -23,12 +24,14 @@ use super::batch::Batch;
 use super::crlf::CrlfToLf;
 use super::line_matcher::LineMatcher;
 use super::log::{TypeLogs, TypeOutput};
-use super::message::{About, Level, Notice, PumpCommand, PumpEvent};
+use super::message::{PumpCommand, PumpEvent};
 use super::ready::{Key, Poller, Ready, pipe_holds};
 use super::render::{LabelId, LogFormat, OutputSource, Renderer};
 use super::subscription::{Chunk, Subscriptions, TerminalViewer};
 use super::writer::{WriteProgress, Writer};
 use crate::app::RunId;
+use crate::state::runs::RingId;
+use kept::OutputCopy;
 
 pub use handle::PumpHandle;
 
@@ -44,6 +47,8 @@ struct OpenPipe {
     pipe: OwnedFd,
     /// What stands before its lines; `None` where they are not shown.
     label: Option<LabelId>,
+    /// Where a copy of its output is kept.
+    ring: Option<RingId>,
     lines: LineAssembler,
     /// The same on the way to the log of its type.
     copy: Option<TypeOutput>,
@@ -86,6 +91,7 @@ pub struct Pump<F: Fn(PumpEvent), W> {
     type_logs: Option<TypeLogs>,
     subscriptions: Subscriptions,
     batch: Batch<W>,
+    kept: OutputCopy,
     /// Nothing has been silent enough before: the next look at what was there for [`SILENCE`].
     next_look: Option<Instant>,
     buffer: Box<[u8]>,
@@ -125,6 +131,7 @@ where
             type_logs: None,
             subscriptions,
             batch: Batch::new(Writer::new(stdout, progress)),
+            kept: OutputCopy::default(),
             next_look: None,
             buffer: vec![0; READ].into_boxed_slice(),
             folded: Vec::new(),
@@ -190,118 +197,6 @@ where
         self.next_look = oldest.map(|since| since + SILENCE);
     }
 
-    /// Takes every message. Returns false when all handles are gone.
-    fn listen(&mut self) -> bool {
-        loop {
-            match self.inbox.try_recv() {
-                Ok(PumpCommand::RotateLog(log)) => self.rotate(&log),
-                Ok(PumpCommand::CopyToLogs(folder)) => self.type_logs = Some(TypeLogs::new(folder)),
-                Ok(PumpCommand::Expect(run, patterns)) => {
-                    self.expected.insert(run, LineMatcher::new(patterns));
-                }
-                Ok(PumpCommand::Open(run, pipe)) => self.open(run, pipe),
-                Ok(PumpCommand::AddSource(source)) => {
-                    if self.renderer.add(source) {
-                        self.subscriptions.expect();
-                    }
-                }
-                Ok(PumpCommand::Subscribe(subscriber)) => {
-                    self.subscriptions.subscribe(subscriber, |id| self.renderer.name_of(id));
-                }
-                Ok(PumpCommand::Tail(query)) => {
-                    let name = self.renderer.name_of(query.instance).unwrap_or_default();
-                    self.subscriptions.send_tail(&query, name);
-                }
-                Ok(PumpCommand::View(run, viewer)) => self.watch(run, viewer),
-                Ok(PumpCommand::Unsubscribe(id)) => {
-                    self.subscriptions.unsubscribe(id);
-                    for source in self.pipes.values_mut() {
-                        source.viewers.retain(|viewer| viewer.id != id);
-                    }
-                }
-                Ok(PumpCommand::Forget(id)) => self.subscriptions.forget(id),
-                Ok(PumpCommand::Show(say)) => self.say(say),
-                Ok(PumpCommand::CloseRun(run)) => self.drop_run(run),
-                Ok(PumpCommand::Flush(done)) => {
-                    self.write();
-                    self.subscriptions.close();
-                    self.pipes.values_mut().for_each(|source| source.viewers.clear());
-                    // Who asked may have stopped waiting.
-                    let _ = done.send(());
-                }
-                Err(crossbeam_channel::TryRecvError::Empty) => return true,
-                Err(crossbeam_channel::TryRecvError::Disconnected) => {
-                    self.write();
-                    return false;
-                }
-            }
-        }
-    }
-
-    /// Shows a line of pm's own. It stands in the log of the instance that it is about.
-    fn say(&mut self, say: Notice) {
-        let at = self.renderer.millisecond();
-        match say.about {
-            _ if say.level == Level::Event => {}
-            About::Instance(id) => {
-                let name = self.renderer.name_of(id).unwrap_or_default();
-                self.subscriptions.say(id, name, at, &say.line());
-            }
-            About::Session => self.subscriptions.announce(at, &say.line()),
-        }
-        self.renderer.say(say, &mut self.batch);
-    }
-
-    fn open(&mut self, run: RunId, pipe: OwnedFd) {
-        let key = self.next_key;
-        let matcher = self.expected.remove(&run);
-        let opened = fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-            .and_then(|_| self.poller.add(key, &pipe));
-        if let Err(error) = opened {
-            let text = format!("cannot read its output: {}", io::Error::from(error));
-            let about = About::Instance(run.instance);
-            let (level, facts) = (Level::Failure, serde_json::Map::new());
-            self.say(Notice { about, level, event: "unreadable", text, facts });
-            (self.report)(PumpEvent::Closed(run));
-            return;
-        }
-        self.next_key += 1;
-        let label = self.renderer.label_of(run.instance);
-        let terminal = isatty(&pipe).unwrap_or(false).then(CrlfToLf::default);
-        let lines = self.renderer.lines_of(terminal.is_some());
-        let copy = self.type_logs.as_mut().map(|logs| {
-            let name = self.renderer.name_of(run.instance).unwrap_or_default();
-            logs.begin(run.instance, name, Renderer::lines_for_file(terminal.is_some()))
-        });
-        let viewers = Vec::new();
-        let (waiting_since, long_since) = (None, None);
-        let source = OpenPipe {
-            run,
-            pipe,
-            label,
-            lines,
-            copy,
-            terminal,
-            viewers,
-            matcher,
-            waiting_since,
-            long_since,
-        };
-        self.pipes.insert(key, source);
-        self.keys.insert(run, key);
-    }
-
-    /// One that is too late for the run is let go at once.
-    fn watch(&mut self, run: RunId, viewer: TerminalViewer) {
-        let Some(source) = self.keys.get(&run).and_then(|key| self.pipes.get_mut(key)) else {
-            return;
-        };
-        let bytes = self.subscriptions.glance(run.instance);
-        let name = self.renderer.name_of(run.instance).unwrap_or_default();
-        (viewer.send)(&[Chunk { name, at: self.renderer.millisecond(), bytes: &bytes }]);
-        source.viewers.push(viewer);
-    }
-
     /// Reads once from a pipe that has something, or whose writers are all gone.
     fn read(&mut self, key: u64) {
         let Some(source) = self.pipes.get_mut(&key) else { return };
@@ -320,7 +215,9 @@ where
                 let name = self.renderer.name_of(id).unwrap_or_default();
                 let at = self.renderer.millisecond();
                 if is_kept {
-                    for bytes in self.subscriptions.filled(id, name, at, count) {
+                    let parts = self.subscriptions.filled(id, name, at, count);
+                    self.kept.output(source.ring, at, parts);
+                    for bytes in parts {
                         source.look_for_readiness(bytes, &self.report);
                         self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
                         logs::copy(&mut self.type_logs, &mut source.copy, bytes);
@@ -336,6 +233,7 @@ where
                         fold.push(bytes, &mut self.folded);
                         bytes = &self.folded;
                     }
+                    self.kept.output(source.ring, at, [bytes, &[]]);
                     self.subscriptions.push(id, name, at, bytes);
                     self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
                     logs::copy(&mut self.type_logs, &mut source.copy, bytes);
@@ -364,6 +262,7 @@ where
             let id = source.run.instance;
             let name = self.renderer.name_of(id).unwrap_or_default();
             self.subscriptions.end(id, name, self.renderer.millisecond());
+            self.kept.ended(source.ring, self.renderer.millisecond());
             self.keys.remove(&source.run);
             // It is waited for no more, being closed.
             drop(source.pipe);
@@ -406,6 +305,9 @@ where
     }
 
     fn write(&mut self) {
+        if let Some(loss) = self.kept.loss() {
+            self.say(loss);
+        }
         if let Err(error) = self.batch.flush() {
             (self.report)(PumpEvent::OutputLost(error.kind(), error.to_string()));
         }

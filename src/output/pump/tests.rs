@@ -2,6 +2,8 @@ use super::*;
 use crate::app::InstanceId;
 use crate::output::Look;
 use crate::output::batch::BATCH;
+use crate::output::message::{About, Level, Notice};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -161,6 +163,7 @@ fn idle_pump(types: u16) -> (IdlePump, WriteProgress) {
         renderer: Renderer::new(form, TimeZone::UTC, sources(types), false),
         type_logs: None,
         subscriptions: Subscriptions::default(),
+        kept: OutputCopy::default(),
         batch: Batch::new(Writer::new(nowhere, progress.clone())),
         next_look: None,
         buffer: vec![0; READ].into_boxed_slice(),
@@ -317,4 +320,57 @@ fn a_socket_whose_reader_goes_away_is_told_and_then_left_alone() {
     drop(theirs);
     let told = news.recv_timeout(Duration::from_secs(10));
     assert!(matches!(told, Ok(PumpEvent::OutputLost(io::ErrorKind::BrokenPipe, _))), "{told:?}");
+}
+
+/// Returns what a run has kept, a line for each entry.
+fn kept_lines(root: &std::path::Path) -> Vec<String> {
+    use crate::state::runs::{What, list};
+
+    let run = list(root).unwrap().pop().unwrap();
+    let mut reader = run.read(|_| true, i64::MAX).unwrap();
+    let mut lines = Vec::new();
+    while let Some(entry) = reader.next().unwrap() {
+        let text = match &entry.what {
+            What::Line(line) => format!("{} {:?}", line.bytes.escape_ascii(), line.end),
+            What::Notice(notice) => notice.text.clone(),
+            What::Started(run) => format!("started {run}"),
+            What::Ended(run) => format!("ended {run}"),
+            What::Gap(_) => "gap".to_owned(),
+        };
+        lines.push(format!("{}: {text}", entry.name));
+    }
+    lines
+}
+
+#[test]
+fn what_is_read_is_kept_as_it_was_written_before_it_is_shown() {
+    use crate::state::runs::{RunStart, begin};
+
+    let scratch = tempfile::tempdir().unwrap();
+    let root = scratch.path().join("app");
+    let start = RunStart { at: 1, pid: 1, command: Vec::new() };
+    let (_record, keeper) = begin(&root, &start, 64 << 20).unwrap();
+    let (handle, mut reader, news) = pump(2);
+    handle.post(PumpCommand::Keep(Box::new(keeper)));
+    let (pipe, mut writer) = io::pipe().unwrap();
+    handle.post(PumpCommand::Open(run_of(0), pipe.into()));
+    handle.wake();
+    writer.write_all(b"\x1b[31mred\x1b[0m\r\n\xff\x00").unwrap();
+    let mut out = [0; 19];
+    reader.read_exact(&mut out).unwrap();
+    assert_eq!(kept_lines(&root), [r"0: \x1b[31mred\x1b[0m\r Newline"]);
+    let (level, facts) = (Level::Info, Default::default());
+    let text = "exited".to_owned();
+    let about = About::Instance(run_of(0).instance);
+    let notice = Notice { about, level, event: "e", text, facts };
+    handle.post(PumpCommand::Show(notice.clone().event()));
+    handle.post(PumpCommand::Show(notice));
+    writer.write_all(b"last").unwrap();
+    drop(writer);
+    handle.wake();
+    assert_eq!(news.recv().unwrap(), PumpEvent::Closed(run_of(0)));
+    let kept = kept_lines(&root);
+    assert!(kept.contains(&r"0: \xff\x00last End".to_owned()), "{kept:?}");
+    assert_eq!(kept.iter().filter(|line| *line == "0: exited").count(), 1, "{kept:?}");
+    assert_eq!(kept.last().unwrap(), "0: ended 1");
 }

@@ -53,8 +53,9 @@ impl SessionLoop {
     pub(super) fn close(mut self, code: i32, core: &Supervisor) -> i32 {
         let orphans = self.children.orphans_left();
         let why = |id| self.children.why_it_runs(id);
-        for line in messages::verdict(&self.app, core.verdict(), why, &orphans) {
-            self.say(line);
+        let verdict = messages::verdict(&self.app, core.verdict(), why, &orphans);
+        for line in &verdict {
+            self.say(line.clone());
         }
         self.flush();
         self.children.dismiss_watchdog();
@@ -67,7 +68,11 @@ impl SessionLoop {
             tell_loss(io::stderr(), &error, self.launched);
         }
         // A requested stop is a success, and a failure keeps its own code.
-        if code == 0 && !core.was_asked() { self.lost.unwrap_or(0) } else { code }
+        let code = if code == 0 && !core.was_asked() { self.lost.unwrap_or(0) } else { code };
+        if let Some(kept) = self.kept {
+            kept.end(code, &verdict);
+        }
+        code
     }
 
     /// Waits until everything is written, as long as the reader reads something.

@@ -23,6 +23,7 @@ use crate::os::watchdog::Watchdog;
 use crate::os::{daemon, inherited, malloc, orphans};
 use crate::output::{About, LogFormat, Pump, PumpCommand, PumpHandle};
 use crate::session::budgets::Budgets;
+use crate::session::kept::{KeepPlan, KeptRun};
 use crate::session::last_exits::LastExits;
 use crate::session::messages;
 use crate::session::readiness::SessionProbes;
@@ -108,7 +109,14 @@ impl SessionLoop {
             own_manager: control.notify,
             server: None,
             trace: None,
+            kept: None,
         };
+        if let Some(plan) = &control.keep {
+            match KeptRun::begin(plan, &session.pump) {
+                Ok(kept) => session.kept = Some(kept),
+                Err(error) => session.say_not_kept(plan, &error),
+            }
+        }
         session.open_trace(control.trace.as_deref());
         match server {
             Ok(server) => {
@@ -118,6 +126,16 @@ impl SessionLoop {
             Err(error) => session.say_no_control(&control.folder, &error),
         }
         Ok(session)
+    }
+
+    /// The session goes on: it is a copy that is missing.
+    fn say_not_kept(&mut self, plan: &KeepPlan, error: &io::Error) {
+        let folder = plan.root.display();
+        let text = format!(
+            "`pm logs` will have nothing of this session when it is over: cannot write in `{folder}`: {error}"
+        );
+        let said = messages::say(About::Session, "not-kept", text, serde_json::Value::Null);
+        self.say(said.failed());
     }
 
     fn open_trace(&mut self, path: Option<&Path>) {

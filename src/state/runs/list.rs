@@ -221,7 +221,7 @@ fn folders(state: &Path) -> Vec<PathBuf> {
 
 fn look(root: &Path, number: u32) -> io::Result<Run> {
     let folder = root.join(number.to_string());
-    let record::Known { start, end, is_alive, file } = record::read(&folder)?;
+    let record::RecordContents { start, end, is_alive, file } = record::read(&folder)?;
     let record = file.metadata()?;
     let output = fs::metadata(folder.join(OUTPUT_FILE))?;
     let written = |file: &fs::Metadata| {

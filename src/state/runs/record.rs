@@ -80,7 +80,7 @@ impl RunRecord {
 
 /// What is known of a run.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct RecordContents {
     pub(super) start: RunStart,
     pub(super) end: Option<RunEnd>,
     pub(super) is_alive: bool,
@@ -91,7 +91,7 @@ pub(super) struct Known {
 ///
 /// # Errors
 /// There is none, or none that can be read.
-pub(super) fn read(folder: &Path) -> io::Result<Known> {
+pub(super) fn read(folder: &Path) -> io::Result<RecordContents> {
     let file = private().open(folder.join(RECORD_FILE))?;
     // Before it is read: one that ends meanwhile has written its end.
     let is_alive = is_locked(&file)?;
@@ -105,7 +105,7 @@ pub(super) fn read(folder: &Path) -> io::Result<Known> {
     }
     let (end, start) = bytes[..length].split_at(length.min(usize::try_from(END_ROOM).unwrap_or(0)));
     let start = parse(start).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Known { start, end: parse(end), is_alive, file })
+    Ok(RecordContents { start, end: parse(end), is_alive, file })
 }
 
 /// Returns whether someone else has locked the file.

@@ -16,13 +16,13 @@ fn start() -> RunStart {
 }
 
 /// The folder of an application, with one run, which keeps the least.
-struct Kept {
+struct KeptApp {
     scratch: tempfile::TempDir,
     record: Option<RunRecord>,
     keeper: Keeper,
 }
 
-impl Kept {
+impl KeptApp {
     fn new(total: u64) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let (record, keeper) = begin(&scratch.path().join("app"), &start(), total).unwrap();
@@ -90,7 +90,7 @@ fn notice(about: Option<&str>, text: &str) -> KeptNotice {
 
 #[test]
 fn lines_of_all_instances_come_in_the_order_in_which_they_were_read() {
-    let mut kept = Kept::new(0);
+    let mut kept = KeptApp::new(0);
     kept.keeper.say(5, &notice(None, "starting"));
     for at in 0..100 {
         kept.output(
@@ -116,7 +116,7 @@ fn lines_of_all_instances_come_in_the_order_in_which_they_were_read() {
 
 #[test]
 fn a_line_that_came_in_pieces_is_one_entry_and_has_the_time_of_its_end() {
-    let mut kept = Kept::new(0);
+    let mut kept = KeptApp::new(0);
     let web = kept.keeper.ring_of("web.1");
     kept.keeper.started(web, 1, 1);
     kept.output("web.1", 2, b"na");
@@ -142,7 +142,7 @@ fn a_line_that_came_in_pieces_is_one_entry_and_has_the_time_of_its_end() {
 
 #[test]
 fn a_write_that_was_cut_by_a_kill_is_skipped_wherever_it_was_cut() {
-    let mut kept = Kept::new(0);
+    let mut kept = KeptApp::new(0);
     kept.output("web.1", 1, b"first\n");
     kept.output("web.1", 2, b"second\n");
     let path = kept.root().join("1/output");
@@ -164,7 +164,7 @@ fn a_write_that_was_cut_by_a_kill_is_skipped_wherever_it_was_cut() {
 
 #[test]
 fn at_least_half_a_ring_of_each_instance_is_kept_byte_by_byte_also_of_a_quiet_one() {
-    let mut kept = Kept::new(0);
+    let mut kept = KeptApp::new(0);
     let line = |at: usize| format!("line {at} of many\n");
     kept.output("quiet.1", 1, b"one line\n");
     let mut all = String::new();
@@ -196,7 +196,7 @@ fn at_least_half_a_ring_of_each_instance_is_kept_byte_by_byte_also_of_a_quiet_on
 
 #[test]
 fn a_flood_in_large_reads_keeps_more_than_half_a_ring() {
-    let mut kept = Kept::new(0);
+    let mut kept = KeptApp::new(0);
     let bytes = |round: usize| {
         let line = |at| format!("{:06} {}\n", round * 655 + at, "x".repeat(92));
         (0..655).map(line).collect::<String>()
@@ -217,7 +217,7 @@ fn a_flood_in_large_reads_keeps_more_than_half_a_ring() {
 #[test]
 fn of_a_line_over_half_the_ring_the_last_part_is_kept_and_marked() {
     for length in [HALF - 1, HALF, HALF + 1, RING, 5 << 20] {
-        let mut kept = Kept::new(0);
+        let mut kept = KeptApp::new(0);
         kept.output("web.1", 1, b"before\n");
         let long: Vec<u8> = (0..length).map(|at| b'a' + (at % 23) as u8).collect();
         for piece in long.chunks(50_000) {
@@ -239,7 +239,7 @@ fn of_a_line_over_half_the_ring_the_last_part_is_kept_and_marked() {
 
 #[test]
 fn nothing_is_on_the_disk_before_the_first_byte_and_then_no_more_than_is_needed() {
-    let mut kept = Kept::new(64 << 20);
+    let mut kept = KeptApp::new(64 << 20);
     let before = kept.run().size;
     let web = kept.keeper.ring_of("web.1");
     kept.keeper.started(web, 1, 1);
@@ -253,7 +253,7 @@ fn nothing_is_on_the_disk_before_the_first_byte_and_then_no_more_than_is_needed(
 #[test]
 fn instances_share_the_room_and_each_has_64_kib_at_least() {
     let size_of = |total: u64, instances: usize| {
-        let mut kept = Kept::new(total);
+        let mut kept = KeptApp::new(total);
         (0..instances).for_each(|_| kept.keeper.expect());
         kept.output("web.1", 1, &vec![b'x'; 3 << 20]);
         // Beside the record of the run, the file system may need a block to find the others.
@@ -269,10 +269,10 @@ fn instances_share_the_room_and_each_has_64_kib_at_least() {
 
 #[test]
 fn a_reader_beside_the_writer_sees_whole_lines_in_order_and_all_of_them_where_it_keeps_up() {
-    let mut kept = Kept::new(0);
+    let mut kept = KeptApp::new(0);
     kept.output("web.1", 0, b"0 0\n");
     let run = kept.run();
-    let Kept { keeper, scratch: _scratch, .. } = &mut kept;
+    let KeptApp { keeper, scratch: _scratch, .. } = &mut kept;
     let web = keeper.ring_of("web.1");
     const LINES: u64 = 50_000;
     let is_done = std::sync::atomic::AtomicBool::new(false);
@@ -439,7 +439,7 @@ fn a_run_that_is_alive_is_neither_removed_nor_counted_as_ended() {
 
 #[test]
 fn a_record_says_what_began_and_ended_a_run() {
-    let mut kept = Kept::new(0);
+    let mut kept = KeptApp::new(0);
     let run = kept.run();
     assert_eq!((run.number, &run.start, &run.end, run.is_alive), (1, &start(), &None, true));
     assert_eq!(run.ended_at(), None);
@@ -459,7 +459,7 @@ fn a_record_says_what_began_and_ended_a_run() {
 
 #[test]
 fn one_that_was_killed_has_ended_when_it_last_wrote() {
-    let mut kept = Kept::new(0);
+    let mut kept = KeptApp::new(0);
     kept.output("web.1", 1, b"a\n");
     kept.record = None;
     let run = kept.run();
@@ -494,7 +494,7 @@ fn sessions_that_start_at_one_time_have_runs_of_their_own() {
 
 #[test]
 fn nobody_else_can_read_what_is_kept() {
-    let kept = Kept::new(0);
+    let kept = KeptApp::new(0);
     let mode =
         |path: &str| fs::metadata(kept.root().join(path)).unwrap().permissions().mode() & 0o777;
     let modes = ["", "1", "1/run", "1/output"].map(mode);
@@ -503,7 +503,7 @@ fn nobody_else_can_read_what_is_kept() {
 
 #[test]
 fn what_is_no_run_is_passed_over() {
-    let kept = Kept::new(0);
+    let kept = KeptApp::new(0);
     for name in ["2", "01", "x"] {
         fs::create_dir(kept.root().join(name)).unwrap();
     }
@@ -517,7 +517,7 @@ fn what_is_no_run_is_passed_over() {
 
 #[test]
 fn a_long_word_of_pm_is_cut() {
-    let mut kept = Kept::new(0);
+    let mut kept = KeptApp::new(0);
     let mut long = notice(Some("web.1"), &"é\u{1}".repeat(40_000));
     long.facts.insert("x".to_owned(), "y".into());
     kept.keeper.say(1, &long);
@@ -535,7 +535,7 @@ proptest! {
             prop_oneof![1 => Just(b'\n'), 9 => Just(b'x'), 9 => any::<u8>()], 0..60), 1_usize..400), 0..60),
         cut in 0_usize..60,
     ) {
-        let mut kept = Kept::new(0);
+        let mut kept = KeptApp::new(0);
         let mut all = [Vec::new(), Vec::new()];
         for (which, bytes, times) in &reads {
             let bytes = bytes.repeat(*times);
