@@ -155,6 +155,28 @@ pub enum Error {
         /// The application's folder.
         root: PathBuf,
     },
+    /// No session of this folder runs, and nothing is kept of one that has ended.
+    #[error("no session runs in `{}`, and nothing is kept of an earlier one", root.display())]
+    NothingKept {
+        /// The application's folder.
+        root: PathBuf,
+    },
+    /// There is no such run of this folder.
+    #[error("no such run of `{}` is kept", root.display())]
+    NoRun {
+        /// The application's folder.
+        root: PathBuf,
+        /// The numbers of those that are.
+        known: Vec<u32>,
+    },
+    /// What is kept of a run cannot be read.
+    #[error("cannot read what is kept of run {number}")]
+    RunRead {
+        /// Its number.
+        number: u32,
+        /// Why.
+        source: io::Error,
+    },
     /// The sockets of sessions cannot be looked for.
     #[error("cannot look for sessions in `{}`", folder.display())]
     RuntimeFolder {

@@ -14,6 +14,7 @@ mod keep;
 mod layers;
 mod leading_options;
 mod load;
+mod logs;
 pub mod manual;
 #[cfg(test)]
 mod reference;
@@ -167,7 +168,7 @@ fn dispatch(
         Command::Scale(args) => form.answer(client::scale(args, sources)?),
         Command::Signal(args) => form.answer(client::signal(args, sources)?),
         Command::Attach(args) => client::attach::attach(args, sources),
-        Command::Logs(args) => client::logs::logs(args, sources),
+        Command::Logs(args) => logs::logs(args, (form, sources)),
         Command::Wait(args) => form.answer(client::until::wait(args, sources)?),
         Command::Reload(args) => form.answer(client::reload(args, sources)?),
         Command::Quit(args) => form.answer(client::quit(args, sources)?),

@@ -75,6 +75,9 @@ pub struct LogQuery {
     pub lines: usize,
     /// What comes later, too.
     pub follow: bool,
+    /// No output is wanted, only that there is more: the client reads what is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bell: bool,
 }
 
 /// Instances that are waited for.

@@ -54,6 +54,8 @@ pub enum ErrorCode {
     RuntimeFolder,
     /// The state folder cannot be used.
     StateFolder,
+    /// No such run is kept.
+    NoRun,
     /// The session does not answer.
     SessionUnreachable,
     /// The session in the background did not start, or did not become ready.
@@ -90,13 +92,16 @@ impl Error {
             Self::Startup { .. } => ErrorCode::Startup,
             Self::CommandNotFound { .. } => ErrorCode::CommandNotFound,
             Self::CommandNotExecutable { .. } => ErrorCode::CommandNotExecutable,
-            Self::NoSession { .. } => ErrorCode::NoSession,
+            Self::NoSession { .. } | Self::NothingKept { .. } => ErrorCode::NoSession,
             Self::WhichSession { .. } => ErrorCode::WhichSession,
             Self::UnknownName { .. } => ErrorCode::UnknownName,
             Self::AlreadyRuns { .. } => ErrorCode::AlreadyRuns,
             Self::PartlyKnown { .. } => ErrorCode::PartlyKnown,
             Self::RuntimeFolder { .. } | Self::NoControl { .. } => ErrorCode::RuntimeFolder,
-            Self::NoStateFolder | Self::StateFolder { .. } => ErrorCode::StateFolder,
+            Self::NoStateFolder | Self::StateFolder { .. } | Self::RunRead { .. } => {
+                ErrorCode::StateFolder
+            }
+            Self::NoRun { .. } => ErrorCode::NoRun,
             Self::Session { .. } => ErrorCode::SessionUnreachable,
             Self::NotLaunched { .. } | Self::NotStarted { .. } => ErrorCode::NotStarted,
             Self::NotTrue { .. } => ErrorCode::Failed,

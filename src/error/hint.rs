@@ -33,6 +33,14 @@ impl Error {
                 "name a process type of the Procfile or a program on PATH; use `-c` for shell text".into()
             }
             Self::NoSession { .. } => "start one with `pm start`, or name its folder with `-d`".into(),
+            Self::NothingKept { .. } => {
+                "a session keeps its output on a terminal, with `--daemon`, and with `--keep 64M`".into()
+            }
+            Self::NoRun { known, .. } if known.is_empty() => "nothing is kept of this folder".into(),
+            Self::NoRun { known, .. } => {
+                let known: Vec<_> = known.iter().map(u32::to_string).collect();
+                format!("these are kept: {}; `pm logs --runs` says which they are", known.join(", "))
+            }
             Self::AlreadyRuns { running } => {
                 let name = running.first().map_or("NAME", |(name, _)| name.as_str());
                 format!(

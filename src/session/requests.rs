@@ -136,7 +136,7 @@ impl Requests {
     pub(super) fn send_logs(
         &mut self,
         client: ClientId,
-        LogQuery { names, lines, follow }: LogQuery,
+        LogQuery { names, lines, follow, .. }: LogQuery,
         outbox: Outbox,
         core: &Supervisor,
     ) {

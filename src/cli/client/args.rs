@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::cli::json::JsonArgs;
+use crate::cli::logs::when::When;
 use crate::config::value::{Color, seconds};
 use crate::control::proto::WaitGoal;
 
@@ -165,6 +166,23 @@ pub struct SignalArgs {
     pub json: JsonArgs,
 }
 
+/// A form of the lines of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogForm {
+    /// As `pm start` shows them
+    Text,
+    /// The bytes of the processes alone
+    Raw,
+    /// One JSON object per line
+    Json,
+}
+
+/// Reads the number of a run, for clap.
+fn run_number(text: &str) -> Result<i32, String> {
+    let number = text.parse().ok().filter(|number| *number != 0);
+    number.ok_or_else(|| "not the number of a run: `pm logs --runs` lists them".to_owned())
+}
+
 /// `pm logs`
 #[derive(Debug, Args)]
 pub struct LogsArgs {
@@ -176,9 +194,50 @@ pub struct LogsArgs {
     /// Keep following new output, until Ctrl-C or the end of the session
     #[arg(short = 'f', long)]
     pub follow: bool,
-    /// Show this many lines per instance [default: all that are kept, up to 2000]
+    /// Show the last N lines of each instance [default: all that are kept]
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
+    /// Show the run before: the newest that has ended
+    #[arg(long, conflicts_with_all = ["run", "runs", "follow"])]
+    pub last: bool,
+    /// Show this run: a number of `--runs`, or -1 for the newest that has ended, -2 for the one before
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = run_number, conflicts_with = "runs")]
+    pub run: Option<i32>,
+    /// List the runs that are kept, with their start, end, size and verdict
+    #[arg(long)]
+    pub runs: bool,
+    /// Show lines from this time on: `10m` (ago), `10:30`, RFC 3339, `start` of the session or `restart`
+    ///
+    /// `restart` is the last start of each instance. A time alone is the last time that it was so late.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<When>,
+    /// Show lines up to this time, written as for `--since`
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<When>,
+    /// Show lines that this regular expression matches, without their colours
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Option<String>,
+    /// With `--grep`: capitals or not are the same
+    #[arg(short = 'i', long, requires = "grep")]
+    pub ignore_case: bool,
+    /// With `--grep`: show the lines that do not match
+    #[arg(short = 'v', long, requires = "grep")]
+    pub invert_match: bool,
+    /// Show what pm says alone: starts, ends, restarts
+    #[arg(long, conflicts_with = "exits")]
+    pub events: bool,
+    /// Show the last 20 lines (`-n`) before each end of an instance alone
+    #[arg(long)]
+    pub exits: bool,
+    /// Form of the lines
+    #[arg(short = 'o', long, value_name = "FORM", value_enum)]
+    pub output: Option<LogForm>,
+    /// The same as `--output json`
+    #[arg(long, conflicts_with = "output")]
+    pub json: bool,
+    /// Remove escape sequences, such as colours
+    #[arg(long)]
+    pub plain: bool,
     /// When to use colour
     #[arg(short = 'c', long, value_name = "WHEN", env = "PM_COLOR", value_enum)]
     pub color: Option<Color>,

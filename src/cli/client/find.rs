@@ -72,7 +72,10 @@ fn asked(
 }
 
 /// Returns every session that is meant.
-pub(super) fn all(target: &TargetArgs, sources: &Sources) -> Result<Vec<SessionInfo>, Error> {
+pub(in crate::cli) fn all(
+    target: &TargetArgs,
+    sources: &Sources,
+) -> Result<Vec<SessionInfo>, Error> {
     let is_meant = |found: &Endpoint| target.session.is_none_or(|session| session == found.pid);
     let asked = asked(&folder(sources), &root(target, sources)?, is_meant)?;
     asked
@@ -97,7 +100,7 @@ pub(in crate::cli) fn report(found: &Endpoint) -> Result<Report, Error> {
 }
 
 /// Returns the only session; or the only one that runs what all these patterns name.
-pub(super) fn one(
+pub(in crate::cli) fn one(
     target: &TargetArgs,
     sources: &Sources,
     names: &[String],
@@ -141,7 +144,7 @@ fn runs(report: &Report, patterns: &[String]) -> bool {
 }
 
 /// Returns whether a session has instances that every pattern fits.
-pub(super) fn has_instances(report: &Report, patterns: &[String]) -> bool {
+pub(in crate::cli) fn has_instances(report: &Report, patterns: &[String]) -> bool {
     chosen(report, patterns).is_ok()
 }
 
@@ -153,7 +156,7 @@ pub(super) fn runs_types(report: &Report, types: &[String]) -> bool {
 }
 
 /// Returns the positions of the instances that are meant; all where no pattern is given.
-pub(super) fn chosen(report: &Report, patterns: &[String]) -> Result<Vec<usize>, Error> {
+pub(in crate::cli) fn chosen(report: &Report, patterns: &[String]) -> Result<Vec<usize>, Error> {
     if patterns.is_empty() {
         return Ok((0..report.instances.len()).collect());
     }

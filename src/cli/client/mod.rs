@@ -3,7 +3,6 @@
 pub mod args;
 pub(crate) mod attach;
 pub(in crate::cli) mod find;
-pub(crate) mod logs;
 pub(in crate::cli) mod start;
 pub(crate) mod status;
 pub(in crate::cli) mod until;

@@ -7,12 +7,12 @@ use nix::poll::{PollTimeout, poll};
 
 use super::args::{TargetArgs, UntilArgs, WaitName};
 use super::find::{self, SessionInfo};
-use super::logs::LogView;
 use crate::app::{formation, select};
 use crate::cli::args::StartArgs;
 use crate::cli::diagnostics::{self, LiveLine};
 use crate::cli::json::change::SessionChange;
 use crate::cli::layers;
+use crate::cli::logs::text::LogView;
 use crate::cli::sources::Sources;
 use crate::control::client::{Connection, RESPONSE_TIMEOUT, Received};
 use crate::control::proto::{
@@ -178,14 +178,18 @@ pub(in crate::cli) fn until(
 
 /// Shows what follows the answer that something never will be: the last lines of who is to blame.
 fn show_last_lines(mut connection: Connection, report: Report, sources: &Sources) {
-    let mut log = LogView::beside_errors(sources, report);
+    let mut log = LogView::beside_errors(sources, &report);
     // Without them, the cause is all that is known.
     while let Ok(Received::Response(response)) = connection.receive(Some(RESPONSE_TIMEOUT)) {
         let Response::Output { name, at, length } = response else { continue };
         let Ok(bytes) = connection.read_bytes(length) else { break };
-        diagnostics::output(&log.output(&name, at, &bytes));
+        let mut out = Vec::new();
+        log.output(&name, at, &bytes, &mut out);
+        diagnostics::output(&out);
     }
-    diagnostics::output(&log.end());
+    let mut out = Vec::new();
+    log.end(&mut out);
+    diagnostics::output(&out);
 }
 
 /// Says who is not so yet, and what each still waits for: `not ready: db.1 (log:never)`.

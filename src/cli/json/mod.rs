@@ -17,6 +17,7 @@ use clap::{ArgMatches, Args};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
+use super::client::args::LogForm;
 use super::diagnostics::{self, Diagnostic};
 use crate::error::Error;
 use failure::FailureObject;
@@ -89,8 +90,11 @@ pub(crate) enum AnswerForm {
 impl AnswerForm {
     /// Returns what was asked for by `--json`, or its variable; `matches` are the subcommand's.
     pub(crate) fn of(matches: &ArgMatches) -> Self {
+        // `pm logs -o json` says it in another way.
+        let is_form = matches!(matches.try_get_one("output"), Ok(Some(LogForm::Json)));
         match matches.try_get_one::<bool>("json") {
             Ok(Some(true)) => Self::Json,
+            _ if is_form => Self::Json,
             // A command that has no such option, too.
             Ok(_) | Err(_) => Self::Text,
         }

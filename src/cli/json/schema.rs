@@ -13,6 +13,8 @@ use crate::app::nearest::nearest;
 use crate::cli::check::render::CheckLine;
 use crate::cli::env::EnvObject;
 use crate::cli::export::answer::ExportObject;
+use crate::cli::logs::json::LogEntry;
+use crate::cli::logs::runs::KeptRuns;
 use crate::error::{Error, ErrorCode};
 use crate::output::{EventLine, OutputLine};
 
@@ -28,7 +30,11 @@ const NAMES: [(&str, Forms); 20] = [
     ("completions", answer::<CompletionsAnswer>),
     ("env", answer::<EnvObject>),
     ("export", answer::<ExportObject>),
-    ("logs", |_| Vec::new()),
+    ("logs", |generator| {
+        let mut forms = lines::<LogEntry<'_>>(generator);
+        forms.extend(answer::<KeptRuns>(generator));
+        forms
+    }),
     ("man", answer::<ManualAnswer>),
     ("ps", answer::<StatusObject>),
     ("quit", answer::<ChangeObject>),
