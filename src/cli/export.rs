@@ -19,7 +19,7 @@ use crate::export::verify::{Verdict, verify};
 use crate::export::write::{Changes, Chown, Destination};
 use crate::export::{
     self, ExportError, Feature, File, Format, Hardening, Image, Inittab, Options, Release, Scope,
-    Values,
+    ServiceTree, Values,
 };
 use answer::{ExportAnswer, ExportObject};
 use args::ExportArgs;
@@ -79,13 +79,36 @@ pub(crate) fn export(
         said.push_str(&format!("{verdict}\n"));
         object.verdict = Some(verdict);
     }
-    let install = format.install.replace("APP", &options.app);
-    let install = install.replace("LOG", &options.log.display().to_string());
-    let install = install.replace("DIR", &location.display().to_string());
+    let install = install(format, &options);
     object.install = Some(install.clone());
     form.answer(ExportAnswer { object, text: said })?;
     diagnostics::notices(&[format!("to install: {install}")]);
     Ok(0)
+}
+
+/// Returns what to do with the files. Its placeholders are whole words: `DIR` in `SCANDIR` is none.
+fn install(format: &Format, options: &Options) -> String {
+    let mut said = String::new();
+    let mut word = String::new();
+    let finish = |word: &mut String, said: &mut String| {
+        said.push_str(&match word.as_str() {
+            "APP" => options.app.clone(),
+            "DIR" => options.location.display().to_string(),
+            "LOG" => options.log.display().to_string(),
+            _ => word.clone(),
+        });
+        word.clear();
+    };
+    for c in format.install.chars() {
+        if c.is_ascii_alphabetic() {
+            word.push(c);
+        } else {
+            finish(&mut word, &mut said);
+            said.push(c);
+        }
+    }
+    finish(&mut word, &mut said);
+    said
 }
 
 /// Where the files go.
@@ -162,6 +185,9 @@ fn options(
     if args.harden && !format.has_sandbox {
         return Err(unsupported("sandbox options (`--harden`)").into());
     }
+    if args.s6_rc && format.name != "s6" {
+        return Err(unsupported("s6-rc form (`--s6-rc`)").into());
+    }
     if args.user_units && !format.has_user_scope {
         return Err(unsupported("user units (`--user-units`)").into());
     }
@@ -197,6 +223,7 @@ fn options(
             Release::LeftOut
         },
         inittab,
+        service_tree: if args.s6_rc { ServiceTree::Compiled } else { ServiceTree::Scanned },
         log_limits: None,
         templates: export::overrides::read(
             format,

@@ -30,7 +30,7 @@ use context::Export;
 pub use error::ExportError;
 pub use formats::{FORMATS, Feature, Format, Logs, Runs, format};
 pub use names::{app_from, check_app, check_image, check_user};
-pub use options::{Hardening, Image, Inittab, Options, Release, Scope, Values};
+pub use options::{Hardening, Image, Inittab, Options, Release, Scope, ServiceTree, Values};
 
 /// A file of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,10 +95,11 @@ pub fn render(format: &Format, app: &App, options: &Options) -> Result<Vec<File>
     Ok(files)
 }
 
-/// Returns whether a file, or for one in which no comment fits the `run` beside it, says that it is pm's.
+/// Returns whether a file, or for one in which no comment fits the one beside it, says that it is pm's.
 fn has_marker(file: &File, files: &[File]) -> bool {
-    let run = files.iter().find(|other| other.path == file.path.with_file_name("run"));
     let read = |file: &File| write::marker::read(&file.contents);
+    let mut answering = write::marker::answering(&file.path)
+        .filter_map(|path| files.iter().find(|other| other.path == path));
     read(file).is_some_and(|marker| marker.names(&file.path))
-        || run.and_then(read).is_some_and(|marker| marker.answers_for(&file.path))
+        || answering.any(|other| read(other).is_some_and(|found| found.answers_for(&file.path)))
 }

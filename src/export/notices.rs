@@ -23,7 +23,7 @@ pub fn notices(
     mut owners: impl Iterator<Item = Owner>,
 ) -> Vec<String> {
     let mut notices = left_out(format, app);
-    notices.extend(super::unsaid::notices(format, app));
+    notices.extend(super::unsaid::notices(format, app, options));
     notices.extend(of_logs(format, options));
     match format.runs {
         Runs::Containers { without_image } => {

@@ -30,6 +30,8 @@ pub struct Options {
     pub release: Release,
     /// What an inittab is written to.
     pub inittab: Inittab,
+    /// What reads the service folders of s6.
+    pub service_tree: ServiceTree,
     /// How long its logs may get, where that was said.
     pub log_limits: Option<LogLimits>,
     /// Templates that replace built-in ones, by file name.
@@ -81,6 +83,15 @@ pub enum Release {
     LeftOut,
     /// It runs once before the others, where the format can say so.
     First,
+}
+
+/// What reads the service folders of s6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceTree {
+    /// s6-svscan, from the folder that it scans.
+    Scanned,
+    /// s6-rc-compile, which makes a database of them.
+    Compiled,
 }
 
 /// What an inittab is written to.

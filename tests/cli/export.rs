@@ -147,7 +147,8 @@ fn printing_and_a_dry_run_write_nothing() {
 
 #[test]
 fn what_cannot_be_exported_is_one_error_and_writes_nothing() {
-    let table: [(&[&str], &str); 4] = [
+    let table: [(&[&str], &str); 5] = [
+        (&["export", "runit", "out", "--s6-rc"], "runit has no s6-rc form (`--s6-rc`)"),
         (&["export", "systemdd", "out"], "systemd"),
         (&["export", "systemd", "out", "-e", "nope.env"], "nope.env"),
         (&["export", "systemd", "out", "-T", "nope"], "nope"),
@@ -160,4 +161,42 @@ fn what_cannot_be_exported_is_one_error_and_writes_nothing() {
         assert!(output.stderr.contains(part), "{args:?}: {}", output.stderr);
         assert!(!app.path("out").exists(), "{args:?}");
     }
+}
+
+#[test]
+fn what_to_do_with_the_files_names_the_folder_and_nothing_in_a_longer_word() {
+    let app = shop();
+    let output = app.pm(["export", "s6", "DIR"].iter().chain(&SHOP)).run();
+    assert_eq!(output.code(), 0, "{}", output.stderr);
+    let folder = app.path("DIR").display().to_string();
+    for part in ["`s6-svscanctl -a SCANDIR`", &format!("`s6-rc-compile COMPILED {folder}`")] {
+        assert!(output.stderr.contains(part), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn a_database_for_s6_rc_replaces_service_folders_and_is_replaced_by_them() {
+    let app = shop();
+    let plain = ["export", "s6", "out"];
+    let database = ["export", "s6", "out", "--s6-rc"];
+    let mut before = Vec::new();
+    for export in [&plain[..], &database, &plain, &database] {
+        let output = app.pm(export.iter().chain(&SHOP)).run();
+        assert_eq!(output.code(), 0, "{}", output.stderr);
+        let all = output.stdout;
+        assert!(!all.contains("nothing has changed"), "{all}");
+        let is_database = export.len() == database.len();
+        for (path, is_there) in [
+            ("out/shop/contents", is_database),
+            ("out/shop-web-1/type", is_database),
+            ("out/shop-web-1-log/run", is_database),
+            ("out/shop-web-1/log/run", !is_database),
+            ("out/shop-web-1/run", true),
+        ] {
+            assert_eq!(app.path(path).exists(), is_there, "{path}");
+        }
+        before.push(files(&app, "out"));
+    }
+    assert_eq!(before[0], before[2]);
+    assert_eq!(before[1], before[3]);
 }

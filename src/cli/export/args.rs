@@ -53,6 +53,9 @@ pub struct ExportArgs {
     /// Add systemd's sandbox options
     #[arg(long, env = "PM_HARDEN", value_parser = YesOrNo)]
     pub harden: bool,
+    /// Write the source of an s6-rc database instead of folders for s6-svscan (s6)
+    #[arg(long, env = "PM_S6_RC", value_parser = YesOrNo)]
+    pub s6_rc: bool,
     /// Show what would change as a diff, including values, and write nothing
     #[arg(long, conflicts_with_all = ["print", "verify"])]
     pub dry_run: bool,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Can, Feature, Format, Logs, Runs, script};
 use crate::app::shell::short_name;
 use crate::export::context::{Export, Instance};
+use crate::export::needs::Whom;
 use crate::export::quote::{config, sh};
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Owner};
@@ -20,7 +21,7 @@ pub(crate) const FORMAT: Format = Format {
     has_sandbox: false,
     logs: Logs::Logrotate,
     leaves_out: &[Feature::Release, Feature::Restart],
-    asks: Can { once: false, ..Can::SCRIPT },
+    asks: Can::SCRIPT,
     checkers: &[Checker {
         program: "ruby",
         arguments: &["-c"],
@@ -44,7 +45,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
 
 fn process(export: &Export<'_>, instance: &Instance<'_>) -> Value {
     let service = instance.service;
-    let command = export.behind_waits(service, &service.for_one_process());
+    let command = export.behind_waits(service, Whom::All, &service.for_one_process());
     let command = script::behind_env_file(export, service, &command);
     let inline = export.inline(service).iter().map(|v| (v.name.as_str(), v.value.as_str()));
     let environment: Vec<Value> = inline

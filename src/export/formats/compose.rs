@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Can, Feature, Format, Logs, Runs, container};
+use super::{Can, Feature, Format, Logs, Runs, Starts, container};
 use crate::app::shell::is_name;
 use crate::app::{Milestone, Restart};
 use crate::export::context::{Export, Service};
@@ -22,7 +22,13 @@ pub(crate) const FORMAT: Format = Format {
     has_sandbox: false,
     logs: Logs::Consumer,
     leaves_out: &[Feature::Restart],
-    asks: Can { readiness: true, starts: true, ends: true, restarts_with: true, ..Can::SCRIPT },
+    asks: Can {
+        readiness: true,
+        starts: Starts::Told,
+        ends: true,
+        restarts_with: true,
+        ..Can::CONTAINER
+    },
     checkers: &[
         Checker {
             program: "docker-compose",
@@ -86,7 +92,7 @@ fn needs(
         let Some(milestone) = milestones.max() else { continue };
         let condition = match milestone {
             Milestone::Done => "service_completed_successfully",
-            Milestone::Ready if container::check(export, one).is_some() => "service_healthy",
+            Milestone::Ready if container::ready(export, one).is_some() => "service_healthy",
             Milestone::Ready | Milestone::Started => "service_started",
         };
         let restart = service.follows_restarts();
@@ -108,17 +114,21 @@ fn context(
         .map(|(name, value)| json!({ "name": markup::json(name), "value": markup::dollar_json(value) }))
         .collect();
     let env_file = export.env_file(service).map(|_| export.env_file_name(service));
+    // There is one check, and others wait for it.
+    let health = container::ready(export, service).or_else(|| container::live(export, service));
     service.context(json!({
         "name": markup::json(name),
-        "command": markup::dollar_json(&container::command(export, service)),
+        "command": markup::dollar_json(&container::waiting_command(export, service)),
         "environment": environment,
         "needs": needs(export, service, types),
-        "healthcheck": container::check(export, service).map(|check| markup::dollar_json(&check)),
+        "healthcheck": health.map(|check| markup::dollar_json(&check)),
         "check": service.check(),
         "ready_seconds": service.ready_seconds(),
         "env_file": env_file.map(|name| markup::dollar_json(&name)),
-        "restart": match service.policy.restart {
+        "restart": match service.restart() {
             Restart::Never => "\"no\"",
+            // What has ended well stays so.
+            Restart::OnFailure | Restart::Always if service.is_once() => "on-failure",
             // docker's own `on-failure` does not survive a restart of the machine.
             Restart::OnFailure | Restart::Always => "unless-stopped",
         },

@@ -32,11 +32,17 @@ fn own(
     // `--chuid` sets HOME and USER, so the variables come after it: inside the shell that it starts.
     let waits =
         upstart::waits(export, instance)?.map(|line| format!("{line}; ")).unwrap_or_default();
-    let inner = format!("{}; {waits}exec {} -c {command}", script.exports.join("; "), script.shell);
+    let exports = script.exports.join("; ");
+    let inner = format!("{exports}; {waits}exec {} -c {command}", script.shell);
+    let ready = upstart::ready(export, instance)?.map(|line| format!("{exports}; {line}"));
+    let ready = ready.map(|line| word("the variables", &line)).transpose()?;
     Ok(json!({
+        "ready": ready,
         "inner": word("the variables", &inner)?,
         "folder": word("the folder", &instance.service.folder)?,
         "pid_file": word("the folder of the pid files", &instance.pid_file)?,
+        // start-stop-daemon wants to know what is running already; nothing ever writes this file.
+        "ready_file": word("the folder of the pid files", &format!("{}.ready", instance.pid_file))?,
         "log": word("the folder of the logs", &instance.log)?,
     }))
 }

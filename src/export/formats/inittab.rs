@@ -7,6 +7,7 @@ use super::{Can, Feature, Format, Logs, Runs, script};
 use crate::app::Restart;
 use crate::app::shell::ShellCommand;
 use crate::export::context::{Export, Instance};
+use crate::export::needs::Whom;
 use crate::export::quote::sh;
 use crate::export::{ExportError, File, Inittab, Owner, Values};
 
@@ -62,8 +63,9 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
             let (instance, length) = (instance.name, process.len());
             return Err(ExportError::InittabLine { instance, length, limit: PROCESS_FIELD });
         }
-        let never = instance.service.policy.restart == Restart::Never;
-        let action = if never { "once" } else { "respawn" };
+        let service = instance.service;
+        let is_once = service.is_once() || service.policy.restart == Restart::Never;
+        let action = if is_once { "once" } else { "respawn" };
         let id = id(export, at)?;
         lines.push(instance.context(json!({ "id": id, "action": action, "process": process })));
     }
@@ -78,7 +80,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
 
 fn instance_script(export: &Export<'_>, instance: &Instance<'_>) -> Result<File, ExportError> {
     let service = instance.service;
-    let mut own = script::context(export, instance, &service.for_one_process())?;
+    let mut own = script::context(export, instance, &service.for_one_process(), Whom::All)?;
     own["log_folder"] = sh::word(&export.log).into();
     own["log"] = sh::word(&instance.log).into();
     let file = export.render("instance.sh.j2", format!("{}.sh", instance.unit), own)?;

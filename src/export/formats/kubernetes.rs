@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::{Asks, Can, Feature, Format, Logs, Runs, container};
-use crate::app::Role;
 use crate::app::readiness::Probe;
+use crate::app::{Restart, Role};
 use crate::export::context::{Export, Service};
 use crate::export::names::dns_label;
 use crate::export::quote::markup;
@@ -26,7 +26,13 @@ pub(crate) const FORMAT: Format = Format {
     has_sandbox: false,
     logs: Logs::Other { setting: "containerLogMaxSize and containerLogMaxFiles of the kubelet" },
     leaves_out: &[Feature::Restart, Feature::StopSignal],
-    asks: Can { readiness: true, liveness: Asks::Probes, ..Can::SCRIPT },
+    asks: Can {
+        readiness: true,
+        others: Asks::Port,
+        liveness: Asks::Probes,
+        ends_unready: true,
+        ..Can::CONTAINER
+    },
     checkers: &[
         Checker {
             program: "kubeconform",
@@ -149,6 +155,7 @@ fn workload(export: &Export<'_>, service: &Service<'_>) -> Value {
         "listens": service.has_open_port() && service.policy.role == Role::Service,
         "open_port": service.open_port(),
         "is_job": service.policy.role != Role::Service,
+        "is_never": !service.is_once() || service.restart() == Restart::Never,
         "ready": service.policy.ready.as_ref().and_then(|ready| probe(export, service, &ready.probes)),
         "ready_seconds": service.ready_seconds(),
         "live": service.policy.live.as_ref().and_then(|live| probe(export, service, std::slice::from_ref(&live.probe))),

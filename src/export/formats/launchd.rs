@@ -2,6 +2,7 @@
 
 use super::{Can, Feature, Format, Logs, Runs, script, xml};
 use crate::export::context::Export;
+use crate::export::needs::Whom;
 use crate::export::quote::markup;
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Owner, Scope};
@@ -42,7 +43,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     let mut files = script::env_files(export, Owner::User)?;
     for instance in export.instances() {
         let service = instance.service;
-        let command = export.behind_waits(service, &service.for_one_process());
+        let command = export.behind_waits(service, Whom::All, &service.for_one_process());
         let command = script::behind_env_file(export, service, &command);
         let mut own = xml::context(export, &instance, &command, &service.folder)?;
         own["label"] = instance.unit.clone().into();

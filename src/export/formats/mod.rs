@@ -91,18 +91,24 @@ pub struct Can {
     pub notify: bool,
     /// So is `delay`.
     pub delay: bool,
+    /// Only one thing makes ready: `notify`, or what is asked.
+    pub has_one_sign: bool,
     /// How it learns that something else is ready: [`Asks::Notify`] if its consumer tells it.
     pub others: Asks,
     /// It leaves alone what has ended well.
     pub once: bool,
-    /// It waits for a start.
-    pub starts: bool,
+    /// How it waits for a start.
+    pub starts: Starts,
     /// It waits for the end of a `once`.
     pub ends: bool,
     /// It restarts what no longer works.
     pub liveness: Asks,
     /// It restarts what depends on something that is restarted.
     pub restarts_with: bool,
+    /// It restarts what is not ready in time.
+    pub ends_unready: bool,
+    /// What it asks of what is not exported.
+    pub outside: Outside,
 }
 
 /// How something is found out.
@@ -112,8 +118,34 @@ pub enum Asks {
     Notify,
     /// By asking.
     Probes,
+    /// By a connection to its one open port, for which its consumer has a name.
+    Port,
     /// Not at all.
     Nothing,
+}
+
+/// How a start is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// By itself.
+    Told,
+    /// With readiness, or with the end of what runs once: there is one state for both.
+    WithReadiness,
+    /// What depends on it is started after it.
+    InOrder,
+    /// With what is known of its open port.
+    Port,
+    /// Not at all.
+    Unknown,
+}
+
+/// What is asked of what somebody else runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// Ports of this machine too.
+    Asked,
+    /// Commands and other hosts: a container has its own ports.
+    Elsewhere,
 }
 
 impl Can {
@@ -122,13 +154,18 @@ impl Can {
         readiness: false,
         notify: false,
         delay: false,
+        has_one_sign: false,
         others: Asks::Probes,
         once: true,
-        starts: false,
+        starts: Starts::Unknown,
         ends: false,
         liveness: Asks::Nothing,
         restarts_with: false,
+        ends_unready: false,
+        outside: Outside::Asked,
     };
+    /// As [`Self::SCRIPT`], in a container.
+    pub(crate) const CONTAINER: Self = Self { outside: Outside::Elsewhere, ..Self::SCRIPT };
 }
 
 /// Something that carries over to most formats.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Feature, Format, Logs, Runs, container, systemd as units};
+use super::{Asks, Can, Feature, Format, Logs, Runs, Starts, container, systemd as units};
 use crate::app::readiness::Probe;
 use crate::export::context::{Export, Instance, Service};
 use crate::export::quote::{Refusal, systemd};
@@ -29,12 +29,14 @@ pub(crate) const FORMAT: Format = Format {
     asks: Can {
         readiness: true,
         notify: true,
+        has_one_sign: true,
         others: Asks::Notify,
-        starts: true,
+        starts: Starts::WithReadiness,
+        ends_unready: true,
         ends: true,
         liveness: Asks::Probes,
         restarts_with: true,
-        ..Can::SCRIPT
+        ..Can::CONTAINER
     },
     checkers: &[Checker {
         program: "/usr/libexec/podman/quadlet",
@@ -87,17 +89,23 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
     let port = systemd::exec_word(&format!("PORT={}", instance.port));
     environment.push(export.carry("PORT", port)?);
     // The generator takes the rest of the line as one word.
-    let health = container::check(export, service).map(|check| {
+    let line = |check: String| {
         let line = if check.contains('\n') { Err(Refusal("a newline")) } else { Ok(check) };
         let line = export.carry(&format!("a probe of {}", service.name), line)?;
         Ok::<_, ExportError>(line.replace('%', "%%").replace('$', "$$"))
-    });
-    let notify = if service.policy.ready_probes().any(|probe| *probe == Probe::Notify) {
-        Some("true")
-    } else {
-        (service.policy.ready.is_some() && health.is_some()).then_some("healthy")
     };
-    let command = systemd::exec_word(&container::command(export, service));
+    // What runs once has started when it has ended.
+    let ready = container::ready(export, service).filter(|_| !service.is_once());
+    let ready = ready.map(line).transpose()?;
+    let live = container::live(export, service).map(line).transpose()?;
+    let has_notify = service.policy.ready_probes().any(|probe| *probe == Probe::Notify);
+    let notify = match &ready {
+        _ if service.is_once() => None,
+        _ if has_notify => Some("true"),
+        ready => ready.as_ref().map(|_| "healthy"),
+    };
+    let outside = export.outside_seconds(service);
+    let command = systemd::exec_word(&container::waiting_command(export, service));
     // podman looks an unqualified name up in registries that the machine's own configuration chooses.
     let image = match &export.options.image {
         Image::Named(name) => name.clone(),
@@ -112,11 +120,12 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
         "once": service.is_once(),
         "needs": units::needs(export, service),
         "follows_restarts": service.follows_restarts(),
-        "health": health.transpose()?,
+        "is_live": live.is_some(),
+        "health": live.as_ref().or(ready.as_ref()),
+        "ready": ready,
         "check": service.check(),
-        "is_live": service.policy.live.as_ref().is_some_and(|live| live.probe != Probe::Notify),
         "notify": notify,
-        "start_seconds": notify.map(|_| service.ready_seconds() + 5),
-        "restart": units::restart(service.policy.restart),
+        "start_seconds": notify.map(|_| outside + service.ready_seconds() + 5),
+        "restart": units::restart(service.restart()),
     })))
 }

@@ -1,9 +1,10 @@
 //! runit: a service folder for each instance (runsv(8), chpst(8), svlogd(8)). Proven on 2.2.
 
 use super::script;
-use super::service_folder::{self, Extra};
-use super::{Can, Feature, Format, Logs, Runs};
-use crate::app::Signal;
+use super::service_folder::{self, Extra, FolderRules};
+use super::{Can, Feature, Format, Logs, Runs, Starts};
+use crate::app::{Milestone, Signal};
+use crate::export::needs::Need;
 
 pub(crate) const FORMAT: Format = Format {
     name: "runit",
@@ -31,15 +32,35 @@ pub(crate) const FORMAT: Format = Format {
     has_sandbox: false,
     logs: Logs::Consumer,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopTimeout],
-    asks: Can { readiness: true, starts: true, ..Can::SCRIPT },
+    asks: Can { readiness: true, starts: Starts::Told, ends: true, ..Can::SCRIPT },
     checkers: &[script::SHELL_CHECKER],
-    render: |export| {
-        service_folder::render(export, |instance| {
-            // runsv itself sends TERM.
-            let has_signal = instance.service.policy.stop_signal != Signal::TERM;
-            let signal = has_signal.then_some(Extra::Script("control/t", "control-t.j2"));
-            let check = instance.is_ready().map(|_| Extra::Script("check", "check.j2"));
-            signal.into_iter().chain(check).collect()
-        })
-    },
+    render: |export| service_folder::render(export, &RUNSV),
 };
+
+const RUNSV: FolderRules = FolderRules {
+    extras: |_, instance| {
+        // runsv itself sends TERM.
+        let has_signal = instance.service.policy.stop_signal != Signal::TERM;
+        let signal = has_signal.then_some(Extra::Script("control/t", "control-t.j2"));
+        let check = instance.is_ready().map(|_| Extra::Script("check", "check.j2"));
+        signal.into_iter().chain(check).collect()
+    },
+    context: |_, _| {},
+    wait,
+    logger: "/log/run",
+    beside_logger: |_| Vec::new(),
+};
+
+/// `sv check` asks the `check` of a folder, and takes a service without one as ready when it runs.
+fn wait(need: &Need<'_>, unit: &str) -> Option<String> {
+    let has_check = need.instances.first().is_some_and(|one| one.is_ready().is_some());
+    Some(match need.milestone {
+        Milestone::Done => service_folder::done(unit),
+        Milestone::Started if has_check => {
+            format!("until sv status '../{unit}' | grep -q '^run:'; do sleep 1; done")
+        }
+        Milestone::Started | Milestone::Ready => {
+            format!("sv -w {} check '../{unit}' || exit 1", need.service.ready_seconds())
+        }
+    })
+}

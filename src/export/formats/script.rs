@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::export::context::{Export, Instance, Service, Variable};
+use crate::export::needs::Whom;
 use crate::export::quote::sh;
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Owner};
@@ -109,16 +110,17 @@ pub(super) fn behind_env_file(export: &Export<'_>, service: &Service<'_>, comman
     }
 }
 
-/// Returns what the template of a script in a file of its own gets.
+/// Returns what the template of a script in a file of its own gets. It waits for `whom` before the command.
 pub(super) fn context(
     export: &Export<'_>,
     instance: &Instance<'_>,
     command: &str,
+    whom: Whom,
 ) -> Result<Value, ExportError> {
     let script = environment(export, instance, Lines::Free, UserVariables::Unset)?;
     Ok(instance.context(json!({
         "exports": script.exports,
-        "waits": export.waits_of(instance.service),
+        "waits": export.waits_of(instance.service, whom),
         "shell": script.shell,
         "command": sh::word(command),
         "folder": sh::word(&instance.service.folder),
@@ -129,7 +131,7 @@ pub(super) fn context(
 pub(super) const SHELL_CHECKER: Checker = Checker {
     program: "/bin/sh",
     arguments: &["-n"],
-    files: Select::Each(&[".sh", "run", "finish", "check", "control/t"]),
+    files: Select::Each(&[".sh", "/run", "/finish", "/check", "/control/t"]),
     variables: &[],
     probe: &[],
 };

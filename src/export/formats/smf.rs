@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Can, Feature, Format, Logs, Runs, script, xml};
+use super::{Asks, Can, Feature, Format, Logs, Runs, Starts, script, xml};
+use crate::app::Signal;
 use crate::app::shell::short_name;
-use crate::export::context::{Export, Instance};
+use crate::export::context::{Export, Instance, Service};
+use crate::export::needs::{Otherwise, Whom};
 use crate::export::quote::sh;
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Owner};
@@ -20,7 +22,16 @@ pub(crate) const FORMAT: Format = Format {
     has_sandbox: false,
     logs: Logs::Other { setting: "logadm.conf" },
     leaves_out: &[Feature::Memory, Feature::Release, Feature::Restart],
-    asks: Can { starts: true, ends: true, restarts_with: true, ..Can::SCRIPT },
+    asks: Can {
+        readiness: true,
+        delay: true,
+        others: Asks::Notify,
+        starts: Starts::WithReadiness,
+        ends: true,
+        restarts_with: true,
+        ends_unready: true,
+        ..Can::SCRIPT
+    },
     checkers: &[
         Checker {
             program: "svccfg",
@@ -55,12 +66,11 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
             json!({ "name": format!("need-{at}"), "units": units })
         });
         types.push(service.context(json!({
-            "name": service.name,
-            "instances": instances,
-            "needs": needs.collect::<Vec<_>>(),
-            "restart_on": if service.follows_restarts() { "restart" } else { "none" },
-            "once": service.is_once(),
-        })));
+        "name": service.name,
+        "instances": instances,
+        "needs": needs.collect::<Vec<_>>(),
+        "restart_on": if service.follows_restarts() { "restart" } else { "none" },
+                })));
     }
     let path = format!("{}.xml", export.options.app);
     let file = export.render("app.xml.j2", path, json!({ "types": types }))?;
@@ -70,7 +80,11 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
 
 fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, ExportError> {
     let service = instance.service;
-    let command = export.behind_waits(service, service.command.for_group());
+    let ready = instance.becomes_ready(Otherwise::End).filter(|_| !service.is_once());
+    let command = match &ready {
+        None => export.behind_waits(service, Whom::Outside, service.command.for_group()),
+        Some(ready) => in_background(export, service, ready),
+    };
     let command = script::behind_env_file(export, service, &command);
     // svc.startd gives the method to /sbin/sh after it has expanded its own tokens, which begin with `%`.
     let text = |text: &str| text.replace('%', "%%");
@@ -80,5 +94,34 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
     own["name"] = instance.short_name.clone().into();
     own["title"] = instance.name.clone().into();
     own["stop_signal"] = short_name(service.policy.stop_signal).into();
+    let start_seconds = service.ready_seconds()
+        + service.delay_seconds().unwrap_or_default()
+        + export.outside_seconds(service)
+        + 5;
+    own["duration"] = match ready {
+        _ if service.is_once() => "transient",
+        // The method returns, and its processes are the service.
+        Some(_) => "contract",
+        None => "child",
+    }
+    .into();
+    own["start_seconds"] = if service.is_once() {
+        0
+    } else if ready.is_some() {
+        start_seconds
+    } else {
+        60
+    }
+    .into();
     Ok(own)
+}
+
+/// Returns shell text that starts the command and ends when it is ready.
+fn in_background(export: &Export<'_>, service: &Service<'_>, ready: &str) -> String {
+    let waits = export.wait_line(service, Whom::Outside).map(|waits| format!("{waits}; "));
+    // Without job control a shell starts what is in the background deaf to these.
+    let is_deaf = matches!(service.policy.stop_signal, Signal::INT | Signal::QUIT);
+    let job_control = if is_deaf { "set -m; " } else { "" };
+    let command = sh::word(service.command.for_group());
+    format!("{}{job_control}/bin/sh -c {command} & {ready}", waits.unwrap_or_default())
 }

@@ -4,10 +4,11 @@
 
 use serde_json::json;
 
-use super::{Can, Feature, Format, Logs, Runs, script};
+use super::{Can, Feature, Format, Logs, Runs, Starts, script};
 use crate::app::shell::short_name;
 use crate::app::{Restart, dependencies};
 use crate::export::context::Export;
+use crate::export::needs::Whom;
 use crate::export::quote::config;
 use crate::export::{ExportError, File, Owner};
 
@@ -25,7 +26,7 @@ pub(crate) const FORMAT: Format = Format {
     has_sandbox: false,
     logs: Logs::Consumer,
     leaves_out: &[Feature::Memory, Feature::Release],
-    asks: Can::SCRIPT,
+    asks: Can { starts: Starts::InOrder, ..Can::SCRIPT },
     checkers: &[script::SHELL_CHECKER],
     render,
 };
@@ -38,7 +39,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     let mut programs = Vec::new();
     for instance in export.instances() {
         let service = instance.service;
-        let own = script::context(export, &instance, service.command.for_group())?;
+        let own = script::context(export, &instance, service.command.for_group(), Whom::All)?;
         let path = format!("{}.sh", instance.unit);
         let script = config::ini_word(&format!("{}/{path}", export.location));
         files.push(
@@ -47,13 +48,12 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
         programs.push(instance.context(json!({
             "script": export.carry("the folder of the export", script)?,
             "log": export.carry("the folder of the logs", config::ini_path(&instance.log))?,
-            "restart": match service.policy.restart {
+            "restart": match service.restart() {
                 Restart::Never => "false",
                 Restart::OnFailure => "unexpected",
                 Restart::Always => "true",
             },
             "priority": has_needs.then(|| 100 + levels[usize::from(service.position)]),
-            "once": service.is_once(),
             "stop_signal": short_name(service.policy.stop_signal),
         })));
     }

@@ -3,11 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Format, Logs, Runs};
+use super::{Asks, Can, Format, Logs, Runs, Starts};
 use crate::app::readiness::Probe;
 use crate::app::shell::{ShellCommand, is_name};
 use crate::app::{Reach, Restart};
 use crate::export::context::{Export, Instance, Service, whole_seconds};
+use crate::export::needs::{Otherwise, Whom};
 use crate::export::quote::systemd;
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Hardening, Owner, Scope};
@@ -40,7 +41,8 @@ pub(crate) const FORMAT: Format = Format {
         notify: true,
         delay: true,
         others: Asks::Notify,
-        starts: true,
+        starts: Starts::WithReadiness,
+        ends_unready: true,
         ends: true,
         liveness: Asks::Notify,
         restarts_with: true,
@@ -78,6 +80,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     {
         let mut own = context(export, &instance, &format!("{app}.target"))?;
         own["oneshot"] = Value::Bool(true);
+        own["restart"] = restart(Restart::Never).into();
         files.push(unit(export, service, path, own)?);
     }
     Ok(files)
@@ -147,10 +150,17 @@ fn context(
     let needs = needs(export, service);
     let notify = service.policy.ready_probes().any(|probe| *probe == Probe::Notify);
     let live = policy.live.as_ref().filter(|live| live.probe == Probe::Notify);
-    let ready = instance.becomes_ready().map(|line| {
-        export.carry(&format!("`ready` of {}", service.name), systemd::exec_word(&line))
-    });
-    let has_ready = notify || ready.is_some();
+    let line = |line: String| {
+        export.carry(&format!("what is asked for {}", service.name), systemd::exec_word(&line))
+    };
+    // What runs once has started when it has ended.
+    let ready = instance.becomes_ready(Otherwise::Fail).filter(|_| !service.is_once()).map(line);
+    let waits = export.wait_line(service, Whom::Outside).map(line);
+    let has_ready = (notify || ready.is_some()) && !service.is_once();
+    let mut start_seconds = export.outside_seconds(service);
+    if has_ready {
+        start_seconds += service.ready_seconds() + service.delay_seconds().unwrap_or_default();
+    }
     Ok(instance.context(json!({
         "target": target,
         "release": null,
@@ -158,9 +168,10 @@ fn context(
         "needs": needs,
         "follows_restarts": service.follows_restarts(),
         "notify": notify,
-        // After the time that the probes have, which say why they ended.
-        "start_seconds": has_ready.then(|| service.ready_seconds() + 5),
+        // After the time that the probes have, which say why they ended. What runs once has no limit.
+        "start_seconds": (start_seconds > 0 && !service.is_once()).then_some(start_seconds + 5),
         "ready": ready.transpose()?,
+        "waits": waits.transpose()?,
         "listens_to_all": notify || live.is_some(),
         "watchdog_seconds": live.map(|live| whole_seconds(live.interval)),
         "system": export.options.scope == Scope::System,
@@ -174,7 +185,7 @@ fn context(
             (ShellCommand::Exec(_), Reach::Group) | (ShellCommand::Compound(_), _) => "control-group",
         },
         "stop_signal": policy.stop_signal.to_string(),
-        "restart": restart(policy.restart),
+        "restart": restart(service.restart()),
         // The kernel slows a service down from here on, before the limit ends it.
         "memory_high_bytes": policy.memory_bytes().map(|bytes| bytes / 10 * 9),
     })))

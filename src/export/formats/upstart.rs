@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::script::{self, Lines, Script, UserVariables};
-use super::{Can, Feature, Format, Logs, Runs};
-use crate::app::Restart;
-use crate::export::context::{Export, Instance};
+use super::{Asks, Can, Feature, Format, Logs, Runs, Starts};
+use crate::app::{Milestone, Restart};
+use crate::export::context::{Export, Instance, Service};
+use crate::export::needs::{Need, Otherwise, Whom};
 use crate::export::quote::{Refusal, config, sh};
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Owner};
@@ -32,7 +33,14 @@ pub(crate) const FORMAT: Format = Format {
     has_sandbox: false,
     logs: Logs::Logrotate,
     leaves_out: &[Feature::Memory, Feature::Release],
-    asks: Can::SCRIPT,
+    asks: Can {
+        readiness: true,
+        delay: true,
+        others: Asks::Notify,
+        starts: Starts::WithReadiness,
+        ends: true,
+        ..Can::SCRIPT
+    },
     checkers: &[CHECKER],
     render: |export| render(export, UserVariables::Unset, own),
 };
@@ -61,14 +69,14 @@ pub(super) fn render(
     for service in &export.services {
         let path = format!("{app}-{}.conf", service.name);
         files.push(export.render("type.conf.j2", path, service.context(json!({})))?);
-        let restart = service.policy.restart;
+        let restart = service.restart();
         for instance in export.instances_of(service) {
             let script = script::environment(export, &instance, Lines::Single, account)?;
             let command = sh::line_word(service.command.for_group());
             let command = export.carry_command(service, command)?;
             let mut own = instance.context(own(export, &instance, &script, &command)?);
-            own["respawn"] = (restart != Restart::Never && !service.is_once()).into();
-            own["once"] = service.is_once().into();
+            own["respawn"] = (restart != Restart::Never).into();
+            own["after"] = events(export, service).into();
             own["success_is_an_end"] = (restart == Restart::OnFailure).into();
             let path = format!("{}.conf", instance.unit);
             let file = export.render("instance.conf.j2", path, own)?;
@@ -78,12 +86,45 @@ pub(super) fn render(
     Ok(files)
 }
 
-/// Returns one line that waits for what an instance depends on.
+/// Returns the events of upstart that an instance waits for.
+fn events(export: &Export<'_>, service: &Service<'_>) -> Vec<String> {
+    let needs = export.needs_of(service);
+    let of_need = |need: &Need<'_>| {
+        let event = |one: &Instance<'_>| match need.milestone {
+            Milestone::Done => format!("stopped {} RESULT=ok", one.unit),
+            // A job has started when its post-start script has ended.
+            Milestone::Started | Milestone::Ready => format!("started {}", one.unit),
+        };
+        need.instances.iter().map(event).collect::<Vec<_>>()
+    };
+    let mut events = Vec::new();
+    for event in needs.iter().flat_map(of_need) {
+        if !events.contains(&event) {
+            events.push(event);
+        }
+    }
+    events
+}
+
+/// Returns one line that waits for what somebody else runs.
 pub(super) fn waits(
     export: &Export<'_>,
     instance: &Instance<'_>,
 ) -> Result<Option<String>, ExportError> {
-    let Some(line) = export.wait_line(instance.service) else { return Ok(None) };
+    one_line(export, export.wait_line(instance.service, Whom::Outside))
+}
+
+/// Returns one line that waits until an instance is ready. Upstart does not look at how a post-start script ends.
+pub(super) fn ready(
+    export: &Export<'_>,
+    instance: &Instance<'_>,
+) -> Result<Option<String>, ExportError> {
+    let line = instance.becomes_ready(Otherwise::AskAgain);
+    one_line(export, line.filter(|_| !instance.service.is_once()))
+}
+
+fn one_line(export: &Export<'_>, line: Option<String>) -> Result<Option<String>, ExportError> {
+    let Some(line) = line else { return Ok(None) };
     let line = if line.contains('\n') { Err(Refusal("a newline")) } else { Ok(line) };
     export.carry("what is asked by `ready`", line).map(Some)
 }
@@ -100,6 +141,7 @@ fn own(
         "shell": script.shell,
         "command": command,
         "waits": waits(export, instance)?,
+        "ready": ready(export, instance)?,
         "folder": export.carry("the folder", folder)?,
         "log": export.carry("the folder of the logs", sh::line_word(&instance.log))?,
     }))

@@ -54,6 +54,12 @@ pub(crate) fn upstart_token(text: &str) -> Quoted {
     Ok(format!("'{}'", replace(text, &[('\\', r"\\"), ('\'', "'\"'\"'")])))
 }
 
+/// Returns a word of execline: in double quotes, where a backslash keeps itself and a quote
+/// (skarnet.org/software/execline/el_syntax.html). NUL cannot be in a value.
+pub(crate) fn execline(text: &str) -> String {
+    format!("\"{}\"", replace(text, &[('\\', r"\\"), ('"', "\\\"")]))
+}
+
 /// Returns a Ruby string: in single quotes, where only `\` and `'` mean anything, and in double quotes
 /// where it holds control characters, since Ruby reads CR LF in its source as LF.
 pub(crate) fn ruby(text: &str) -> String {

@@ -1,11 +1,12 @@
-//! Whole exports in every format, compared with `tests/golden/export`.
+//! Whole exports in every format, and what is told beside them (`NOTICES`), compared with `tests/golden/export`.
 //! `PM_BLESS=1 cargo test --lib export` rewrites them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::APPS;
-use crate::export::{FORMATS, File, Owner, render};
+use super::cases;
+use crate::export::notices::{Account, notices};
+use crate::export::{File, Owner, render};
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/export")
@@ -48,23 +49,25 @@ fn read_all(folder: &Path, below: &Path, all: &mut BTreeMap<PathBuf, String>) {
 
 #[test]
 fn every_format_writes_what_it_wrote_before() {
-    for (name, case) in APPS {
+    for ((name, case), format) in cases() {
         let (app, options) = case();
-        for format in FORMATS {
-            let files = expectation(&render(format, &app, &options).unwrap());
-            let folder = golden().join(name).join(format.name);
-            if is_blessing() {
-                // Nothing there yet is as good as removed.
-                let _ = std::fs::remove_dir_all(&folder);
-                for (path, text) in &files {
-                    let path = folder.join(path);
-                    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                    std::fs::write(path, text).unwrap();
-                }
-            }
-            let mut before = BTreeMap::new();
-            read_all(&folder, Path::new(""), &mut before);
-            assert_eq!(before, files, "{name} {}: PM_BLESS=1 rewrites it", format.name);
+        let mut files = expectation(&render(format, &app, &options).unwrap());
+        let told = notices(format, &app, &options, Account::Reachable, std::iter::empty());
+        if !told.is_empty() {
+            files.insert("NOTICES".into(), format!("{}\n", told.join("\n")));
         }
+        let folder = golden().join(name).join(format.name);
+        if is_blessing() {
+            // Nothing there yet is as good as removed.
+            let _ = std::fs::remove_dir_all(&folder);
+            for (path, text) in &files {
+                let path = folder.join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+        }
+        let mut before = BTreeMap::new();
+        read_all(&folder, Path::new(""), &mut before);
+        assert_eq!(before, files, "{name} {}: PM_BLESS=1 rewrites it", format.name);
     }
 }

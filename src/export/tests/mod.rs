@@ -50,6 +50,7 @@ fn options(app: &str) -> Options {
         hardening: Hardening::Default,
         release: Release::LeftOut,
         inittab: Inittab::File(format!("{app}.inittab")),
+        service_tree: ServiceTree::Scanned,
         log_limits: None,
         templates: BTreeMap::new(),
     }
@@ -141,14 +142,36 @@ fn stack() -> (App, Options) {
     web.policy.depends_on =
         vec![need(2, Milestone::Ready), need(3, Milestone::Ready), need(5, Milestone::Started)];
     let idle = process("idle", "bin/idle", 0);
-    let types = vec![redis, migrate, api, worker, web, idle];
+    let mut search = process("search", "bin/search", 0);
+    search.policy.ready = ready(
+        &["port:9200", "http://search.example:9200/up", "cmd:bin/has-index", "log:up", "http:/"],
+        45,
+    );
+    web.policy.depends_on.push(need(6, Milestone::Ready));
+    let mut seed = process("seed", "bin/seed", 1);
+    seed.policy.role = Role::Once;
+    seed.policy.restart = Restart::Always;
+    seed.policy.depends_on = vec![need(1, Milestone::Done), need(3, Milestone::Started)];
+    let types = vec![redis, migrate, api, worker, web, idle, search, seed];
     (app("/srv/stack", types, &[("REDIS_URL", "redis://localhost:6379/0")]), options("stack"))
+}
+
+/// The same for s6-rc.
+fn database() -> (App, Options) {
+    let (app, options) = stack();
+    (app, Options { service_tree: ServiceTree::Compiled, app: "database".into(), ..options })
 }
 
 /// A folder name, and what makes the application.
 type ExampleApp = (&'static str, fn() -> (App, Options));
 const APPS: [ExampleApp; 4] =
     [("cluster", cluster), ("quoting", quoting), ("compound", compound), ("stack", stack)];
+
+/// Returns every application in every format, and one for s6-rc.
+fn cases() -> impl Iterator<Item = (ExampleApp, &'static Format)> {
+    let all = APPS.into_iter().flat_map(|case| FORMATS.map(|format| (case, format)));
+    all.chain([(("database", database as fn() -> _), &crate::export::formats::s6::FORMAT)])
+}
 
 /// Returns one text for all files of an export.
 fn whole(files: &[File]) -> String {

@@ -1,22 +1,24 @@
 //! What exports say of `ready`, `live` and `depends-on`.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::Duration;
 
-use super::{app, options, process, stack};
-use crate::app::readiness::{Probe, Readiness};
-use crate::app::{App, Dependency, Milestone};
-use crate::export::formats::{compose, kubernetes, nomad, runit, supervisord, systemd};
+use super::{app, cases, options, process, stack, whole};
+use crate::app::readiness::{Liveness, Probe, Readiness};
+use crate::app::{App, Dependency, Milestone, Restart, Role};
+use crate::export::formats::{compose, inittab, quadlet, runit, s6, supervisord};
 use crate::export::notices::{Account, notices};
-use crate::export::{Format, Options, render};
+use crate::export::{FORMATS, Format, Inittab, Options, render};
 
 /// An application in which `web` depends on `db`, which is ready as these probes say.
 fn pair(probes: &[&str]) -> (App, Options) {
     let mut db = process("db", "./db", 1);
     let probes = probes.iter().map(|text| Probe::parse(text).unwrap()).collect();
     // A limit of 0 asks once.
-    db.policy.ready = Some(Readiness { probes, timeout: std::time::Duration::ZERO });
+    db.policy.ready = Some(Readiness { probes, timeout: Duration::ZERO });
     db.directory = Some("/tmp".into());
     let mut web = process("web", "true", 1);
     let need = Dependency { process_type: 0, number: None, milestone: Milestone::Ready };
@@ -24,10 +26,14 @@ fn pair(probes: &[&str]) -> (App, Options) {
     (app("/", vec![db, web], &[("WORD", "it's")]), options("pair"))
 }
 
-/// Runs what supervisord would start as `web`, and returns whether it came to the command.
 fn starts(probes: &[&str]) -> bool {
     let (app, options) = pair(probes);
-    let files = render(&supervisord::FORMAT, &app, &options).unwrap();
+    runs(&app, &options)
+}
+
+/// Runs what supervisord would start as `web`, and returns whether it came to the command.
+fn runs(app: &App, options: &Options) -> bool {
+    let files = render(&supervisord::FORMAT, app, options).unwrap();
     let script = files.iter().find(|file| file.path.ends_with("pair-web-1.sh")).unwrap();
     // The account of the export need not be one of this machine.
     let script = script.contents.replace("pm_wait 1 ", "pm_wait 0 ");
@@ -77,42 +83,162 @@ fn an_exported_script_runs_its_command_only_after_what_it_depends_on_is_ready() 
 }
 
 #[test]
-fn what_a_format_cannot_say_is_told_once_with_its_type() {
-    let told = |format: &Format| {
-        let (app, options) = stack();
-        notices(format, &app, &options, Account::Reachable, std::iter::empty())
-    };
-    let log = |name| format!("`ready` of `worker`: `log:^ready` is left out: {name} cannot ask it");
-    let idle = "`web` does not wait for `idle`, which is not exported".to_owned();
-    assert_eq!(
-        told(&systemd::FORMAT),
-        [
-            "`live` of `api`: `http:/up` restarts nothing: systemd cannot tell".to_owned(),
-            log("systemd"),
-            idle.clone()
-        ]
-    );
-    assert_eq!(
-        told(&compose::FORMAT),
-        [
-            "`live` of `api`: `http:/up` restarts nothing: compose cannot tell".to_owned(),
-            "`ready` of `worker`: `notify` is left out: compose cannot ask it".to_owned(),
-            log("compose"),
-            "`live` of `worker`: `notify` restarts nothing: compose cannot tell".to_owned(),
-            "`ready` of `web`: `delay:2s` is left out: compose cannot ask it".to_owned(),
-            "`web` does not wait for `worker`: compose cannot tell".to_owned(),
-            idle.clone()
-        ]
-    );
-    for format in [&runit::FORMAT, &kubernetes::FORMAT, &nomad::FORMAT] {
-        let notices = told(format);
-        let name = format.name;
-        let end = format!("`api` does not wait for the end of `migrate`: {name} cannot tell");
-        assert!(notices.contains(&end) && notices.contains(&idle), "{notices:?}");
-        let mut once = notices.clone();
-        once.dedup();
-        assert_eq!(once, notices);
+fn a_notice_is_told_once() {
+    for ((name, case), format) in cases() {
+        let (app, options) = case();
+        let told = notices(format, &app, &options, Account::Reachable, std::iter::empty());
+        let unique: BTreeSet<&String> = told.iter().collect();
+        assert_eq!(unique.len(), told.len(), "{name} {}: {told:?}", format.name);
     }
-    let again = "`migrate` is started again after it has ended: nomad cannot run it once";
-    assert!(told(&nomad::FORMAT).contains(&again.to_owned()));
+}
+
+#[test]
+fn an_exported_script_asks_what_somebody_else_runs_and_can_be_asked() {
+    let (up, down) = (server("204 x"), free_port());
+    for (probes, expected) in [
+        (vec![format!("port:{up}")], true),
+        (vec![format!("port:{down}")], false),
+        (vec![format!("http://127.0.0.1:{up}/")], true),
+        (vec!["cmd:test \"$PWD $PORT\" = \"/tmp 5000\"".to_owned()], true),
+        (vec!["cmd:false".to_owned()], false),
+        // Only pm, or its own PORT, would tell.
+        (vec!["port".to_owned(), "http:/".to_owned(), "log:up".to_owned()], true),
+        (vec!["log:up".to_owned(), format!("port:{down}")], false),
+    ] {
+        let probes: Vec<&str> = probes.iter().map(String::as_str).collect();
+        let (mut app, options) = pair(&probes);
+        app.types[0].count = 0;
+        assert_eq!(runs(&app, &options), expected, "{probes:?}");
+    }
+}
+
+#[test]
+fn a_container_asks_only_what_is_not_on_its_own_machine() {
+    for (probe, expected) in [
+        ("http://search.example:9200/", true),
+        ("http://10.0.0.7:80/", true),
+        ("cmd:bin/up", true),
+        ("http://localhost:9200/", false),
+        ("http://127.0.0.1:9200/", false),
+        ("http://[::1]:9200/", false),
+        ("http://0.0.0.0:9200/", false),
+        ("port:9200", false),
+    ] {
+        let (mut app, options) = pair(&[probe]);
+        app.types[0].count = 0;
+        let whole = whole(&render(&compose::FORMAT, &app, &options).unwrap());
+        assert_eq!(whole.contains("pm_wait"), expected, "{probe}");
+        let told =
+            notices(&compose::FORMAT, &app, &options, Account::Reachable, std::iter::empty());
+        let expected: &[&str] =
+            if expected { &[] } else { &["`web` does not wait for `db`, which is not exported"] };
+        assert_eq!(told, expected, "{probe}");
+    }
+}
+
+#[test]
+fn what_must_be_started_is_waited_for_with_all_that_it_waits_for() {
+    let (mut app, options) = pair(&["port:6379"]);
+    let mut top = process("top", "./top", 1);
+    top.policy.depends_on =
+        vec![Dependency { process_type: 1, number: None, milestone: Milestone::Started }];
+    app.types.push(top);
+    let run = |format: &Format, path: &str| {
+        let files = render(format, &app, &options).unwrap();
+        files.into_iter().find(|file| file.path.ends_with(path)).unwrap().contents
+    };
+    for (format, path, lines) in [
+        (
+            &runit::FORMAT,
+            "pair-top-1/run",
+            vec![
+                "sv -w 1 check '../pair-db-1' || exit 1",
+                "sv -w 1 check '../pair-web-1' || exit 1",
+            ],
+        ),
+        (
+            &s6::FORMAT,
+            "pair-top-1/run",
+            vec![
+                "s6-svwait -U -t 1000 '../pair-db-1' || exit 1",
+                "s6-svwait -u -t 1000 '../pair-web-1' || exit 1",
+            ],
+        ),
+        (&supervisord::FORMAT, "pair-top-1.sh", vec!["pm_wait 1 port 6379 || exit 1"]),
+    ] {
+        let run = run(format, path);
+        let found: Vec<&str> = run
+            .lines()
+            .filter(|line| line.contains("check '") || line.contains("svwait"))
+            .chain(run.lines().filter(|line| line.starts_with("pm_wait 1")))
+            .collect();
+        assert_eq!(found, lines, "{}", format.name);
+    }
+}
+
+#[test]
+fn the_one_check_of_a_container_is_that_of_ready() {
+    let (mut app, options) = pair(&["port"]);
+    app.types[0].policy.live = Some(Liveness {
+        probe: Probe::parse("http:/alive").unwrap(),
+        interval: Duration::from_secs(10),
+        failures: 3,
+    });
+    let whole = |app: &App, format: &Format| whole(&render(format, app, &options).unwrap());
+    let line = |text: &str, key: &str| {
+        let line = text.lines().find(|line| line.trim().starts_with(key)).map(str::to_owned);
+        line.unwrap_or_default()
+    };
+    let compose_check = |app: &App| line(&whole(app, &compose::FORMAT), "test:");
+    let both = compose_check(&app);
+    assert!(both.contains("pm_wait 0 port 5000") && !both.contains("/alive"), "{both}");
+    // podman has one for the start, and one for later.
+    let unit = whole(&app, &quadlet::FORMAT);
+    assert!(line(&unit, "HealthStartupCmd=").contains("pm_wait 0 port 5000"));
+    assert!(line(&unit, "HealthCmd=").contains("/alive"));
+    app.types[0].policy.ready = None;
+    assert!(compose_check(&app).contains("/alive"));
+}
+
+#[test]
+fn what_runs_once_and_has_ended_well_is_never_started_again() {
+    for format in FORMATS {
+        let mut seed = process("seed", "./seed", 1);
+        seed.policy.role = Role::Once;
+        seed.policy.restart = Restart::Always;
+        let app = app("/srv/a", vec![seed], &[]);
+        let whole = whole(&render(format, &app, &options("a")).unwrap());
+        let (is, never) = match format.name {
+            "systemd" | "quadlet" => ("Type=oneshot\nRemainAfterExit=yes", "Restart=always"),
+            "supervisord" => ("autorestart=unexpected", "autorestart=true"),
+            "runit" => ("[ \"$1\" != 0 ] || printf d >supervise/control", "true"),
+            "s6" => ("[ \"$1\" != 0 ] || exit 125", "true"),
+            "launchd" => {
+                ("<key>SuccessfulExit</key>\n    <false/>", "<key>KeepAlive</key>\n  <true/>")
+            }
+            "upstart" | "daemon" => ("normal exit 0\ntask", "kill signal"),
+            "inittab" => ("AM01:2345:once:", "respawn"),
+            "bluepill" => (":flapping, :times => 2", "retry_in => 1"),
+            "smf" => ("value=\"transient\"", "value=\"child\""),
+            "compose" => ("restart: on-failure", "unless-stopped"),
+            "kubernetes" => ("kind: Job", "kind: Deployment"),
+            "nomad" => ("type = \"batch\"", "type = \"service\""),
+            name => panic!("{name} is new"),
+        };
+        assert!(whole.contains(is), "{}: {whole}", format.name);
+        assert!(!whole.contains(never), "{}: {whole}", format.name);
+    }
+}
+
+#[test]
+fn lines_of_an_inittab_say_that_nothing_waits() {
+    let (app, options) = stack();
+    let options = Options { inittab: Inittab::Lines, ..options };
+    assert_eq!(
+        notices(&inittab::FORMAT, &app, &options, Account::Reachable, std::iter::empty()),
+        [
+            "`ready`, `live` and `depends-on` of `redis`, `migrate`, `api`, `worker`, `web` and `seed` are left out: \
+          lines without scripts cannot wait"
+        ]
+    );
 }

@@ -2,25 +2,23 @@
 
 use std::path::PathBuf;
 
-use super::{APPS, cluster};
+use super::{cases, cluster};
 use crate::export::write::{Changes, Chown, Destination, paths};
 use crate::export::{FORMATS, Options, Values, render};
 
 #[test]
 fn every_file_has_a_path_of_its_formats_list() {
-    for (_, case) in APPS {
+    for ((_, case), format) in cases() {
         let (app, with) = case();
-        for format in FORMATS {
-            for values in [Values::Inline, Values::EnvFile] {
-                // Some values have no place in some env files.
-                let files = render(format, &app, &Options { values, ..with.clone() });
-                for file in files.unwrap_or_default() {
-                    let path = file.path.to_str().unwrap();
-                    assert!(paths::can_be(format, &with.app, path), "{} {path}", format.name);
-                    let (folder, _) = path.split_once('/').unwrap_or_default();
-                    let is_folder = paths::can_be_folder(format, &with.app, folder);
-                    assert_eq!(is_folder, !folder.is_empty(), "{} {path}", format.name);
-                }
+        for values in [Values::Inline, Values::EnvFile] {
+            // Some values have no place in some env files.
+            let files = render(format, &app, &Options { values, ..with.clone() });
+            for file in files.unwrap_or_default() {
+                let path = file.path.to_str().unwrap();
+                assert!(paths::can_be(format, &with.app, path), "{} {path}", format.name);
+                let (folder, _) = path.split_once('/').unwrap_or_default();
+                let is_folder = paths::can_be_folder(format, &with.app, folder);
+                assert_eq!(is_folder, !folder.is_empty(), "{} {path}", format.name);
             }
         }
     }

@@ -56,15 +56,14 @@ pub(super) fn is_own(format: &Format, app: &str, path: &Path) -> bool {
     path.to_str().is_some_and(|path| paths::can_be(format, app, path))
 }
 
-/// Returns the marker that answers for a file: its own, or that of the `run` beside it.
+/// Returns the marker that answers for a file: its own, or that of the `run` or the like beside it.
 pub(super) fn marker_of(full: &Path, path: &Path) -> Option<Marker> {
-    let own = head(full).ok().and_then(|text| marker::read(&text));
-    own.or_else(|| {
-        let found = marker::read(&head(&full.with_file_name("run")).ok()?)?;
+    let read = |full: &Path| head(full).ok().and_then(|text| marker::read(&text));
+    read(full).or_else(|| {
+        let found = marker::answering(full)
+            .find_map(|beside| read(&beside).filter(|found| found.answers_for(path)))?;
         // It stands for the file now.
-        found
-            .answers_for(path)
-            .then(|| Marker { file: found.file.and(path.to_str().map(str::to_owned)), ..found })
+        Some(Marker { file: found.file.and(path.to_str().map(str::to_owned)), ..found })
     })
 }
 
@@ -75,7 +74,7 @@ pub(super) fn is_abandoned(location: &Path, path: &Path, target: &Path, app: &st
     };
     let marker = marker::read(&text);
     let is_bare =
-        target.file_name().is_some_and(|name| marker::BARE.iter().any(|bare| name == *bare));
+        target.file_name().is_some_and(|name| marker::COMMENTLESS.iter().any(|bare| name == *bare));
     let is_its = marker.is_some_and(|found| found.app == app && found.names(target));
     text.is_empty() || is_bare || is_its
 }

@@ -6,7 +6,7 @@
 //! It names the file itself, so a copy under another name is not pm's. pm 0.1.0 left the name out.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Lines in which the marker is looked for: a script or an XML file must begin with something else.
 const LINES: usize = 5;
@@ -19,6 +19,26 @@ const COMMENTS: [(&str, &str); 5] =
 /// Files of a service folder whose whole content is a number or a name, so that no comment fits: the marker
 /// of the `run` beside them answers for them. That of pm 0.1.0 did not name them.
 pub(crate) const BARE: [&str; 2] = ["timeout-kill", "down-signal"];
+
+/// All files into which no comment fits, but those that are empty.
+pub(crate) const COMMENTLESS: [&str; 7] = [
+    "timeout-kill",
+    "down-signal",
+    "notification-fd",
+    "type",
+    "timeout-up",
+    "producer-for",
+    "consumer-for",
+];
+
+/// The files of a service folder that can answer for others.
+pub(crate) const ANSWERING: [&str; 3] = ["run", "up", "contents"];
+
+/// Returns the files that may answer for `path`: in its folder, or in that above.
+pub(crate) fn answering(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let folders = path.ancestors().skip(1).take(2);
+    folders.flat_map(|folder| ANSWERING.iter().map(move |name| folder.join(name)))
+}
 
 /// Whose file it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,15 +59,13 @@ impl Marker {
         self.file.as_deref().map(Path::new) == Some(path)
     }
 
-    /// Returns whether it is that of the `run` beside `path`, and names that too.
+    /// Returns whether it is that of a file, such as `run`, that names `path` as one of those beside it.
     pub(crate) fn answers_for(&self, path: &Path) -> bool {
-        let is = |name: &str| path.file_name().is_some_and(|own| own == name);
         match &self.file {
             // An earlier pm left no list of them.
-            None => BARE.into_iter().any(is),
+            None => BARE.into_iter().any(|name| path.file_name().is_some_and(|own| own == name)),
             Some(file) => {
-                Path::new(file) == path.with_file_name("run")
-                    && self.beside.iter().any(|name| is(name))
+                self.beside.iter().any(|name| path == Path::new(file).with_file_name(name))
             }
         }
     }

@@ -22,19 +22,26 @@ pub(crate) fn can_be_folder(format: &Format, app: &str, name: &str) -> bool {
 }
 
 fn matches(pattern: &str, app: &str, path: &str) -> bool {
+    let (patterns, names) = (pattern.split('/'), path.split('/'));
+    patterns.clone().count() == names.clone().count()
+        && patterns.zip(names).all(|(pattern, name)| is_made_of(pattern, app, name))
+}
+
+/// Returns whether a pattern without a slash can make a name.
+fn is_made_of(pattern: &str, app: &str, name: &str) -> bool {
     let Some(rest) = pattern.strip_prefix("APP") else {
-        return pattern == path;
+        return pattern == name;
     };
-    let Some(path) = path.strip_prefix(app) else {
+    let Some(name) = name.strip_prefix(app) else {
         return false;
     };
-    let middle = |suffix| path.strip_prefix('-').and_then(|path| path.strip_suffix(suffix));
+    let middle = |suffix| name.strip_prefix('-').and_then(|name| name.strip_suffix(suffix));
     if let Some(suffix) = rest.strip_prefix(INSTANCE) {
         return middle(suffix).is_some_and(is_instance);
     }
     match rest.strip_prefix(TYPE) {
         Some(suffix) => middle(suffix).is_some_and(is_type),
-        None => rest == path,
+        None => rest == name,
     }
 }
 
@@ -76,6 +83,12 @@ mod tests {
             ("APP-TYPE-N/log/run", "shop-web-1/log/run", true),
             ("APP-TYPE-N/run", "shop-web-1/log/run", false),
             ("APP-TYPE-N/run", "shop-web-1/run~", false),
+            ("APP-TYPE-N-log/run", "shop-web-1-log/run", true),
+            ("APP-TYPE-N-log/run", "shop-web-1/run", false),
+            ("APP-TYPE-N/dependencies.d/APP-TYPE-N", "shop-a-1/dependencies.d/shop-b-2", true),
+            ("APP-TYPE-N/dependencies.d/APP-TYPE-N", "shop-a-1/dependencies.d/cron", false),
+            ("APP-TYPE-N/dependencies.d/APP-TYPE-N", "shop-a-1/shop-b-2", false),
+            ("APP/contents", "shop/contents", true),
             ("compose.yaml", "compose.yaml", true),
             ("compose.yaml", "compose.yaml.orig", false),
         ];

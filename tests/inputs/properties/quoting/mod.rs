@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use pm::app::{App, Environment, ExitOn, Limits, Policy, ProcessType, Source as Origin, Stdio};
-use pm::export::{self, Hardening, Image, Inittab, Options, Release, Scope, Values};
+use pm::export::{self, Hardening, Image, Inittab, Options, Release, Scope, ServiceTree, Values};
 
 mod config;
 mod contexts;
@@ -139,6 +139,7 @@ fn export_of(context: &Context, value: &str) -> (App, Options) {
         hardening: Hardening::Default,
         release: Release::LeftOut,
         inittab: Inittab::File("a.inittab".into()),
+        service_tree: ServiceTree::Scanned,
         log_limits: None,
         templates: BTreeMap::new(),
     };

@@ -11,12 +11,6 @@ job "cluster" {
       }
     }
 
-    service {
-      name     = "cluster-web"
-      provider = "nomad"
-      port     = "http"
-    }
-
     task "web" {
       driver = "docker"
 
@@ -45,6 +39,12 @@ PM_DATA
 
       resources {
         memory = 512
+      }
+
+      service {
+        name     = "cluster-web"
+        provider = "nomad"
+        port     = "http"
       }
 
       kill_timeout = "5s"

@@ -11,12 +11,6 @@ job "compound" {
       }
     }
 
-    service {
-      name     = "compound-web"
-      provider = "nomad"
-      port     = "http"
-    }
-
     task "web" {
       driver = "docker"
 
@@ -44,6 +38,12 @@ job "compound" {
         data        = <<PM_DATA
 PM_COMMAND="trap 'trap \"\" TERM; kill -TERM 0; wait; exit 143' TERM; {{"{"}} trap \"wait; exit 143\" TERM; cd public && ../serve -p $PORT | tee log # all\n} & wait $!"
 PM_DATA
+      }
+
+      service {
+        name     = "compound-web"
+        provider = "nomad"
+        port     = "http"
       }
 
       kill_timeout = "5s"

@@ -11,12 +11,6 @@ job "quoting" {
       }
     }
 
-    service {
-      name     = "quoting-web"
-      provider = "nomad"
-      port     = "http"
-    }
-
     task "web" {
       driver = "docker"
 
@@ -45,6 +39,12 @@ SPECIAL=" a ; b # c\t<&>| "
 UNICODE="żółć 日本 🎉"
 PM_COMMAND="CRLF=$(printf -- 'a\\015\\012b.'); export CRLF=\"{{"$"}}{{"{"}}CRLF%.}\"; exec ./a \"it's\" 100% '$A' \"$B\" \\\\ 'e ; f' '#c' é {{"{"}}{{"{"}}x}} {{"$"}}{{"{"}}C} <&1"
 PM_DATA
+      }
+
+      service {
+        name     = "quoting-web"
+        provider = "nomad"
+        port     = "http"
       }
 
       kill_timeout = "5s"

@@ -19,6 +19,7 @@ pm_wait() {
       if [ -n "$4" ]; then case " $4 " in *" $pm_code "*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;;
     cmd) if command -v timeout; then timeout 5 /bin/sh -c "$3"; else /bin/sh -c "$3"; fi;;
   esac >/dev/null 2>&1; do
+    [ -z "$pm_pid" ] || kill -0 "$pm_pid" 2>/dev/null || { echo "pm_wait: it has ended" >&2; return 1; };
     [ "$(date +%s)" -lt "$pm_end" ] || { echo "pm_wait: not ready: $2 $3" >&2; return 1; };
     sleep 1;
   done;

@@ -5,6 +5,12 @@ job "stack" {
   group "redis" {
     count = 1
 
+    network {
+      port "http" {
+        to = 6379
+      }
+    }
+
     task "redis" {
       driver = "docker"
 
@@ -13,6 +19,7 @@ job "stack" {
         command = "/bin/sh"
         args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
         init    = true
+        ports   = ["http"]
       }
 
       env {
@@ -28,34 +35,16 @@ PM_COMMAND="exec redis-server --port 6379"
 PM_DATA
       }
 
-      kill_timeout = "5s"
-    }
-  }
+      service {
+        name     = "stack-redis"
+        provider = "nomad"
+        port     = "http"
 
-  group "migrate" {
-    count = 1
-
-    task "migrate" {
-      driver = "docker"
-
-      config {
-        image   = "registry.example/stack:1.0"
-        command = "/bin/sh"
-        args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
-        init    = true
-      }
-
-      env {
-        PORT = "5100"
-      }
-
-      template {
-        destination = "secrets/command.env"
-        env         = true
-        data        = <<PM_DATA
-REDIS_URL="redis://localhost:6379/0"
-PM_COMMAND="exec bin/migrate up"
-PM_DATA
+        check {
+          type     = "tcp"
+          interval = "10s"
+          timeout  = "2s"
+        }
       }
 
       kill_timeout = "5s"
@@ -71,28 +60,89 @@ PM_DATA
       }
     }
 
-    service {
-      name     = "stack-api"
-      provider = "nomad"
-      port     = "http"
-
-      check {
-        type     = "http"
-        path     = "/up?q='$5%25'"
-        interval = "10s"
-        timeout  = "2s"
+    task "pm-wait" {
+      lifecycle {
+        hook    = "prestart"
+        sidecar = false
       }
 
-      check {
-        type     = "http"
-        path     = "/up"
-        interval = "10s"
-        timeout  = "2s"
+      driver = "docker"
 
-        check_restart {
-          limit = 3
-          grace = "60s"
-        }
+      config {
+        image   = "registry.example/stack:1.0"
+        command = "/bin/sh"
+        args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
+        init    = true
+      }
+
+      env {
+        PORT = "5200"
+      }
+
+      template {
+        destination = "secrets/command.env"
+        env         = true
+        data        = <<PM_DATA
+REDIS_URL="redis://localhost:6379/0"
+PM_COMMAND="pm_wait() {{"{"}} pm_end=$(($(date +%s) + $1)); until case $2 in port) bash -c ': <\"/dev/tcp/$1/$0\"' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\" || nc -z \"{{"$"}}{{"{"}}4:-localhost}\" \"$3\" || python3 -c 'import socket,sys; socket.create_connection((sys.argv[2],int(sys.argv[1])),2)' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\";; http) if command -v curl; then pm_code=$(curl -s -o /dev/null -m 2 -w '{{"%"}}{{"{"}}http_code}' \"$3\"); elif command -v python3; then pm_code=$(python3 -c 'import http.client,sys; c=http.client.HTTPConnection(sys.argv[1],timeout=2); c.request(\"GET\",sys.argv[2]); print(c.getresponse().status)' \"$5\" \"$6\"); else wget -q -T 2 -O /dev/null \"$3\" && pm_code=200 || pm_code=; fi; if [ -n \"$4\" ]; then case \" $4 \" in *\" $pm_code \"*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;; cmd) if command -v timeout; then timeout 5 /bin/sh -c \"$3\"; else /bin/sh -c \"$3\"; fi;; esac >/dev/null 2>&1; do [ -z \"$pm_pid\" ] || kill -0 \"$pm_pid\" 2>/dev/null || {{"{"}} echo \"pm_wait: it has ended\" >&2; return 1; }; [ \"$(date +%s)\" -lt \"$pm_end\" ] || {{"{"}} echo \"pm_wait: not ready: $2 $3\" >&2; return 1; }; sleep 1; done; }; until [ \"$(grep -c . \"$NOMAD_TASK_DIR/stack-redis\")\" -ge 1 ]; do sleep 1; done; while read -r pm_host pm_port <&3; do pm_wait 30 port \"$pm_port\" \"$pm_host\" || exit 1; done 3<\"$NOMAD_TASK_DIR/stack-redis\""
+PM_DATA
+      }
+
+      template {
+        destination = "local/stack-redis"
+        change_mode = "noop"
+        data        = <<PM_DATA
+{{ range nomadService "stack-redis" }}{{ .Address }} {{ .Port }}
+{{ end }}
+PM_DATA
+      }
+
+      resources {
+        cpu    = 20
+        memory = 32
+      }
+    }
+
+    task "migrate" {
+      lifecycle {
+        hook    = "prestart"
+        sidecar = false
+      }
+
+      driver = "docker"
+
+      config {
+        image   = "registry.example/stack:1.0"
+        command = "/bin/sh"
+        args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
+        init    = true
+      }
+
+      restart {
+        attempts = 0
+        mode     = "fail"
+      }
+
+      env {
+        PORT = "5200"
+      }
+
+      template {
+        destination = "secrets/command.env"
+        env         = true
+        data        = <<PM_DATA
+REDIS_URL="redis://localhost:6379/0"
+PM_COMMAND="pm_wait() {{"{"}} pm_end=$(($(date +%s) + $1)); until case $2 in port) bash -c ': <\"/dev/tcp/$1/$0\"' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\" || nc -z \"{{"$"}}{{"{"}}4:-localhost}\" \"$3\" || python3 -c 'import socket,sys; socket.create_connection((sys.argv[2],int(sys.argv[1])),2)' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\";; http) if command -v curl; then pm_code=$(curl -s -o /dev/null -m 2 -w '{{"%"}}{{"{"}}http_code}' \"$3\"); elif command -v python3; then pm_code=$(python3 -c 'import http.client,sys; c=http.client.HTTPConnection(sys.argv[1],timeout=2); c.request(\"GET\",sys.argv[2]); print(c.getresponse().status)' \"$5\" \"$6\"); else wget -q -T 2 -O /dev/null \"$3\" && pm_code=200 || pm_code=; fi; if [ -n \"$4\" ]; then case \" $4 \" in *\" $pm_code \"*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;; cmd) if command -v timeout; then timeout 5 /bin/sh -c \"$3\"; else /bin/sh -c \"$3\"; fi;; esac >/dev/null 2>&1; do [ -z \"$pm_pid\" ] || kill -0 \"$pm_pid\" 2>/dev/null || {{"{"}} echo \"pm_wait: it has ended\" >&2; return 1; }; [ \"$(date +%s)\" -lt \"$pm_end\" ] || {{"{"}} echo \"pm_wait: not ready: $2 $3\" >&2; return 1; }; sleep 1; done; }; until [ \"$(grep -c . \"$NOMAD_TASK_DIR/stack-redis\")\" -ge 1 ]; do sleep 1; done; while read -r pm_host pm_port <&3; do pm_wait 30 port \"$pm_port\" \"$pm_host\" || exit 1; done 3<\"$NOMAD_TASK_DIR/stack-redis\"; exec /bin/sh -c 'exec bin/migrate up'"
+PM_DATA
+      }
+
+      template {
+        destination = "local/stack-redis"
+        change_mode = "noop"
+        data        = <<PM_DATA
+{{ range nomadService "stack-redis" }}{{ .Address }} {{ .Port }}
+{{ end }}
+PM_DATA
       }
     }
 
@@ -102,7 +152,7 @@ PM_DATA
       config {
         image   = "registry.example/stack:1.0"
         command = "/bin/sh"
-        args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
+        args    = ["-c", "eval \"unset PM_COMMAND PM_CHECK_0; $PM_COMMAND\""]
         init    = true
         ports   = ["http"]
       }
@@ -117,7 +167,41 @@ PM_DATA
         data        = <<PM_DATA
 REDIS_URL="redis://localhost:6379/0"
 PM_COMMAND="exec bin/api --port $PORT"
+PM_CHECK_0="pm_wait() {{"{"}} pm_end=$(($(date +%s) + $1)); until case $2 in port) bash -c ': <\"/dev/tcp/$1/$0\"' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\" || nc -z \"{{"$"}}{{"{"}}4:-localhost}\" \"$3\" || python3 -c 'import socket,sys; socket.create_connection((sys.argv[2],int(sys.argv[1])),2)' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\";; http) if command -v curl; then pm_code=$(curl -s -o /dev/null -m 2 -w '{{"%"}}{{"{"}}http_code}' \"$3\"); elif command -v python3; then pm_code=$(python3 -c 'import http.client,sys; c=http.client.HTTPConnection(sys.argv[1],timeout=2); c.request(\"GET\",sys.argv[2]); print(c.getresponse().status)' \"$5\" \"$6\"); else wget -q -T 2 -O /dev/null \"$3\" && pm_code=200 || pm_code=; fi; if [ -n \"$4\" ]; then case \" $4 \" in *\" $pm_code \"*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;; cmd) if command -v timeout; then timeout 5 /bin/sh -c \"$3\"; else /bin/sh -c \"$3\"; fi;; esac >/dev/null 2>&1; do [ -z \"$pm_pid\" ] || kill -0 \"$pm_pid\" 2>/dev/null || {{"{"}} echo \"pm_wait: it has ended\" >&2; return 1; }; [ \"$(date +%s)\" -lt \"$pm_end\" ] || {{"{"}} echo \"pm_wait: not ready: $2 $3\" >&2; return 1; }; sleep 1; done; }; pm_wait 0 cmd 'test \"$PORT\" && printf '\\''%s'\\'' \"it'\\''s\"' || exit 1"
 PM_DATA
+      }
+
+      service {
+        name     = "stack-api"
+        provider = "consul"
+        port     = "http"
+
+        check {
+          type     = "http"
+          path     = "/up?q='$5%25'"
+          interval = "10s"
+          timeout  = "2s"
+        }
+
+        check {
+          type     = "script"
+          command  = "/bin/sh"
+          args     = ["-c", "eval \"$PM_CHECK_0\""]
+          interval = "10s"
+          timeout  = "6s"
+        }
+
+        check {
+          type     = "http"
+          path     = "/up"
+          interval = "10s"
+          timeout  = "2s"
+
+          check_restart {
+            limit = 3
+            grace = "60s"
+          }
+        }
       }
 
       kill_timeout = "5s"
@@ -126,6 +210,49 @@ PM_DATA
 
   group "worker" {
     count = 1
+
+    task "pm-wait" {
+      lifecycle {
+        hook    = "prestart"
+        sidecar = false
+      }
+
+      driver = "docker"
+
+      config {
+        image   = "registry.example/stack:1.0"
+        command = "/bin/sh"
+        args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
+        init    = true
+      }
+
+      env {
+        PORT = "5300"
+      }
+
+      template {
+        destination = "secrets/command.env"
+        env         = true
+        data        = <<PM_DATA
+REDIS_URL="redis://localhost:6379/0"
+PM_COMMAND="until [ \"$(grep -c . \"$NOMAD_TASK_DIR/stack-redis\")\" -ge 1 ]; do sleep 1; done"
+PM_DATA
+      }
+
+      template {
+        destination = "local/stack-redis"
+        change_mode = "noop"
+        data        = <<PM_DATA
+{{ range nomadService "stack-redis" }}{{ .Address }} {{ .Port }}
+{{ end }}
+PM_DATA
+      }
+
+      resources {
+        cpu    = 20
+        memory = 32
+      }
+    }
 
     task "worker" {
       driver = "docker"
@@ -163,10 +290,47 @@ PM_DATA
       }
     }
 
-    service {
-      name     = "stack-web"
-      provider = "nomad"
-      port     = "http"
+    task "pm-wait" {
+      lifecycle {
+        hook    = "prestart"
+        sidecar = false
+      }
+
+      driver = "docker"
+
+      config {
+        image   = "registry.example/stack:1.0"
+        command = "/bin/sh"
+        args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
+        init    = true
+      }
+
+      env {
+        PORT = "5400"
+      }
+
+      template {
+        destination = "secrets/command.env"
+        env         = true
+        data        = <<PM_DATA
+REDIS_URL="redis://localhost:6379/0"
+PM_COMMAND="pm_wait() {{"{"}} pm_end=$(($(date +%s) + $1)); until case $2 in port) bash -c ': <\"/dev/tcp/$1/$0\"' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\" || nc -z \"{{"$"}}{{"{"}}4:-localhost}\" \"$3\" || python3 -c 'import socket,sys; socket.create_connection((sys.argv[2],int(sys.argv[1])),2)' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\";; http) if command -v curl; then pm_code=$(curl -s -o /dev/null -m 2 -w '{{"%"}}{{"{"}}http_code}' \"$3\"); elif command -v python3; then pm_code=$(python3 -c 'import http.client,sys; c=http.client.HTTPConnection(sys.argv[1],timeout=2); c.request(\"GET\",sys.argv[2]); print(c.getresponse().status)' \"$5\" \"$6\"); else wget -q -T 2 -O /dev/null \"$3\" && pm_code=200 || pm_code=; fi; if [ -n \"$4\" ]; then case \" $4 \" in *\" $pm_code \"*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;; cmd) if command -v timeout; then timeout 5 /bin/sh -c \"$3\"; else /bin/sh -c \"$3\"; fi;; esac >/dev/null 2>&1; do [ -z \"$pm_pid\" ] || kill -0 \"$pm_pid\" 2>/dev/null || {{"{"}} echo \"pm_wait: it has ended\" >&2; return 1; }; [ \"$(date +%s)\" -lt \"$pm_end\" ] || {{"{"}} echo \"pm_wait: not ready: $2 $3\" >&2; return 1; }; sleep 1; done; }; until [ \"$(grep -c . \"$NOMAD_TASK_DIR/stack-api\")\" -ge 2 ]; do sleep 1; done; while read -r pm_host pm_port <&3; do pm_wait 60 port \"$pm_port\" \"$pm_host\" || exit 1; pm_wait 60 http http://\"$pm_host\":\"$pm_port\"'/up?q='\\''$5%25'\\''' '' \"$pm_host\":\"$pm_port\" '/up?q='\\''$5%25'\\''' || exit 1; done 3<\"$NOMAD_TASK_DIR/stack-api\"; pm_wait 45 http 'http://search.example:9200/up' '' 'search.example:9200' '/up' || exit 1; pm_wait 45 cmd 'PORT=5600 PS=search.1 exec /bin/sh -c '\\''bin/has-index'\\''' || exit 1"
+PM_DATA
+      }
+
+      template {
+        destination = "local/stack-api"
+        change_mode = "noop"
+        data        = <<PM_DATA
+{{ range service "stack-api" }}{{ .Address }} {{ .Port }}
+{{ end }}
+PM_DATA
+      }
+
+      resources {
+        cpu    = 20
+        memory = 32
+      }
     }
 
     task "web" {
@@ -175,7 +339,7 @@ PM_DATA
       config {
         image   = "registry.example/stack:1.0"
         command = "/bin/sh"
-        args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
+        args    = ["-c", "eval \"unset PM_COMMAND PM_CHECK_0; $PM_COMMAND\""]
         init    = true
         ports   = ["http"]
       }
@@ -190,7 +354,22 @@ PM_DATA
         data        = <<PM_DATA
 REDIS_URL="redis://localhost:6379/0"
 PM_COMMAND="exec bin/web -p $PORT"
+PM_CHECK_0="pm_wait() {{"{"}} pm_end=$(($(date +%s) + $1)); until case $2 in port) bash -c ': <\"/dev/tcp/$1/$0\"' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\" || nc -z \"{{"$"}}{{"{"}}4:-localhost}\" \"$3\" || python3 -c 'import socket,sys; socket.create_connection((sys.argv[2],int(sys.argv[1])),2)' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\";; http) if command -v curl; then pm_code=$(curl -s -o /dev/null -m 2 -w '{{"%"}}{{"{"}}http_code}' \"$3\"); elif command -v python3; then pm_code=$(python3 -c 'import http.client,sys; c=http.client.HTTPConnection(sys.argv[1],timeout=2); c.request(\"GET\",sys.argv[2]); print(c.getresponse().status)' \"$5\" \"$6\"); else wget -q -T 2 -O /dev/null \"$3\" && pm_code=200 || pm_code=; fi; if [ -n \"$4\" ]; then case \" $4 \" in *\" $pm_code \"*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;; cmd) if command -v timeout; then timeout 5 /bin/sh -c \"$3\"; else /bin/sh -c \"$3\"; fi;; esac >/dev/null 2>&1; do [ -z \"$pm_pid\" ] || kill -0 \"$pm_pid\" 2>/dev/null || {{"{"}} echo \"pm_wait: it has ended\" >&2; return 1; }; [ \"$(date +%s)\" -lt \"$pm_end\" ] || {{"{"}} echo \"pm_wait: not ready: $2 $3\" >&2; return 1; }; sleep 1; done; }; pm_wait 0 http http://localhost:\"$PORT\"'/' '200 401' localhost:\"$PORT\" '/' || exit 1"
 PM_DATA
+      }
+
+      service {
+        name     = "stack-web"
+        provider = "consul"
+        port     = "http"
+
+        check {
+          type     = "script"
+          command  = "/bin/sh"
+          args     = ["-c", "eval \"$PM_CHECK_0\""]
+          interval = "10s"
+          timeout  = "6s"
+        }
       }
 
       kill_timeout = "5s"

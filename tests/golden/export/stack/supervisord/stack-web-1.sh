@@ -15,6 +15,7 @@ pm_wait() {
       if [ -n "$4" ]; then case " $4 " in *" $pm_code "*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;;
     cmd) if command -v timeout; then timeout 5 /bin/sh -c "$3"; else /bin/sh -c "$3"; fi;;
   esac >/dev/null 2>&1; do
+    [ -z "$pm_pid" ] || kill -0 "$pm_pid" 2>/dev/null || { echo "pm_wait: it has ended" >&2; return 1; };
     [ "$(date +%s)" -lt "$pm_end" ] || { echo "pm_wait: not ready: $2 $3" >&2; return 1; };
     sleep 1;
   done;
@@ -23,4 +24,7 @@ pm_wait 60 http 'http://localhost:5200/up?q='\''$5%25'\''' '' 'localhost:5200' '
 pm_wait 60 cmd 'cd '\''/srv/stack'\'' && PORT=5200 PS=api.1 exec /bin/sh -c '\''test "$PORT" && printf '\''\'\'''\''%s'\''\'\'''\'' "it'\''\'\'''\''s"'\''' || exit 1
 pm_wait 60 http 'http://localhost:5201/up?q='\''$5%25'\''' '' 'localhost:5201' '/up?q='\''$5%25'\''' || exit 1
 pm_wait 60 cmd 'cd '\''/srv/stack'\'' && PORT=5201 PS=api.2 exec /bin/sh -c '\''test "$PORT" && printf '\''\'\'''\''%s'\''\'\'''\'' "it'\''\'\'''\''s"'\''' || exit 1
+pm_wait 45 port 9200 || exit 1
+pm_wait 45 http 'http://search.example:9200/up' '' 'search.example:9200' '/up' || exit 1
+pm_wait 45 cmd 'cd '\''/srv/stack'\'' && PORT=5600 PS=search.1 exec /bin/sh -c '\''bin/has-index'\''' || exit 1
 exec /bin/sh -c 'exec bin/web -p $PORT'

@@ -1,0 +1,77 @@
+# pm export: app=stack format=nomad file=stack-seed.nomad.hcl
+job "stack-seed" {
+  type = "batch"
+
+  group "seed" {
+    count = 1
+
+    task "migrate" {
+      lifecycle {
+        hook    = "prestart"
+        sidecar = false
+      }
+
+      driver = "docker"
+
+      config {
+        image   = "registry.example/stack:1.0"
+        command = "/bin/sh"
+        args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
+        init    = true
+      }
+
+      restart {
+        attempts = 0
+        mode     = "fail"
+      }
+
+      env {
+        PORT = "5700"
+      }
+
+      template {
+        destination = "secrets/command.env"
+        env         = true
+        data        = <<PM_DATA
+REDIS_URL="redis://localhost:6379/0"
+PM_COMMAND="pm_wait() {{"{"}} pm_end=$(($(date +%s) + $1)); until case $2 in port) bash -c ': <\"/dev/tcp/$1/$0\"' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\" || nc -z \"{{"$"}}{{"{"}}4:-localhost}\" \"$3\" || python3 -c 'import socket,sys; socket.create_connection((sys.argv[2],int(sys.argv[1])),2)' \"$3\" \"{{"$"}}{{"{"}}4:-localhost}\";; http) if command -v curl; then pm_code=$(curl -s -o /dev/null -m 2 -w '{{"%"}}{{"{"}}http_code}' \"$3\"); elif command -v python3; then pm_code=$(python3 -c 'import http.client,sys; c=http.client.HTTPConnection(sys.argv[1],timeout=2); c.request(\"GET\",sys.argv[2]); print(c.getresponse().status)' \"$5\" \"$6\"); else wget -q -T 2 -O /dev/null \"$3\" && pm_code=200 || pm_code=; fi; if [ -n \"$4\" ]; then case \" $4 \" in *\" $pm_code \"*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;; cmd) if command -v timeout; then timeout 5 /bin/sh -c \"$3\"; else /bin/sh -c \"$3\"; fi;; esac >/dev/null 2>&1; do [ -z \"$pm_pid\" ] || kill -0 \"$pm_pid\" 2>/dev/null || {{"{"}} echo \"pm_wait: it has ended\" >&2; return 1; }; [ \"$(date +%s)\" -lt \"$pm_end\" ] || {{"{"}} echo \"pm_wait: not ready: $2 $3\" >&2; return 1; }; sleep 1; done; }; until [ \"$(grep -c . \"$NOMAD_TASK_DIR/stack-redis\")\" -ge 1 ]; do sleep 1; done; while read -r pm_host pm_port <&3; do pm_wait 30 port \"$pm_port\" \"$pm_host\" || exit 1; done 3<\"$NOMAD_TASK_DIR/stack-redis\"; exec /bin/sh -c 'exec bin/migrate up'"
+PM_DATA
+      }
+
+      template {
+        destination = "local/stack-redis"
+        change_mode = "noop"
+        data        = <<PM_DATA
+{{ range nomadService "stack-redis" }}{{ .Address }} {{ .Port }}
+{{ end }}
+PM_DATA
+      }
+    }
+
+    task "seed" {
+      driver = "docker"
+
+      config {
+        image   = "registry.example/stack:1.0"
+        command = "/bin/sh"
+        args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
+        init    = true
+      }
+
+      env {
+        PORT = "5700"
+      }
+
+      template {
+        destination = "secrets/command.env"
+        env         = true
+        data        = <<PM_DATA
+REDIS_URL="redis://localhost:6379/0"
+PM_COMMAND="exec bin/seed"
+PM_DATA
+      }
+
+      kill_timeout = "5s"
+    }
+  }
+}
