@@ -48,7 +48,8 @@
 //! the files again, and the session passes `os` how many clients there may be. So `error` knows no module;
 //! `cli::refusal` turns the errors of the others into it.
 //!
-//! No two types share a name, which another test checks (`tests/layout/names.rs`). `clippy.toml` holds the rest: only `os` reads the clock, only `cli` the environment, only `main` exits.
+//! No two types share a name, which another test checks (`tests/layout/names.rs`). `clippy.toml` holds the rest: only
+//! `os` reads the clock, only `cli` the environment, only `main` exits.
 //!
 //! # Rules that the design rests on
 //! 1. One thread owns all lifecycle state; everything else sends it facts.

@@ -96,7 +96,7 @@ pub(crate) struct Children {
     /// The session ends: helpers end after all instances, as all other orphans do.
     session_ends: bool,
     starting: Option<Starting>,
-    news: PendingLook,
+    pending_look: PendingLook,
 }
 
 impl Children {
@@ -111,7 +111,7 @@ impl Children {
             helpers: Helpers::default(),
             session_ends: false,
             starting: None,
-            news: PendingLook::default(),
+            pending_look: PendingLook::default(),
         }
     }
 
@@ -199,13 +199,13 @@ impl Children {
 
     /// Notes that some child has changed its state (SIGCHLD).
     pub(crate) fn hear(&mut self) {
-        self.news.is_there = true;
+        self.pending_look.is_there = true;
     }
 
     /// Returns whether [`Self::look`] is due: once after each change, at once if no events wait, and at intervals
     /// during a long series of them.
     pub(crate) fn is_due(&mut self, now: Moment, waiting_events: usize) -> bool {
-        self.news.is_due(now, waiting_events)
+        self.pending_look.is_due(now, waiting_events)
     }
 
     /// Looks at every child, and reports the changes.

@@ -1,5 +1,4 @@
-//! Which processes there are. A system that does not tell has none, and its callers fall back to process
-//! groups alone.
+//! Information about processes. If the system does not tell, nothing is found, and the callers rely on process groups.
 
 use nix::unistd::Pid;
 
@@ -17,9 +16,9 @@ pub(crate) struct HeldPipe {
     pub(crate) writes: bool,
 }
 
-/// Returns whether a process is known by the marks: one of its first three descriptors reads a run's stdin or
-/// writes to a run's output, or its environment has the variable. The ends matter: who looks on at the other
-/// end of a pipe (`cat </proc/PID/fd/1`) was not started by pm.
+/// Returns whether a process belongs to a run: one of its first three descriptors reads a run's stdin or writes a run's
+/// output, or its environment has the variable. A process with the other end of a pipe (`cat </proc/PID/fd/1`) was not
+/// started by pm.
 pub(crate) fn is_marked(pid: Pid, marks: &Marks) -> bool {
     let is_of_run = |pipe: HeldPipe| {
         (pipe.reads && marks.stdins.contains(&pipe.inode))
@@ -29,8 +28,8 @@ pub(crate) fn is_marked(pid: Pid, marks: &Marks) -> bool {
     held_pipes(pid).into_iter().any(is_of_run) || (!marks.variable.is_empty() && carries())
 }
 
-/// Returns whether a process group is orphaned (POSIX): none of its members has a parent in another
-/// group of its session, which could resume it when it is stopped. False where that cannot be seen.
+/// Returns whether a process group is orphaned (POSIX): none of its members has a parent in another group of its
+/// session, which could continue it after a stop. False if that cannot be seen.
 pub(crate) fn is_orphaned(group: Pid) -> bool {
     let all = all();
     let has_keeper = |member: &Stat| {

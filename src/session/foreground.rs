@@ -31,17 +31,17 @@ pub(crate) struct ForegroundCommand {
 /// Runs the command to its end. Returns its exit code, 128 + n for signal n.
 pub(crate) fn run(order: &ForegroundCommand) -> Result<i32, Error> {
     let fail = |source| Error::Startup { what: "listen to signals", source };
-    let place = JobGroup::of_caller();
+    let group = JobGroup::of_caller();
     // A terminal signals a resize to its foreground group, which is not the command's until it is lent the terminal.
-    let window = place.is_own().then_some(libc::SIGWINCH);
+    let window = group.is_own().then_some(libc::SIGWINCH);
     let heard = REQUESTS.into_iter().chain(window).filter(|signal| !is_ignored(*signal));
     // Must come before the start: the command may end or stop at once.
     let job_control = JobControl::listen_to_resume(is_ignored(libc::SIGTSTP)).map_err(fail)?;
     let mut signals = SignalsInfo::<WithOrigin>::new(heard.chain([libc::SIGCHLD, libc::SIGCONT]))
         .map_err(fail)?;
-    let child = start(order, &place)?;
+    let child = start(order, &group)?;
     let pid = i32::try_from(child.id()).map_err(|error| fail(io::Error::other(error)))?;
-    let mut job = Job::new(Pid::from_raw(pid), place, job_control);
+    let mut job = Job::new(Pid::from_raw(pid), group, job_control);
     loop {
         let origins: Vec<_> = signals.wait().collect();
         let lost = |source| Error::Startup { what: "wait for the command", source };
@@ -53,13 +53,13 @@ pub(crate) fn run(order: &ForegroundCommand) -> Result<i32, Error> {
     }
 }
 
-fn start(order: &ForegroundCommand, place: &JobGroup) -> Result<Child, Error> {
+fn start(order: &ForegroundCommand, group: &JobGroup) -> Result<Child, Error> {
     let name = || order.program.to_string_lossy().into_owned();
     let command = |program: &OsString| {
         let mut command = Command::new(program);
         command.current_dir(&order.folder).env_clear();
         command.envs(order.environment.iter().map(|(key, value)| (key, &value.text)));
-        if place.is_own() {
+        if group.is_own() {
             command.process_group(0);
         }
         command

@@ -47,7 +47,7 @@ impl JobGroup {
 #[derive(Debug)]
 pub(super) struct Job {
     pid: Pid,
-    place: JobGroup,
+    group: JobGroup,
     job_control: JobControl,
     /// The signal that stopped it, while it is stopped.
     stopped: Option<Signal>,
@@ -59,8 +59,8 @@ pub(super) struct Job {
 
 impl Job {
     /// Makes it of a command that was just started, which leads its group if that is its own.
-    pub(super) fn new(pid: Pid, place: JobGroup, job_control: JobControl) -> Self {
-        Self { pid, place, job_control, stopped: None, is_to_stop: false, had_terminal: false }
+    pub(super) fn new(pid: Pid, group: JobGroup, job_control: JobControl) -> Self {
+        Self { pid, group, job_control, stopped: None, is_to_stop: false, had_terminal: false }
     }
 
     /// Checks the command. Returns its exit code if it has ended; then pm's group has the terminal again.
@@ -83,7 +83,7 @@ impl Job {
     /// Forwards a signal that pm got, unless the command has got it already.
     pub(super) fn pass_on(&mut self, origin: &Origin) {
         let Ok(signal) = Signal::try_from(origin.signal) else { return };
-        let has_it = !self.place.is_own() && is_of_terminal(origin);
+        let has_it = !self.group.is_own() && is_of_terminal(origin);
         match signal {
             // `look` and `settle` handle these.
             Signal::SIGCHLD | Signal::SIGCONT => {}
@@ -124,7 +124,7 @@ impl Job {
         }
         self.had_terminal = self.take_terminal();
         // A terminal stops a whole group, and other processes of pm's group may wait for pm.
-        let is_of_group = self.had_terminal || self.place.is_own() && wants_terminal;
+        let is_of_group = self.had_terminal || self.group.is_own() && wants_terminal;
         // A SIGCONT that comes just before SIGSTOP does not cancel it.
         let signal = if signal == Signal::SIGSTOP { Signal::SIGTSTP } else { signal };
         self.job_control.stop_by(signal, || {
@@ -140,7 +140,7 @@ impl Job {
 
     fn send(&self, signal: Signal) {
         // ESRCH: it has just ended, which is noticed next.
-        let _ = match self.place {
+        let _ = match self.group {
             JobGroup::Shared => kill(self.pid, signal),
             JobGroup::Own(_) => killpg(self.pid, signal),
         };
@@ -152,7 +152,7 @@ impl Job {
     }
 
     fn has_terminal(&self, group: Pid) -> bool {
-        let JobGroup::Own(Some(terminal)) = &self.place else { return false };
+        let JobGroup::Own(Some(terminal)) = &self.group else { return false };
         tcgetpgrp(terminal) == Ok(group)
     }
 
@@ -173,7 +173,7 @@ impl Job {
     }
 
     fn pass_terminal_to(&self, group: Pid) {
-        let JobGroup::Own(Some(terminal)) = &self.place else { return };
+        let JobGroup::Own(Some(terminal)) = &self.group else { return };
         // A background process would be stopped by this call.
         let stop = SigSet::from(Signal::SIGTTOU);
         let _ = stop.thread_block();

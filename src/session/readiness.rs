@@ -29,7 +29,7 @@ pub(super) struct SessionProbes {
     probes: Probes,
     /// Runs that are probed.
     asked: HashSet<RunId>,
-    heard: HashMap<RunId, ReadinessDetail>,
+    details: HashMap<RunId, ReadinessDetail>,
     /// The notification sockets of runs that will be probed after their start.
     sockets: HashMap<RunId, NotifySocket>,
     /// The folder for these.
@@ -43,8 +43,8 @@ pub(super) fn outside(process_type: u16) -> RunId {
 
 impl SessionProbes {
     pub(super) fn new(folder: PathBuf, tell: impl Fn(ProbeReport) + Send + Sync + 'static) -> Self {
-        let (asked, heard, sockets) = (HashSet::new(), HashMap::new(), HashMap::new());
-        Self { probes: Probes::new(tell), asked, heard, sockets, folder }
+        let (asked, details, sockets) = (HashSet::new(), HashMap::new(), HashMap::new());
+        Self { probes: Probes::new(tell), asked, details, sockets, folder }
     }
 
     /// Makes the notification socket of a run that is about to start, if it needs one. Returns the variables for its
@@ -134,21 +134,21 @@ impl SessionProbes {
         let _ = self.probes.post(order);
     }
 
-    pub(super) fn heard(&mut self, run: RunId) -> &mut ReadinessDetail {
-        self.heard.entry(run).or_default()
+    pub(super) fn detail(&mut self, run: RunId) -> &mut ReadinessDetail {
+        self.details.entry(run).or_default()
     }
 
     /// Forgets a run that is over.
     pub(super) fn forget(&mut self, run: RunId) {
         self.asked.remove(&run);
-        self.heard.remove(&run);
+        self.details.remove(&run);
         self.sockets.remove(&run);
     }
 
     /// Returns the details of an instance's readiness.
     pub(super) fn of(&self, id: InstanceId) -> Option<&ReadinessDetail> {
-        let known = self.heard.iter().filter(|(run, _)| run.instance == id);
-        known.max_by_key(|(run, _)| run.seq).map(|(_, heard)| heard)
+        let known = self.details.iter().filter(|(run, _)| run.instance == id);
+        known.max_by_key(|(run, _)| run.seq).map(|(_, detail)| detail)
     }
 
     /// Returns the probe that an instance must still pass to be ready.
@@ -158,9 +158,9 @@ impl SessionProbes {
 
     /// Returns why an instance is not ready: the probe and its last answer.
     pub(super) fn cause(&self, id: InstanceId) -> Option<String> {
-        let heard = self.of(id)?;
-        let probe = heard.probe.as_deref()?;
-        Some(match heard.answer.as_deref() {
+        let detail = self.of(id)?;
+        let probe = detail.probe.as_deref()?;
+        Some(match detail.answer.as_deref() {
             None | Some("") => probe.to_owned(),
             Some(answer) => format!("{probe} {answer}"),
         })

@@ -53,7 +53,7 @@ pub(super) fn of(
             Doing::GivenUp => (InstanceState::Failed, None, Some(Exit::Code(0))),
             Doing::Ended(exit) => (InstanceState::Failed, None, Some(exit)),
         };
-        let heard = readiness.of(status.id).filter(|_| status.pid.is_some());
+        let detail = readiness.of(status.id).filter(|_| status.pid.is_some());
         let has_ready = app.type_of(status.id).policy.ready.is_some();
         let waits_for = match status.doing {
             Doing::Blocked(by) => Some(by),
@@ -64,9 +64,9 @@ pub(super) fn of(
             state,
             ready: has_ready.then_some(status.doing == Doing::Ready),
             waits_for: waits_for.map(|id| app.name_of(id)).into_iter().collect(),
-            probe: heard.and_then(|heard| heard.probe.clone()),
-            last_answer: heard.and_then(|heard| heard.answer.clone()),
-            status: heard.and_then(|heard| heard.status.clone()),
+            probe: detail.and_then(|detail| detail.probe.clone()),
+            last_answer: detail.and_then(|detail| detail.answer.clone()),
+            status: detail.and_then(|detail| detail.status.clone()),
             pid: status.pid,
             port: app.port_of(status.id),
             uptime: status.uptime.map(|uptime| uptime.as_secs_f64()),

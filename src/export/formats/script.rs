@@ -41,7 +41,7 @@ pub(super) fn environment(
     export: &Export<'_>,
     instance: &Instance<'_>,
     lines: Lines,
-    account: UserVariables,
+    user_variables: UserVariables,
 ) -> Result<Script, ExportError> {
     let line = |name: &str, value: &str| match lines {
         Lines::Free => format!("export {name}={}", sh::word(value)),
@@ -50,7 +50,7 @@ pub(super) fn environment(
     let mut exports = Vec::new();
     let user = &export.options.user;
     // A number is no name for `~`, and tells nothing about a home.
-    if account == UserVariables::Unset && !user.starts_with(|c: char| c.is_ascii_digit()) {
+    if user_variables == UserVariables::Unset && !user.starts_with(|c: char| c.is_ascii_digit()) {
         exports
             .push(format!("HOME=~{user} USER='{user}' LOGNAME='{user}'; export HOME USER LOGNAME"));
     }

@@ -58,7 +58,7 @@ const CHECKER: Checker = Checker {
 /// environment, and its command as one word.
 pub(super) fn render(
     export: &Export<'_>,
-    account: UserVariables,
+    user_variables: UserVariables,
     own: fn(&Export<'_>, &Instance<'_>, &Script, &str) -> Result<Value, ExportError>,
 ) -> Result<Vec<File>, ExportError> {
     let app = &export.options.app;
@@ -71,7 +71,7 @@ pub(super) fn render(
         files.push(export.render("type.conf.j2", path, service.context(json!({})))?);
         let restart = service.restart();
         for instance in export.instances_of(service) {
-            let script = script::environment(export, &instance, Lines::Single, account)?;
+            let script = script::environment(export, &instance, Lines::Single, user_variables)?;
             let command = sh::line_word(service.command.for_group());
             let command = export.carry_command(service, command)?;
             let mut own = instance.context(own(export, &instance, &script, &command)?);

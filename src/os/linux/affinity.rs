@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 pub(crate) struct Cpus(CpuSet);
 
 impl Cpus {
-    /// Takes the CPUs from one number to another.
+    /// Makes the set of the CPUs from one number to another.
     ///
     /// # Errors
     /// A number that this system cannot name.
@@ -24,7 +24,7 @@ impl Cpus {
         Ok(Self(cpus))
     }
 
-    /// Holds the calling process to them. Async-signal-safe.
+    /// Limits the calling process to these CPUs. Async-signal-safe.
     pub(crate) fn hold(&self) -> io::Result<()> {
         // Pid 0 is the caller.
         Ok(sched_setaffinity(Pid::from_raw(0), &self.0)?)

@@ -1,4 +1,4 @@
-//! Who has sent a datagram over a Unix socket, as the kernel says it (unix(7), SCM_CREDENTIALS).
+//! The sender of a datagram over a Unix socket, from the kernel (unix(7), SCM_CREDENTIALS).
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::AsRawFd;
@@ -9,16 +9,16 @@ use nix::sys::socket::{
 };
 use nix::unistd::Pid;
 
-/// More than sd_notify(3) ever sends.
+/// Largest datagram that is read. sd_notify(3) sends smaller ones.
 const LONGEST: usize = 4096;
 
-/// Has the kernel name the sender of each datagram from now on.
+/// Makes the kernel add the sender to each datagram from now on.
 pub(crate) fn demand(socket: &UnixDatagram) -> io::Result<()> {
     Ok(setsockopt(socket, sockopt::PassCred, &true)?)
 }
 
-/// Returns the next datagram and its sender, `None` where that is in another pid namespace. Descriptors that come with
-/// it are closed.
+/// Returns the next datagram and its sender; `None` if the sender is in another PID namespace. Descriptors sent with it
+/// are closed.
 pub(crate) fn receive(socket: &UnixDatagram) -> io::Result<(Vec<u8>, Option<Pid>)> {
     let mut buffer = vec![0; LONGEST];
     let mut space = nix::cmsg_space!(UnixCredentials);

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Returns its path, which leads to it also where the file was moved, replaced or removed.
+/// Returns a path to it that works even if the file was moved, replaced or removed.
 pub(crate) fn path() -> io::Result<PathBuf> {
     Ok(PathBuf::from("/proc/self/exe"))
 }

@@ -1,4 +1,4 @@
-//! What pm's caller left open for pm: its own business, never the children's.
+//! Descriptors that pm's caller left open, which children must not inherit.
 
 use std::fs;
 
@@ -6,9 +6,8 @@ use nix::libc;
 
 use crate::os::descriptors;
 
-/// Marks every descriptor but the standard three close-on-exec. An editor's socket or a job server's
-/// pipe must not be kept open by a daemon of the application. Before pm opens any of its own it costs
-/// one call; later it would do no harm either, since all of those have the mark.
+/// Marks every descriptor except the standard three close-on-exec. A daemon of the application must not keep an
+/// editor's socket or a job server's pipe open. pm's own descriptors have the mark already.
 pub(crate) fn keep_from_children() {
     // SAFETY: the call sets a flag of descriptors and touches no memory.
     #[expect(unsafe_code, reason = "nix has no close_range")]

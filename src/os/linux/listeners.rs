@@ -1,6 +1,6 @@
-//! Who listens on TCP ports: the kernel is asked for the listening sockets alone (sock_diag(7)), since
-//! /proc/net/tcp walks the table of all connections first, milliseconds on a large machine. Who holds a
-//! socket, only /proc says (proc(5)).
+//! Who listens on TCP ports. The kernel is asked for the listening sockets only (sock_diag(7)): /proc/net/tcp would
+//! walk the table of all connections, which takes milliseconds on a large machine. Only /proc tells which process holds
+//! a socket (proc(5)).
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -26,14 +26,14 @@ const BY_FAMILY: u16 = 20;
 const HEADER: usize = 16;
 /// The size of inet_diag_req_v2, behind the header.
 const REQUEST: usize = 56;
-/// Where inet_diag_msg has the port, in network order.
+/// Offset of the port in inet_diag_msg, in network order.
 const PORT_AT: usize = 4;
-/// Where inet_diag_msg has the inode, its last field.
+/// Offset of the inode in inet_diag_msg, its last field.
 const INODE_AT: usize = 68;
-/// More than the kernel puts into one answer.
+/// Buffer size; the kernel's answers are smaller.
 const ROOM: usize = 32 << 10;
 
-/// The sockets that listen, by port.
+/// The listening sockets, by port.
 #[derive(Debug, Default)]
 pub(crate) struct Listeners(Vec<Socket>);
 
@@ -44,10 +44,10 @@ struct Socket {
 }
 
 impl Listeners {
-    /// Whether this system tells at all.
+    /// Whether this system can tell.
     pub(crate) const CAN_TELL: bool = true;
 
-    /// Asks for the sockets of this moment.
+    /// Reads the current listening sockets.
     pub(crate) fn read() -> Self {
         let mut all = match ask(AF_INET) {
             // A machine without IPv6 has none.
@@ -58,19 +58,20 @@ impl Listeners {
         Self(all)
     }
 
-    /// Returns whether somebody listens on a port, on whatever address.
+    /// Returns whether any process listens on a port, on any address.
     pub(crate) fn has(&self, port: u16) -> bool {
         self.0.binary_search_by_key(&port, |socket| socket.port).is_ok()
     }
 
-    /// Returns whether a process holds a socket that listens on this port. Of another user's process that is not seen.
+    /// Returns whether a process holds a socket that listens on this port. Sockets of another user's process are not
+    /// seen.
     pub(crate) fn is_held_by(&self, port: u16, pid: Pid) -> bool {
         let held = inodes_of(pid.as_raw().cast_unsigned());
         self.0.iter().any(|socket| socket.port == port && held.contains(&socket.inode))
     }
 
-    /// Returns who holds the sockets of these ports, by process id; a socket may be held by several. Who runs
-    /// as another user is not seen. It looks at every descriptor of every process.
+    /// Returns the processes that hold sockets of these ports; a socket may be held by several. Processes of other
+    /// users are not seen. It reads every descriptor of every process.
     pub(crate) fn holders(&self, ports: &[u16]) -> Vec<(u16, Holder)> {
         let wanted: Vec<_> = self.0.iter().filter(|socket| ports.contains(&socket.port)).collect();
         let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
@@ -126,7 +127,7 @@ impl InstancePorts {
     }
 }
 
-/// Returns the sockets that a process has open; none where it is gone, or not ours to see.
+/// Returns the sockets that a process has open; none if it is gone or may not be read.
 fn inodes_of(pid: u32) -> Vec<u64> {
     let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
@@ -139,7 +140,7 @@ fn inode(link: &[u8]) -> Option<u64> {
     std::str::from_utf8(number).ok()?.parse().ok()
 }
 
-/// Asks the kernel for the listening sockets of an address family. `None`: it does not answer.
+/// Asks the kernel for the listening sockets of an address family. `None`: there is no answer.
 fn ask(family: i32) -> Option<Vec<Socket>> {
     let kind = SockProtocol::NetlinkSockDiag;
     let flags = SockFlag::SOCK_CLOEXEC;
@@ -148,7 +149,7 @@ fn ask(family: i32) -> Option<Vec<Socket>> {
     let mut sockets = Vec::new();
     let mut answer = vec![0; ROOM];
     loop {
-        // The kernel has answered when `send` returns, and goes on while it is read.
+        // The kernel has begun its answer when `send` returns, and continues while it is read.
         let length = recv(link.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT).ok()?;
         if take(answer.get(..length)?, &mut sockets)? == Dump::Complete {
             return Some(sockets);
@@ -176,7 +177,7 @@ enum Dump {
     Partial,
 }
 
-/// Takes the sockets out of a part of the answer. `None`: it is an error, or not what it should be.
+/// Parses a part of the answer. `None`: it is an error, or malformed.
 fn take(mut part: &[u8], sockets: &mut Vec<Socket>) -> Option<Dump> {
     while !part.is_empty() {
         let length = u32::from_ne_bytes(*part.first_chunk()?);
@@ -199,7 +200,7 @@ fn take(mut part: &[u8], sockets: &mut Vec<Socket>) -> Option<Dump> {
     Some(Dump::Partial)
 }
 
-/// Reads the tables of all sockets, where the kernel cannot be asked (a container without netlink).
+/// Reads the tables of all sockets, if the kernel cannot be asked (a container without netlink).
 fn of_tables() -> Vec<Socket> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
     tables.iter().flatten().flat_map(|table| listening(table)).collect()

@@ -1,12 +1,12 @@
-//! How much memory there is for everything that pm starts. Reads only.
+//! The memory available for everything that pm starts.
 
 use std::fs;
 use std::path::Path;
 
 use crate::app::Size;
 
-/// Returns the memory of this machine, or the limit of a cgroup that pm is in, whichever is less; `None`
-/// where neither can be read. Containers have their limit in a cgroup, of version 2 or 1.
+/// Returns the memory of this machine, or the limit of a cgroup that pm is in, whichever is less; `None` if neither can
+/// be read. The limit of a container is in a cgroup of version 2 or 1.
 pub fn memory() -> Option<Size> {
     memory_of(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
 }

@@ -1,4 +1,4 @@
-//! What only Linux has. Every module here has its match in `portable`.
+//! Code that only works on Linux. Every module has a counterpart in `portable`.
 
 pub(in crate::os) mod affinity;
 pub(in crate::os) mod credentials;

@@ -1,5 +1,5 @@
-//! What left its group. pm is a child subreaper (prctl(2)): a process whose parent has ended becomes
-//! pm's child, however it made itself a daemon; and as PID 1 pm gets strangers the same way.
+//! Processes that left their group. pm is a child subreaper (prctl(2)): when the parent of a descendant ends, it
+//! becomes pm's child, however it was daemonised. As PID 1, pm gets unrelated processes in the same way.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,20 +15,20 @@ pub(crate) fn become_subreaper() -> nix::Result<()> {
     nix::sys::prctl::set_child_subreaper(true)
 }
 
-/// The children that pm did not start, as the last look has found them.
+/// The children that pm did not start, as of the last look.
 #[derive(Debug, Default)]
 pub(crate) struct Orphans {
     living: Vec<Pid>,
-    /// The group of each.
+    /// Their groups.
     groups: HashMap<Pid, Pid>,
-    /// The first of each of these groups.
+    /// The first member of each group.
     members: HashMap<Pid, Pid>,
-    /// The signal that orphans are being ended with, and who got it.
+    /// The signal that ends orphans, and the processes that got it.
     ending: Option<(Signal, HashSet<Pid>)>,
 }
 
 impl Orphans {
-    /// Looks again: reaps the dead, keeps the living. `is_ours` tells the children that pm started.
+    /// Looks again: reaps dead children, and keeps the living. `is_ours` returns whether pm started a child.
     pub(crate) fn refresh(&mut self, is_ours: impl Fn(Pid) -> bool) {
         let children = processes::children_of(Pid::this());
         self.take(children.into_iter().filter(|pid| !is_ours(*pid)));
@@ -46,32 +46,32 @@ impl Orphans {
         self.members = from_last.filter_map(|pid| Some((*self.groups.get(pid)?, *pid))).collect();
     }
 
-    /// Returns whether a living one belongs to this group.
+    /// Returns whether a living orphan belongs to this group.
     pub(crate) fn has_member_of(&mut self, group: Pid) -> bool {
         self.member_of(group).is_some()
     }
 
-    /// Returns a living one that belongs to this group.
+    /// Returns a living orphan of this group.
     pub(crate) fn member_of(&self, group: Pid) -> Option<Pid> {
         self.members.get(&group).copied()
     }
 
-    /// Returns those that live.
+    /// Returns the living orphans.
     pub(crate) fn living(&self) -> &[Pid] {
         &self.living
     }
 
-    /// Returns whether one of these lives, which were in a group whose leader has ended.
+    /// Returns whether one of these processes is alive. The leader of their group has ended.
     pub(crate) fn has_any(&mut self, _group: Pid, some: &[Pid]) -> bool {
         some.iter().any(|pid| self.groups.contains_key(pid))
     }
 
-    /// Returns every living one as a person knows it.
+    /// Returns the name and pid of every living orphan.
     pub(crate) fn names(&self) -> Vec<String> {
         self.living.iter().copied().map(processes::name_of).collect()
     }
 
-    /// Sends every living one a signal, and later ones as they are found.
+    /// Sends a signal to every living orphan, and to later ones when they are found.
     pub(crate) fn end_with(&mut self, signal: Signal) {
         self.ending = Some((signal, HashSet::new()));
         self.signal_new();
@@ -81,21 +81,21 @@ impl Orphans {
         let Some((signal, told)) = &mut self.ending else { return };
         for pid in &self.living {
             if told.insert(*pid) {
-                // ESRCH: it ended just now. EPERM: it changed its user, and is not ours to end.
+                // ESRCH: it has just ended. EPERM: it has changed its user, and pm may not end it.
                 let _ = kill(*pid, *signal);
                 let _ = kill(*pid, Signal::SIGCONT);
             }
         }
     }
 
-    /// Returns whether orphans were to end and none is left.
+    /// Returns whether orphans were being ended and none is left.
     pub(crate) fn are_ended(&self) -> bool {
         self.ending.is_some() && self.living.is_empty()
     }
 }
 
-/// Reaps the dead where nobody can be seen. One that pm started, which is not to be reaped here, hides those
-/// behind it until it is swept.
+/// Reaps dead children if /proc cannot be read. A dead child that pm started must not be reaped here, and hides others
+/// until it is swept.
 fn reap_unseen(is_ours: impl Fn(Pid) -> bool) {
     let ended = || {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;

@@ -1,9 +1,8 @@
-//! Which processes belong to which instance, as /proc has it. Reads only; sends no signals.
+//! Which processes belong to which instance, from /proc.
 //!
-//! Descendants of pm are walked by `/proc/PID/task/*/children` (proc(5)), so that the cost depends on pm's
-//! own processes and not on how many the machine has; a kernel without those files has all of /proc read
-//! instead. What was orphaned is a child of pm (a subreaper) and is told by its process group, which is the
-//! instance's own unless it has left it.
+//! It walks the descendants of pm by `/proc/PID/task/*/children` (proc(5)), so that the cost depends on the number of
+//! pm's processes and not on that of the machine. If the kernel has no such files, it reads all of /proc. Orphans are
+//! children of pm (a subreaper), and belong to the instance whose process group they are in.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -16,14 +15,14 @@ use super::processes::{self, Stat};
 #[derive(Debug)]
 pub(crate) struct ProcReader {
     folder: PathBuf,
-    /// pm itself: the root of the walk.
+    /// pm itself, the root of the walk.
     own_pid: i32,
     has_children_files: bool,
     buffer: Vec<u8>,
 }
 
 impl ProcReader {
-    /// Takes the folder of proc(5), and the pid whose descendants are walked.
+    /// Makes one for a folder like /proc, and the process whose descendants are walked.
     pub(crate) fn new(folder: PathBuf, own_pid: i32) -> Self {
         let children = folder.join(format!("{own_pid}/task/{own_pid}/children"));
         Self {
@@ -34,22 +33,22 @@ impl ProcReader {
         }
     }
 
-    /// Reads a file of a process; an error where the process is gone or not ours to read.
+    /// Reads a file of a process. Fails if the process is gone or may not be read.
     pub(crate) fn read(&mut self, pid: i32, name: &str) -> io::Result<&[u8]> {
         self.buffer.clear();
         let path = self.folder.join(format!("{pid}/{name}"));
-        // No more than a few KiB: none of the files read here is longer.
+        // At most a few KiB: none of these files is longer.
         File::open(path)?.read_to_end(&mut self.buffer)?;
         Ok(&self.buffer)
     }
 
-    /// Reads `/proc/PID/stat`; `None` where the process is gone.
+    /// Reads `/proc/PID/stat`; `None` if the process is gone.
     pub(crate) fn stat(&mut self, pid: i32) -> Option<Stat> {
         processes::parse(self.read(pid, "stat").ok()?)
     }
 
-    /// Returns the processes of each leader, itself first; a leader that is gone has none. `helpers` have left
-    /// the group of a leader, and belong to it.
+    /// Returns the processes of each leader, beginning with itself; none if the leader is gone. `helpers` are processes
+    /// that have left the leader's group and belong to it.
     pub(crate) fn trees(
         &mut self,
         leaders: &[i32],
@@ -86,8 +85,7 @@ impl ProcReader {
         trees
     }
 
-    /// Returns the descendants of the process that is the root of the walk; nothing without the kernel's lists
-    /// of children.
+    /// Returns the descendants of the root; none without the kernel's lists of children.
     pub(crate) fn below(&mut self) -> Vec<i32> {
         let mut found = Vec::new();
         let mut open = if self.has_children_files { vec![self.own_pid] } else { Vec::new() };
@@ -103,7 +101,7 @@ impl ProcReader {
         if let Some(by_parent) = by_parent {
             return by_parent.get(&pid).cloned().unwrap_or_default();
         }
-        // Each thread has children of its own: a JVM or a Go program starts them from any.
+        // Each thread has its own list of children: a JVM or a Go program starts processes from any thread.
         let mut children = Vec::new();
         for thread in numbers_in(self.folder.join(format!("{pid}/task"))) {
             if let Ok(bytes) = self.read(pid, &format!("task/{thread}/children")) {
@@ -127,7 +125,7 @@ impl ProcReader {
     }
 }
 
-/// Returns the entries of a folder that are numbers; none where the process is gone.
+/// Returns the entries of a folder that are numbers; none if the process is gone.
 fn numbers_in(folder: PathBuf) -> Vec<i32> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()

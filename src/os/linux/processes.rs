@@ -1,5 +1,5 @@
-//! What /proc says about processes. Where it is not mounted, nothing is found, and its callers fall
-//! back to process groups alone.
+//! Information about processes from /proc. If it is not mounted, nothing is found, and the callers rely on process
+//! groups.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -26,13 +26,13 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    /// Returns its session; `None` where that cannot be seen.
+    /// Returns its session; `None` if it cannot be seen.
     pub(crate) fn session(&self) -> Option<Pid> {
         Some(self.session)
     }
 }
 
-/// Reads the fields of a stat line. The name may hold spaces and parentheses: the last `)` ends it.
+/// Parses a stat line. The name may contain spaces and parentheses: it ends at the last `)`.
 pub(crate) fn parse(line: &[u8]) -> Option<Stat> {
     let name_end = memchr::memrchr(b')', line)?;
     let pid = std::str::from_utf8(line.get(..memchr::memchr(b' ', line)?)?).ok()?;
@@ -54,7 +54,7 @@ pub(crate) fn parse(line: &[u8]) -> Option<Stat> {
     })
 }
 
-/// Returns what pm cannot do here, where there is no /proc.
+/// Returns a message about what pm cannot do, if there is no /proc.
 pub(crate) fn missing() -> Option<String> {
     let text = "there is no /proc: processes that leave their process group (setsid, a daemon) are not found \
                 when the session ends, and memory is not measured";
@@ -73,7 +73,7 @@ pub(crate) fn all() -> Vec<Stat> {
     pids.filter_map(|pid| parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)).collect()
 }
 
-/// Returns the pipes among the first three descriptors of a process; none where they are not ours to see.
+/// Returns the pipes among the first three descriptors of a process; none if they may not be read.
 pub(crate) fn held_pipes(pid: Pid) -> Vec<HeldPipe> {
     let held = (0..3).filter_map(|fd| {
         let path = format!("/proc/{pid}/fd/{fd}");
@@ -90,8 +90,8 @@ fn pipe(link: &Path) -> Option<u64> {
     link.to_str()?.strip_prefix("pipe:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Returns whether a signal of a key that stops would stop a process at once, which neither catches nor
-/// ignores it. A shell that blocks it only until the program that it starts has begun (vfork) counts.
+/// Returns whether a stop signal from the terminal stops a process at once: it neither catches nor ignores it. A shell
+/// that blocks it only while it starts a program (vfork) counts, too.
 pub(crate) fn heeds_by_default(pid: Pid, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     has_default(&status, signal)
@@ -108,40 +108,39 @@ fn has_default(status: &str, signal: Signal) -> bool {
     is_free("SigIgn:\t") && is_free("SigCgt:\t") && (is_free("SigBlk:\t") || waits_for_a_start())
 }
 
-/// Returns a process as a person knows it: its name and its id.
+/// Returns the name and pid of a process, for a person.
 pub(crate) fn name_of(pid: Pid) -> String {
     format!("{} (pid {pid})", own_name(pid.as_raw().cast_unsigned())).trim_start().to_owned()
 }
 
-/// Returns the name of a process, which it may have chosen itself: what would end a line is escaped.
+/// Returns the name of a process. It may have chosen the name itself, so control characters are escaped.
 pub(crate) fn own_name(pid: u32) -> String {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     printable(&String::from_utf8_lossy(name.strip_suffix(b"\n").unwrap_or(&name)))
 }
 
-/// Returns the environment that a process was started with, each variable with a NUL behind it; nothing where
-/// it cannot be seen.
+/// Returns the environment that a process was started with, each variable followed by NUL; empty if it cannot be read.
 pub(crate) fn environment(pid: Pid) -> Vec<u8> {
     fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
 }
 
-/// Returns the descendants of a process. Nothing on a kernel that has no list of children
-/// (CONFIG_PROC_CHILDREN): for each call, all of /proc would be read.
+/// Returns the descendants of a process. Empty if the kernel has no lists of children (CONFIG_PROC_CHILDREN), because
+/// each call would have to read all of /proc.
 pub(crate) fn descendants_of(ancestor: Pid) -> Vec<Pid> {
     let below = ProcReader::new(PathBuf::from("/proc"), ancestor.as_raw()).below();
     below.into_iter().map(Pid::from_raw).collect()
 }
 
-/// Returns whether a debugger holds a process (proc_pid_status(5), TracerPid).
+/// Returns whether a debugger traces a process (proc_pid_status(5), TracerPid).
 pub(crate) fn is_traced(pid: Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
     tracer.is_some_and(|tracer| tracer.trim() != "0")
 }
 
-/// Returns whether a process descends from `leader`, or is in its group; `None` where it is gone.
+/// Returns whether a process descends from `leader`, or is in its group; `None` if it is gone.
 pub(crate) fn descends_from(pid: Pid, leader: Pid) -> Option<bool> {
-    /// A chain of parents is shorter; while it is read, a pid may come anew and make a circle.
+    /// Longest chain of parents. A pid that is reused while it is read could make a circle.
     const LONGEST: usize = 1000;
     let mut at = pid;
     for step in 0..LONGEST {
@@ -155,8 +154,8 @@ pub(crate) fn descends_from(pid: Pid, leader: Pid) -> Option<bool> {
     Some(false)
 }
 
-/// Returns the children of this process, adopted ones too, dead ones too. The kernel's own list where
-/// it has one (CONFIG_PROC_CHILDREN), else a search.
+/// Returns the children of this process, including adopted and dead ones: from the kernel's list if it has one
+/// (CONFIG_PROC_CHILDREN), else by a search.
 pub(crate) fn children_of(parent: Pid) -> Vec<Pid> {
     match fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")) {
         Ok(list) => list

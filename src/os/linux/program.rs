@@ -1,4 +1,4 @@
-//! Who the program of an instance is, as /proc has it.
+//! Finds the program of an instance in its process group, from /proc.
 
 use std::fs;
 
@@ -16,8 +16,8 @@ impl Programs {
         Self
     }
 
-    /// Returns what belongs to the program of a group beside its living leader: where that is a shell, what
-    /// the shell has started itself and has not left the group. `None` where nobody can be seen.
+    /// Returns the processes that belong to the program of a group besides its living leader: if that is a shell, its
+    /// own children in the group. `None` if processes cannot be seen.
     #[expect(clippy::unused_self, reason = "other systems remember what they have seen")]
     pub(crate) fn beside_leader(&mut self, leader: Pid) -> Option<Vec<Pid>> {
         if !is_shell(&executable(leader)?, || text(&words(leader).unwrap_or_default())) {
@@ -28,7 +28,7 @@ impl Programs {
         while let Some(shell) = shells.pop() {
             let children = processes::children_of(shell);
             for child in children.into_iter().filter(|pid| getpgid(Some(*pid)) == Ok(leader)) {
-                // `(a; b)` is the same shell, forked, and has executed nothing.
+                // `(a; b)` is a fork of the same shell that has executed no program.
                 if self::words(child).is_some_and(|own| !own.is_empty() && own == words) {
                     shells.push(child);
                 }
@@ -39,8 +39,7 @@ impl Programs {
     }
 }
 
-/// Returns what a process was started with, each word with a NUL behind it: nothing for one that has ended;
-/// `None` where it cannot be seen.
+/// Returns the arguments of a process, each followed by NUL; empty if it has ended; `None` if they cannot be read.
 fn words(pid: Pid) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/cmdline")).ok()
 }
@@ -49,11 +48,11 @@ fn text(words: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(words).split('\0').map(str::to_owned).collect()
 }
 
-/// Returns the path of what a process executes; `None` where it cannot be seen.
+/// Returns the path of a process's executable; `None` if it cannot be read.
 fn executable(pid: Pid) -> Option<String> {
     match fs::read_link(format!("/proc/{pid}/exe")) {
         Ok(path) => Some(path.to_string_lossy().into_owned()),
-        // Of a process of another user, only the name that it has for itself can be read.
+        // For a process of another user, only its own name for itself can be read.
         Err(_) => Some(fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned()),
     }
 }

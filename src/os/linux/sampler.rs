@@ -1,4 +1,4 @@
-//! How Linux is asked what a process tree uses. What is sampled, and why:
+//! Measures process trees on Linux. What is sampled, and why:
 //! - Every sample reads `resident` of `/proc/PID/statm` for each process of a tree. It costs some
 //!   microseconds a process, but counts a page that two processes share twice: four workers of one Node
 //!   program look some 150 MiB larger than they are.
@@ -22,10 +22,10 @@ use nix::unistd::{SysconfVar, sysconf};
 use super::proc_tree::ProcReader;
 use crate::os::sampler::{Measure, Root, Usage};
 
-/// The trees are looked up again after so many samples: new children are seen within this many seconds.
+/// Number of samples after which trees are looked up again, and so the delay in seconds until new children are seen.
 const SAMPLES_PER_LOOKUP: u32 = 5;
-/// A PSS is taken as a base for so many samples at most, since it also grows when another process that
-/// shared pages ends: a minute at one sample a second.
+/// Number of samples for which a PSS is used as a base (a minute at one sample per second). It also grows when another
+/// process that shared pages ends.
 const SAMPLES_PER_PSS: u32 = 60;
 
 /// Measures instances, and remembers their trees between samples.
@@ -48,7 +48,7 @@ struct Exact {
 }
 
 impl Sampler {
-    /// Measures descendants of this process. An error where the system does not tell its page size.
+    /// Makes one for descendants of this process. Fails if the page size is unknown.
     pub fn new() -> io::Result<Self> {
         let value = |var| {
             let found = sysconf(var)?.and_then(|value| u64::try_from(value).ok());
@@ -69,8 +69,8 @@ impl Sampler {
         }
     }
 
-    /// Measures each instance; `None` for one that has ended, or where there is no /proc. Blocks for about
-    /// 15 µs a process, and for a millisecond (more with many GiB) where one is over its budget.
+    /// Measures each instance; `None` for one that has ended, and without /proc. Takes about 15 µs per process, and a
+    /// millisecond (more with many GiB) for each tree over its budget.
     pub fn sample(&mut self, roots: &[Root<'_>]) -> Vec<Option<Usage>> {
         let without_group = roots.iter().filter(|root| root.group.is_none());
         let leaders: Vec<i32> = without_group.clone().map(|root| root.leader).collect();
@@ -112,7 +112,7 @@ impl Sampler {
         Some(Duration::from_millis(ticks.saturating_mul(1000) / self.ticks_per_second.max(1)))
     }
 
-    /// Returns how many processes a tree had when it was last looked up.
+    /// Returns the number of processes of a tree, as of the last lookup.
     pub fn processes(&self, leader: i32) -> usize {
         self.trees.get(&leader).map_or(0, Vec::len)
     }
@@ -122,17 +122,17 @@ impl Sampler {
         self.exact.retain(|leader, _| leaders.contains(leader));
     }
 
-    /// Returns the RSS of a tree in bytes; `None` where none of its processes is left.
+    /// Returns the RSS of a tree in bytes; `None` if none of its processes is left.
     fn rss(&mut self, leader: i32) -> Option<u64> {
         let pages = self.trees.get(&leader)?.iter().filter_map(|&pid| {
             let statm = self.proc.read(pid, "statm").ok()?;
             number_after(statm, b" ")
         });
-        // A leader that is a zombie has no pages, so this sums over what is there.
+        // A zombie leader has no pages, so only the others count.
         pages.reduce(|sum, pages| sum + pages).map(|pages| pages * self.page_bytes)
     }
 
-    /// Returns the PSS that follows from the last one, where that still tells enough.
+    /// Returns an estimate of the PSS from the last one, if that is still good enough.
     fn estimate(&self, leader: i32, rss: u64, limit: u64) -> Option<u64> {
         let last = self.exact.get(&leader)?;
         let grown = last.pss + rss.saturating_sub(last.rss);
@@ -140,8 +140,8 @@ impl Sampler {
         (is_recent && grown <= limit).then_some(grown)
     }
 
-    /// Measures a tree by PSS. A process whose page tables are not ours to read (it has changed its user)
-    /// counts with its RSS.
+    /// Measures a tree by PSS. A process whose page tables may not be read (it has changed its user) counts with its
+    /// RSS.
     fn exact(&mut self, leader: i32) -> Option<Usage> {
         let rss = self.rss(leader)?;
         let mut pss = 0;
@@ -168,7 +168,7 @@ impl Sampler {
     }
 }
 
-/// Returns the number behind the first `mark`.
+/// Returns the number after the first `mark`.
 fn number_after(text: &[u8], mark: &[u8]) -> Option<u64> {
     let at = text.windows(mark.len()).position(|window| window == mark)?;
     let rest = std::str::from_utf8(&text[at + mark.len()..]).ok()?;

@@ -1,4 +1,4 @@
-//! The session of a run's terminal.
+//! The session that a run's terminal controls.
 
 use std::ffi::{CStr, c_long};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
@@ -29,11 +29,11 @@ pub(crate) fn name_of(master: &PtyMaster) -> io::Result<String> {
     Ok(ptsname_r(master)?)
 }
 
-/// Starts a command in a session whose controlling terminal is its standard input, and in the foreground
-/// of it. Returns its process, and what the session lives as long as.
+/// Starts a command in the foreground of a session whose controlling terminal is its standard input. Returns its
+/// process, and a handle that keeps the session alive.
 pub(crate) fn spawn(command: &mut Command) -> io::Result<(Pid, SessionLeader)> {
     let leader = give_session(command)?;
-    // The leader is found among the orphans when it has ended.
+    // The leader is reaped as an orphan when it has ended.
     drop(command.spawn()?);
     leader.command()
 }
@@ -52,7 +52,7 @@ pub(crate) struct SessionLeader {
 }
 
 impl Leader {
-    /// Returns the process of the command, which std does not know, once the command was spawned.
+    /// Returns the process of the spawned command, which std does not know.
     fn command(mut self) -> io::Result<(Pid, SessionLeader)> {
         let mut pid = [0; 4];
         self.pid.read_exact(&mut pid)?;
@@ -60,13 +60,13 @@ impl Leader {
     }
 }
 
-/// Gives a command a session whose controlling terminal is its standard input, and the foreground of it.
-/// To be called after everything else that is to happen in the child.
+/// Makes a command start in the foreground of a session whose controlling terminal is its standard input. Must be
+/// called after everything else that must happen in the child.
 ///
-/// The command does not lead that session: when a leader ends, the kernel hangs the terminal up, and what
-/// its shell was running would get SIGHUP in the middle of an orderly stop. So the process that std
-/// forks becomes the leader and stays, and the command is its sibling: forked by it, but a child of pm,
-/// with a process group of its own. The leader has nothing open and ends when [`SessionLeader`] is dropped, or pm is.
+/// The command does not lead that session: when a leader ends, the kernel hangs up the terminal, and what its shell was
+/// running would get SIGHUP in the middle of a graceful stop. So the process that std forks becomes the leader and
+/// stays. It forks the command as its sibling, a child of pm, with its own process group. The leader has no open files,
+/// and ends when [`SessionLeader`] is dropped or pm ends.
 fn give_session(command: &mut Command) -> io::Result<Leader> {
     let (pid, pid_writer) = io::pipe()?;
     let (life_reader, life) = io::pipe()?;
@@ -83,10 +83,11 @@ fn give_session(command: &mut Command) -> io::Result<Leader> {
     Ok(Leader { pid, life })
 }
 
-/// Which process goes on.
+/// The process that continues after the fork.
 enum Side {
     Command,
-    /// The command's process, and a pipe that ends when it has executed its program, or has failed to.
+    /// The leader, with the command's process, and a pipe that ends when the command has executed its program or failed
+    /// to.
     Leader(libc::pid_t, OwnedFd),
 }
 
@@ -102,7 +103,7 @@ fn split(pid_writer: &PipeWriter) -> io::Result<Side> {
         unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) };
     match libc::pid_t::try_from(command) {
         Ok(0) => {
-            // The program's start closes it.
+            // It is closed when the program is executed.
             let _ = begins.into_raw_fd();
             Ok(Side::Command)
         }
@@ -114,21 +115,21 @@ fn split(pid_writer: &PipeWriter) -> io::Result<Side> {
     }
 }
 
-/// The command's side: its own group, in the foreground.
+/// The command's side: makes its own group, and brings it to the foreground.
 fn take_foreground() -> io::Result<()> {
     rustix::process::setpgid(None, None)?;
-    // Whoever is not in the foreground is stopped for wanting to be.
+    // A background process would be stopped by SIGTTOU.
     let before = SigSet::from(Signal::SIGTTOU).thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     rustix::termios::tcsetpgrp(stdin(), rustix::process::getpid())?;
     Ok(before.thread_set_mask()?)
 }
 
-/// The leader's side: waits for the end of its life.
+/// The leader's side: waits until it must end.
 fn lead(command: libc::pid_t, begun: &OwnedFd, life: &PipeReader) -> ! {
-    // What cannot be named keeps its name.
+    // If it fails, the process keeps its name.
     let _ = rustix::thread::set_name(c"procfile-tty");
     wait_for_end(begun);
-    // std waits for the end of the process that it knows, where the program cannot be executed.
+    // If the program cannot be executed, std waits for the end of this process.
     if has_ended(command) {
         forked::exit(1);
     }
@@ -143,13 +144,13 @@ fn lead(command: libc::pid_t, begun: &OwnedFd, life: &PipeReader) -> ! {
     forked::exit(0)
 }
 
-/// Waits until a pipe ends, into which nobody writes.
+/// Waits until a pipe ends. Nothing is written to it.
 fn wait_for_end(pipe: impl AsFd) {
     // An error is an end too.
     let _ = retry_on_intr(|| rustix::io::read(&pipe, &mut [0_u8]));
 }
 
-/// Returns whether a process has no program any more. False where there is no /proc to ask.
+/// Returns whether a process has ended. False without /proc.
 fn has_ended(pid: libc::pid_t) -> bool {
     // `/proc/4194304/exe`, without allocating.
     let mut path = [0_u8; 32];

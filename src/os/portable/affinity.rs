@@ -1,13 +1,13 @@
-//! No call that every system has holds a process to some of the CPUs.
+//! There is no portable call that limits a process to some of the CPUs.
 
 use std::io;
 
-/// A set of CPUs, which there is not.
+/// A set of CPUs, which cannot be made here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cpus {}
 
 impl Cpus {
-    /// Refuses the CPUs from one number to another.
+    /// Refuses to make a set.
     ///
     /// # Errors
     /// Always.
@@ -18,7 +18,7 @@ impl Cpus {
         Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
 
-    /// Holds the calling process to them.
+    /// Limits the calling process to these CPUs.
     pub(crate) fn hold(&self) -> io::Result<()> {
         match *self {}
     }

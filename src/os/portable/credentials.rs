@@ -1,11 +1,11 @@
-//! Who has sent a datagram is not told here.
+//! The sender of a datagram is not known here.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
 
 use nix::unistd::Pid;
 
-/// More than sd_notify(3) ever sends.
+/// Largest datagram that is read. sd_notify(3) sends smaller ones.
 const LONGEST: usize = 4096;
 
 /// Does nothing.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Returns its path, where it was when pm was started.
+/// Returns its path at the time when pm was started.
 pub(crate) fn path() -> io::Result<PathBuf> {
     std::env::current_exe()
 }

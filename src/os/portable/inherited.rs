@@ -1,12 +1,12 @@
-//! What pm's caller left open for pm: its own business, never the children's.
+//! Descriptors that pm's caller left open, which children must not inherit.
 
 use crate::os::{descriptors, limits};
 
-/// Numbers from here on are not looked at: a limit may be without end, and callers open from below.
+/// Numbers from here on are ignored: a limit may be infinite, and callers use low numbers.
 const MOST: u64 = 1 << 16;
 
-/// Marks every descriptor but the standard three close-on-exec, one by one: no call that every system has
-/// does it at once, and FreeBSD's folder /dev/fd need not show more than those three.
+/// Marks every descriptor except the standard three close-on-exec, one by one: there is no portable call for all, and
+/// FreeBSD's /dev/fd may only show the standard three.
 pub(crate) fn keep_from_children() {
     let most = limits::open_files().map_or(MOST, |(_, hard)| hard.min(MOST));
     for fd in 3..i32::try_from(most).unwrap_or(i32::MAX) {

@@ -1,4 +1,4 @@
-//! How much memory there is for everything that pm starts. Reads only.
+//! The memory available for everything that pm starts.
 
 use std::ffi::c_int;
 
@@ -6,8 +6,7 @@ use nix::libc;
 
 use crate::app::Size;
 
-/// Returns the memory of this machine; `None` where it does not tell. Limits of a jail or a container are
-/// not seen.
+/// Returns the memory of this machine; `None` if it is unknown. Limits of a jail or a container are not seen.
 pub fn memory() -> Option<Size> {
     let bytes = number(libc::_SC_PHYS_PAGES)?.checked_mul(number(libc::_SC_PAGESIZE)?)?;
     Size::from_bytes(bytes)

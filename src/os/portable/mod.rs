@@ -1,5 +1,5 @@
-//! What stands in for `linux` on macOS and the BSDs: POSIX calls, and `ps` for what POSIX has no call for.
-//! Slower, and less is found; nothing here is on the way of the output.
+//! The counterpart of `linux` for macOS and the BSDs. It uses POSIX calls, and `ps` if there is no call; it is slower
+//! and finds less. The output path does not depend on it.
 
 pub(in crate::os) mod affinity;
 pub(in crate::os) mod credentials;

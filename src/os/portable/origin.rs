@@ -1,12 +1,12 @@
-//! Who has sent a signal.
+//! The sender of a signal.
 
 use std::ffi::c_int;
 
 use nix::libc::{self, pid_t};
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
-/// Returns whether the terminal has sent it, to the whole foreground group. Not every system says so; it is
-/// a signal of a key that no process is known to have sent.
+/// Returns whether the terminal has sent it to the whole foreground group. Not every system tells, so a signal of a key
+/// counts if no process is known to have sent it.
 pub(crate) fn is_of_terminal(origin: &Origin) -> bool {
     let sender = origin.process.map_or(0, |process| process.pid);
     is_typed(origin.signal, origin.cause, sender)
@@ -14,7 +14,7 @@ pub(crate) fn is_of_terminal(origin: &Origin) -> bool {
 
 fn is_typed(signal: c_int, cause: Cause, sender: pid_t) -> bool {
     let is_of_a_key = matches!(signal, libc::SIGINT | libc::SIGQUIT | libc::SIGTSTP);
-    // OpenBSD says of its terminals that process 0 has sent it.
+    // On OpenBSD, signals of a terminal come from process 0.
     is_of_a_key && !(matches!(cause, Cause::Sent(_)) && sender != 0)
 }
 

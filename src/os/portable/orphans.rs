@@ -1,7 +1,7 @@
-//! What is left of a group whose leader has ended. Nobody becomes pm's child but what it starts, so its end
-//! is no signal: a thread looks until nothing is left, and then lets pm look.
+//! What is left of groups whose leaders have ended. Only what pm starts is its child, so the end of other processes
+//! causes no signal: a thread polls until nothing is left, and then makes pm look.
 //!
-//! What has left its group as well cannot be found here, and there are no orphans to end.
+//! Processes that have left their group cannot be found here, so there are no orphans to end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,12 +13,12 @@ use nix::unistd::Pid;
 use crate::os::job_control;
 use crate::os::processes::{self, Stat};
 
-/// Between the first two looks of the thread; each pause is twice as long as the one before.
+/// The first pause of the polling thread; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-/// The longest of these.
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
 
-/// Orphans go to PID 1: there is no such thing as a subreaper.
+/// Does nothing: without subreapers, orphans go to PID 1.
 pub(crate) fn become_subreaper() -> nix::Result<()> {
     Ok(())
 }
@@ -30,7 +30,7 @@ pub(crate) struct Orphans {
     is_ending: bool,
 }
 
-/// What the thread is asked, and its answers.
+/// The questions for the thread, and its answers.
 #[derive(Debug, Default)]
 struct Watch {
     groups: Mutex<Groups>,
@@ -41,21 +41,21 @@ struct Watch {
 struct Groups {
     /// Whether each may have a living member.
     may_live: HashMap<Pid, bool>,
-    /// Of some groups, members that somebody waits for the end of.
+    /// Members of groups whose end is waited for.
     awaited: HashMap<Pid, Vec<Pid>>,
     has_thread: bool,
 }
 
 impl Orphans {
-    /// Forgets the groups of runs that are over. `is_ours` tells the children that pm started.
+    /// Forgets the groups of runs that are over. `is_ours` returns whether pm started a child.
     pub(crate) fn refresh(&mut self, is_ours: impl Fn(Pid) -> bool) {
         let mut groups = self.watch.lock();
         groups.may_live.retain(|leader, _| is_ours(*leader));
         groups.awaited.retain(|leader, _| is_ours(*leader));
     }
 
-    /// Returns whether a living one belongs to this group, whose leader has ended. It may, until `ps` was
-    /// asked, for which nobody waits here.
+    /// Returns whether a living process belongs to this group, whose leader has ended. Until the thread has asked `ps`,
+    /// the answer is yes.
     pub(crate) fn has_member_of(&mut self, group: Pid) -> bool {
         let mut groups = self.watch.lock();
         if let Some(may_live) = groups.may_live.get(&group) {
@@ -67,15 +67,15 @@ impl Orphans {
             let started = job_control::keep_from(|| thread.spawn(move || watch.run()));
             groups.has_thread = started.is_ok();
         }
-        // Without a thread nobody would tell of its end: it is swept at once.
+        // Without the thread, its end would not be noticed: it is swept at once.
         let is_watched = groups.has_thread;
         groups.may_live.insert(group, is_watched);
         self.watch.grown.notify_one();
         is_watched
     }
 
-    /// Returns whether one of these may live, which were in a group whose leader has ended. That is asked of
-    /// [`Self::has_member_of`] before.
+    /// Returns whether one of these processes may be alive. The leader of their group has ended, and
+    /// [`Self::has_member_of`] was called before.
     pub(crate) fn has_any(&mut self, group: Pid, some: &[Pid]) -> bool {
         let mut groups = self.watch.lock();
         let left = groups.awaited.entry(group).or_insert_with(|| some.to_vec());
@@ -92,7 +92,7 @@ impl Orphans {
         &[]
     }
 
-    /// Returns every orphan as a person knows it: none can be seen.
+    /// Returns the name and pid of every orphan: none can be seen.
     pub(crate) fn names(&self) -> Vec<String> {
         Vec::new()
     }
@@ -102,7 +102,7 @@ impl Orphans {
         self.is_ending = true;
     }
 
-    /// Returns whether orphans were to end and none is left.
+    /// Returns whether orphans were being ended and none is left.
     pub(crate) fn are_ended(&self) -> bool {
         self.is_ending
     }
@@ -113,12 +113,12 @@ impl Watch {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks until every group is gone. One look is for all of them.
+    /// Polls until every group is gone, with one look for all of them.
     fn run(&self) {
         let mut pause = FIRST_PAUSE;
         let mut groups = self.lock();
         loop {
-            // A group that comes while `ps` looks was perhaps not there yet when it began.
+            // A group that was added while `ps` ran may have been missing when it began.
             let living = groups.may_live.iter().filter(|(_, may_live)| **may_live);
             let asked: Vec<Pid> = living.map(|(group, _)| *group).collect();
             if asked.is_empty() {
@@ -140,7 +140,7 @@ impl Watch {
                 is_news |= left.is_empty() && before > 0;
             }
             if is_news {
-                // As if it had been pm's child.
+                // As the kernel does for the end of a child.
                 let _ = kill(Pid::this(), Signal::SIGCHLD);
             }
             if groups.may_live.values().any(|may_live| *may_live) {
@@ -153,7 +153,7 @@ impl Watch {
     }
 }
 
-/// Whether someone of the group lives; the leader that waits to be reaped does not count.
+/// Returns whether a member of the group is alive; the leader's zombie does not count.
 fn has_member(all: &[Stat], group: Pid) -> bool {
     all.iter().any(|stat| stat.group == group && !stat.is_zombie)
 }

@@ -1,6 +1,6 @@
-//! What `ps` says about processes, in the options that POSIX gives it.
+//! Information about processes from `ps`, with the options of POSIX.
 //!
-//! A look costs some 10 ms of CPU time, and its end is a SIGCHLD of pm's own: nothing may look at every one.
+//! Each look takes about 10 ms of CPU time and causes a SIGCHLD itself, so it must not be a reaction to SIGCHLD.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use nix::unistd::{Pid, getsid};
 
 use crate::os::processes::HeldPipe;
 
-/// macOS, the BSDs and Linux all have it there. Not by PATH, which is the application's.
+/// Its path on macOS, the BSDs and Linux. PATH is not used, because it may be the application's.
 const PS: &str = "/bin/ps";
 /// The columns, without their headings: [`parse`] reads them.
 const COLUMNS: [&str; 12] =
@@ -35,19 +35,19 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    /// Returns its session; `None` where that cannot be seen: OpenBSD tells only of its own.
+    /// Returns its session; `None` if it cannot be seen. OpenBSD only tells the caller's own.
     pub(crate) fn session(&self) -> Option<Pid> {
         getsid(Some(self.pid)).ok()
     }
 }
 
-/// Returns what pm cannot do here for want of a view on processes. What these systems do not tell is in
-/// docs/portability.md, and nothing to be said at each start.
+/// Returns a message about what pm cannot do: none. docs/portability.md lists what is missing here, and it must not be
+/// shown at each start.
 pub(crate) fn missing() -> Option<String> {
     None
 }
 
-/// Returns every process that can be seen; none where `ps` fails.
+/// Returns every process that can be seen; none if `ps` fails.
 pub(crate) fn all() -> Vec<Stat> {
     ps(&COLUMNS).iter().filter_map(|line| parse(line)).collect()
 }
@@ -97,18 +97,18 @@ pub(crate) struct Named {
     pub(crate) group: Pid,
     /// Its executable, as a name or a path.
     pub(crate) name: String,
-    /// What it was started with, spaces between the words.
+    /// Its arguments, joined with spaces.
     pub(crate) arguments: String,
 }
 
 impl Named {
-    /// Returns what it was started with, as far as that can be told apart.
+    /// Returns its arguments, as far as they can be separated.
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
         self.arguments.split_ascii_whitespace()
     }
 }
 
-/// Returns every process that can be seen, with its name; none where `ps` fails.
+/// Returns every process that can be seen, with its name; none if `ps` fails.
 pub(crate) fn all_named() -> Vec<Named> {
     ps(&NAMES).iter().filter_map(|line| parse_named(line)).collect()
 }
@@ -126,39 +126,39 @@ fn parse_named(line: &str) -> Option<Named> {
     Some(Named { pid, parent, group, name, arguments: rest.trim().to_owned() })
 }
 
-/// Returns whether a signal of a key that stops would stop a process at once. That is not told in a way that
-/// all of these systems have: its stop is waited for.
+/// Returns whether a stop signal from the terminal stops a process at once. There is no portable way to know, so the
+/// caller waits until it has stopped.
 pub(crate) fn heeds_by_default(_pid: Pid, _signal: Signal) -> bool {
     false
 }
 
-/// Returns the pipes that a process has open: no call of POSIX tells.
+/// Returns the pipes that a process has open: none, because there is no POSIX call.
 pub(crate) fn held_pipes(_pid: Pid) -> Vec<HeldPipe> {
     Vec::new()
 }
 
-/// Returns whether a debugger holds a process: not seen.
+/// Returns whether a debugger traces a process: never, because it cannot be seen.
 pub(crate) fn is_traced(_pid: Pid) -> bool {
     false
 }
 
-/// Returns whether a process descends from another: nobody knows.
+/// Returns whether a process descends from another: unknown.
 pub(crate) fn descends_from(_pid: Pid, _leader: Pid) -> Option<bool> {
     None
 }
 
-/// Returns the environment of a process: no call of POSIX tells.
+/// Returns the environment of a process: empty, because there is no POSIX call.
 pub(crate) fn environment(_pid: Pid) -> Vec<u8> {
     Vec::new()
 }
 
-/// Returns the name that a process has for itself: nobody asks for it who can do without `ps`.
+/// Returns the name of a process: empty, because its callers can do without, and `ps` is slow.
 pub(crate) fn own_name(_pid: u32) -> String {
     String::new()
 }
 
-/// Returns the descendants of a process: none is asked for, since nothing that leaves its group can be found
-/// again once its parent has ended.
+/// Returns the descendants of a process: none. They would not help, because a process that leaves its group cannot be
+/// found after its parent has ended.
 pub(crate) fn descendants_of(_ancestor: Pid) -> Vec<Pid> {
     Vec::new()
 }

@@ -1,4 +1,4 @@
-//! Who the program of an instance is, as `ps` has it.
+//! Finds the program of an instance in its process group, with `ps`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::app::Moment;
 use crate::os::clock::Clock;
 use crate::os::program::is_shell;
 
-/// How long one look is good for: in a stop of a thousand, each would cost some 10 ms.
+/// How long the result of `ps` is used: it takes about 10 ms, and a thousand instances may stop at the same time.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Finds the programs of instances.
@@ -25,8 +25,8 @@ impl Programs {
         Self { clock: Clock::start(), last: None }
     }
 
-    /// Returns what belongs to the program of a group beside its living leader: where that is a shell, what
-    /// the shell has started itself and has not left the group. `None` where nobody can be seen.
+    /// Returns the processes that belong to the program of a group besides its living leader: if that is a shell, its
+    /// own children in the group. `None` if processes cannot be seen.
     pub(crate) fn beside_leader(&mut self, leader: Pid) -> Option<Vec<Pid>> {
         let now = self.clock.now();
         if self.last.as_ref().is_none_or(|(at, _)| now.since(*at) >= LOOK_EVERY) {
@@ -34,7 +34,7 @@ impl Programs {
             for one in processes::all_named() {
                 groups.entry(one.group).or_default().push(one);
             }
-            // Seen from here on: `ps` takes its time.
+            // The time of the result is that of its end.
             self.last = Some((self.clock.now(), groups));
         }
         let (_, groups) = self.last.as_ref()?;
@@ -50,7 +50,7 @@ fn beside(group: &[Named], leader: Pid) -> Option<Vec<Pid>> {
     let (mut found, mut shells) = (Vec::new(), vec![leader]);
     while let Some(shell) = shells.pop() {
         for child in group.iter().filter(|one| one.parent == shell) {
-            // `(a; b)` is the same shell, forked, and has executed nothing.
+            // `(a; b)` is a fork of the same shell that has executed no program.
             if child.arguments == first.arguments {
                 shells.push(child.pid);
             }

@@ -1,5 +1,5 @@
-//! How `ps` is asked what a process tree uses: resident memory, in which a page that two processes share
-//! counts twice. No figure that divides them can be had.
+//! Measures process trees with `ps`: resident memory, in which a page that two processes share counts twice. There is
+//! no figure that divides shared pages.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,12 +17,12 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Measures descendants of this process. It cannot fail.
+    /// Makes one for descendants of this process. It cannot fail.
     pub fn new() -> io::Result<Self> {
         Ok(Self { trees: HashMap::new() })
     }
 
-    /// Measures each instance; `None` for one that has ended, or where `ps` fails. Blocks for some 10 ms.
+    /// Measures each instance; `None` for one that has ended, or if `ps` fails. Takes about 10 ms.
     pub fn sample(&mut self, roots: &[Root<'_>]) -> Vec<Option<Usage>> {
         let all = processes::all();
         self.trees = roots.iter().map(|root| (root.leader, tree(&all, root.leader))).collect();
@@ -34,18 +34,18 @@ impl Sampler {
         roots.iter().map(usage).collect()
     }
 
-    /// Returns the CPU time of what the tree consists of; what has ended no longer counts.
+    /// Returns the CPU time of the living processes of the tree.
     pub fn cpu(&mut self, leader: i32) -> Option<Duration> {
         Some(self.trees.get(&leader)?.iter().map(|stat| stat.cpu).sum())
     }
 
-    /// Returns how many processes a tree had when it was last looked up.
+    /// Returns the number of processes of a tree, as of the last lookup.
     pub fn processes(&self, leader: i32) -> usize {
         self.trees.get(&leader).map_or(0, Vec::len)
     }
 }
 
-/// Returns what belongs to a leader: its group, and the descendants of all in it.
+/// Returns the processes of a leader: its group, and the descendants of its members.
 fn tree(all: &[Stat], leader: i32) -> Vec<Stat> {
     let leader = Pid::from_raw(leader);
     let is_first = |stat: &Stat| stat.pid == leader || stat.group == leader;

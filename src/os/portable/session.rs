@@ -1,4 +1,4 @@
-//! The session of a run's terminal.
+//! The session that a run's terminal controls.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -26,18 +26,18 @@ pub(crate) fn name_of(master: &PtyMaster) -> io::Result<String> {
     Ok(unsafe { ptsname(master) }?)
 }
 
-/// Keeps a session alive: its leader does, so that there is nothing to keep.
+/// Does nothing: the command itself leads the session and keeps it alive.
 #[derive(Debug)]
 pub(crate) struct SessionLeader;
 
-/// Starts a command in a session whose controlling terminal is its standard input, and in the foreground
-/// of it. Returns its process. To be called after everything else that is to happen in the child.
+/// Starts a command in the foreground of a session whose controlling terminal is its standard input. Returns its
+/// process. Must be called after everything else that must happen in the child.
 ///
-/// The command leads the session: nothing that every system has could make another process of pm's lead
-/// it. So when the command ends the terminal hangs up, and what its shell was running gets SIGHUP.
+/// The command leads the session, because there is no portable way to make another process lead it. So the terminal
+/// hangs up when the command ends, and what its shell was running gets SIGHUP.
 pub(crate) fn spawn(command: &mut Command) -> io::Result<(Pid, SessionLeader)> {
     let lead = || {
-        // It makes a group of the same number, too; the first group of a terminal is that of its session's leader.
+        // It makes a process group, too. A terminal's first foreground group is that of its session's leader.
         setsid()?;
         Ok(ioctl_tiocsctty(stdin())?)
     };

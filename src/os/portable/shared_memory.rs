@@ -9,10 +9,10 @@ use nix::sys::mman::{shm_open, shm_unlink};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
-/// A name that another process has is skipped this many times.
+/// How many names are tried, if other processes use them.
 const TRIES: u32 = 100;
 
-/// Makes memory of this length, all zeroes, close-on-exec. It has a name for an instant.
+/// Makes memory of this length, all zeroes, close-on-exec. It has a name for a moment.
 pub(crate) fn create(length: usize) -> io::Result<OwnedFd> {
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
     let mut made = Err(nix::errno::Errno::EEXIST);

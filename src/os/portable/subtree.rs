@@ -1,4 +1,4 @@
-//! The kernel keeps no budget here.
+//! The kernel enforces no budgets here.
 
 use crate::os::cgroup::{Subtree, Unavailable};
 

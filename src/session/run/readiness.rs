@@ -86,14 +86,14 @@ impl SessionLoop {
                 Some(Event::FoundOutside { process_type: run.instance.process_type })
             }
             ProbeReport::Ready(run) => {
-                let heard = self.readiness.heard(run);
-                (heard.probe, heard.answer) = (None, None);
+                let detail = self.readiness.detail(run);
+                (detail.probe, detail.answer) = (None, None);
                 Some(Event::BecameReady { run })
             }
             ProbeReport::Answer { run, probe, text } => {
-                let heard = self.readiness.heard(run);
-                heard.probe = Some(probe);
-                heard.answer = Some(text).filter(|text| !text.is_empty());
+                let detail = self.readiness.detail(run);
+                detail.probe = Some(probe);
+                detail.answer = Some(text).filter(|text| !text.is_empty());
                 None
             }
             ProbeReport::Held { run, text } => {
@@ -106,7 +106,7 @@ impl SessionLoop {
             }
             ProbeReport::Extended(run, time) => Some(Event::ReadyExtended { run, time }),
             ProbeReport::Status(run, text) => {
-                self.readiness.heard(run).status = Some(text);
+                self.readiness.detail(run).status = Some(text);
                 None
             }
             ProbeReport::NotAlive(run, why) => Some(Event::NotAlive { run, why }),

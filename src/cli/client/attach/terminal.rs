@@ -97,18 +97,18 @@ fn relay(
         wanted.set(PollFlags::POLLIN, !is_over && !screen.is_full());
         // Where the session takes no more, what it said before is still read.
         wanted.set(PollFlags::POLLOUT, outgoing.send(stream)? && outgoing.is_waiting());
-        let news = wait(&stdin, signals, (stream, wanted), screen)?;
-        if news.ends {
+        let found = wait(&stdin, signals, (stream, wanted), screen)?;
+        if found.ends {
             return Ok(signals.first().map_or(Ended::Detached { unsent: 0 }, Ended::Signal));
         }
-        if news.is_resized {
+        if found.is_resized {
             signals.forget_resize();
             outgoing.resize(WindowSize::of_stdout());
         }
-        if news.is_from_session && wanted.contains(PollFlags::POLLIN) {
+        if found.is_from_session && wanted.contains(PollFlags::POLLIN) {
             is_over = !incoming.read(stream)?;
         }
-        if news.is_typed {
+        if found.is_typed {
             let count = match nix::unistd::read(&stdin, &mut keys) {
                 Err(Errno::EINTR) => continue,
                 other => other?,
