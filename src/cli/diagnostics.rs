@@ -14,7 +14,7 @@ use crate::app::text::printable;
 use crate::error::Error;
 
 /// What is kept, where it is. A process has one stderr, so it has one of these.
-static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+static KEPT: Mutex<Option<KeptDiagnostics>> = Mutex::new(None);
 
 /// What a command says beside its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -54,37 +54,37 @@ impl Diagnostic {
 
 /// What was said since it is kept, with the lines that stderr would have of it.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct KeptDiagnostics {
     pub(crate) diagnostics: Vec<Diagnostic>,
     lines: Vec<String>,
     output: Vec<u8>,
 }
 
-impl Kept {
+impl KeptDiagnostics {
     /// Returns the output of instances that was to be shown.
     pub(crate) fn tail(&self) -> Vec<String> {
         String::from_utf8_lossy(&self.output).lines().map(str::to_owned).collect()
     }
 }
 
-fn kept() -> MutexGuard<'static, Option<Kept>> {
+fn kept() -> MutexGuard<'static, Option<KeptDiagnostics>> {
     // A list of texts is whole at every moment.
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// From now on keeps what is said.
 pub(crate) fn keep() {
-    *kept() = Some(Kept::default());
+    *kept() = Some(KeptDiagnostics::default());
 }
 
 /// Returns what was said until now; nothing where it was not kept.
-pub(crate) fn take() -> Kept {
+pub(crate) fn take() -> KeptDiagnostics {
     kept().as_mut().map(std::mem::take).unwrap_or_default()
 }
 
 /// Says on stderr what was kept, and from now on all else: what follows on stdout is not pm's answer.
 pub(crate) fn release() {
-    let Some(Kept { lines, output: bytes, .. }) = kept().take() else { return };
+    let Some(KeptDiagnostics { lines, output: bytes, .. }) = kept().take() else { return };
     lines.iter().for_each(line);
     output(&bytes);
 }

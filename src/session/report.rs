@@ -25,7 +25,7 @@ pub(super) struct SessionOrigin {
 
 /// What the session knows of its instances beside what the supervisor does.
 #[derive(Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct SessionFacts<'a> {
     pub(super) readiness: &'a SessionProbes,
     pub(super) ends: &'a LastExits,
 }
@@ -33,11 +33,11 @@ pub(super) struct Known<'a> {
 /// Returns the state of every instance.
 pub(super) fn of(
     core: &Supervisor,
-    known: Known<'_>,
+    known: SessionFacts<'_>,
     origin: &SessionOrigin,
     now: Moment,
 ) -> Report {
-    let Known { readiness, ends } = known;
+    let SessionFacts { readiness, ends } = known;
     let app = core.app();
     let instances = core.status(now).into_iter().map(|status| {
         let (state, restart_in, end) = match status.doing {
