@@ -1,6 +1,5 @@
 //! The binary: what was typed and where, in; an exit code, out.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use pm::cli::sources::Sources;
@@ -9,12 +8,9 @@ fn main() -> ExitCode {
     if pm::os::has_served_as_watchdog(std::env::args_os().next().as_deref()) {
         return ExitCode::SUCCESS;
     }
-    match Sources::of_this_process() {
-        Ok(sources) => ExitCode::from(pm::cli::main(std::env::args_os().collect(), &sources)),
-        Err(error) => {
-            // A full or closed stderr leaves nobody to tell.
-            let _ = writeln!(io::stderr(), "error: cannot find the current folder: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let arguments = std::env::args_os().collect();
+    ExitCode::from(match Sources::of_this_process() {
+        Ok(sources) => pm::cli::main(arguments, &sources),
+        Err(error) => pm::cli::without_folder(&arguments, error),
+    })
 }

@@ -86,6 +86,12 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
     code_of(dispatch(&cli, called_as, matches, (form, sources)), form)
 }
 
+/// Says that the current folder cannot be found, as a command says why it fails, and returns the exit code.
+pub fn without_folder(words: &[OsString], source: std::io::Error) -> u8 {
+    let error = Error::Startup { what: "find the current folder", source };
+    code_of(Err(error), AnswerForm::of_words(words).begin())
+}
+
 /// Returns whether `--config` stands without a file.
 fn lacks_config(error: &clap::Error) -> bool {
     let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::control::{READY, app, done, pm};
-use crate::sandbox::{Output, Sandbox, eventually};
+use crate::sandbox::{Output, PM, Sandbox, eventually};
 
 /// Returns the schema of what a command prints.
 fn schema_of(app: &Sandbox, command: &str) -> Value {
@@ -237,6 +237,18 @@ fn a_command_line_that_cannot_be_read_is_an_error_object_too() {
     assert!(before.stdout.contains(r#""hint":"only -f, -d"#), "{}", before.stdout);
     let output = pm(&app, "run sh -c true --json --bogus");
     assert_eq!((output.code(), output.stdout.as_str()), (0, ""));
+}
+
+#[test]
+fn a_current_folder_that_was_removed_is_an_error_object_too() {
+    let app = Sandbox::new().write("gone/file", "");
+    let script = format!("rm -r ../gone; {PM} ps; {PM} ps --json");
+    let output = app.sh(&script).in_folder("gone").run();
+    assert_eq!(output.code(), 1, "{output:#?}");
+    assert!(output.stderr.starts_with("error: cannot find the current folder: "), "{output:#?}");
+    assert_eq!(output.stderr.lines().count(), 1, "{output:#?}");
+    let object: Value = serde_json::from_str(&output.stdout).expect("it is JSON");
+    assert_eq!(object["error"]["code"], "startup");
 }
 
 #[test]
