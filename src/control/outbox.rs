@@ -134,8 +134,11 @@ impl Queue {
                         }
                     }
                     QueueItem::Gap(gap) => {
+                        // A part of a line is counted when the rest of it is lost, too.
                         let lines = gap.swap(CLOSED, Ordering::AcqRel);
-                        batch.extend(proto::line(Response::Lost { lines }));
+                        if lines > 0 {
+                            batch.extend(proto::line(Response::Lost { lines }));
+                        }
                     }
                 }
                 message = if batch.len() < WRITE_SIZE { self.items.try_recv().ok() } else { None };

@@ -159,7 +159,7 @@ pub enum Response {
         name: String,
         /// Milliseconds since 1970.
         at: i64,
-        /// The number of bytes.
+        /// The number of bytes. 0: a run of the instance has ended.
         length: usize,
     },
     /// The client is attached.

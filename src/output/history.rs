@@ -17,7 +17,7 @@ const LEAST: usize = 16 << 10;
 pub struct KeptChunk {
     /// Milliseconds since 1970.
     pub at: i64,
-    /// The bytes that were read, or the part that is still kept.
+    /// The bytes that were read, or the part that is still kept. Empty: a run has ended here.
     pub bytes: Vec<u8>,
 }
 
@@ -25,6 +25,7 @@ pub struct KeptChunk {
 #[derive(Clone, Copy, Debug)]
 struct Span {
     at: i64,
+    /// 0: there a run has ended.
     length: usize,
     /// It is a message of pm about the instance.
     is_notice: bool,
@@ -65,6 +66,13 @@ impl History {
     /// Keeps a message of pm.
     pub fn push_notice(&mut self, at: i64, line: &[u8]) {
         self.keep(at, line, true);
+    }
+
+    /// Notes that what has written so far has ended.
+    pub fn end_run(&mut self, at: i64) {
+        if self.pieces.back().is_some_and(|last| last.length > 0) {
+            self.add(Span { at, length: 0, is_notice: false });
+        }
     }
 
     #[inline]
@@ -118,17 +126,28 @@ impl History {
 
     /// Accounts for bytes that were appended, and overwrote the oldest.
     fn advance(&mut self, at: i64, count: usize, is_notice: bool) {
+        if count == 0 {
+            return;
+        }
         self.drop_front((self.kept + count).saturating_sub(self.limit));
         self.kept += count;
         self.next = (self.next + count) % self.limit;
         match self.pieces.back_mut() {
-            Some(last) if last.at == at && last.is_notice == is_notice => last.length += count,
-            Some(_) | None => self.pieces.push_back(Span { at, length: count, is_notice }),
+            Some(last) if last.at == at && last.is_notice == is_notice && last.length > 0 => {
+                last.length += count;
+            }
+            Some(_) | None => self.add(Span { at, length: count, is_notice }),
         }
-        if self.pieces.len() > HISTORY_LINES
-            && let Some(first) = self.pieces.front()
-        {
-            self.drop_front(first.length);
+    }
+
+    fn add(&mut self, span: Span) {
+        self.pieces.push_back(span);
+        if self.pieces.len() > HISTORY_LINES {
+            match self.pieces.front() {
+                Some(Span { length: 0, .. }) => drop(self.pieces.pop_front()),
+                Some(Span { length, .. }) => self.drop_front(*length),
+                None => {}
+            }
         }
     }
 
@@ -192,7 +211,7 @@ impl History {
         for Span { at, length, .. } in spans {
             let begin = start.max(end);
             end += length;
-            if begin < end {
+            if begin < end || length == 0 && !tail.is_empty() {
                 tail.push(KeptChunk { at, bytes: bytes[begin..end].to_vec() });
             }
         }
@@ -260,6 +279,36 @@ mod tests {
         }
         assert_eq!(history.pieces.len(), HISTORY_LINES);
         assert_eq!(text(&history, usize::MAX).len(), 2 * HISTORY_LINES - 2, "the first may be cut");
+    }
+
+    #[test]
+    fn reads_of_nothing_take_no_memory() {
+        let mut history = History::with_limit(100);
+        for at in 0..5000 {
+            history.push(at, b"");
+        }
+        assert!(history.pieces.is_empty());
+        assert_eq!(text(&history, 9), "");
+    }
+
+    #[test]
+    fn the_end_of_a_run_stands_where_it_was_and_goes_with_what_was_before() {
+        let mut history = History::with_limit(100);
+        history.end_run(1);
+        history.push(1, b"one\n");
+        history.end_run(1);
+        history.end_run(1);
+        history.push(1, b"two\n");
+        let chunk = |bytes: &[u8]| KeptChunk { at: 1, bytes: bytes.to_vec() };
+        assert_eq!(history.tail(9), [chunk(b"one\n"), chunk(b""), chunk(b"two\n")]);
+        assert_eq!(history.tail_of_output(9), history.tail(9));
+        assert_eq!(history.tail(1), [chunk(b"two\n")]);
+        let mut history = History::with_limit(1 << 20);
+        for at in 0..5000 {
+            history.push(at, b"x\n");
+            history.end_run(at);
+        }
+        assert_eq!(history.pieces.len(), HISTORY_LINES);
     }
 
     #[test]

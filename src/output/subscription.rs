@@ -19,7 +19,7 @@ pub struct Chunk<'a> {
     pub name: &'a str,
     /// Milliseconds since 1970.
     pub at: i64,
-    /// The bytes.
+    /// The bytes. None: a run of the instance has ended.
     pub bytes: &'a [u8],
 }
 
@@ -114,6 +114,10 @@ impl Subscriptions {
     /// Keeps what was read, and passes it on.
     #[inline]
     pub(super) fn push(&mut self, id: InstanceId, name: &str, at: i64, bytes: &[u8]) {
+        // Of a terminal, what was read may show nothing yet.
+        if bytes.is_empty() {
+            return;
+        }
         let instances = self.instances;
         self.histories.entry(id).or_insert_with(|| History::one_of(instances)).push(at, bytes);
         pass_on(&self.subscribers, name, at, bytes);
@@ -143,8 +147,17 @@ impl Subscriptions {
         parts
     }
 
-    /// Ends the last line of a pipe that has ended.
-    pub(super) fn end(&mut self, id: InstanceId, name: &str, at: i64) {
+    /// Takes the end of a run, and of its last line: what it has left on is none of the next one's.
+    pub(super) fn end_run(&mut self, id: InstanceId, name: &str, at: i64) {
+        self.end(id, name, at);
+        if let Some(history) = self.histories.get_mut(&id) {
+            history.end_run(at);
+            pass_on(&self.subscribers, name, at, b"");
+        }
+    }
+
+    /// Ends the last line, where it is not.
+    fn end(&mut self, id: InstanceId, name: &str, at: i64) {
         if self.histories.get(&id).is_some_and(History::is_open) {
             self.push(id, name, at, b"\n");
         }
@@ -366,6 +379,22 @@ mod tests {
         subscriptions.push(WEB, "web.1", 2, b"a\n");
         subscriptions.end(WEB, "web.1", 3);
         assert_eq!(*log.lock().unwrap(), ["web.1 a"]);
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_told_of_one_that_has_written() {
+        let mut subscriptions = Subscriptions::default();
+        let (all, log) = subscriber(&[], 10);
+        subscriptions.subscribe(all, name_of);
+        subscriptions.push(WEB, "web.1", 1, b"");
+        subscriptions.end_run(WEB, "web.1", 1);
+        subscriptions.push(WEB, "web.1", 2, b"a");
+        subscriptions.end_run(WEB, "web.1", 3);
+        // A line feed, and the end.
+        assert_eq!(*log.lock().unwrap(), ["web.1 a", "web.1 ", "web.1 "]);
+        let (late, log) = subscriber(&[], 10);
+        subscriptions.subscribe(late, name_of);
+        assert_eq!(*log.lock().unwrap(), ["web.1 a", "web.1 ", "web.1 "]);
     }
 
     #[test]

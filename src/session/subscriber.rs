@@ -12,7 +12,8 @@ pub(super) fn unfiltered(outbox: Outbox) -> SendChunks {
     let send = move |parts: &[Chunk<'_>]| {
         let mut message = Vec::new();
         let mut lines = 0;
-        for part in parts {
+        // The end of a run is the end of its terminal, and of the connection.
+        for part in parts.iter().filter(|part| !part.bytes.is_empty()) {
             lines += append(&mut message, *part);
         }
         // The client is told how much is lost.
@@ -52,14 +53,12 @@ pub(super) fn whole_lines(outbox: Outbox) -> SendChunks {
 
 /// Appends what carries a part to a client, and returns its number of lines.
 fn append(message: &mut Vec<u8>, Chunk { name, at, bytes }: Chunk<'_>) -> u64 {
-    if !bytes.is_empty() {
-        message.extend(proto::line(Response::Output {
-            name: name.to_owned(),
-            at,
-            length: bytes.len(),
-        }));
-        message.extend_from_slice(bytes);
-    }
+    message.extend(proto::line(Response::Output {
+        name: name.to_owned(),
+        at,
+        length: bytes.len(),
+    }));
+    message.extend_from_slice(bytes);
     memchr::memchr_iter(b'\n', bytes).count() as u64
 }
 

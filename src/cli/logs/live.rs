@@ -28,6 +28,9 @@ pub(super) fn logs(args: &LogsArgs, session: &SessionInfo, mut view: LogView) ->
             Received::Response(Response::Output { name, at, length }) => {
                 let bytes = connection.read_bytes(length).map_err(fail)?;
                 view.output(&name, at, &bytes, &mut out.bytes);
+                if length == 0 {
+                    view.end_run(&name, &mut out.bytes);
+                }
             }
             Received::Response(Response::Lost { lines }) => {
                 let text = format!("{lines} lines lost: they came faster than they were read");

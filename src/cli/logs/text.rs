@@ -142,6 +142,13 @@ impl LogView {
         self.renderer.say(*label, level, text, out);
     }
 
+    /// Appends the unfinished line of a run that has ended. The colours that it left on do not apply to the next run.
+    pub(super) fn end_run(&mut self, name: &str, out: &mut Vec<u8>) {
+        if let Some((label, lines)) = self.speakers.known.get_mut(name) {
+            lines.end(|piece| self.renderer.put(*label, piece, out));
+        }
+    }
+
     /// Appends the unfinished lines.
     pub(in crate::cli) fn end(&mut self, out: &mut Vec<u8>) {
         for (label, lines) in self.speakers.known.values_mut() {

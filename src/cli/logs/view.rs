@@ -41,8 +41,11 @@ impl View {
                     out.push(b'\n');
                 }
             }
-            (Self::Raw { .. }, What::Notice(_) | What::Gap(_))
-            | (_, What::Started(_) | What::Ended(_)) => {}
+            (Self::Text(view), What::Started(_) | What::Ended(_)) => view.end_run(entry.name, out),
+            (
+                Self::Raw { .. },
+                What::Notice(_) | What::Gap(_) | What::Started(_) | What::Ended(_),
+            ) => {}
         }
     }
 
@@ -66,5 +69,40 @@ fn text(view: &mut LogView, entry: &Entry<'_>, line: &Line<'_>, out: &mut Vec<u8
             view.output(entry.name, entry.at, line.bytes, out);
             view.output(entry.name, entry.at, b"\n", out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::cli::logs::text::{Cast, Dress};
+
+    /// Returns what a terminal, or a pipe, is shown of these lines of one instance; an empty one ends its run.
+    fn shown(is_terminal: bool, lines: &[&[u8]]) -> String {
+        let (names, types) = (vec!["web.1".to_owned()], vec!["web".to_owned()]);
+        let cast = Cast { names, types, terminals: Vec::new() };
+        let (color, prefix, time, plain) = (false, false, false, false);
+        let dress = Dress { color, prefix, time, plain, is_terminal };
+        let mut view = View::Text(Box::new(LogView::new(cast, dress, TimeZone::UTC)));
+        let mut out = Vec::new();
+        for bytes in lines {
+            let what = match bytes {
+                [] => What::Ended(1),
+                bytes => What::Line(Line { run: 1, bytes, end: LineEnd::Newline, missing: 0 }),
+            };
+            view.entry(&Entry { at: 0, name: "web.1", what }, &mut out);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_colour_that_a_run_has_left_on_is_not_seen_on_lines_of_the_next() {
+        let lines = [&b"\x1b[31mfatal"[..], b"", b"booting"];
+        assert_eq!(shown(true, &lines), "\x1b[31mfatal\x1b[0m\nbooting\n");
+        assert_eq!(shown(false, &lines), "\x1b[31mfatal\nbooting\n");
+        let lines = [&b"\x1b[31mone"[..], b"two"];
+        assert_eq!(shown(true, &lines), "\x1b[31mone\x1b[0m\n\x1b[31mtwo\x1b[0m\n");
     }
 }

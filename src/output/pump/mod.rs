@@ -261,7 +261,7 @@ where
             }
             let id = source.run.instance;
             let name = self.renderer.name_of(id).unwrap_or_default();
-            self.subscriptions.end(id, name, self.renderer.millisecond());
+            self.subscriptions.end_run(id, name, self.renderer.millisecond());
             self.kept.ended(source.ring, self.renderer.millisecond());
             self.keys.remove(&source.run);
             // It is waited for no more, being closed.
