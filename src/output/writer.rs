@@ -4,11 +4,20 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::log::Rotation;
+
+/// The most that one system call writes: the default size of a pipe (pipe(7)), where more would wait anyway.
+const LARGEST: usize = 64 << 10;
+/// The least that one system call writes if the reader is slow: a page, the unit in which a pipe becomes free. A
+/// blocking write only returns when all of it was read.
+const SMALLEST: usize = 4 << 10;
+/// After a write that takes longer, less is written at once.
+const SLOW: Duration = Duration::from_millis(100);
 
 /// Counts the bytes that the reader has read, so that another thread can see whether it still reads.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +35,8 @@ impl WriteProgress {
 pub(super) struct Writer<F> {
     file: F,
     progress: WriteProgress,
+    /// The most that the next system call writes.
+    portion: usize,
     lost: bool,
     /// The file is a log that is renamed when it gets long.
     rotation: Option<Rotation>,
@@ -34,7 +45,7 @@ pub(super) struct Writer<F> {
 impl<F: AsFd + From<OwnedFd>> Writer<F> {
     /// Makes a writer on a descriptor, blocking or not.
     pub(super) fn new(file: F, progress: WriteProgress) -> Self {
-        Self { file, progress, lost: false, rotation: None }
+        Self { file, progress, portion: LARGEST, lost: false, rotation: None }
     }
 
     /// Renames the log that the descriptor is from now on.
@@ -73,39 +84,57 @@ impl<F: AsFd + From<OwnedFd>> Writer<F> {
             }
             let (now, later) = bytes.split_at(step.length);
             rotation.note(now);
-            self.write_here(now)?;
+            self.write_waiting(now, wait)?;
             bytes = later;
         }
-        self.write_here(bytes)
+        self.write_waiting(bytes, wait)
     }
 
     /// Writes to the file that is open.
-    fn write_here(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    fn write_waiting(
+        &mut self,
+        mut bytes: &[u8],
+        wait: impl Fn(&F) -> Result<(), Errno>,
+    ) -> io::Result<()> {
         while !bytes.is_empty() && !self.lost {
-            match nix::unistd::write(&self.file, bytes) {
-                Ok(written) => {
-                    bytes = &bytes[written..];
-                    self.progress.0.fetch_add(written as u64, Ordering::Relaxed);
-                }
-                Err(Errno::EINTR) => {}
-                // A child has made the terminal non-blocking, which it shares with pm.
-                Err(Errno::EAGAIN) => self.wait()?,
-                Err(error) => {
-                    self.lost = true;
-                    return Err(error.into());
-                }
-            }
+            let began = now();
+            let written = nix::unistd::write(&self.file, &bytes[..bytes.len().min(self.portion)])
+                .or_else(|error| match error {
+                    Errno::EINTR => Ok(0),
+                    // A child has made the terminal non-blocking, which it shares with pm.
+                    Errno::EAGAIN => wait(&self.file).map(|()| 0),
+                    error => Err(error),
+                });
+            let written = written.inspect_err(|_| self.lost = true)?;
+            bytes = &bytes[written..];
+            self.progress.0.fetch_add(written as u64, Ordering::Relaxed);
+            self.portion = portion_after(self.portion, now().saturating_duration_since(began));
         }
         Ok(())
     }
+}
 
-    fn wait(&self) -> io::Result<()> {
-        let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
-        match poll(&mut fds, PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+/// Returns how much the next system call writes after one that took so long.
+fn portion_after(portion: usize, took: Duration) -> usize {
+    let next = if took > SLOW { portion / 2 } else { portion * 2 };
+    next.clamp(SMALLEST, LARGEST)
+}
+
+/// Waits until a write is possible.
+fn wait(file: &impl AsFd) -> Result<(), Errno> {
+    let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
+    match poll(&mut fds, PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error),
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a write takes is measured where it is made"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 #[cfg(test)]
@@ -129,6 +158,50 @@ mod tests {
             reader.read_to_end(&mut got).unwrap();
         });
         assert_eq!(got.len(), sent.len());
+    }
+
+    #[test]
+    fn what_a_slow_reader_takes_is_counted_before_it_has_all() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let progress = WriteProgress::default();
+        let mut writer = Writer::new(writer, progress.clone());
+        std::thread::scope(|scope| {
+            scope.spawn(move || writer.write_all(&vec![b'x'; 8 * LARGEST]).unwrap());
+            // As much more is in the pipe, and the rest waits.
+            reader.read_exact(&mut vec![0; 2 * LARGEST]).unwrap();
+            let until = now() + Duration::from_secs(10);
+            while progress.bytes() < LARGEST as u64 {
+                assert!(now() < until, "only what is written whole counts");
+                std::thread::yield_now();
+            }
+            io::copy(&mut reader, &mut io::sink()).unwrap();
+        });
+        assert_eq!(progress.bytes(), 8 * LARGEST as u64);
+    }
+
+    #[test]
+    fn a_slow_reader_is_written_less_at_a_time_and_a_fast_one_more() {
+        let (slow, fast) = (Duration::from_secs(1), Duration::from_millis(1));
+        let mut portion = LARGEST;
+        let mut after = |took| {
+            portion = portion_after(portion, took);
+            portion
+        };
+        assert_eq!([after(slow), after(slow)], [LARGEST / 2, LARGEST / 4]);
+        assert_eq!([after(fast), after(fast), after(fast)], [LARGEST / 2, LARGEST, LARGEST]);
+        assert_eq!((0..9).map(|_| after(slow)).last(), Some(SMALLEST));
+    }
+
+    #[test]
+    fn output_that_cannot_be_waited_for_is_lost_and_none_of_it_is_left_out() {
+        let (_reader, writer) = io::pipe().unwrap();
+        let nonblocking = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK);
+        nix::fcntl::fcntl(&writer, nonblocking).unwrap();
+        let mut writer = Writer::new(writer, WriteProgress::default());
+        let more_than_fits = vec![b'x'; 8 << 20];
+        let written = writer.write_waiting(&more_than_fits, |_| Err(Errno::ENOMEM));
+        assert_eq!(written.unwrap_err().raw_os_error(), Some(nix::libc::ENOMEM));
+        assert!(writer.is_lost());
     }
 
     #[test]
