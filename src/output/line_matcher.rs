@@ -5,6 +5,9 @@ use crate::app::readiness::LogPattern;
 
 /// How many bytes of a line are matched.
 const LONGEST: usize = 64 << 10;
+/// Up to this length, an unfinished line is matched whenever it grows; a longer one when it has grown by half, or after
+/// silence. So the time is linear in the length of the output.
+const SHORT: usize = 512;
 
 /// The patterns that have not matched yet, and the unfinished line.
 #[derive(Debug)]
@@ -12,8 +15,7 @@ pub(super) struct LineMatcher {
     patterns: Vec<LogPattern>,
     parser: Parser,
     line: Vec<u8>,
-    /// How much of the line was matched without success, so that a line that grows past the limit is not matched again
-    /// and again.
+    /// How much of the line was matched without success.
     looked: usize,
 }
 
@@ -41,11 +43,25 @@ impl LineMatcher {
             | TerminalToken::Osc { .. }
             | TerminalToken::Other => {}
         });
-        if line.len() > *looked {
+        if line.len() > *looked && (line.len() <= SHORT || line.len() >= *looked + *looked / 2) {
             look(patterns, line);
             *looked = line.len();
         }
         patterns.is_empty()
+    }
+
+    /// Returns whether some of the unfinished line was not looked at.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.line.len() > self.looked
+    }
+
+    /// Looks at all of the unfinished line: nothing came for a while. Returns the same as [`Self::push`].
+    pub(super) fn silence(&mut self) -> bool {
+        if self.is_waiting() {
+            look(&mut self.patterns, &self.line);
+            self.looked = self.line.len();
+        }
+        self.patterns.is_empty()
     }
 }
 
@@ -92,6 +108,22 @@ mod tests {
     #[test]
     fn an_unfinished_line_matches() {
         assert!(matcher(&["> $"]).push(b"mysql> "));
+    }
+
+    #[test]
+    fn a_line_that_grows_byte_by_byte_is_looked_at_a_few_times_and_to_its_end_after_silence() {
+        let mut matcher = matcher(&["x$", "> $"]);
+        let mut looks = 0;
+        for _ in 0..LONGEST - 2 {
+            let before = matcher.looked;
+            matcher.push(b".");
+            looks += if matcher.looked > before { matcher.looked } else { 0 };
+        }
+        assert!(looks < 6 * LONGEST, "{looks} bytes looked at");
+        assert!(!matcher.push(b"> ") && matcher.is_waiting());
+        assert!(!matcher.silence() && !matcher.is_waiting());
+        assert_eq!(matcher.patterns.len(), 1);
+        assert!(matcher.push(b"\nx"));
     }
 
     #[test]

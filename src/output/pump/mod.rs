@@ -71,9 +71,11 @@ impl OpenPipe {
         }
     }
 
-    /// Returns whether something waits for its end, or for silence.
+    /// Returns whether something is to be done about its unfinished line at its end, or after silence.
     fn is_waiting(&self) -> bool {
-        self.lines.is_waiting() || self.copy.as_ref().is_some_and(TypeOutput::is_waiting)
+        self.lines.is_waiting()
+            || self.copy.as_ref().is_some_and(TypeOutput::is_waiting)
+            || self.matcher.as_ref().is_some_and(LineMatcher::is_waiting)
     }
 }
 
@@ -300,6 +302,9 @@ where
                     logs.silence(copy);
                 }
                 source.waiting_since = None;
+                if source.matcher.take_if(LineMatcher::silence).is_some() {
+                    (self.report)(PumpEvent::Matched(source.run));
+                }
             }
         }
     }

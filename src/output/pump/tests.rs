@@ -1,5 +1,6 @@
 use super::*;
 use crate::app::InstanceId;
+use crate::app::readiness::Probe;
 use crate::output::Look;
 use crate::output::batch::BATCH;
 use crate::output::message::{About, Level, Notice};
@@ -142,6 +143,21 @@ fn a_prompt_is_shown_after_silence_and_not_before() {
     let mut out = [0; 4];
     reader.read_exact(&mut out).unwrap();
     assert_eq!(&out, b"Ada\n");
+}
+
+#[test]
+fn a_long_unfinished_line_shows_that_a_run_is_ready_after_silence() {
+    let (handle, mut reader, news) = pump(1);
+    let (pipe, mut writer) = io::pipe().unwrap();
+    let Ok(Probe::Log(pattern)) = Probe::parse("log:ready> $") else { panic!("no pattern") };
+    handle.post(PumpCommand::Expect(run_of(0), vec![pattern]));
+    handle.post(PumpCommand::Open(run_of(0), pipe.into()));
+    handle.wake();
+    writer.write_all(&[b'.'; 600]).unwrap();
+    // It was looked at so far, and is not to be looked at for each byte more.
+    reader.read_exact(&mut [0; 604]).unwrap();
+    writer.write_all(b"ready> ").unwrap();
+    assert_eq!(news.recv().unwrap(), PumpEvent::Matched(run_of(0)));
 }
 
 type IdlePump = Pump<fn(PumpEvent), std::fs::File>;
