@@ -118,6 +118,12 @@ impl Policy {
         self.ready.is_some() || self.live.is_some()
     }
 
+    /// Returns whether its instances are told a `NOTIFY_SOCKET`.
+    pub fn has_notify_socket(&self) -> bool {
+        let live = self.live.iter().map(|live| &live.probe);
+        self.ready_probes().chain(live).any(|probe| *probe == Probe::Notify)
+    }
+
     /// Returns the memory budget in bytes.
     pub fn memory_bytes(&self) -> Option<u64> {
         self.budget.map(|budget| budget.size.bytes())

@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::descriptors;
-use crate::app::{App, Stdio};
+use crate::app::{App, InstanceId, Stdio};
 
 /// Descriptors that pm needs besides those of instances: the standard three, epoll, the wake-up, signals, the watchdog
 /// and its table, and those of one start in progress.
@@ -20,6 +20,10 @@ const PIPE: u64 = 2;
 const TERMINAL: u64 = 4;
 /// How many descriptors are added at a time when a session grows.
 const MORE: u64 = 64;
+/// Descriptors of an instance whose `ready` or `live` is `notify`: the socket for its messages.
+const NOTIFY: u64 = 1;
+/// Descriptors of the probes of an instance: a connection, or the output of the command that asks.
+const PROBE: u64 = 1;
 /// Descriptors of a client at most: its connection, and the terminal that it is attached to.
 const CLIENT: u64 = 2;
 
@@ -44,6 +48,8 @@ pub(crate) struct OpenFiles {
     needed: u64,
     /// Files that are open besides.
     files: u64,
+    /// What it takes to probe all instances at the same time. Without that, some are probed later.
+    probes: u64,
     /// How many clients may be connected at a time, as far as the hard limit allows. Restarts must find descriptors,
     /// however many clients follow the log.
     clients: usize,
@@ -64,20 +70,27 @@ impl OpenFiles {
     pub(crate) fn make_room(app: &App, clients: usize, files: usize) -> Result<Self, NoRoom> {
         let files = files as u64;
         let instances = app.instances().count();
-        let descriptors = app.instances().map(|id| match app.type_of(id).stdio {
-            Stdio::Pipes => PIPE,
-            Stdio::Terminal => TERMINAL,
+        let descriptors = app.instances().map(|id| {
+            let own = app.type_of(id);
+            let notify = if own.policy.has_notify_socket() { NOTIFY } else { 0 };
+            let of_output = match own.stdio {
+                Stdio::Pipes => PIPE,
+                Stdio::Terminal => TERMINAL,
+            };
+            of_output + notify
         });
+        let is_probed = |id: &InstanceId| app.type_of(*id).policy.is_probed();
+        let probes = PROBE * app.instances().filter(is_probed).count() as u64;
         let (soft, hard) =
             open_files().map_err(|error| NoRoom::System("read the limit of open files", error))?;
         let needed = descriptors.sum::<u64>() + BESIDE + files;
         if needed > hard {
             return Err(NoRoom::TooMany { instances, needed, limit: hard });
         }
-        let wanted = needed + of_clients(clients);
+        let wanted = needed + probes + of_clients(clients);
         let raised = soft.max(wanted.min(hard));
         let inherited = if raised < wanted { open_from_3_to(raised) } else { 0 };
-        let limits = Self { soft, raised, hard, inherited, needed, files, clients };
+        let limits = Self { soft, raised, hard, inherited, needed, files, probes, clients };
         limits
             .set(limits.raised)
             .map_err(|error| NoRoom::System("raise the limit of open files", error))?;
@@ -86,11 +99,18 @@ impl OpenFiles {
     }
 
     /// Raises the limit again after the session was scaled up, as far as the hard limit allows. Beyond that, starts
-    /// that find no descriptor fail.
-    pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
+    /// that find no descriptor fail. `sockets` is the number of notify sockets, `asked` that of runs with probes.
+    pub(crate) fn make_room_for(
+        &mut self,
+        instances: usize,
+        terminals: usize,
+        sockets: usize,
+        asked: usize,
+    ) {
         let runs = instances as u64 * PIPE + terminals as u64 * (TERMINAL - PIPE);
-        self.needed = runs + BESIDE + self.files;
-        let needed = self.needed + of_clients(self.clients);
+        self.needed = runs + sockets as u64 * NOTIFY + BESIDE + self.files;
+        self.probes = asked as u64 * PROBE;
+        let needed = self.needed + self.probes + of_clients(self.clients);
         if needed <= self.raised || self.raised == self.hard {
             return;
         }
@@ -104,7 +124,8 @@ impl OpenFiles {
     /// /proc, and half of the clients may have a terminal besides their connection. There is always room for two
     /// connections.
     pub(crate) fn room(&self) -> Room {
-        let left = self.raised.saturating_sub(self.needed + self.inherited).saturating_sub(2);
+        let taken = self.needed + self.probes + self.inherited;
+        let left = self.raised.saturating_sub(taken).saturating_sub(2);
         let connections = usize::try_from((2 * left).div_ceil(3)).unwrap_or(usize::MAX);
         match connections.min(self.clients) {
             0..=2 => Room { connections: 2, streaming: 0 },
@@ -192,8 +213,9 @@ mod tests {
             raised,
             hard: raised,
             inherited,
-            needed: 28,
+            needed: 26,
             files: 0,
+            probes: 2,
             clients: 64,
         };
         let of_clients = of_clients(64);

@@ -1,5 +1,7 @@
 //! Which process listens on a port: asked of the kernel, without a connection.
 
+use std::fs::File;
+
 use nix::unistd::Pid;
 
 use super::listeners::Listeners;
@@ -17,6 +19,8 @@ pub(crate) enum PortOwner {
     Other(Holder),
     /// A process that cannot be identified: it belongs to another user, or the system does not tell.
     Hidden,
+    /// Nobody can tell: this process has no descriptor left to look with. Why, for a person.
+    Unknown(String),
 }
 
 /// Returns who listens on a port, on any address: a process that descends from `leader` or is in its group, or another.
@@ -26,7 +30,7 @@ pub(crate) fn owner_of(listeners: &Listeners, port: u16, leader: Pid) -> PortOwn
         return PortOwner::Hidden;
     }
     if !listeners.has(port) {
-        return PortOwner::Nobody;
+        return if_seen(PortOwner::Nobody);
     }
     let below = processes::descendants_of(leader);
     if [leader].iter().chain(&below).any(|pid| listeners.is_held_by(port, *pid)) {
@@ -40,7 +44,18 @@ pub(crate) fn owner_of(listeners: &Listeners, port: u16, leader: Pid) -> PortOwn
     };
     match holders.into_iter().map(|(_, holder)| holder).partition::<Vec<_>, _>(is_of_tree) {
         (own, _) if !own.is_empty() => PortOwner::Tree,
-        (_, others) => others.into_iter().next().map_or(PortOwner::Hidden, PortOwner::Other),
+        (_, others) => match others.into_iter().next() {
+            Some(other) => PortOwner::Other(other),
+            None => if_seen(PortOwner::Hidden),
+        },
+    }
+}
+
+/// Returns what follows from seeing nothing. Without a descriptor nothing is seen of anybody.
+fn if_seen(owner: PortOwner) -> PortOwner {
+    match File::open("/dev/null") {
+        Ok(_) => owner,
+        Err(error) => PortOwner::Unknown(error.to_string()),
     }
 }
 

@@ -50,9 +50,15 @@ impl Spawner {
         Self { open_files, guarded }
     }
 
-    /// Raises the limit of open files for this many instances, of which some have terminals.
-    pub(crate) fn make_room_for(&mut self, instances: usize, terminals: usize) {
-        self.open_files.make_room_for(instances, terminals);
+    /// Raises the limit of open files for this many instances, of which some have terminals, notify sockets or probes.
+    pub(crate) fn make_room_for(
+        &mut self,
+        instances: usize,
+        terminals: usize,
+        sockets: usize,
+        asked: usize,
+    ) {
+        self.open_files.make_room_for(instances, terminals, sockets, asked);
     }
 
     /// Returns how many clients may be connected, so that starts find descriptors.

@@ -32,6 +32,8 @@ pub(super) struct SessionProbes {
     details: HashMap<RunId, ReadinessDetail>,
     /// The notification sockets of runs that will be probed after their start.
     sockets: HashMap<RunId, NotifySocket>,
+    /// Runs that have a socket, here or where they are asked.
+    notified: HashSet<RunId>,
     /// The folder for these.
     folder: PathBuf,
 }
@@ -43,8 +45,14 @@ pub(super) fn outside(process_type: u16) -> RunId {
 
 impl SessionProbes {
     pub(super) fn new(folder: PathBuf, tell: impl Fn(ProbeReport) + Send + Sync + 'static) -> Self {
-        let (asked, details, sockets) = (HashSet::new(), HashMap::new(), HashMap::new());
-        Self { probes: Probes::new(tell), asked, details, sockets, folder }
+        Self {
+            probes: Probes::new(tell),
+            asked: HashSet::new(),
+            details: HashMap::new(),
+            sockets: HashMap::new(),
+            notified: HashSet::new(),
+            folder,
+        }
     }
 
     /// Makes the notification socket of a run that is about to start, if it needs one. Returns the variables for its
@@ -55,12 +63,10 @@ impl SessionProbes {
         run: RunId,
     ) -> Result<Vec<(&'static str, OsString)>, String> {
         let policy = &app.type_of(run.instance).policy;
-        let is_notify = |probe: &Probe| *probe == Probe::Notify;
-        let is_ready = policy.ready_probes().any(is_notify);
-        let watchdog = policy.live.as_ref().filter(|live| is_notify(&live.probe));
-        if !is_ready && watchdog.is_none() {
+        if !policy.has_notify_socket() {
             return Ok(Vec::new());
         }
+        let watchdog = policy.live.as_ref().filter(|live| live.probe == Probe::Notify);
         let InstanceId { process_type, number } = run.instance;
         // The thread may drop the previous run's socket late, and remove its file.
         let name = format!("{}-{process_type}-{number}-{}.notify", std::process::id(), run.seq);
@@ -73,6 +79,7 @@ impl SessionProbes {
             extra.push(("WATCHDOG_USEC", live.interval.as_micros().to_string().into()));
         }
         self.sockets.insert(run, socket);
+        self.notified.insert(run);
         Ok(extra)
     }
 
@@ -140,9 +147,22 @@ impl SessionProbes {
 
     /// Forgets a run that is over.
     pub(super) fn forget(&mut self, run: RunId) {
-        self.asked.remove(&run);
+        if self.asked.remove(&run) {
+            self.post(ProbeOrder::End(run));
+        }
         self.details.remove(&run);
         self.sockets.remove(&run);
+        self.notified.remove(&run);
+    }
+
+    /// Returns how many runs have a socket for their notices.
+    pub(super) fn sockets(&self) -> usize {
+        self.notified.len()
+    }
+
+    /// Returns how many runs are asked, at most.
+    pub(super) fn asked(&self) -> usize {
+        self.asked.len()
     }
 
     /// Returns the details of an instance's readiness.

@@ -1,4 +1,4 @@
-//! One GET request to an instance that never blocks: the caller polls the socket and calls again.
+//! One GET request to an instance, or only a connection, that never blocks: the caller polls the socket and calls again.
 //!
 //! Redirects are not followed and bodies are ignored: the status code in the first line is the answer.
 
@@ -24,11 +24,20 @@ const LONGEST_REST: usize = 64 << 10;
 /// A request on its way.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    /// Addresses that were not tried yet.
-    rest: Vec<SocketAddr>,
-    request: Vec<u8>,
+    plan: Plan,
     stream: TcpStream,
     stage: HttpStage,
+}
+
+/// What is still to be tried.
+#[derive(Debug)]
+struct Plan {
+    /// Addresses that were not tried yet, the next one last.
+    rest: Vec<SocketAddr>,
+    /// `None`: a connection is all that is wanted.
+    request: Option<Vec<u8>>,
+    /// Why the first address has failed.
+    why: Option<String>,
 }
 
 #[derive(Debug)]
@@ -43,22 +52,39 @@ enum HttpStage {
 pub(super) enum Progress {
     /// To be continued when the socket is ready.
     Pending(Attempt),
+    /// There is a connection, and nothing else was wanted.
+    Connected,
     /// An answer came.
     Answered(u16),
     /// No answer will come; the text says why.
     Failed(String),
+    /// pm itself lacks what a connection takes; the text says what.
+    CannotAsk(String),
 }
 
 impl Attempt {
-    /// Begins a request to the first of the addresses that takes a connection.
+    /// Begins a request to the first of the addresses that takes a connection and answers.
     pub(super) fn begin(probe: &HttpProbe, addresses: &[SocketAddr], host: &str) -> Progress {
         let path = &probe.path;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: pm\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         );
-        let mut rest = addresses.to_vec();
-        rest.reverse();
-        connect_next(rest, request.into_bytes(), "no address".to_owned())
+        Plan::of(addresses, Some(request.into_bytes())).go_on()
+    }
+
+    /// Begins a connection to the first of the addresses that takes one.
+    pub(super) fn connect(addresses: &[SocketAddr]) -> Progress {
+        Plan::of(addresses, None).go_on()
+    }
+
+    /// Gives this address up, which has had its time, and goes on with the next.
+    pub(super) fn time_out(self) -> Progress {
+        self.plan.without_this("timed out".to_owned())
+    }
+
+    /// Returns how many addresses were not tried yet.
+    pub(super) fn left(&self) -> usize {
+        self.plan.rest.len()
     }
 
     /// Returns what to wait for.
@@ -78,44 +104,32 @@ impl Attempt {
                     self.stage = HttpStage::Sending { sent: 0 }
                 }
                 Ok(errno) | Err(errno) => {
-                    return connect_next(self.rest, self.request, said(&io::Error::from(errno)));
+                    return self.plan.without_this(failed(&io::Error::from(errno)));
                 }
             }
         }
+        let Some(request) = &self.plan.request else { return Progress::Connected };
         loop {
             let step = match &mut self.stage {
                 HttpStage::Connecting => return Progress::Pending(self),
-                HttpStage::Sending { sent } if *sent == self.request.len() => {
+                HttpStage::Sending { sent } if *sent == request.len() => {
                     self.stage = HttpStage::Reading { head: Vec::new() };
                     continue;
                 }
                 HttpStage::Sending { sent } => {
-                    self.stream.write(&self.request[*sent..]).map(|written| *sent += written)
+                    self.stream.write(&request[*sent..]).map(|written| *sent += written)
                 }
-                HttpStage::Reading { head } => {
-                    let mut buffer = [0; 1024];
-                    match self.stream.read(&mut buffer) {
-                        Ok(0) => {
-                            return Progress::Failed(
-                                "the connection was closed without an answer".to_owned(),
-                            );
-                        }
-                        Ok(count) => {
-                            head.extend_from_slice(&buffer[..count]);
-                            match status(head) {
-                                StatusLine::Code(code) => {
-                                    take_the_rest(&mut self.stream);
-                                    return Progress::Answered(code);
-                                }
-                                StatusLine::None => {
-                                    return Progress::Failed("the answer is not HTTP".to_owned());
-                                }
-                                StatusLine::Unfinished => Ok(()),
-                            }
-                        }
-                        Err(error) => Err(error),
+                HttpStage::Reading { head } => match read_status(&mut self.stream, head) {
+                    Ok(StatusLine::Code(code)) => {
+                        take_the_rest(&mut self.stream);
+                        return Progress::Answered(code);
                     }
-                }
+                    Ok(StatusLine::None) => {
+                        return self.plan.without_this("failed: the answer is not HTTP".to_owned());
+                    }
+                    Ok(StatusLine::Unfinished) => Ok(()),
+                    Err(error) => Err(error),
+                },
             };
             match step {
                 Ok(()) => {}
@@ -123,35 +137,66 @@ impl Attempt {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return Progress::Pending(self);
                 }
-                Err(error) => return Progress::Failed(said(&error)),
+                Err(error) => return self.plan.without_this(failed(&error)),
             }
         }
     }
+}
+
+impl Plan {
+    fn of(addresses: &[SocketAddr], request: Option<Vec<u8>>) -> Self {
+        let rest = addresses.iter().rev().copied().collect();
+        Self { rest, request, why: None }
+    }
+
+    /// Goes on without the address that was tried just now.
+    fn without_this(mut self, why: String) -> Progress {
+        // A machine without IPv6 says of the second address what concerns nobody.
+        self.why.get_or_insert(why);
+        self.go_on()
+    }
+
+    /// Begins a connection to the next address to which that can be.
+    fn go_on(mut self) -> Progress {
+        while let Some(address) = self.rest.pop() {
+            match begin_connection(address) {
+                Ok(stream) => {
+                    return Progress::Pending(Attempt {
+                        plan: self,
+                        stream,
+                        stage: HttpStage::Connecting,
+                    });
+                }
+                Err(error) if is_own_want(&error) => return Progress::CannotAsk(error.to_string()),
+                Err(error) => drop(self.why.get_or_insert(failed(&error))),
+            }
+        }
+        Progress::Failed(self.why.unwrap_or_else(|| "failed: no address".to_owned()))
+    }
+}
+
+/// Reads once, and returns what the beginning of the answer says.
+fn read_status(stream: &mut TcpStream, head: &mut Vec<u8>) -> io::Result<StatusLine> {
+    let mut buffer = [0; 1024];
+    match stream.read(&mut buffer)? {
+        0 => Err(io::Error::other("the connection was closed without an answer")),
+        count => {
+            head.extend_from_slice(&buffer[..count]);
+            Ok(status(head))
+        }
+    }
+}
+
+/// Returns whether an error says that this process or its machine lacks something, and nothing of the other side.
+pub(super) fn is_own_want(error: &io::Error) -> bool {
+    use nix::libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
 /// Returns the addresses of a port on this machine, in the order in which they are tried.
 pub(super) fn local(port: u16) -> [SocketAddr; 2] {
     [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
         .map(|ip| SocketAddr::new(ip, port))
-}
-
-/// Begins a connection to the last of the addresses, or the one before if that fails. `why` is the error of the
-/// previous try.
-fn connect_next(mut rest: Vec<SocketAddr>, request: Vec<u8>, mut why: String) -> Progress {
-    while let Some(address) = rest.pop() {
-        match begin_connection(address) {
-            Ok(stream) => {
-                return Progress::Pending(Attempt {
-                    rest,
-                    request,
-                    stream,
-                    stage: HttpStage::Connecting,
-                });
-            }
-            Err(error) => why = said(&error),
-        }
-    }
-    Progress::Failed(why)
 }
 
 fn begin_connection(address: SocketAddr) -> io::Result<TcpStream> {
@@ -215,11 +260,11 @@ fn status(head: &[u8]) -> StatusLine {
 }
 
 /// Returns an error as it is shown after `http:/up`: without its number.
-fn said(error: &io::Error) -> String {
+fn failed(error: &io::Error) -> String {
     match error.kind() {
-        ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        ErrorKind::ConnectionReset => "connection reset".to_owned(),
-        _ => error.to_string(),
+        ErrorKind::ConnectionRefused => "failed: connection refused".to_owned(),
+        ErrorKind::ConnectionReset => "failed: connection reset".to_owned(),
+        _ => format!("failed: {error}"),
     }
 }
 
@@ -263,6 +308,7 @@ mod tests {
             match progress {
                 Progress::Answered(code) => return Ok(code),
                 Progress::Failed(why) => return Err(why),
+                Progress::Connected | Progress::CannotAsk(_) => panic!("{progress:?}"),
                 Progress::Pending(attempt) => {
                     let (fd, flags) = attempt.interest();
                     let ready = poll(&mut [PollFd::new(fd, flags)], PollTimeout::from(10_000_u16));
@@ -287,9 +333,13 @@ mod tests {
         for answer in
             [&b"SSH-2.0-OpenSSH\r\n"[..], b"HTTP/1.1 20\r\n", b"HTTP/1.1 +20 X\r\n", b"\n"]
         {
-            assert_eq!(ask(answer).0, Err("the answer is not HTTP".to_owned()), "{answer:?}");
+            assert_eq!(
+                ask(answer).0,
+                Err("failed: the answer is not HTTP".to_owned()),
+                "{answer:?}"
+            );
         }
-        let closed = Err("the connection was closed without an answer".to_owned());
+        let closed = Err("failed: the connection was closed without an answer".to_owned());
         assert_eq!(ask(b"").0, closed);
         assert_eq!(ask(b"HTTP/1.1 200").0, closed);
     }
@@ -309,7 +359,40 @@ mod tests {
         });
         assert_eq!(outcome(&local(port)), Ok(200));
         server.join().unwrap();
-        assert_eq!(outcome(&local(port)), Err("connection refused".to_owned()));
+        assert_eq!(outcome(&local(port)), Err("failed: connection refused".to_owned()));
+    }
+
+    #[test]
+    fn an_address_that_answers_nothing_is_followed_by_the_next() {
+        let listeners = (0..100).find_map(|_| {
+            let first = TcpListener::bind("127.0.0.1:0").ok()?;
+            let port = first.local_addr().ok()?.port();
+            Some((first, TcpListener::bind(("::1", port)).ok()?))
+        });
+        let Some((first, second)) = listeners else {
+            assert!(!crate::skipped::has("IPv6", false));
+            return;
+        };
+        let port = first.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            drop(first.accept().unwrap());
+            let (mut stream, _) = second.accept().unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            drop(io::copy(&mut stream, &mut io::sink()));
+        });
+        assert_eq!(outcome(&local(port)), Ok(200));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn what_is_said_is_why_the_first_address_has_failed() {
+        // A machine without IPv6 refuses the second in another way.
+        let nowhere: SocketAddr = "[2001:db8::1]:0".parse().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        drop(taken);
+        let addresses = [local(port)[0], nowhere];
+        assert_eq!(outcome(&addresses), Err("failed: connection refused".to_owned()));
     }
 
     #[test]

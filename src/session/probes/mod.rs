@@ -29,6 +29,7 @@ use crate::app::readiness::{Liveness, Readiness};
 use crate::os::clock;
 use crate::os::job_control::keep_from;
 use crate::os::notify_socket::NotifySocket;
+use http::is_own_want;
 use prober::Prober;
 
 const STACK: usize = 128 << 10;
@@ -65,6 +66,9 @@ pub(crate) enum ProbeOrder {
     CommandStarted(RunId, OwnedFd),
     /// The command of a `cmd:` probe has ended; `Err` says how it failed.
     CommandEnded(RunId, Result<(), String>),
+    /// The command could not be started, or the host could not be looked up, for lack of a descriptor or a process. This
+    /// says nothing about the run.
+    CannotAsk(RunId, String),
     /// The addresses of a host were found, or the reason why not.
     Resolved(RunId, Result<Vec<SocketAddr>, String>),
     /// `true`: its liveness is not checked, because a client is attached. `false`: it is checked again.
@@ -88,6 +92,8 @@ pub(crate) enum ProbeReport {
     Status(RunId, String),
     /// It is not alive; why.
     NotAlive(RunId, String),
+    /// pm itself cannot probe the run; the reason. Reported once per run.
+    CannotAsk { run: RunId, is_ready: bool, text: String },
     /// Start this command in its folder and environment; answer with [`ProbeOrder::CommandEnded`].
     StartCommand(RunId, String),
     /// The command takes too long: its group must be killed.
@@ -101,6 +107,7 @@ impl ProbeReport {
             Self::Ready(run)
             | Self::Answer { run, .. }
             | Self::Held { run, .. }
+            | Self::CannotAsk { run, .. }
             | Self::Extended(run, _)
             | Self::Status(run, _)
             | Self::NotAlive(run, _)
@@ -238,11 +245,15 @@ fn look_up(shared: &Arc<Shared>, HostLookup { run, host, port }: HostLookup) {
     let answer = Arc::clone(shared);
     let look = move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let found = match found {
+            Err(error) if is_own_want(&error) => ProbeOrder::CannotAsk(run, error.to_string()),
+            found => ProbeOrder::Resolved(run, found.map_err(|error| error.to_string())),
+        };
         // If the thread of the probes has ended, nothing waits for the answer.
-        let _ = answer.post(ProbeOrder::Resolved(run, found.map_err(|error| error.to_string())));
+        let _ = answer.post(found);
     };
     let started = keep_from(|| thread::Builder::new().name("lookup".to_owned()).spawn(look));
     if let Err(error) = started {
-        let _ = shared.post(ProbeOrder::Resolved(run, Err(error.to_string())));
+        let _ = shared.post(ProbeOrder::CannotAsk(run, error.to_string()));
     }
 }

@@ -48,6 +48,9 @@ impl Prober {
             ProbeOrder::CommandEnded(run, outcome) => {
                 self.with(run, |subject| subject.command_ended(outcome, now, report))
             }
+            ProbeOrder::CannotAsk(run, why) => {
+                self.with(run, |subject| subject.cannot_ask(why, now, report))
+            }
             ProbeOrder::Resolved(run, found) => {
                 self.with(run, |subject| subject.resolved(&found, now, report))
             }

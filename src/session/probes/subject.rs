@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 
 use super::notify::{self, NotifyMessage};
-use super::task::{Task, TaskState, TaskStep};
+use super::task::{ProbeAnswer, Task, TaskState, TaskStep};
 use super::{HostLookup, ProbeReport, Watched};
 use crate::app::readiness::{Liveness, Probe};
 use crate::os::listeners::Listeners;
@@ -26,6 +26,10 @@ pub(super) struct Subject {
     told: Option<(String, String)>,
     /// The holder of its port was reported.
     holder_told: bool,
+    /// That pm cannot ask was said.
+    want_told: bool,
+    /// It has said that it reloads, and nothing since.
+    is_reloading: bool,
 }
 
 #[derive(Debug)]
@@ -33,7 +37,7 @@ enum RunStage {
     Starting,
     /// It is ready, and its `live` probe runs.
     Living {
-        task: Task,
+        task: Box<Task>,
         failures: u32,
     },
     /// There is nothing left to probe.
@@ -45,7 +49,8 @@ impl Subject {
         let probes = watched.ready.iter().flat_map(|ready| ready.probes.clone());
         let starting = probes.map(|probe| Task::of_start(probe, now)).collect();
         let (stage, is_suspended, told) = (RunStage::Starting, false, None);
-        Self { watched, starting, stage, is_suspended, told, holder_told: false }
+        let (holder_told, want_told, is_reloading) = (false, false, false);
+        Self { watched, starting, stage, is_suspended, told, holder_told, want_told, is_reloading }
     }
 
     /// Returns whether it can be forgotten.
@@ -55,7 +60,7 @@ impl Subject {
 
     fn tasks(&mut self) -> impl Iterator<Item = &mut Task> {
         let living = match &mut self.stage {
-            RunStage::Living { task, .. } if !self.is_suspended => Some(task),
+            RunStage::Living { task, .. } if !self.is_suspended => Some(&mut **task),
             RunStage::Starting | RunStage::Living { .. } | RunStage::Over => None,
         };
         self.starting.iter_mut().chain(living)
@@ -108,34 +113,39 @@ impl Subject {
         for (at, step) in steps {
             match step {
                 TaskStep::Open => {}
-                TaskStep::Answered(outcome) => self.answered(at, outcome, now, report),
+                TaskStep::Answered(answer) => self.answered(at, answer, now, report),
                 TaskStep::Resolve(host, port) => look_up(HostLookup { run, host, port }),
                 TaskStep::Start(command) => report(ProbeReport::StartCommand(run, command)),
                 TaskStep::Kill => report(ProbeReport::KillCommand(run)),
+                // A container engine listens in its place, or the kernel forwards the port.
+                TaskStep::LookAtPort(port) if self.watched.is_out_of_sight => {
+                    self.connect(at, port, now, report);
+                }
                 TaskStep::LookAtPort(port) => {
                     let listeners = listeners.get_or_insert_with(Listeners::read);
                     let owner = owner_of(listeners, port, self.watched.leader);
-                    let outcome = self.port_owned(port, &owner, report);
-                    self.answered(at, outcome, now, report);
+                    match self.port_owned(port, owner, report) {
+                        Some(answer) => self.answered(at, answer, now, report),
+                        None => self.connect(at, port, now, report),
+                    }
                 }
             }
         }
         self.settle(now, report);
     }
 
-    /// Judges the listener of a port that should be the run's own.
+    /// Judges the listener of a port that should be the run's own. `None`: it cannot be seen.
     fn port_owned(
         &mut self,
         port: u16,
-        owner: &PortOwner,
+        owner: PortOwner,
         report: &dyn Fn(ProbeReport),
-    ) -> Result<(), String> {
+    ) -> Option<ProbeAnswer> {
         match owner {
-            PortOwner::Tree => Ok(()),
-            PortOwner::Nobody => Err("has no listener".to_owned()),
-            PortOwner::Hidden => connects(port),
-            // A container engine listens instead of it.
-            PortOwner::Other(_) if self.watched.is_out_of_sight => connects(port),
+            PortOwner::Tree => Some(ProbeAnswer::Success),
+            PortOwner::Nobody => Some(ProbeAnswer::Failure("has no listener".to_owned())),
+            PortOwner::Hidden => None,
+            PortOwner::Unknown(why) => Some(ProbeAnswer::NotAsked(why)),
             PortOwner::Other(holder) => {
                 let name = &self.watched.name;
                 let who = format!("is held by {} (pid {})", holder.program, holder.pid);
@@ -143,54 +153,95 @@ impl Subject {
                     let text = format!("port {port} {who}, not by {name}");
                     report(ProbeReport::Held { run: self.watched.run, text });
                 }
-                Err(who)
+                Some(ProbeAnswer::Failure(who))
             }
         }
     }
 
-    /// Handles the answer of the task at a position.
+    /// Asks a port itself: the processes behind it cannot be seen.
+    fn connect(&mut self, at: usize, port: u16, now: Instant, report: &dyn Fn(ProbeReport)) {
+        let step = self.tasks().nth(at).map(|task| task.connect(port, now));
+        if let Some(TaskStep::Answered(answer)) = step {
+            self.answered(at, answer, now, report);
+        }
+    }
+
+    /// Takes the answer of the task at a position.
     fn answered(
         &mut self,
         at: usize,
-        outcome: Result<(), String>,
+        answer: ProbeAnswer,
         now: Instant,
         report: &dyn Fn(ProbeReport),
     ) {
-        if let Some(task) = self.starting.get_mut(at) {
-            match outcome {
-                Ok(()) => task.state = TaskState::Done,
-                Err(why) => {
-                    task.retry(now);
-                    let probe = task.probe.to_string();
-                    let is_first =
-                        self.starting.iter().position(|task| !task.is_done()) == Some(at);
-                    if is_first {
-                        self.tell(probe, why, report);
+        match self.starting.get_mut(at) {
+            Some(task) => {
+                let why = match answer {
+                    ProbeAnswer::Success => {
+                        task.state = TaskState::Done;
+                        return;
                     }
-                }
+                    ProbeAnswer::Failure(why) => why,
+                    ProbeAnswer::NotAsked(why) => {
+                        self.tell_want(&why, report);
+                        format!("cannot be asked: {why}")
+                    }
+                };
+                self.failed_to_start(at, why, now, report);
             }
-            return;
+            None => self.lives(answer, now, report),
         }
-        let Some(Liveness { interval, failures: limit, .. }) = &self.watched.live else { return };
+    }
+
+    /// A probe has not succeeded yet.
+    fn failed_to_start(
+        &mut self,
+        at: usize,
+        why: String,
+        now: Instant,
+        report: &dyn Fn(ProbeReport),
+    ) {
+        let Some(task) = self.starting.get_mut(at) else { return };
+        task.retry(now);
+        let probe = task.probe.to_string();
+        if self.starting.iter().position(|task| !task.is_done()) == Some(at) {
+            self.tell(probe, why, report);
+        }
+    }
+
+    /// Takes whether it is alive.
+    fn lives(&mut self, answer: ProbeAnswer, now: Instant, report: &dyn Fn(ProbeReport)) {
+        let Some(Liveness { interval, failures: limit, .. }) = self.watched.live.clone() else {
+            return;
+        };
         let RunStage::Living { task, failures } = &mut self.stage else { return };
-        match outcome {
-            Ok(()) => *failures = 0,
-            Err(why) => {
+        task.again(interval, now);
+        match answer {
+            ProbeAnswer::Success => *failures = 0,
+            // It is not to be restarted for that.
+            ProbeAnswer::NotAsked(why) => self.tell_want(&why, report),
+            ProbeAnswer::Failure(why) => {
                 *failures += 1;
-                if *failures >= *limit {
-                    let times = if *failures == 1 {
-                        "once".to_owned()
-                    } else {
-                        format!("{failures} times")
+                if *failures >= limit {
+                    let times = match *failures {
+                        1 => "once".to_owned(),
+                        times => format!("{times} times"),
                     };
                     let text = format!("{} {why} {times}", task.probe);
                     report(ProbeReport::NotAlive(self.watched.run, text));
                     self.stage = RunStage::Over;
-                    return;
                 }
             }
         }
-        task.again(*interval, now);
+    }
+
+    /// Reports once that pm itself cannot ask.
+    fn tell_want(&mut self, why: &str, report: &dyn Fn(ProbeReport)) {
+        if !std::mem::replace(&mut self.want_told, true) {
+            let is_ready = !matches!(self.stage, RunStage::Starting);
+            let (run, text) = (self.watched.run, why.to_owned());
+            report(ProbeReport::CannotAsk { run, is_ready, text });
+        }
     }
 
     /// Reports the answer of a probe if it has changed.
@@ -222,7 +273,7 @@ impl Subject {
         self.stage = match &self.watched.live {
             None => RunStage::Over,
             Some(Liveness { probe, interval, .. }) => {
-                let task = Task::of_life(probe.clone(), *interval, now);
+                let task = Box::new(Task::of_life(probe.clone(), *interval, now));
                 RunStage::Living { task, failures: 0 }
             }
         };
@@ -247,10 +298,18 @@ impl Subject {
         now: Instant,
         report: &dyn Fn(ProbeReport),
     ) {
-        let at = self.tasks().position(|task| task.runs_command());
+        let Some(at) = self.tasks().position(|task| task.runs_command()) else { return };
+        let answer = self.tasks().nth(at).map(|task| task.command_ended(outcome));
+        if let Some(answer) = answer {
+            self.answered(at, answer, now, report);
+        }
+    }
+
+    /// A command that was to be started, or a host that was to be looked up, cannot be.
+    pub(super) fn cannot_ask(&mut self, why: String, now: Instant, report: &dyn Fn(ProbeReport)) {
+        let at = self.tasks().position(|task| task.is_out());
         if let Some(at) = at {
-            let outcome = self.tasks().nth(at).map_or(Ok(()), |task| task.command_ended(outcome));
-            self.answered(at, outcome, now, report);
+            self.answered(at, ProbeAnswer::NotAsked(why), now, report);
         }
     }
 
@@ -263,13 +322,13 @@ impl Subject {
         let at = self.tasks().position(|task| matches!(task.state, TaskState::Resolving { .. }));
         let Some(at) = at else { return };
         let step = match found {
-            Err(why) => TaskStep::Answered(Err(format!("failed: {why}"))),
+            Err(why) => TaskStep::Answered(ProbeAnswer::Failure(format!("failed: {why}"))),
             Ok(addresses) => {
                 self.tasks().nth(at).map_or(TaskStep::Open, |task| task.request(addresses, now))
             }
         };
-        if let TaskStep::Answered(outcome) = step {
-            self.answered(at, outcome, now, report);
+        if let TaskStep::Answered(answer) = step {
+            self.answered(at, answer, now, report);
         }
     }
 
@@ -289,7 +348,7 @@ impl Subject {
         let notices =
             self.watched.notify.as_ref().map(|socket| (socket.as_fd(), PollFlags::POLLIN));
         let living = match &self.stage {
-            RunStage::Living { task, .. } if !self.is_suspended => Some(task),
+            RunStage::Living { task, .. } if !self.is_suspended => Some(&**task),
             RunStage::Starting | RunStage::Living { .. } | RunStage::Over => None,
         };
         let requests = self.starting.iter().chain(living).filter_map(Task::interest);
@@ -309,12 +368,12 @@ impl Subject {
         let mut steps = Vec::new();
         for (at, task) in self.tasks().enumerate() {
             if task.interest().is_some() && ready.next() == Some(true) {
-                steps.push((at, task.advance()));
+                steps.push((at, task.advance(now)));
             }
         }
         for (at, step) in steps {
-            if let TaskStep::Answered(outcome) = step {
-                self.answered(at, outcome, now, report);
+            if let TaskStep::Answered(answer) = step {
+                self.answered(at, answer, now, report);
             }
         }
         self.settle(now, report);
@@ -333,11 +392,18 @@ impl Subject {
                         {
                             task.state = TaskState::Done;
                         }
+                        if std::mem::take(&mut self.is_reloading) {
+                            report(ProbeReport::Status(run, String::new()));
+                        }
                     }
-                    NotifyMessage::Status(text) => report(ProbeReport::Status(run, text)),
+                    NotifyMessage::Status(text) => {
+                        self.is_reloading = false;
+                        report(ProbeReport::Status(run, text));
+                    }
                     NotifyMessage::Extend(time) => report(ProbeReport::Extended(run, time)),
                     NotifyMessage::Watchdog => self.sign_of_life(now, report),
                     NotifyMessage::Reloading => {
+                        self.is_reloading = true;
                         report(ProbeReport::Status(run, "reloading".to_owned()));
                     }
                     NotifyMessage::Stopping => {
@@ -354,7 +420,7 @@ impl Subject {
             RunStage::Starting | RunStage::Over => false,
         };
         if is_awaited {
-            self.answered(self.starting.len(), Ok(()), now, report);
+            self.answered(self.starting.len(), ProbeAnswer::Success, now, report);
         }
     }
 
@@ -368,18 +434,5 @@ impl Subject {
     /// Moves the time limits of running probes, because pm did not run for this long.
     pub(super) fn put_off(&mut self, late: Duration) {
         self.tasks().for_each(|task| task.put_off(late));
-    }
-}
-
-/// Connects to a port, because the process behind it cannot be seen.
-fn connects(port: u16) -> Result<(), String> {
-    // On this machine, a connection succeeds or fails at once; the timeout is for a full queue.
-    const LIMIT: Duration = Duration::from_millis(100);
-    let connects =
-        |address: &SocketAddr| std::net::TcpStream::connect_timeout(address, LIMIT).is_ok();
-    if super::http::local(port).iter().any(connects) {
-        Ok(())
-    } else {
-        Err("refuses connections".to_owned())
     }
 }

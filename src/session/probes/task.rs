@@ -14,7 +14,7 @@ use crate::app::readiness::Probe;
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 /// The longest delay between two tries.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
-/// Time limit of an HTTP request.
+/// Time limit of an HTTP request, per address.
 pub(super) const HTTP_LIMIT: Duration = Duration::from_secs(2);
 /// Time limit of a command.
 pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(5);
@@ -34,8 +34,8 @@ pub(super) enum TaskState {
     Due(Instant),
     /// The name of a host is being looked up.
     Resolving { until: Instant },
-    /// A request is in progress.
-    Http { attempt: Attempt, until: Instant },
+    /// A request is in progress, or only a connection.
+    Request { attempt: Attempt, until: Instant },
     /// A command runs; without `until`, it was killed.
     Command { until: Option<Instant>, output: CommandOutput },
     /// It waits for the program: a line of output or a datagram. `until` is the deadline of the next sign of life.
@@ -44,13 +44,29 @@ pub(super) enum TaskState {
     Done,
 }
 
+/// The answer to a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ProbeAnswer {
+    Success,
+    /// Shown after the probe: `gave 503`.
+    Failure(String),
+    /// pm itself could not ask, for lack of a descriptor or a process; the reason. This says nothing about the run.
+    NotAsked(String),
+}
+
+impl ProbeAnswer {
+    fn timed_out() -> Self {
+        Self::Failure("timed out".to_owned())
+    }
+}
+
 /// What a try leads to.
 #[derive(Debug)]
 pub(super) enum TaskStep {
     /// Nothing yet.
     Open,
-    /// The answer; `Err` is shown after the probe: `gave 503`.
-    Answered(Result<(), String>),
+    /// The answer.
+    Answered(ProbeAnswer),
     /// This host must be looked up.
     Resolve(String, u16),
     /// This command must be started.
@@ -97,19 +113,20 @@ impl Task {
     pub(super) fn ask(&mut self, port: Option<u16>, may_start: bool, now: Instant) -> TaskStep {
         match &mut self.state {
             TaskState::Due(at) if *at <= now => self.begin(port, may_start, now),
-            TaskState::Resolving { until } | TaskState::Http { until, .. } if *until <= now => {
-                TaskStep::Answered(Err("timed out".to_owned()))
+            TaskState::Resolving { until } if *until <= now => {
+                TaskStep::Answered(ProbeAnswer::timed_out())
             }
+            TaskState::Request { until, .. } if *until <= now => self.try_next_address(now),
             TaskState::Command { until, .. } if until.is_some_and(|until| until <= now) => {
                 *until = None;
                 TaskStep::Kill
             }
             TaskState::Comes { until: Some(until) } if *until <= now => {
-                TaskStep::Answered(Err("timed out".to_owned()))
+                TaskStep::Answered(ProbeAnswer::timed_out())
             }
             TaskState::Due(_)
             | TaskState::Resolving { .. }
-            | TaskState::Http { .. }
+            | TaskState::Request { .. }
             | TaskState::Command { .. }
             | TaskState::Comes { .. }
             | TaskState::Done => TaskStep::Open,
@@ -117,10 +134,12 @@ impl Task {
     }
 
     fn begin(&mut self, own_port: Option<u16>, may_start: bool, now: Instant) -> TaskStep {
-        let no_port =
-            || TaskStep::Answered(Err("cannot be asked: the instance has no PORT".to_owned()));
+        let no_port = || {
+            let why = "cannot be asked: the instance has no PORT".to_owned();
+            TaskStep::Answered(ProbeAnswer::Failure(why))
+        };
         match &self.probe {
-            Probe::Delay(_) => return TaskStep::Answered(Ok(())),
+            Probe::Delay(_) => return TaskStep::Answered(ProbeAnswer::Success),
             // It is tried when the other command has ended.
             Probe::Command(_) if !may_start => return TaskStep::Open,
             _ => self.asked += 1,
@@ -166,10 +185,21 @@ impl Task {
         self.went(progress, now + HTTP_LIMIT)
     }
 
+    /// Begins a connection to a port of this machine, if the processes behind it cannot be seen.
+    pub(super) fn connect(&mut self, port: u16, now: Instant) -> TaskStep {
+        let progress = Attempt::connect(&http::local(port));
+        self.went(progress, now + HTTP_LIMIT)
+    }
+
     /// Continues a request whose socket is ready.
-    pub(super) fn advance(&mut self) -> TaskStep {
+    pub(super) fn advance(&mut self, now: Instant) -> TaskStep {
         match std::mem::replace(&mut self.state, TaskState::Done) {
-            TaskState::Http { attempt, until } => self.went(attempt.advance(), until),
+            TaskState::Request { attempt, until } => {
+                let left = attempt.left();
+                let progress = attempt.advance();
+                let is_next = matches!(&progress, Progress::Pending(next) if next.left() < left);
+                self.went(progress, if is_next { now + HTTP_LIMIT } else { until })
+            }
             TaskState::Command { until, mut output } => {
                 output.read();
                 self.state = TaskState::Command { until, output };
@@ -182,24 +212,37 @@ impl Task {
         }
     }
 
-    fn went(&mut self, progress: Progress, until: Instant) -> TaskStep {
-        match progress {
-            Progress::Pending(attempt) => {
-                self.state = TaskState::Http { attempt, until };
+    /// One address of a request has had its time.
+    fn try_next_address(&mut self, now: Instant) -> TaskStep {
+        match std::mem::replace(&mut self.state, TaskState::Done) {
+            TaskState::Request { attempt, .. } => self.went(attempt.time_out(), now + HTTP_LIMIT),
+            other => {
+                self.state = other;
                 TaskStep::Open
             }
-            Progress::Answered(code) => {
-                let is_success = matches!(&self.probe, Probe::Http(probe) if probe.accepts(code));
-                TaskStep::Answered(if is_success { Ok(()) } else { Err(format!("gave {code}")) })
-            }
-            Progress::Failed(why) => TaskStep::Answered(Err(format!("failed: {why}"))),
         }
+    }
+
+    fn went(&mut self, progress: Progress, until: Instant) -> TaskStep {
+        TaskStep::Answered(match progress {
+            Progress::Pending(attempt) => {
+                self.state = TaskState::Request { attempt, until };
+                return TaskStep::Open;
+            }
+            Progress::Connected => ProbeAnswer::Success,
+            Progress::Answered(code) => match &self.probe {
+                Probe::Http(probe) if probe.accepts(code) => ProbeAnswer::Success,
+                _ => ProbeAnswer::Failure(format!("gave {code}")),
+            },
+            Progress::Failed(why) => ProbeAnswer::Failure(why),
+            Progress::CannotAsk(why) => ProbeAnswer::NotAsked(why),
+        })
     }
 
     /// Returns the socket of a request and what it waits for.
     pub(super) fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         match &self.state {
-            TaskState::Http { attempt, .. } => Some(attempt.interest()),
+            TaskState::Request { attempt, .. } => Some(attempt.interest()),
             TaskState::Command { output, .. } => Some((output.fd()?, PollFlags::POLLIN)),
             _ => None,
         }
@@ -212,19 +255,27 @@ impl Task {
         }
     }
 
-    /// Handles the end of its command. Returns the outcome, with the last line of output if it has failed.
-    pub(super) fn command_ended(&mut self, outcome: Result<(), String>) -> Result<(), String> {
-        let TaskState::Command { until, output } = &mut self.state else { return outcome };
+    /// Handles the end of its command. Returns the answer, with the last line of output if the command has failed.
+    pub(super) fn command_ended(&mut self, outcome: Result<(), String>) -> ProbeAnswer {
+        let TaskState::Command { until, output } = &mut self.state else {
+            return ProbeAnswer::Success;
+        };
         let outcome = if until.is_none() { Err("timed out".to_owned()) } else { outcome };
-        outcome.map_err(|why| match output.last_line() {
-            None => why,
-            Some(line) => format!("{why}: {line}"),
-        })
+        match (outcome, output.last_line()) {
+            (Ok(()), _) => ProbeAnswer::Success,
+            (Err(why), None) => ProbeAnswer::Failure(why),
+            (Err(why), Some(line)) => ProbeAnswer::Failure(format!("{why}: {line}")),
+        }
     }
 
     /// Returns whether its command runs.
     pub(super) fn runs_command(&self) -> bool {
         matches!(self.state, TaskState::Command { .. })
+    }
+
+    /// Returns whether it waits for the start or the end of a command, or for a lookup.
+    pub(super) fn is_out(&self) -> bool {
+        matches!(self.state, TaskState::Command { .. } | TaskState::Resolving { .. })
     }
 
     /// Returns whether it waits to start a command.
@@ -241,7 +292,7 @@ impl Task {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
             TaskState::Due(at) => Some(at),
-            TaskState::Resolving { until } | TaskState::Http { until, .. } => Some(until),
+            TaskState::Resolving { until } | TaskState::Request { until, .. } => Some(until),
             TaskState::Command { until, .. } | TaskState::Comes { until } => until,
             TaskState::Done => None,
         }
@@ -251,7 +302,7 @@ impl Task {
     pub(super) fn put_off(&mut self, late: Duration) {
         match &mut self.state {
             TaskState::Resolving { until }
-            | TaskState::Http { until, .. }
+            | TaskState::Request { until, .. }
             | TaskState::Command { until: Some(until), .. }
             | TaskState::Comes { until: Some(until) } => *until += late,
             TaskState::Due(_)

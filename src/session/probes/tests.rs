@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollTimeout, poll};
 use nix::unistd::Pid;
 
 use super::prober::Prober;
@@ -74,6 +75,15 @@ impl ProbeWorld {
         self.now = end;
     }
 
+    /// Waits until a socket is ready, and goes on with it.
+    fn advance(&mut self) {
+        let (fd, flags) = self.prober.interests().next().expect("it waits for a socket");
+        let ready = poll(&mut [PollFd::new(fd, flags)], PollTimeout::from(10_000_u16));
+        assert_eq!(ready, Ok(1));
+        let Self { prober, start, now, trace } = self;
+        prober.advance(&[true], *now, &|report| note(trace, *now - *start, &report));
+    }
+
     fn command_fails_until(&mut self, end: u64) {
         let limit = self.start + Duration::from_millis(end);
         while let Some(due) = self.prober.deadline().filter(|due| *due <= limit) {
@@ -98,6 +108,7 @@ fn note(trace: &RefCell<Vec<String>>, at: Duration, report: &ProbeReport) {
         ProbeReport::NotAlive(_, text) => format!("not alive: {text}"),
         ProbeReport::StartCommand(_, text) => format!("start {text}"),
         ProbeReport::KillCommand(_) => "kill".to_owned(),
+        ProbeReport::CannotAsk { is_ready, text, .. } => format!("cannot ask ({is_ready}): {text}"),
     };
     trace.borrow_mut().push(format!("{} {text}", at.as_millis()));
 }
@@ -187,6 +198,80 @@ fn liveness_is_asked_from_ready_on_and_fails_after_a_number_in_a_row() {
     world.take(fails());
     assert_eq!(world.trace(), ["41000 not alive: cmd:alive exited with 1 2 times"]);
     assert!(world.prober.is_empty(), "it is told once");
+}
+
+#[test]
+fn what_pm_itself_cannot_ask_is_no_failure_of_a_life_and_is_told_once() {
+    let mut watched = watched(&["cmd:up"]);
+    watched.live = Some(live("cmd:alive", 2));
+    let mut world = ProbeWorld::begin(watched);
+    let want = || ProbeOrder::CannotAsk(RUN, "no descriptor".to_owned());
+    let fails = || ProbeOrder::CommandEnded(RUN, Err("exited with 1".to_owned()));
+    world.until(20);
+    world.take(want());
+    assert_eq!(
+        world.trace(),
+        [
+            "0 cmd:up: ",
+            "20 start up",
+            "20 cannot ask (false): no descriptor",
+            "20 cmd:up: cannot be asked: no descriptor"
+        ]
+    );
+    world.until(60);
+    world.take(ProbeOrder::CommandEnded(RUN, Ok(())));
+    assert_eq!(world.trace(), ["60 start up", "60 ready"]);
+    for (at, order) in (1..).zip([want(), fails(), want(), want(), fails()]) {
+        world.until(at * 10_000 + 60);
+        world.take(order);
+    }
+    let starts = [10_060, 20_060, 30_060, 40_060, 50_060].map(|at| format!("{at} start alive"));
+    let end = "50060 not alive: cmd:alive exited with 1 2 times".to_owned();
+    assert_eq!(world.trace(), [&starts[..], &[end]].concat());
+}
+
+#[test]
+fn that_pm_cannot_ask_for_a_life_is_told_though_nothing_else_was() {
+    let mut watched = watched(&[]);
+    watched.live = Some(live("cmd:alive", 1));
+    let mut world = ProbeWorld::begin(watched);
+    world.until(10_000);
+    world.take(ProbeOrder::CannotAsk(RUN, "no descriptor".to_owned()));
+    assert_eq!(world.trace(), ["10000 start alive", "10000 cannot ask (true): no descriptor"]);
+    assert!(!world.prober.is_empty());
+}
+
+#[test]
+fn a_port_whose_processes_cannot_be_seen_is_asked_without_waiting_for_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let probe = format!("port:{}", listener.local_addr().unwrap().port());
+    let mut watched = watched(&[&probe]);
+    watched.is_out_of_sight = true;
+    let mut world = ProbeWorld::begin(watched);
+    world.until(20);
+    assert_eq!(world.trace(), [format!("0 {probe}: ")]);
+    world.advance();
+    assert_eq!(world.trace(), ["20 ready"]);
+}
+
+#[test]
+fn each_address_of_a_request_has_its_time() {
+    let listeners = (0..100).find_map(|_| {
+        let first = TcpListener::bind("127.0.0.1:0").ok()?;
+        let port = first.local_addr().ok()?.port();
+        Some((port, first, TcpListener::bind(("::1", port)).ok()?))
+    });
+    let Some((port, _first, _second)) = listeners else {
+        assert!(!crate::skipped::has("IPv6", false));
+        return;
+    };
+    let mut watched = watched(&["http:/up"]);
+    watched.port = Some(port);
+    let mut world = ProbeWorld::begin(watched);
+    world.until(4019);
+    assert_eq!(world.trace(), ["0 http:/up: "], "the second begins when the first has had 2 s");
+    world.until(4020);
+    assert_eq!(world.trace(), ["4020 http:/up: timed out"]);
 }
 
 #[test]
@@ -332,6 +417,10 @@ fn notices_of_the_run_make_it_ready_and_are_told() {
     wait_for(&reports, |report| *report == ProbeReport::Ready(RUN));
     sender.send_to(b"STATUS=serving", &path).unwrap();
     wait_for(&reports, |report| *report == ProbeReport::Status(RUN, "serving".to_owned()));
+    sender.send_to(b"RELOADING=1", &path).unwrap();
+    wait_for(&reports, |report| *report == ProbeReport::Status(RUN, "reloading".to_owned()));
+    sender.send_to(b"READY=1", &path).unwrap();
+    wait_for(&reports, |report| *report == ProbeReport::Status(RUN, String::new()));
 }
 
 #[test]

@@ -49,7 +49,8 @@ impl SessionLoop {
     /// Reserves descriptors for one more child, and for this many more terminals; clients get what is left.
     pub(super) fn make_room(&mut self, terminals: usize) {
         let terminals = self.terminals.len() + terminals;
-        self.spawner.make_room_for(self.children.count() + 1, terminals);
+        let (sockets, asked) = (self.readiness.sockets() + 1, self.readiness.asked() + 1);
+        self.spawner.make_room_for(self.children.count() + 1, terminals, sockets, asked);
         self.bound_clients();
     }
 

@@ -49,22 +49,20 @@ impl SessionLoop {
         }
         let Some(leader) = self.children.leader(run) else { return };
         if let Err(error) = self.readiness.begin(&self.app, run, leader) {
-            self.say_cannot_ask(run, &error.to_string());
+            self.say_cannot_ask(run, "ready", &error.to_string());
         }
     }
 
     /// Begins the probes for a type that this session does not start.
     pub(super) fn probe_outside(&mut self, process_type: u16) {
         if let Err(error) = self.readiness.begin_outside(&self.app, process_type) {
-            self.say_cannot_ask(
-                crate::session::readiness::outside(process_type),
-                &error.to_string(),
-            );
+            let run = crate::session::readiness::outside(process_type);
+            self.say_cannot_ask(run, "ready", &error.to_string());
         }
     }
 
-    fn say_cannot_ask(&mut self, run: RunId, error: &str) {
-        let text = format!("cannot ask whether it is ready: {error}");
+    fn say_cannot_ask(&mut self, run: RunId, what: &str, error: &str) {
+        let text = format!("cannot ask whether it is {what}: {error}");
         let speaker = About::Instance(run.instance);
         self.say(messages::say(speaker, "no-probe", text, serde_json::Value::Null).failed());
         self.pump.wake();
@@ -106,10 +104,16 @@ impl SessionLoop {
             }
             ProbeReport::Extended(run, time) => Some(Event::ReadyExtended { run, time }),
             ProbeReport::Status(run, text) => {
-                self.readiness.detail(run).status = Some(text);
+                // As with systemd, an empty status removes the last one.
+                self.readiness.detail(run).status = Some(text).filter(|text| !text.is_empty());
                 None
             }
             ProbeReport::NotAlive(run, why) => Some(Event::NotAlive { run, why }),
+            ProbeReport::CannotAsk { run, is_ready, text } => {
+                let what = if is_ready { "alive" } else { "ready" };
+                self.say_cannot_ask(run, what, &text);
+                None
+            }
             ProbeReport::StartCommand(run, text) => {
                 self.start_probe_command(run, &text);
                 None
@@ -143,8 +147,8 @@ impl SessionLoop {
 
     fn start_probe_command(&mut self, run: RunId, text: &str) {
         if self.children.leader(command_of(run)).is_some() {
-            let why = "cannot be asked: the command before it does not end".to_owned();
-            return self.readiness.post(ProbeOrder::CommandEnded(run, Err(why)));
+            let why = "the command before it does not end".to_owned();
+            return self.readiness.post(ProbeOrder::CannotAsk(run, why));
         }
         self.make_room(0);
         let children = &mut self.children;
@@ -156,7 +160,7 @@ impl SessionLoop {
             }
             Err(error) => {
                 self.children.expect_no_more();
-                self.readiness.post(ProbeOrder::CommandEnded(run, Err(error)));
+                self.readiness.post(ProbeOrder::CannotAsk(run, error));
             }
         }
     }
