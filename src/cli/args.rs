@@ -144,7 +144,8 @@ pub struct StartArgs {
     pub log: Option<PathBuf>,
     /// With `--daemon`: return when all is ready, up or done; else stop the session and fail
     ///
-    /// Exits with the code of the instance that failed, or with 124 after SECONDS [default: as long as it takes].
+    /// Exits with the code of the instance that failed, or with 124 after SECONDS [default: as long as it takes]. What has
+    /// no `ready` is up when it has run for 0.25 s. Ctrl-C ends the wait and leaves the session running.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, num_args = 0..=1, require_equals = true)]
     pub wait: Option<Option<Duration>>,
     /// Start a second session even if one already runs some of these types

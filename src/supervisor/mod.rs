@@ -65,6 +65,9 @@ pub const KILL_LIMIT: Duration = Duration::from_secs(2);
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(5);
 /// Time until the first message about what a stop waits for.
 pub const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
+/// How long an instance without `ready` must have run where all are waited for: what cannot run at all has ended by
+/// then.
+pub const STEADY: Duration = Duration::from_millis(250);
 /// How long a start may take before pm says what it waits for.
 pub const EXPLAIN_AFTER: Duration = Duration::from_secs(5);
 /// Time between that message and each later one.
@@ -143,7 +146,7 @@ impl Supervisor {
         if began_to_end {
             self.end_outside();
         }
-        self.answer(began_to_end);
+        self.answer(began_to_end, now);
         mem::take(&mut self.out)
     }
 
@@ -151,7 +154,8 @@ impl Supervisor {
     pub fn next_deadline(&self) -> Option<Moment> {
         let slow = self.slow.map(|slow| slow.at);
         let all = [self.procs.next_deadline(), self.phase.deadline(), self.measure_at, slow];
-        all.into_iter().flatten().min()
+        let waits = self.pending_requests.iter().filter_map(|pending| pending.look_at);
+        all.into_iter().flatten().chain(waits).min()
     }
 
     /// Returns the exit code, once nothing is left to supervise.

@@ -9,7 +9,7 @@ use super::needs::Standing;
 use super::request::{Failure, Reply, RequestId, ResolvedRequest};
 use super::state::{Goal, Phase, State};
 use super::wait::{self, Until};
-use crate::app::{Exit, InstanceId};
+use crate::app::{Exit, InstanceId, Moment};
 
 /// A request that has no answer yet.
 #[derive(Clone, Debug)]
@@ -21,6 +21,10 @@ pub(super) struct PendingRequest {
     pub(super) until_over: bool,
     /// It is answered at the first failure.
     pub(super) until_failure: bool,
+    /// Conditions of a wait that are true, and may cease to be until all are.
+    held: BTreeSet<(InstanceId, Condition)>,
+    /// When conditions may have become true without any event.
+    pub(super) look_at: Option<Moment>,
 }
 
 /// What must become true of an instance.
@@ -38,8 +42,15 @@ pub(super) enum Condition {
 
 impl PendingRequest {
     pub(super) fn new(id: RequestId) -> Self {
-        let (conditions, failures) = (BTreeSet::new(), Vec::new());
-        Self { id, conditions, failures, until_over: false, until_failure: false }
+        Self {
+            id,
+            conditions: BTreeSet::new(),
+            failures: Vec::new(),
+            until_over: false,
+            until_failure: false,
+            held: BTreeSet::new(),
+            look_at: None,
+        }
     }
 
     /// Adds a condition, in place of an earlier one on the same instance.
@@ -57,7 +68,9 @@ impl PendingRequest {
 
     /// Returns the instances that it waits for.
     pub(super) fn ids(&self) -> Vec<InstanceId> {
-        let mut ids: Vec<_> = self.conditions.iter().map(|(id, _)| *id).collect();
+        let all = self.conditions.iter().chain(&self.held);
+        let mut ids: Vec<_> = all.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
         ids.dedup();
         ids
     }
@@ -65,10 +78,14 @@ impl PendingRequest {
     /// Removes and returns the conditions on an instance.
     fn take(&mut self, id: InstanceId) -> Vec<Condition> {
         let first = Condition::Up;
-        let of_id = self.conditions.range((id, first)..).take_while(|(of, _)| *of == id);
-        let taken: Vec<_> = of_id.map(|(_, condition)| *condition).collect();
-        for condition in &taken {
-            self.conditions.remove(&(id, *condition));
+        let mut taken = Vec::new();
+        for set in [&mut self.conditions, &mut self.held] {
+            let of_id = set.range((id, first)..).take_while(|(of, _)| *of == id);
+            let found: Vec<_> = of_id.copied().collect();
+            for entry in found {
+                set.remove(&entry);
+                taken.push(entry.1);
+            }
         }
         taken
     }
@@ -122,21 +139,18 @@ impl Supervisor {
 
     /// Answers every request that is complete or has failed. Only requests about changed instances are looked at,
     /// except when the session has just begun to end: that concerns all.
-    pub(super) fn answer(&mut self, began_to_end: bool) {
+    pub(super) fn answer(&mut self, began_to_end: bool, now: Moment) {
         let changed = self.procs.take_changed();
         // A release keeps all others from starting.
         let concerns_all =
             began_to_end || changed.iter().any(|id| self.releases.contains(&id.process_type));
         let mut requests = std::mem::take(&mut self.pending_requests);
         requests.retain_mut(|pending| {
-            let all = if concerns_all { pending.ids() } else { Vec::new() };
-            for id in if concerns_all { &all } else { &changed } {
+            let is_due = pending.look_at.take_if(|at| *at <= now).is_some();
+            let all = if concerns_all || is_due { pending.ids() } else { Vec::new() };
+            for id in if concerns_all || is_due { &all } else { &changed } {
                 for condition in pending.take(*id) {
-                    match self.check(*id, condition) {
-                        Poll::Pending => drop(pending.conditions.insert((*id, condition))),
-                        Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(failure)) => pending.failures.push((*id, failure)),
-                    }
+                    self.weigh(pending, (*id, condition), now);
                 }
             }
             let has_failed = pending.until_failure && !pending.failures.is_empty();
@@ -150,21 +164,47 @@ impl Supervisor {
         self.pending_requests = requests;
     }
 
+    /// Puts a condition where it belongs by now.
+    fn weigh(
+        &self,
+        pending: &mut PendingRequest,
+        (id, condition): (InstanceId, Condition),
+        now: Moment,
+    ) {
+        match (self.check(id, condition, now), condition) {
+            (Poll::Pending, _) => {
+                // The last of them decides when all can be true.
+                pending.look_at = pending.look_at.max(self.steady_at(id).filter(|at| *at > now));
+                pending.conditions.insert((id, condition));
+            }
+            (Poll::Ready(Ok(())), Condition::Reached(_)) => {
+                pending.held.insert((id, condition));
+            }
+            (Poll::Ready(Ok(())), Condition::Up | Condition::Down | Condition::Gone) => {}
+            (Poll::Ready(Err(failure)), _) => pending.failures.push((id, failure)),
+        }
+    }
+
     /// Returns whether every request that has no answer waits for something.
     #[cfg(test)]
-    pub(super) fn waits_for_all(&self) -> bool {
+    pub(super) fn waits_for_all(&self, now: Moment) -> bool {
         let mut conditions = self.pending_requests.iter().flat_map(|pending| &pending.conditions);
-        conditions.all(|(id, condition)| self.check(*id, *condition).is_pending())
+        conditions.all(|(id, condition)| self.check(*id, *condition, now).is_pending())
     }
 
     /// Returns whether a condition is true, or why it cannot become true.
-    fn check(&self, id: InstanceId, condition: Condition) -> Poll<Result<(), Failure>> {
+    fn check(
+        &self,
+        id: InstanceId,
+        condition: Condition,
+        now: Moment,
+    ) -> Poll<Result<(), Failure>> {
         const TRUE: Poll<Result<(), Failure>> = Poll::Ready(Ok(()));
         let never = |failure| Poll::Ready(Err(failure));
         let ends = self.phase != Phase::Running;
         let proc = self.procs.get(id);
         match (condition, proc) {
-            (Condition::Reached(until), _) => self.reached(id, until),
+            (Condition::Reached(until), _) => self.reached(id, until, now),
             (Condition::Gone, None) => TRUE,
             (Condition::Up | Condition::Down, None) => never(Failure::Overruled),
             (Condition::Up, Some(_)) if ends => never(Failure::SessionEnds),

@@ -7,7 +7,7 @@ use super::needs::Standing;
 use super::proc::Proc;
 use super::request::Failure;
 use super::state::{Cause, Goal, Phase, State};
-use super::{InstanceId, Supervisor};
+use super::{InstanceId, Moment, STEADY, Supervisor};
 use crate::app::{Exit, Role};
 
 /// A state that `pm wait` waits for.
@@ -19,7 +19,7 @@ pub enum Until {
     Ready,
     /// It has exited with 0.
     Done,
-    /// It runs, and is ready if its type has `ready`; or it has exited with 0.
+    /// It is ready; or its type has no `ready` and it has run for [`STEADY`](super::STEADY); or it has exited with 0.
     Settled,
     /// It does not run, and nothing will start it.
     Stopped,
@@ -48,22 +48,45 @@ impl Supervisor {
     }
 
     /// Returns whether an instance has reached a state, or the reason why it never will.
-    pub(super) fn reached(&self, id: InstanceId, until: Until) -> Poll<Result<(), Failure>> {
+    pub(super) fn reached(
+        &self,
+        id: InstanceId,
+        until: Until,
+        now: Moment,
+    ) -> Poll<Result<(), Failure>> {
         let ends = self.phase != Phase::Running;
         match (self.procs.get(id), until) {
             (None, Until::Stopped) => TRUE,
             (None, _) => never(Failure::Gone),
             (Some(proc), Until::Stopped) => self.stopped(id, proc, ends),
-            (Some(proc), Until::Done) if Kind::Succeeded.is_of(proc) => TRUE,
+            // With that, its session may end.
+            (Some(proc), Until::Started | Until::Settled | Until::Done)
+                if Kind::Succeeded.is_of(proc) =>
+            {
+                TRUE
+            }
             (Some(proc), _) => {
                 let is_so = match until {
                     Until::Started => Kind::Begun.is_of(proc),
                     Until::Ready => Kind::Serving.is_of(proc),
-                    Until::Settled => Kind::Serving.is_of(proc) || Kind::Succeeded.is_of(proc),
+                    Until::Settled => {
+                        let is_steady = self.steady_at(id).is_none_or(|at| at <= now);
+                        Kind::Serving.is_of(proc) && is_steady
+                    }
                     Until::Done | Until::Stopped => false,
                 };
                 if is_so && !ends { TRUE } else { self.obstacle(id, proc, ends) }
             }
+        }
+    }
+
+    /// Returns when an instance that runs and has no `ready` has run long enough.
+    pub(super) fn steady_at(&self, id: InstanceId) -> Option<Moment> {
+        match self.procs.get(id)?.state {
+            State::Up { since, unready: None } if self.policy(id).ready.is_none() => {
+                Some(since + STEADY)
+            }
+            _ => None, // Its `ready` tells, or it does not run.
         }
     }
 

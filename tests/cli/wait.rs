@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use nix::sys::signal::Signal;
 
 use crate::control::{app, done, pm, refused, started, states};
-use crate::sandbox::{End, Sandbox, eventually};
+use crate::sandbox::{CTRL_C, End, Sandbox, eventually};
 
 /// db is ready when the file `go` is there, and fails when `fail` is. web needs it.
 fn db_and_web() -> Sandbox {
@@ -221,6 +221,31 @@ fn a_start_that_waits_in_vain_stops_the_session_and_fails_as_it_did() {
     let output = pm(&app, "start --wait");
     assert_eq!(output.code(), 2, "{output:#?}");
     assert!(output.stderr.contains("hint: add `--daemon`, or use `pm wait`"), "{output:#?}");
+}
+
+#[test]
+fn ctrl_c_ends_a_start_that_waits_and_leaves_the_session_running() {
+    let app =
+        app("db: echo booting; exec cat\n").write("pm.toml", "[process.db]\nready = 'log:never'\n");
+    let mut start = app.pm(["start", "--daemon", "--wait"]).spawn_pty();
+    start.wait_for("waiting: not ready: db.1 (log:never)");
+    start.type_keys(CTRL_C);
+    assert_eq!(start.wait(), End::Signal(Signal::SIGINT));
+    assert_eq!(states(&app), "db.1 starting");
+    done(&app, "quit");
+    app.assert_nothing_left();
+}
+
+#[test]
+fn a_start_that_waits_sees_what_crashes_at_once() {
+    let app = app("web: exit 7\nother: exec cat\n")
+        .write("pm.toml", "[process.web]\nrestart = 'never'\n");
+    for exit_on in ["failure", "all"] {
+        let output = pm(&app, &format!("start --daemon --wait --exit-on {exit_on}"));
+        assert_eq!(output.code(), 7, "{output:#?}");
+        assert!(output.stderr.contains("web.1"), "{output:#?}");
+        app.assert_nothing_left();
+    }
 }
 
 #[test]

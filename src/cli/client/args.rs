@@ -74,7 +74,8 @@ pub struct UntilArgs {
     /// Process types, instances or patterns, with the state to wait for [default: all]
     ///
     /// `web:ready`, `db.1:started`, `migrate:done` or `worker:stopped`. Without a state, as in `depends-on`: done for a
-    /// type that runs once, ready for one that has `ready`, else started. Without a name: all are ready, up or done.
+    /// type that runs once, ready for one that has `ready`, else started. Without a name: all are ready, done, or, without
+    /// `ready`, up for 0.25 s.
     #[arg(value_name = "NAME[:STATE]")]
     pub names: Vec<WaitName>,
     #[command(flatten)]

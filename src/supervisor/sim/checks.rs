@@ -14,7 +14,7 @@ impl World {
         let looks = self.sup.procs.len() < 50 || self.trace.len().is_multiple_of(32);
         let is_indexed = !looks || self.sup.procs.is_indexed();
         assert!(is_indexed, "the index is not what is there\n{}", self.trace());
-        assert!(self.sup.waits_for_all(), "an answer was forgotten\n{}", self.trace());
+        assert!(self.sup.waits_for_all(self.now), "an answer was forgotten\n{}", self.trace());
         if self.sup.finished().is_some() {
             assert_eq!(self.sup.next_deadline(), None, "a deadline after the end");
         }

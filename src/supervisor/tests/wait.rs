@@ -59,13 +59,83 @@ fn it_is_answered_when_all_is_so_and_at_once_where_it_is_so_already() {
         [
             "0 reply 1 done",
             "1000 reply 2 done",
-            "1000 reply 3 done",
+            "1250 reply 3 done",
             "5000 reply 4 done",
             "5001 reply 5 done",
             "5001 reply 6 done",
         ]
     );
     assert!(w.replies.contains_key(&stopped));
+}
+
+#[test]
+fn one_without_ready_has_settled_when_it_has_run_for_a_moment_and_not_when_it_crashes_at_once() {
+    let rows = vec![
+        row("web", Policy { max_restarts: 2, ..on_failure() }, FakeChild::ExitsAfter(249, FAILED)),
+        row("job", never(), FakeChild::Forever),
+    ];
+    let mut w = World::new(ExitOn::All, rows);
+    let web = w.instance("web.1");
+    let [on_job, on_all] = [&["job.1"][..], &["job.1", "web.1"]].map(|names| {
+        let targets: Vec<_> = names.iter().map(|name| (*name, Until::Settled)).collect();
+        wait(&mut w, &targets)
+    });
+    let started = wait(&mut w, &[("web.1", Until::Started), ("job.1", Until::Started)]);
+    w.run(FOREVER);
+    assert_eq!(w.replies.get(&on_job), Some(&Reply::Done));
+    assert_eq!(w.replies.get(&started), Some(&Reply::Done));
+    assert_eq!(failures(&w, on_all), [(web, Failure::Failed(FAILED))]);
+    // It has crashed after 249, 998 and 2247 ms.
+    let expected = ["0 reply 3 done", "250 reply 1 done"];
+    assert_eq!(w.lines(&["done"]), expected);
+    assert!(w.lines(&["reply 2"])[0].starts_with("2247 "), "{}", w.trace());
+    assert_eq!(w.sup.next_deadline(), None, "nothing is left to wait for");
+}
+
+#[test]
+fn a_wait_for_several_is_answered_when_all_are_so_at_the_same_time() {
+    let lives = vec![FakeChild::ExitsAfter(500, FAILED), FakeChild::Forever];
+    let policy = Policy { max_restarts: 2, ..on_failure() };
+    let early = TypeRow { children: lives, ..row("early", with_ready(policy), FakeChild::Forever) };
+    let rows = vec![early, row("late", with_ready(never()), FakeChild::Forever)];
+    let mut w = World::new(ExitOn::All, rows);
+    // early is ready until it crashes at 500 ms, and again when late has been for long.
+    w.ready_after = |run| match (run.instance.process_type, run.seq) {
+        (0, 1) => Some(100),
+        (0, _) => Some(3000),
+        _ => Some(700),
+    };
+    wait(&mut w, &[("early.1", Until::Ready), ("late.1", Until::Ready)]);
+    wait(&mut w, &[("early.1", Until::Settled), ("late.1", Until::Settled)]);
+    w.run(10_000);
+    assert_eq!(w.lines(&["reply"]), ["4000 reply 1 done", "4000 reply 2 done"]);
+}
+
+#[test]
+fn one_that_was_so_and_fails_before_the_others_are_is_told() {
+    let policy = with_ready(never());
+    let rows = vec![
+        row("early", policy.clone(), FakeChild::ExitsAfter(500, FAILED)),
+        row("late", policy, FakeChild::Forever),
+    ];
+    let mut w = World::new(ExitOn::All, rows);
+    w.ready_after = |run| Some(if run.instance.process_type == 0 { 100 } else { 700 });
+    let early = w.instance("early.1");
+    let both = wait(&mut w, &[("early.1", Until::Ready), ("late.1", Until::Ready)]);
+    w.run(600);
+    assert_eq!(failures(&w, both), [(early, Failure::Failed(FAILED))]);
+}
+
+#[test]
+fn what_has_ended_well_is_no_failure_when_its_session_ends_with_it() {
+    let ends = |after| FakeChild::ExitsAfter(after, Exit::Code(0));
+    let once = Policy { role: Role::Once, ..never() };
+    let rows = vec![row("web", never(), ends(300)), row("job", once, ends(700))];
+    let mut w = World::new(ExitOn::All, rows);
+    wait(&mut w, &[("web.1", Until::Settled), ("job.1", Until::Done)]);
+    wait(&mut w, &[("web.1", Until::Started), ("job.1", Until::Done)]);
+    assert_eq!(w.run(FOREVER), Some(0));
+    assert_eq!(w.lines(&["reply"]), ["700 reply 1 done", "700 reply 2 done"]);
 }
 
 #[test]
