@@ -175,7 +175,7 @@ pub(crate) fn message(
             };
             let mut parts: Vec<_> = waiting.iter().map(of_one).collect();
             parts.extend(unready.iter().map(|id| format!("{} is not ready", probe(id))));
-            let text = format!("{}, {}", parts.join("; "), short(*time));
+            let text = format!("{}, {} s", parts.join("; "), time.as_secs());
             ("slow_start", text, json!({ "for": time.as_secs_f64() }))
         }
         Message::KillingAll => {
@@ -381,6 +381,26 @@ mod tests {
         );
         let note = Note::CannotStart { error: "no folder `x`".to_owned(), stays_failed: true };
         assert_eq!(said(&note), format!("no folder `x`; {hint}"));
+    }
+
+    #[test]
+    fn a_slow_start_says_who_waits_for_whom_and_for_what() {
+        let id = |process_type| InstanceId { process_type, number: 1 };
+        let app = App { types: [app().types, app().types].concat(), ..app() };
+        let waiting = |count| Waiting { first: id(0), count, on: id(1) };
+        let text = |waiting, unready, ms| {
+            let time = Duration::from_millis(ms);
+            let slow = Message::SlowStart { waiting, unready, time };
+            message(&app, &slow, Vec::new, |_| Some("log:accepting".to_owned())).text
+        };
+        assert_eq!(
+            text(vec![waiting(1)], vec![], 5001),
+            "web.1 waits for web.1 (log:accepting), 5 s"
+        );
+        assert_eq!(
+            text(vec![waiting(3)], vec![id(0)], 65_000),
+            "3 of web wait for web.1 (log:accepting); web.1 (log:accepting) is not ready, 65 s"
+        );
     }
 
     #[test]
