@@ -85,8 +85,22 @@ impl SessionProbes {
 
     /// Begins to probe a run with this leader.
     pub(super) fn begin(&mut self, app: &App, run: RunId, leader: Pid) -> io::Result<()> {
+        let watched = self.watched(app, run, leader);
+        self.ask(watched)
+    }
+
+    /// Begins to ask a run that is ready whether it is alive, if it is to be asked that.
+    pub(super) fn begin_living(&mut self, app: &App, run: RunId, leader: Pid) -> io::Result<()> {
+        let watched = Watched { ready: None, ..self.watched(app, run, leader) };
+        match watched.live {
+            Some(_) => self.ask(watched),
+            None => Ok(()),
+        }
+    }
+
+    fn watched(&mut self, app: &App, run: RunId, leader: Pid) -> Watched {
         let own = app.type_of(run.instance);
-        let watched = Watched {
+        Watched {
             run,
             name: app.name_of(run.instance),
             leader,
@@ -95,8 +109,7 @@ impl SessionProbes {
             ready: own.policy.ready.clone(),
             live: own.policy.live.clone(),
             notify: self.sockets.remove(&run),
-        };
-        self.ask(watched)
+        }
     }
 
     /// Begins to probe for a type that this session does not start.

@@ -55,15 +55,11 @@ pub(super) fn of(
         };
         let detail = readiness.of(status.id).filter(|_| status.pid.is_some());
         let has_ready = app.type_of(status.id).policy.ready.is_some();
-        let waits_for = match status.doing {
-            Doing::Blocked(by) => Some(by),
-            _ => status.waits_for,
-        };
         InstanceStatus {
             name: app.name_of(status.id),
             state,
             ready: has_ready.then_some(status.doing == Doing::Ready),
-            waits_for: waits_for.map(|id| app.name_of(id)).into_iter().collect(),
+            waits_for: status.waits_for.iter().map(|id| app.name_of(*id)).collect(),
             probe: detail.and_then(|detail| detail.probe.clone()),
             last_answer: detail.and_then(|detail| detail.answer.clone()),
             status: detail.and_then(|detail| detail.status.clone()),

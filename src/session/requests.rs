@@ -21,9 +21,19 @@ use crate::output::{
 };
 use crate::supervisor::{Event, Failure, Reply, RequestId, Supervisor};
 
-/// Reads the application's files again, with the options that the session was started with. Returns the application and
-/// warnings about the files; the error is for a person.
-pub(crate) type Reread = Box<dyn FnMut() -> Result<(App, Vec<String>), String>>;
+/// Reads the application's files again, with the options that the session was started with. The error is for a person.
+pub(crate) type Reread = Box<dyn FnMut() -> Result<Rereading, String>>;
+
+/// The application's files, read again.
+#[derive(Debug)]
+pub(crate) struct Rereading {
+    /// The application.
+    pub(crate) app: App,
+    /// Warnings about the files that were not shown yet.
+    pub(crate) warnings: Vec<String>,
+    /// What a start says before it starts anything.
+    pub(crate) notices: Vec<String>,
+}
 
 /// What a session needs to be controlled.
 pub(crate) struct Control {
@@ -70,6 +80,8 @@ pub(crate) struct Requests {
     streams: HashMap<ClientId, Stream>,
     /// How many streams there may be.
     max_streams: usize,
+    /// What was said before anything was started, or by the last reload.
+    pub(super) notices: Vec<String>,
     reread: Reread,
     pump: PumpHandle,
 }
@@ -101,7 +113,8 @@ impl fmt::Debug for Requests {
 impl Requests {
     pub(crate) fn new(reread: Reread, pump: PumpHandle) -> Self {
         let (waiting, streams, max_streams) = (HashMap::new(), HashMap::new(), 0);
-        Self { waiting, streams, max_streams, reread, pump }
+        let notices = Vec::new();
+        Self { waiting, streams, max_streams, notices, reread, pump }
     }
 
     /// Limits how many clients may have a stream.
@@ -199,18 +212,18 @@ impl Requests {
     }
 
     /// Reads the files again. Warnings about them go to the client that asked, and to the output of the session.
-    pub(super) fn reread(&mut self, outbox: &Outbox) -> Result<App, Response> {
-        let (app, warnings) = (self.reread)().map_err(|reason| Response::Refused {
+    pub(super) fn reread(&mut self, outbox: &Outbox) -> Result<Rereading, Response> {
+        let mut read = (self.reread)().map_err(|reason| Response::Refused {
             reason,
             hint: Some("nothing was changed".to_owned()),
         })?;
-        for text in warnings {
+        for text in read.warnings.drain(..) {
             let said = format!("warning: {text}");
             let say = messages::say(About::Session, "warning", said, Value::Null).failed();
             self.pump.post(PumpCommand::Show(say));
             outbox.respond(Response::Warning { text });
         }
-        Ok(app)
+        Ok(read)
     }
 }
 

@@ -62,6 +62,7 @@ pub(crate) fn run(
     control: Control,
 ) -> Result<i32, Error> {
     let mut session = SessionLoop::open(app.clone(), form, zone, control)?;
+    session.requests.notices.clone_from(&first);
     let first = first.into_iter().chain(session.warning.take()).chain(processes::missing());
     for text in first {
         session.say(messages::say(About::Session, "notice", text, serde_json::Value::Null));
@@ -168,6 +169,7 @@ impl SessionLoop {
             }
             Action::Signal(run, signal, reach) => self.children.signal(run, signal, reach),
             Action::Probe(run) => self.probe(run),
+            Action::Watch(run) => self.watch(run),
             Action::EndProbe(run) => self.end_probe(run),
             Action::ProbeOutside(process_type) => self.probe_outside(process_type),
             Action::EndProbeOutside(process_type) => self.end_probe(outside(process_type)),

@@ -127,6 +127,8 @@ pub enum Action {
     /// Probe a run as its policy says: first whether it is ready, then whether it is alive. Answer with
     /// [`Event::BecameReady`] and [`Event::NotAlive`].
     Probe(RunId),
+    /// Probe whether a run that is ready is alive; answer with [`Event::NotAlive`].
+    Watch(RunId),
     /// Stop probing a run.
     EndProbe(RunId),
     /// Probe for a process type that this session does not start; answer with [`Event::FoundOutside`].

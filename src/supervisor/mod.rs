@@ -27,7 +27,7 @@ mod sim;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,7 @@ use memory::MemoryWatch;
 use needs::{Graph, SlowStart, TypeStanding};
 use pending::PendingRequest;
 use proc::{Proc, Told};
+use readiness::Search;
 pub use request::{Failure, Reply, RequestId, ResolvedRequest, WaitMode};
 use state::{Cause, Goal, Outcome, Phase, State, StopStage};
 pub use status::{Doing, Status};
@@ -100,8 +101,8 @@ pub struct Supervisor {
     graph: Graph,
     /// The standing of each type; empty if no type depends on another.
     known: Vec<TypeStanding>,
-    /// Types that others depend on, that this session does not start, and that have not been found yet.
-    outside: BTreeSet<u16>,
+    /// Types that instances wait for, and that this session does not start.
+    outside: BTreeMap<u16, Search>,
     /// A start that is not over.
     slow: Option<SlowStart>,
     out: Vec<Action>,
@@ -113,7 +114,7 @@ impl Supervisor {
         let procs = app.instances().map(|id| (id, Proc::new(0))).collect();
         let releases = releases(&app);
         let graph = Graph::of(&app);
-        let mut supervisor = Self {
+        Self {
             app,
             procs,
             releases,
@@ -127,12 +128,10 @@ impl Supervisor {
             measure_at: None,
             graph,
             known: Vec::new(),
-            outside: BTreeSet::new(),
+            outside: BTreeMap::new(),
             slow: None,
             out: Vec::new(),
-        };
-        supervisor.look_outside();
-        supervisor
+        }
     }
 
     /// Applies one event and returns what the session loop must do, in order.
@@ -206,7 +205,7 @@ impl Supervisor {
                 self.proc(run.instance).output_open = false;
             }
             Event::FoundOutside { process_type } => {
-                self.outside.remove(&process_type);
+                self.outside.entry(process_type).and_modify(|search| *search = Search::Found);
             }
             Event::BecameReady { run } if self.is_current(run) => {
                 self.became_ready(run.instance, now);

@@ -6,6 +6,7 @@
 use super::event::{Action, Message, Note, Waiting};
 use super::kind::Kind;
 use super::proc::Told;
+use super::readiness::Search;
 use super::state::{Goal, Phase, State};
 use super::{EXPLAIN_AFTER, EXPLAIN_EVERY, InstanceId, Moment, Supervisor};
 use crate::app::{App, Dependency, Milestone, OnDependencyRestart, dependencies};
@@ -86,10 +87,14 @@ impl Supervisor {
 
     /// Recomputes which types may start, and reports those that must wait and those that never will.
     pub(super) fn weigh_needs(&mut self) {
-        if self.graph.is_empty() || self.phase != Phase::Running {
+        if self.phase != Phase::Running {
             return;
         }
         self.procs.update();
+        self.look_outside();
+        if self.graph.is_empty() {
+            return;
+        }
         self.known.resize(self.app.types.len(), TypeStanding::default());
         for position in 0..self.graph.order.len() {
             let at = self.graph.order[position];
@@ -108,6 +113,22 @@ impl Supervisor {
                 self.tell_standing(at, standing);
             }
         }
+    }
+
+    /// Returns one instance of each dependency of a type that is not met.
+    pub(super) fn all_awaited(&self, process_type: u16) -> Vec<InstanceId> {
+        let mut all = Vec::new();
+        for need in &self.app.types[usize::from(process_type)].policy.depends_on {
+            match self.standing(*need) {
+                Standing::Waits(on) | Standing::Held(on) | Standing::Blocked(on)
+                    if !all.contains(&on) =>
+                {
+                    all.push(on);
+                }
+                Standing::Free | Standing::Waits(_) | Standing::Held(_) | Standing::Blocked(_) => {}
+            }
+        }
+        all
     }
 
     /// Returns whether a dependency is met.
@@ -133,11 +154,9 @@ impl Supervisor {
         if wanted == 0 {
             // This session does not start it. Without a probe that can ask it, it counts as met.
             let number = need.number.unwrap_or(1);
-            let is_awaited = self.outside.contains(&process_type);
-            return if is_awaited {
-                Standing::Waits(InstanceId { process_type, number })
-            } else {
-                Standing::Free
+            return match self.outside.get(&process_type) {
+                Some(Search::Begun) => Standing::Waits(InstanceId { process_type, number }),
+                Some(Search::Found) | None => Standing::Free,
             };
         }
         if count(reached) == wanted {

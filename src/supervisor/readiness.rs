@@ -1,10 +1,22 @@
 //! What the supervisor does when a run becomes ready, does not become ready in time, or is no longer alive.
 
+use std::mem;
+
 use super::event::{Action, Note};
+use super::kind::Kind;
 use super::state::{Cause, Phase, State};
 use super::{InstanceId, Moment, Supervisor};
-use crate::app::Milestone;
 use crate::app::readiness::Probe;
+use crate::app::{Milestone, Policy};
+
+/// How far the search is for a type that others wait for and that nobody starts here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Search {
+    /// It is asked for.
+    Begun,
+    /// It was there.
+    Found,
+}
 
 impl Supervisor {
     pub(super) fn became_ready(&mut self, id: InstanceId, now: Moment) {
@@ -18,15 +30,31 @@ impl Supervisor {
 
     /// Stops the probes of a run that stops or has ended.
     pub(super) fn end_probe(&mut self, id: InstanceId) {
-        if self.policy(id).is_probed() {
+        let born = self.procs.get(id).and_then(|proc| proc.born.as_ref());
+        let was_probed = born.is_some_and(|born| born.type_of(id).policy.is_probed());
+        if was_probed || self.policy(id).is_probed() {
             self.out.push(Action::EndProbe(self.run_of(id)));
         }
     }
 
     /// Stops the probes for types of other sessions: this session ends.
     pub(super) fn end_outside(&mut self) {
-        for process_type in std::mem::take(&mut self.outside) {
-            self.out.push(Action::EndProbeOutside(process_type));
+        for (process_type, search) in mem::take(&mut self.outside) {
+            self.end_search(process_type, search);
+        }
+    }
+
+    fn end_search(&mut self, process_type: u16, search: Search) {
+        match search {
+            Search::Begun => self.out.push(Action::EndProbeOutside(process_type)),
+            Search::Found => {}
+        }
+    }
+
+    /// A type is asked for anew, if at all: what shows that it is there has changed.
+    pub(super) fn forget_search(&mut self, process_type: u16) {
+        if let Some(search) = self.outside.remove(&process_type) {
+            self.end_search(process_type, search);
         }
     }
 
@@ -53,21 +81,76 @@ impl Supervisor {
 
     /// Returns whether every wanted instance is ready, up or done.
     pub fn is_started(&mut self) -> bool {
-        use super::kind::Kind::{Backoff, Spawning, Startable, Unready};
-        let unfinished = [Startable, Spawning, Unready, Backoff];
+        let unfinished = [Kind::Startable, Kind::Spawning, Kind::Unready, Kind::Backoff];
         self.phase == Phase::Running
             && unfinished.iter().all(|kind| self.procs.of(*kind).is_empty())
     }
 
-    /// Finds the types that others depend on and that this session does not start. Those that cannot be probed count as
-    /// running.
+    /// Begins to probe types that instances wait for and that this session does not start, and stops probing those for
+    /// which that has ceased to hold. Types that cannot be probed count as running.
     pub(super) fn look_outside(&mut self) {
-        for (own, at) in self.app.types.iter().zip(0_u16..) {
-            let is_needed = !self.graph.dependents_of(at).is_empty();
-            let is_asked = own.policy.ready_probes().any(Probe::works_from_outside);
-            if own.count == 0 && is_needed && is_asked && self.outside.insert(at) {
-                self.out.push(Action::ProbeOutside(at));
+        if self.graph.is_empty() && self.outside.is_empty() {
+            return;
+        }
+        for at in (0_u16..).take(self.app.types.len()) {
+            let is_sought = self.is_sought(at);
+            match self.outside.get(&at) {
+                None if is_sought => {
+                    self.outside.insert(at, Search::Begun);
+                    self.out.push(Action::ProbeOutside(at));
+                }
+                Some(_) if !is_sought => self.forget_search(at),
+                None | Some(_) => {}
             }
         }
     }
+
+    fn is_sought(&self, process_type: u16) -> bool {
+        let waits = |at: &u16| self.procs.count(Kind::Startable, *at) > 0;
+        let own = &self.app.types[usize::from(process_type)];
+        self.graph.dependents_of(process_type).iter().any(waits)
+            && self.procs.count(Kind::Wanted, process_type) == 0
+            && own.policy.ready_probes().any(Probe::works_from_outside)
+    }
+
+    /// Takes what a reload has changed in how a running instance is asked. Returns false where it must be restarted for
+    /// that: it is not ready yet, so that some of its output is past, or it would need another environment.
+    pub(super) fn takes_readiness(&mut self, id: InstanceId, old: &Policy) -> bool {
+        let new = self.policy(id).clone();
+        let probes = |policy: &Policy| policy.ready.as_ref().map(|ready| ready.probes.clone());
+        let (has_other_ready, has_other_live) = (probes(old) != probes(&new), old.live != new.live);
+        let (is_unready, since) = match self.proc(id).state {
+            State::Up { unready, since } => (unready.is_some(), since),
+            State::Spawning => return !(has_other_ready || has_other_live),
+            State::Idle
+            | State::Stopping { .. }
+            | State::Draining { .. }
+            | State::Backoff { .. }
+            | State::Ended(_) => return true,
+        };
+        if is_unready {
+            let timeouts = [old, &new].map(|policy| policy.ready.as_ref().map(|it| it.timeout));
+            if let [before, Some(timeout)] = timeouts
+                && before != Some(timeout)
+            {
+                self.proc(id).state = State::Up { since, unready: Some(since + timeout) };
+            }
+            return !(has_other_ready || has_other_live);
+        }
+        if has_other_ready && old.ready.is_none() || has_other_live && notifies(old, &new) {
+            return false;
+        }
+        if has_other_live {
+            let run = self.run_of(id);
+            self.out.push(Action::EndProbe(run));
+            self.out.push(Action::Watch(run));
+        }
+        true
+    }
+}
+
+/// Returns whether `NOTIFY_SOCKET` or `WATCHDOG_USEC` is told to a run by one of these for its liveness.
+fn notifies(old: &Policy, new: &Policy) -> bool {
+    let of_live = |policy: &Policy| policy.live.as_ref().map(|live| live.probe == Probe::Notify);
+    of_live(old) == Some(true) || of_live(new) == Some(true)
 }

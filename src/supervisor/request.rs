@@ -327,8 +327,14 @@ impl Supervisor {
     /// Switches to the new application: restarts instances that it would start differently, removes those of types that
     /// are gone, and adds those of new types.
     fn reload(&mut self, app: Arc<App>, gone: &[u16], pending: &mut PendingRequest) {
-        let known = self.app.types.len();
+        let old = Arc::clone(&self.app);
         self.go_by(app);
+        for at in (0_u16..).take(old.types.len()) {
+            let [before, after] = [&old, &self.app].map(|app| &app.types[usize::from(at)].policy);
+            if before.ready != after.ready {
+                self.forget_search(at);
+            }
+        }
         for id in self.procs.ids().collect::<Vec<_>>() {
             let is_gone = gone.contains(&id.process_type);
             let proc = self.proc(id);
@@ -339,22 +345,33 @@ impl Supervisor {
             if is_gone {
                 self.proc(id).goal = Goal::Leave;
                 pending.expect(id, Condition::Gone);
-            } else if is_other.is_some_and(|born| !same_life(&born, &self.app, id))
-                && matches!(self.proc(id).goal, Goal::Run | Goal::Renew)
+            } else if matches!(self.proc(id).goal, Goal::Run | Goal::Renew)
+                && is_other.is_some_and(|born| !self.may_go_on(id, &born, &old))
             {
                 let condition = self.want_renewed(id);
                 pending.expect(id, condition);
             }
         }
-        for at in known..self.app.types.len() {
-            let count = self.app.types[at].count;
-            self.scale(u16::try_from(at).unwrap_or(u16::MAX), count, pending);
+        for at in (0_u16..).take(self.app.types.len()) {
+            // One that did not run may be what another depends on by now.
+            let is_new = old.types.get(usize::from(at)).is_none_or(|own| own.count == 0)
+                && self.procs.of_type(at).next().is_none()
+                && !self.left.keys().any(|id| id.process_type == at);
+            if is_new && !gone.contains(&at) {
+                self.scale(at, self.app.types[usize::from(at)].count, pending);
+            }
         }
+    }
+
+    /// Returns whether an instance that was started by the words of `born`, and lived by those of `old`, may go on by
+    /// those of now.
+    fn may_go_on(&mut self, id: InstanceId, born: &App, old: &App) -> bool {
+        same_start(born, &self.app, id) && self.takes_readiness(id, &old.type_of(id).policy)
     }
 }
 
 /// Returns whether both applications would start an instance in the same way.
-fn same_life(old: &App, new: &App, id: InstanceId) -> bool {
+fn same_start(old: &App, new: &App, id: InstanceId) -> bool {
     let (a, b) = (old.type_of(id), new.type_of(id));
     let texts = |app: &App| -> Vec<_> {
         let all = app.environment_of(id);

@@ -36,7 +36,7 @@ pub enum Doing {
 }
 
 /// One line of `pm status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Which instance.
     pub id: InstanceId,
@@ -46,8 +46,8 @@ pub struct Status {
     pub pid: Option<i32>,
     /// How long it has been up.
     pub uptime: Option<Duration>,
-    /// The instance that its start waits for, if any.
-    pub waits_for: Option<InstanceId>,
+    /// What its start waits for: one instance of each dependency that is not met.
+    pub waits_for: Vec<InstanceId>,
     /// How often it was started again after a crash or a clean exit.
     pub restarts: u32,
 }
@@ -69,8 +69,9 @@ impl Supervisor {
             id,
             doing: self.doing(id, proc, now),
             waits_for: match (self.standing_of(id.process_type), proc.state, proc.goal) {
-                (Standing::Waits(on) | Standing::Held(on), State::Idle, Goal::Run) => Some(on),
-                _ => None, // It waits for no other.
+                (Standing::Free, _, _) => Vec::new(),
+                (_, State::Idle, Goal::Run) => self.all_awaited(id.process_type),
+                _ => Vec::new(), // It waits for no other.
             },
             pid: proc.pid,
             uptime: match proc.state {

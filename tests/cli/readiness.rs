@@ -10,7 +10,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::control::{app, done, states};
-use crate::sandbox::{CTRL_C, End, Sandbox, Session, eventually, has_program};
+use crate::sandbox::http::free_port;
+use crate::sandbox::{CTRL_C, End, Sandbox, Session, cases, eventually, has_program};
 
 /// db is ready when the file `go` is there, and web needs it.
 const DB_AND_WEB: &str = "db: echo $$ >> db.pids; while [ ! -e go ]; do sleep 0.05; done; echo now up; exec cat\n\
@@ -132,6 +133,104 @@ fn a_command_that_hangs_is_killed_with_its_children_and_its_last_line_is_in_the_
     assert!(output.contains("timed out: 7100 green"), "{output}");
     assert!(!pids(&app, "child").is_empty());
     app.assert_nothing_left();
+}
+
+#[test]
+fn what_pm_has_no_descriptor_to_ask_for_is_no_failure_of_a_life() {
+    if !has_program("node") || !has_program("prlimit") {
+        return;
+    }
+    let serve = "node -e \"require('http').createServer((q, r) => r.end()).listen(process.env.PORT, () => console.log('up'))\"";
+    let live = |name, probe| {
+        format!(
+            "[process.{name}]\nready = 'log:up'\nlive = '{probe}'\nlive-interval = '0.2s'\nlive-failures = 1\n"
+        )
+    };
+    let app = app(&format!("http: {serve}\nport: {serve}\ncmd: echo up; exec cat\n")).write(
+        "pm.toml",
+        [live("http", "http:/"), live("port", "port"), live("cmd", "cmd:echo asked >> asks")]
+            .concat(),
+    );
+    let base = free_port(300);
+    let session = start(&app, &["-p", &base.to_string()]);
+    session.wait_for_times("| -- ready after", 3);
+    eventually("a question", || app.read("asks"));
+    let limit = |files: &str| {
+        let (pid, files) = (session.pid().to_string(), format!("--nofile={files}"));
+        let set = app.command("prlimit", ["--pid", &pid, &files]).run();
+        assert_eq!(set.code(), 0, "{set:#?}");
+    };
+    // The numbers below are all in use.
+    limit("4:20000");
+    session.wait_for_times("!! cannot ask whether it is alive: ", 3);
+    // Every one is asked several times more.
+    assert_eq!(app.sh("sleep 1").run().code(), 0);
+    let output = session.stdout_so_far();
+    assert_eq!(output.matches("cannot ask whether").count(), 3, "{output}");
+    assert!(!output.contains("not alive"), "{output}");
+    limit("1000:20000");
+    let before = app.read("asks");
+    eventually("another question", || (app.read("asks") != before).then_some(()));
+    assert_eq!(states(&app), "http.1 ready, port.1 ready, cmd.1 ready");
+}
+
+#[test]
+fn a_reload_that_corrects_ready_starts_who_waits_for_it() {
+    let app = app("db: echo $$ >> db.pids; echo now up; exec cat\nweb: echo serving; exec cat\n")
+        .write("pm.toml", "[process.db]\nready = 'log:never'\n[process.web]\ndepends-on = 'db'\n");
+    let session = start(&app, &[]);
+    becomes(&app, "web.1", "waiting");
+    let app = app.write("pm.toml", WEB_NEEDS_DB);
+    done(&app, "reload");
+    session.wait_for("web.1  | serving");
+    assert_eq!(pids(&app, "db.pids").len(), 2);
+    // It is ready: another way to see that is for its next run.
+    let app = app.write("pm.toml", WEB_NEEDS_DB.replace("now up", "never"));
+    done(&app, "reload");
+    assert_eq!((pids(&app, "db.pids").len(), &*states(&app)), (2, "db.1 ready, web.1 up"));
+}
+
+#[test]
+fn a_reload_asks_from_outside_for_what_it_makes_a_dependency_and_says_what_cannot_be_asked() {
+    let outside = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = outside.local_addr().expect("it is bound").port();
+    drop(outside);
+    let toml = format!("[process.db]\nready = 'port:{port}'\n");
+    let app =
+        app("db: exec cat\nlogs: exec cat\nweb: echo serving; exec cat\n").write("pm.toml", &toml);
+    let session = start(&app, &["-x", "db,logs"]);
+    session.wait_for("web.1  | serving");
+    let needs = "[process.web]\ndepends-on = ['db', 'logs']\n[process.web.env]\nA = '1'\n";
+    let app = app.write("pm.toml", toml + needs);
+    done(&app, "reload");
+    session.wait_for("`logs` is not started here and cannot be asked: `web` takes it as ready");
+    becomes(&app, "web.1", "waiting");
+    assert_eq!(row(&app, "web.1")["waits_for"], serde_json::json!(["db.1"]));
+    let _outside = TcpListener::bind(("127.0.0.1", port)).expect("nobody has taken it");
+    session.wait_for_times("web.1  | serving", 2);
+}
+
+#[test]
+fn all_dependents_start_within_a_second_of_what_they_wait_for() {
+    let count = usize::try_from(cases(50)).expect("it is no large number");
+    let app = app("db: sleep 1.3; echo now up; exec cat\nweb: exec cat\n")
+        .write("pm.toml", "[process.db]\nready = 'log:now up'\n[process.web]\ndepends-on = 'db'\n");
+    let formation = format!("db=1,web={count}");
+    let session = app.pm(["start", "--json", "-m", &formation]).spawn();
+    let events = |output: &str, event: &str| {
+        let lines = output.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let of_event = lines.filter(|line: &serde_json::Value| line["event"] == event);
+        let times = of_event.filter_map(|line| line["time"].as_str()?.parse().ok());
+        times.collect::<Vec<jiff::Timestamp>>()
+    };
+    let is_started = |output: &str| output.matches("\"event\":\"started\"").count() > count;
+    session.wait_until("all starts", is_started);
+    let output = session.stdout_so_far();
+    let (ready, starts) = (events(&output, "ready")[0], events(&output, "started"));
+    let last = starts.iter().max().expect("they have started");
+    let late = last.duration_since(ready);
+    assert!(starts[1..].iter().all(|start| *start >= ready), "{ready} {starts:?}");
+    assert!(late.as_millis() <= 1000, "{count} have started {late:?} after what they wait for");
 }
 
 #[test]

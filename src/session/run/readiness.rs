@@ -53,6 +53,14 @@ impl SessionLoop {
         }
     }
 
+    /// Begins the `live` probe of a run that is ready.
+    pub(super) fn watch(&mut self, run: RunId) {
+        let Some(leader) = self.children.leader(run) else { return };
+        if let Err(error) = self.readiness.begin_living(&self.app, run, leader) {
+            self.say_cannot_ask(run, "alive", &error.to_string());
+        }
+    }
+
     /// Begins the probes for a type that this session does not start.
     pub(super) fn probe_outside(&mut self, process_type: u16) {
         if let Err(error) = self.readiness.begin_outside(&self.app, process_type) {

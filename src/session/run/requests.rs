@@ -1,5 +1,6 @@
 //! Requests of clients: the session answers some by itself, and passes the others to the supervisor.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use crate::control::outbox::Outbox;
 use crate::control::proto::{Request, Response, Targets};
 use crate::control::server::ClientId;
 use crate::os::pty::WindowSize;
-use crate::session::report;
-use crate::session::requests::{FailureForm, all_but_release, select_instances, select_types};
-use crate::session::wait;
+use crate::output::About;
+use crate::session::requests::{
+    FailureForm, Rereading, all_but_release, select_instances, select_types,
+};
+use crate::session::{messages, report, wait};
 use crate::supervisor::{self, Event, Supervisor, WaitMode};
 
 impl SessionLoop {
@@ -87,7 +90,7 @@ impl SessionLoop {
             [] => all_but_release(core),
             names => select_instances(names, core)?,
         };
-        let app = reload::with_environment_of(core.app(), &self.requests.reread(outbox)?);
+        let app = reload::with_environment_of(core.app(), &self.requests.reread(outbox)?.app);
         self.queue.push_back(Event::Reread(Arc::new(app)));
         Ok(supervisor::ResolvedRequest::Restart(ids))
     }
@@ -97,7 +100,12 @@ impl SessionLoop {
         outbox: &Outbox,
         core: &Supervisor,
     ) -> Result<supervisor::ResolvedRequest, Response> {
-        let reload::Fitted { app, gone } = reload::fit(core.app(), self.requests.reread(outbox)?);
+        let Rereading { app, notices, .. } = self.requests.reread(outbox)?;
+        let said = mem::replace(&mut self.requests.notices, notices.clone());
+        for text in notices.into_iter().filter(|text| !said.contains(text)) {
+            self.say(messages::say(About::Session, "notice", text, serde_json::Value::Null));
+        }
+        let reload::Fitted { app, gone } = reload::fit(core.app(), app);
         Ok(supervisor::ResolvedRequest::Reload { app: Arc::new(app), gone })
     }
 }

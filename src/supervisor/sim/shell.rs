@@ -53,7 +53,10 @@ impl World {
                     self.soon(after, Happening::Fact(Event::BecameReady { run }));
                 }
             }
-            Action::EndProbe(_) | Action::ProbeOutside(_) | Action::EndProbeOutside(_) => {}
+            Action::EndProbe(_)
+            | Action::Watch(_)
+            | Action::ProbeOutside(_)
+            | Action::EndProbeOutside(_) => {}
             Action::Pause | Action::Note(..) | Action::Say(_) => {}
         }
     }

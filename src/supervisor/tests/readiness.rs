@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::Event;
 use super::super::sim::{FakeChild, TypeRow, World, never, on_failure, row};
-use crate::app::readiness::{Probe, Readiness};
-use crate::app::{Exit, ExitOn, Milestone, Policy, RunId, Signal};
+use super::super::{Event, ResolvedRequest};
+use crate::app::readiness::{Liveness, Probe, Readiness};
+use crate::app::{App, Exit, ExitOn, Milestone, Policy, RunId, Signal};
 
 use super::needs::{healthy, needing, once, with_ready};
 
@@ -132,6 +132,196 @@ fn what_is_not_started_here_is_asked_from_outside_where_it_can_be() {
         w.lines(&["spawn", "outside"]),
         ["0 probe-outside db", "0 spawn api.1#1", "2000 spawn web.1#1"]
     );
+}
+
+/// Is asked for from outside.
+fn outside() -> Policy {
+    let ready = Readiness { probes: vec![Probe::Port(Some(1))], timeout: Duration::from_secs(9) };
+    Policy { ready: Some(ready), ..on_failure() }
+}
+
+/// db, which nobody starts here, and web, which needs it.
+fn needing_what_is_outside(web: TypeRow) -> World {
+    let db = TypeRow { count: 0, ..row("db", outside(), FakeChild::Forever) };
+    World::new(ExitOn::Failure, vec![db, web, row("other", on_failure(), FakeChild::Forever)])
+}
+
+fn reload(w: &mut World, change: impl FnOnce(&mut App)) {
+    let mut app = (**w.sup.app()).clone();
+    change(&mut app);
+    w.ask(ResolvedRequest::Reload { app: app.into(), gone: vec![] });
+}
+
+#[test]
+fn nobody_is_asked_from_outside_for_what_nobody_waits_for() {
+    let web = row("web", needing(on_failure(), &[(0, Milestone::Ready)]), FakeChild::Forever);
+    let mut w = needing_what_is_outside(TypeRow { count: 0, ..web });
+    w.run(1000);
+    assert_eq!(w.lines(&["outside"]), [""; 0]);
+    w.ask(ResolvedRequest::Scale(vec![(1, 1)]));
+    w.run(2000);
+    w.ask(ResolvedRequest::Scale(vec![(1, 0)]));
+    w.run(3000);
+    assert_eq!(w.lines(&["outside"]), ["0 probe-outside db", "0 end-probe-outside db"]);
+}
+
+#[test]
+fn one_that_starts_again_asks_again_for_what_is_outside() {
+    let policy = needing(on_failure(), &[(0, Milestone::Ready)]);
+    let lives = vec![FakeChild::ExitsAfter(500, Exit::Code(1)), FakeChild::Forever];
+    let mut w = needing_what_is_outside(TypeRow {
+        children: lives,
+        ..row("web", policy, FakeChild::Forever)
+    });
+    let found = || Event::FoundOutside { process_type: 0 };
+    w.at(100, found());
+    w.at(5000, found());
+    w.run(9000);
+    assert_eq!(
+        w.lines(&["spawn web", "outside"]),
+        ["0 probe-outside db", "100 spawn web.1#1", "1100 probe-outside db", "5000 spawn web.1#2"]
+    );
+}
+
+#[test]
+fn what_is_started_here_after_all_is_not_asked_from_outside() {
+    let web = row("web", needing(on_failure(), &[(0, Milestone::Ready)]), FakeChild::Forever);
+    let mut w = needing_what_is_outside(web);
+    w.ready_after = |_| Some(100);
+    w.run(1000);
+    w.ask(ResolvedRequest::Scale(vec![(0, 1)]));
+    w.run(2000);
+    assert_eq!(
+        w.lines(&["spawn db", "spawn web", "outside"]),
+        ["0 probe-outside db", "0 end-probe-outside db", "0 spawn db.1#1", "100 spawn web.1#1"]
+    );
+}
+
+#[test]
+fn a_reload_that_adds_a_dependency_or_a_probe_asks_from_outside() {
+    let web = row("web", on_failure(), FakeChild::ExitsAfter(1000, Exit::Code(1)));
+    let mut w = needing_what_is_outside(web);
+    w.run(500);
+    let needs = needing(on_failure(), &[(0, Milestone::Ready)]).depends_on;
+    reload(&mut w, |app| app.types[1].policy.depends_on = needs);
+    w.run(5000);
+    assert_eq!(w.lines(&["outside", "spawn web"]), ["0 spawn web.1#1", "1500 probe-outside db"]);
+    // Another way of asking.
+    reload(&mut w, |app| {
+        app.types[0].policy.ready.as_mut().unwrap().probes = vec![Probe::Port(Some(2))];
+    });
+    assert_eq!(w.lines(&["outside"])[1..], ["1500 end-probe-outside db", "1500 probe-outside db"]);
+    // Nobody needs it any more.
+    reload(&mut w, |app| app.types[1].policy.depends_on.clear());
+    assert_eq!(
+        w.lines(&["outside", "spawn web"])[4..],
+        ["1500 end-probe-outside db", "1500 spawn web.1#2"]
+    );
+}
+
+#[test]
+fn a_reload_starts_what_did_not_run_and_another_depends_on_by_now() {
+    let db = TypeRow { count: 0, ..row("db", on_failure(), FakeChild::Forever) };
+    let web = row("web", on_failure(), FakeChild::Forever);
+    let mut w = World::new(ExitOn::Failure, vec![db, web]);
+    w.run(500);
+    let needs = needing(on_failure(), &[(0, Milestone::Started)]).depends_on;
+    reload(&mut w, |app| {
+        app.types[0].count = 1;
+        app.types[1].policy.depends_on = needs;
+    });
+    w.run(1000);
+    assert_eq!(w.lines(&["spawn db"]), ["0 spawn db.1#1"]);
+    // It stays where it was scaled to.
+    w.ask(ResolvedRequest::Scale(vec![(0, 0)]));
+    reload(&mut w, |app| app.types[0].count = 2);
+    w.run(2000);
+    assert_eq!(w.lines(&["spawn"]), ["0 spawn web.1#1", "0 spawn db.1#1"]);
+}
+
+#[test]
+fn each_dependency_that_an_instance_waits_for_is_named() {
+    let db = row("db", with_ready(on_failure()), FakeChild::Forever);
+    let queue = row("queue", with_ready(on_failure()), FakeChild::Forever);
+    let needs = [(0, Milestone::Ready), (1, Milestone::Ready), (0, Milestone::Started)];
+    let web = row("web", needing(on_failure(), &needs), FakeChild::Forever);
+    let mut w = World::new(ExitOn::Failure, vec![db, queue, web]);
+    w.ready_after = |run| (run.instance.process_type == 0).then_some(100);
+    let waits_for = |w: &World| {
+        let all = w.sup.status(w.now).pop().unwrap().waits_for;
+        all.into_iter().map(|id| w.sup.app().name_of(id)).collect::<Vec<_>>()
+    };
+    w.run(50);
+    assert_eq!(waits_for(&w), ["db.1", "queue.1"]);
+    w.run(200);
+    assert_eq!(waits_for(&w), ["queue.1"]);
+}
+
+#[test]
+fn a_reload_restarts_for_ready_only_what_is_not_ready_yet_or_could_not_be() {
+    let policies = [with_ready(on_failure()), with_ready(on_failure()), on_failure()];
+    let rows = policies.into_iter().zip(["unready", "ready", "up"]);
+    let rows = rows.map(|(policy, name)| row(name, policy, FakeChild::Forever)).collect();
+    let mut w = World::new(ExitOn::Failure, rows);
+    w.ready_after = |run| (run.instance.process_type == 1).then_some(100);
+    w.run(200);
+    let other =
+        Some(Readiness { probes: vec![Probe::Port(None)], timeout: Duration::from_secs(5) });
+    let change = other.clone();
+    reload(&mut w, |app| app.types.iter_mut().for_each(|own| own.policy.ready = change.clone()));
+    w.run(1000);
+    assert_eq!(
+        w.lines(&[" SIGTERM ", " spawn "])[3..],
+        [
+            "100 SIGTERM up.1#1",
+            "100 SIGTERM unready.1#1",
+            "101 spawn up.1#2",
+            "101 spawn unready.1#2"
+        ]
+    );
+    // Nothing is different by now.
+    let before = w.trace().len();
+    reload(&mut w, |app| app.types.iter_mut().for_each(|own| own.policy.ready = other.clone()));
+    assert_eq!(&w.trace()[before..], "\n101 reply 2 done");
+}
+
+#[test]
+fn a_reload_moves_the_limit_of_what_is_not_ready_yet() {
+    let mut w =
+        World::new(ExitOn::Failure, vec![row("web", with_ready(on_failure()), FakeChild::Forever)]);
+    w.run(1000);
+    reload(&mut w, |app| {
+        app.types[0].policy.ready.as_mut().unwrap().timeout = Duration::from_secs(5);
+    });
+    w.run(6000);
+    assert_eq!(w.lines(&["not ready", " spawn web.1#2"]).len(), 2, "{}", w.trace());
+    assert_eq!(w.lines(&["not ready"]), ["5000 web.1 not ready in 5s"]);
+}
+
+#[test]
+fn a_reload_that_changes_live_asks_a_run_by_the_new_words_and_one_for_notify_needs_another_run() {
+    let live = |probe| {
+        let (interval, failures) = (Duration::from_secs(10), 3);
+        Some(Liveness { probe, interval, failures })
+    };
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
+    w.run(1000);
+    reload(&mut w, |app| app.types[0].policy.live = live(Probe::Port(None)));
+    reload(&mut w, |app| app.types[0].policy.live = live(Probe::Port(None)));
+    w.run(2000);
+    assert_eq!(w.lines(&["watch", "end-probe"]), ["0 end-probe web.1#1", "0 watch web.1#1"]);
+    reload(&mut w, |app| app.types[0].policy.live = live(Probe::Notify));
+    w.run(3000);
+    assert_eq!(
+        w.lines(&["watch", "end-probe", "probe web", " SIGTERM "])[2..],
+        ["0 end-probe web.1#1", "0 SIGTERM web.1#1", "1 probe web.1#2"]
+    );
+    // What was asked by the old words is asked no more when it stops.
+    reload(&mut w, |app| app.types[0].policy.live = None);
+    let web = w.instance("web.1");
+    w.ask(ResolvedRequest::Stop(vec![web]));
+    w.run(4000);
+    assert!(w.lines(&["end-probe web.1#2"]).len() == 1, "{}", w.trace());
 }
 
 #[test]
