@@ -1,6 +1,6 @@
 //! The data plane: bytes in, lines out. It knows instances by id and name, and no lifecycle.
 //!
-//! One thread ([`pump`]) owns every pipe and stdout, so that no channel, copy or lock stands between
+//! One thread (`pump`) owns every pipe and stdout, so that no channel, copy or lock stands between
 //! what a child writes and the terminal, and lines cannot mix.
 
 mod assembler;

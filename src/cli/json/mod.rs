@@ -1,8 +1,8 @@
 //! How a command answers: text for a person, or with `--json` one object for a program, `"v": 1` first. Here alone
 //! either is printed, and here are the structs of what is printed, from which `pm schema` makes its schemas.
 //!
-//! A command returns an [`CommandAnswer`], and what it ignored or wants to be known goes to
-//! [`diagnostics`](super::diagnostics). A command that streams prints its own lines, by [`of_stream`].
+//! A command returns a `CommandAnswer`, and what it ignored or wants to be known goes to
+//! `diagnostics`. A command that streams prints its own lines, by `of_stream`.
 
 pub(crate) mod change;
 pub(crate) mod failure;

@@ -57,7 +57,7 @@ impl Bound {
 
 /// How often each instance was started, as a log says; counted while it is read.
 #[derive(Debug, Default)]
-pub(super) struct Starts {
+pub(super) struct RunStarts {
     counts: HashMap<String, StartCount>,
 }
 
@@ -69,7 +69,7 @@ struct StartCount {
     run: u32,
 }
 
-impl Starts {
+impl RunStarts {
     /// Takes note of an entry.
     pub(super) fn note(&mut self, entry: &Entry<'_>) {
         let (told, run) = match &entry.what {
@@ -105,7 +105,12 @@ impl Selection {
 
     /// Returns whether an entry is shown. `so_far` are the starts up to it, and `whole` those in all of the log, where
     /// they are needed.
-    pub(super) fn takes(&self, entry: &Entry<'_>, so_far: &mut Starts, whole: &Starts) -> bool {
+    pub(super) fn takes(
+        &self,
+        entry: &Entry<'_>,
+        so_far: &mut RunStarts,
+        whole: &RunStarts,
+    ) -> bool {
         let is_restarted = self.needs_starts() && {
             so_far.note(entry);
             so_far.has_had_last(entry.name, whole)

@@ -5,7 +5,7 @@ use std::io;
 
 use super::exits::Exits;
 use super::out::Out;
-use super::select::{Selection, Starts};
+use super::select::{RunStarts, Selection};
 use super::view::View;
 use crate::state::runs::{Entry, Reader};
 
@@ -17,14 +17,14 @@ pub(super) struct Show {
     exits: Option<Exits>,
     out: Out,
     /// The starts in all of the log, and those up to here.
-    starts: (Starts, Starts),
+    starts: (RunStarts, RunStarts),
     /// So many are not shown yet of what is selected of an instance.
     skip: HashMap<String, usize>,
 }
 
 impl Show {
     pub(super) fn new(selection: Selection, view: View, exits: Option<Exits>, out: Out) -> Self {
-        let starts = (Starts::default(), Starts::default());
+        let starts = (RunStarts::default(), RunStarts::default());
         Self { selection, view, exits, out, starts, skip: HashMap::new() }
     }
 
@@ -48,7 +48,7 @@ impl Show {
         // With `--exits`, it is the lines before each end.
         let Some(tail) = tail.filter(|_| self.exits.is_none()) else { return Ok(()) };
         let mut counts: HashMap<String, usize> = HashMap::new();
-        let mut so_far = Starts::default();
+        let mut so_far = RunStarts::default();
         each(&mut open()?, |entry| {
             if self.selection.takes(entry, &mut so_far, &self.starts.0) {
                 match counts.get_mut(entry.name) {
