@@ -82,6 +82,13 @@ pub(crate) fn take() -> KeptDiagnostics {
     kept().as_mut().map(std::mem::take).unwrap_or_default()
 }
 
+/// Returns what is kept, each on one line; it stays kept.
+pub(crate) fn kept_lines() -> Vec<String> {
+    let kept = kept();
+    let lines = kept.iter().flat_map(|kept| &kept.lines);
+    lines.map(|text| text.replace("\nhint: ", "; ").replace('\n', "; ")).collect()
+}
+
 /// Says on stderr what was kept, and from now on all else: what follows on stdout is not pm's answer.
 pub(crate) fn release() {
     let Some(KeptDiagnostics { lines, output: bytes, .. }) = kept().take() else { return };

@@ -52,10 +52,12 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Re
     }
 }
 
-/// Runs a command in the foreground: what follows on stdout and stderr is its own.
+/// Runs a command in the foreground. A program gets what pm has to say in the object of an error, or else on stderr, since
+/// stdout is the command's own.
 fn foreground(command: &ForegroundCommand) -> Result<i32, Error> {
+    let code = foreground::run(command)?;
     diagnostics::release();
-    foreground::run(command)
+    Ok(code)
 }
 
 fn of_shell(

@@ -81,8 +81,8 @@ pub(crate) fn start(
     if args.daemon && !args.daemonised {
         return form.answer(daemon::start(args, &app.root, folder, sources)?);
     }
-    // What follows on stdout is the session's.
-    diagnostics::release();
+    // A program has it at the beginning of the stream, and in the error where there is none.
+    notices.splice(..0, diagnostics::kept_lines());
     let zone = os::zone::local(sources.var("TZ").is_some());
     let reread = reread(args.clone(), called_as, (matches.clone(), sources.clone()), said);
     // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.

@@ -261,6 +261,19 @@ fn warnings_stand_in_the_object_and_not_on_standard_error() {
         (&"warning".into(), &"Procfile:2:1".into())
     );
     assert!(pm(&app, "env web").stderr.contains("warning: Procfile:2: "));
+    let app = app.procfile("web: true\nno line\n").write(".env", "no line\n");
+    let (code, stream) = objects(&app, "start --restart never");
+    let notice = |word| {
+        stream.iter().position(|line| {
+            line["event"] == "notice"
+                && line["text"].as_str().is_some_and(|it| it.starts_with(word))
+        })
+    };
+    assert_eq!((code, notice("warning: Procfile:2: ")), (0, Some(0)), "{stream:#?}");
+    assert_eq!(error(&app, "run nope")["code"], "command-not-found");
+    let run = pm(&app, "run --json sh -c true");
+    assert_eq!((run.code(), run.stdout.as_str()), (0, ""));
+    assert!(run.stderr.starts_with("warning: .env:1: "), "{run:#?}");
 }
 
 #[test]
