@@ -25,7 +25,7 @@ pub(crate) const FORMAT: Format = Format {
     has_sandbox: false,
     logs: Logs::Logrotate,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal, Feature::StopTimeout],
-    asks: Can::SCRIPT,
+    asks: Can { ends: true, ..Can::SCRIPT },
     checkers: &[script::SHELL_CHECKER],
     render,
 };
@@ -81,10 +81,20 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
 fn instance_script(export: &Export<'_>, instance: &Instance<'_>) -> Result<File, ExportError> {
     let service = instance.service;
     let mut own = script::context(export, instance, &service.for_one_process(), Whom::All)?;
+    let needs = export.needs_of(service);
+    let done = needs.iter().filter(|need| need.is_done()).flat_map(|need| &need.instances);
+    own["done"] = done.map(|one| script::marked(&mark(export, one))).collect();
+    own["mark"] = sh::word(&mark(export, instance)).into();
+    own["run"] = sh::word(&export.run).into();
     own["log_folder"] = sh::word(&export.log).into();
     own["log"] = sh::word(&instance.log).into();
     let file = export.render("instance.sh.j2", format!("{}.sh", instance.unit), own)?;
     Ok(file.executable().private_if(!export.inline(service).is_empty()))
+}
+
+/// Returns the file that says that what runs once has ended well.
+fn mark(export: &Export<'_>, instance: &Instance<'_>) -> String {
+    format!("{}/{}.done", export.run, instance.unit)
 }
 
 /// Returns everything in one process field, as short as can be. init gives a field with such characters to

@@ -127,6 +127,15 @@ pub(super) fn context(
     })))
 }
 
+/// Returns the line that waits for the mark of a `once` that has ended well. That of an earlier boot does not count.
+pub(super) fn marked(path: &str) -> String {
+    let mark = sh::word(path);
+    format!(
+        "until [ -e {mark} ] && [ \"$(cat {mark})\" = \"$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)\" ]; \
+         do sleep 1; done"
+    )
+}
+
 /// Checks the grammar of every script with the shell that will run it.
 pub(super) const SHELL_CHECKER: Checker = Checker {
     program: "/bin/sh",

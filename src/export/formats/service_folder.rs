@@ -122,11 +122,7 @@ pub(super) fn bare_names(extras: &[Extra]) -> Vec<&str> {
 }
 
 /// Returns the line that waits for the end of a `once`, whose `finish` leaves the mark `done` in its folder when it
-/// has ended well. That of an earlier boot does not count.
+/// has ended well.
 pub(super) fn done(unit: &str) -> String {
-    let mark = sh::word(&format!("../{unit}/done"));
-    format!(
-        "until [ -e {mark} ] && [ \"$(cat {mark})\" = \"$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)\" ]; \
-         do sleep 1; done"
-    )
+    script::marked(&format!("../{unit}/done"))
 }

@@ -12,7 +12,7 @@ pub(crate) const PM_WAIT: &str = r#"pm_wait() {
     port) bash -c ': <"/dev/tcp/$1/$0"' "$3" "${4:-localhost}" || nc -z "${4:-localhost}" "$3" || python3 -c 'import socket,sys; socket.create_connection((sys.argv[2],int(sys.argv[1])),2)' "$3" "${4:-localhost}";;
     http) if command -v curl; then pm_code=$(curl -s -o /dev/null -m 2 -w '%{http_code}' "$3");
       elif command -v python3; then pm_code=$(python3 -c 'import http.client,sys; c=http.client.HTTPConnection(sys.argv[1],timeout=2); c.request("GET",sys.argv[2]); print(c.getresponse().status)' "$5" "$6");
-      else wget -q -T 2 -O /dev/null "$3" && pm_code=200 || pm_code=; fi;
+      else pm_code=$(wget -S -q -T 2 -O /dev/null "$3" 2>&1 | sed -n '/^ *HTTP/{s/^ *HTTP[^ ]* \([0-9]*\).*/\1/p;q;}'); fi;
       if [ -n "$4" ]; then case " $4 " in *" $pm_code "*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;;
     cmd) if command -v timeout; then timeout 5 /bin/sh -c "$3"; else /bin/sh -c "$3"; fi;;
   esac >/dev/null 2>&1; do

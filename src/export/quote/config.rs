@@ -196,6 +196,12 @@ mod tests {
     }
 
     #[test]
+    fn a_word_of_execline_escapes_its_backslashes_and_quotes_alone() {
+        let word = execline("cd '/a b' # $A\nprintf \"%s\\n\" é");
+        assert_eq!(word, "\"cd '/a b' # $A\nprintf \\\"%s\\\\n\\\" é\"");
+    }
+
+    #[test]
     fn a_path_with_a_comment_in_it_is_refused_and_one_without_stands() {
         assert_eq!(ini_path("/var/log/a b%/c;d"), Ok("/var/log/a b%%/c;d".into()));
         assert!(ini_path("/var/log/a ;b").is_err());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{app, cases, options, process, stack, whole};
 use crate::app::readiness::{Liveness, Probe, Readiness};
 use crate::app::{App, Dependency, Milestone, Restart, Role};
-use crate::export::formats::{compose, inittab, quadlet, runit, s6, supervisord};
+use crate::export::formats::{compose, inittab, quadlet, runit, s6, supervisord, systemd};
 use crate::export::notices::{Account, notices};
 use crate::export::{FORMATS, Format, Inittab, Options, render};
 
@@ -241,4 +241,22 @@ fn lines_of_an_inittab_say_that_nothing_waits() {
           lines without scripts cannot wait"
         ]
     );
+}
+
+#[test]
+fn a_unit_whose_program_has_ended_is_not_asked_until_its_time_is_over() {
+    let (mut app, options) = pair(&[&format!("port:{}", free_port())]);
+    app.types[0].policy.ready.as_mut().unwrap().timeout = Duration::from_secs(3600);
+    let files = render(&systemd::FORMAT, &app, &options).unwrap();
+    let unit = files.iter().find(|file| file.path.ends_with("pair-db-1.service")).unwrap();
+    let line =
+        unit.contents.lines().find_map(|line| line.strip_prefix("ExecStartPost=/bin/sh -c "));
+    let line = line.unwrap().trim_matches('"').replace("\\\"", "\"").replace("$$", "$");
+    let line = line.replace("%%", "%").replace("\\\\", "\\");
+    let mut ended = Command::new("/bin/true").spawn().unwrap();
+    ended.wait().unwrap();
+    let mut shell = Command::new("/bin/sh");
+    let output = shell.args(["-c", &line]).env("MAINPID", ended.id().to_string()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said == "pm_wait: it has ended\n", "{said} {line}");
 }
