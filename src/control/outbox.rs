@@ -92,6 +92,11 @@ impl Outbox {
         false
     }
 
+    /// Returns whether nothing waits for the client.
+    pub fn is_idle(&self) -> bool {
+        self.fill.bytes.load(Ordering::Acquire) == 0
+    }
+
     /// Tells the client, in its turn, that so many lines are lost.
     pub fn report_loss(&self, lines: u64) {
         let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 
 use super::log::{OwnLog, TypeLogFolder};
 use super::render::OutputSource;
-use super::subscription::{Subscriber, TailQuery, TerminalViewer};
+use super::subscription::{Bell, Subscriber, TailQuery, TerminalViewer};
 use crate::app::readiness::LogPattern;
 use crate::app::text::printable;
 use crate::app::{InstanceId, RunId};
@@ -21,6 +21,9 @@ pub enum About {
     /// pm, about an instance.
     Instance(InstanceId),
 }
+
+/// The event that a run has ended.
+pub const ENDED: &str = "ended";
 
 /// How a line of pm's own is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +103,8 @@ pub enum PumpCommand {
     Subscribe(Subscriber),
     /// Send the last lines of one instance, once.
     Tail(TailQuery),
+    /// Tell someone when there is more.
+    RingAtNews(Bell),
     /// Send what comes on the terminal of a run to someone, as it comes.
     View(RunId, TerminalViewer),
     /// Send this one no more.

@@ -28,7 +28,7 @@ pub use batch::Sink;
 pub use filter::Fragment;
 pub use history::{HISTORY_LINES, History, KeptChunk};
 pub use log::{OwnLog, TypeLogFolder};
-pub use message::{About, Level, Notice, PumpCommand, PumpEvent};
+pub use message::{About, ENDED, Level, Notice, PumpCommand, PumpEvent};
 pub use modes::{Modes, RESET_MODES};
 pub use plain::without_escapes;
 pub use pump::{Pump, PumpHandle};
@@ -36,4 +36,6 @@ pub use render::{
     End, EventLine, LabelId, LogFormat, Look, OutputLine, OutputSource, SYSTEM, TextRenderer,
 };
 pub use splitter::LineSplitter;
-pub use subscription::{Chunk, MAX_SUBSCRIBERS, SendChunks, Subscriber, TailQuery, TerminalViewer};
+pub use subscription::{
+    Bell, Chunk, MAX_SUBSCRIBERS, RingBell, SendChunks, Subscriber, TailQuery, TerminalViewer,
+};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::IoSliceMut;
 
 use super::history::{History, KeptChunk};
+use super::plain::without_escapes;
 use super::queries::without_questions;
 use super::render::SYSTEM;
 use crate::app::{InstanceId, select};
@@ -58,6 +59,23 @@ impl Subscriber {
     }
 }
 
+/// Tells someone that there is more; never blocks.
+pub type RingBell = Box<dyn Fn() + std::marker::Send>;
+
+/// Someone who reads what is kept, and wants to know when there is more.
+pub struct Bell {
+    /// Names it for [`super::PumpCommand::Unsubscribe`].
+    pub id: u64,
+    /// Tells it. Dropped when nothing more comes.
+    pub ring: RingBell,
+}
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bell").field("id", &self.id).finish()
+    }
+}
+
 /// Someone who sees the terminal of a run as it is.
 pub struct TerminalViewer {
     /// Names it for [`super::PumpCommand::Unsubscribe`].
@@ -96,6 +114,7 @@ const SCREENFUL: usize = 20;
 pub(super) struct Subscriptions {
     histories: HashMap<InstanceId, History>,
     subscribers: Vec<Subscriber>,
+    bells: Vec<Bell>,
     /// How many instances share the memory.
     instances: usize,
 }
@@ -218,6 +237,19 @@ impl Subscriptions {
         send(&chunks.collect::<Vec<_>>());
     }
 
+    /// Takes who wants to know when there is more, and tells at once that it is heard.
+    pub(super) fn add_bell(&mut self, bell: Bell) {
+        (bell.ring)();
+        if self.bells.len() < MAX_SUBSCRIBERS {
+            self.bells.push(bell);
+        }
+    }
+
+    /// Tells that there is more.
+    pub(super) fn ring(&self) {
+        self.bells.iter().for_each(|bell| (bell.ring)());
+    }
+
     /// Returns the last lines of an instance, as a terminal shows them.
     pub(super) fn glance(&self, id: InstanceId) -> Vec<u8> {
         let Some(ring) = self.histories.get(&id) else { return Vec::new() };
@@ -227,13 +259,24 @@ impl Subscriptions {
         without_questions(&bytes).into_iter().flat_map(on_terminal).collect()
     }
 
+    /// Returns the last lines that an instance wrote, as text without escape sequences.
+    pub(super) fn last_lines(&self, id: InstanceId, most: usize) -> Vec<String> {
+        let Some(ring) = self.histories.get(&id) else { return Vec::new() };
+        let bytes: Vec<u8> =
+            ring.tail_of_output(most).into_iter().flat_map(|chunk| chunk.bytes).collect();
+        let text = String::from_utf8_lossy(&without_escapes(&bytes)).into_owned();
+        text.lines().map(str::to_owned).collect()
+    }
+
     pub(super) fn unsubscribe(&mut self, id: u64) {
         self.subscribers.retain(|subscriber| subscriber.id != id);
+        self.bells.retain(|bell| bell.id != id);
     }
 
     /// Lets all subscribers go.
     pub(super) fn close(&mut self) {
         self.subscribers.clear();
+        self.bells.clear();
     }
 
     pub(super) fn forget(&mut self, id: InstanceId) {

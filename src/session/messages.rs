@@ -7,8 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::app::{App, Exit, InstanceId};
 use crate::app::{MemoryAction, Size};
-use crate::output::{About, Level, Notice};
+use crate::output::{About, ENDED, Level, Notice};
 use crate::supervisor::{Message, Next, Note, SessionEnd, Waiting, Why};
+
+/// The event that says why a session has ended.
+pub(super) const VERDICT: &str = "verdict";
 
 /// Returns a message about an instance, which is shown under its name, as in foreman. `why_it_runs` is the reason why a
 /// process of it could not be killed; `cause` is why it is not ready.
@@ -73,7 +76,7 @@ pub(crate) fn note(
         Note::Ended { exit, next, is_crash, stays_failed } => {
             let last = stays_failed.then(|| not_before(app, id));
             let (text, facts) = ended(*exit, why_it_runs, next, last);
-            let ended = say(about, "ended", text, facts);
+            let ended = say(about, ENDED, text, facts);
             if *is_crash { ended.failed() } else { ended }
         }
     }
@@ -117,6 +120,21 @@ fn ended(
         }
     }
     (text, facts)
+}
+
+/// Returns whether it tells of a crash whose output can still be asked for: the session goes on, or keeps it.
+pub(crate) fn is_explained_by_logs(note: &Note, is_kept: bool) -> bool {
+    match note {
+        Note::Ended { is_crash: true, stays_failed, next, .. } => {
+            is_kept || *stays_failed || matches!(next, Next::Restart { .. } | Next::Again)
+        }
+        _ => false,
+    }
+}
+
+/// Says how to see what an instance wrote last.
+pub(crate) fn with_logs(text: String, name: &str) -> String {
+    format!("{text}; see `pm logs {name} -n 50`")
 }
 
 fn not_before(app: &App, id: InstanceId) -> String {
@@ -232,7 +250,7 @@ pub(crate) fn verdict(
         facts["process"] = name.into();
         facts["uptime"] = culprit.uptime.as_secs_f64().into();
         facts["restarts"] = culprit.restarts.into();
-        lines.push(say(About::Session, "verdict", text, facts).failed());
+        lines.push(say(About::Session, VERDICT, text, facts).failed());
     }
     let (mut killed, mut left) = (Vec::new(), Vec::new());
     let were_killed = verdict.killed.iter().chain(&verdict.lost);

@@ -17,7 +17,7 @@ use crate::control::proto::{InstanceFailure, LogQuery, Response};
 use crate::control::server::ClientId;
 use crate::control::start_lock::StartLock;
 use crate::output::{
-    About, MAX_SUBSCRIBERS, OwnLog, PumpCommand, PumpHandle, Subscriber, TypeLogFolder,
+    About, Bell, MAX_SUBSCRIBERS, OwnLog, PumpCommand, PumpHandle, Subscriber, TypeLogFolder,
 };
 use crate::supervisor::{Event, Failure, Reply, RequestId, Supervisor};
 
@@ -149,7 +149,7 @@ impl Requests {
     pub(super) fn send_logs(
         &mut self,
         client: ClientId,
-        LogQuery { names, lines, follow, .. }: LogQuery,
+        LogQuery { names, lines, follow, bell }: LogQuery,
         outbox: Outbox,
         core: &Supervisor,
     ) {
@@ -157,6 +157,12 @@ impl Requests {
             .and_then(|_| if follow { self.add_stream(client, Stream::Logs) } else { Ok(()) });
         if let Err(response) = may {
             outbox.respond(response);
+            return;
+        }
+        if bell {
+            let bell = Bell { id: client.0, ring: subscriber::bell(outbox) };
+            self.pump.post(PumpCommand::RingAtNews(bell));
+            self.pump.wake();
             return;
         }
         let follower = Subscriber {

@@ -205,9 +205,12 @@ impl SessionLoop {
                 let why = is_lost.then(|| self.children.why_it_runs(id)).flatten();
                 let is_late = matches!(note, Note::NotReady { .. });
                 let cause = is_late.then(|| self.readiness.cause(id)).flatten();
-                let said = messages::note(&self.app, id, &note, why, cause.as_deref());
+                let mut said = messages::note(&self.app, id, &note, why, cause.as_deref());
                 let at = clock::unix_milliseconds();
                 let asks = self.last_exits.heard(id, &note, &said, at);
+                if messages::is_explained_by_logs(&note, self.kept.is_some()) {
+                    said.text = messages::with_logs(said.text, &self.app.name_of(id));
+                }
                 self.say(said);
                 asks.into_iter().for_each(|ask| self.post(ask));
             }

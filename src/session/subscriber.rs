@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::control::outbox::Outbox;
 use crate::control::proto::{self, Response};
-use crate::output::{Chunk, SendChunks};
+use crate::output::{Chunk, RingBell, SendChunks};
 
 /// Returns a function that sends parts of output to a client.
 pub(super) fn unfiltered(outbox: Outbox) -> SendChunks {
@@ -49,6 +49,17 @@ pub(super) fn whole_lines(outbox: Outbox) -> SendChunks {
         }
     };
     Box::new(send)
+}
+
+/// Returns what tells a client that there is more, where it was not told so already.
+pub(super) fn bell(outbox: Outbox) -> RingBell {
+    let ring = move || {
+        // What waits is read later than now, and then there is more.
+        if outbox.is_idle() {
+            outbox.respond(Response::Output { name: String::new(), at: 0, length: 0 });
+        }
+    };
+    Box::new(ring)
 }
 
 /// Appends what carries a part to a client, and returns its number of lines.

@@ -40,7 +40,7 @@ fn the_node_cluster_serves_works_restarts_and_ends_without_a_trace() {
     session.wait_until("the worker's restart", |output| {
         let mut lines = output.lines().filter(|line| line.contains("worker.1 | "));
         lines.any(|l| {
-            l.ends_with("; restart 1 of 5 in 0.5s") && (l.contains("137") || l.contains("SIGKILL"))
+            l.contains("; restart 1 of 5 in 0.5s; ") && (l.contains("137") || l.contains("SIGKILL"))
         })
     });
     session.wait_for_times("waiting for jobs at", 2);

@@ -27,7 +27,7 @@ fn lines_have_foremans_form_padded_to_the_longest_name_and_no_colour_in_a_pipe()
         without_digits(&output.stdout),
         "00:00:00 web.1       | -- started with \n\
          00:00:00 long-name.1 | -- started with \n\
-         00:00:00 long-name.1 | !! exited with code 3; not started again until `pm restart long-name.1`\n\
+         00:00:00 long-name.1 | !! exited with code 3; not started again until `pm restart long-name.1`; see `pm logs long-name.1 -n 50`\n\
          00:00:00 web.1       | hello\n\
          00:00:00 web.1       | -- exited with code 0\n\
          00:00:00 system      | !! ended by long-name.1: exited with code 3\n"
@@ -153,7 +153,9 @@ fn a_quiet_type_runs_unseen_but_its_end_is_told() {
     assert!(!output.stdout.contains("secret"), "{output:?}");
     assert_eq!(
         said_by(&output.stdout, "web.1")[1..],
-        ["exited with code 4; not started again until `pm restart web.1`"]
+        [
+            "exited with code 4; not started again until `pm restart web.1`; see `pm logs web.1 -n 50`"
+        ]
     );
     assert_eq!(said_by(&output.stdout, "worker.1")[1..], ["seen", "exited with code 0"]);
     assert_eq!(app.read("ran").as_deref(), Some(""));

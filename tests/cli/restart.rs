@@ -21,8 +21,8 @@ fn a_crash_is_restarted_after_a_growing_wait_until_pm_gives_up() {
     assert_eq!(
         said,
         [
-            "exited with code 3; restart 1 of 2 in 0.5s",
-            "exited with code 3; restart 2 of 2 in 1s",
+            "exited with code 3; restart 1 of 2 in 0.5s; see `pm logs web.1 -n 50`",
+            "exited with code 3; restart 2 of 2 in 1s; see `pm logs web.1 -n 50`",
             "exited with code 3; crashed 3 times in a row, not started again",
         ]
     );
@@ -70,7 +70,8 @@ fn a_signal_that_pm_did_not_send_is_a_crash_and_is_named() {
         let app = Sandbox::with_procfile(&format!("web: kill -{signal} $$\n"));
         let output = app.pm(["start", "--max-restarts", "1"]).run();
         let said = said_by(&output.stdout, "web.1");
-        let first = format!("terminated by SIG{signal}; restart 1 of 1 in 0.5s");
+        let first =
+            format!("terminated by SIG{signal}; restart 1 of 1 in 0.5s; see `pm logs web.1 -n 50`");
         let second =
             format!("terminated by SIG{signal}; crashed 2 times in a row, not started again");
         assert_eq!((said[1], said[3]), (first.as_str(), second.as_str()));

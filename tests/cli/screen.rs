@@ -94,7 +94,7 @@ fn pms_own_lines_are_told_apart_and_a_crash_from_an_end_that_was_asked_for() {
         lines[..6],
         [
             "web.1  | said",
-            "web.1  | !! exited with code 3; restart 1 of 1 in 0.5s",
+            "web.1  | !! exited with code 3; restart 1 of 1 in 0.5s; see `pm logs web.1 -n 50`",
             "web.1  | said",
             "web.1  | !! exited with code 3; crashed 2 times in a row, not started again",
             "system | -- web.1 has ended, sending SIGTERM to all processes",

@@ -13,7 +13,7 @@ use crate::cli::json::{AnswerForm, CommandAnswer};
 use crate::cli::sources::Sources;
 use crate::control::proto::{InstanceState, InstanceStatus, Report};
 use crate::error::Error;
-use crate::session::messages::short;
+use crate::session::messages::{short, with_logs};
 
 /// Time between two tables of `--watch`, in milliseconds.
 const AGAIN: u16 = 1000;
@@ -94,7 +94,20 @@ fn table(report: &Report, before: &HashMap<i32, f64>) -> String {
         out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         out.push('\n');
     }
-    out
+    out + &where_to_look(report)
+}
+
+/// So many failures are explained.
+const EXPLAINED: usize = 3;
+
+/// Says how to see what those wrote last that have failed.
+fn where_to_look(report: &Report) -> String {
+    let failed = report.instances.iter().filter(|it| it.state == InstanceState::Failed);
+    let one = |instance: &InstanceStatus| {
+        let end = instance.end.as_deref().unwrap_or("failed");
+        with_logs(format!("{}: {end}", instance.name), &instance.name) + "\n"
+    };
+    failed.take(EXPLAINED).map(one).collect()
 }
 
 fn row(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Vec<String> {
@@ -219,7 +232,8 @@ mod tests {
              web.1     up                                      41   5000  1m 20s  2         50M  10%\n\
              worker.1  failed (exited with code 3)             -    5100  -       2         -    -\n\
              boot.1    starting notify 3s (loading 42 models)  42   -     3s      0         -    -\n\
-             late.1    waiting boot.1                          -    -     -       0         -    -\n"
+             late.1    waiting boot.1                          -    -     -       0         -    -\n\
+             worker.1: exited with code 3; see `pm logs worker.1 -n 50`\n"
         );
         let table = table(&report, &HashMap::from([(41, 7.5)]));
         assert!(table.contains("50M  50%"), "{table}");

@@ -47,6 +47,7 @@ where
                     let name = self.renderer.name_of(query.instance).unwrap_or_default();
                     self.subscriptions.send_tail(&query, name);
                 }
+                Ok(PumpCommand::RingAtNews(bell)) => self.subscriptions.add_bell(bell),
                 Ok(PumpCommand::View(run, viewer)) => self.watch(run, viewer),
                 Ok(PumpCommand::Unsubscribe(id)) => {
                     self.subscriptions.unsubscribe(id);
@@ -89,6 +90,7 @@ where
             About::Session => None,
         };
         self.kept.say(at, name, &say);
+        self.repeat_last_lines(&say);
         self.renderer.say(say, &mut self.batch);
     }
 
@@ -107,6 +109,7 @@ where
         }
         self.next_key += 1;
         let label = self.renderer.label_of(run.instance);
+        self.renderer.begin(label);
         let terminal = isatty(&pipe).unwrap_or(false).then(CrlfToLf::default);
         let lines = self.renderer.lines_of(terminal.is_some());
         let name = self.renderer.name_of(run.instance).unwrap_or_default();

@@ -3,6 +3,7 @@
 //! would; the control thread never waits for it without a limit.
 
 mod commands;
+mod crash;
 mod handle;
 mod kept;
 mod logs;
@@ -175,6 +176,8 @@ where
                 self.look_for_silence();
             }
             self.write();
+            // Who reads what is kept finds all of it.
+            self.subscriptions.ring();
         }
     }
 

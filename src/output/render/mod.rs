@@ -125,6 +125,22 @@ impl Renderer {
         self.labels.get(&id).filter(|(_, quiet)| !quiet).map(|(label, _)| *label)
     }
 
+    /// Begins to count the lines of an instance: it is started again.
+    pub(super) fn begin(&mut self, label: Option<LabelId>) {
+        if let (Medium::Text(renderer), Some(label)) = (&mut self.medium, label) {
+            renderer.begin(label);
+        }
+    }
+
+    /// Returns how many lines of an instance were shown since it was started, and how many of others since the last
+    /// of them; nothing where it is not shown to people.
+    pub(super) fn seen(&self, id: InstanceId) -> (u64, u64) {
+        match (&self.medium, self.label_of(id)) {
+            (Medium::Text(renderer), Some(label)) => renderer.seen(label),
+            (Medium::Text(_) | Medium::Json, _) => (0, 0),
+        }
+    }
+
     /// Returns what makes lines of a run's output: on a terminal, and from one, it may not draw over others.
     pub(super) fn lines_of(&self, from_terminal: bool) -> LineAssembler {
         if self.is_terminal || from_terminal {

@@ -81,6 +81,16 @@ struct Label {
     /// The whole prefix with the time of `generation`.
     prefix: Vec<u8>,
     generation: u64,
+    seen: LinesSeen,
+}
+
+/// What was seen of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct LinesSeen {
+    /// How many lines of all sources there were when its last one ended.
+    until: u64,
+    /// How many of its own since it began.
+    lines: u64,
 }
 
 /// Renders the lines of many sources into one sink.
@@ -92,12 +102,14 @@ pub struct TextRenderer {
     generation: u64,
     /// Whose unfinished line the cursor stands behind.
     open: Option<LabelId>,
+    /// How many lines there were.
+    lines: u64,
 }
 
 impl TextRenderer {
     /// Makes a renderer without sources.
     pub fn new(look: Look) -> Self {
-        Self { look, labels: Vec::new(), time: Vec::new(), generation: 1, open: None }
+        Self { look, labels: Vec::new(), time: Vec::new(), generation: 1, open: None, lines: 0 }
     }
 
     /// Adds a source. `color` picks from foreman's list: the position of the process type; `None` is
@@ -118,7 +130,8 @@ impl TextRenderer {
                 after.extend_from_slice(RESET);
             }
         }
-        self.labels.push(Label { before, after, prefix: Vec::new(), generation: 0 });
+        let (prefix, generation, seen) = (Vec::new(), 0, LinesSeen::default());
+        self.labels.push(Label { before, after, prefix, generation, seen });
         LabelId(self.labels.len() - 1)
     }
 
@@ -159,7 +172,9 @@ impl TextRenderer {
         self.refresh(id);
         let prefix = self.labels[id.0].prefix.as_slice();
         let open = &mut self.open;
+        let mut lines = 0;
         splitter.push(bytes, |line| {
+            lines += 1;
             if open.is_none() {
                 out.append(prefix);
             } else {
@@ -167,6 +182,29 @@ impl TextRenderer {
             }
             out.append(line);
         });
+        self.count(id, lines);
+    }
+
+    /// Counts lines of a source.
+    #[inline]
+    fn count(&mut self, id: LabelId, lines: u64) {
+        if lines > 0 {
+            self.lines += lines;
+            let seen = &mut self.labels[id.0].seen;
+            seen.lines += lines;
+            seen.until = self.lines;
+        }
+    }
+
+    /// Begins to count the lines of a source.
+    pub fn begin(&mut self, id: LabelId) {
+        self.labels[id.0].seen.lines = 0;
+    }
+
+    /// Returns how many lines of a source there were since it began, and how many of others since the last of them.
+    pub fn seen(&self, id: LabelId) -> (u64, u64) {
+        let seen = self.labels[id.0].seen;
+        (seen.lines, self.lines - seen.until)
     }
 
     /// Appends a line without its newline, or a piece of one that silence shows. Anyone else's
@@ -180,7 +218,10 @@ impl TextRenderer {
         }
         out.append(bytes);
         match end {
-            End::Newline => out.append(b"\n"),
+            End::Newline => {
+                out.append(b"\n");
+                self.count(id, 1);
+            }
             End::Silence => self.open = Some(id),
         }
     }
@@ -221,7 +262,9 @@ impl TextRenderer {
         let line = [begin, &level.line(text), end].concat();
         // It would stand behind what a program has not finished.
         self.put(id, Fragment::Restarted, out);
+        let seen = self.labels[id.0].seen;
         self.piece(id, line.as_bytes(), End::Newline, out);
+        self.labels[id.0].seen = seen;
     }
 
     /// Returns whether the cursor stands behind an unfinished line of this source.
@@ -408,6 +451,25 @@ mod tests {
         }
         let expected = "1 a | x\n1 b | y\n2 a | x\n2 b | y\n2 a | x\n2 b | y\n3 a | x\n3 b | y\n";
         assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn lines_are_counted_by_whose_they_are_and_what_pm_says_is_anothers() {
+        let mut renderer = TextRenderer::new(look());
+        let (a, b) = (renderer.label("a", Some(0)), renderer.label("b", Some(1)));
+        let mut splitter = LineSplitter::default();
+        let mut out = Vec::new();
+        assert_eq!(renderer.seen(a), (0, 0));
+        renderer.push(a, &mut splitter, b"one\ntwo\nhalf", &mut out);
+        assert_eq!((renderer.seen(a), renderer.seen(b)), ((2, 0), (0, 2)));
+        renderer.piece(b, b"x", End::Newline, &mut out);
+        renderer.say(a, Level::Info, "stopping it", &mut out);
+        assert_eq!((renderer.seen(a), renderer.seen(b)), ((2, 2), (1, 1)));
+        renderer.push(a, &mut splitter, b" done\n", &mut out);
+        assert_eq!(renderer.seen(a), (3, 0));
+        renderer.begin(a);
+        renderer.piece(b, b"y", End::Newline, &mut out);
+        assert_eq!(renderer.seen(a), (0, 1));
     }
 
     #[test]

@@ -54,8 +54,17 @@ impl SessionLoop {
         let orphans = self.children.orphans_left();
         let why = |id| self.children.why_it_runs(id);
         let verdict = messages::verdict(&self.app, core.verdict(), why, &orphans);
+        let is_kept = self.kept.is_some();
+        let culprit = core.verdict().culprit.filter(|_| is_kept);
         for line in &verdict {
-            self.say(line.clone());
+            let mut said = line.clone();
+            if said.event == messages::VERDICT
+                && let Some(culprit) = culprit
+            {
+                let name = self.app.name_of(culprit.instance);
+                said.text = messages::with_logs(said.text, &name);
+            }
+            self.say(said);
         }
         self.flush();
         self.children.dismiss_watchdog();

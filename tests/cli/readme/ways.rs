@@ -99,6 +99,8 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("pm start --daemon --pty always", Ends(0), &["runs in the background"]),
     ("pm ps --watch", Until(CTRL_C, 130), &[" up "]),
     ("pm logs -f", Until(CTRL_C, 130), &["ready: node"]),
+    // docs/logs.md
+    ("pm logs --last", Ends(1), &["no such run"]),
     ("pm attach web.1", Until(CTRL_BRACKET, 0), &["ready: node"]),
     // docs/export.md
     ("systemctl daemon-reload && systemctl enable --now shop.target", SYSTEM, &[]),
