@@ -42,7 +42,7 @@ use memory::MemoryWatch;
 use needs::{Graph, SlowStart, TypeStanding};
 use pending::PendingRequest;
 use proc::{Proc, Told};
-use readiness::Search;
+use readiness::OutsideSearch;
 pub use request::{Failure, Reply, RequestId, ResolvedRequest, WaitMode};
 use state::{Cause, Goal, Outcome, Phase, State, StopStage};
 pub use status::{Doing, Status};
@@ -102,7 +102,7 @@ pub struct Supervisor {
     /// The standing of each type; empty if no type depends on another.
     known: Vec<TypeStanding>,
     /// Types that instances wait for, and that this session does not start.
-    outside: BTreeMap<u16, Search>,
+    outside: BTreeMap<u16, OutsideSearch>,
     /// A start that is not over.
     slow: Option<SlowStart>,
     out: Vec<Action>,
@@ -205,7 +205,9 @@ impl Supervisor {
                 self.proc(run.instance).output_open = false;
             }
             Event::FoundOutside { process_type } => {
-                self.outside.entry(process_type).and_modify(|search| *search = Search::Found);
+                self.outside
+                    .entry(process_type)
+                    .and_modify(|search| *search = OutsideSearch::Found);
             }
             Event::BecameReady { run } if self.is_current(run) => {
                 self.became_ready(run.instance, now);

@@ -6,7 +6,7 @@
 use super::event::{Action, Message, Note, Waiting};
 use super::kind::Kind;
 use super::proc::Told;
-use super::readiness::Search;
+use super::readiness::OutsideSearch;
 use super::state::{Goal, Phase, State};
 use super::{EXPLAIN_AFTER, EXPLAIN_EVERY, InstanceId, Moment, Supervisor};
 use crate::app::{App, Dependency, Milestone, OnDependencyRestart, dependencies};
@@ -155,8 +155,8 @@ impl Supervisor {
             // This session does not start it. Without a probe that can ask it, it counts as met.
             let number = need.number.unwrap_or(1);
             return match self.outside.get(&process_type) {
-                Some(Search::Begun) => Standing::Waits(InstanceId { process_type, number }),
-                Some(Search::Found) | None => Standing::Free,
+                Some(OutsideSearch::Begun) => Standing::Waits(InstanceId { process_type, number }),
+                Some(OutsideSearch::Found) | None => Standing::Free,
             };
         }
         if count(reached) == wanted {

@@ -11,7 +11,7 @@ use crate::app::{Milestone, Policy};
 
 /// How far the search is for a type that others wait for and that nobody starts here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Search {
+pub(super) enum OutsideSearch {
     /// It is asked for.
     Begun,
     /// It was there.
@@ -44,10 +44,10 @@ impl Supervisor {
         }
     }
 
-    fn end_search(&mut self, process_type: u16, search: Search) {
+    fn end_search(&mut self, process_type: u16, search: OutsideSearch) {
         match search {
-            Search::Begun => self.out.push(Action::EndProbeOutside(process_type)),
-            Search::Found => {}
+            OutsideSearch::Begun => self.out.push(Action::EndProbeOutside(process_type)),
+            OutsideSearch::Found => {}
         }
     }
 
@@ -96,7 +96,7 @@ impl Supervisor {
             let is_sought = self.is_sought(at);
             match self.outside.get(&at) {
                 None if is_sought => {
-                    self.outside.insert(at, Search::Begun);
+                    self.outside.insert(at, OutsideSearch::Begun);
                     self.out.push(Action::ProbeOutside(at));
                 }
                 Some(_) if !is_sought => self.forget_search(at),

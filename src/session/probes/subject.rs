@@ -1,15 +1,15 @@
 //! One run that is probed: the probes that it must still pass to be ready, and then its `live` probe.
 
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+mod events;
+
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 
-use super::notify::{self, NotifyMessage};
 use super::task::{ProbeAnswer, Task, TaskState, TaskStep};
 use super::{HostLookup, ProbeReport, Watched};
-use crate::app::readiness::{Liveness, Probe};
+use crate::app::readiness::Liveness;
 use crate::os::listeners::Listeners;
 use crate::os::port_owner::{PortOwner, owner_of};
 use crate::os::processes::{descendants_of, is_traced};
@@ -279,59 +279,6 @@ impl Subject {
         };
     }
 
-    /// Marks the `log:` probes as done: the output has matched all of their patterns.
-    pub(super) fn line_seen(&mut self) {
-        for task in self.starting.iter_mut().filter(|task| matches!(task.probe, Probe::Log(_))) {
-            task.state = TaskState::Done;
-        }
-    }
-
-    pub(super) fn command_started(&mut self, output: OwnedFd) {
-        if let Some(task) = self.tasks().find(|task| task.runs_command()) {
-            task.reads(output);
-        }
-    }
-
-    pub(super) fn command_ended(
-        &mut self,
-        outcome: Result<(), String>,
-        now: Instant,
-        report: &dyn Fn(ProbeReport),
-    ) {
-        let Some(at) = self.tasks().position(|task| task.runs_command()) else { return };
-        let answer = self.tasks().nth(at).map(|task| task.command_ended(outcome));
-        if let Some(answer) = answer {
-            self.answered(at, answer, now, report);
-        }
-    }
-
-    /// A command that was to be started, or a host that was to be looked up, cannot be.
-    pub(super) fn cannot_ask(&mut self, why: String, now: Instant, report: &dyn Fn(ProbeReport)) {
-        let at = self.tasks().position(|task| task.is_out());
-        if let Some(at) = at {
-            self.answered(at, ProbeAnswer::NotAsked(why), now, report);
-        }
-    }
-
-    pub(super) fn resolved(
-        &mut self,
-        found: &Result<Vec<SocketAddr>, String>,
-        now: Instant,
-        report: &dyn Fn(ProbeReport),
-    ) {
-        let at = self.tasks().position(|task| matches!(task.state, TaskState::Resolving { .. }));
-        let Some(at) = at else { return };
-        let step = match found {
-            Err(why) => TaskStep::Answered(ProbeAnswer::Failure(format!("failed: {why}"))),
-            Ok(addresses) => {
-                self.tasks().nth(at).map_or(TaskStep::Open, |task| task.request(addresses, now))
-            }
-        };
-        if let TaskStep::Answered(answer) = step {
-            self.answered(at, answer, now, report);
-        }
-    }
-
     /// Suspends or resumes the `live` probe. While a client is attached, it may hold the program in a debugger.
     pub(super) fn suspend(
         &mut self,
@@ -377,51 +324,6 @@ impl Subject {
             }
         }
         self.settle(now, report);
-    }
-
-    fn read_notices(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
-        let run = self.watched.run;
-        loop {
-            let Some(socket) = &self.watched.notify else { return };
-            let Some(datagram) = socket.receive(self.watched.leader) else { return };
-            for notice in notify::parse(&datagram) {
-                match notice {
-                    NotifyMessage::Ready => {
-                        for task in
-                            self.starting.iter_mut().filter(|task| task.probe == Probe::Notify)
-                        {
-                            task.state = TaskState::Done;
-                        }
-                        if std::mem::take(&mut self.is_reloading) {
-                            report(ProbeReport::Status(run, String::new()));
-                        }
-                    }
-                    NotifyMessage::Status(text) => {
-                        self.is_reloading = false;
-                        report(ProbeReport::Status(run, text));
-                    }
-                    NotifyMessage::Extend(time) => report(ProbeReport::Extended(run, time)),
-                    NotifyMessage::Watchdog => self.sign_of_life(now, report),
-                    NotifyMessage::Reloading => {
-                        self.is_reloading = true;
-                        report(ProbeReport::Status(run, "reloading".to_owned()));
-                    }
-                    NotifyMessage::Stopping => {
-                        report(ProbeReport::Status(run, "stopping".to_owned()));
-                    }
-                }
-            }
-        }
-    }
-
-    fn sign_of_life(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
-        let is_awaited = match &self.stage {
-            RunStage::Living { task, .. } => task.probe == Probe::Notify,
-            RunStage::Starting | RunStage::Over => false,
-        };
-        if is_awaited {
-            self.answered(self.starting.len(), ProbeAnswer::Success, now, report);
-        }
     }
 
     /// Returns when something is due. A command that waits for another one is due when that ends.
