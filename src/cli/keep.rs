@@ -1,9 +1,8 @@
 //! Whether and where a session keeps its output.
 
-use std::path::Path;
-
 use super::settings::Settings;
 use super::sources::Sources;
+use crate::app::{App, ProcessType, Stdio};
 use crate::config::value::Amount;
 use crate::config::{Origin, Setting};
 use crate::error::Error;
@@ -24,7 +23,7 @@ const ADDED: [&str; 2] = ["--daemonised", "--elsewhere="];
 /// There is no state folder.
 pub(crate) fn plan(
     settings: &Settings,
-    root: &Path,
+    app: &App,
     is_seen: bool,
     sources: &Sources,
 ) -> Result<Option<KeepPlan>, Error> {
@@ -34,12 +33,16 @@ pub(crate) fn plan(
     let runs = runs.map(|runs| usize::try_from(runs.value.get()).unwrap_or(usize::MAX));
     let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let is_typed = |word: &String| !ADDED.iter().any(|added| word.starts_with(added));
+    let names = |has: &dyn Fn(&ProcessType) -> bool| {
+        app.types.iter().filter(|known| has(known)).map(|known| known.name.clone()).collect()
+    };
     Ok(Some(KeepPlan {
-        root: folder::of_root(&state, root),
+        root: folder::of_root(&state, &app.root),
         state,
         bytes,
         runs: runs.unwrap_or(RUNS),
         command: typed.filter(is_typed).collect(),
+        types: [names(&|_| true), names(&|known| known.stdio == Stdio::Terminal)],
     }))
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn start(
     let notify = sources.var("NOTIFY_SOCKET").map(OsStr::to_owned);
     let (launched, by) = (args.daemonised, started_by(args, sources));
     let is_seen = launched || sources.stdout_is_terminal;
-    let keep = keep::plan(&settings, &app.root, is_seen, sources).unwrap_or_else(|error| {
+    let keep = keep::plan(&settings, &app, is_seen, sources).unwrap_or_else(|error| {
         notices.push(format!("the output is not kept: {error}"));
         None
     });

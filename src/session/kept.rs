@@ -21,6 +21,8 @@ pub(crate) struct KeepPlan {
     pub(crate) runs: usize,
     /// What was typed.
     pub(crate) command: Vec<String>,
+    /// The process types, and those of them whose instances have a terminal.
+    pub(crate) types: [Vec<String>; 2],
 }
 
 /// A run that is kept.
@@ -34,7 +36,9 @@ impl KeptRun {
     /// Nothing is kept.
     pub(super) fn begin(plan: &KeepPlan, pump: &PumpHandle) -> io::Result<Self> {
         let now = clock::unix_milliseconds();
-        let start = RunStart { at: now, pid: std::process::id(), command: plan.command.clone() };
+        let [types, terminals] = plan.types.clone();
+        let (pid, command) = (std::process::id(), plan.command.clone());
+        let start = RunStart { at: now, pid, command, types, terminals };
         folder::make(&plan.state)?;
         let (record, keeper) = runs::begin(&plan.root, &start, plan.bytes)?;
         pump.post(PumpCommand::Keep(Box::new(keeper)));

@@ -197,7 +197,7 @@ fn full_run(app: &Sandbox) {
     let state = app.dir().join(".local/state/pm");
     folder::make(&state).expect("it can be made");
     let root = folder::of_root(&state, &app.dir());
-    let start = runs::RunStart { at: 0, pid: 1, command: Vec::new() };
+    let start = runs::RunStart { at: 0, pid: 1, command: Vec::new(), ..Default::default() };
     let (record, mut keeper) = runs::begin(&root, &start, 64 << 20).expect("it can be kept");
     (0..64).for_each(|_| keeper.expect());
     let lines = |n: u32| {

@@ -241,14 +241,14 @@ fn cast(run: &Run, session: Option<&SessionInfo>) -> io::Result<Cast> {
     };
     drop(run.read(take, 0)?);
     let names = names.take();
-    let mut types: Vec<String> = Vec::new();
+    let mut types = run.start.types.clone();
     for name in &names {
         let process_type = name.rsplit_once('.').map_or(name.as_str(), |(of_type, _)| of_type);
         if !types.iter().any(|known| known == process_type) {
             types.push(process_type.to_owned());
         }
     }
-    Ok(Cast { names, types, terminals: Vec::new() })
+    Ok(Cast { names, types, terminals: run.start.terminals.clone() })
 }
 
 /// Refuses names of nobody. Of one that has written nothing, pm may have said something.

@@ -14,7 +14,8 @@ const NOON: i64 = 1_795_867_200_000;
 
 /// Keeps a run that has ended.
 fn run(folder: &Path, write: impl FnOnce(&mut Keeper)) -> Run {
-    let start = RunStart { at: NOON, pid: 1, command: vec!["pm".to_owned()] };
+    let (types, terminals) = (vec!["worker".to_owned(), "web".to_owned()], vec!["tty".to_owned()]);
+    let start = RunStart { at: NOON, pid: 1, command: vec!["pm".to_owned()], types, terminals };
     let (record, mut keeper) = begin(folder, &start, 64 << 20).unwrap();
     write(&mut keeper);
     record.end(&RunEnd { at: NOON + 60_000, code: 0, verdict: None }).unwrap();
@@ -105,6 +106,22 @@ fn lines_stand_in_the_order_of_time_as_pm_start_shows_them() {
     let all = String::from_utf8_lossy(&bytes).into_owned();
     let plain = String::from_utf8_lossy(&shown(&run, "--plain").unwrap()).into_owned();
     assert_eq!(plain, all.replace("\x1b[31m", "").replace("\x1b[0m", ""));
+}
+
+#[test]
+fn a_run_remembers_colours_and_who_had_a_terminal_and_may_not_draw_over_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(&folder.path().join("r"), |keeper| {
+        let drawn = b"10%\r20%\x1b[2J\n";
+        for name in ["web.1", "tty.1"] {
+            let ring = keeper.ring_of(name);
+            keeper.output(ring, NOON, [drawn, b""]);
+        }
+    });
+    assert_eq!(text(&run, "--no-prefix"), "10%\r20%\x1b[2J\n20%\n");
+    assert_eq!(text(&run, "tty -o raw"), "10%\r20%\x1b[2J\n");
+    let colored = text(&run, "web --no-timestamp -c always");
+    assert!(colored.starts_with("\x1b[0m\x1b[33mweb.1  | "), "{colored:?}");
 }
 
 #[test]

@@ -364,7 +364,7 @@ fn what_is_read_is_kept_as_it_was_written_before_it_is_shown() {
 
     let scratch = tempfile::tempdir().unwrap();
     let root = scratch.path().join("app");
-    let start = RunStart { at: 1, pid: 1, command: Vec::new() };
+    let start = RunStart { at: 1, pid: 1, command: Vec::new(), ..Default::default() };
     let (_record, keeper) = begin(&root, &start, 64 << 20).unwrap();
     let (handle, mut reader, news) = pump(2);
     handle.post(PumpCommand::Keep(Box::new(keeper)));

@@ -20,7 +20,7 @@ const END_ROOM: u64 = 4096;
 const LONGEST: usize = 64 << 10;
 
 /// How a run began.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStart {
     /// When, in milliseconds since 1970.
     pub at: i64,
@@ -28,6 +28,12 @@ pub struct RunStart {
     pub pid: u32,
     /// What was typed.
     pub command: Vec<String>,
+    /// The process types, in the order of the Procfile.
+    #[serde(default)]
+    pub types: Vec<String>,
+    /// Those of them whose instances have a terminal.
+    #[serde(default)]
+    pub terminals: Vec<String>,
 }
 
 /// How a run ended.

@@ -12,7 +12,12 @@ const RING: usize = 64 << 10;
 const HALF: usize = RING / 2;
 
 fn start() -> RunStart {
-    RunStart { at: 1000, pid: 7, command: vec!["pm".to_owned(), "start".to_owned()] }
+    RunStart {
+        at: 1000,
+        pid: 7,
+        command: vec!["pm".to_owned(), "start".to_owned()],
+        ..RunStart::default()
+    }
 }
 
 /// The folder of an application, with one run, which keeps the least.
