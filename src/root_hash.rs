@@ -2,15 +2,24 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Returns a number for a path, symbolic links resolved where it is there (FNV-1a, 64 bits): the same in every version
-/// of pm, on every machine.
+/// Returns a number for the [`real`] path of a folder (FNV-1a, 64 bits): the same in every version of pm, on every
+/// machine.
 pub fn number(root: &Path) -> u64 {
-    let real = fs::canonicalize(root);
-    let root = real.as_deref().unwrap_or(root);
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    root.as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step)
+    real(root).as_os_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// Returns a path without symbolic links. Of a folder that is gone, that holds for those above it that are there.
+pub fn real(root: &Path) -> PathBuf {
+    let resolve = |above: &Path| {
+        let rest = root.strip_prefix(above).ok()?;
+        Some(fs::canonicalize(above).ok()?.join(rest))
+    };
+    // `join` of nothing would end the path with a slash.
+    let real = fs::canonicalize(root).ok();
+    real.or_else(|| root.ancestors().skip(1).find_map(resolve)).unwrap_or_else(|| root.to_owned())
 }
 
 /// Returns the same as 16 hexadecimal digits: names of one length.
@@ -32,5 +41,6 @@ mod tests {
         fs::create_dir(&real).unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         assert_eq!(hash(&link), hash(&real));
+        assert_eq!(hash(&link.join("gone/app")), hash(&real.join("gone/app")));
     }
 }

@@ -3,13 +3,16 @@
 //! A session has two files in the runtime folder, `HASH-SALT-PID.lock` and `HASH-SALT-PID.sock`. It holds an
 //! advisory lock on the first for as long as it lives; where nobody holds it, both are stale. The salt keeps
 //! apart what has one pid and one root: containers that share the folder. A lock that is missing (a cleaner of
-//! /tmp has removed it) does not hide a session: its socket answers.
+//! /tmp has removed it) does not hide a session: its socket answers. In the lock stands the root: it is known also of
+//! a session that does not answer, and when the folder is gone.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
-use std::io;
+use std::io::{self, Write};
 use std::mem::offset_of;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -17,7 +20,7 @@ use std::path::{Path, PathBuf};
 use nix::libc::sockaddr_un;
 use nix::unistd::geteuid;
 
-use crate::root_hash::hash;
+use crate::root_hash::{self, hash};
 
 /// What `sun_path` holds, its end included: 108 bytes on Linux, 104 on macOS and the BSDs.
 const PATH_LIMIT: usize = size_of::<sockaddr_un>() - offset_of!(sockaddr_un, sun_path);
@@ -96,9 +99,8 @@ impl SocketPaths {
         for attempt in 0..TRIES {
             let [.., a, b, c, d] = random.hash_one(attempt).to_be_bytes();
             let salt = u32::from_be_bytes([a, b, c, d]);
-            if let Some(paths) =
-                Self::try_take(folder, &format!("{}-{salt:08x}-{pid}", hash(root)))?
-            {
+            let stem = format!("{}-{salt:08x}-{pid}", hash(root));
+            if let Some(paths) = Self::try_take(folder, &stem, root)? {
                 return Ok(paths);
             }
         }
@@ -106,11 +108,11 @@ impl SocketPaths {
     }
 
     /// Takes a place of this name. `None` where somebody has it, or takes it for stale.
-    fn try_take(folder: &Path, stem: &str) -> io::Result<Option<Self>> {
+    fn try_take(folder: &Path, stem: &str, root: &Path) -> io::Result<Option<Self>> {
         let [new, lock, socket] =
             ["new", "lock", "sock"].map(|kind| folder.join(format!("{stem}.{kind}")));
         // Locked before it has its name: nobody ever finds it without its lock.
-        let held = match File::options().write(true).create_new(true).mode(0o600).open(&new) {
+        let mut held = match File::options().write(true).create_new(true).mode(0o600).open(&new) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             other => other?,
         };
@@ -119,6 +121,8 @@ impl SocketPaths {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(error),
         }
+        // On a full disk the session itself says where it runs.
+        let _ = held.write_all(root_hash::real(root).as_os_str().as_bytes());
         match fs::rename(&new, &lock) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -140,6 +144,15 @@ impl Drop for SocketPaths {
     }
 }
 
+/// A session that lives, as its files tell of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is asked.
+    pub endpoint: Endpoint,
+    /// Its root, without symbolic links. `None`: its lock does not say (an older pm).
+    pub root: Option<PathBuf>,
+}
+
 /// A session that lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -154,18 +167,36 @@ pub struct Endpoint {
 /// # Errors
 /// The folder cannot be trusted: it is someone else's, or others may look into it.
 pub fn sessions(folder: &Path, root: &Path) -> io::Result<Vec<Endpoint>> {
+    let found = living(folder, &format!("{}-", hash(root)))?;
+    Ok(found.into_iter().map(|(_, endpoint)| endpoint).collect())
+}
+
+/// Returns every session of the user that lives, by process id, whatever its root. What is stale is cleared away.
+///
+/// # Errors
+/// The folder cannot be trusted: it is someone else's, or others may look into it.
+pub fn all_sessions(folder: &Path) -> io::Result<Vec<Found>> {
+    let with_root = |(stem, endpoint)| {
+        let text = fs::read(folder.join(format!("{stem}.lock"))).unwrap_or_default();
+        let root = (!text.is_empty()).then(|| PathBuf::from(OsString::from_vec(text)));
+        Found { endpoint, root }
+    };
+    Ok(living(folder, "")?.into_iter().map(with_root).collect())
+}
+
+/// Returns the names of the files of sessions that live, by process id.
+fn living(folder: &Path, prefix: &str) -> io::Result<Vec<(String, Endpoint)>> {
     match check(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         checked => checked?,
     }
-    let found = stems(folder, &format!("{}-", hash(root))).into_iter().filter_map(|stem| {
-        Some(Endpoint {
-            pid: live_pid(folder, &stem)?,
-            socket: folder.join(format!("{stem}.sock")),
-        })
+    let found = stems(folder, prefix).into_iter().filter_map(|stem| {
+        let pid = live_pid(folder, &stem)?;
+        let socket = folder.join(format!("{stem}.sock"));
+        Some((stem, Endpoint { pid, socket }))
     });
     let mut found: Vec<_> = found.collect();
-    found.sort_by_key(|found| found.pid);
+    found.sort_by_key(|(_, endpoint)| endpoint.pid);
     Ok(found)
 }
 
@@ -271,6 +302,52 @@ mod tests {
     }
 
     #[test]
+    fn a_root_is_found_by_its_name_when_it_is_gone() {
+        let scratch = tempfile::tempdir().unwrap();
+        let runtime = scratch.path().join("pm");
+        let real = fs::canonicalize(scratch.path()).unwrap().join("work/app");
+        fs::create_dir_all(&real).unwrap();
+        std::os::unix::fs::symlink(real.parent().unwrap(), scratch.path().join("link")).unwrap();
+        let named = scratch.path().join("link/app");
+        let paths = SocketPaths::take(&runtime, &named, 42).unwrap();
+        fs::remove_dir(&real).unwrap();
+        assert_eq!(all_sessions(&runtime).unwrap()[0].root, Some(real.clone()));
+        for root in [real, named] {
+            assert_eq!(sessions(&runtime, &root).unwrap().len(), 1, "{}", root.display());
+        }
+        drop(paths);
+    }
+
+    #[test]
+    fn all_sessions_are_found_with_their_roots_and_what_is_stale_is_cleared_away() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (runtime, root) = (scratch.path().join("pm"), scratch.path().join("app"));
+        assert_eq!(all_sessions(&runtime).unwrap(), []);
+        fs::create_dir(&root).unwrap();
+        std::os::unix::fs::symlink(&root, scratch.path().join("link")).unwrap();
+        let one = SocketPaths::take(&runtime, &scratch.path().join("link"), 43).unwrap();
+        let two = SocketPaths::take(&runtime, Path::new("/srv/gone\n"), 42).unwrap();
+        let older = SocketPaths::take(&runtime, Path::new("/srv/older"), 44).unwrap();
+        fs::write(&older.lock, "").unwrap();
+        let stale = runtime.join("0123456789abcdef-01234567-7.lock");
+        fs::write(&stale, "/srv/stale").unwrap();
+        let found = |paths: &SocketPaths, pid, root: Option<&Path>| Found {
+            endpoint: Endpoint { pid, socket: paths.socket().to_owned() },
+            root: root.map(Path::to_owned),
+        };
+        let root = fs::canonicalize(&root).unwrap();
+        assert_eq!(
+            all_sessions(&runtime).unwrap(),
+            [
+                found(&two, 42, Some(Path::new("/srv/gone\n"))),
+                found(&one, 43, Some(&root)),
+                found(&older, 44, None),
+            ]
+        );
+        assert!(!stale.exists());
+    }
+
+    #[test]
     fn a_session_whose_lock_was_removed_is_found_while_its_socket_answers() {
         let scratch = tempfile::tempdir().unwrap();
         let (runtime, root) = (scratch.path().join("pm"), Path::new("/srv/app"));
@@ -296,7 +373,7 @@ mod tests {
         let held = File::create(&new).unwrap();
         held.lock().unwrap();
         assert!(
-            SocketPaths::try_take(&runtime, &format!("{}-00000000-42", hash(root)))
+            SocketPaths::try_take(&runtime, &format!("{}-00000000-42", hash(root)), root)
                 .unwrap()
                 .is_none()
         );
