@@ -294,6 +294,14 @@ pub enum Error {
         /// Its exit code.
         code: u8,
     },
+    /// The process that a session is to live as long as cannot be watched, mostly since there is none.
+    #[error("cannot wait for the end of process {pid}")]
+    NoOwner {
+        /// Its id, as it was typed.
+        pid: i32,
+        /// Why.
+        source: io::Error,
+    },
     /// `pm signal` was given no signal.
     #[error("`{text}` is not a signal")]
     NotASignal {

@@ -42,6 +42,11 @@ pub enum Command {
     ///
     /// A second process, `procfile-guard`, stops every instance if pm itself is killed.
     Start(StartArgs),
+    /// Start the application in the background, and return when all of it is ready
+    ///
+    /// As `pm start --daemon --wait`. Where a session of this folder already runs, what is missing or stopped is started in
+    /// it; where nothing is, nothing happens. Files that have changed are not applied: see `pm reload`.
+    Up(UpArgs),
     /// Run a command with the application's environment
     Run(RunArgs),
     /// Check the Procfile and the env files
@@ -82,9 +87,13 @@ pub enum Command {
     Logs(client::LogsArgs),
     /// Connect the keyboard to the terminal of one instance; Ctrl-] detaches
     Attach(client::AttachArgs),
+    /// Say which commands show a session
+    #[command(hide = true)]
+    Ui(JsonArgs),
     /// Read the Procfile and the env files again, and restart what has changed
     Reload(client::WholeArgs),
     /// End the running session
+    #[command(visible_alias = "down")]
     Quit(client::WholeArgs),
     /// Print the completion script for a shell
     ///
@@ -151,14 +160,38 @@ pub struct StartArgs {
     /// Start a second session even if one already runs some of these types
     #[arg(long, env = "PM_ANOTHER", value_parser = YesOrNo)]
     pub another: bool,
+    /// End the session when the process PID ends: `--with $$`
+    #[arg(long = "with", value_name = "PID", env = "PM_WITH", value_parser = clap::value_parser!(i32).range(1..))]
+    pub owner: Option<i32>,
     /// Another session of this Procfile runs these
     #[arg(long, hide = true)]
     pub elsewhere: Vec<String>,
     /// This is the one in the background
     #[arg(long, hide = true)]
     pub daemonised: bool,
+    /// It is `pm up`: what runs already is no error.
+    #[arg(skip)]
+    pub is_up: bool,
     #[command(flatten)]
     pub session: SessionArgs,
+}
+
+/// `pm up`
+#[derive(Debug, Args)]
+#[command(mut_arg("daemon", |arg| arg.hide(true)))]
+#[command(mut_arg("json", |arg| arg.help("Print one JSON object, also for an error")))]
+pub struct UpArgs {
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
+impl UpArgs {
+    /// Returns the start that it is.
+    pub(crate) fn as_start(&self) -> StartArgs {
+        let wait = self.start.wait.or(Some(None));
+        // `--json` is for the answer, and not for the log.
+        StartArgs { daemon: true, json: false, is_up: true, wait, ..self.start.clone() }
+    }
 }
 
 /// The settings of a session; pm.toml and .foreman can say them too.

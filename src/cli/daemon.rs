@@ -1,7 +1,7 @@
 //! `pm start --daemon`
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,21 +15,31 @@ use super::{diagnostics, leading_options, session_logs};
 use crate::control::client;
 use crate::control::proto::Request;
 use crate::control::socket_paths::{self, Endpoint};
+use crate::control::start_lock::StartLock;
 use crate::error::Error;
 use crate::os::clock;
 use crate::os::daemon::{self, Launch, Launched};
+use crate::session::requests::SessionOwner;
 
 /// By these the lines of a log are known that say why a session ended.
 const VERDICTS: [&str; 2] = ["!! ended by ", "\"event\":\"verdict\""];
 /// So many lines of the log are shown where nothing else is known.
 const LAST_LINES: usize = 10;
 
+/// What is held until the session can be asked.
+pub(crate) struct HeldForLaunch {
+    /// No other start of this root looks meanwhile which sessions run.
+    pub(crate) start_lock: Option<StartLock>,
+    /// The process that the session is to live as long as: no other one has its id meanwhile without being noticed.
+    pub(crate) owner: Option<SessionOwner>,
+}
+
 /// Starts the session in the background, and returns when it can be asked. The files were read without an
 /// error by then.
 pub(crate) fn start(
     args: &StartArgs,
-    root: &Path,
-    folder: PathBuf,
+    (root, folder): (&Path, PathBuf),
+    held: HeldForLaunch,
     sources: &Sources,
 ) -> Result<SessionChange, Error> {
     if let Err(source) = socket_paths::make(&folder) {
@@ -52,6 +62,8 @@ pub(crate) fn start(
     let launch = |source| Error::Startup { what: "start a session in the background", source };
     let ours = log.try_clone().map_err(fail)?;
     let launched = daemon::launch(&arguments, &sources.cwd, ours).map_err(launch)?;
+    // It is found from now on.
+    drop(held.start_lock);
     let mut log = SessionLog { path, file: log, before };
     match launched {
         Launched::Runs(session) => {
@@ -61,6 +73,13 @@ pub(crate) fn start(
                 log.path.display()
             );
             let endpoint = endpoint(pid, &folder, root);
+            if let Some(SessionOwner { pid: owner, .. }) =
+                held.owner.filter(|owner| owner.end.has_come())
+            {
+                quit(endpoint.as_ref());
+                let source = io::ErrorKind::NotFound.into();
+                return Err(Error::NoOwner { pid: owner, source });
+            }
             if let Some(limit) = args.wait {
                 until_started(session, endpoint.as_ref(), limit, &mut log, sources)?;
             }
@@ -99,6 +118,12 @@ impl SessionLog {
     }
 }
 
+/// Ends a session. One that has ended by now needs no word.
+fn quit(endpoint: Option<&Endpoint>) {
+    let quit = Request::Quit { wait: false };
+    let _ = endpoint.map(|endpoint| client::request(&endpoint.socket, quit));
+}
+
 /// Waits until all of a session is ready, up or done. Where it never will be, or not in time, the session is ended, and
 /// its verdict shown.
 fn until_started(
@@ -118,10 +143,7 @@ fn until_started(
     if let Some(WaitOutcome::Reached) = outcome {
         return Ok(());
     }
-    if let Some(endpoint) = endpoint {
-        // One that has ended by now needs no word.
-        let _ = client::request(&endpoint.socket, Request::Quit { wait: false });
-    }
+    quit(endpoint);
     let fail = |source| Error::Startup { what: "wait for the session in the background", source };
     let code = session.wait().map_err(fail)?;
     if code == 0 && outcome.is_none() {

@@ -131,9 +131,9 @@ fn parse(grammar: clap::Command, words: &[OsString]) -> Result<(Cli, ArgMatches)
 }
 
 /// Returns the command line's grammar. A `PM_` variable that is set to nothing is one that is not set, as
-/// a compose file or a CI job leaves it.
+/// a compose file or a CI job leaves it; and what pm has told an instance is no option.
 fn command(sources: &Sources) -> clap::Command {
-    without_empty_variables(Cli::command(), sources)
+    with_own_variables(Cli::command(), sources)
 }
 
 /// Returns the grammar with `pm start` alone, where that is the command: to make that of every command is a third
@@ -142,14 +142,18 @@ fn start_command(words: &[OsString], sources: &Sources) -> Option<clap::Command>
     words.get(1).filter(|word| *word == "start")?;
     let start = StartArgs::augment_args(clap::Command::new("start"));
     let command = clap::Command::new("pm").args_override_self(true).subcommand(start);
-    Some(without_empty_variables(command, sources))
+    Some(with_own_variables(command, sources))
 }
 
-fn without_empty_variables(command: clap::Command, sources: &Sources) -> clap::Command {
+fn with_own_variables(command: clap::Command, sources: &Sources) -> clap::Command {
     let is_empty =
         |key: &OsStr| sources.env.iter().any(|(name, value)| name == key && value.is_empty());
+    let is_told = sources.is_of_instance();
     let heed = |arg: clap::Arg| match arg.get_env() {
         Some(key) if is_empty(key) => arg.env(Resettable::Reset),
+        Some(key) if is_told && (key == sources::ROOT || key == sources::SESSION) => {
+            arg.env(Resettable::Reset)
+        }
         Some(_) | None => arg,
     };
     command.mut_subcommands(|subcommand| subcommand.mut_args(heed))
@@ -163,6 +167,7 @@ fn dispatch(
 ) -> Result<i32, Error> {
     match &cli.command {
         Command::Start(args) => start::start(args, called_as, matches, (form, sources)),
+        Command::Up(args) => start::start(&args.as_start(), called_as, matches, (form, sources)),
         Command::Run(args) => run::run(args, matches, sources),
         Command::Check(args) => check::run(args, matches, sources).map(|()| 0),
         Command::Env(args) => form.answer(env::env(args, matches, sources)?),
@@ -174,6 +179,7 @@ fn dispatch(
         Command::Scale(args) => form.answer(client::scale(args, sources)?),
         Command::Signal(args) => form.answer(client::signal(args, sources)?),
         Command::Attach(args) => client::attach::attach(args, sources),
+        Command::Ui(_) => Err(client::attach::no_interface()),
         Command::Logs(args) => logs::logs(args, (form, sources)),
         Command::Wait(args) => form.answer(client::until::wait(args, sources)?),
         Command::Reload(args) => form.answer(client::reload(args, sources)?),
@@ -300,6 +306,27 @@ mod tests {
             assert_eq!(alone.ok().map(read), whole.ok().map(read), "{text}");
         }
         assert!(start_command(&words("pm status start"), &sources).is_none());
+    }
+
+    #[test]
+    fn what_an_instance_is_told_of_its_session_is_no_option_of_a_pm_that_it_runs() {
+        let all = [("PM_ROOT", "/srv"), ("PM_SESSION", "812"), ("PM_NAME", "app")];
+        let reset = |env: &[(&str, &str)]| {
+            let env = env.iter().map(|(key, value)| (key.into(), value.into())).collect();
+            let mut sources = Sources { env, cwd: "/".into(), ..Sources::default() };
+            sources.env.push(("PM_PORT".into(), "1".into()));
+            let grammar = command(&sources);
+            let of = |command: &str, variable: &str| {
+                let mut args = grammar.find_subcommand(command).unwrap().get_arguments();
+                args.any(|arg| arg.get_env() == Some(OsStr::new(variable)))
+            };
+            assert!(of("start", "PM_PORT"));
+            (of("start", "PM_ROOT"), of("status", "PM_ROOT"), of("status", "PM_SESSION"))
+        };
+        assert_eq!(reset(&all), (false, false, false));
+        // A person has set it.
+        assert_eq!(reset(&all[..1]), (true, true, true));
+        assert_eq!(reset(&all[1..]), (true, true, true));
     }
 
     #[test]

@@ -8,8 +8,13 @@ use crate::app::{Environment, Source};
 use crate::error::Error;
 use crate::state;
 
+/// What pm tells each instance of its session: the root, the process id, and the name.
+pub(super) const ROOT: &str = "PM_ROOT";
+pub(super) const SESSION: &str = "PM_SESSION";
+const NAME: &str = "PM_NAME";
+
 /// The caller's environment, folder and terminals.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// The variables that pm was started with.
     pub env: Vec<(OsString, OsString)>,
@@ -46,6 +51,22 @@ impl Sources {
             environment.set(key, value, Source::Caller);
         }
         environment
+    }
+
+    /// Returns whether pm runs inside of an instance of another session: PM_ROOT and PM_SESSION are then what that
+    /// session tells of itself, and no options.
+    pub(super) fn is_of_instance(&self) -> bool {
+        [ROOT, SESSION, NAME].iter().all(|key| self.var(key).is_some())
+    }
+
+    /// Returns whether stdout may be cleared: only for a person, who is at stdin too.
+    pub fn may_clear(&self) -> bool {
+        self.stdout_is_terminal && io::stdin().is_terminal()
+    }
+
+    /// Returns whether a line on stderr may be written over.
+    pub fn may_draw(&self) -> bool {
+        self.stderr_is_terminal && self.may_clear()
     }
 
     /// Returns a variable that is set and not empty: NO_COLOR counts so (no-color.org).

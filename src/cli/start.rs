@@ -7,7 +7,7 @@ use clap::ArgMatches;
 
 use super::args::{StartArgs, Tool};
 use super::client::start::{self, StartTarget};
-use super::client::until;
+use super::client::{until, up};
 use super::json::AnswerForm;
 use super::layers::CliLayers;
 use super::refusal;
@@ -18,10 +18,11 @@ use super::{client, daemon, diagnostics, keep, session_logs};
 use crate::app::{App, Stdio, Warning, formation, lint};
 use crate::error::Error;
 use crate::os;
+use crate::os::lifetime::ProcessEnd;
 use crate::os::listeners::Listeners;
 use crate::output::LogFormat;
 use crate::session::own_terminal::OwnTerminal;
-use crate::session::requests::{Control, Reread, Rereading};
+use crate::session::requests::{Control, Reread, Rereading, SessionOwner};
 
 /// Runs the application until it has ended, and returns the exit code.
 pub(crate) fn start(
@@ -37,12 +38,16 @@ pub(crate) fn start(
         });
     }
     let answer = |change| {
-        until::after_start(args, matches, sources)?;
+        if !args.is_up {
+            until::after_start(args, matches, sources)?;
+        }
         form.answer(change)
     };
-    if let Some(change) = start::named_instances(args, matches, sources)? {
+    let named_instances = if args.is_up { up::named_instances } else { start::named_instances };
+    if let Some(change) = named_instances(args, matches, sources)? {
         return answer(change);
     }
+    let owner = args.owner.map(owner).transpose()?;
     let mut said = Vec::new();
     let say = |warnings: &[Warning]| {
         diagnostics::warnings(warnings);
@@ -53,9 +58,10 @@ pub(crate) fn start(
     let folder = client::find::folder(sources);
     let mut args = args.clone();
     // Who launched this one has looked.
+    let beside_others = if args.is_up { up::beside_others } else { start::beside_others };
     let start_lock = match args.daemonised {
         true => None,
-        false => match start::beside_others(&args, &resolved, &procfile, &folder, sources)? {
+        false => match beside_others(&args, &resolved, &procfile, &folder, sources)? {
             StartTarget::NewSession(start_lock, elsewhere) => {
                 if !elsewhere.is_empty() {
                     args.elsewhere = elsewhere;
@@ -79,7 +85,8 @@ pub(crate) fn start(
         warn_of_taken_ports(&app);
     }
     if args.daemon && !args.daemonised {
-        return form.answer(daemon::start(args, &app.root, folder, sources)?);
+        let held = daemon::HeldForLaunch { start_lock, owner };
+        return form.answer(daemon::start(args, (&app.root, folder), held, sources)?);
     }
     // A program has it at the beginning of the stream, and in the error where there is none.
     notices.splice(..0, diagnostics::kept_lines());
@@ -96,8 +103,19 @@ pub(crate) fn start(
         notices.push(format!("the output is not kept: {error}"));
         None
     });
-    let control =
-        Control { folder, procfile, by, start_lock, launched, reread, trace, notify, logs, keep };
+    let control = Control {
+        folder,
+        procfile,
+        by,
+        start_lock,
+        launched,
+        reread,
+        trace,
+        notify,
+        logs,
+        keep,
+        owner,
+    };
     crate::session::run::run(Arc::new(app), log_format, zone, notices, control)
 }
 
@@ -110,6 +128,14 @@ fn started_by(args: &StartArgs, sources: &Sources) -> String {
             let parent = nix::unistd::getppid().as_raw().cast_unsigned();
             os::processes::own_name(parent)
         }
+    }
+}
+
+/// Takes the process that the session is to live as long as.
+fn owner(pid: i32) -> Result<SessionOwner, Error> {
+    match ProcessEnd::of(pid) {
+        Ok(end) => Ok(SessionOwner { pid, end }),
+        Err(source) => Err(Error::NoOwner { pid, source }),
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Request {
         /// Whether the response comes when it is done.
         wait: bool,
     },
+    /// To know what a [`Self::Reload`] would change: a [`Response::Warning`] if that is anything.
+    Changes,
     /// To get the output of instances: [`Response::Output`] and [`Response::Lost`], until all is sent.
     Logs(LogQuery),
     /// To see and to type on the terminal of one instance: [`Response::Attached`], then [`Response::Output`] as

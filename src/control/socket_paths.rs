@@ -146,7 +146,7 @@ impl Drop for SocketPaths {
 
 /// A session that lives, as its files tell of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundSession {
     /// Where it is asked.
     pub endpoint: Endpoint,
     /// Its root, without symbolic links. `None`: its lock does not say (an older pm).
@@ -175,11 +175,11 @@ pub fn sessions(folder: &Path, root: &Path) -> io::Result<Vec<Endpoint>> {
 ///
 /// # Errors
 /// The folder cannot be trusted: it is someone else's, or others may look into it.
-pub fn all_sessions(folder: &Path) -> io::Result<Vec<Found>> {
+pub fn all_sessions(folder: &Path) -> io::Result<Vec<FoundSession>> {
     let with_root = |(stem, endpoint)| {
         let text = fs::read(folder.join(format!("{stem}.lock"))).unwrap_or_default();
         let root = (!text.is_empty()).then(|| PathBuf::from(OsString::from_vec(text)));
-        Found { endpoint, root }
+        FoundSession { endpoint, root }
     };
     Ok(living(folder, "")?.into_iter().map(with_root).collect())
 }
@@ -331,7 +331,7 @@ mod tests {
         fs::write(&older.lock, "").unwrap();
         let stale = runtime.join("0123456789abcdef-01234567-7.lock");
         fs::write(&stale, "/srv/stale").unwrap();
-        let found = |paths: &SocketPaths, pid, root: Option<&Path>| Found {
+        let found = |paths: &SocketPaths, pid, root: Option<&Path>| FoundSession {
             endpoint: Endpoint { pid, socket: paths.socket().to_owned() },
             root: root.map(Path::to_owned),
         };

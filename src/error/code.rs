@@ -109,7 +109,7 @@ impl Error {
             Self::Log { .. } => ErrorCode::Log,
             Self::Output { .. } | Self::ManualWrite { .. } => ErrorCode::Output,
             // `CheckFailed` is said by what `pm check` has found.
-            Self::Refused { .. } | Self::CheckFailed => ErrorCode::Refused,
+            Self::Refused { .. } | Self::NoOwner { .. } | Self::CheckFailed => ErrorCode::Refused,
         }
     }
 

@@ -67,6 +67,9 @@ impl Error {
             Self::Refused { hint, .. }
             | Self::UnknownName { hint, .. }
             | Self::ConfigLine { hint, .. } => return hint.clone(),
+            Self::NoOwner { .. } => {
+                "`--with` takes the id of a process that runs: `--with $$` is the shell's".into()
+            }
             Self::NotASignal { .. } => "write a name such as `USR1` or a number".into(),
             Self::CommandNotExecutable { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>

@@ -13,6 +13,7 @@ pub(crate) mod disposition;
 mod forked;
 mod helpers;
 pub(crate) mod job_control;
+pub(crate) mod lifetime;
 pub(crate) mod limits;
 pub(crate) mod listeners;
 pub(crate) mod malloc;

@@ -1,9 +1,11 @@
 //! Signals to pm: handlers only wake a thread, which turns them into messages. The same thread watches the session's
-//! socket, because the loop waits for messages and not for descriptors, and another thread would cost more.
+//! socket and its [`Lifetime`], because the loop waits for messages and not for descriptors, and another thread would cost
+//! more.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,6 +15,7 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
 use super::disposition::{self, Disposition};
+use super::lifetime::{Lifetime, LifetimeEvent};
 use super::processes;
 use crate::app::Signal;
 
@@ -33,8 +36,8 @@ pub(crate) const REQUESTS: [i32; 7] = [
 const NEWS: [i32; 3] = [libc::SIGCHLD, libc::SIGXFSZ, libc::SIGWINCH];
 
 const STACK: usize = 128 << 10;
-/// How long the socket is not watched after accepting a client has failed, in milliseconds.
-const PAUSE: u8 = 100;
+/// How long the socket is not watched after accepting a client has failed.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A signal, or the news that a child changed its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub(crate) enum SignalEvent {
     Child,
     /// pm's terminal has another size.
     Resized,
+    /// Something that the session's life hangs on.
+    Lifetime(LifetimeEvent),
 }
 
 /// The signals to pm. They are queued until [`Self::listen`] is called.
@@ -64,48 +69,60 @@ impl Signals {
         Ok(Self { delivery, ignores_hangup })
     }
 
-    /// Listens on a thread of its own. Calls `accept` whenever the socket is readable.
+    /// Listens on a thread of its own. Calls `accept` whenever the socket is readable, and looks at the lifetime.
     pub(crate) fn listen<S: AsFd + Send + 'static>(
         self,
         socket: Option<S>,
         accept: fn(&mut S) -> io::Result<()>,
+        lifetime: Lifetime,
         tell: impl Fn(SignalEvent) + Send + 'static,
     ) -> io::Result<()> {
         let thread = std::thread::Builder::new().name("signals".into()).stack_size(STACK);
-        thread.spawn(move || self.hear(socket, accept, &tell)).map(drop)
+        thread.spawn(move || self.hear(socket, accept, lifetime, &tell)).map(drop)
     }
 
     fn hear<S: AsFd>(
         mut self,
         mut socket: Option<S>,
         accept: fn(&mut S) -> io::Result<()>,
+        mut lifetime: Lifetime,
         tell: &impl Fn(SignalEvent),
     ) {
         let mut pauses = false;
         loop {
-            let (watched, limit) = match pauses {
-                false => (socket.as_ref().map(AsFd::as_fd), PollTimeout::NONE),
-                true => (None, PollTimeout::from(PAUSE)),
+            let (watched, pause) = match pauses {
+                false => (socket.as_ref().map(AsFd::as_fd), None),
+                true => (None, Some(PAUSE)),
             };
-            let is_readable = wait(self.delivery.get_read(), watched, limit);
+            let limit = pause.into_iter().chain(lifetime.patience()).min();
+            let fds = watched.into_iter().chain(lifetime.descriptors());
+            let ready = wait(self.delivery.get_read(), fds, limit);
+            let is_readable = watched.is_some() && ready.first() == Some(&true);
             for signal in self.delivery.pending() {
                 if let Some(heard) = heard(signal, self.ignores_hangup) {
                     tell(heard);
                 }
             }
+            lifetime.look().for_each(|event| tell(SignalEvent::Lifetime(event)));
             // It fails for lack of descriptors or the like: retry later, and not in a busy loop.
             pauses = is_readable && socket.as_mut().is_some_and(|socket| accept(socket).is_err());
         }
     }
 }
 
-/// Waits for a signal or the socket, and returns whether that is readable.
-fn wait(signals: &UnixStream, socket: Option<BorrowedFd<'_>>, limit: PollTimeout) -> bool {
-    let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-    fds.extend(socket.map(|socket| PollFd::new(socket, PollFlags::POLLIN)));
-    // A failure, such as an interruption, is treated like a signal: both are checked.
-    let ready = poll(&mut fds, limit);
-    ready.is_ok() && fds.get(1).is_some_and(|socket| socket.any() == Some(true))
+/// Waits for a signal or other descriptors, and returns which of those are readable.
+fn wait<'a>(
+    signals: &'a UnixStream,
+    others: impl Iterator<Item = BorrowedFd<'a>>,
+    limit: Option<Duration>,
+) -> Vec<bool> {
+    let all = std::iter::once(signals.as_fd()).chain(others);
+    let mut fds: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+    // Rounded up: none is left when the time has come. Longer than poll can say is for ever.
+    let limit = limit.map(|limit| PollTimeout::try_from(limit.as_millis() + 1));
+    // A failure, such as an interruption, is treated like a signal: all are checked.
+    let ready = poll(&mut fds, limit.and_then(Result::ok).unwrap_or(PollTimeout::NONE));
+    fds[1..].iter().map(|fd| ready.is_ok() && fd.any() == Some(true)).collect()
 }
 
 fn heard(signal: i32, ignores_hangup: bool) -> Option<SignalEvent> {

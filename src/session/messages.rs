@@ -164,6 +164,8 @@ pub(crate) fn message(
                 Why::Quit => "`pm quit` received".to_owned(),
                 Why::Ended(id) => format!("{} has ended", app.name_of(*id)),
                 Why::OutputLost => "the output cannot be written".to_owned(),
+                Why::OwnerEnded { pid } => format!("process {pid} (`--with`) has ended"),
+                Why::RootRemoved => format!("`{}` was removed", app.root.display()),
             };
             ("stopping", format!("{reason}, {}", stop_order(app)), json!({ "reason": reason }))
         }
@@ -207,9 +209,24 @@ pub(crate) fn message(
             );
             ("killing", text, json!({ "processes": names }))
         }
+        Message::RootRemoved { left } => {
+            let (root, left) = (app.root.display(), *left);
+            let text = format!(
+                "`{root}` was removed; the session ends in {} unless it is made again",
+                short(left)
+            );
+            ("root_removed", text, json!({ "left": left.as_secs_f64() }))
+        }
+        Message::RootRestored => {
+            let text = format!("`{}` is there again; the session goes on", app.root.display());
+            ("root_restored", text, json!({}))
+        }
     };
     let said = say(About::Session, event, text, facts);
-    if *message == Message::KillingOrphans { said.failed() } else { said }
+    match message {
+        Message::KillingOrphans | Message::RootRemoved { .. } => said.failed(),
+        _ => said, // Nothing has failed.
+    }
 }
 
 /// Returns what the stop does, in foreman's words if they are true.

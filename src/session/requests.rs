@@ -16,6 +16,7 @@ use crate::control::outbox::Outbox;
 use crate::control::proto::{InstanceFailure, LogQuery, Response};
 use crate::control::server::ClientId;
 use crate::control::start_lock::StartLock;
+use crate::os::lifetime::ProcessEnd;
 use crate::output::{
     About, Bell, MAX_SUBSCRIBERS, OwnLog, PumpCommand, PumpHandle, Subscriber, TypeLogFolder,
 };
@@ -57,6 +58,8 @@ pub(crate) struct Control {
     pub(crate) logs: LogOutputs,
     /// Where a copy of the output is kept, if it is to be.
     pub(crate) keep: Option<KeepPlan>,
+    /// The process that it is to live as long as (`--with`).
+    pub(crate) owner: Option<SessionOwner>,
 }
 
 /// The files that the output of a session goes to.
@@ -66,6 +69,15 @@ pub(crate) struct LogOutputs {
     pub(crate) own: Option<OwnLog>,
     /// Those of the process types.
     pub(crate) of_types: Option<TypeLogFolder>,
+}
+
+/// A process that a session is to live as long as.
+#[derive(Debug)]
+pub(crate) struct SessionOwner {
+    /// Its process id.
+    pub(crate) pid: i32,
+    /// Its end.
+    pub(crate) end: ProcessEnd,
 }
 
 impl fmt::Debug for Control {

@@ -34,6 +34,7 @@ use crate::error::Error;
 use crate::os::children::Children;
 use crate::os::clock::{self, Clock};
 use crate::os::job_control::JobControl;
+use crate::os::lifetime::LifetimeEvent;
 use crate::os::processes;
 use crate::os::signals::SignalEvent;
 use crate::os::spawn::Spawner;
@@ -128,6 +129,8 @@ struct SessionLoop {
     last_exits: LastExits,
     /// When the session began and what started it.
     origin: SessionOrigin,
+    /// The process that this session is to live as long as; 0: none.
+    owner: i32,
     /// The socket of pm's own service manager, until it was told that everything is ready.
     own_manager: Option<OsString>,
     server: Option<Server>,
@@ -316,6 +319,11 @@ impl SessionLoop {
                 self.children.hear();
                 None
             }
+            Input::Heard(SignalEvent::Lifetime(event)) => Some(match event {
+                LifetimeEvent::ProcessEnded => Event::OwnerEnded { pid: self.owner },
+                LifetimeEvent::RootRemoved => Event::RootRemoved,
+                LifetimeEvent::RootRestored => Event::RootRestored,
+            }),
             Input::Pump(PumpEvent::Closed(run)) => {
                 self.queue.push_back(Event::OutputClosed { run });
                 None

@@ -98,6 +98,15 @@ pub enum Event {
     Signalled(Signal),
     /// Nobody reads pm's output any more, or it cannot be written; the session ends with this code.
     OutputLost(i32),
+    /// The process has ended that the session was to live as long as.
+    OwnerEnded {
+        /// Its process id.
+        pid: i32,
+    },
+    /// The root is gone. The session ends with it, unless it is soon there again.
+    RootRemoved,
+    /// The root is there again.
+    RootRestored,
     /// Someone asked for something over the control socket.
     Requested {
         /// Names it for the answer.
@@ -270,6 +279,13 @@ pub enum Why {
     Ended(InstanceId),
     /// The output cannot be written.
     OutputLost,
+    /// The process has ended that the session was to live as long as.
+    OwnerEnded {
+        /// Its process id.
+        pid: i32,
+    },
+    /// The root is gone.
+    RootRemoved,
 }
 
 /// What is said about the session.
@@ -302,6 +318,13 @@ pub enum Message {
     KillingAll,
     /// Descendants outside the process groups do not end; they are killed.
     KillingOrphans,
+    /// The root is gone.
+    RootRemoved {
+        /// The time until the session ends.
+        left: Duration,
+    },
+    /// The root is there again, and the session goes on.
+    RootRestored,
 }
 
 /// Instances of one process type that wait for another instance.

@@ -77,6 +77,8 @@ pub const EXPLAIN_EVERY: Duration = Duration::from_secs(15);
 /// send SIGHUP, `timeout` signals its child and then the group, and npm forwards the SIGINT that pm got from the
 /// terminal, too. A person needs more time between two Ctrl-C.
 pub const SAME_REQUEST: Duration = Duration::from_millis(100);
+/// How long a session goes on whose root was removed: a tool may be about to make it again.
+pub const ROOT_GRACE: Duration = Duration::from_secs(10);
 
 /// The state of a session. `Clone`, so that tests can fork it.
 #[derive(Clone, Debug)]
@@ -105,6 +107,8 @@ pub struct Supervisor {
     outside: BTreeMap<u16, OutsideSearch>,
     /// A start that is not over.
     slow: Option<SlowStart>,
+    /// When the session ends, while its root is gone.
+    root_gone: Option<Moment>,
     out: Vec<Action>,
 }
 
@@ -130,6 +134,7 @@ impl Supervisor {
             known: Vec::new(),
             outside: BTreeMap::new(),
             slow: None,
+            root_gone: None,
             out: Vec::new(),
         }
     }
@@ -152,7 +157,8 @@ impl Supervisor {
     /// Returns when [`Event::Ticked`] is due. `None`: nothing changes until another event.
     pub fn next_deadline(&self) -> Option<Moment> {
         let slow = self.slow.map(|slow| slow.at);
-        let all = [self.procs.next_deadline(), self.phase.deadline(), self.measure_at, slow];
+        let (procs, phase) = (self.procs.next_deadline(), self.phase.deadline());
+        let all = [procs, phase, self.measure_at, slow, self.root_gone];
         let waits = self.pending_requests.iter().filter_map(|pending| pending.look_at);
         all.into_iter().flatten().chain(waits).min()
     }
@@ -187,6 +193,9 @@ impl Supervisor {
             Event::Forgotten(id) => self.pending_requests.retain(|pending| pending.id != id),
             Event::Signalled(signal) => self.signalled(signal, now),
             Event::OutputLost(code) => self.shut_down(Why::OutputLost, code, now),
+            Event::OwnerEnded { pid } => self.shut_down(Why::OwnerEnded { pid }, 0, now),
+            Event::RootRemoved => self.root_removed(now),
+            Event::RootRestored => self.root_restored(),
             Event::OrphansGone => self.orphans_gone(),
             Event::Spawned { run, pid } if self.is_current(run) => {
                 self.spawned(run.instance, pid, now);

@@ -40,6 +40,7 @@ impl Supervisor {
         self.expire_phase(now);
         self.expire_start(now);
         self.expire_memory(now);
+        self.expire_root(now);
     }
 
     fn expire_phase(&mut self, now: Moment) {

@@ -3,7 +3,7 @@
 use super::event::{Action, Message, Why};
 use super::kind::Kind;
 use super::state::{Phase, State, StopStage};
-use super::{ANNOUNCE_AFTER, KILL_LIMIT, Moment, SAME_REQUEST, Signal, Supervisor};
+use super::{ANNOUNCE_AFTER, KILL_LIMIT, Moment, ROOT_GRACE, SAME_REQUEST, Signal, Supervisor};
 use crate::app::Reach;
 
 impl Supervisor {
@@ -75,8 +75,34 @@ impl Supervisor {
             self.code = Some(code);
             match why {
                 Why::Ended(_) => {}
-                Why::Asked(_) | Why::Quit | Why::OutputLost => self.verdict.culprit = None,
+                Why::Asked(_)
+                | Why::Quit
+                | Why::OutputLost
+                | Why::OwnerEnded { .. }
+                | Why::RootRemoved => self.verdict.culprit = None,
             }
+            self.root_gone = None;
+        }
+    }
+
+    /// The root is gone: the session ends in a while.
+    pub(super) fn root_removed(&mut self, now: Moment) {
+        if self.phase == Phase::Running && self.root_gone.is_none() {
+            self.root_gone = Some(now + ROOT_GRACE);
+            self.out.push(Action::Say(Message::RootRemoved { left: ROOT_GRACE }));
+        }
+    }
+
+    /// The root is there again: the session goes on.
+    pub(super) fn root_restored(&mut self) {
+        if self.root_gone.take().is_some() {
+            self.out.push(Action::Say(Message::RootRestored));
+        }
+    }
+
+    pub(super) fn expire_root(&mut self, now: Moment) {
+        if self.root_gone.is_some_and(|at| at <= now) {
+            self.shut_down(Why::RootRemoved, 0, now);
         }
     }
 

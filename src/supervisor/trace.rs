@@ -33,6 +33,9 @@ pub(crate) fn event(event: &Event, app: &App) -> String {
         Event::OrphansGone => "orphans gone".to_owned(),
         Event::Signalled(signal) => format!("signalled {signal}"),
         Event::OutputLost(code) => format!("output lost: {code}"),
+        Event::OwnerEnded { pid } => format!("owner ended: {pid}"),
+        Event::RootRemoved => "root removed".to_owned(),
+        Event::RootRestored => "root restored".to_owned(),
         Event::Requested { id, request, wait, grace } => {
             let wait = match wait {
                 WaitMode::UntilDone => "",
@@ -91,6 +94,10 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
         }
         Action::Say(Message::Stopping(Why::Quit)) => "stopping: quit".to_owned(),
         Action::Say(Message::Stopping(Why::OutputLost)) => "stopping: output lost".to_owned(),
+        Action::Say(Message::Stopping(Why::OwnerEnded { pid })) => {
+            format!("stopping: owner {pid} ended")
+        }
+        Action::Say(Message::Stopping(Why::RootRemoved)) => "stopping: root removed".to_owned(),
         Action::Say(Message::Waiting { on, left }) => {
             let on: Vec<_> = on.iter().map(|id| name(*id)).collect();
             format!("waiting {left:?} on {}", on.join(" "))
@@ -107,6 +114,8 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
             format!("waiting for orphans, {} ms left", left.as_millis())
         }
         Action::Say(Message::KillingOrphans) => "killing orphans".to_owned(),
+        Action::Say(Message::RootRemoved { left }) => format!("root removed, {left:?} left"),
+        Action::Say(Message::RootRestored) => "root restored".to_owned(),
     }
 }
 

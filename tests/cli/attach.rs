@@ -223,7 +223,18 @@ fn an_instance_that_has_closed_its_terminal_for_a_while_has_not_ended() {
 fn without_a_terminal_on_either_side_it_is_refused() {
     let app = app("web: echo ready; exec cat\nworker: echo ready; exec cat\n");
     let _session = started(&app, &["web=2,worker"], 3);
-    assert!(refused(&app, "attach worker").contains("standard input is not a terminal"));
+    for line in ["attach worker", "ui"] {
+        let output = app.pm(line.split(' ')).run();
+        assert_eq!(output.code(), 2, "{line}: {output:#?}");
+        assert!(output.stdout.is_empty() && !output.stderr.contains('\x1b'), "{output:#?}");
+        assert!(output.stderr.contains("`pm logs -f"), "{line}: {output:#?}");
+    }
+    // One side is not enough.
+    for line in ["attach worker </dev/null", "attach worker | cat >&2; exit 2"] {
+        let mut client = app.sh(&format!("{PM} {line}")).spawn_pty();
+        client.wait_for("`pm attach` needs a terminal");
+        assert_eq!(client.wait(), End::Code(2), "{line}");
+    }
     assert!(refused(&app, "attach web").contains("hint: choose one of web.1, web.2"));
     let mut client = app.pm(["attach", "worker"]).spawn_pty();
     client.wait_for("`worker.1` has no terminal");

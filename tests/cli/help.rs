@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use crate::sandbox::Sandbox;
 
 /// Every subcommand that a person sees; "" is pm itself.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "",
     "start",
+    "up",
     "run",
     "check",
     "env",

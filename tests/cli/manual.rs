@@ -74,7 +74,7 @@ fn a_page_says_what_the_command_line_does_not() {
     let pm = shown("pm.1");
     for text in [
         "EXIT STATUS",
-        "PM_TIMEOUT --timeout of pm start, env, export",
+        "PM_TIMEOUT --timeout of pm start, up, env, export",
         "SIGTSTP, SIGCONT",
         "pm export systemd /etc/systemd/system -a shop -u deploy",
         "pm.toml(5)",

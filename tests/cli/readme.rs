@@ -26,6 +26,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/recipes.md",
     "docs/readiness.md",
     "docs/logs.md",
+    "docs/sessions.md",
     "docs/migrating.md",
     "docs/environment.md",
     "docs/signals.md",

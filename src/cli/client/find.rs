@@ -22,7 +22,7 @@ pub(in crate::cli) struct SessionInfo {
 /// Sessions, each with what it runs, or why it does not say so.
 type Answers = Vec<(Endpoint, Result<Report, Error>)>;
 
-/// Returns the application's folder; .foreman can say it too, pm.toml cannot.
+/// Returns the application's folder; .foreman can say it too, pm.toml cannot. It may have been removed.
 pub(in crate::cli) fn root(target: &TargetArgs, sources: &Sources) -> Result<PathBuf, Error> {
     let foreman = load::config::foreman(&sources.cwd)?.layer.session;
     let files = Files {
@@ -30,7 +30,13 @@ pub(in crate::cli) fn root(target: &TargetArgs, sources: &Sources) -> Result<Pat
         root: target.root.clone().or(foreman.root.map(|root| root.value)),
         ..Files::default()
     };
-    files.root(&sources.cwd)
+    match files.root(&sources.cwd) {
+        // A session may still run there.
+        Err(Error::Root { path, source }) if source.kind() == ErrorKind::NotFound => {
+            Ok(sources.cwd.join(path).components().collect())
+        }
+        root => root,
+    }
 }
 
 /// Returns where sessions leave their sockets.

@@ -6,6 +6,7 @@ pub(in crate::cli) mod find;
 pub(in crate::cli) mod start;
 pub(crate) mod status;
 pub(in crate::cli) mod until;
+pub(in crate::cli) mod up;
 mod wait;
 
 use crate::app::Signal;

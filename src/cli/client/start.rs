@@ -56,15 +56,10 @@ pub(crate) fn named_instances(
     matches: &ArgMatches,
     sources: &Sources,
 ) -> Result<Option<SessionChange>, Error> {
-    let is_instance = |name: &String| name.contains(['.', '*', '?']) && !name.contains(['=', ',']);
-    if !args.types.iter().any(is_instance) {
+    if !args.types.iter().any(|name| is_instance(name)) {
         return Ok(None);
     }
-    let target = TargetArgs {
-        procfile: layers::path(matches, "procfile"),
-        root: layers::path(matches, "root"),
-        session: None,
-    };
+    let target = target(matches);
     let session = match find::one(&target, sources, &args.types, find::has_instances) {
         // What is wrong with the words is said of the Procfile.
         Err(Error::NoSession { .. } | Error::RuntimeFolder { .. }) => return Ok(None),
@@ -83,6 +78,20 @@ pub(crate) fn named_instances(
     Ok(Some(SessionChange::of(&session, &args.types)))
 }
 
+/// Returns which session the options of a start mean.
+pub(in crate::cli) fn target(matches: &ArgMatches) -> TargetArgs {
+    TargetArgs {
+        procfile: layers::path(matches, "procfile"),
+        root: layers::path(matches, "root"),
+        session: None,
+    }
+}
+
+/// Returns whether a word names instances, and no process type: `web.2`, `w*`.
+pub(super) fn is_instance(name: &str) -> bool {
+    name.contains(['.', '*', '?']) && !name.contains(['=', ','])
+}
+
 /// Looks which sessions of the application's root and Procfile run, and what is left to do beside them. Nothing
 /// is started where some of it runs.
 pub(crate) fn beside_others(
@@ -96,16 +105,9 @@ pub(crate) fn beside_others(
     if args.another {
         return Ok(StartTarget::NewSession(None, Vec::new()));
     }
-    // Without a runtime folder, the session says that it cannot be controlled, and no other can be found.
-    let Ok(start_lock) = StartLock::take(folder, &app.root) else {
+    let Some(start_lock) = take_turn(folder, &app.root)? else {
         return Ok(StartTarget::NewSession(None, Vec::new()));
     };
-    let start_lock = start_lock.ok_or_else(|| Error::Refused {
-        reason: format!("another `pm start` in `{}` is stuck", app.root.display()),
-        hint: Some(
-            "it may be suspended (Ctrl-Z); `pm start --another` does not wait for it".into(),
-        ),
-    })?;
     let (mut wanted, mut brought) = (Vec::new(), Vec::new());
     for (own, at) in app.types.iter().zip(0_u16..).filter(|(own, _)| own.count > 0) {
         let is_brought = resolved.brought.contains(&at);
@@ -162,8 +164,27 @@ fn down_in_many(name: &str, sessions: &[i32]) -> Error {
     }
 }
 
+/// Waits until no other start of this root looks for sessions or begins one. `None` where there is no runtime folder: the
+/// session says that it cannot be controlled, and nobody else can be found either.
+pub(super) fn take_turn(folder: &Path, root: &Path) -> Result<Option<StartLock>, Error> {
+    match StartLock::take(folder, root) {
+        Ok(Some(start_lock)) => Ok(Some(start_lock)),
+        Ok(None) => Err(Error::Refused {
+            reason: format!("another `pm start` in `{}` is stuck", root.display()),
+            hint: Some(
+                "it may be suspended (Ctrl-Z); `pm start --another` does not wait for it".into(),
+            ),
+        }),
+        Err(_) => Ok(None),
+    }
+}
+
 /// Returns the sessions of the root and the Procfile, when none of them is about to end.
-fn of_procfile(app: &App, procfile: &Path, folder: &Path) -> Result<Vec<SessionInfo>, Error> {
+pub(super) fn of_procfile(
+    app: &App,
+    procfile: &Path,
+    folder: &Path,
+) -> Result<Vec<SessionInfo>, Error> {
     let mut ending = None;
     for _ in 0..POLLS {
         let mut sessions = Vec::new();
@@ -210,7 +231,7 @@ fn is_of(report: &Report, procfile: &Path) -> bool {
     report.procfile.is_empty() || report.procfile == procfile.to_string_lossy()
 }
 
-fn is_down(state: InstanceState) -> bool {
+pub(super) fn is_down(state: InstanceState) -> bool {
     match state {
         InstanceState::Stopped | InstanceState::Done | InstanceState::Failed => true,
         // It is started again, when it is down.
@@ -226,10 +247,18 @@ fn is_down(state: InstanceState) -> bool {
 
 /// Returns the states of the instances of a type.
 fn of_type<'a>(report: &'a Report, name: &'a str) -> impl Iterator<Item = InstanceState> + 'a {
+    instances_of(report, name).map(|instance| instance.state)
+}
+
+/// Returns the instances of a type.
+pub(super) fn instances_of<'a>(
+    report: &'a Report,
+    name: &'a str,
+) -> impl Iterator<Item = &'a InstanceStatus> + 'a {
     let is_of = move |instance: &&InstanceStatus| {
         instance.name.rsplit_once('.').is_some_and(|(of, _)| of == name)
     };
-    report.instances.iter().filter(is_of).map(|instance| instance.state)
+    report.instances.iter().filter(is_of)
 }
 
 /// Returns whether no instance of a type runs, and one of them could: it is not done.

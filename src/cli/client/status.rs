@@ -39,11 +39,7 @@ pub(crate) fn status(args: &StatusArgs, form: AnswerForm, sources: &Sources) -> 
         let mut at = 0..;
         report.instances.retain(|_| at.next().is_some_and(|at| chosen.contains(&at)));
         let uses = report.instances.iter().filter_map(|it| Some((it.pid?, it.cpu?))).collect();
-        form.answer(StatusAnswer {
-            report,
-            before,
-            clears: args.watch && sources.stdout_is_terminal,
-        })?;
+        form.answer(StatusAnswer { report, before, clears: args.watch && sources.may_clear() })?;
         if !args.watch {
             return Ok(0);
         }

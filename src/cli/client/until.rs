@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use clap::ArgMatches;
 use nix::poll::{PollTimeout, poll};
 
-use super::args::{TargetArgs, UntilArgs, WaitName};
+use super::args::{UntilArgs, WaitName};
 use super::find::{self, SessionInfo};
+use super::start;
 use crate::app::{formation, select};
 use crate::cli::args::StartArgs;
 use crate::cli::diagnostics::{self, LiveLine};
 use crate::cli::json::change::SessionChange;
-use crate::cli::layers;
 use crate::cli::logs::text::LogView;
 use crate::cli::sources::Sources;
 use crate::control::client::{Connection, RESPONSE_TIMEOUT, Received};
@@ -40,7 +40,8 @@ pub(in crate::cli) enum WaitOutcome {
 }
 
 impl WaitOutcome {
-    fn result(self) -> Result<(), Error> {
+    /// Returns why it is not so, where it is not.
+    pub(super) fn result(self) -> Result<(), Error> {
         match self {
             Self::Reached => Ok(()),
             Self::Never(failures, _) => Err(Error::NotTrue { failures }),
@@ -65,11 +66,7 @@ pub(in crate::cli) fn after_start(
     sources: &Sources,
 ) -> Result<(), Error> {
     let Some(limit) = args.wait else { return Ok(()) };
-    let target = TargetArgs {
-        procfile: layers::path(matches, "procfile"),
-        root: layers::path(matches, "root"),
-        session: None,
-    };
+    let target = start::target(matches);
     let mut names = Vec::new();
     for text in &args.types {
         match formation::parse(text) {
@@ -127,7 +124,7 @@ pub(in crate::cli) fn until(
         |WaitName { name, goal }: &WaitName| WaitTarget { name: name.clone(), goal: *goal };
     let request = Request::Wait { targets: names.iter().map(target).collect() };
     let mut connection = Connection::open(&session.endpoint.socket, request).map_err(fail)?;
-    let mut line = LiveLine::new(sources.stderr_is_terminal);
+    let mut line = LiveLine::new(sources.may_draw());
     loop {
         let left = deadline.map(|at| at.saturating_duration_since(clock::instant()));
         match connection.receive(Some(left.unwrap_or(PATIENCE).min(PATIENCE))).map_err(fail)? {

@@ -25,7 +25,7 @@ pub(super) fn until_done(
     let fail = |source| Error::Session { session: session.pid, source };
     let is_quit = matches!(request, Request::Quit { .. });
     let mut connection = Connection::open(&session.socket, request).map_err(fail)?;
-    let mut line = LiveLine::new(sources.stderr_is_terminal);
+    let mut line = LiveLine::new(sources.may_draw());
     let mut waited = Duration::ZERO;
     let mut waiting = Vec::new();
     loop {

@@ -60,6 +60,11 @@ impl SessionChange {
         Self { is_over: true, ..self }
     }
 
+    /// Returns the same, of which a person is told this.
+    pub(crate) fn saying(self, text: String) -> Self {
+        Self { text, ..self }
+    }
+
     /// Returns the start of a session in the background, and what a person is told of it.
     pub(crate) fn launched(session: Endpoint, root: &Path, log: PathBuf, text: String) -> Self {
         let root = root.to_string_lossy().into_owned();

@@ -22,12 +22,13 @@ use crate::output::{EventLine, OutputLine};
 type Forms = fn(&mut SchemaGenerator) -> Vec<Schema>;
 
 /// Each name, with what it stands for: the commands, and `error` for what any of them prints where it fails.
-const NAMES: [(&str, Forms); 20] = [
+const NAMES: [(&str, Forms); 23] = [
     ("error", |_| Vec::new()),
     ("attach", |_| Vec::new()),
     ("run", |_| Vec::new()),
     ("check", answer::<CheckLine<'_>>),
     ("completions", answer::<CompletionsAnswer>),
+    ("down", answer::<ChangeObject>),
     ("env", answer::<EnvObject>),
     ("export", answer::<ExportObject>),
     ("logs", |generator| {
@@ -50,6 +51,8 @@ const NAMES: [(&str, Forms); 20] = [
     }),
     ("status", answer::<StatusObject>),
     ("stop", answer::<ChangeObject>),
+    ("ui", |_| Vec::new()),
+    ("up", answer::<ChangeObject>),
     ("version", answer::<VersionAnswer>),
     ("wait", answer::<ChangeObject>),
 ];

@@ -3,12 +3,14 @@
 pub(in crate::os) mod affinity;
 pub(in crate::os) mod credentials;
 pub(in crate::os) mod executable;
+pub(in crate::os) mod folder_watch;
 pub(crate) mod inherited;
 pub(in crate::os) mod listeners;
 pub mod machine;
 pub(crate) mod origin;
 pub(crate) mod orphans;
 mod proc_tree;
+pub(in crate::os) mod process_end;
 pub(in crate::os) mod processes;
 pub(in crate::os) mod program;
 pub(in crate::os) mod sampler;

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::os::children::Children;
 use crate::os::clock::{self, Clock};
 use crate::os::job_control::{self, JobControl};
+use crate::os::lifetime::Lifetime;
 use crate::os::limits::{NoRoom, OpenFiles};
 use crate::os::signals::Signals;
 use crate::os::spawn::Spawner;
@@ -72,7 +73,9 @@ impl SessionLoop {
         let tell = move |report| drop(reports.send(Input::Probe(report)));
         let readiness = SessionProbes::new(control.folder.clone(), tell);
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
-        job_control::keep_from(|| signals.listen(listener, Listener::accept, tell))
+        let (owner, end) = control.owner.map_or((0, None), |owner| (owner.pid, Some(owner.end)));
+        let lifetime = Lifetime::of(app.root.clone(), end);
+        job_control::keep_from(|| signals.listen(listener, Listener::accept, lifetime, tell))
             .map_err(failed("start the thread for signals"))?;
         // From here on, other starts find this session.
         drop(control.start_lock);
@@ -106,6 +109,7 @@ impl SessionLoop {
                 started: clock::unix_milliseconds(),
                 by: control.by,
             },
+            owner,
             own_manager: control.notify,
             server: None,
             trace: None,

@@ -37,6 +37,11 @@ impl SessionLoop {
                 report::send(report, self.children.helpers(), outbox);
                 return;
             }
+            Request::Changes => {
+                let response = self.changes(&outbox, core).err().unwrap_or(Response::Done);
+                outbox.respond(response);
+                return;
+            }
             Request::Logs(query) => {
                 self.requests.send_logs(client, query, outbox, core);
                 return;
@@ -93,6 +98,30 @@ impl SessionLoop {
         let app = reload::with_environment_of(core.app(), &self.requests.reread(outbox)?.app);
         self.queue.push_back(Event::Reread(Arc::new(app)));
         Ok(supervisor::ResolvedRequest::Restart(ids))
+    }
+
+    /// Tells what a reload would change.
+    fn changes(&mut self, outbox: &Outbox, core: &Supervisor) -> Result<(), Response> {
+        let new = reload::fit(core.app(), self.requests.reread(outbox)?.app);
+        let changed = core.changed_by(&new.app, &new.gone).into_iter();
+        let known = core.app().types.len();
+        let one = |at: u16| {
+            let name = &new.app.types[usize::from(at)].name;
+            match at {
+                at if new.gone.contains(&at) => format!("`{name}` is gone"),
+                at if usize::from(at) >= known => format!("`{name}` is new"),
+                _ => format!("`{name}` is different"),
+            }
+        };
+        let changed: Vec<_> = changed.map(one).collect();
+        if !changed.is_empty() {
+            let text = format!(
+                "the files have changed since the session read them ({}); `pm reload` applies that",
+                changed.join(", ")
+            );
+            outbox.respond(Response::Warning { text });
+        }
+        Ok(())
     }
 
     fn reload(

@@ -36,6 +36,60 @@ fn who_asked_for_the_end_is_remembered_and_a_failure_has_not_asked() {
 }
 
 #[test]
+fn the_end_of_the_process_that_it_goes_with_ends_the_session_gracefully() {
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
+    w.at(100, Event::OwnerEnded { pid: 812 });
+    // A person's first Ctrl-C after that is no second request.
+    w.at(100, Event::Signalled(Signal::INT));
+    assert_eq!(w.run(FOREVER), Some(0));
+    w.assert(
+        "0 spawn web.1#1
+        100 stopping: owner 812 ended
+        100 SIGTERM web.1#1
+        100 waiting 5s on web.1
+        101 sweep web.1#1
+        101 web.1 terminated by SIGTERM
+        101 orphans SIGTERM",
+    );
+}
+
+#[test]
+fn a_session_ends_ten_seconds_after_its_root_was_removed() {
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
+    w.at(100, Event::RootRemoved);
+    assert_eq!(w.run(FOREVER), Some(0));
+    w.assert(
+        "0 spawn web.1#1
+        100 root removed, 10s left
+        10100 stopping: root removed
+        10100 SIGTERM web.1#1
+        10101 sweep web.1#1
+        10101 web.1 terminated by SIGTERM
+        10101 orphans SIGTERM",
+    );
+}
+
+#[test]
+fn a_session_goes_on_whose_root_is_made_again_in_time() {
+    let mut w = World::new(ExitOn::Failure, vec![row("web", on_failure(), FakeChild::Forever)]);
+    w.at(100, Event::RootRemoved);
+    w.at(10_000, Event::RootRestored);
+    w.at(20_000, Event::RootRemoved);
+    w.at(30_000, Event::Signalled(Signal::TERM));
+    assert_eq!(w.run(FOREVER), Some(0));
+    let lines = w.lines(&["root", "stopping"]);
+    assert_eq!(
+        lines,
+        [
+            "100 root removed, 10s left",
+            "10000 root restored",
+            "20000 root removed, 10s left",
+            "30000 stopping: SIGTERM"
+        ]
+    );
+}
+
+#[test]
 fn a_second_request_kills() {
     let mut w = deaf();
     w.at(100, Event::Signalled(Signal::INT));

@@ -46,7 +46,9 @@ fn names_choose_instances(request: &Request) {
         Request::Attach { name, .. } => vec![name.clone()],
         Request::Wait { targets } => targets.iter().map(|target| target.name.clone()).collect(),
         Request::Scale { counts, .. } => counts.iter().map(|(name, _)| name.clone()).collect(),
-        Request::Status | Request::Reload { .. } | Request::Quit { .. } => return,
+        Request::Status | Request::Changes | Request::Reload { .. } | Request::Quit { .. } => {
+            return;
+        }
     };
     let instances = ["web.1", "web.2", "my-web.1", "worker.10"].map(str::to_owned);
     match select::select(&patterns, &instances) {

@@ -15,6 +15,14 @@ use crate::cli::sources::Sources;
 use crate::error::Error;
 use terminal::Ended;
 
+/// Refuses `pm ui`, which this version does not have.
+pub(crate) fn no_interface() -> Error {
+    Error::Usage {
+        reason: "this version has no `pm ui`".to_owned(),
+        hint: "`pm ps` shows the instances, `pm logs -f` their output".to_owned(),
+    }
+}
+
 /// Shows the terminal and types on it, until Ctrl-] or its end.
 pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error> {
     let names = std::slice::from_ref(&args.name);
@@ -29,10 +37,10 @@ pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error>
         });
     };
     let name = &session.report.instances[at].name;
-    if !io::IsTerminal::is_terminal(&io::stdin()) {
-        return Err(Error::Refused {
-            reason: "standard input is not a terminal".to_owned(),
-            hint: Some("`pm logs -f` shows output without one".to_owned()),
+    if !io::IsTerminal::is_terminal(&io::stdin()) || !sources.stdout_is_terminal {
+        return Err(Error::Usage {
+            reason: "`pm attach` needs a terminal for its input and output".to_owned(),
+            hint: format!("`pm logs -f {}` shows the output without one", args.name),
         });
     }
     diagnostics::release();
