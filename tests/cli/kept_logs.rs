@@ -139,6 +139,9 @@ fn what_pm_says_of_a_crash_ends_with_how_to_see_more() {
     let table = done(&app, "ps");
     assert!(table.ends_with(&format!("web.1: exited with code 3; {command}\n")), "{table}");
     assert!(done(&app, "logs web.1 -n 50").contains("| it is over\n"));
+    let before_ends = done(&app, "logs --exits --no-prefix");
+    assert!(before_ends.starts_with("it is over\n!! exited with code 3"), "{before_ends}");
+    assert!(!before_ends.contains("ready"), "worker.1 has not ended: {before_ends}");
     done(&app, "quit");
     app.assert_nothing_left();
     let verdict = app.read("pm.log").unwrap_or_default();

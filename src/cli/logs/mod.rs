@@ -221,7 +221,9 @@ fn kept(
                 show.unfinished(&mut reader);
             }
         }
-        show.end();
+        // What comes after the last end of an instance is before no end while its session lives.
+        let has_ended = session.is_none() || args.follow;
+        show.end(has_ended);
     }
     show.out().flush().map(drop)
 }
@@ -273,7 +275,7 @@ fn check_names(
         }
     }
     let unknown = select_names(patterns, &names).map(drop);
-    Ok(unknown.map_err(|unknown| Error::Refused {
+    Ok(unknown.map_err(|unknown| Error::UnknownName {
         reason: format!("no instance `{}` in run {}", unknown.pattern, run.number),
         hint: unknown.hint(),
     }))

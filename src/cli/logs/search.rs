@@ -23,12 +23,12 @@ impl Search {
     /// Makes one of a regular expression.
     ///
     /// # Errors
-    /// It is none; the last line of the text says why.
+    /// It is none; the text says why.
     pub(super) fn new(pattern: &str, letters: Letters, is_inverted: bool) -> Result<Self, String> {
         let pattern = regex::bytes::RegexBuilder::new(pattern)
             .case_insensitive(letters == Letters::AnyCase)
             .build()
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| reason(&error))?;
         Ok(Self { pattern, is_inverted })
     }
 
@@ -38,6 +38,13 @@ impl Search {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.pattern.is_match(&without_escapes(line)) != self.is_inverted
     }
+}
+
+/// Returns the last line of the error, which says why; those before it show where.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 #[cfg(test)]
@@ -80,8 +87,12 @@ mod tests {
 
     #[test]
     fn what_is_no_regular_expression_is_refused_with_the_reason() {
-        for pattern in ["(", "a{2,1}", r"\p"] {
-            assert!(Search::new(pattern, Letters::Exact, false).is_err(), "{pattern}");
+        for (pattern, reason) in [
+            ("(", "unclosed group"),
+            ("a{2,1}", "invalid repetition count range, the start must be <= the end"),
+            ("[a", "unclosed character class"),
+        ] {
+            assert_eq!(Search::new(pattern, Letters::Exact, false).unwrap_err(), reason);
         }
     }
 }

@@ -109,10 +109,10 @@ impl Show {
         &mut self.out
     }
 
-    /// Shows what waits for an end that does not come.
-    pub(super) fn end(&mut self) {
+    /// Shows what waits for more that does not come. `has_ended`: the session, and so every instance.
+    pub(super) fn end(&mut self, has_ended: bool) {
         let Self { view, out, exits, .. } = self;
-        if let Some(exits) = exits.take() {
+        if let Some(exits) = exits.take().filter(|_| has_ended) {
             exits.end(|entry| view.entry(entry, &mut out.bytes));
         }
         view.end(&mut out.bytes);
