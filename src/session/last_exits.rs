@@ -69,6 +69,7 @@ impl LastExits {
             Note::Waiting { .. }
             | Note::Blocked { .. }
             | Note::Ready { .. }
+            | Note::Follows { .. }
             | Note::Killed { .. } => None,
         }
     }

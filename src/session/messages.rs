@@ -69,6 +69,11 @@ pub(crate) fn note(
             let text = format!("not alive: {why}");
             say(about, "not_alive", text, json!({ "cause": why })).failed()
         }
+        Note::Follows { on } => {
+            let on = app.name_of(*on);
+            let text = format!("restarting it, since {on} was started again");
+            say(about, "follows", text, json!({ "on": on }))
+        }
         Note::Killed { grace } => {
             let text = format!("did not stop within {}, killing it", short(*grace));
             say(about, "killed", text, json!({ "after": grace.as_secs_f64() })).failed()
@@ -103,13 +108,14 @@ fn ended(
         Next::GaveUp { crashes } => format!("{exit}; crashed {crashes} times in a row, {last}"),
         Next::CannotRun => format!("{} (exit {code}); {last}", why_it_cannot_run(code)),
         Next::Again => format!("{exit}; restarting, as requested"),
+        Next::AtOnce => format!("{exit}; restarting"),
         Next::Restart { crash: 0, delay, .. } => format!("{exit}; restarting in {}", short(*delay)),
         Next::Restart { crash, limit, delay } => {
             format!("{exit}; restart {crash} of {limit} in {}", short(*delay))
         }
     };
     match next {
-        Next::Nothing | Next::Again => {}
+        Next::Nothing | Next::Again | Next::AtOnce => {}
         Next::CannotRun => facts["reason"] = why_it_cannot_run(code).into(),
         Next::GaveUp { crashes } => facts["gave_up_after"] = (*crashes).into(),
         Next::Restart { crash, delay, .. } => {

@@ -204,6 +204,10 @@ impl SessionLoop {
                 self.post(PumpCommand::Forget(id));
             }
             Action::Note(id, note) => {
+                // One that was never started has no name in the output yet.
+                if matches!(note, Note::Waiting { .. } | Note::Blocked { .. }) {
+                    self.post(PumpCommand::AddSource(source(&self.app, id)));
+                }
                 let is_lost = matches!(note, Note::Ended { exit: Exit::Lost, .. });
                 let why = is_lost.then(|| self.children.why_it_runs(id)).flatten();
                 let is_late = matches!(note, Note::NotReady { .. });

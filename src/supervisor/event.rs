@@ -236,6 +236,11 @@ pub enum Note {
         /// How that was found.
         why: String,
     },
+    /// It is restarted, since an instance that it depends on was started again.
+    Follows {
+        /// Which.
+        on: InstanceId,
+    },
     /// It did not stop in time and is killed.
     Killed {
         /// The time that it had.
@@ -259,6 +264,8 @@ pub enum Next {
     },
     /// A new start at once, because someone asked for it.
     Again,
+    /// A new start at once, because it was not alive any more.
+    AtOnce,
     /// No new start: its command cannot be run, and would not be at another try either.
     CannotRun,
     /// No new start: it crashed too often.

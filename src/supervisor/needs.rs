@@ -230,6 +230,7 @@ impl Supervisor {
                     let proc = self.proc(dependent);
                     if proc.goal == Goal::Run {
                         proc.goal = Goal::Renew;
+                        self.out.push(Action::Note(dependent, Note::Follows { on: id }));
                     }
                 }
             }

@@ -7,7 +7,7 @@ use super::kind::Kind;
 use super::proc::Proc;
 use super::state::{Cause, Goal, Outcome, Phase, State};
 use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Supervisor};
-use crate::app::{Exit, ExitOn, Restart, Role};
+use crate::app::{Exit, ExitOn, Milestone, Restart, Role};
 
 impl Supervisor {
     /// Sweeps an ended run and decides what follows.
@@ -23,7 +23,7 @@ impl Supervisor {
             }
             Goal::Renew => Next::Again,
             Goal::Run if outcome.cause == Cause::NotAlive && outcome.exit != Exit::Lost => {
-                Next::Again
+                Next::AtOnce
             }
             Goal::Run => self.next_after(id, outcome),
             Goal::Stop | Goal::Leave => Next::Nothing,
@@ -31,11 +31,11 @@ impl Supervisor {
         self.proc(id).pid = None;
         let is_final = match next {
             Next::Nothing | Next::CannotRun | Next::GaveUp { .. } => goal == Goal::Run,
-            Next::Again | Next::Restart { .. } => false,
+            Next::Again | Next::AtOnce | Next::Restart { .. } => false,
         };
         let stays_failed = is_final && self.stays_failed(id, outcome);
         let exit = outcome.exit;
-        let is_crash = outcome.cause != Cause::Asked && outcome.is_crash();
+        let is_crash = outcome.cause != Cause::Asked && next != Next::AtOnce && outcome.is_crash();
         self.out.push(Action::Note(id, Note::Ended { exit, next, is_crash, stays_failed }));
         match next {
             Next::Restart { delay, .. } => {
@@ -43,7 +43,7 @@ impl Supervisor {
                 proc.restarts += 1;
                 proc.state = State::Backoff { until: now + delay };
             }
-            Next::Again if goal == Goal::Run => {
+            Next::AtOnce => {
                 let proc = self.proc(id);
                 proc.restarts += 1;
                 proc.state = State::Idle;
@@ -52,6 +52,9 @@ impl Supervisor {
             Next::Nothing | Next::CannotRun | Next::GaveUp { .. } => {
                 self.end_for_good(id, outcome);
                 if is_final {
+                    if !outcome.is_crash() {
+                        self.came_back(id, Milestone::Done);
+                    }
                     self.apply_exit_rule(id, outcome, now);
                 }
             }

@@ -160,6 +160,7 @@ fn note_of(note: &Note, app: &App) -> String {
             let next = match next {
                 Next::Nothing => String::new(),
                 Next::Again => "; again".to_owned(),
+                Next::AtOnce => "; at once".to_owned(),
                 Next::Restart { crash, limit, delay } => {
                     format!("; again in {delay:?} ({crash}/{limit})")
                 }
@@ -169,6 +170,7 @@ fn note_of(note: &Note, app: &App) -> String {
             format!("{exit}{next}{}", if *stays_failed { "; stays failed" } else { "" })
         }
         Note::OverBudget { used, budget } => format!("uses {used} of {}", budget.size.bytes()),
+        Note::Follows { on } => format!("follows {}", app.name_of(*on)),
         Note::Killed { grace } => format!("killed after {grace:?}"),
         Note::Waiting { on } => format!("waits for {}", app.name_of(*on)),
         Note::Blocked { by, .. } => format!("blocked by {}", app.name_of(*by)),

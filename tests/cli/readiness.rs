@@ -316,6 +316,18 @@ fn a_dead_dependency_costs_its_dependents_nothing_and_who_dies_with_it_waits() {
 }
 
 #[test]
+fn one_that_is_never_started_is_named_in_the_output() {
+    let app = app("db: exit 1\nweb: exec cat\nother: exec cat\n").write(
+        "pm.toml",
+        "[process.db]\nready = 'port'\nrestart = 'never'\n[process.web]\ndepends-on = 'db'\n",
+    );
+    let session = start(&app, &["--exit-on", "all"]);
+    session.wait_for("web.1   | !! not started: db.1 failed (exit 1)");
+    done(&app, "scale web=2");
+    session.wait_for("web.2   | !! not started: db.1 failed (exit 1)");
+}
+
+#[test]
 fn what_is_asked_of_one_that_waits_is_done_at_once_and_starts_nothing_twice() {
     let app = app(DB_AND_WEB).write("pm.toml", WEB_NEEDS_DB);
     let mut session = start(&app, &[]);

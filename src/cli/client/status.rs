@@ -77,6 +77,16 @@ impl CommandAnswer for StatusAnswer {
     }
 }
 
+/// Shortens a probe that would push the other columns out of sight.
+fn shortened(probe: &str) -> String {
+    /// Longer ones are commands and patterns.
+    const LONGEST: usize = 40;
+    match probe.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &probe[..end]),
+        None => probe.to_owned(),
+    }
+}
+
 /// Writes one line an instance. CPU is that of the time since `before`, else of its life.
 fn table(report: &Report, before: &HashMap<i32, f64>) -> String {
     let head = ["NAME", "STATE", "PID", "PORT", "UPTIME", "RESTARTS", "RSS", "CPU"];
@@ -118,7 +128,7 @@ fn row(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Vec<String> {
             format!("{} {}", state.word(), instance.waits_for.join(", "))
         }
         (InstanceState::Starting, ..) if let Some(probe) = &instance.probe => {
-            format!("starting {probe} {}", up())
+            format!("starting {} {}", shortened(probe), up())
         }
         (state, _, Some(left)) => format!("{} ({})", state.word(), seconds(left)),
         (state, _, None) => state.word().to_owned(),

@@ -30,6 +30,8 @@ pub(super) struct Subject {
     want_told: bool,
     /// It has said that it reloads, and nothing since.
     is_reloading: bool,
+    /// Its last status.
+    status: String,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,17 @@ impl Subject {
         let starting = probes.map(|probe| Task::of_start(probe, now)).collect();
         let (stage, is_suspended, told) = (RunStage::Starting, false, None);
         let (holder_told, want_told, is_reloading) = (false, false, false);
-        Self { watched, starting, stage, is_suspended, told, holder_told, want_told, is_reloading }
+        Self {
+            watched,
+            starting,
+            stage,
+            is_suspended,
+            told,
+            holder_told,
+            want_told,
+            is_reloading,
+            status: String::new(),
+        }
     }
 
     /// Returns whether it can be forgotten.

@@ -420,7 +420,7 @@ fn notices_of_the_run_make_it_ready_and_are_told() {
     sender.send_to(b"RELOADING=1", &path).unwrap();
     wait_for(&reports, |report| *report == ProbeReport::Status(RUN, "reloading".to_owned()));
     sender.send_to(b"READY=1", &path).unwrap();
-    wait_for(&reports, |report| *report == ProbeReport::Status(RUN, String::new()));
+    wait_for(&reports, |report| *report == ProbeReport::Status(RUN, "serving".to_owned()));
 }
 
 #[test]

@@ -212,14 +212,37 @@ fn a_dependent_that_wants_it_is_restarted_once_when_its_dependency_is_back() {
     let mut w = db_and_web(ExitOn::Failure, on_failure(), lives, web);
     w.run(60_000);
     assert_eq!(
-        w.lines(&["spawn", "SIGTERM", "web.1 terminated"]),
+        w.lines(&["spawn", "SIGTERM", "web.1 terminated", "follows"]),
         [
             "0 spawn db.1#1",
             "1300 spawn web.1#1",
             "5500 spawn db.1#2",
+            "6800 web.1 follows db.1",
             "6800 SIGTERM web.1#1",
             "6801 web.1 terminated by SIGTERM; again",
             "6801 spawn web.1#2",
+        ]
+    );
+}
+
+#[test]
+fn a_dependent_that_wants_it_is_restarted_when_what_runs_once_was_done_again() {
+    let migrate = row("migrate", once(never()), FakeChild::ExitsAfter(700, Exit::Code(0)));
+    let web = Policy { on_dependency_restart: OnDependencyRestart::Restart, ..on_failure() };
+    let web = row("web", needing(web, &[(0, Milestone::Done)]), FakeChild::Forever);
+    let mut w = World::new(ExitOn::Failure, vec![migrate, web]);
+    w.run(5000);
+    let migrate = w.instance("migrate.1");
+    w.ask(ResolvedRequest::Restart(vec![migrate]));
+    w.run(60_000);
+    assert_eq!(
+        w.lines(&[" spawn ", "follows"]),
+        [
+            "0 spawn migrate.1#1",
+            "700 spawn web.1#1",
+            "700 spawn migrate.1#2",
+            "1400 web.1 follows migrate.1",
+            "1401 spawn web.1#2",
         ]
     );
 }

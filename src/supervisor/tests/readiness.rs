@@ -70,7 +70,8 @@ fn one_that_is_not_alive_is_restarted_and_that_is_no_crash() {
     }
     w.run(30_000);
     assert_eq!(w.lines(&["spawn"]).len(), 21);
-    assert_eq!(w.lines(&["; again in"]), Vec::<&str>::new());
+    assert_eq!(w.lines(&["; again"]), Vec::<&str>::new());
+    assert_eq!(w.lines(&["; at once"]).len(), 20);
     assert_eq!(w.sup.status(w.now)[0].restarts, 20);
 }
 

@@ -83,11 +83,12 @@ impl Subject {
                             task.state = TaskState::Done;
                         }
                         if std::mem::take(&mut self.is_reloading) {
-                            report(ProbeReport::Status(run, String::new()));
+                            report(ProbeReport::Status(run, self.status.clone()));
                         }
                     }
                     NotifyMessage::Status(text) => {
                         self.is_reloading = false;
+                        self.status.clone_from(&text);
                         report(ProbeReport::Status(run, text));
                     }
                     NotifyMessage::Extend(time) => report(ProbeReport::Extended(run, time)),
