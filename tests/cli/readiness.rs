@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -11,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::control::{app, done, states};
 use crate::sandbox::http::free_port;
-use crate::sandbox::{CTRL_C, End, Sandbox, Session, cases, eventually, has_program};
+use crate::sandbox::{CTRL_C, End, Sandbox, Session, Stopwatch, cases, eventually, has_program};
 
 /// db is ready when the file `go` is there, and web needs it.
 const DB_AND_WEB: &str = "db: echo $$ >> db.pids; while [ ! -e go ]; do sleep 0.05; done; echo now up; exec cat\n\
@@ -230,7 +231,30 @@ fn all_dependents_start_within_a_second_of_what_they_wait_for() {
     let last = starts.iter().max().expect("they have started");
     let late = last.duration_since(ready);
     assert!(starts[1..].iter().all(|start| *start >= ready), "{ready} {starts:?}");
-    assert!(late.as_millis() <= 1000, "{count} have started {late:?} after what they wait for");
+    // Where the machine itself takes longer for so many shells, pm cannot be faster.
+    let limit = (2 * time_of_shells(count)).max(Duration::from_secs(1));
+    assert!(
+        late.as_millis() <= i128::try_from(limit.as_millis()).expect("it is seconds"),
+        "{count} have started {late:?} after what they wait for; the limit is {limit:?}"
+    );
+}
+
+/// Returns how long so many shells take to start, one after the other.
+fn time_of_shells(count: usize) -> Duration {
+    let watch = Stopwatch::start();
+    let shell = |_| {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "exec cat"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        shell.spawn().expect("a shell can be started")
+    };
+    let shells: Vec<_> = (0..count).map(shell).collect();
+    let time = watch.elapsed();
+    for mut shell in shells {
+        // Its input ends.
+        drop(shell.stdin.take());
+        shell.wait().expect("it is ours");
+    }
+    time
 }
 
 #[test]
