@@ -122,6 +122,24 @@ fn every_command_answers_with_one_object_of_its_schema() {
 }
 
 #[test]
+fn up_and_down_answer_with_the_session_and_logs_with_one_object_a_line() {
+    let app = app("web: echo said; exec cat\n");
+    let first = answer(&app, "up -p 7000");
+    let again = answer(&app, "up");
+    assert_eq!(first["session"], again["session"]);
+    assert!(first["log"].is_string() && again["log"].is_null(), "{first}\n{again}");
+    assert_eq!(again["instances"][0]["state"], "up");
+    let line = eventually("the line", || {
+        let (code, lines) = objects(&app, "logs web");
+        assert_eq!(code, 0);
+        lines.into_iter().find(|line| line["line"] == "said")
+    });
+    assert_eq!((&line["process"], &line["end"]), (&"web.1".into(), &"newline".into()));
+    assert_eq!(error(&app, "ui")["code"], "usage");
+    assert_eq!(answer(&app, "down")["ended"], true);
+}
+
+#[test]
 fn the_stream_of_a_session_fits_its_schema_line_by_line() {
     let app = app("web: printf 'one\\n\\377\\n'; exit 3\n");
     let (code, lines) = objects(&app, "start --restart never");
