@@ -20,6 +20,7 @@ mod group;
 mod guard;
 mod help;
 mod json;
+mod kept;
 mod kept_logs;
 mod leak;
 mod lifetime;
