@@ -12,8 +12,10 @@ use crate::sandbox::{End, Sandbox, Session, eventually};
 /// Returns the runs that are kept of the only application of a sandbox, the oldest first.
 fn runs(app: &Sandbox) -> Vec<Run> {
     let Ok(state) = std::fs::read_dir(state(app)) else { return Vec::new() };
-    let mut folders = state.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let runs = folders.next().map(|folder| list(&folder).unwrap()).unwrap_or_default();
+    let mut folders =
+        state.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_dir());
+    let runs =
+        folders.next().map(|folder| list(&folder).expect("runs can be listed")).unwrap_or_default();
     assert_eq!(folders.next(), None, "there is one application");
     runs
 }
@@ -24,9 +26,9 @@ fn state(app: &Sandbox) -> PathBuf {
 
 /// Returns the lines that are kept of a run: those of instances after their name, those of pm after `--`.
 fn lines(run: &Run) -> Vec<String> {
-    let mut reader = run.read(|_| true, i64::MAX).unwrap();
+    let mut reader = run.read(|_| true, i64::MAX).expect("a run can be read");
     let mut lines = Vec::new();
-    while let Some(entry) = reader.next().unwrap() {
+    while let Some(entry) = reader.next().expect("a run can be read") {
         match &entry.what {
             What::Line(line) => {
                 lines.push(format!("{} {}", entry.name, line.bytes.escape_ascii()));
@@ -169,4 +171,30 @@ fn what_cannot_be_kept_is_said_once_and_the_session_goes_on() {
     assert_eq!(output.code(), 0, "{output:#?}");
     assert!(output.stdout.contains("web.1  | line 2000\n"));
     assert_eq!(output.stdout.matches("will have nothing of this session").count(), 1);
+}
+
+#[test]
+fn purge_leaves_nothing_of_this_application_but_what_runs() {
+    let app = Sandbox::with_procfile("web: echo secret; exec cat\n").env("PM_KEEP", "1M");
+    let other = Sandbox::with_procfile("web: echo other\n")
+        .env("PM_KEEP", "1M")
+        .env("XDG_STATE_HOME", app.path(".local/state"));
+    assert_eq!(other.pm(["start"]).run().code(), 0);
+    let mut first = app.pm(["start"]).spawn();
+    first.wait_for("| secret");
+    first.signal(Signal::SIGTERM);
+    first.wait_for_end();
+    let mut second = app.pm(["start"]).spawn();
+    second.wait_for("| secret");
+    let purge = || app.pm(["logs", "--purge"]).run().stdout;
+    assert_eq!(purge(), "removed 1 run; the running session keeps its own\n");
+    second.signal(Signal::SIGTERM);
+    second.wait_for_end();
+    assert_eq!(
+        app.pm(["logs", "--purge", "--json"]).run().stdout,
+        "{\"v\":1,\"removed\":1,\"running\":0}\n"
+    );
+    assert_eq!(purge(), "removed 0 runs\n");
+    assert!(app.pm(["logs"]).run().stderr.contains("error: "));
+    assert!(runs(&app)[0].start.command.contains(&"start".to_owned()), "the other's is left");
 }

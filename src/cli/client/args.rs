@@ -207,6 +207,9 @@ pub struct LogsArgs {
     /// List the runs that are kept, with their start, end, size and verdict
     #[arg(long)]
     pub runs: bool,
+    /// Remove the runs that are kept, but for those that still run
+    #[arg(long, conflicts_with_all = ["names", "follow", "lines", "last", "run", "runs", "since", "until", "grep", "events", "exits"])]
+    pub purge: bool,
     /// Show lines from this time on: `10m` (ago), `10:30`, RFC 3339, `start` of the session or `restart`
     ///
     /// `restart` is the last start of each instance. A time alone is the last time that it was so late.

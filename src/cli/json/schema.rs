@@ -14,6 +14,7 @@ use crate::cli::check::render::CheckLine;
 use crate::cli::env::EnvObject;
 use crate::cli::export::answer::ExportObject;
 use crate::cli::logs::json::LogEntry;
+use crate::cli::logs::purge::PurgedRuns;
 use crate::cli::logs::runs::KeptRuns;
 use crate::error::{Error, ErrorCode};
 use crate::output::{EventLine, OutputLine};
@@ -34,6 +35,7 @@ const NAMES: [(&str, Forms); 23] = [
     ("logs", |generator| {
         let mut forms = lines::<LogEntry<'_>>(generator);
         forms.extend(answer::<KeptRuns>(generator));
+        forms.extend(answer::<PurgedRuns>(generator));
         forms
     }),
     ("man", answer::<ManualAnswer>),

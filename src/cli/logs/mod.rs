@@ -6,6 +6,7 @@ mod follow;
 pub(in crate::cli) mod json;
 mod live;
 mod out;
+pub(in crate::cli) mod purge;
 pub(in crate::cli) mod runs;
 mod search;
 mod select;
@@ -24,6 +25,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use self::exits::Exits;
 use self::json::JsonView;
 use self::out::Out;
+use self::purge::PurgeAnswer;
 use self::runs::RunsAnswer;
 use self::search::{Letters, Search};
 use self::select::{Bound, Selection, Voices};
@@ -41,7 +43,7 @@ use crate::error::Error;
 use crate::os;
 use crate::os::clock;
 use crate::state::folder;
-use crate::state::runs::{Reader, Run, What, Which, choose, list};
+use crate::state::runs::{Purged, Reader, Run, What, Which, choose, list, purge};
 
 /// With `--exits`, so many lines before each end.
 const LINES_BEFORE_END: usize = 20;
@@ -51,6 +53,9 @@ pub(crate) fn logs(args: &LogsArgs, (form, sources): (AnswerForm, &Sources)) -> 
     let zone = os::zone::local(sources.var("TZ").is_some());
     // A wrong expression is an error whatever there is to search.
     let choice = LogChoice { args, search: search(args)?, zone: zone.clone() };
+    if args.purge {
+        return form.answer(PurgeAnswer(purged(&find::root(&args.target, sources)?, sources)?));
+    }
     if args.runs {
         let runs = kept_runs(&find::root(&args.target, sources)?, sources)?;
         return form.answer(RunsAnswer { runs, zone });
@@ -88,6 +93,16 @@ struct LogChoice<'a> {
     args: &'a LogsArgs,
     search: Option<Search>,
     zone: TimeZone,
+}
+
+/// Removes what is kept of an application.
+fn purged(root: &Path, sources: &Sources) -> Result<Purged, Error> {
+    let state = sources.state_folder()?;
+    let fail = |source| Error::StateFolder { folder: state.clone(), source };
+    match folder::is_there(&state).map_err(fail)? {
+        true => purge(&folder::of_root(&state, root)).map_err(fail),
+        false => Ok(Purged::default()),
+    }
 }
 
 /// Returns the runs that are kept of an application.
