@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 # Groups of rules that pm follows; the others are of issues that have not begun.
-LANDED = "commands", "screen", "failure", "waves", "duplicate", "ready", "deps", "wait", "live", "logs"
+LANDED = "commands", "screen", "failure", "waves", "duplicate", "ready", "deps", "wait", "live", "ports", "logs"
 
 # The name of a check, and the issue of the rule that it wants.
 KNOWN = {}

@@ -196,6 +196,37 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The list of bases that pm has chosen cannot be used.
+    #[error("cannot use the list of ports `{}`", path.display())]
+    PortsFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No base is left for a root.
+    #[error(
+        "no ports are left for `{}`: it needs {hundreds} hundreds below {limit}, and `{}` gives them all to others",
+        root.display(), path.display()
+    )]
+    NoBase {
+        /// The root.
+        root: PathBuf,
+        /// How many hundreds of ports it needs.
+        hundreds: u16,
+        /// The first port that the system gives out by itself.
+        limit: u16,
+        /// The list of bases that pm has chosen.
+        path: PathBuf,
+    },
+    /// Somebody has ports that are needed, and they are not to be shared (`--strict-ports`).
+    #[error("{reason}")]
+    PortTaken {
+        /// Which, and who.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// More than one session of this folder runs, and nothing says which is meant.
     #[error("{} sessions run in `{}`: {}", sessions.len(), root.display(), sessions.join("; "))]
     WhichSession {

@@ -27,7 +27,7 @@
 //! # Who may know whom
 //! ```text
 //! main       → cli, os
-//! cli        → app, config, control, error, export, os, output, resources, session, state
+//! cli        → app, config, control, error, export, os, output, resources, root_hash, session, state
 //! session    → app, control, error, os, output, state, supervisor
 //! config     → app
 //! export     → app

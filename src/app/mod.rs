@@ -1,5 +1,6 @@
 //! What to run: process types, counts, ports and environment. No I/O.
 
+pub(crate) mod base_port;
 pub mod dependencies;
 pub mod env_file;
 pub mod environment;
@@ -18,6 +19,7 @@ pub mod readiness;
 pub mod reload;
 pub mod select;
 pub mod shell;
+pub(crate) mod siblings;
 pub mod signal;
 pub mod size;
 pub(crate) mod text;

@@ -1,12 +1,36 @@
 //! PORT of an instance.
 
+use std::ops::Range;
+
 use super::id::InstanceId;
 
 /// Ports that lie between two process types; with more instances than this, they meet.
 pub(crate) const PORTS_PER_TYPE: u32 = 100;
 
+/// foreman's base port.
+pub(crate) const BASE_PORT: u16 = 5000;
+
 /// What a message says of a port that is none.
 pub(crate) const HINT: &str = "a port is a number from 1 to 65535";
+
+/// Ports that browsers refuse to connect to (WHATWG Fetch, "port blocking"; Chromium says ERR_UNSAFE_PORT), sorted.
+const REFUSED: [u16; 83] = [
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101,
+    102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427,
+    465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990,
+    993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667,
+    6668, 6669, 6679, 6697, 10_080,
+];
+
+/// Returns whether browsers refuse to connect to a port.
+pub(crate) fn is_refused_by_browsers(port: u16) -> bool {
+    REFUSED.binary_search(&port).is_ok()
+}
+
+/// Returns whether browsers refuse to connect to some port of a range.
+pub(crate) fn has_refused_by_browsers(ports: Range<u32>) -> bool {
+    REFUSED.iter().any(|port| ports.contains(&u32::from(*port)))
+}
 
 /// Reads the number of a port. 0 is none: the system would choose one, and nobody could know which.
 pub(crate) fn parse(text: &str) -> Option<u16> {
@@ -33,6 +57,16 @@ mod tests {
         }
         for text in ["0", "00", "-1", "70000", "http", "", "80.5", "0x50"] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn browsers_refuse_what_the_list_has() {
+        assert!(REFUSED.is_sorted());
+        for (port, is_refused) in
+            [(5000, false), (5060, true), (6000, true), (6100, false), (6697, true), (10_080, true)]
+        {
+            assert_eq!(is_refused_by_browsers(port), is_refused, "{port}");
         }
     }
 

@@ -9,6 +9,7 @@ use super::environment::Environment;
 use super::id::InstanceId;
 use super::limits::{Budget, Limits};
 use super::readiness::{Liveness, Probe, Readiness};
+use super::siblings;
 use super::signal::Signal;
 
 /// Everything that is needed to run or export the application.
@@ -251,10 +252,21 @@ impl App {
         [&self.environment, &self.type_of(id).environment, own]
     }
 
-    /// Returns what one instance has for itself, over the application's environment and its type's: PORT, and its
-    /// name as foreman (PS), node-foreman (`FOREMAN_WORKER_NAME`) and honcho (`HONCHO_PROCESS_NAME`) say it.
+    /// Returns what every instance gets, with the ports of all: for a command that is none of them.
+    pub(crate) fn shared_environment(&self) -> Environment {
+        let mut all = self.environment.clone();
+        siblings::resolve_references(self, &Environment::default(), &mut all);
+        siblings::add_ports(self, &mut all);
+        all
+    }
+
+    /// Returns what one instance has for itself, over the application's environment and its type's: PORT, the ports of
+    /// the others, and its name as foreman (PS), node-foreman (`FOREMAN_WORKER_NAME`) and honcho
+    /// (`HONCHO_PROCESS_NAME`) say it.
     pub(crate) fn own_environment_of(&self, id: InstanceId) -> Environment {
         let mut own = Environment::default();
+        siblings::resolve_references(self, &self.type_of(id).environment, &mut own);
+        siblings::add_ports(self, &mut own);
         if let Some(port) = self.port_of(id) {
             own.set_by_pm("PORT", &port.to_string());
         }

@@ -70,6 +70,10 @@ pub enum Command {
     /// Show the instances of the running session
     #[command(visible_alias = "ps")]
     Status(client::StatusArgs),
+    /// Print the address of a process type of the running session
+    Url(client::AddressArgs),
+    /// Print the port of a process type of the running session
+    Port(client::AddressArgs),
     /// Restart instances of the running session, reading the env files again
     Restart(client::RestartArgs),
     /// Stop instances of the running session; they stay stopped
@@ -166,6 +170,9 @@ pub struct StartArgs {
     /// Another session of this Procfile runs these
     #[arg(long, hide = true)]
     pub elsewhere: Vec<String>,
+    /// The base of all ports, which pm has chosen
+    #[arg(long = "chosen-base", hide = true)]
+    pub base: Option<u16>,
     /// This is the one in the background
     #[arg(long, hide = true)]
     pub daemonised: bool,

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::os::clock;
 use crate::os::daemon::{self, Launch, Launched};
 use crate::session::requests::SessionOwner;
+use crate::state::ports::PortsLock;
 
 /// By these the lines of a log are known that say why a session ended.
 const VERDICTS: [&str; 2] = ["!! ended by ", "\"event\":\"verdict\""];
@@ -30,6 +31,8 @@ const LAST_LINES: usize = 10;
 pub(crate) struct HeldForLaunch {
     /// No other start of this root looks meanwhile which sessions run.
     pub(crate) start_lock: Option<StartLock>,
+    /// No other start chooses ports meanwhile.
+    pub(crate) ports_lock: Option<PortsLock>,
     /// The process that the session is to live as long as: no other one has its id meanwhile without being noticed.
     pub(crate) owner: Option<SessionOwner>,
 }
@@ -59,11 +62,14 @@ pub(crate) fn start(
     for name in &args.elsewhere {
         arguments.insert(behind_start, format!("--elsewhere={name}").into());
     }
+    if let Some(base) = args.base {
+        arguments.insert(behind_start, format!("--chosen-base={base}").into());
+    }
     let launch = |source| Error::Startup { what: "start a session in the background", source };
     let ours = log.try_clone().map_err(fail)?;
     let launched = daemon::launch(&arguments, &sources.cwd, ours).map_err(launch)?;
     // It is found from now on.
-    drop(held.start_lock);
+    drop((held.start_lock, held.ports_lock));
     let mut log = SessionLog { path, file: log, before };
     match launched {
         Launched::Runs(session) => {

@@ -13,7 +13,7 @@ use super::args::EnvArgs;
 use super::layers::CliLayers;
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{diagnostics, json::CommandAnswer, resolve};
+use super::{diagnostics, json::CommandAnswer, ports, resolve};
 use crate::app::{self, formation::position};
 use crate::app::{Environment, InstanceId, Source};
 use crate::config::SettingLine;
@@ -136,7 +136,7 @@ pub(crate) fn env(
             hint: "`pm run env` prints the environment as a program gets it".to_owned(),
         });
     }
-    let settings = Settings::read(CliLayers::read(matches, sources)?, sources)
+    let mut settings = Settings::read(CliLayers::read(matches, sources)?, sources)
         .map_err(|error| no_such_config(error, args))?;
     let (procfile, environment) =
         settings.read_files(sources, |found| diagnostics::warnings(found))?;
@@ -148,6 +148,7 @@ pub(crate) fn env(
     }
     let at = at.unwrap_or(0);
     let root = settings.files.root(&sources.cwd)?;
+    ports::expect(&mut settings, &environment, (&root, procfile.entries.len()), sources);
     let app = resolve::one_of(&settings, root, procfile.entries, environment, at)?;
     resolve::check_ports(&app)?;
     let process_type = u16::try_from(at).unwrap_or(u16::MAX);

@@ -9,6 +9,7 @@ use clap::ArgMatches;
 
 use super::args::Tool;
 use super::layers::CliLayers;
+use super::resolve::BaseWish;
 use super::settings::Settings;
 use super::sources::Sources;
 use super::{diagnostics, json::AnswerForm, resolve, session_logs};
@@ -138,6 +139,11 @@ fn application(
         settings.read_files(sources, |found| diagnostics::warnings(found))?;
     diagnostics::notices(procfile.notice.as_slice());
     let root = settings.files.root(&sources.cwd)?;
+    if resolve::base_wish(&settings, &environment) == BaseWish::Auto {
+        // What pm has chosen here is this machine's.
+        let notice = "`port = auto` is for one machine: exported with base 5000; `-p` says another";
+        diagnostics::notices(&[notice.to_owned()]);
+    }
     let resolved = resolve::app(&settings, root, procfile.entries, environment)?;
     resolve::check_ports(&resolved.app)?;
     diagnostics::notices(resolved.brought_notice().as_slice());

@@ -16,6 +16,7 @@ mod leading_options;
 mod load;
 mod logs;
 pub mod manual;
+mod ports;
 #[cfg(test)]
 mod reference;
 mod refusal;
@@ -36,6 +37,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 
 use crate::error::Error;
 use args::{Cli, Command, StartArgs, Tool};
+use client::address::AddressPart;
 use json::texts::{CompletionsAnswer, ManualAnswer, VersionAnswer};
 use json::{AnswerForm, print as answer};
 use manual::args::ManArgs;
@@ -174,6 +176,12 @@ fn dispatch(
         Command::Schema(args) => schema(args.name.as_deref()),
         Command::Export(args) => export::export(args, called_as, matches, (form, sources)),
         Command::Status(args) => client::status::status(args, form, sources),
+        Command::Url(args) => {
+            form.answer(client::address::address(args, AddressPart::Url, sources)?)
+        }
+        Command::Port(args) => {
+            form.answer(client::address::address(args, AddressPart::Port, sources)?)
+        }
         Command::Restart(args) => form.answer(client::restart(args, sources)?),
         Command::Stop(args) => form.answer(client::stop(args, sources)?),
         Command::Scale(args) => form.answer(client::scale(args, sources)?),

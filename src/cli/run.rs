@@ -10,7 +10,7 @@ use super::args::RunArgs;
 use super::layers::CliLayers;
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{diagnostics, load, resolve};
+use super::{diagnostics, load, ports, resolve};
 use crate::app::{Environment, InstanceId, shell};
 use crate::error::{Alternative, Error};
 use crate::session::foreground::{self, ForegroundCommand};
@@ -18,7 +18,7 @@ use crate::session::foreground::{self, ForegroundCommand};
 /// Runs one command with the application's environment, and returns its exit code. A Procfile that is
 /// broken does not keep a program from running, unless it was named.
 pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Result<i32, Error> {
-    let settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
+    let mut settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
     if settings.files.root.is_some() {
         settings.files.root(&sources.cwd)?;
     }
@@ -27,7 +27,9 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Re
     let environment = loaded.environment;
     // clap wants one word at least.
     let Some((first, rest)) = args.command.split_first() else { return Ok(0) };
+    let shared = shared_environment(&mut settings, sources, &environment);
     if args.shell {
+        let environment = shared.unwrap_or(environment);
         return foreground(&of_shell(first, rest, &sources.cwd, environment));
     }
     let mut broken = None;
@@ -43,7 +45,7 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Re
         program: first.clone(),
         arguments: rest.to_vec(),
         folder: sources.cwd.clone(),
-        environment,
+        environment: shared.unwrap_or(environment),
     };
     match (foreground(&order), broken) {
         // The word may be an entry that could not be read.
@@ -74,6 +76,20 @@ fn of_shell(
         folder: folder.to_owned(),
         environment,
     }
+}
+
+/// Returns the environment with the ports of all process types, where there is a Procfile that can be read; and fills
+/// in what is known of the session.
+fn shared_environment(
+    settings: &mut Settings,
+    sources: &Sources,
+    environment: &Environment,
+) -> Option<Environment> {
+    let entries = load::procfile(&settings.files, &sources.cwd).ok()?.entries;
+    let root = settings.files.root(&sources.cwd).ok()?;
+    ports::expect(settings, environment, (&root, entries.len()), sources);
+    let app = resolve::one_of(settings, root, entries, environment.clone(), 0).ok()?;
+    Some(app.shared_environment())
 }
 
 /// Returns what to run where the word names an entry of the Procfile; there may be no Procfile.

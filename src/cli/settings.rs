@@ -9,6 +9,7 @@ use super::load::{self, Files, SetVariable};
 use super::sources::Sources;
 use crate::app::formation::Part;
 use crate::app::loaded::LoadedProcfile;
+use crate::app::siblings::SessionFacts;
 use crate::app::{Environment, Source, Stdio, Warning};
 use crate::config::pm_toml::PmToml;
 use crate::config::{Layers, Origin, SessionSettings, Setting};
@@ -34,6 +35,10 @@ pub(crate) struct Settings {
     pub(crate) without_dependencies: bool,
     /// Types that another session of this Procfile runs: nothing that depends on one brings it.
     pub(crate) elsewhere: Vec<String>,
+    /// The base of all ports where nobody has said it: what pm has chosen, or a running session has.
+    pub(crate) base: Option<u16>,
+    /// What instances are told of the session. `None`: nothing, in files for another machine.
+    pub(crate) facts: Option<SessionFacts>,
     cli: CliLayers,
     pm_toml: (PathBuf, PmToml),
 }
@@ -112,6 +117,8 @@ impl Settings {
             auto: Stdio::Pipes,
             without_dependencies: false,
             elsewhere: Vec::new(),
+            base: None,
+            facts: None,
             cli,
             pm_toml: (path, pm_toml),
         })

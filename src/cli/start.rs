@@ -10,19 +10,20 @@ use super::client::start::{self, StartTarget};
 use super::client::{until, up};
 use super::json::AnswerForm;
 use super::layers::CliLayers;
+use super::ports::{self, IfTaken};
 use super::refusal;
 use super::resolve::{self, Resolved, log_style};
 use super::settings::Settings;
 use super::sources::Sources;
 use super::{client, daemon, diagnostics, keep, session_logs};
-use crate::app::{App, Stdio, Warning, formation, lint};
+use crate::app::{Stdio, Warning, formation};
+use crate::config::value::Switch;
 use crate::error::Error;
 use crate::os;
 use crate::os::lifetime::ProcessEnd;
-use crate::os::listeners::Listeners;
 use crate::output::LogFormat;
 use crate::session::own_terminal::OwnTerminal;
-use crate::session::requests::{Control, Reread, Rereading, SessionOwner};
+use crate::session::requests::{Control, Reread, Rereading, SessionOwner, StartLocks};
 
 /// Runs the application until it has ended, and returns the exit code.
 pub(crate) fn start(
@@ -73,6 +74,16 @@ pub(crate) fn start(
             StartTarget::Existing(change) => return answer(change),
         },
     };
+    // Who is started in the background need not say again what was said here.
+    let mut ports_lock = None;
+    if !args.daemonised {
+        let settled = ports::settle(&resolved, if_taken(&settings), &folder, sources)?;
+        ports_lock = settled.lock;
+        if settled.base.is_some() {
+            args.base = settled.base;
+            (settings, resolved, notices) = read(&args, called_as, matches, sources, |_| {})?;
+        }
+    }
     let args = &args;
     let app = resolved.app;
     let log_format = match args.json {
@@ -80,12 +91,8 @@ pub(crate) fn start(
         false => log_style::text(&settings.session, &app, sources)?,
     };
     let logs = session_logs::logs(args, &settings.session, &app.root, sources)?;
-    // Who is started in the background need not say again what was said here.
-    if !args.daemonised {
-        warn_of_taken_ports(&app);
-    }
     if args.daemon && !args.daemonised {
-        let held = daemon::HeldForLaunch { start_lock, owner };
+        let held = daemon::HeldForLaunch { start_lock, ports_lock, owner };
         return form.answer(daemon::start(args, (&app.root, folder), held, sources)?);
     }
     // A program has it at the beginning of the stream, and in the error where there is none.
@@ -103,19 +110,9 @@ pub(crate) fn start(
         notices.push(format!("the output is not kept: {error}"));
         None
     });
-    let control = Control {
-        folder,
-        procfile,
-        by,
-        start_lock,
-        launched,
-        reread,
-        trace,
-        notify,
-        logs,
-        keep,
-        owner,
-    };
+    let locks = StartLocks { root: start_lock, ports: ports_lock };
+    let control =
+        Control { folder, procfile, by, locks, launched, reread, trace, notify, logs, keep, owner };
     crate::session::run::run(Arc::new(app), log_format, zone, notices, control)
 }
 
@@ -139,19 +136,10 @@ fn owner(pid: i32) -> Result<SessionOwner, Error> {
     }
 }
 
-/// Says which ports somebody else has, and who. The start goes on: not every program listens on its port.
-fn warn_of_taken_ports(app: &App) {
-    let listeners = Listeners::read();
-    let taken = lint::taken_at_start(app, |port| listeners.has(port));
-    if taken.is_empty() {
-        return;
-    }
-    let ports: Vec<_> = taken.iter().map(|bad| bad.port).collect();
-    let holders = listeners.holders(&ports);
-    for bad in taken {
-        let holder = holders.iter().find(|(port, _)| *port == bad.port).map(|(_, holder)| holder);
-        let (message, hint) = bad.taken(holder);
-        diagnostics::warning(&message, hint);
+fn if_taken(settings: &Settings) -> IfTaken {
+    match settings.session.strict_ports.as_ref().map(|strict| strict.value) {
+        Some(Switch::On) => IfTaken::Refuse,
+        Some(Switch::Off) | None => IfTaken::Warn,
     }
 }
 
@@ -199,6 +187,8 @@ fn read(
     };
     settings.without_dependencies = args.session.no_deps;
     settings.elsewhere.clone_from(&args.elsewhere);
+    settings.base = args.base;
+    settings.facts = Some(ports::facts(&root, Some(std::process::id())));
     let resolved = resolve::app(&settings, root, procfile.entries, environment)?;
     resolve::check_ports(&resolved.app)?;
     let notices =

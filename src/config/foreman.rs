@@ -240,6 +240,7 @@ impl ForemanOption<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::value::Port;
 
     fn shown(text: &str) -> Result<Vec<String>, String> {
         let read = parse(text, Path::new(".foreman")).map_err(|error| error.to_string())?;
@@ -331,6 +332,6 @@ mod tests {
         ];
         assert_eq!(warnings, expected);
         assert_eq!(read.warnings[0].hint.as_deref(), Some("did you mean `port`?"));
-        assert_eq!(read.layer.session.port.map(|port| port.value.0), Some(1));
+        assert_eq!(read.layer.session.port.map(|port| port.value), Some(Port::Number(1)));
     }
 }

@@ -149,8 +149,10 @@ mod tests {
     }
 
     fn port(value: u16, origin: Origin) -> Layer {
-        let session =
-            SessionSettings { port: setting(Port(value), origin), ..SessionSettings::default() };
+        let session = SessionSettings {
+            port: setting(Port::Number(value), origin),
+            ..SessionSettings::default()
+        };
         Layer { session, ..Layer::default() }
     }
 

@@ -87,9 +87,12 @@ settings! {
             .flag(flag("formation", "PM_FORMATION").short('m').value("all=1,web=2"));
         /// Port of the first type's first instance
         ///
-        /// An instance gets PORT = base + 100 × (position of its type in the Procfile) + (its number - 1).
+        /// An instance gets PORT = base + 100 × (position of its type in the Procfile) + (its number - 1). With `auto`, pm
+        /// chooses a free base for this root and keeps it: each checkout has ports of its own.
         port: Port = key("port").default("PORT, else 5000").example("5000")
-            .flag(flag("port", "PM_PORT").short('p').value("N"));
+            .flag(flag("port", "PM_PORT").short('p').value("N|auto"));
+        /// Start nothing if somebody else listens on a port that is needed
+        strict_ports: Switch = key("strict-ports").example("false").flag(flag("strict-ports", "PM_STRICT_PORTS"));
         /// Seconds between the stop signal and SIGKILL
         timeout: Duration = key("timeout").default("5").example("5")
             .flag(flag("timeout", "PM_TIMEOUT").short('t').value("SECONDS"));

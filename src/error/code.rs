@@ -32,6 +32,10 @@ pub enum ErrorCode {
     Root,
     /// An instance would get a port over 65535.
     PortRange,
+    /// Somebody has a port that is needed, and it is not to be shared.
+    PortTaken,
+    /// pm cannot choose ports: all are given to other roots, or the list of them cannot be used.
+    NoPorts,
     /// More open files are needed than the limit allows.
     OpenFiles,
     /// The system refused something that pm needs to begin.
@@ -88,6 +92,8 @@ impl Error {
             Self::ConfigRead { .. } => ErrorCode::ConfigRead,
             Self::Root { .. } => ErrorCode::Root,
             Self::PortRange { .. } => ErrorCode::PortRange,
+            Self::PortTaken { .. } => ErrorCode::PortTaken,
+            Self::NoBase { .. } | Self::PortsFile { .. } => ErrorCode::NoPorts,
             Self::OpenFiles { .. } => ErrorCode::OpenFiles,
             Self::Startup { .. } => ErrorCode::Startup,
             Self::CommandNotFound { .. } => ErrorCode::CommandNotFound,

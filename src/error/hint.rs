@@ -62,10 +62,18 @@ impl Error {
             Self::StateFolder { .. } => {
                 "make the folder yours and writable, or set XDG_STATE_HOME to another".into()
             }
+            Self::PortsFile { .. } => {
+                "repair or remove it; without it pm chooses anew. `-p N` does not need it".into()
+            }
+            Self::NoBase { path, .. } => format!(
+                "remove roots that you no longer need from `{}`, or choose a base with `-p`",
+                path.display()
+            ),
             Self::WhichSession { .. } => "choose one with `--session PID`".into(),
             Self::Usage { hint, .. } => hint.clone(),
             Self::Refused { hint, .. }
             | Self::UnknownName { hint, .. }
+            | Self::PortTaken { hint, .. }
             | Self::ConfigLine { hint, .. } => return hint.clone(),
             Self::NoOwner { .. } => {
                 "`--with` takes the id of a process that runs: `--with $$` is the shell's".into()

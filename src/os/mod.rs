@@ -11,6 +11,7 @@ pub(crate) mod daemon;
 mod descriptors;
 pub(crate) mod disposition;
 mod forked;
+pub(crate) mod given_ports;
 mod helpers;
 pub(crate) mod job_control;
 pub(crate) mod lifetime;

@@ -1,12 +1,15 @@
 //! Which process listens on a port: asked of the kernel, without a connection.
 
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use nix::unistd::Pid;
 
 use super::listeners::Listeners;
 use super::processes;
-use crate::app::lint::Holder;
+use crate::app::lint::{Holder, HoldingInstance};
 
 /// The listener of a port, from the point of view of one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +62,27 @@ fn if_seen(owner: PortOwner) -> PortOwner {
     }
 }
 
+/// Says what instance of which session a holder is, where pm has started it.
+pub(crate) fn identified(holder: Holder) -> Holder {
+    Holder { instance: instance_of(holder.pid), ..holder }
+}
+
+/// Returns the instance that a process is of: its environment says so, and the session that it names is still above
+/// it. What was started in a terminal that an instance once opened has the same variables, and is nobody's instance.
+fn instance_of(pid: u32) -> Option<HoldingInstance> {
+    let pid = Pid::from_raw(i32::try_from(pid).ok()?);
+    let environment = processes::environment(pid);
+    let value = |key: &[u8]| {
+        let mut all = environment.split(|byte| *byte == 0);
+        all.find_map(|one| one.strip_prefix(key)?.strip_prefix(b"="))
+    };
+    let session = std::str::from_utf8(value(b"PM_SESSION")?).ok()?.parse().ok()?;
+    let name = String::from_utf8_lossy(value(b"PS")?).into_owned();
+    let root = PathBuf::from(OsStr::from_bytes(value(b"PM_ROOT")?));
+    let is_of_session = processes::descends_from(pid, Pid::from_raw(session)) == Some(true);
+    is_of_session.then_some(HoldingInstance { name, root })
+}
+
 #[cfg(all(test, target_os = "linux", not(pm_portable)))]
 mod tests {
     use std::net::TcpListener;
@@ -81,5 +105,24 @@ mod tests {
         assert_eq!(owner(Pid::this()), PortOwner::Nobody);
         drop(stranger.stdin.take());
         stranger.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_is_of_an_instance_only_while_the_session_that_it_names_is_above_it() {
+        let of = |session: u32| {
+            let mut cat = Command::new("cat");
+            cat.env("PS", "web.1")
+                .env("PM_ROOT", "/srv/app")
+                .env("PM_SESSION", session.to_string());
+            let mut child = cat.stdin(Stdio::piped()).spawn().unwrap();
+            let holder = Holder { pid: child.id(), program: "cat".to_owned(), instance: None };
+            let found = identified(holder).instance;
+            drop(child.stdin.take());
+            child.wait().unwrap();
+            found
+        };
+        let web = HoldingInstance { name: "web.1".to_owned(), root: "/srv/app".into() };
+        assert_eq!(of(std::process::id()), Some(web));
+        assert_eq!(of(1_000_000_000), None);
     }
 }

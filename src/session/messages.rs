@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::app::lint::Holder;
 use crate::app::{App, Exit, InstanceId};
 use crate::app::{MemoryAction, Size};
 use crate::output::{About, ENDED, Level, Notice};
@@ -85,6 +86,18 @@ pub(crate) fn note(
             if *is_crash { ended.failed() } else { ended }
         }
     }
+}
+
+/// Says who has the port of an instance that has crashed, as far as that can be seen.
+pub(crate) fn port_held(id: InstanceId, port: u16, holder: Option<&Holder>) -> Notice {
+    let text = match holder {
+        Some(holder) => format!("its port {port} is held by {holder}"),
+        None => format!("its port {port} is held by another process"),
+    };
+    let pid = holder.map(|holder| holder.pid);
+    let program = holder.map(|holder| holder.program.as_str());
+    let facts = json!({ "port": port, "pid": pid, "program": program });
+    say(About::Instance(id), "port_held", text, facts).failed()
 }
 
 /// Returns how a run has ended and what follows. `last` says how to start it again if pm will not.

@@ -20,6 +20,7 @@ use crate::os::lifetime::ProcessEnd;
 use crate::output::{
     About, Bell, MAX_SUBSCRIBERS, OwnLog, PumpCommand, PumpHandle, Subscriber, TypeLogFolder,
 };
+use crate::state::ports::PortsLock;
 use crate::supervisor::{Event, Failure, Reply, RequestId, Supervisor};
 
 /// Reads the application's files again, with the options that the session was started with. The error is for a person.
@@ -36,6 +37,15 @@ pub(crate) struct Rereading {
     pub(crate) notices: Vec<String>,
 }
 
+/// What keeps others from starting until a session can be found.
+#[derive(Debug, Default)]
+pub(crate) struct StartLocks {
+    /// No other session of this root begins.
+    pub(crate) root: Option<StartLock>,
+    /// No other session gets a base that pm chooses.
+    pub(crate) ports: Option<PortsLock>,
+}
+
 /// What a session needs to be controlled.
 pub(crate) struct Control {
     /// The folder for its socket.
@@ -44,8 +54,8 @@ pub(crate) struct Control {
     pub(crate) procfile: PathBuf,
     /// What started the session: `terminal`, `daemon`, or the name of the parent program.
     pub(crate) by: String,
-    /// The lock that keeps other sessions of this root from starting until this one accepts requests.
-    pub(crate) start_lock: Option<StartLock>,
+    /// The locks that keep others from starting until this session accepts requests.
+    pub(crate) locks: StartLocks,
     /// The launcher waits until pm accepts requests (`pm start --daemon`).
     pub(crate) launched: bool,
     /// Reads the files again.

@@ -3,6 +3,7 @@
 mod attach;
 mod children;
 mod close;
+mod held_port;
 mod open;
 mod readiness;
 mod requests;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use jiff::tz::TimeZone;
 
+use self::held_port::SeenHolders;
 use super::budgets::Budgets;
 use super::console::Terminal;
 use super::kept::KeptRun;
@@ -126,6 +128,7 @@ struct SessionLoop {
     job_control: JobControl,
     requests: Requests,
     readiness: SessionProbes,
+    seen_holders: SeenHolders,
     last_exits: LastExits,
     /// When the session began and what started it.
     origin: SessionOrigin,
@@ -210,6 +213,9 @@ impl SessionLoop {
                 }
                 let is_lost = matches!(note, Note::Ended { exit: Exit::Lost, .. });
                 let why = is_lost.then(|| self.children.why_it_runs(id)).flatten();
+                if matches!(note, Note::Ended { is_crash: true, .. }) {
+                    self.say_who_has_port(id);
+                }
                 let is_late = matches!(note, Note::NotReady { .. });
                 let cause = is_late.then(|| self.readiness.cause(id)).flatten();
                 let mut said = messages::note(&self.app, id, &note, why, cause.as_deref());

@@ -2,4 +2,5 @@
 //! and numbers that it is given.
 
 pub mod folder;
+pub mod ports;
 pub mod runs;

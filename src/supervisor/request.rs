@@ -12,7 +12,7 @@ use super::proc::Proc;
 use super::state::{Goal, Phase, State};
 use super::wait::Until;
 use super::{Moment, Supervisor};
-use crate::app::{App, Exit, InstanceId, ProcessType, Reach, Signal};
+use crate::app::{App, Exit, InstanceId, ProcessType, Reach, Signal, siblings};
 
 /// Identifies a request, so that the answer finds its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -398,7 +398,9 @@ fn same_start(old: &App, new: &App, id: InstanceId) -> bool {
     let (a, b) = (old.type_of(id), new.type_of(id));
     let texts = |app: &App| -> Vec<_> {
         let all = app.environment_of(id);
-        all.iter().map(|(key, value)| (key.clone(), value.text.clone())).collect()
+        // A type that is new is no reason to start the others again.
+        let all = all.iter().filter(|(_, value)| !siblings::is_of_session(&value.source));
+        all.map(|(key, value)| (key.clone(), value.text.clone())).collect()
     };
     let outside = |own: &ProcessType| (own.directory.clone(), own.limits, own.stdio);
     a.command == b.command && outside(a) == outside(b) && texts(old) == texts(new)

@@ -11,24 +11,35 @@ fn app() -> Sandbox {
 
 #[test]
 fn values_are_masked_and_each_says_where_it_comes_from() {
-    let output = app().pm(["env", "--set", "GIVEN=1"]).run();
+    let scratch = app();
+    let root = scratch.dir();
+    let name = root.file_name().expect("a sandbox has a name").to_string_lossy().into_owned();
+    let output = scratch.pm(["env", "--set", "GIVEN=1"]).run();
     assert_eq!(
-        output.stdout,
+        output.stdout.replace(&*root.to_string_lossy(), "ROOT").replace(&name, "NAME"),
         "EMPTY=  # .env:3\n\
          SECRET=****  # .env:2\n\
          TEXT=****  # .env:4\n\
          GIVEN=****  # --set\n\
          FOREMAN_WORKER_NAME=web.1  # pm: instance\n\
          HONCHO_PROCESS_NAME=web.1  # pm: instance\n\
+         OVERMIND_PROCESS_web_PORT=5000  # pm: session\n\
+         OVERMIND_PROCESS_worker_PORT=5100  # pm: session\n\
+         PM_NAME=NAME  # pm: session\n\
+         PM_PORT_WEB=5000  # pm: session\n\
+         PM_PORT_WORKER=5100  # pm: session\n\
+         PM_ROOT=ROOT  # pm: session\n\
+         PM_URL_WEB=http://localhost:5000  # pm: session\n\
+         PM_URL_WORKER=http://localhost:5100  # pm: session\n\
          PORT=5000  # pm: instance\n\
          PS=web.1  # pm: instance\n\
-         # and 4 inherited from the environment (`--all` shows them)\n"
+         # and 6 inherited from the environment (`--all` shows them)\n"
     );
     assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
     let whole = app().pm(["env", "--all"]).run().stdout;
     let (_, inherited) = whole.split_once("PS=web.1  # pm: instance\n").expect("it is listed");
     let names: Vec<_> = inherited.lines().filter_map(|line| line.split('=').next()).collect();
-    assert_eq!(names, ["CALLER", "HOME", "LANG", "PATH"]);
+    assert_eq!(names, ["CALLER", "HOME", "LANG", "PATH", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"]);
     assert!(inherited.starts_with("CALLER=****  # environment\nHOME=/"), "{inherited}");
 }
 

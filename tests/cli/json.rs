@@ -162,6 +162,8 @@ fn without_a_session_every_command_that_needs_one_says_so_by_its_code() {
         "reload",
         "quit",
         "attach web",
+        "url",
+        "port web",
     ] {
         let error = error(&app, line);
         assert_eq!(error["code"], "no-session", "{line}: {error}");
@@ -187,6 +189,8 @@ fn a_name_of_nobody_has_its_code_in_every_command() {
         "signal HUP nope",
         "wait nope",
         "attach nope",
+        "url nope",
+        "port nope",
     ] {
         assert_eq!(error(&app, line)["code"], "unknown-name", "{line}");
     }
@@ -353,6 +357,8 @@ fn no_value_of_an_env_file_is_in_any_of_it() {
         "signal CONT web",
         "wait web:started",
         "wait web:ready",
+        "url web",
+        "port",
         "restart nope",
         "run nope",
         "quit",

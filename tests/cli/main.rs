@@ -33,6 +33,7 @@ mod manual;
 mod node_cluster;
 mod orphans;
 mod output;
+mod ports;
 mod pty;
 mod readiness;
 mod readme;

@@ -182,7 +182,7 @@ fn a_port_that_somebody_has_is_a_warning_that_names_who_and_the_start_goes_on() 
     let taken = |name: &str, port: u16, more: &str| {
         format!(
             "warning: port {port} of `{name}` is taken by `{}` (pid {pid}){more}\n\
-             hint: stop it, or choose another base with `-p`\n",
+             hint: stop it, or choose another base with `-p`; `-p auto` takes one that is free\n",
             program.trim_end()
         )
     };

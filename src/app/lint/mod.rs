@@ -5,6 +5,7 @@ mod command;
 mod container;
 mod daemon;
 mod folder;
+mod localhost;
 pub mod memory;
 mod ports;
 mod refused;
@@ -21,7 +22,7 @@ use super::warning::{LineNote, NoteKind};
 use super::{App, InstanceId};
 pub use command::Lookup;
 pub use folder::FolderState;
-pub use ports::{Holder, PortState, taken_at_start};
+pub use ports::{BaseOrigin, Holder, HoldingInstance, PortState, UnavailablePort, taken_at_start};
 
 /// Something that the check has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +110,8 @@ pub struct LintInput<'a> {
     pub counts: &'a [u16],
     /// PORT of the first instance of the first entry.
     pub base_port: u16,
+    /// Who has said that.
+    pub base: BaseOrigin,
     /// What `pm start` would run.
     pub app: &'a App,
 }
@@ -148,9 +151,11 @@ pub fn check(subject: LintInput<'_>, system: &System<'_>) -> Vec<Finding> {
     }
     all.extend(ports::collisions(subject));
     all.extend(ports::taken(subject, system.port));
+    all.extend(ports::refused_by_browsers(subject));
     all.sort_by_key(|finding| finding.place.as_ref().map_or(0, |place| place.line));
     for file in &subject.environment.files {
         all.extend(of_notes(&file.path, &file.text, &file.notes));
+        all.extend(localhost::of_another_base(subject, file));
     }
     all
 }

@@ -1,9 +1,12 @@
 //! Lints of PORT: instances that get the same one, and ports that are in use.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
+
 use super::{Finding, LintInput, Severity, Speaker};
 use crate::app::App;
 use crate::app::id::InstanceId;
-use crate::app::ports::{PORTS_PER_TYPE, port};
+use crate::app::ports::{PORTS_PER_TYPE, is_refused_by_browsers, port};
 use crate::app::text::printable;
 
 /// Whether a port can be had.
@@ -17,13 +20,62 @@ pub enum PortState {
     Forbidden,
 }
 
-/// A process that listens.
+/// A process that has a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// Its process id.
     pub pid: u32,
     /// Its name, as the system shows it.
     pub program: String,
+    /// What it is of, where pm has started it.
+    pub instance: Option<HoldingInstance>,
+}
+
+/// An instance of a session that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldingInstance {
+    /// `web.1`
+    pub name: String,
+    /// The root of its session.
+    pub root: PathBuf,
+}
+
+impl Holder {
+    /// Writes `~` for the user's home in the root.
+    pub fn below_home(self, home: Option<&Path>) -> Self {
+        let instance = self.instance.map(|HoldingInstance { name, root }| {
+            let below = home.and_then(|home| root.strip_prefix(home).ok());
+            let root = match below {
+                Some(below) if below.as_os_str().is_empty() => "~".into(),
+                Some(below) => Path::new("~").join(below),
+                None => root,
+            };
+            HoldingInstance { name, root }
+        });
+        Self { instance, ..self }
+    }
+
+    /// Returns `web.1 of ~/app (pid 812, pm)` where pm has started it.
+    pub fn as_instance(&self) -> Option<String> {
+        let HoldingInstance { name, root } = self.instance.as_ref()?;
+        let (name, root) = (printable(name), printable(&root.to_string_lossy()));
+        Some(format!("{name} of {root} (pid {}, pm)", self.pid))
+    }
+}
+
+impl fmt::Display for Holder {
+    /// `` `node` (pid 812) ``, or `` `node` (pid 812), web.1 of ~/app ``; without a program, as an instance.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (pid, program) = (self.pid, printable(&self.program));
+        match &self.instance {
+            Some(_) if program.is_empty() => f.write_str(&self.as_instance().unwrap_or_default()),
+            Some(HoldingInstance { name, root }) => {
+                let (name, root) = (printable(name), printable(&root.to_string_lossy()));
+                write!(f, "`{program}` (pid {pid}), {name} of {root}")
+            }
+            None => write!(f, "`{program}` (pid {pid})"),
+        }
+    }
 }
 
 /// Finds types with so many instances that they reach the ports of a later type, and ports over 65535.
@@ -84,6 +136,39 @@ pub fn taken_at_start(app: &App, is_taken: impl Fn(u16) -> bool) -> Vec<Unavaila
     found.into_iter().map(|(_, bad)| bad).collect()
 }
 
+/// Who has said the base of all ports, and so where another can be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BaseOrigin {
+    /// A pm.toml, which every checkout of the project has.
+    Project,
+    /// A person, or nobody.
+    Person,
+    /// pm has chosen it.
+    Chosen,
+}
+
+impl BaseOrigin {
+    /// Returns what to do about a port that somebody has, who may be known.
+    pub fn instead(self, is_known: bool) -> &'static str {
+        match (self, is_known) {
+            (Self::Project, true) => {
+                "stop it, or write `port = \"auto\"` in pm.toml: each checkout then has ports of its own"
+            }
+            (Self::Project, false) => {
+                "write `port = \"auto\"` in pm.toml: each checkout then has ports of its own"
+            }
+            (Self::Person, true) => {
+                "stop it, or choose another base with `-p`; `-p auto` takes one that is free"
+            }
+            (Self::Person, false) => {
+                "choose another base with `-p`; `-p auto` takes one that is free"
+            }
+            (Self::Chosen, true) => "stop it, or choose another base with `-p`",
+            (Self::Chosen, false) => "choose another base with `-p`",
+        }
+    }
+}
+
 /// A port that cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnavailablePort {
@@ -103,20 +188,12 @@ impl UnavailablePort {
         }
     }
 
-    /// Says that somebody has it, and what to do.
-    pub fn taken(&self, holder: Option<&Holder>) -> (String, &'static str) {
+    /// Says that somebody has it.
+    pub fn taken(&self, holder: Option<&Holder>) -> String {
         let (port, name, more) = (self.port, &self.name, self.more());
         match holder {
-            Some(Holder { pid, program }) => (
-                format!(
-                    "port {port} of `{name}` is taken by `{}` (pid {pid}){more}",
-                    printable(program)
-                ),
-                "stop it, or choose another base with `-p`",
-            ),
-            None => {
-                (format!("port {port} of `{name}` is taken{more}"), "choose another base with `-p`")
-            }
+            Some(holder) => format!("port {port} of `{name}` is taken by {holder}{more}"),
+            None => format!("port {port} of `{name}` is taken{more}"),
         }
     }
 
@@ -143,7 +220,10 @@ pub(super) fn taken(subject: LintInput<'_>, state: &dyn Fn(u16) -> PortState) ->
             UnavailablePort { name: format!("{}.{number}", entry.name), port, more: bad.count() };
         let (message, hint) = match first {
             PortState::Free => continue,
-            PortState::Taken(holder) => unavailable.taken(holder.as_ref()),
+            PortState::Taken(holder) => {
+                let is_known = holder.is_some();
+                (unavailable.taken(holder.as_ref()), subject.base.instead(is_known))
+            }
             PortState::Forbidden => unavailable.forbidden(),
         };
         let say = Speaker { procfile: subject.procfile, entry };
@@ -153,6 +233,25 @@ pub(super) fn taken(subject: LintInput<'_>, state: &dyn Fn(u16) -> PortState) ->
             finding.severity = Severity::Note;
         }
         found.push(finding);
+    }
+    found
+}
+
+/// Finds ports that browsers refuse to connect to. One finding a type: the first such port.
+pub(super) fn refused_by_browsers(subject: LintInput<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (at, (entry, &count)) in subject.procfile.entries.iter().zip(subject.counts).enumerate() {
+        let ports =
+            (1..=count).filter_map(|number| Some((number, instance_port(subject, at, number)?)));
+        let refused = ports.into_iter().find(|(_, port)| is_refused_by_browsers(*port));
+        let Some((number, port)) = refused else { continue };
+        let message = format!(
+            "port {port} of `{}.{number}` is one that browsers refuse (ERR_UNSAFE_PORT)",
+            entry.name
+        );
+        let hint = "choose another base with `-p`, or move the type in the Procfile";
+        let say = Speaker { procfile: subject.procfile, entry };
+        found.push(say.warn_of_name("unsafe-port", message, hint.into()));
     }
     found
 }

@@ -1,6 +1,6 @@
 //! `pm check`: reads the files, lints them, and shows what was found.
 
-mod probe;
+pub(in crate::cli) mod probe;
 pub(in crate::cli) mod render;
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 
 use crate::app::App;
-use crate::app::lint::{self, Excerpt, Finding, LintInput, Severity, System};
+use crate::app::lint::{self, Excerpt, Finding, LintInput, PortState, Severity, System};
 use crate::app::loaded::{LoadedEnvironment, LoadedProcfile};
 use crate::cli::args::CheckArgs;
 use crate::cli::layers::CliLayers;
@@ -18,7 +18,7 @@ use crate::cli::load;
 use crate::cli::resolve;
 use crate::cli::settings::Settings;
 use crate::cli::sources::Sources;
-use crate::cli::{answer, client};
+use crate::cli::{answer, client, ports};
 use crate::control::socket_paths;
 use crate::error::Error;
 use crate::os;
@@ -66,7 +66,7 @@ fn check(
     sources: &Sources,
     findings: &mut Vec<Finding>,
 ) -> Result<LoadedProcfile, Error> {
-    let settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
+    let mut settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
     findings.extend(settings.warnings.iter().map(|warning| Finding {
         severity: Severity::Warning,
         code: "unknown-option",
@@ -100,10 +100,23 @@ fn check(
         findings.extend(wrong.iter().map(|error| as_finding(error, &sources.cwd)));
         return Err(last);
     }
+    let size = (root.as_path(), procfile.entries.len());
+    let wish = ports::expect(&mut settings, &environment.environment, size, sources);
+    // In a session it would be set.
+    settings.facts = Some(ports::facts(&root, Some(std::process::id())));
     let app = application(&settings, &procfile, &environment, root)?;
+    let counts: Vec<u16> = app.types.iter().map(|process_type| process_type.count).collect();
     // What an env file sets that cannot be read is not known.
     let is_known = |finding: &Finding| is_environment_read || finding.code != "unset-variable";
-    findings.extend(lint_app(&app, &procfile, &environment, sources).into_iter().filter(is_known));
+    let input = LintInput {
+        procfile: &procfile,
+        environment: &environment,
+        counts: &counts,
+        base_port: app.base_port,
+        base: wish.origin(),
+        app: &app,
+    };
+    findings.extend(lint_app(input, sources).into_iter().filter(is_known));
     findings.extend(os::machine::memory().and_then(|has| lint::memory::over(&app.types, has)));
     findings.extend(sampled(&app));
     load::require_entries(&procfile)?;
@@ -111,26 +124,22 @@ fn check(
 }
 
 /// Lints what was read, against this machine.
-fn lint_app(
-    app: &App,
-    procfile: &LoadedProcfile,
-    environment: &LoadedEnvironment,
-    sources: &Sources,
-) -> Vec<Finding> {
-    let counts: Vec<u16> = app.types.iter().map(|process_type| process_type.count).collect();
-    let path = environment.environment.get("PATH").map(|value| value.text.clone());
+fn lint_app(input: LintInput<'_>, sources: &Sources) -> Vec<Finding> {
+    let app = input.app;
+    let path = input.environment.environment.get("PATH").map(|value| value.text.clone());
     let program = |name: &str, folder: &Path| probe::program(name, path.as_deref(), folder);
     let sessions = || {
         let found = socket_paths::sessions(&client::find::folder(sources), &app.root);
         found.unwrap_or_default().iter().map(|session| session.pid).collect()
     };
-    let ports = app.instances().filter_map(|id| app.port_of(id)).collect();
-    let holders = probe::PortHolders::new(ports, &sessions);
-    let port = |port| holders.state(port);
+    let needed = app.instances().filter_map(|id| app.port_of(id)).collect();
+    let holders = probe::PortHolders::new(needed, &sessions);
+    let port = |port| match holders.state(port) {
+        PortState::Taken(Some(holder)) => PortState::Taken(Some(ports::shown(holder, sources))),
+        state => state,
+    };
     let system =
         System { program: &program, refusal: &probe::refusal, folder: &probe::folder, port: &port };
-    let base_port = app.base_port;
-    let input = LintInput { procfile, environment, counts: &counts, base_port, app };
     lint::check(input, &system)
 }
 

@@ -72,9 +72,13 @@ pub(super) fn folder(path: &Path) -> FolderState {
 }
 
 /// Says whether a port can be had, by listening there for a moment. Not by whom, where it is taken.
-pub(super) fn port(port: u16) -> PortState {
-    let addresses: [IpAddr; 3] =
-        [Ipv4Addr::LOCALHOST.into(), Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into()];
+pub(in crate::cli) fn port(port: u16) -> PortState {
+    let addresses: [IpAddr; 4] = [
+        Ipv4Addr::LOCALHOST.into(),
+        Ipv4Addr::UNSPECIFIED.into(),
+        Ipv6Addr::LOCALHOST.into(),
+        Ipv6Addr::UNSPECIFIED.into(),
+    ];
     for address in addresses {
         match TcpListener::bind((address, port)) {
             Ok(_) => {}

@@ -102,6 +102,18 @@ pub struct StatusArgs {
     pub watch: bool,
 }
 
+/// `pm url`, `pm port`
+#[derive(Debug, Args)]
+pub struct AddressArgs {
+    /// A process type, or an instance such as `web.2` [default: the first that runs]
+    #[arg(value_name = "TYPE")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub json: JsonArgs,
+}
+
 /// How `pm stop` and `pm restart` stop instances.
 #[derive(Debug, Args)]
 pub struct StopOptions {

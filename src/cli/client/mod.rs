@@ -1,5 +1,6 @@
 //! The commands for a running session: each sends one request and waits until it is done.
 
+pub(in crate::cli) mod address;
 pub mod args;
 pub(crate) mod attach;
 pub(in crate::cli) mod find;

@@ -11,6 +11,7 @@ use super::status::StatusObject;
 use super::texts::{CompletionsAnswer, ManualAnswer, VersionAnswer};
 use crate::app::nearest::nearest;
 use crate::cli::check::render::CheckLine;
+use crate::cli::client::address::AddressObject;
 use crate::cli::env::EnvObject;
 use crate::cli::export::answer::ExportObject;
 use crate::cli::logs::json::LogEntry;
@@ -23,7 +24,7 @@ use crate::output::{EventLine, OutputLine};
 type Forms = fn(&mut SchemaGenerator) -> Vec<Schema>;
 
 /// Each name, with what it stands for: the commands, and `error` for what any of them prints where it fails.
-const NAMES: [(&str, Forms); 23] = [
+const NAMES: [(&str, Forms); 25] = [
     ("error", |_| Vec::new()),
     ("attach", |_| Vec::new()),
     ("run", |_| Vec::new()),
@@ -39,6 +40,7 @@ const NAMES: [(&str, Forms); 23] = [
         forms
     }),
     ("man", answer::<ManualAnswer>),
+    ("port", answer::<AddressObject>),
     ("ps", answer::<StatusObject>),
     ("quit", answer::<ChangeObject>),
     ("reload", answer::<ChangeObject>),
@@ -55,6 +57,7 @@ const NAMES: [(&str, Forms); 23] = [
     ("stop", answer::<ChangeObject>),
     ("ui", |_| Vec::new()),
     ("up", answer::<ChangeObject>),
+    ("url", answer::<AddressObject>),
     ("version", answer::<VersionAnswer>),
     ("wait", answer::<ChangeObject>),
 ];

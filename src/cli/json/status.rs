@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::time;
+use crate::app::siblings;
 use crate::control::proto::{InstanceState, InstanceStatus, LastExit, Report};
 use crate::os::listeners::InstancePorts;
 
@@ -116,8 +117,7 @@ impl StatusObject {
                 name.rsplit_once('.').map_or(&**name, |(process_type, _)| process_type);
             if let Some(port) = port {
                 // The first has the lowest port.
-                urls.entry(process_type.to_owned())
-                    .or_insert_with(|| format!("http://localhost:{port}"));
+                urls.entry(process_type.to_owned()).or_insert_with(|| siblings::url(*port));
             }
         }
         let session = SessionObject {

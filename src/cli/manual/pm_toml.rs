@@ -65,7 +65,7 @@ mod tests {
     fn every_key_of_the_file_is_described_with_its_kind() {
         let page = page();
         for line in [
-            r"\fBport\fR = \fIinteger\fR",
+            r"\fBport\fR = \fIinteger or auto\fR",
             r"\fBmemory\fR = \fIstring or number\fR",
             r"\fBcolor\fR = \fIalways | auto | never\fR",
             r"\fBconcurrency\fR = \fIinteger or auto\fR",

@@ -8,20 +8,20 @@ use std::path::PathBuf;
 
 use super::args::Tool;
 use super::settings::Settings;
+use crate::app::environment::EnvValue;
 use crate::app::formation::{self, FormationError, Wish};
-use crate::app::ports;
+use crate::app::lint::BaseOrigin;
+use crate::app::ports::{self, BASE_PORT};
 use crate::app::procfile::ProcfileEntry;
-use crate::app::{App, Environment, ExitOn, Role, Source, Stdio};
-use crate::config::TypeSettings;
+use crate::app::{App, Environment, ExitOn, Role, Source, Stdio, siblings};
 use crate::config::value::{Port, Switch};
+use crate::config::{Origin, TypeSettings};
 use crate::error::Error;
 use crate::resources::cpus;
 use process::process_type;
 
 /// Heroku's name for the command that runs once before a version starts.
 const RELEASE: &str = "release";
-/// foreman's base port.
-const BASE_PORT: u16 = 5000;
 
 /// Makes the application with one instance of one type, for a look at it. `at` is its position.
 pub(crate) fn one_of(
@@ -45,6 +45,8 @@ pub(crate) struct Resolved {
     pub(crate) app: App,
     /// Positions of the types that run only because others depend on them.
     pub(crate) brought: Vec<u16>,
+    /// Who chooses the base of its ports.
+    pub(crate) base: BaseWish,
 }
 
 impl Resolved {
@@ -105,8 +107,9 @@ pub(crate) fn app(
             counts[at] = companions[at];
         }
     }
+    let base = base_wish(settings, &environment);
     let app = with_counts(settings, root, entries, environment, &counts)?;
-    Ok(Resolved { app, brought })
+    Ok(Resolved { app, brought, base })
 }
 
 /// Returns everything that is wrong with `depends-on`.
@@ -177,11 +180,11 @@ fn with_counts(
     settings: &Settings,
     root: PathBuf,
     entries: Vec<ProcfileEntry>,
-    environment: Environment,
+    mut environment: Environment,
     counts: &[u16],
 ) -> Result<App, Error> {
     let session = &settings.session;
-    let base_port = base_port(session.port.as_ref().map(|port| port.value), &environment)?;
+    let base_port = base_port(settings, &environment)?;
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let mut graph = dependencies::graph(settings, &names).map_err(first)?;
     let release = names.iter().position(|name| is_release(settings, name));
@@ -204,16 +207,69 @@ fn with_counts(
         },
         |exit_on| exit_on.value,
     );
-    Ok(App { root, types, environment, base_port, exit_on })
+    if let Some(facts) = &settings.facts {
+        facts.add_to(&mut environment, root.as_os_str());
+    }
+    let app = App { root, types, environment, base_port, exit_on };
+    match siblings::unknown_reference(&app) {
+        None => Ok(app),
+        Some(unknown) => Err(Error::Refused {
+            reason: format!(
+                "`{}` in {} refers to `${{{}}}`, which no process type has",
+                unknown.key, unknown.place, unknown.name
+            ),
+            hint: Some(format!("there is {}", unknown.known.join(", "))),
+        }),
+    }
 }
 
-/// Returns `-p`, else PORT of the env files, else PORT of the caller, else 5000.
-fn base_port(option: Option<Port>, environment: &Environment) -> Result<u16, Error> {
-    if let Some(Port(port)) = option {
-        return Ok(port);
+/// Who chooses the base of all ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BaseWish {
+    /// Somebody has said it: by an option, or as PORT.
+    Said(Option<Origin>),
+    /// pm, and keeps it for the root.
+    Auto,
+    /// Nobody has said anything: foreman's, unless another session has it.
+    Unsaid,
+}
+
+impl BaseWish {
+    /// Returns who has said the base, for what to do where its ports are taken.
+    pub(crate) fn origin(self) -> BaseOrigin {
+        match self {
+            Self::Said(Some(Origin::PmToml)) => BaseOrigin::Project,
+            Self::Said(_) | Self::Unsaid => BaseOrigin::Person,
+            Self::Auto => BaseOrigin::Chosen,
+        }
     }
-    let Some(value) = environment.get("PORT").filter(|value| !value.text.is_empty()) else {
-        return Ok(BASE_PORT);
+}
+
+/// Returns who chooses the base.
+pub(crate) fn base_wish(settings: &Settings, environment: &Environment) -> BaseWish {
+    match &settings.session.port {
+        Some(setting) => match setting.value {
+            Port::Number(_) => BaseWish::Said(Some(setting.origin)),
+            Port::Auto => BaseWish::Auto,
+        },
+        None if base_of(environment).is_some() => BaseWish::Said(None),
+        None => BaseWish::Unsaid,
+    }
+}
+
+/// Returns PORT of the env files, else of the caller.
+fn base_of(environment: &Environment) -> Option<&EnvValue> {
+    environment.get("PORT").filter(|value| !value.text.is_empty())
+}
+
+/// Returns `-p`, else PORT of the env files, else PORT of the caller, else what was chosen, else 5000.
+fn base_port(settings: &Settings, environment: &Environment) -> Result<u16, Error> {
+    let chosen = settings.base.unwrap_or(BASE_PORT);
+    let value = match (settings.session.port.as_ref().map(|port| port.value), base_of(environment))
+    {
+        (Some(Port::Number(port)), _) => return Ok(port),
+        (Some(Port::Auto), _) | (None, None) => return Ok(chosen),
+        (None, Some(value)) => value,
     };
     let text = value.text.to_string_lossy();
     ports::parse(&text).ok_or_else(|| {

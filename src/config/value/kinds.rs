@@ -50,7 +50,15 @@ pub enum Pty {
 
 /// The port of the first instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Port(pub u16);
+pub enum Port {
+    /// This one.
+    Number(u16),
+    /// One that pm chooses and keeps for the root.
+    Auto,
+}
+
+/// How [`Port::Auto`] is written.
+const AUTO: &str = "auto";
 
 /// Returns the words of an enum.
 fn words<T: ValueEnum>() -> Vec<String> {
@@ -231,15 +239,21 @@ impl Value for PathBuf {
 
 impl Value for Port {
     fn parse(text: &str) -> Result<Self, Invalid> {
-        ports::parse(text).map(Self).ok_or_else(|| Invalid::Port(text.to_owned()))
+        if text.trim() == AUTO {
+            return Ok(Self::Auto);
+        }
+        ports::parse(text).map(Self::Number).ok_or_else(|| Invalid::Port(text.to_owned()))
     }
 
     fn show(&self) -> String {
-        self.0.to_string()
+        match self {
+            Self::Number(port) => port.to_string(),
+            Self::Auto => AUTO.to_owned(),
+        }
     }
 
     fn schema() -> Json {
-        json!({ "type": "integer", "minimum": 1, "maximum": u16::MAX })
+        json!({ "anyOf": [{ "type": "integer", "minimum": 1, "maximum": u16::MAX }, { "const": AUTO }] })
     }
 }
 

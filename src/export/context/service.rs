@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{merge, not_text, path_text};
 use crate::app::shell::{ShellCommand, shell_command, uses_variable};
 use crate::app::{
-    App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Signal, Source,
+    App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Signal, Source, siblings,
 };
 use crate::export::ExportError;
 
@@ -73,6 +73,7 @@ impl<'a> Service<'a> {
         };
         let mut environment = app.environment.clone();
         environment.extend(&process_type.environment);
+        siblings::resolve_references(app, &process_type.environment, &mut environment);
         Ok(Self {
             ports: (1..=process_type.count).map(port).collect::<Result<_, _>>()?,
             variables: variables(&environment)?,

@@ -83,7 +83,8 @@ impl Listeners {
             let inodes = inodes_of(pid);
             let of_this = wanted.iter().filter(|socket| inodes.contains(&socket.inode));
             for socket in of_this {
-                let holder = Holder { pid, program: processes::own_name(pid) };
+                let program = processes::own_name(pid);
+                let holder = Holder { pid, program, instance: None };
                 found.push((socket.port, holder));
             }
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use jiff::tz::TimeZone;
 
+use super::held_port::SeenHolders;
 use super::{Input, SessionLoop, sources};
 use crate::app::{App, Moment};
 use crate::control::server::{Listener, MAX_CLIENTS, Server};
@@ -29,7 +30,7 @@ use crate::session::last_exits::LastExits;
 use crate::session::messages;
 use crate::session::readiness::SessionProbes;
 use crate::session::report::SessionOrigin;
-use crate::session::requests::{Control, Requests};
+use crate::session::requests::{Control, Requests, StartLocks};
 use crate::session::trace::Trace;
 
 impl SessionLoop {
@@ -78,7 +79,8 @@ impl SessionLoop {
         job_control::keep_from(|| signals.listen(listener, Listener::accept, lifetime, tell))
             .map_err(failed("start the thread for signals"))?;
         // From here on, other starts find this session.
-        drop(control.start_lock);
+        let StartLocks { root, ports } = control.locks;
+        drop((root, ports));
         if control.launched {
             daemon::tell_ready().map_err(failed("let standard input go"))?;
         }
@@ -103,6 +105,7 @@ impl SessionLoop {
             job_control,
             requests,
             readiness,
+            seen_holders: SeenHolders::default(),
             last_exits: LastExits::default(),
             origin: SessionOrigin {
                 procfile: control.procfile,

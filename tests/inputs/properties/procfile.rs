@@ -1,6 +1,6 @@
 //! A Procfile: every physical line is an entry, blank, a comment, or has a finding.
 
-use pm::app::lint::{FolderState, LintInput, Lookup, PortState, System, check};
+use pm::app::lint::{BaseOrigin, FolderState, LintInput, Lookup, PortState, System, check};
 use pm::app::loaded::{LoadedEnvironment, LoadedProcfile};
 use pm::app::procfile::{Procfile, parse};
 use pm::app::warning::NoteKind;
@@ -110,6 +110,7 @@ fn the_check_points_into_the_file(read: Procfile, lines: &[&str]) {
         environment: &environment,
         counts: &counts,
         base_port: 5000,
+        base: BaseOrigin::Person,
         app: &app,
     };
     let system = System {

@@ -26,7 +26,7 @@ const SYSTEM: System<'static> = System {
         _ => FolderState::Missing,
     },
     port: &|port| match port {
-        5000 => PortState::Taken(Some(Holder { pid: 7, program: "node".into() })),
+        5000 => PortState::Taken(Some(Holder { pid: 7, program: "node".into(), instance: None })),
         5200 => PortState::Taken(None),
         1..1024 => PortState::Forbidden,
         _ => PortState::Free,
@@ -65,10 +65,15 @@ fn findings(procfile: &str, env: &str, counts: &[u16], base_port: u16) -> Vec<Fi
     };
     let environment = LoadedEnvironment { environment, files: vec![file] };
     let counts = if counts.is_empty() { &ones } else { counts };
-    check(
-        LintInput { procfile: &procfile, environment: &environment, counts, base_port, app: &app },
-        &SYSTEM,
-    )
+    let input = LintInput {
+        procfile: &procfile,
+        environment: &environment,
+        counts,
+        base_port,
+        base: BaseOrigin::Person,
+        app: &app,
+    };
+    check(input, &SYSTEM)
 }
 
 /// `line:column code: message` of each finding.

@@ -58,9 +58,9 @@ fn at_a_start_one_taken_port_of_each_type_that_runs_is_found() {
     };
     let said = |taken: &[u16], holder: Option<&Holder>| {
         let found = taken_at_start(&app, |port| taken.contains(&port));
-        found.iter().map(|bad| bad.taken(holder).0).collect::<Vec<_>>()
+        found.iter().map(|bad| bad.taken(holder)).collect::<Vec<_>>()
     };
-    let node = Holder { pid: 7, program: "node".to_owned() };
+    let node = Holder { pid: 7, program: "node".to_owned(), instance: None };
     assert_eq!(
         said(&[5000, 5001, 5100, 5301], Some(&node)),
         [
@@ -68,6 +68,20 @@ fn at_a_start_one_taken_port_of_each_type_that_runs_is_found() {
             "port 5301 of `worker.2` is taken by `node` (pid 7)"
         ]
     );
+    let instance = HoldingInstance { name: "web.1".to_owned(), root: "/home/u/app".into() };
+    let ours = Holder { instance: Some(instance), ..node };
+    let elsewhere = ours.clone().below_home(Some("/home/user".as_ref()));
+    assert_eq!(elsewhere.to_string(), "`node` (pid 7), web.1 of /home/u/app");
+    let ours = ours.below_home(Some("/home/u".as_ref()));
+    assert_eq!(
+        said(&[5000], Some(&ours)),
+        ["port 5000 of `web.1` is taken by `node` (pid 7), web.1 of ~/app"]
+    );
+    let at_home = ours.clone().below_home(Some("~/app".as_ref()));
+    assert_eq!(at_home.as_instance().as_deref(), Some("web.1 of ~ (pid 7, pm)"));
+    // It does not listen yet.
+    let assigned = Holder { program: String::new(), ..ours };
+    assert_eq!(assigned.to_string(), "web.1 of ~/app (pid 7, pm)");
     assert_eq!(said(&[5200, 5002], None), ["port 5200 of `clock.1` is taken"]);
     assert!(said(&[5100, 5303, 4999], None).is_empty());
 }
@@ -75,4 +89,48 @@ fn at_a_start_one_taken_port_of_each_type_that_runs_is_found() {
 #[test]
 fn a_type_that_does_not_run_needs_no_port() {
     assert_eq!(shown(&findings("web: a\nworker: b\n", "", &[0, 1], 5000)), Vec::<String>::new());
+}
+
+#[test]
+fn a_port_that_browsers_refuse_is_a_warning() {
+    let types: String = (1..=11).map(|number| format!("t{number:02}: a\n")).collect();
+    let refused = |counts: &[u16], base| {
+        let found = findings(&types, "", counts, base);
+        let found: Vec<_> = found.into_iter().filter(|one| one.code == "unsafe-port").collect();
+        assert!(found.iter().all(|one| one.severity == Severity::Warning));
+        shown(&found)
+    };
+    let said = "port 6000 of `t11.1` is one that browsers refuse (ERR_UNSAFE_PORT)";
+    assert_eq!(refused(&[1; 11], 5000), [format!("11:1 unsafe-port: {said}")]);
+    assert_eq!(refused(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0], 5000), [""; 0]);
+    assert_eq!(refused(&[1; 11], 20_000), [""; 0]);
+    let sixty_first = refused(&[61, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 5000);
+    let said = "port 5060 of `t01.61` is one that browsers refuse (ERR_UNSAFE_PORT)";
+    assert_eq!(sixty_first, [format!("1:1 unsafe-port: {said}")]);
+}
+
+#[test]
+fn an_address_of_another_base_in_an_env_file_is_a_warning_that_does_not_show_the_value() {
+    let env = "A=1\nAPI_URL=http://secret@localhost:5100/v1\nFAR=http://example.com:5000\n\
+               export WEB=localhost:5000\nOWN=localhost:7100\nNONE=localhost:5300\n";
+    let of_base = |base| {
+        let found = findings("web: a\nmy-api: b\n", env, &[], base);
+        found.into_iter().filter(|one| one.code == "other-base").collect::<Vec<_>>()
+    };
+    let found = of_base(7000);
+    assert_eq!(
+        shown(&found),
+        [
+            "2:1 other-base: `API_URL` names port 5100, which `my-api` has with base 5000; the base is 7000",
+            "4:8 other-base: `WEB` names port 5000, which `web` has with base 5000; the base is 7000"
+        ]
+    );
+    let hint = "read PM_URL_MY_API instead, or write in pm.toml: \
+                `env = { API_URL = \"${PM_URL_MY_API}\" }`";
+    assert_eq!(found[0].hint.as_deref(), Some(hint));
+    assert!(found.iter().all(|one| one.severity == Severity::Warning));
+    assert!(!format!("{found:?}").contains("secret"), "{found:?}");
+    assert_eq!(of_base(5000), []);
+    // 5100 is a port of this application with that base, too.
+    assert_eq!(of_base(5100).len(), 1);
 }
