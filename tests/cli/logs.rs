@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use nix::sys::signal::Signal;
 
-use crate::control::{app, done, refused, sockets, started};
+use crate::control::{app, done, pm, refused, sockets, started};
 use crate::sandbox::{End, PM, Session, eventually, status};
 
 /// Writes a line at each SIGUSR1.
@@ -204,5 +204,22 @@ fn followers_leave_the_descriptors_that_a_restart_needs() {
         fs::write(app.path("go"), "go\n").expect("the instance reads");
         session.wait_for_times("web.1   | -- started with pid", times);
     }
+    done(&app, "quit");
+}
+
+#[test]
+fn a_colour_that_a_run_left_on_when_it_crashed_is_not_seen_on_lines_of_the_next() {
+    let web = "if mkdir once; then printf '\\033[31mfatal\\n'; exit 1; fi; echo booting; exec cat";
+    let app = app(&format!("web: {web}\n"));
+    let mut start = app.pm(["start", "--daemon"]).spawn();
+    assert_eq!(start.wait(), End::Code(0), "{}", start.stderr_so_far());
+    eventually("the second run", || {
+        pm(&app, "logs --no-prefix").stdout.contains("booting").then_some(())
+    });
+    let mut logs = app.pm(["logs", "--no-prefix"]).spawn_pty();
+    assert_eq!(logs.wait(), End::Code(0));
+    let shown = logs.stdout_so_far();
+    assert!(shown.contains("\x1b[31mfatal\x1b[0m"), "{shown:?}");
+    assert!(shown.contains("\nbooting\r\n"), "{shown:?}");
     done(&app, "quit");
 }

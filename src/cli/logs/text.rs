@@ -55,6 +55,8 @@ pub(in crate::cli) struct LogView {
     zone: TimeZone,
     dress: Dress,
     speakers: Speakers,
+    /// The run that the last line of each instance is of.
+    runs: HashMap<String, u32>,
     /// Of the time that is shown.
     second: Option<i64>,
 }
@@ -110,7 +112,7 @@ impl LogView {
         let system = renderer.label(SYSTEM, None);
         let is_terminal = dress.is_terminal;
         let speakers = Speakers { cast, is_terminal, system, known: HashMap::new() };
-        Self { renderer, zone, dress, speakers, second: None }
+        Self { renderer, zone, dress, speakers, runs: HashMap::new(), second: None }
     }
 
     /// Appends what the bytes of an instance show, which may be pieces of lines.
@@ -140,6 +142,14 @@ impl LogView {
     pub(super) fn say_now(&mut self, name: &str, level: Level, text: &str, out: &mut Vec<u8>) {
         let (label, _) = self.speakers.get(name, &mut self.renderer);
         self.renderer.say(*label, level, text, out);
+    }
+
+    /// Takes the run that the next line of an instance is of, and ends the run before.
+    pub(super) fn is_of_run(&mut self, name: &str, run: u32, out: &mut Vec<u8>) {
+        if self.runs.get(name) != Some(&run) {
+            self.end_run(name, out);
+            self.runs.insert(name.to_owned(), run);
+        }
     }
 
     /// Appends the unfinished line of a run that has ended. The colours that it left on do not apply to the next run.

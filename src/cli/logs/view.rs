@@ -41,11 +41,8 @@ impl View {
                     out.push(b'\n');
                 }
             }
-            (Self::Text(view), What::Started(_) | What::Ended(_)) => view.end_run(entry.name, out),
-            (
-                Self::Raw { .. },
-                What::Notice(_) | What::Gap(_) | What::Started(_) | What::Ended(_),
-            ) => {}
+            (Self::Raw { .. }, What::Notice(_) | What::Gap(_))
+            | (_, What::Started(_) | What::Ended(_)) => {}
         }
     }
 
@@ -59,6 +56,7 @@ impl View {
 }
 
 fn text(view: &mut LogView, entry: &Entry<'_>, line: &Line<'_>, out: &mut Vec<u8>) {
+    view.is_of_run(entry.name, line.run, out);
     if line.missing > 0 {
         let mark = format!("[{} bytes are missing] ", line.missing);
         view.output(entry.name, entry.at, mark.as_bytes(), out);
@@ -79,19 +77,16 @@ mod tests {
     use super::*;
     use crate::cli::logs::text::{Cast, Dress};
 
-    /// Returns what a terminal, or a pipe, is shown of these lines of one instance; an empty one ends its run.
-    fn shown(is_terminal: bool, lines: &[&[u8]]) -> String {
+    /// Returns what a terminal, or a pipe, is shown of these lines of one instance, each with its run.
+    fn shown(is_terminal: bool, lines: &[(u32, &[u8])]) -> String {
         let (names, types) = (vec!["web.1".to_owned()], vec!["web".to_owned()]);
         let cast = Cast { names, types, terminals: Vec::new() };
         let (color, prefix, time, plain) = (false, false, false, false);
         let dress = Dress { color, prefix, time, plain, is_terminal };
         let mut view = View::Text(Box::new(LogView::new(cast, dress, TimeZone::UTC)));
         let mut out = Vec::new();
-        for bytes in lines {
-            let what = match bytes {
-                [] => What::Ended(1),
-                bytes => What::Line(Line { run: 1, bytes, end: LineEnd::Newline, missing: 0 }),
-            };
+        for (run, bytes) in lines.iter().copied() {
+            let what = What::Line(Line { run, bytes, end: LineEnd::Newline, missing: 0 });
             view.entry(&Entry { at: 0, name: "web.1", what }, &mut out);
         }
         String::from_utf8(out).unwrap()
@@ -99,10 +94,10 @@ mod tests {
 
     #[test]
     fn a_colour_that_a_run_has_left_on_is_not_seen_on_lines_of_the_next() {
-        let lines = [&b"\x1b[31mfatal"[..], b"", b"booting"];
+        let lines = [(1, &b"\x1b[31mfatal"[..]), (2, b"booting")];
         assert_eq!(shown(true, &lines), "\x1b[31mfatal\x1b[0m\nbooting\n");
         assert_eq!(shown(false, &lines), "\x1b[31mfatal\nbooting\n");
-        let lines = [&b"\x1b[31mone"[..], b"two"];
+        let lines = [(1, &b"\x1b[31mone"[..]), (1, b"two")];
         assert_eq!(shown(true, &lines), "\x1b[31mone\x1b[0m\n\x1b[31mtwo\x1b[0m\n");
     }
 }
