@@ -11,7 +11,12 @@ import subprocess
 import sys
 
 # Groups of rules that pm follows; the others are of issues that have not begun.
-LANDED = "commands", "screen", "failure", "waves", "duplicate", "ready", "deps", "wait", "live", "ports", "logs"
+LANDED = (
+    "commands", "screen", "failure", "waves", "duplicate",
+    "ready", "deps", "wait", "live",
+    "ports", "logs",
+    "watch",
+)
 
 # The name of a check, and the issue of the rule that it wants.
 KNOWN = {}

@@ -20,6 +20,7 @@
 //! | [`output`] | one thread that owns all pipes and stdout: split, filter, render, one write per batch |
 //! | [`control`] | the socket of a session: where it is, what is said over it, who may connect |
 //! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and what writes them |
+//! | [`watch`] | files → "this process type changed"; its own thread |
 //! | [`state`] | what pm keeps between sessions, in `$XDG_STATE_HOME/pm` |
 //! | [`root_hash`] | the name that files of an application have, by its folder |
 //! | [`error`] | every failure that ends a command, with its exit code and hint |
@@ -27,8 +28,8 @@
 //! # Who may know whom
 //! ```text
 //! main       → cli, os
-//! cli        → app, config, control, error, export, os, output, resources, root_hash, session, state
-//! session    → app, control, error, os, output, state, supervisor
+//! cli        → app, config, control, error, export, os, output, resources, root_hash, session, state, watch
+//! session    → app, control, error, os, output, state, supervisor, watch
 //! config     → app
 //! export     → app
 //! os         → app
@@ -36,9 +37,9 @@
 //! resources  → app
 //! supervisor → app
 //! control, state → root_hash
-//! app, error, root_hash → nothing
+//! app, error, root_hash, watch → nothing
 //! later: cli     → tui
-//! later: session → proxy, watch
+//! later: session → proxy
 //! later: tui     → control
 //! ```
 //! A test compares this table with every path in the sources (`tests/layout/edges.rs`): an edge that is not listed, or
@@ -77,6 +78,7 @@ pub mod root_hash;
 pub mod session;
 pub mod state;
 pub mod supervisor;
+mod watch;
 
 #[cfg(test)]
 #[path = "../tests/layout/edges.rs"]

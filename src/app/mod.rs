@@ -5,6 +5,7 @@ pub mod dependencies;
 pub mod env_file;
 pub mod environment;
 pub mod exit;
+pub mod file_watch;
 pub mod formation;
 pub mod id;
 pub mod limits;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::dependencies::Dependency;
 use super::environment::Environment;
+use super::file_watch::FileWatch;
 use super::id::InstanceId;
 use super::limits::{Budget, Limits};
 use super::readiness::{Liveness, Probe, Readiness};
@@ -106,6 +107,8 @@ pub struct Policy {
     pub depends_on: Vec<Dependency>,
     /// What follows when something that it depends on was started again.
     pub on_dependency_restart: OnDependencyRestart,
+    /// Which of its files are watched, and what a change leads to.
+    pub watch: Option<FileWatch>,
 }
 
 impl Policy {
@@ -145,6 +148,7 @@ impl Default for Policy {
             live: None,
             depends_on: Vec::new(),
             on_dependency_restart: OnDependencyRestart::Ignore,
+            watch: None,
         }
     }
 }

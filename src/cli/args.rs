@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::client::args as client;
 use super::completion::args::CompletionsArgs;
 use super::export::args::{self as export, ExportArgs};
-use super::flags::{Files, Flags, Layout, Output, Readiness, Resources, Session};
+use super::flags::{Files, Flags, Layout, Output, Readiness, Resources, Session, Watch};
 use super::json::JsonArgs;
 use super::manual::args::ManArgs;
 use super::yes_or_no::YesOrNo;
@@ -219,6 +219,8 @@ pub struct SessionArgs {
     #[command(flatten)]
     pub readiness: Flags<Readiness>,
     #[command(flatten)]
+    pub watch: Flags<Watch>,
+    #[command(flatten)]
     pub resources: Flags<Resources>,
 }
 
@@ -271,6 +273,8 @@ pub struct CheckArgs {
     pub json: bool,
     #[command(flatten)]
     pub readiness: Flags<Readiness>,
+    #[command(flatten)]
+    pub watch: Flags<Watch>,
     #[command(flatten)]
     pub resources: Flags<Resources>,
 }

@@ -78,6 +78,7 @@ fn arg(spec: &Spec, flag: Flag) -> Arg {
     };
     let arg = match flag.group {
         HelpGroup::Readiness => arg.help_heading("Readiness and dependencies"),
+        HelpGroup::Watch => arg.help_heading("Watching files"),
         HelpGroup::Resources => arg.help_heading("Resources"),
         HelpGroup::Files | HelpGroup::Session | HelpGroup::Output => arg,
     };
@@ -111,6 +112,8 @@ choices! {
     Output(flag) = flag.group == HelpGroup::Output;
     /// When an instance is ready and alive, and what it depends on.
     Readiness(flag) = flag.group == HelpGroup::Readiness;
+    /// Which files are watched.
+    Watch(flag) = flag.group == HelpGroup::Watch;
     /// What an instance may use.
     Resources(flag) = flag.group == HelpGroup::Resources;
     /// How many of each, and on which ports.

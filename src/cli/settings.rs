@@ -150,15 +150,19 @@ impl Settings {
         Ok(pm_toml.check_names(known, path)?)
     }
 
-    /// Returns where an entry of `depends-on` was said, by its position.
-    pub(crate) fn place_of_dependency(&self, name: &str, origin: Origin, at: usize) -> Place {
+    /// Returns where an entry of `depends-on` or `watch` was said, by its position.
+    pub(crate) fn place_of_entry(&self, name: &str, key: &str, origin: Origin, at: usize) -> Place {
         let (path, pm_toml) = &self.pm_toml;
-        match (origin, pm_toml.place_of_dependency(name, at)) {
+        let (flag, variable) = match key {
+            "watch" => ("--watch", "PM_WATCH"),
+            _ => ("--depends-on", "PM_DEPENDS_ON"),
+        };
+        match (origin, pm_toml.place_of_entry(name, key, at)) {
             (Origin::PmToml | Origin::Foreman, Some((line, column))) => {
                 Place::File { path: path.clone(), line, column }
             }
-            (Origin::Variable, _) => Place::Option("PM_DEPENDS_ON"),
-            (Origin::Flag | Origin::PmToml | Origin::Foreman, _) => Place::Option("--depends-on"),
+            (Origin::Variable, _) => Place::Option(variable),
+            (Origin::Flag | Origin::PmToml | Origin::Foreman, _) => Place::Option(flag),
         }
     }
 

@@ -21,8 +21,22 @@ pub struct PmToml {
     pub layer: Layer,
     /// The place of each `[process.NAME]`.
     places: Vec<(String, (usize, usize))>,
-    /// Of each `[process.NAME]` the places of what its `depends-on` has.
-    dependencies: Vec<(String, Vec<(usize, usize)>)>,
+    /// The places of the entries of [`PLACED`].
+    entries: Vec<EntryPlaces>,
+}
+
+/// The table of what holds for all types.
+const DEFAULTS: &str = "defaults";
+/// Keys whose entries are named by their places in messages.
+const PLACED: [&str; 2] = ["depends-on", "watch"];
+
+/// Line and column of each entry of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct EntryPlaces {
+    /// The process type, or [`DEFAULTS`].
+    name: String,
+    key: &'static str,
+    places: Vec<(usize, usize)>,
 }
 
 /// The options of `[defaults]`: those of the session, and those of process types that fit every type.
@@ -37,10 +51,13 @@ pub(super) fn of_process() -> impl Iterator<Item = &'static Spec> {
 }
 
 impl PmToml {
-    /// Returns line and column of an entry of `depends-on`, by its position.
-    pub fn place_of_dependency(&self, name: &str, at: usize) -> Option<(usize, usize)> {
-        let (_, places) = self.dependencies.iter().find(|(of, _)| of == name)?;
-        places.get(at).copied()
+    /// Returns line and column of an entry of `depends-on` or `watch` that holds for a process type, by its position.
+    pub fn place_of_entry(&self, name: &str, key: &str, at: usize) -> Option<(usize, usize)> {
+        let of = |name: &str| {
+            self.entries.iter().find(|entries| entries.name == name && entries.key == key)
+        };
+        let entries = of(name).or_else(|| of(DEFAULTS))?;
+        entries.places.get(at).copied()
     }
 
     /// Refuses a `[process.NAME]` whose name is not one of `known`, the types of the Procfile.
@@ -73,12 +90,15 @@ pub fn parse(text: &str, path: &Path) -> Result<PmToml, ConfigError> {
     let mut read = PmToml::default();
     for (key, value) in file.into_inner() {
         match key.get_ref().as_ref() {
-            "defaults" => source.defaults(value, &mut read.layer)?,
+            DEFAULTS => {
+                read.entries.extend(source.places_of_entries(DEFAULTS, &value));
+                source.defaults(value, &mut read.layer)?;
+            }
             "process" => {
                 for (name, value) in source.table(value)? {
                     let place = line_and_column(text, name.span().start);
                     let name = name.into_inner().into_owned();
-                    read.dependencies.push((name.clone(), source.places_of_dependencies(&value)));
+                    read.entries.extend(source.places_of_entries(&name, &value));
                     source.process(
                         value,
                         read.layer.types.entry(name.clone()).or_default(),
@@ -87,7 +107,7 @@ pub fn parse(text: &str, path: &Path) -> Result<PmToml, ConfigError> {
                     read.places.push((name, place));
                 }
             }
-            _ => return Err(source.unknown(&key, &["defaults", "process"])),
+            _ => return Err(source.unknown(&key, &[DEFAULTS, "process"])),
         }
     }
     Ok(read)
@@ -128,17 +148,19 @@ impl<'a> TomlText<'a> {
         self.names(own.env.as_ref(), place)
     }
 
-    /// Returns line and column of each entry of a type's `depends-on`.
-    fn places_of_dependencies(self, own: &Spanned<DeValue<'a>>) -> Vec<(usize, usize)> {
-        let table = own.get_ref().as_table();
-        let Some(value) = table.and_then(|table| table.get("depends-on")) else {
-            return Vec::new();
+    /// Returns the places of what a table has of [`PLACED`].
+    fn places_of_entries(self, name: &str, table: &Spanned<DeValue<'a>>) -> Vec<EntryPlaces> {
+        let table = table.get_ref().as_table();
+        let places = |key: &'static str| {
+            let value = table?.get(key)?;
+            let starts: Vec<_> = match value.get_ref() {
+                DeValue::Array(list) => list.iter().map(|entry| entry.span().start).collect(),
+                _ => vec![value.span().start],
+            };
+            let places = starts.into_iter().map(|at| line_and_column(self.text, at)).collect();
+            Some(EntryPlaces { name: name.to_owned(), key, places })
         };
-        let starts: Vec<_> = match value.get_ref() {
-            DeValue::Array(list) => list.iter().map(|entry| entry.span().start).collect(),
-            _ => vec![value.span().start],
-        };
-        starts.into_iter().map(|at| line_and_column(self.text, at)).collect()
+        PLACED.into_iter().filter_map(places).collect()
     }
 
     /// Reads a table of options.
@@ -308,10 +330,11 @@ mod tests {
                 "pm.toml:2:1: unknown key `memroy`\nhint: did you mean `memory`?",
             ),
             (
-                "[process.web]\nwatch = true",
-                "pm.toml:2:1: unknown key `watch`\nhint: the keys here are: concurrency, memory, memory-action, heap, gc, \
+                "[process.web]\nzzz = true",
+                "pm.toml:2:1: unknown key `zzz`\nhint: the keys here are: concurrency, memory, memory-action, heap, gc, \
                  restart, max-restarts, stop-signal, stop-signal-to, stop-timeout, pty, nofile, nice, cpus, ready, \
-                 ready-timeout, depends-on, once, live, live-interval, live-failures, on-dependency-restart, env, directory",
+                 ready-timeout, depends-on, once, live, live-interval, live-failures, on-dependency-restart, watch, \
+                 watch-debounce, watch-action, watch-poll, env, directory",
             ),
             (
                 "[\"default\\n\"]",

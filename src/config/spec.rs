@@ -102,6 +102,8 @@ pub enum HelpGroup {
     Output,
     /// When an instance is ready and alive, and what it depends on.
     Readiness,
+    /// Which files are watched, and what follows when they change.
+    Watch,
     /// What an instance may use.
     Resources,
 }

@@ -12,7 +12,9 @@ use super::layers::{Setting, SettingLine};
 use super::spec::{HelpGroup, SettingScope, Spec, Tables, flag, key, per_type};
 use super::value::{
     Amount, Color, Dependencies, LiveProbe, Port, Pty, Read, Switch, Time, Value, Variables,
+    WatchedFiles,
 };
+use crate::app::file_watch::WatchAction;
 use crate::app::formation::{Count, Part};
 use crate::app::readiness::Probe;
 use crate::app::{
@@ -137,6 +139,10 @@ settings! {
         /// On a terminal you can fix the cause and `pm restart` the failed instance while the others keep running.
         exit_on: ExitOn = key("exit-on").default("failure; all, if pm writes to a terminal").example(r#""failure""#)
             .flag(flag("exit-on", "PM_EXIT_ON").value("WHEN"));
+        /// Whether to watch files at all
+        watch_files: Switch = key("watch-files").tables(Tables::Nowhere).flag(
+            flag("no-watch", "PM_NO_WATCH").negative().group(HelpGroup::Watch).help("Do not watch files, whatever pm.toml says"),
+        );
         /// Run the one-shot type `release` first, alone; start the others when it has exited with 0
         release: Switch = key("release").example("false").flag(flag("release", "PM_RELEASE"));
         /// How much of the output to keep on disk for `pm logs`; 0 keeps nothing
@@ -228,6 +234,22 @@ settings! {
         /// What to do after something that it depends on was restarted and is ready again: ignore or restart
         on_dependency_restart: OnDependencyRestart = key("on-dependency-restart").default("ignore").example(r#""ignore""#)
             .flag(per_type("on-dependency-restart", "PM_ON_DEPENDENCY_RESTART", "web=restart,..").group(HelpGroup::Readiness));
+        /// Restart it when these files change: globs as in .gitignore, from its folder, or `true`: all that are not ignored
+        ///
+        /// `!` before a glob leaves files out; of several that match, the last one wins. Files that .gitignore or .ignore
+        /// leave out do not count unless a glob names them outright, as `dist/**` names `dist`; nor do `.git` and
+        /// `node_modules`. A change is a file whose bytes differ.
+        watch: WatchedFiles = key("watch").example(r#"["src/**/*.py", "!**/test_*.py"]"#)
+            .flag(per_type("watch", "PM_WATCH", "web=GLOB,..").group(HelpGroup::Watch));
+        /// Time without a change until a burst of changes is over, in seconds or as `300ms`
+        watch_debounce: Time = key("watch-debounce").default("0.1").example("0.1")
+            .flag(per_type("watch-debounce", "PM_WATCH_DEBOUNCE", "web=300ms,..").group(HelpGroup::Watch));
+        /// What to do when watched files have changed: `restart`, or a signal as `signal:HUP`
+        watch_action: WatchAction = key("watch-action").default("restart").example(r#""restart""#)
+            .flag(per_type("watch-action", "PM_WATCH_ACTION", "web=signal:HUP,..").group(HelpGroup::Watch));
+        /// Look for changes at this interval, in seconds or as `1s`; without it only where the system does not tell of them
+        watch_poll: Time = key("watch-poll").example(r#""1s""#)
+            .flag(per_type("watch-poll", "PM_WATCH_POLL", "web=1s,..").group(HelpGroup::Watch));
         /// Variables of this type only
         env: Variables = key("env").tables(Tables::Process).example(r#"{ NODE_ENV = "development" }"#);
         /// Folder to run the command in, relative to the root
@@ -275,6 +297,7 @@ mod tests {
             ("ready-timeout", Time(READY_TIMEOUT).show()),
             ("live-interval", Time(LIVE_INTERVAL).show()),
             ("live-failures", LIVE_FAILURES.show()),
+            ("watch-debounce", Time(crate::app::file_watch::DEBOUNCE).show()),
             ("on-dependency-restart", policy.on_dependency_restart.show()),
         ] {
             assert_eq!(shown(key), Some(holds.as_str()), "{key}");

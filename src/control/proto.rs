@@ -241,6 +241,9 @@ pub struct InstanceStatus {
     /// What the program says of itself (`STATUS=` of sd_notify(3)).
     #[serde(default)]
     pub status: Option<String>,
+    /// Which of its files are watched.
+    #[serde(default)]
+    pub watching: Option<FileWatchStatus>,
     /// Its process, which is also its group.
     pub pid: Option<i32>,
     /// Its PORT.
@@ -275,6 +278,15 @@ pub struct LastExit {
     pub cause: String,
     /// Its last lines of output.
     pub tail: Vec<String>,
+}
+
+/// How the files of an instance's process type are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileWatchStatus {
+    /// How many.
+    pub files: usize,
+    /// By looking at them again and again, and not by being told.
+    pub polling: bool,
 }
 
 /// What an instance does, in one word.

@@ -25,6 +25,7 @@ pub fn notices(
     let mut notices = left_out(format, app);
     notices.extend(super::unsaid::notices(format, app, options));
     notices.extend(of_logs(format, options));
+    notices.extend(of_watch(app));
     match format.runs {
         Runs::Containers { without_image } => {
             let builds = format.name == super::formats::compose::FORMAT.name
@@ -50,6 +51,18 @@ pub fn notices(
         Runs::Programs => {}
     }
     notices
+}
+
+/// Says that nothing is restarted when files change: no format has that.
+fn of_watch(app: &App) -> Option<String> {
+    let watched = app.types.iter().filter(|own| own.count > 0 && own.policy.watch.is_some());
+    let names: Vec<_> = watched.map(|own| format!("`{}`", own.name)).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "`watch` of {} is left out: files are watched by `pm start` alone",
+            names.join(", ")
+        )
+    })
 }
 
 /// Says who keeps the logs short, where pm's own limits do not reach.

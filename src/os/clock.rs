@@ -34,6 +34,11 @@ impl Clock {
         self.start.checked_add(since_start).unwrap_or_else(|| self.start + YEAR)
     }
 
+    /// Returns what the session's clock showed at some time of the machine's clock.
+    pub(crate) fn moment_of(&self, instant: Instant) -> Moment {
+        Moment(self.now().0.saturating_sub(read().saturating_duration_since(instant)))
+    }
+
     /// Returns whether pm, which should have woken up at `due`, was kept from running until much later. If so, that
     /// time is left out, and `due` lies ahead again: a process that ended in time must not be killed because pm was
     /// stopped. This happens once per deadline; otherwise a pm that is always late (a container whose CPU quota is used
@@ -56,19 +61,21 @@ impl Clock {
     }
 }
 
+/// Returns the time of day, which files are stamped with.
+#[expect(clippy::disallowed_methods, reason = "this module reads the clocks")]
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Returns the time of the machine's clock, for deadlines outside the supervisor.
 pub(crate) fn instant() -> Instant {
     read()
 }
 
 /// Returns the time of day in milliseconds since 1970, for what is told of a moment.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the wall clock is read here for those who only tell it"
-)]
 pub(crate) fn unix_milliseconds() -> i64 {
     // A clock before 1970 tells nothing that anybody could use.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = wall().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 

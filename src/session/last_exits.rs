@@ -41,7 +41,10 @@ impl LastExits {
         at: i64,
     ) -> Option<PumpCommand> {
         match note {
-            Note::NotReady { .. } | Note::NotAlive { .. } | Note::OverBudget { .. } => {
+            Note::NotReady { .. }
+            | Note::NotAlive { .. }
+            | Note::OverBudget { .. }
+            | Note::FilesChanged { signal: None, .. } => {
                 self.causes.insert(id, said.text.clone());
                 None
             }
@@ -66,7 +69,9 @@ impl LastExits {
                 self.causes.remove(&id);
                 None
             }
-            Note::Waiting { .. }
+            Note::FilesChanged { signal: Some(_), .. }
+            | Note::WatchSuspended { .. }
+            | Note::Waiting { .. }
             | Note::Blocked { .. }
             | Note::Ready { .. }
             | Note::Follows { .. }

@@ -75,6 +75,23 @@ pub(crate) fn note(
             let text = format!("restarting it, since {on} was started again");
             say(about, "follows", text, json!({ "on": on }))
         }
+        Note::FilesChanged { file, others, signal } => {
+            let what = match signal {
+                Some(signal) => format!("sending {signal}"),
+                None => "restarting".to_owned(),
+            };
+            let more = if *others > 0 { format!(" (and {others} more)") } else { String::new() };
+            let facts = json!({ "file": file, "others": others });
+            say(about, "files_changed", format!("{what}: {file} changed{more}"), facts)
+        }
+        Note::WatchSuspended { file } => {
+            let name = &app.type_of(id).name;
+            let text = format!(
+                "watching is suspended: {file} changes at each start; leave it out by the glob `!{file}`, or resume by \
+                 `pm restart {name}`"
+            );
+            say(about, "watch_suspended", text, json!({ "file": file })).failed()
+        }
         Note::Killed { grace } => {
             let text = format!("did not stop within {}, killing it", short(*grace));
             say(about, "killed", text, json!({ "after": grace.as_secs_f64() })).failed()

@@ -19,3 +19,4 @@ mod subscriber;
 mod trace;
 mod viewers;
 mod wait;
+mod watching;

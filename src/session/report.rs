@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::last_exits::LastExits;
 use super::readiness::SessionProbes;
+use super::watching::SessionWatch;
 use crate::app::{Exit, Moment, Stdio};
 use crate::control::outbox::Outbox;
-use crate::control::proto::{InstanceState, InstanceStatus, Report, Response};
+use crate::control::proto::{FileWatchStatus, InstanceState, InstanceStatus, Report, Response};
 use crate::os::job_control;
 use crate::os::sampler::{Root, Sampler};
 use crate::supervisor::{Doing, Supervisor};
@@ -27,6 +28,7 @@ pub(super) struct SessionOrigin {
 #[derive(Clone, Copy)]
 pub(super) struct SessionFacts<'a> {
     pub(super) readiness: &'a SessionProbes,
+    pub(super) watching: &'a SessionWatch,
     pub(super) ends: &'a LastExits,
 }
 
@@ -37,7 +39,7 @@ pub(super) fn of(
     origin: &SessionOrigin,
     now: Moment,
 ) -> Report {
-    let SessionFacts { readiness, ends } = known;
+    let SessionFacts { readiness, watching, ends } = known;
     let app = core.app();
     let instances = core.status(now).into_iter().map(|status| {
         let (state, restart_in, end) = match status.doing {
@@ -63,6 +65,10 @@ pub(super) fn of(
             probe: detail.and_then(|detail| detail.probe.clone()),
             last_answer: detail.and_then(|detail| detail.answer.clone()),
             status: detail.and_then(|detail| detail.status.clone()),
+            watching: watching.of(status.id.process_type).map(|watched| FileWatchStatus {
+                files: watched.files,
+                polling: watched.is_polling,
+            }),
             pid: status.pid,
             port: app.port_of(status.id),
             uptime: status.uptime.map(|uptime| uptime.as_secs_f64()),

@@ -81,6 +81,14 @@ pub(crate) struct LogOutputs {
     pub(crate) of_types: Option<TypeLogFolder>,
 }
 
+impl LogOutputs {
+    /// Returns the files and folders that pm writes.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let own = self.own.iter().map(|log| log.path.clone());
+        own.chain(self.of_types.iter().map(|logs| logs.path.clone())).collect()
+    }
+}
+
 /// A process that a session is to live as long as.
 #[derive(Debug)]
 pub(crate) struct SessionOwner {

@@ -30,6 +30,7 @@ use super::readiness::{SessionProbes, outside};
 use super::report::SessionOrigin;
 use super::requests::{Control, Requests};
 use super::trace::Trace;
+use super::watching::SessionWatch;
 use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
 use crate::control::server::{ClientEvent, Server};
 use crate::error::Error;
@@ -42,6 +43,7 @@ use crate::os::signals::SignalEvent;
 use crate::os::spawn::Spawner;
 use crate::output::{About, LogFormat, Notice, OutputSource, PumpCommand, PumpEvent, PumpHandle};
 use crate::supervisor::{Action, Event, Note, Supervisor};
+use crate::watch::WatchReport;
 
 /// Longest time that messages to the pump are collected before it is woken.
 const WAKE_EVERY: Duration = Duration::from_millis(5);
@@ -53,6 +55,7 @@ enum Input {
     Pump(PumpEvent),
     Client(ClientEvent),
     Probe(ProbeReport),
+    Watch(WatchReport),
 }
 
 /// Runs the application until it has ended, and returns the exit code. `first` are messages that are shown before
@@ -70,6 +73,7 @@ pub(crate) fn run(
     for text in first {
         session.say(messages::say(About::Session, "notice", text, serde_json::Value::Null));
     }
+    session.watch_files();
     let mut core = Supervisor::new(app);
     let mut event = Event::Began;
     loop {
@@ -81,6 +85,7 @@ pub(crate) fn run(
         let actions = core.handle(event, now);
         if !Arc::ptr_eq(&session.app, core.app()) {
             session.app = Arc::clone(core.app());
+            session.watch_files();
         }
         if core.is_ending() {
             session.children.end_session();
@@ -134,6 +139,7 @@ struct SessionLoop {
     origin: SessionOrigin,
     /// The process that this session is to live as long as; 0: none.
     owner: i32,
+    watching: SessionWatch,
     /// The socket of pm's own service manager, until it was told that everything is ready.
     own_manager: Option<OsString>,
     server: Option<Server>,
@@ -301,6 +307,15 @@ impl SessionLoop {
         }
     }
 
+    /// Has the files watched that the application names.
+    fn watch_files(&mut self) {
+        if let Err(error) = self.watching.watch(&self.app) {
+            let text = format!("cannot watch files: {error}");
+            let said = messages::say(About::Session, "no-watch", text, serde_json::Value::Null);
+            self.say(said.failed());
+        }
+    }
+
     fn bound_clients(&mut self) {
         let room = self.spawner.room_for_clients();
         self.requests.limit_streams(room.streaming);
@@ -343,6 +358,11 @@ impl SessionLoop {
                 None
             }
             Input::Probe(report) => self.take_report(report),
+            Input::Watch(report) => {
+                let (notice, event) = self.watching.take(report, &self.app, &self.clock);
+                notice.into_iter().for_each(|notice| self.say(notice));
+                event
+            }
             Input::Pump(news) => {
                 self.note_loss(&news);
                 self.lost.map(Event::OutputLost)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Moment;
+use super::file_changes::FileChanges;
 use super::request::{Reply, RequestId, ResolvedRequest, WaitMode};
 use crate::app::{App, Budget, Exit, InstanceId, Reach, RunId, Signal, Size};
 
@@ -73,6 +74,13 @@ pub enum Event {
         run: RunId,
         /// How that was found, for a person.
         why: String,
+    },
+    /// Watched files of a process type have changed.
+    FilesChanged {
+        /// Its position.
+        process_type: u16,
+        /// Which.
+        changes: FileChanges,
     },
     /// A process type that others depend on, and that this session does not start, was found running.
     FoundOutside {
@@ -240,6 +248,20 @@ pub enum Note {
     Follows {
         /// Which.
         on: InstanceId,
+    },
+    /// Its files have changed: it is restarted, or gets a signal.
+    FilesChanged {
+        /// The first of them.
+        file: String,
+        /// How many others.
+        others: usize,
+        /// The signal that it gets instead of a restart.
+        signal: Option<Signal>,
+    },
+    /// Its files are not watched any more: it changes one of them at each start.
+    WatchSuspended {
+        /// Which.
+        file: String,
     },
     /// It did not stop in time and is killed.
     Killed {

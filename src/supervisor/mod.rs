@@ -5,6 +5,7 @@
 //! and each event ends with the same reconcile pass.
 
 mod event;
+mod file_changes;
 mod instances;
 mod kind;
 mod memory;
@@ -37,6 +38,8 @@ use crate::app::{App, Exit, InstanceId, Milestone, Moment, Policy, Reach, Role, 
 pub use event::{
     Action, Culprit, Event, Group, Message, Next, Note, Sample, SessionEnd, Waiting, Why,
 };
+pub use file_changes::FileChanges;
+use file_changes::OwnChanges;
 use instances::Instances;
 use memory::MemoryWatch;
 use needs::{Graph, SlowStart, TypeStanding};
@@ -109,6 +112,8 @@ pub struct Supervisor {
     slow: Option<SlowStart>,
     /// When the session ends, while its root is gone.
     root_gone: Option<Moment>,
+    /// Types that their own changes have restarted.
+    own_changes: BTreeMap<u16, OwnChanges>,
     out: Vec<Action>,
 }
 
@@ -135,6 +140,7 @@ impl Supervisor {
             outside: BTreeMap::new(),
             slow: None,
             root_gone: None,
+            own_changes: BTreeMap::new(),
             out: Vec::new(),
         }
     }
@@ -197,6 +203,9 @@ impl Supervisor {
             Event::RootRemoved => self.root_removed(now),
             Event::RootRestored => self.root_restored(),
             Event::OrphansGone => self.orphans_gone(),
+            Event::FilesChanged { process_type, changes } => {
+                self.files_changed(process_type, &changes, now);
+            }
             Event::Spawned { run, pid } if self.is_current(run) => {
                 self.spawned(run.instance, pid, now);
             }
@@ -270,6 +279,7 @@ impl Supervisor {
         }
         self.out.push(Action::Read(self.run_of(id)));
         self.came_back(id, Milestone::Started);
+        self.renew_again(id);
     }
 
     fn spawn_failed(&mut self, id: InstanceId, error: String, now: Moment) {
@@ -280,10 +290,11 @@ impl Supervisor {
         let is_asked_for = proc.by_request;
         let outcome =
             Outcome { exit: Exit::NotStarted, uptime: Duration::ZERO, cause: Cause::Itself };
-        let stays_failed = !is_asked_for && self.stays_failed(id, outcome);
+        let stays_failed = (!is_asked_for || self.is_watched(id)) && self.stays_failed(id, outcome);
         self.out.push(Action::Note(id, Note::CannotStart { error: error.clone(), stays_failed }));
         self.fail_pending(id, &Failure::NotStarted(error));
-        if is_asked_for && self.phase == Phase::Running {
+        // A watched type is tried again at the next change, whoever has asked for this start.
+        if is_asked_for && self.phase == Phase::Running && !self.is_watched(id) {
             let proc = self.proc(id);
             proc.state = State::Ended(Exit::NotStarted);
             proc.goal = match proc.goal {

@@ -108,13 +108,19 @@ impl Supervisor {
     /// Returns whether the end of this run leaves the instance failed while the session continues.
     pub(super) fn stays_failed(&mut self, id: InstanceId, outcome: Outcome) -> bool {
         let is_service = self.policy(id).role == Role::Service;
-        let is_left = self.phase == Phase::Running && self.app.exit_on == ExitOn::All;
-        is_left && is_service && outcome.is_crash() && self.unsettled() > 1
+        let is_left = match self.app.exit_on {
+            _ if self.is_watched(id) => true,
+            ExitOn::All => self.unsettled() > 1,
+            ExitOn::First | ExitOn::Failure => false,
+        };
+        self.phase == Phase::Running && is_service && outcome.is_crash() && is_left
     }
 
     pub(super) fn apply_exit_rule(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
         let is_release = self.policy(id).role == Role::Release;
         match self.app.exit_on {
+            // It is tried again when its files change.
+            _ if self.is_watched(id) => {}
             _ if is_release => {
                 if outcome.is_crash() {
                     self.end_session_with(id, outcome, now);

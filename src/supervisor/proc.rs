@@ -31,6 +31,8 @@ pub(super) struct Proc {
     pub(super) grace: Option<Duration>,
     /// Its program was asked to end, the rest of its group not yet.
     pub(super) rest_waits: bool,
+    /// Its files changed while it stopped: its next life is a short one.
+    pub(super) is_renewed_again: bool,
     pub(super) group: Group,
     /// Why its last run ended, where that was for good.
     pub(super) cause: Cause,
@@ -68,6 +70,7 @@ impl Proc {
             output_open: false,
             grace: None,
             rest_waits: false,
+            is_renewed_again: false,
             group: Group::Gone,
             cause: Cause::Itself,
             watch: MemoryWatch::default(),

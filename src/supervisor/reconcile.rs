@@ -242,6 +242,7 @@ impl Supervisor {
         match self.phase {
             // A session that was scaled to zero waits to be scaled up.
             Phase::Running if self.procs.len() == 0 && !self.left.is_empty() => {}
+            Phase::Running if self.watches() => {}
             Phase::Running => {
                 self.end_with_first_failure();
                 self.stop_orphans(StopStage::Asked, now);

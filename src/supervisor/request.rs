@@ -251,6 +251,7 @@ impl Supervisor {
     }
 
     fn want_renewed(&mut self, id: InstanceId) -> Condition {
+        self.resume_watch(id.process_type);
         let proc = self.proc(id);
         match proc.state {
             State::Up { .. }

@@ -2,7 +2,8 @@
 //! only: nothing of the environment stands in them.
 
 use super::{
-    Action, Event, Group, Message, Next, Note, Reply, ResolvedRequest, Sample, WaitMode, Why,
+    Action, Event, FileChanges, Group, Message, Next, Note, Reply, ResolvedRequest, Sample,
+    WaitMode, Why,
 };
 use crate::app::{App, InstanceId, Reach, RunId};
 
@@ -26,6 +27,10 @@ pub(crate) fn event(event: &Event, app: &App) -> String {
         Event::BecameReady { run } => format!("became ready {}", run_of(run)),
         Event::ReadyExtended { run, time } => format!("ready extended {} by {time:?}", run_of(run)),
         Event::NotAlive { run, why } => format!("not alive {}: {why}", run_of(run)),
+        Event::FilesChanged { process_type, changes } => {
+            let FileChanges { file, others, .. } = changes;
+            format!("files changed {}: {file} and {others}", type_name(*process_type, app))
+        }
         Event::FoundOutside { process_type } => {
             format!("found outside {}", type_name(*process_type, app))
         }
@@ -171,6 +176,11 @@ fn note_of(note: &Note, app: &App) -> String {
         }
         Note::OverBudget { used, budget } => format!("uses {used} of {}", budget.size.bytes()),
         Note::Follows { on } => format!("follows {}", app.name_of(*on)),
+        Note::FilesChanged { file, others, signal } => {
+            let what = signal.map_or("restart".to_owned(), |signal| signal.to_string());
+            format!("{what} for {file} and {others}")
+        }
+        Note::WatchSuspended { file } => format!("watch suspended by {file}"),
         Note::Killed { grace } => format!("killed after {grace:?}"),
         Note::Waiting { on } => format!("waits for {}", app.name_of(*on)),
         Note::Blocked { by, .. } => format!("blocked by {}", app.name_of(*by)),

@@ -52,4 +52,5 @@ mod terminal;
 mod trace;
 mod up;
 mod wait;
+mod watch;
 mod webpack;

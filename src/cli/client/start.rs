@@ -364,6 +364,7 @@ mod tests {
             probe: None,
             last_answer: None,
             status: None,
+            watching: None,
             pid: None,
             port: None,
             uptime: None,

@@ -11,7 +11,7 @@ use crate::cli::answer;
 use crate::cli::json::status::StatusObject;
 use crate::cli::json::{AnswerForm, CommandAnswer};
 use crate::cli::sources::Sources;
-use crate::control::proto::{InstanceState, InstanceStatus, Report};
+use crate::control::proto::{FileWatchStatus, InstanceState, InstanceStatus, Report};
 use crate::error::Error;
 use crate::session::messages::{short, with_logs};
 
@@ -133,6 +133,12 @@ fn row(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Vec<String> {
         (state, _, Some(left)) => format!("{} ({})", state.word(), seconds(left)),
         (state, _, None) => state.word().to_owned(),
     };
+    let state = match instance.watching {
+        Some(FileWatchStatus { polling: true, .. }) => format!("{state}, polling"),
+        Some(_) if instance.state == InstanceState::Done => format!("{state}, watching"),
+        Some(FileWatchStatus { files, .. }) => format!("{state}, watching {files} files"),
+        None => state,
+    };
     // What the program says of itself (sd_notify(3)).
     let state = match &instance.status {
         Some(text) => format!("{state} ({text})"),
@@ -172,6 +178,7 @@ mod tests {
             probe: None,
             last_answer: None,
             status: None,
+            watching: None,
             pid: Some(41),
             port: Some(5000),
             uptime: Some(80.0),

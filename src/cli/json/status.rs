@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::time;
 use crate::app::siblings;
-use crate::control::proto::{InstanceState, InstanceStatus, LastExit, Report};
+use crate::control::proto::{FileWatchStatus, InstanceState, InstanceStatus, LastExit, Report};
 use crate::os::listeners::InstancePorts;
 
 /// A session and what its instances do.
@@ -68,6 +68,8 @@ pub(crate) struct InstanceObject {
     last_answer: Option<String>,
     /// What the program says of itself (`STATUS=` of sd_notify(3)).
     status: Option<String>,
+    /// Which of its files are watched; null where none are.
+    watching: Option<FileWatchStatus>,
     /// Its process, which is also its process group.
     pid: Option<i32>,
     /// Its PORT.
@@ -167,6 +169,7 @@ impl InstanceObject {
             probe: status.probe,
             last_answer: status.last_answer,
             status: status.status,
+            watching: status.watching,
             pid: status.pid,
             port: status.port,
             ports,

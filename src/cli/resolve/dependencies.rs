@@ -36,7 +36,7 @@ pub(super) fn graph(settings: &Settings, names: &[&str]) -> Result<DependenciesB
     for (of, (name, own)) in names.iter().zip(&own).enumerate() {
         let Some(said) = &own.depends_on else { continue };
         for (at, text) in said.value.0.iter().enumerate() {
-            let place = settings.place_of_dependency(name, said.origin, at);
+            let place = settings.place_of_entry(name, "depends-on", said.origin, at);
             match dependencies::resolve(text, &known) {
                 Ok(need) => entries.push(DependencyEntry { of, place, need }),
                 Err(error) => {

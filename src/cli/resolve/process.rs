@@ -5,17 +5,19 @@ use std::path::Path;
 
 use super::role;
 use crate::app::MemoryAction;
+use crate::app::file_watch::{DEBOUNCE, FileWatch, WatchAction};
 use crate::app::procfile::ProcfileEntry;
 use crate::app::readiness::{LIVE_FAILURES, LIVE_INTERVAL, Liveness, READY_TIMEOUT, Readiness};
 use crate::app::{Budget, Environment, Gc, Limits, Policy, ProcessType, Restart, Role, Stdio};
 use crate::cli::args::Tool;
 use crate::cli::settings::Settings;
 use crate::config::TypeSettings;
-use crate::config::value::Pty;
+use crate::config::value::{Pty, Switch};
 use crate::error::Error;
 use crate::resources::budget::{BudgetError, Said};
 use crate::resources::runtime::{self, Tuning, V8_SIZE_FLAGS};
 use crate::resources::{command, share};
+use crate::watch::Patterns;
 
 /// Makes the process type; `environment` is what every type gets. What its runtime cannot be told is an error
 /// only where it runs: V8's flags may have no place in the command of a type that does not. The others may be
@@ -40,6 +42,7 @@ pub(super) fn process_type(
         nice: own.nice.as_ref().map(|setting| setting.value),
         cpus: own.cpus.as_ref().map(|setting| setting.value),
     };
+    let policy = Policy { watch: file_watch(settings, &entry.name, &own)?, ..policy };
     let mut process_type = ProcessType {
         directory: own.directory.as_ref().map(|folder| root.join(&folder.value)),
         name: entry.name,
@@ -93,6 +96,7 @@ fn policy(own: &TypeSettings, role: Role, rules: Tool) -> Policy {
             .on_dependency_restart
             .as_ref()
             .map_or(default.on_dependency_restart, |what| what.value),
+        watch: None,
     }
 }
 
@@ -110,6 +114,36 @@ fn liveness(own: &TypeSettings) -> Option<Liveness> {
         interval: own.live_interval.as_ref().map_or(LIVE_INTERVAL, |time| time.value.0),
         failures: own.live_failures.as_ref().map_or(LIVE_FAILURES, |most| most.value.get()),
     })
+}
+
+/// Returns which files are watched.
+///
+/// # Errors
+/// A glob that is none.
+fn file_watch(
+    settings: &Settings,
+    name: &str,
+    own: &TypeSettings,
+) -> Result<Option<FileWatch>, Error> {
+    let is_off =
+        settings.session.watch_files.as_ref().is_some_and(|watch| watch.value == Switch::Off);
+    let Some(said) = own.watch.as_ref().filter(|_| !is_off) else { return Ok(None) };
+    let Some(globs) = &said.value.0 else { return Ok(None) };
+    let place = |at| settings.place_of_entry(name, "watch", said.origin, at);
+    for (at, glob) in globs.iter().enumerate() {
+        if let Err(reason) = Patterns::parse(&[glob]) {
+            let hint =
+                "globs are as in .gitignore, from the folder of the process type: `src/**/*.py`";
+            return Err(place(at).error(reason, Some(hint.to_owned())));
+        }
+    }
+    Ok(Some(FileWatch {
+        globs: globs.clone(),
+        debounce: own.watch_debounce.as_ref().map_or(DEBOUNCE, |time| time.value.0),
+        action: own.watch_action.as_ref().map_or(WatchAction::Restart, |action| action.value),
+        poll: own.watch_poll.as_ref().map(|time| time.value.0),
+        places: (0..globs.len()).map(|at| place(at).to_string()).collect(),
+    }))
 }
 
 /// Tells the runtime of its budget, its heap and its collector.

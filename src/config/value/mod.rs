@@ -4,6 +4,7 @@ mod amount;
 mod kinds;
 mod lists;
 mod probes;
+mod watch;
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -21,6 +22,7 @@ pub(crate) use kinds::seconds;
 pub use kinds::{Color, Port, Pty, Switch};
 pub use lists::Variables;
 pub use probes::{Dependencies, LiveProbe, Time};
+pub use watch::WatchedFiles;
 
 /// Why a text cannot be the value of an option; a lowercase fragment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -109,7 +109,7 @@ impl SessionLoop {
                     Ok(Input::Heard(SignalEvent::Signal(Signal::TSTP))) => {
                         self.clock.pause_during(|| self.job_control.obey());
                     }
-                    Ok(Input::Heard(_) | Input::Client(_) | Input::Probe(_)) | Err(_) => {}
+                    Ok(Input::Heard(_) | Input::Client(_) | Input::Probe(_) | Input::Watch(_)) | Err(_) => {}
                 },
                 default(patience) => {
                     // The reader was stopped together with pm, so the time limit starts again.

@@ -32,6 +32,7 @@ use crate::session::readiness::SessionProbes;
 use crate::session::report::SessionOrigin;
 use crate::session::requests::{Control, Requests, StartLocks};
 use crate::session::trace::Trace;
+use crate::session::watching::SessionWatch;
 
 impl SessionLoop {
     /// Opens a session: nothing has been started yet.
@@ -55,6 +56,7 @@ impl SessionLoop {
         let signals = Signals::catch().map_err(failed("listen to signals"))?;
         let job_control = JobControl::listen().map_err(failed("listen to signals"))?;
         let pump = start_pump(&app, form, zone, sender.clone())?;
+        let own_files = control.logs.paths();
         let own = control.logs.own.map(PumpCommand::RotateLog);
         let of_types = control.logs.of_types.map(PumpCommand::CopyToLogs);
         // Before anything is shown.
@@ -73,6 +75,9 @@ impl SessionLoop {
         let reports = sender.clone();
         let tell = move |report| drop(reports.send(Input::Probe(report)));
         let readiness = SessionProbes::new(control.folder.clone(), tell);
+        let reports = sender.clone();
+        let tell = move |report| drop(reports.send(Input::Watch(report)));
+        let watching = SessionWatch::new(own_files, tell);
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
         let (owner, end) = control.owner.map_or((0, None), |owner| (owner.pid, Some(owner.end)));
         let lifetime = Lifetime::of(app.root.clone(), end);
@@ -113,6 +118,7 @@ impl SessionLoop {
                 by: control.by,
             },
             owner,
+            watching,
             own_manager: control.notify,
             server: None,
             trace: None,

@@ -31,8 +31,11 @@ impl SessionLoop {
         let mut form = FailureForm::Reasons;
         let (asked, wait) = match request {
             Request::Status => {
-                let known =
-                    report::SessionFacts { readiness: &self.readiness, ends: &self.last_exits };
+                let known = report::SessionFacts {
+                    readiness: &self.readiness,
+                    watching: &self.watching,
+                    ends: &self.last_exits,
+                };
                 let report = report::of(core, known, &self.origin, self.clock.now());
                 report::send(report, self.children.helpers(), outbox);
                 return;

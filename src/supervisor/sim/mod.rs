@@ -155,7 +155,8 @@ impl World {
             }
             Event::SpawnFailed { run, .. } => {
                 let goes_on = self.app.exit_on == ExitOn::All;
-                !goes_on && !self.sup.procs.get(run.instance).unwrap().by_request
+                let is_watched = self.sup.is_watched(run.instance);
+                !goes_on && !is_watched && !self.sup.procs.get(run.instance).unwrap().by_request
             }
             _ => false, // Nothing else ends a session for certain.
         };

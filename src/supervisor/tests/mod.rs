@@ -2,6 +2,7 @@
 
 mod crash;
 mod exit_rules;
+mod file_changes;
 mod forks;
 mod job_control;
 mod memory;

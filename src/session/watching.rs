@@ -1,0 +1,169 @@
+//! The files that the session has watched, and what it was last told of them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+
+use super::messages::{self, short};
+use crate::app::App;
+use crate::os::clock::{self, Clock};
+use crate::os::job_control::keep_from;
+use crate::output::{About, Notice};
+use crate::supervisor::{Event, FileChanges};
+use crate::watch::{
+    FileChange, FileWatcher, Patterns, PollCause, WatchReport, WatchTarget, Watchlist,
+};
+
+const STACK: usize = 256 << 10;
+
+/// What is watched of a process type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WatchedNow {
+    /// How many files.
+    pub(super) files: usize,
+    /// By looking at them again and again.
+    pub(super) is_polling: bool,
+}
+
+/// The watch of a session.
+pub(super) struct SessionWatch {
+    /// It has a thread only where something is watched.
+    watch: Option<FileWatcher>,
+    /// By the position of the type.
+    now: BTreeMap<usize, WatchedNow>,
+    /// When the session began.
+    started: SystemTime,
+    /// pm's own files and folders.
+    own_files: Arc<[PathBuf]>,
+    tell: Arc<dyn Fn(WatchReport) + Send + Sync>,
+}
+
+impl SessionWatch {
+    pub(super) fn new(
+        own_files: Vec<PathBuf>,
+        tell: impl Fn(WatchReport) + Send + Sync + 'static,
+    ) -> Self {
+        let own_files = own_files.iter().map(|path| real(path)).collect();
+        Self {
+            watch: None,
+            now: BTreeMap::new(),
+            started: clock::wall(),
+            own_files,
+            tell: Arc::new(tell),
+        }
+    }
+
+    /// Has the files of an application watched, and no others.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(super) fn watch(&mut self, app: &App) -> io::Result<()> {
+        let targets: Vec<WatchTarget> =
+            app.types.iter().enumerate().filter_map(|(id, _)| self.target(app, id)).collect();
+        self.now.retain(|id, _| targets.iter().any(|target| target.id == *id));
+        if self.watch.is_none() && !targets.is_empty() {
+            let tell = Arc::clone(&self.tell);
+            let (watch, work) = FileWatcher::new(clock::instant, move |report| tell(report));
+            let builder = thread::Builder::new().name("watch".to_owned()).stack_size(STACK);
+            keep_from(|| builder.spawn(work))?;
+            self.watch = Some(watch);
+        }
+        if let Some(watch) = &self.watch {
+            watch.watch(Watchlist { targets, started: self.started, made: clock::wall() });
+        }
+        Ok(())
+    }
+
+    fn target(&self, app: &App, id: usize) -> Option<WatchTarget> {
+        let own = &app.types[id];
+        let watch = own.policy.watch.as_ref()?;
+        Some(WatchTarget {
+            id,
+            folder: real(own.directory.as_ref().unwrap_or(&app.root)),
+            // They were read before, when the settings were.
+            patterns: Patterns::parse(&watch.globs).ok()?,
+            silence: watch.debounce,
+            poll: watch.poll,
+            own_files: Arc::clone(&self.own_files),
+        })
+    }
+
+    /// Returns what is watched of a process type.
+    pub(super) fn of(&self, process_type: u16) -> Option<WatchedNow> {
+        self.now.get(&usize::from(process_type)).copied()
+    }
+
+    /// Takes what the watch tells: something to say, or something that happened.
+    pub(super) fn take(
+        &mut self,
+        report: WatchReport,
+        app: &App,
+        clock: &Clock,
+    ) -> (Option<Notice>, Option<Event>) {
+        match report {
+            WatchReport::Watching { id, files, is_polling } => {
+                self.now.insert(id, WatchedNow { files, is_polling });
+                (None, None)
+            }
+            WatchReport::Polls { id, cause } => (polls(app, id, &cause), None),
+            WatchReport::NothingMatches { id, glob } => (nothing_matches(app, id, &glob), None),
+            WatchReport::Changed(change) => changed(change, app, clock),
+        }
+    }
+}
+
+/// Returns the path without symbolic links, where it is there.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+fn polls(app: &App, id: usize, cause: &PollCause) -> Option<Notice> {
+    let own = app.types.get(id)?;
+    let name = &own.name;
+    let every = short(own.policy.watch.as_ref()?.poll.unwrap_or(Duration::from_secs(1)));
+    let why = match cause {
+        PollCause::Asked => return None,
+        PollCause::FileSystem(kind) => format!("{kind} does not tell of changes"),
+        PollCause::NoWatchLeft { needed } => format!(
+            "no inotify watch is left for its {needed} folders; raise fs.inotify.max_user_watches by {needed}"
+        ),
+        PollCause::NoWatcher(error) => format!("cannot watch files: {error}"),
+    };
+    let text = format!("looking for changed files of `{name}` every {every}: {why}");
+    Some(messages::say(About::Session, "polling", text, json!({ "type": name })))
+}
+
+fn nothing_matches(app: &App, id: usize, glob: &str) -> Option<Notice> {
+    let own = app.types.get(id)?;
+    let watch = own.policy.watch.as_ref()?;
+    let at = watch.globs.iter().position(|one| one == glob);
+    let place = at
+        .and_then(|at| watch.places.get(at))
+        .map(|place| format!("{place}: "))
+        .unwrap_or_default();
+    let text = format!("{place}no file matches `{glob}`, which `{}` watches", own.name);
+    Some(messages::say(
+        About::Session,
+        "nothing-matches",
+        text,
+        json!({ "type": own.name, "glob": glob }),
+    ))
+}
+
+fn changed(change: FileChange, app: &App, clock: &Clock) -> (Option<Notice>, Option<Event>) {
+    let Some(own) = app.types.get(change.id) else { return (None, None) };
+    let Ok(process_type) = u16::try_from(change.id) else { return (None, None) };
+    let facts = json!({ "type": own.name, "files": change.files, "count": change.count });
+    let notice = messages::say(About::Session, "changed", String::new(), facts).event();
+    let changes = FileChanges {
+        file: change.files.into_iter().next().unwrap_or_default(),
+        others: change.count.saturating_sub(1),
+        since: clock.moment_of(change.first),
+    };
+    (Some(notice), Some(Event::FilesChanged { process_type, changes }))
+}

@@ -1,0 +1,176 @@
+//! What changed files of a process type lead to: a restart or a signal, and the end of a loop that restarts make.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::event::{Action, Note};
+use super::state::{Goal, Phase, State};
+use super::{InstanceId, Moment, Supervisor};
+use crate::app::Reach;
+use crate::app::file_watch::WatchAction;
+
+/// A change that comes sooner after a start is taken for the program's own.
+const OWN_WITHIN: Duration = Duration::from_secs(2);
+/// So many restarts in a row by the program's own changes, within [`LOOP_WITHIN`], are a loop.
+const LOOP_LENGTH: usize = 5;
+const LOOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Files of a process type that have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChanges {
+    /// The first of them, from the type's folder.
+    pub file: String,
+    /// How many others.
+    pub others: usize,
+    /// When the first was seen.
+    pub since: Moment,
+}
+
+/// The last restarts of a process type by files that it has changed itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum OwnChanges {
+    #[default]
+    None,
+    /// In a row, at these times.
+    Restarts(VecDeque<Moment>),
+    /// Its changes lead to nothing, until somebody restarts it.
+    Suspended,
+}
+
+impl Supervisor {
+    /// Acts on changed files of a process type.
+    pub(super) fn files_changed(&mut self, process_type: u16, changes: &FileChanges, now: Moment) {
+        let own = self.app.types.get(usize::from(process_type));
+        let Some(action) = own.and_then(|own| own.policy.watch.as_ref()).map(|watch| watch.action)
+        else {
+            return;
+        };
+        if self.phase != Phase::Running || self.is_suspended(process_type, changes, now) {
+            return;
+        }
+        let ids: Vec<_> = self.procs.of_type(process_type).map(|(id, _)| id).collect();
+        for id in ids {
+            match action {
+                WatchAction::Restart => self.restart_for(id, changes),
+                WatchAction::Signal(signal) if matches!(self.proc(id).state, State::Up { .. }) => {
+                    self.note_changes(id, changes, Some(signal));
+                    self.out.push(Action::Signal(self.run_of(id), signal, Reach::Group));
+                }
+                WatchAction::Signal(_) => self.start_for(id, changes),
+            }
+        }
+    }
+
+    /// Begins another life of an instance, unless somebody has stopped it. What stops already, to be started again, may
+    /// have been started to before the change could be read: it gets one more restart.
+    fn restart_for(&mut self, id: InstanceId, changes: &FileChanges) {
+        let proc = self.proc(id);
+        match (proc.state, proc.goal) {
+            (_, Goal::Stop | Goal::Leave) => return,
+            (State::Stopping { .. }, Goal::Run | Goal::Renew)
+            | (State::Draining { .. }, Goal::Renew) => {
+                proc.is_renewed_again = true;
+            }
+            (
+                State::Spawning | State::Up { .. } | State::Draining { .. },
+                Goal::Run | Goal::Renew,
+            ) => {}
+            (State::Idle | State::Backoff { .. } | State::Ended(_), Goal::Run | Goal::Renew) => {
+                return self.start_for(id, changes);
+            }
+        }
+        proc.goal = Goal::Renew;
+        self.note_changes(id, changes, None);
+    }
+
+    /// Starts an instance that has ended, as though it had never crashed. It is the session's own start, and not
+    /// somebody's who waits for it.
+    fn start_for(&mut self, id: InstanceId, changes: &FileChanges) {
+        let proc = self.proc(id);
+        let is_down = matches!(proc.state, State::Backoff { .. } | State::Ended(_));
+        if !is_down || proc.goal != Goal::Run {
+            return;
+        }
+        self.make_ready(id);
+        self.proc(id).by_request = false;
+        self.note_changes(id, changes, None);
+    }
+
+    fn note_changes(
+        &mut self,
+        id: InstanceId,
+        changes: &FileChanges,
+        signal: Option<crate::app::Signal>,
+    ) {
+        let FileChanges { file, others, .. } = changes;
+        self.out.push(Action::Note(
+            id,
+            Note::FilesChanged { file: file.clone(), others: *others, signal },
+        ));
+    }
+
+    /// Returns whether changes lead to nothing since the program makes them itself at each start.
+    fn is_suspended(&mut self, process_type: u16, changes: &FileChanges, now: Moment) -> bool {
+        let is_own = self.procs.of_type(process_type).any(|(_, proc)| match proc.state {
+            State::Up { since, .. } => {
+                since <= changes.since && changes.since.since(since) < OWN_WITHIN
+            }
+            _ => false, // It cannot have changed anything since its start.
+        });
+        let own = self.own_changes.entry(process_type).or_default();
+        match own {
+            OwnChanges::Suspended => return true,
+            OwnChanges::None | OwnChanges::Restarts(_) if !is_own => {
+                *own = OwnChanges::None;
+                return false;
+            }
+            OwnChanges::None => *own = OwnChanges::Restarts(VecDeque::from([now])),
+            OwnChanges::Restarts(times) => {
+                let first = times.front().copied().unwrap_or(now);
+                let last = times.back().copied().unwrap_or(now);
+                if times.len() == LOOP_LENGTH && last.since(first) <= LOOP_WITHIN {
+                    *own = OwnChanges::Suspended;
+                    let id = self.procs.of_type(process_type).map(|(id, _)| id).next();
+                    if let Some(id) = id {
+                        self.out.push(Action::Note(
+                            id,
+                            Note::WatchSuspended { file: changes.file.clone() },
+                        ));
+                    }
+                    return true;
+                }
+                if times.len() == LOOP_LENGTH {
+                    times.pop_front();
+                }
+                times.push_back(now);
+            }
+        }
+        false
+    }
+
+    /// A run that was started while its files changed: it begins another life at once.
+    pub(super) fn renew_again(&mut self, id: InstanceId) {
+        let proc = self.proc(id);
+        if std::mem::take(&mut proc.is_renewed_again) && proc.goal == Goal::Run {
+            proc.goal = Goal::Renew;
+        }
+    }
+
+    /// Somebody restarts it: its changes count again.
+    pub(super) fn resume_watch(&mut self, process_type: u16) {
+        self.own_changes.remove(&process_type);
+    }
+
+    /// Returns whether its files are watched: its end is not for good.
+    pub(super) fn is_watched(&self, id: InstanceId) -> bool {
+        self.policy(id).watch.is_some()
+    }
+
+    /// Returns whether anything that is watched is here: the session goes on then, whatever has ended.
+    pub(super) fn watches(&self) -> bool {
+        let types = (0_u16..).zip(&self.app.types);
+        types
+            .filter(|(_, own)| own.policy.watch.is_some())
+            .any(|(at, _)| self.procs.of_type(at).next().is_some())
+    }
+}

@@ -1,0 +1,136 @@
+//! What git leaves out: .gitignore inside a repository from its top down, .git/info/exclude, the user's own file; .ignore
+//! anywhere; and `.git` and `node_modules` everywhere.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+/// The rules, folder by folder, read when a folder is first asked about.
+#[derive(Debug)]
+pub(super) struct Ignores {
+    folders: HashMap<PathBuf, Rc<IgnoreRules>>,
+    /// The user's own.
+    user: Gitignore,
+}
+
+/// What holds in one folder.
+#[derive(Debug)]
+struct IgnoreRules {
+    /// .ignore and .gitignore, of which the first wins.
+    own: [Option<Gitignore>; 2],
+    /// .git/info/exclude, where a repository begins here.
+    exclude: Option<Gitignore>,
+    is_top: bool,
+}
+
+impl Default for Ignores {
+    fn default() -> Self {
+        Self { folders: HashMap::new(), user: Gitignore::global().0 }
+    }
+}
+
+impl Ignores {
+    /// Forgets all that was read.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Returns whether rules leave this path out, its folders apart. The path is absolute.
+    pub(super) fn leave_out(&mut self, path: &Path, is_folder: bool) -> bool {
+        if path.file_name().is_some_and(|name| name == "node_modules" || name == ".git") {
+            return true;
+        }
+        let folders: Vec<Rc<IgnoreRules>> =
+            path.ancestors().skip(1).map(|folder| self.rules(folder)).collect();
+        let top = folders.iter().position(|rules| rules.is_top);
+        let in_repository = top.map_or(&[][..], |top| &folders[..=top]);
+        // .ignore wins over .gitignore, a deeper file over one that is above it (gitignore(5)).
+        let by_ignore = folders.iter().filter_map(|rules| rules.own[0].as_ref());
+        let by_git = in_repository.iter().filter_map(|rules| rules.own[1].as_ref());
+        let by_exclude = top.and_then(|top| folders[top].exclude.as_ref());
+        let by_user = top.map(|_| &self.user);
+        by_ignore
+            .chain(by_git)
+            .chain(by_exclude)
+            .chain(by_user)
+            .map(|rules| rules.matched(path, is_folder))
+            .find(|found| !found.is_none())
+            .is_some_and(|found| matches!(found, Match::Ignore(_)))
+    }
+
+    /// Returns whether a file of this name holds such rules.
+    pub(super) fn are_in(path: &Path) -> bool {
+        path.file_name().is_some_and(|name| name == ".gitignore" || name == ".ignore")
+    }
+
+    fn rules(&mut self, folder: &Path) -> Rc<IgnoreRules> {
+        if let Some(found) = self.folders.get(folder) {
+            return Rc::clone(found);
+        }
+        let rules = Rc::new(IgnoreRules::read(folder));
+        self.folders.insert(folder.to_owned(), Rc::clone(&rules));
+        rules
+    }
+}
+
+impl IgnoreRules {
+    fn read(folder: &Path) -> Self {
+        let own = [".ignore", ".gitignore"].map(|name| read(folder, &folder.join(name)));
+        let git = GitFolder::of(folder);
+        let exclude = git.as_ref().and_then(|git| read(folder, &git.common.join("info/exclude")));
+        Self { own, exclude, is_top: git.is_some() }
+    }
+}
+
+fn read(folder: &Path, file: &Path) -> Option<Gitignore> {
+    if !file.is_file() {
+        return None;
+    }
+    let mut builder = GitignoreBuilder::new(folder);
+    // A line that is no glob is passed over, as git does.
+    let _ = builder.add(file);
+    builder.build().ok()
+}
+
+/// Where git keeps what belongs to a working tree.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct GitFolder {
+    /// Of this working tree: index.lock is here.
+    pub(super) own: PathBuf,
+    /// Of all working trees of the repository: info/exclude is here.
+    common: PathBuf,
+}
+
+impl GitFolder {
+    /// Looks for it in the top folder of a working tree; `.git` is a file in one that `git worktree` or a submodule made
+    /// (gitrepository-layout(5)).
+    fn of(top: &Path) -> Option<Self> {
+        let git = top.join(".git");
+        let found = fs::metadata(&git).ok()?;
+        let own = if found.is_dir() {
+            git
+        } else {
+            let text = fs::read_to_string(&git).ok()?;
+            top.join(text.strip_prefix("gitdir:")?.trim())
+        };
+        let common = match fs::read_to_string(own.join("commondir")) {
+            Ok(text) => own.join(text.trim()),
+            Err(_) => own.clone(),
+        };
+        Some(Self { own, common })
+    }
+
+    /// Returns that of the working tree which a folder is in.
+    pub(super) fn above(folder: &Path) -> Option<Self> {
+        folder.ancestors().find_map(Self::of)
+    }
+
+    /// Returns whether git is changing the working tree.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.own.join("index.lock").exists()
+    }
+}

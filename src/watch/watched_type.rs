@@ -1,0 +1,287 @@
+//! One watched process type: its files and what is known of their bytes.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use super::burst::Burst;
+use super::fingerprint::{Fingerprint, HASHED_MAX};
+use super::ignores::{GitFolder, Ignores};
+use super::names::is_of_an_editor;
+use super::{FileChange, WatchTarget};
+
+/// How many names a change tells.
+const NAMES_MAX: usize = 10;
+/// How many files are read when the watch begins, and how many bytes; of the others size and time decide.
+const BASELINE_FILES_MAX: usize = 10_000;
+const BASELINE_BYTES_MAX: u64 = 64 << 20;
+
+/// How its changes are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WatchMode {
+    /// The system tells.
+    Told,
+    /// By looking again at this time.
+    Polling(Instant),
+}
+
+/// One watched process type.
+#[derive(Debug)]
+pub(super) struct WatchedType {
+    pub(super) target: WatchTarget,
+    pub(super) mode: WatchMode,
+    pub(super) burst: Option<Burst>,
+    files: HashMap<PathBuf, Fingerprint>,
+    /// What may have changed, with its place in the order of being seen.
+    dirty: HashMap<PathBuf, usize>,
+    git: Option<GitFolder>,
+}
+
+/// A folder still to be read, with what leaves it out.
+struct Ahead {
+    folder: PathBuf,
+    ignored: Option<PathBuf>,
+}
+
+impl WatchedType {
+    pub(super) fn new(target: WatchTarget) -> Self {
+        let git = GitFolder::above(&target.folder);
+        Self {
+            target,
+            mode: WatchMode::Told,
+            burst: None,
+            files: HashMap::new(),
+            dirty: HashMap::new(),
+            git,
+        }
+    }
+
+    /// Returns how many files are watched.
+    pub(super) fn count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Returns whether this path is one of its files, or can be.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        path.starts_with(&self.target.folder)
+    }
+
+    /// Returns the globs that mean none of its files.
+    pub(super) fn globs_without_a_match(&self) -> Vec<String> {
+        let files = self.files.keys().chain(self.dirty.keys());
+        let files = files.filter_map(|file| file.strip_prefix(&self.target.folder).ok());
+        self.target.patterns.without_a_match(files).map(str::to_owned).collect()
+    }
+
+    /// Notes that a path may have changed.
+    pub(super) fn touch(&mut self, path: &Path, now: Instant) {
+        let place = self.dirty.len();
+        self.dirty.entry(path.to_owned()).or_insert(place);
+        match &mut self.burst {
+            Some(burst) => burst.go_on(now, self.target.silence),
+            None => self.burst = Some(Burst::begin(now, self.target.silence)),
+        }
+    }
+
+    /// Notes that all of its files in this folder may have changed.
+    pub(super) fn touch_below(&mut self, folder: &Path, now: Instant) {
+        let below: Vec<PathBuf> =
+            self.files.keys().filter(|file| file.starts_with(folder)).cloned().collect();
+        for file in below {
+            self.touch(&file, now);
+        }
+    }
+
+    /// Returns whether a file counts, or a folder can hold such files.
+    pub(super) fn counts(&self, ignores: &mut Ignores, path: &Path, is_folder: bool) -> bool {
+        let Ok(inner) = path.strip_prefix(&self.target.folder) else { return false };
+        let mut ignored = None;
+        let mut so_far = self.target.folder.clone();
+        for part in inner.components() {
+            so_far.push(part);
+            if part.as_os_str() == ".git" {
+                return false;
+            }
+            let is_last = so_far == *path;
+            if ignored.is_none() && ignores.leave_out(&so_far, !is_last || is_folder) {
+                ignored = so_far.strip_prefix(&self.target.folder).ok().map(Path::to_owned);
+            }
+        }
+        if is_folder {
+            self.target.patterns.reach(inner, ignored.as_deref())
+        } else {
+            self.is_a_file_of_it(path, inner, ignored.as_deref())
+        }
+    }
+
+    fn is_a_file_of_it(&self, path: &Path, inner: &Path, ignored: Option<&Path>) -> bool {
+        !path.file_name().is_some_and(is_of_an_editor)
+            && !self.target.own_files.iter().any(|own| path.starts_with(own))
+            && self.target.patterns.mean(inner, ignored)
+    }
+
+    /// Goes through a folder and what is below it. `enter` is called before a folder is read, so that nothing is missed in
+    /// between; where it says no, the walk ends.
+    pub(super) fn walk(
+        &self,
+        ignores: &mut Ignores,
+        folder: &Path,
+        enter: &mut dyn FnMut(&Path) -> bool,
+        meet: &mut dyn FnMut(PathBuf, Fingerprint),
+    ) {
+        let inner = |path: &Path| {
+            path.strip_prefix(&self.target.folder).map(Path::to_owned).unwrap_or_default()
+        };
+        let mut above: Vec<&Path> =
+            folder.ancestors().take_while(|one| *one != self.target.folder).collect();
+        above.reverse();
+        let ignored = above.into_iter().find(|one| ignores.leave_out(one, true)).map(inner);
+        let mut ahead = vec![Ahead { folder: folder.to_owned(), ignored }];
+        while let Some(Ahead { folder, ignored }) = ahead.pop() {
+            if !enter(&folder) {
+                return;
+            }
+            // One that cannot be read holds nothing that could be seen.
+            let Ok(entries) = fs::read_dir(&folder) else { continue };
+            for entry in entries.flatten() {
+                let (Ok(kind), path) = (entry.file_type(), entry.path()) else { continue };
+                if entry.file_name() == ".git" {
+                    continue;
+                }
+                let within = inner(&path);
+                let ignored = match &ignored {
+                    Some(above) => Some(above.clone()),
+                    None => ignores.leave_out(&path, kind.is_dir()).then(|| within.clone()),
+                };
+                if kind.is_dir() {
+                    if self.target.patterns.reach(&within, ignored.as_deref()) {
+                        ahead.push(Ahead { folder: path, ignored });
+                    }
+                } else if self.is_a_file_of_it(&path, &within, ignored.as_deref())
+                    && let Ok(found) = fs::metadata(&path)
+                    && found.is_file()
+                {
+                    meet(path, Fingerprint::of(&found));
+                }
+            }
+        }
+    }
+
+    /// Takes what a first walk has found: what has been written since `started`, and before `now_by_the_wall`, has
+    /// changed already. The newest are read.
+    pub(super) fn begin(
+        &mut self,
+        found: Vec<(PathBuf, Fingerprint)>,
+        started: SystemTime,
+        now_by_the_wall: SystemTime,
+        now: Instant,
+    ) {
+        let (mut files, mut bytes) = (0, 0);
+        let mut found = found;
+        found.sort_by_key(|(_, file)| std::cmp::Reverse(file.modified));
+        for (path, file) in found {
+            if file.modified.is_some_and(|at| at > started && at <= now_by_the_wall) {
+                self.touch(&path, now);
+                continue;
+            }
+            let is_read = file.size <= HASHED_MAX
+                && files < BASELINE_FILES_MAX
+                && bytes + file.size <= BASELINE_BYTES_MAX;
+            if !is_read {
+                self.files.insert(path, file);
+                continue;
+            }
+            (files, bytes) = (files + 1, bytes + file.size);
+            let read = file.with_hash(&path);
+            // Written meanwhile: the hash may be that of the new bytes.
+            let is_same =
+                fs::metadata(&path).is_ok_and(|now| !Fingerprint::of(&now).looks_other_than(&file));
+            self.files.insert(path.clone(), if is_same { read } else { file });
+            if !is_same {
+                self.touch(&path, now);
+            }
+        }
+    }
+
+    /// Takes what a walk after changed rules has found: what is left out now is forgotten; what was left out is known
+    /// from now on, and has not changed, unless it is as new as the rules.
+    pub(super) fn rules_have_changed(
+        &mut self,
+        found: Vec<(PathBuf, Fingerprint)>,
+        rules: Option<SystemTime>,
+        now: Instant,
+    ) {
+        let found: HashMap<PathBuf, Fingerprint> = found.into_iter().collect();
+        self.files.retain(|path, _| found.contains_key(path) || !path.exists());
+        for (path, file) in found {
+            if self.files.contains_key(&path) || self.dirty.contains_key(&path) {
+                continue;
+            }
+            let is_new = file.modified
+                > rules.and_then(|at| at.checked_sub(std::time::Duration::from_secs(1)));
+            if is_new {
+                self.touch(&path, now);
+            } else {
+                let read = file.with_hash(&path);
+                self.files.insert(path, read);
+            }
+        }
+    }
+
+    /// Takes what a walk has found and marks what differs by size or time, is new or is gone.
+    pub(super) fn compare(&mut self, found: Vec<(PathBuf, Fingerprint)>, now: Instant) {
+        let found: HashMap<PathBuf, Fingerprint> = found.into_iter().collect();
+        let is_other = |path: &PathBuf, file: &Fingerprint| {
+            self.files.get(path).is_none_or(|before| file.looks_other_than(before))
+        };
+        let other = found.iter().filter(|(path, file)| is_other(path, file)).map(|(path, _)| path);
+        let gone = self.files.keys().filter(|path| !found.contains_key(*path));
+        let mut touched: Vec<PathBuf> = other.chain(gone).cloned().collect();
+        touched.sort();
+        for path in touched {
+            self.touch(&path, now);
+        }
+    }
+
+    /// Returns whether git is at work, and the burst waits for it.
+    pub(super) fn waits_for_git(&mut self, now: Instant) -> bool {
+        let is_at_work = self.git.as_ref().is_some_and(GitFolder::is_at_work);
+        is_at_work && self.burst.as_mut().is_some_and(|burst| burst.wait_for_git(now))
+    }
+
+    /// Ends the burst: reads what may have changed, and returns what has.
+    pub(super) fn settle(&mut self, ignores: &mut Ignores) -> Option<FileChange> {
+        let burst = self.burst.take()?;
+        let mut dirty: Vec<(PathBuf, usize)> = self.dirty.drain().collect();
+        dirty.sort_by_key(|&(_, place)| place);
+        let (mut names, mut count) = (Vec::new(), 0);
+        for (path, _) in dirty {
+            if self.has_changed(ignores, &path) {
+                count += 1;
+                if names.len() < NAMES_MAX {
+                    let inner = path.strip_prefix(&self.target.folder).unwrap_or(&path);
+                    names.push(inner.to_string_lossy().into_owned());
+                }
+            }
+        }
+        (count > 0).then_some(FileChange {
+            id: self.target.id,
+            files: names,
+            count,
+            first: burst.first,
+        })
+    }
+
+    fn has_changed(&mut self, ignores: &mut Ignores, path: &Path) -> bool {
+        let found = fs::metadata(path).ok().filter(fs::Metadata::is_file);
+        let Some(found) = found else { return self.files.remove(path).is_some() };
+        if !self.counts(ignores, path, false) {
+            self.files.remove(path);
+            return false;
+        }
+        let file = Fingerprint::of(&found).with_hash(path);
+        let before = self.files.insert(path.to_owned(), file);
+        before.is_none_or(|before| file.differs_from(&before))
+    }
+}

@@ -1,0 +1,77 @@
+//! Files that are watched in a session that runs: what only the built program shows. What counts as a change is in
+//! `src/watch/tests.rs`; what follows from one in `src/supervisor/tests/file_changes.rs`.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+
+use crate::control::done;
+use crate::sandbox::{End, Sandbox, eventually};
+
+const PROCFILE: &str = "web: cat src/app.txt; exec sleep 1000\nworker: exec sleep 1000\n";
+
+/// An application of two types, of which `web` watches `src`.
+fn app(pm_toml: &str) -> Sandbox {
+    let app = Sandbox::with_procfile(PROCFILE).write("pm.toml", pm_toml);
+    fs::create_dir(app.path("src")).expect("a folder");
+    app.write("src/app.txt", "first version\n")
+}
+
+/// Waits until the first look at the files is over.
+#[track_caller]
+fn is_watched(app: &Sandbox, files: &str) {
+    eventually("the files are watched", || done(app, "ps").contains(files).then_some(()));
+}
+
+#[test]
+fn a_save_restarts_its_type_and_says_which_file_it_was() {
+    let app = app("[process.web]\nwatch = ['src/**']\n");
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("first version");
+    is_watched(&app, "watching 1 files");
+    fs::write(app.path("src/app.txt"), "second version\n").expect("a file");
+    session.wait_for("-- restarting: src/app.txt changed");
+    session.wait_for("second version");
+    assert_eq!(session.stdout_so_far().matches("-- restarting:").count(), 1);
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
+fn flags_say_what_is_watched_and_that_nothing_is() {
+    let app = app("[process.worker]\nwatch = true\n");
+    let session = app.pm(["start", "--watch", "web=src/*.txt,lib/**", "--no-watch"]).spawn();
+    session.wait_for("first version");
+    assert!(!done(&app, "ps").contains("watching"));
+    drop(session);
+    let session = app.pm(["start", "--watch", "web=src/*.txt,lib/**"]).spawn();
+    session.wait_for("no file matches `lib/**`, which `web` watches");
+    is_watched(&app, "watching 1 files");
+}
+
+#[test]
+fn what_is_no_glob_or_no_action_is_refused_with_its_place() {
+    for (line, error) in [
+        ("watch = ['src', '../x']", "pm.toml:2:17: `../x` leaves the folder of the process type"),
+        ("watch-action = 'rolling'", "`rolling` needs"),
+        ("watch-action = 'reload'", "`reload` is not `restart` or `signal:NAME`"),
+    ] {
+        let app = app(&format!("[process.web]\n{line}\n"));
+        let run = app.pm(["start"]).run();
+        assert_eq!(run.code(), 1, "{line}");
+        assert!(run.stderr.contains(error), "{line}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn check_says_how_many_files_are_watched_and_which_glob_has_none() {
+    let app = app("[process.web]\nwatch = ['src/**', 'lib/**']\n");
+    let run = app.pm(["check"]).run();
+    assert_eq!(run.code(), 0);
+    assert!(
+        run.stderr.contains("`web` watches 1 files in 2 folders: src/**, lib/**"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("no file matches `lib/**`"), "{}", run.stderr);
+}
