@@ -98,7 +98,7 @@ pub enum Command {
     Reload(client::WholeArgs),
     /// End the running session
     #[command(visible_alias = "down")]
-    Quit(client::WholeArgs),
+    Quit(client::QuitArgs),
     /// Print the completion script for a shell
     ///
     /// Add `source <(pm completions bash)` to ~/.bashrc, or the same with

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod check;
+mod checkout;
 pub mod client;
 pub mod completion;
 mod daemon;
@@ -175,6 +176,10 @@ fn dispatch(
         Command::Env(args) => form.answer(env::env(args, matches, sources)?),
         Command::Schema(args) => schema(args.name.as_deref()),
         Command::Export(args) => export::export(args, called_as, matches, (form, sources)),
+        Command::Status(args) if args.all => {
+            client::sessions::refuse_target(matches)?;
+            form.answer(client::sessions::table::status(sources)?)
+        }
         Command::Status(args) => client::status::status(args, form, sources),
         Command::Url(args) => {
             form.answer(client::address::address(args, AddressPart::Url, sources)?)
@@ -191,7 +196,7 @@ fn dispatch(
         Command::Logs(args) => logs::logs(args, (form, sources)),
         Command::Wait(args) => form.answer(client::until::wait(args, sources)?),
         Command::Reload(args) => form.answer(client::reload(args, sources)?),
-        Command::Quit(args) => form.answer(client::quit(args, sources)?),
+        Command::Quit(args) => client::quit(args, matches, (form, sources)),
         Command::Completions(args) => {
             form.answer(CompletionsAnswer::of(&completion::script(args.shell)))
         }

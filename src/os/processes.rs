@@ -4,8 +4,8 @@ use nix::unistd::Pid;
 
 use super::pid_table::Marks;
 pub(crate) use super::system::processes::{
-    Stat, all, descendants_of, descends_from, environment, heeds_by_default, held_pipes, is_traced,
-    missing, own_name,
+    Stat, all, descendants_of, descends_from, environment, heeds_by_default, held_pipes,
+    is_suspended, is_traced, missing, own_name,
 };
 
 /// An end of a pipe that a process has open.

@@ -4,6 +4,7 @@
 //! the time at which they happened, and carries out the actions that it returns. Wanted and actual state are separate,
 //! and each event ends with the same reconcile pass.
 
+mod changes;
 mod event;
 mod file_changes;
 mod instances;

@@ -74,7 +74,7 @@ fn every_command_answers_with_one_object_of_its_schema() {
     assert_eq!(started["ended"], false);
     assert!(started["log"].as_str().is_some_and(|log| log.ends_with("/pm.log")), "{started}");
     eventually("both", || (crate::control::states(&app) == "web.1 up, worker.1 up").then_some(()));
-    let session = &answer(&app, "ps")["session"];
+    let session = answer(&app, "ps")["session"].clone();
     assert_eq!(session["pid"], started["session"]["pid"]);
     assert_eq!((&session["base"], &session["by"]), (&7000.into(), &"daemon".into()));
     assert_eq!(session["urls"]["worker"], "http://localhost:7100");
@@ -117,8 +117,15 @@ fn every_command_answers_with_one_object_of_its_schema() {
         (code, &last["type"], &last["processes"][1]),
         (0, &"summary".into(), &"worker".into())
     );
+    let all = answer(&app, "ps --all");
+    assert_eq!(all["sessions"][0]["session"]["pid"], session["pid"]);
+    assert_eq!(answer(&app, "up")["session"], started["session"]);
+    assert_eq!(answer(&app, "quit --gone")["sessions"], serde_json::json!([]));
     let quit = answer(&app, "quit");
     assert_eq!((&quit["ended"], &quit["instances"]), (&true.into(), &serde_json::json!([])));
+    let up = answer(&app, "up -p 7000 web");
+    assert_eq!(up["instances"][0]["name"], "web.1");
+    assert_eq!(answer(&app, "down")["session"], up["session"]);
 }
 
 #[test]

@@ -44,6 +44,7 @@ mod sandbox;
 mod sandbox_itself;
 mod scale;
 mod screen;
+mod sessions;
 mod signals;
 mod stack;
 mod start;

@@ -188,7 +188,10 @@ fn run_all(name: &str) {
 
 fn run_section(section: &Section) {
     let (place, is_given) = (&section.place, ASKS_A_SESSION.contains(&section.place.as_str()));
-    let mut app = stand_ins::folder(section);
+    let app = stand_ins::folder(section);
+    // `pm quit --all` must not end what others have started.
+    let runtime = app.dir();
+    let mut app = app.env("XDG_RUNTIME_DIR", runtime);
     if is_given {
         // Who starts one there has no session; this one is for the others.
         app = app.env("PM_ANOTHER", "true");

@@ -97,6 +97,9 @@ pub struct StatusArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub json: JsonArgs,
+    /// Show every session of this user, with its root, branch, base port and state
+    #[arg(short = 'A', long, conflicts_with_all = ["names", "watch"])]
+    pub all: bool,
     /// Repeat every second, until Ctrl-C or the end of the session
     #[arg(long)]
     pub watch: bool,
@@ -278,7 +281,20 @@ pub struct AttachArgs {
     pub json: bool,
 }
 
-/// `pm reload`, `pm quit`
+/// `pm quit`
+#[derive(Debug, Args)]
+pub struct QuitArgs {
+    #[command(flatten)]
+    pub whole: WholeArgs,
+    /// End every session of this user
+    #[arg(long, conflicts_with = "gone")]
+    pub all: bool,
+    /// End the sessions of this user whose root was removed
+    #[arg(long)]
+    pub gone: bool,
+}
+
+/// `pm reload`
 #[derive(Debug, Args)]
 pub struct WholeArgs {
     #[command(flatten)]

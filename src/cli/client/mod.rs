@@ -3,21 +3,29 @@
 pub(in crate::cli) mod address;
 pub mod args;
 pub(crate) mod attach;
+mod columns;
 pub(in crate::cli) mod find;
+pub(in crate::cli) mod sessions;
 pub(in crate::cli) mod start;
 pub(crate) mod status;
 pub(in crate::cli) mod until;
 pub(in crate::cli) mod up;
 mod wait;
 
+use clap::ArgMatches;
+
 use crate::app::Signal;
 use crate::app::formation;
+use crate::cli::json::AnswerForm;
 use crate::cli::json::change::SessionChange;
 use crate::cli::sources::Sources;
 use crate::control::proto::{Request, Targets};
 use crate::error::Error;
 use crate::resources::cpus;
-use args::{RestartArgs, ScaleArgs, SignalArgs, StopArgs, StopOptions, WaitArgs, WholeArgs};
+use args::{
+    QuitArgs, RestartArgs, ScaleArgs, SignalArgs, StopArgs, StopOptions, WaitArgs, WholeArgs,
+};
+use sessions::quit::SessionsToEnd;
 
 /// `pm restart`
 pub(crate) fn restart(args: &RestartArgs, sources: &Sources) -> Result<SessionChange, Error> {
@@ -83,9 +91,22 @@ pub(crate) fn reload(args: &WholeArgs, sources: &Sources) -> Result<SessionChang
 }
 
 /// `pm quit`
-pub(crate) fn quit(args: &WholeArgs, sources: &Sources) -> Result<SessionChange, Error> {
-    let change = whole(args, sources, |wait| Request::Quit { wait })?;
-    Ok(if args.wait.no_wait { change } else { change.over() })
+pub(crate) fn quit(
+    args: &QuitArgs,
+    matches: &ArgMatches,
+    (form, sources): (AnswerForm, &Sources),
+) -> Result<i32, Error> {
+    let which = match args {
+        QuitArgs { all: true, .. } => Some(SessionsToEnd::All),
+        QuitArgs { gone: true, .. } => Some(SessionsToEnd::Gone),
+        QuitArgs { .. } => None,
+    };
+    if let Some(which) = which {
+        sessions::refuse_target(matches)?;
+        return form.answer(sessions::quit::quit(which, &args.whole.wait, sources)?);
+    }
+    let change = whole(&args.whole, sources, |wait| Request::Quit { wait })?;
+    form.answer(if args.whole.wait.no_wait { change } else { change.over() })
 }
 
 fn whole(

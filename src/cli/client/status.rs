@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::poll::{PollTimeout, poll};
 
 use super::args::StatusArgs;
+use super::columns::columns;
 use super::find;
 use crate::cli::answer;
 use crate::cli::json::status::StatusObject;
@@ -92,15 +93,7 @@ fn table(report: &Report, before: &HashMap<i32, f64>) -> String {
     let head = ["NAME", "STATE", "PID", "PORT", "UPTIME", "RESTARTS", "RSS", "CPU"];
     let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
     rows.extend(report.instances.iter().map(|instance| row(instance, before)));
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let mut out = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        out.push('\n');
-    }
-    out + &where_to_look(report)
+    columns(&rows) + &where_to_look(report)
 }
 
 /// So many failures are explained.

@@ -37,6 +37,16 @@ pub(crate) struct ChangeObject {
     instances: Option<Vec<InstanceObject>>,
 }
 
+/// The sessions that `pm quit --all` or `--gone` has ended.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Ended")]
+pub(crate) struct EndedObject {
+    /// Which; of one that did not say its root, that is empty.
+    pub(crate) sessions: Vec<SessionId>,
+    /// They have ended; with `--no-wait` they are about to.
+    pub(crate) ended: bool,
+}
+
 /// Which session it is.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct SessionId {

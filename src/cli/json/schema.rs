@@ -5,9 +5,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::Printed;
-use super::change::ChangeObject;
+use super::change::{ChangeObject, EndedObject};
 use super::failure::FailureObject;
-use super::status::StatusObject;
+use super::status::{SessionsObject, StatusObject};
 use super::texts::{CompletionsAnswer, ManualAnswer, VersionAnswer};
 use crate::app::nearest::nearest;
 use crate::cli::check::render::CheckLine;
@@ -30,7 +30,7 @@ const NAMES: [(&str, Forms); 25] = [
     ("run", |_| Vec::new()),
     ("check", answer::<CheckLine<'_>>),
     ("completions", answer::<CompletionsAnswer>),
-    ("down", answer::<ChangeObject>),
+    ("down", quit),
     ("env", answer::<EnvObject>),
     ("export", answer::<ExportObject>),
     ("logs", |generator| {
@@ -41,8 +41,8 @@ const NAMES: [(&str, Forms); 25] = [
     }),
     ("man", answer::<ManualAnswer>),
     ("port", answer::<AddressObject>),
-    ("ps", answer::<StatusObject>),
-    ("quit", answer::<ChangeObject>),
+    ("ps", status),
+    ("quit", quit),
     ("reload", answer::<ChangeObject>),
     ("restart", answer::<ChangeObject>),
     ("scale", answer::<ChangeObject>),
@@ -53,7 +53,7 @@ const NAMES: [(&str, Forms); 25] = [
         forms.extend(lines::<EventLine<'_>>(generator));
         forms
     }),
-    ("status", answer::<StatusObject>),
+    ("status", status),
     ("stop", answer::<ChangeObject>),
     ("ui", |_| Vec::new()),
     ("up", answer::<ChangeObject>),
@@ -65,6 +65,16 @@ const NAMES: [(&str, Forms); 25] = [
 /// Adds an object that [`AnswerForm`](super::AnswerForm) prints.
 fn answer<T: JsonSchema>(generator: &mut SchemaGenerator) -> Vec<Schema> {
     vec![generator.subschema_for::<Printed<T>>()]
+}
+
+/// With `--all` it is another object.
+fn status(generator: &mut SchemaGenerator) -> Vec<Schema> {
+    [answer::<StatusObject>(generator), answer::<SessionsObject>(generator)].concat()
+}
+
+/// With `--all` or `--gone` it is another object.
+fn quit(generator: &mut SchemaGenerator) -> Vec<Schema> {
+    [answer::<ChangeObject>(generator), answer::<EndedObject>(generator)].concat()
 }
 
 /// Adds a line of a running session, which the output prints.

@@ -1,6 +1,7 @@
 //! What `pm ps --json` prints: the session, its process types, and each instance.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use nix::unistd::Pid;
 use schemars::JsonSchema;
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use super::time;
 use crate::app::siblings;
+use crate::cli::checkout;
 use crate::control::proto::{FileWatchStatus, InstanceState, InstanceStatus, LastExit, Report};
 use crate::os::listeners::InstancePorts;
 
@@ -124,7 +126,7 @@ impl StatusObject {
         }
         let session = SessionObject {
             root: report.root.clone(),
-            branch: None,
+            branch: checkout::branch(Path::new(&report.root)),
             pid: report.session,
             base: report.base,
             urls,
@@ -141,6 +143,33 @@ impl StatusObject {
             scaled_to_zero: report.scaled_to_zero,
             instances: InstanceObject::all(report.instances, report.session),
         }
+    }
+}
+
+/// All sessions of the user.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Sessions")]
+pub(crate) struct SessionsObject {
+    pub(crate) sessions: Vec<StatusObject>,
+}
+
+impl StatusObject {
+    /// Returns what is known of a session that does not answer.
+    pub(crate) fn of_silent(pid: i32, root: Option<&Path>) -> Self {
+        let root = root.map(|root| root.to_string_lossy().into_owned()).unwrap_or_default();
+        let session = SessionObject {
+            root: root.clone(),
+            branch: checkout::branch(Path::new(&root)),
+            pid,
+            base: None,
+            urls: BTreeMap::new(),
+            started: None,
+            by: None,
+        };
+        let (procfile, ending) = (String::new(), false);
+        let [types, terminals, scaled_to_zero] = [const { Vec::new() }; 3];
+        let instances = Vec::new();
+        Self { session, root, procfile, ending, types, terminals, scaled_to_zero, instances }
     }
 }
 

@@ -138,6 +138,13 @@ pub(crate) fn is_traced(pid: Pid) -> bool {
     tracer.is_some_and(|tracer| tracer.trim() != "0")
 }
 
+/// Returns whether a process is stopped, by a signal or a debugger (proc_pid_status(5), State).
+pub(crate) fn is_suspended(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let state = status.lines().find_map(|line| line.strip_prefix("State:\t"));
+    state.is_some_and(|state| state.starts_with(['T', 't']))
+}
+
 /// Returns whether a process descends from `leader`, or is in its group; `None` if it is gone.
 pub(crate) fn descends_from(pid: Pid, leader: Pid) -> Option<bool> {
     /// Longest chain of parents. A pid that is reused while it is read could make a circle.

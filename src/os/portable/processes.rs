@@ -142,6 +142,11 @@ pub(crate) fn is_traced(_pid: Pid) -> bool {
     false
 }
 
+/// Returns whether a process is stopped: not seen.
+pub(crate) fn is_suspended(_pid: Pid) -> bool {
+    false
+}
+
 /// Returns whether a process descends from another: unknown.
 pub(crate) fn descends_from(_pid: Pid, _leader: Pid) -> Option<bool> {
     None

@@ -102,6 +102,8 @@ pub(crate) const SPECIAL: &[Special] = &[
     // docs/logs.md
     ("pm logs --last", Ends(1), &["no such run"]),
     ("pm attach web.1", Until(CTRL_BRACKET, 0), &["ready: node"]),
+    // docs/sessions.md
+    ("pm quit -d ~/src/shop-fix", Ends(1), &["no session runs in"]),
     // docs/export.md
     ("systemctl daemon-reload && systemctl enable --now shop.target", SYSTEM, &[]),
     // docs/packaging.md
