@@ -33,13 +33,13 @@ fn values_are_masked_and_each_says_where_it_comes_from() {
          PM_URL_WORKER=http://localhost:5100  # pm: session\n\
          PORT=5000  # pm: instance\n\
          PS=web.1  # pm: instance\n\
-         # and 6 inherited from the environment (`--all` shows them)\n"
+         # and 5 inherited from the environment (`--all` shows them)\n"
     );
     assert_eq!((output.code(), output.stderr.as_str()), (0, ""));
     let whole = app().pm(["env", "--all"]).run().stdout;
     let (_, inherited) = whole.split_once("PS=web.1  # pm: instance\n").expect("it is listed");
     let names: Vec<_> = inherited.lines().filter_map(|line| line.split('=').next()).collect();
-    assert_eq!(names, ["CALLER", "HOME", "LANG", "PATH", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"]);
+    assert_eq!(names, ["CALLER", "HOME", "LANG", "PATH", "XDG_RUNTIME_DIR"]);
     assert!(inherited.starts_with("CALLER=****  # environment\nHOME=/"), "{inherited}");
 }
 

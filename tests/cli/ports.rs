@@ -237,7 +237,6 @@ fn bases_run_out_with_an_error_that_names_the_file_and_those_of_removed_roots_co
             "{{\"v\":1,\"roots\":[{{\"root\":\"{root}\",\"hash\":\"0\",\"base\":10000,\"hundreds\":300}}]}}"
         )
     };
-    let app = app.env("XDG_STATE_HOME", "/nonexistent").write("shop/x", "");
     let state = app.path("state");
     let app = app.env("XDG_STATE_HOME", &state);
     let there = app.path("fix");
@@ -307,7 +306,7 @@ fn worktrees_that_start_at_the_same_instant_have_ports_of_their_own_and_keep_the
     }
     let mut first: Option<Vec<u16>> = None;
     for round in 0..rounds {
-        let start = ["start", "--daemon", "--wait", "-p", "auto"];
+        let start = ["up", "-p", "auto"];
         let sessions: Vec<_> =
             names.iter().map(|name| app.pm(start).in_folder(name).spawn()).collect();
         for mut session in sessions {
@@ -326,7 +325,7 @@ fn worktrees_that_start_at_the_same_instant_have_ports_of_their_own_and_keep_the
         assert_eq!(different.len(), all.len(), "round {round}: {all:?}");
         assert_eq!(first.get_or_insert_with(|| all.clone()), &all, "round {round}");
         for name in &names {
-            assert_eq!(app.pm(["quit"]).in_folder(name).run().code(), 0);
+            assert_eq!(app.pm(["down"]).in_folder(name).run().code(), 0);
             app.sh(&format!("rm {name}/*.port")).run();
         }
     }

@@ -40,8 +40,8 @@ pub(crate) const PM: &str = env!("CARGO_BIN_EXE_pm");
 /// The folder. When the last that needs it is dropped, everything that still runs in it is killed.
 struct Folder {
     dir: tempfile::TempDir,
-    /// pm's runtime and state folders: no session of another sandbox is found.
-    own: tempfile::TempDir,
+    /// For the sockets of sessions: none of another sandbox is found. What pm keeps is below HOME.
+    runtime: tempfile::TempDir,
 }
 
 /// A folder of its own for one application. It lives as long as the sandbox or one of its sessions.
@@ -62,9 +62,8 @@ impl Sandbox {
             .prefix("pm-test-")
             .tempdir()
             .expect("a scratch folder can be made");
-        let own = tempfile::tempdir().expect("a scratch folder can be made");
-        std::fs::create_dir(own.path().join("run")).expect("it can be written");
-        Self { folder: Arc::new(Folder { dir, own }), env: Vec::new() }
+        let runtime = tempfile::tempdir().expect("a scratch folder can be made");
+        Self { folder: Arc::new(Folder { dir, runtime }), env: Vec::new() }
     }
 
     /// Makes a folder with this Procfile.
@@ -135,9 +134,7 @@ impl Sandbox {
         let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
         let mut invocation = Invocation::new(program.as_ref(), args, Arc::clone(&self.folder));
         invocation = invocation.env("PATH", path).env("HOME", self.dir()).env("LANG", "C.UTF-8");
-        let own = self.folder.own.path();
-        invocation = invocation.env("XDG_RUNTIME_DIR", own.join("run"));
-        invocation = invocation.env("XDG_STATE_HOME", own.join("state"));
+        invocation = invocation.env("XDG_RUNTIME_DIR", self.folder.runtime.path());
         for (key, value) in &self.env {
             invocation = invocation.env(key, value);
         }
