@@ -23,7 +23,7 @@ fn a_program_sees_only_its_folder_and_a_clean_environment() {
     let mut names: Vec<_> =
         output.stdout.lines().filter_map(|line| line.split('=').next()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["A", "B", "HOME", "LANG", "PATH"]);
+    assert_eq!(names, ["A", "B", "HOME", "LANG", "PATH", "XDG_RUNTIME_DIR"]);
     assert_eq!(
         app.sh("cat file; pwd -P").in_folder("sub").run().stdout,
         format!("text{}/sub\n", app.dir().display())
