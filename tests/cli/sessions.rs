@@ -13,9 +13,9 @@ use crate::sandbox::{Sandbox, eventually};
 /// Sessions in the background, each in a folder of its own.
 fn sessions(names: &[&str]) -> Sandbox {
     let mut app = app("");
-    for name in names {
+    for (name, port) in names.iter().zip((21000..).step_by(1000)) {
         app = app.write(&format!("{name}/Procfile"), format!("web: {READY}\nworker: {READY}\n"));
-        done(&app, &format!("start --daemon --wait -d {name} --log {name}.log"));
+        done(&app, &format!("start --daemon --wait -d {name} --log {name}.log -p {port}"));
     }
     app
 }
@@ -59,8 +59,8 @@ fn every_session_is_shown_whether_it_answers_or_not_and_what_a_killed_one_left_i
         let rows: Vec<Vec<&str>> =
             table.lines().map(|row| row.split_whitespace().collect()).collect();
         assert_eq!(rows[0], ["ROOT", "BRANCH", "BASE", "STATE", "UPTIME", "RSS", "PID", "BY"]);
-        assert_eq!(rows[1][..6], ["~/blue", "-", "5000", "1/1", "ready,", "1"], "{table}");
-        assert_eq!(rows[2][..5], ["~/green", "fix/login", "5000", "2/2", "ready"], "{table}");
+        assert_eq!(rows[1][..6], ["~/blue", "-", "21000", "1/1", "ready,", "1"], "{table}");
+        assert_eq!(rows[2][..5], ["~/green", "fix/login", "22000", "2/2", "ready"], "{table}");
         assert_eq!(
             rows[3],
             ["~/stopped", "-", "-", "suspended", "-", "-", &pid("stopped").to_string(), "-"]
@@ -70,7 +70,7 @@ fn every_session_is_shown_whether_it_answers_or_not_and_what_a_killed_one_left_i
     }
     let (_, _, green) = &all(&app)[1];
     assert_eq!(green["session"]["branch"], "fix/login");
-    assert_eq!(green["session"]["base"], 5000);
+    assert_eq!(green["session"]["base"], 22000);
     assert_eq!(green["types"], serde_json::json!(["web", "worker"]));
     assert_eq!(green["instances"].as_array().map(Vec::len), Some(2));
 
