@@ -26,7 +26,7 @@ pub(super) struct SessionOrigin {
 
 /// What the session knows of its instances beside what the supervisor does.
 #[derive(Clone, Copy)]
-pub(super) struct SessionFacts<'a> {
+pub(super) struct InstanceFacts<'a> {
     pub(super) readiness: &'a SessionProbes,
     pub(super) watching: &'a SessionWatch,
     pub(super) ends: &'a LastExits,
@@ -35,11 +35,11 @@ pub(super) struct SessionFacts<'a> {
 /// Returns the state of every instance.
 pub(super) fn of(
     core: &Supervisor,
-    known: SessionFacts<'_>,
+    known: InstanceFacts<'_>,
     origin: &SessionOrigin,
     now: Moment,
 ) -> Report {
-    let SessionFacts { readiness, watching, ends } = known;
+    let InstanceFacts { readiness, watching, ends } = known;
     let app = core.app();
     let instances = core.status(now).into_iter().map(|status| {
         let (state, restart_in, end) = match status.doing {

@@ -31,7 +31,7 @@ impl SessionLoop {
         let mut form = FailureForm::Reasons;
         let (asked, wait) = match request {
             Request::Status => {
-                let known = report::SessionFacts {
+                let known = report::InstanceFacts {
                     readiness: &self.readiness,
                     watching: &self.watching,
                     ends: &self.last_exits,
