@@ -14,7 +14,7 @@ import sys
 LANDED = (
     "commands", "screen", "failure", "waves", "duplicate",
     "ready", "deps", "wait", "live",
-    "ports", "sessions", "logs",
+    "ports", "sessions", "json", "logs",
     "watch",
 )
 

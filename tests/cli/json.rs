@@ -136,6 +136,10 @@ fn up_and_down_answer_with_the_session_and_logs_with_one_object_a_line() {
     assert_eq!(first["session"], again["session"]);
     assert!(first["log"].is_string() && again["log"].is_null(), "{first}\n{again}");
     assert_eq!(again["instances"][0]["state"], "up");
+    let all = answer(&app, "ps --all");
+    assert_eq!(all["sessions"][0]["session"]["pid"], first["session"]["pid"]);
+    assert_eq!(answer(&app, "url web")["url"], "http://localhost:7000");
+    assert_eq!(answer(&app, "port")["port"], 7000);
     let line = eventually("the line", || {
         let (code, lines) = objects(&app, "logs web");
         assert_eq!(code, 0);
