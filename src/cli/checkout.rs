@@ -24,6 +24,27 @@ pub(crate) fn branch(root: &Path) -> Option<String> {
     None
 }
 
+/// Returns what tells a checkout from others of its repository: the branch of a linked worktree, or the name of a
+/// further jj workspace; else the name of the root.
+pub(crate) fn name(root: &Path) -> String {
+    let of_folder = || root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
+    let own = if is_linked(root) { branch(root) } else { None };
+    own.unwrap_or_else(of_folder)
+}
+
+/// Returns whether the nearest checkout has its repository elsewhere. A submodule has not (gitrepository-layout(5),
+/// `commondir`).
+fn is_linked(root: &Path) -> bool {
+    let of_folder = |folder: &Path| {
+        if let Some(git) = git_folder(folder).filter(|git| head(git).is_some()) {
+            return Some(git.join("commondir").is_file());
+        }
+        let jj = folder.join(".jj");
+        jj.is_dir().then(|| jj.join("repo").is_file())
+    };
+    root.ancestors().find_map(of_folder).unwrap_or(false)
+}
+
 /// Returns the folder of git's files for this checkout. `.git` is that folder, or a file that names it
 /// (gitrepository-layout(5)).
 fn git_folder(checkout: &Path) -> Option<PathBuf> {
@@ -124,6 +145,34 @@ mod tests {
             ("none", None),
         ] {
             assert_eq!(it.branch(folder).as_deref(), expected, "{folder}");
+        }
+    }
+
+    #[test]
+    fn a_linked_worktree_is_named_by_its_branch_and_everything_else_by_its_root() {
+        let hash = [&b"0123456789abcdef0123456789abcdef01234567"[..], b"\n"].concat();
+        let it = Scratch::new(&[
+            ("app/.git/HEAD", b"ref: refs/heads/main\n"),
+            ("app/.git/worktrees/two/HEAD", b"ref: refs/heads/fix/login\n"),
+            ("app/.git/worktrees/two/commondir", b"../..\n"),
+            ("two/.git", b"gitdir: ../app/.git/worktrees/two\n"),
+            ("two/services/shop/", b""),
+            ("app/.git/worktrees/three/HEAD", &hash),
+            ("app/.git/worktrees/three/commondir", b"../..\n"),
+            ("three/.git", b"gitdir: ../app/.git/worktrees/three\n"),
+            ("app/.git/modules/lib/HEAD", b"ref: refs/heads/main\n"),
+            ("app/lib/.git", b"gitdir: ../.git/modules/lib\n"),
+            ("none/", b""),
+        ]);
+        for (folder, expected) in [
+            ("app", "app"),
+            ("two", "fix/login"),
+            ("two/services/shop", "fix/login"),
+            ("three", "0123456"),
+            ("app/lib", "lib"),
+            ("none", "none"),
+        ] {
+            assert_eq!(name(&it.0.path().join(folder)), expected, "{folder}");
         }
     }
 

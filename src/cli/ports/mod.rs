@@ -8,7 +8,7 @@ use std::path::Path;
 use super::resolve::{self, BaseWish, Resolved};
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{client, diagnostics};
+use super::{checkout, client, diagnostics};
 use crate::app::base_port::PortRoom;
 use crate::app::lint::{self, BaseOrigin, Holder, UnavailablePort};
 use crate::app::siblings::SessionFacts;
@@ -143,8 +143,7 @@ pub(super) fn expect(
 
 /// Returns what instances are told of the session.
 pub(super) fn facts(root: &Path, session: Option<u32>) -> SessionFacts {
-    let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
-    SessionFacts { name, session }
+    SessionFacts { name: checkout::name(root), session }
 }
 
 /// Returns a holder as a message shows it: what it is of, where pm has started it.
