@@ -6,7 +6,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::clock;
@@ -19,9 +19,9 @@ const PROCESS_EVERY: Duration = Duration::from_secs(1);
 const ROOT_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks whether a root that was removed is there again.
 const MISSING_EVERY: Duration = Duration::from_millis(250);
-/// How long the watch is left alone after other files beside the root were removed: the first time, and at most,
-/// where that goes on. A busy folder (/tmp) must not keep pm busy.
-const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
+/// How long the root is left alone after something else was removed: the first time, and at most, where that goes on.
+/// A busy folder must not keep pm busy; but a removal may have only begun.
+const REST: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 
 /// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) struct Lifetime {
     process: Option<ProcessEnd>,
     /// Without symbolic links: what they name is what matters.
     root: PathBuf,
+    /// A file in it that goes with it: its Procfile.
+    file: PathBuf,
     /// `None`: nothing can watch it.
     watch: Option<FolderWatch>,
     look: NextLook,
@@ -59,11 +61,11 @@ enum NextLook {
 }
 
 impl Lifetime {
-    /// Watches a root, and a process where there is one.
-    pub(crate) fn of(root: PathBuf, process: Option<ProcessEnd>) -> Self {
-        let root = fs::canonicalize(&root).unwrap_or(root);
-        let watch = FolderWatch::new().ok();
-        let mut lifetime = Self { process, root, watch, look: NextLook::WhenTold };
+    /// Watches a root, with a file that may be in it, and a process where there is one.
+    pub(crate) fn of(root: &Path, file: &Path, process: Option<ProcessEnd>) -> Self {
+        let [root, file] =
+            [root, file].map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+        let mut lifetime = Self { process, root, file, watch: None, look: NextLook::WhenTold };
         lifetime.watch_again(clock::instant());
         lifetime
     }
@@ -108,22 +110,28 @@ impl Lifetime {
         if matches!(self.look, NextLook::WhenTold) && !is_told {
             return None;
         }
+        // Before the look: nothing can happen in between.
+        self.watch_again(now);
         if self.is_missing() {
             self.look = NextLook::Missing(now + MISSING_EVERY);
             return (!was_missing).then_some(LifetimeEvent::RootRemoved);
         }
-        self.watch_again(now);
         if is_told && matches!(self.look, NextLook::WhenTold) {
             self.look = NextLook::Rested(now + rest, rest);
         }
         was_missing.then_some(LifetimeEvent::RootRestored)
     }
 
-    /// Watches the root, where that can be done.
+    /// Watches the root, where that can be done: by a new watch, since what was watched may be gone or elsewhere by now.
     fn watch_again(&mut self, now: Instant) {
-        let is_watched = self.watch.as_ref().is_some_and(|watch| watch.set(&self.root).is_ok());
-        self.look =
-            if is_watched { NextLook::WhenTold } else { NextLook::Unwatched(now + ROOT_EVERY) };
+        // One beside the root tells nothing of it.
+        let file = if self.file.starts_with(&self.root) { &self.file } else { Path::new("") };
+        let set = |watch: FolderWatch| watch.set(&self.root, file).map(|()| watch);
+        self.watch = FolderWatch::new().and_then(set).ok();
+        self.look = match self.watch {
+            Some(_) => NextLook::WhenTold,
+            None => NextLook::Unwatched(now + ROOT_EVERY),
+        };
     }
 
     /// Returns whether the root is gone. One that cannot be looked at is not.
@@ -166,7 +174,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let mut process = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let end = ProcessEnd::of(process.id().cast_signed()).unwrap();
-        let mut lifetime = Lifetime::of(scratch.path().join("."), Some(end));
+        let mut lifetime = Lifetime::of(scratch.path(), Path::new("Procfile"), Some(end));
         assert_eq!(lifetime.look().next(), None);
         drop(process.stdin.take());
         // Where nothing but its id is known, it has to be reaped.
@@ -179,14 +187,21 @@ mod tests {
 
     #[test]
     fn a_root_that_is_somebodys_current_folder_is_seen_to_go_and_to_come_back() {
+        for file in ["Procfile", "../Procfile"] {
+            goes_and_comes_back(file);
+        }
+    }
+
+    fn goes_and_comes_back(file: &str) {
         let scratch = tempfile::tempdir().unwrap();
         let root = scratch.path().join("work/app");
         fs::create_dir_all(&root).unwrap();
+        fs::write(root.join(file), "").unwrap();
         let link = scratch.path().join("link");
         std::os::unix::fs::symlink(&root, &link).unwrap();
         let mut cat = Command::new("cat");
         let mut holder = cat.stdin(Stdio::piped()).current_dir(&root).spawn().unwrap();
-        let mut lifetime = Lifetime::of(link, None);
+        let mut lifetime = Lifetime::of(&link, &root.join(file), None);
         fs::remove_dir_all(scratch.path().join("work")).unwrap();
         assert_eq!(next(&mut lifetime), LifetimeEvent::RootRemoved);
         fs::create_dir_all(&root).unwrap();
@@ -198,25 +213,54 @@ mod tests {
         holder.wait().unwrap();
     }
 
+    /// Makes a file in a folder and removes it.
+    fn make_and_remove(folder: &Path) {
+        let file = folder.join("file");
+        fs::write(&file, "").unwrap();
+        fs::remove_file(&file).unwrap();
+    }
+
     #[test]
-    fn a_busy_folder_beside_the_root_wakes_nobody_for_a_while() {
+    fn what_happens_in_and_beside_the_root_wakes_nobody() {
         let scratch = tempfile::tempdir().unwrap();
         let root = scratch.path().join("app");
         fs::create_dir(&root).unwrap();
-        let mut lifetime = Lifetime::of(root, None);
+        let file = root.join("Procfile");
+        fs::write(&file, "").unwrap();
+        let mut lifetime = Lifetime::of(&root, &file, None);
+        if lifetime.watch.is_none() {
+            return;
+        }
+        make_and_remove(scratch.path());
+        make_and_remove(&root);
+        fs::write(&file, "web: true").unwrap();
+        assert!(!wait(&lifetime, Some(Duration::ZERO)) && lifetime.patience().is_none());
+        // An editor that writes a new one; it is watched from then on.
+        for _ in 0..2 {
+            fs::write(root.join("new"), "").unwrap();
+            fs::rename(root.join("new"), &file).unwrap();
+            assert!(wait(&lifetime, lifetime.patience()));
+            assert_eq!(lifetime.look().next(), None);
+            let NextLook::Rested(at, _) = lifetime.look else { panic!("{:?}", lifetime.look) };
+            assert_eq!(lifetime.look_at_root(at), None);
+        }
+        assert!(!wait(&lifetime, Some(Duration::ZERO)) && lifetime.patience().is_none());
+    }
+
+    #[test]
+    fn a_busy_folder_above_a_root_without_its_file_wakes_nobody_for_a_while() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path().join("app");
+        fs::create_dir(&root).unwrap();
+        let mut lifetime = Lifetime::of(&root, &root.join("Procfile"), None);
         if lifetime.watch.is_none() {
             return;
         }
         assert!(lifetime.patience().is_none(), "an idle session is not woken");
-        let other = scratch.path().join("other");
-        let busy = || {
-            fs::write(&other, "").unwrap();
-            fs::remove_file(&other).unwrap();
-        };
-        busy();
+        make_and_remove(scratch.path());
         assert!(wait(&lifetime, lifetime.patience()));
         assert_eq!(lifetime.look().next(), None);
-        busy();
+        make_and_remove(scratch.path());
         assert_eq!(lifetime.descriptors().count(), 0, "it rests");
         let NextLook::Rested(at, rest) = lifetime.look else { panic!("{:?}", lifetime.look) };
         assert_eq!(rest, REST.0);

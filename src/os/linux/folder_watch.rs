@@ -1,5 +1,6 @@
-//! The removal of a folder, as the kernel tells it: inotify(7) on the folder above it. A watch on the folder itself
-//! would hear nothing as long as any process has it as its current folder.
+//! The removal of a folder, as the kernel tells it by inotify(7). A watch on the folder itself hears of its removal only
+//! when no process has it as its current folder any more: so a file in it is watched too, which goes before the folder
+//! does, or the folder above it.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -25,20 +26,23 @@ impl FolderWatch {
         Ok(Self(init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?))
     }
 
-    /// Watches a folder, also one that was made again meanwhile.
+    /// Watches a folder by a file in it, or where that is not there by the folder above it, in which much may happen.
     ///
     /// # Errors
-    /// The folder above it may not be read, or the user watches too many.
-    pub(crate) fn set(&self, folder: &Path) -> io::Result<()> {
-        let Some(above) = folder.parent() else { return Ok(()) };
-        let removals = WatchFlags::DELETE | WatchFlags::MOVED_FROM;
-        let own = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF | WatchFlags::ONLYDIR;
-        // Of a folder that is watched already, the same watch.
-        add_watch(&self.0, above, removals | own)?;
+    /// The folder is not there, or the user watches too many.
+    pub(crate) fn set(&self, folder: &Path, file: &Path) -> io::Result<()> {
+        let removal = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF;
+        add_watch(&self.0, folder, removal | WatchFlags::ONLYDIR)?;
+        // Somebody may have it open: its number of links changes then.
+        let is_watched = add_watch(&self.0, file, removal | WatchFlags::ATTRIB).is_ok();
+        if !is_watched && let Some(above) = folder.parent() {
+            let removals = WatchFlags::DELETE | WatchFlags::MOVED_FROM;
+            add_watch(&self.0, above, removals | removal | WatchFlags::ONLYDIR)?;
+        }
         Ok(())
     }
 
-    /// Returns what is readable once something beside the folder, or the folder itself, was removed.
+    /// Returns what is readable once something may have been removed.
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -18,7 +18,7 @@ impl FolderWatch {
     }
 
     /// Watches a folder.
-    pub(crate) fn set(&self, _folder: &Path) -> io::Result<()> {
+    pub(crate) fn set(&self, _folder: &Path, _file: &Path) -> io::Result<()> {
         match *self {}
     }
 
