@@ -162,6 +162,14 @@ pub struct Endpoint {
     pub socket: PathBuf,
 }
 
+impl Endpoint {
+    /// Returns whether the files of the session are gone: it has ended gracefully.
+    pub fn is_gone(&self) -> bool {
+        // The lock is the last that it removes.
+        !self.socket.with_extension("lock").exists() && !self.socket.exists()
+    }
+}
+
 /// Returns the sessions of this root that live, by process id. Without a folder there are none.
 ///
 /// # Errors
@@ -222,12 +230,30 @@ fn live_pid(folder: &Path, stem: &str) -> Option<i32> {
             // Nobody can take this place while the lock is held here; and a second cleaner does no harm.
             let _ = fs::remove_file(&socket);
             let _ = fs::remove_file(&lock);
+            remove_notify_sockets(folder, stem);
             false
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => lives_without_lock(&new, &socket),
         Err(_) => return None,
     };
     lives.then(|| stem.rsplit_once('-')?.1.parse().ok())?
+}
+
+/// Removes the sockets on which the instances of a dead session have reported (sd_notify(3)): `PID-0-1-1.notify`. Those
+/// stay that may be another session's, which has that pid too.
+fn remove_notify_sockets(folder: &Path, stem: &str) {
+    let Some((_, pid)) = stem.rsplit_once('-') else { return };
+    let has_pid = |other: &String| other.rsplit_once('-').is_some_and(|(_, other)| other == pid);
+    if stems(folder, "").iter().any(has_pid) {
+        return;
+    }
+    let names = fs::read_dir(folder).into_iter().flatten();
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let is_its = |name: &String| name.starts_with(&format!("{pid}-")) && name.ends_with(".notify");
+    for name in names.filter(is_its) {
+        // A second cleaner does no harm.
+        let _ = fs::remove_file(folder.join(name));
+    }
 }
 
 /// Returns whether the socket of a session without a lock has its listener. What is stale is removed.
@@ -283,7 +309,10 @@ mod tests {
         fs::write(&stale, "").unwrap();
         assert_eq!(sessions(&runtime, root).unwrap().len(), 1);
         assert!(!stale.exists());
+        let endpoint = sessions(&runtime, root).unwrap().remove(0);
+        assert!(!endpoint.is_gone());
         drop(paths);
+        assert!(endpoint.is_gone());
         assert_eq!(sessions(&runtime, root).unwrap(), []);
         assert_eq!(fs::read_dir(&runtime).unwrap().count(), 0);
     }
@@ -345,6 +374,24 @@ mod tests {
             ]
         );
         assert!(!stale.exists());
+    }
+
+    #[test]
+    fn the_notify_sockets_of_a_killed_session_go_with_it_unless_another_has_its_pid() {
+        let scratch = tempfile::tempdir().unwrap();
+        let runtime = scratch.path().join("pm");
+        let lives = SocketPaths::take(&runtime, Path::new("/srv/app"), 42).unwrap();
+        for (pid, stays) in [("42", true), ("7", false), ("77", true)] {
+            let notify = runtime.join(format!("{pid}-0-1-1.notify"));
+            fs::write(&notify, "").unwrap();
+            if pid != "77" {
+                fs::write(runtime.join(format!("0123456789abcdef-01234567-{pid}.lock")), "")
+                    .unwrap();
+            }
+            assert_eq!(all_sessions(&runtime).unwrap().len(), 1);
+            assert_eq!(notify.exists(), stays, "{pid}");
+        }
+        drop(lives);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nix::poll::{PollTimeout, poll};
+
 use super::args::WaitArgs;
 use super::find::{self, SessionInfo};
 use crate::app::select;
@@ -9,10 +11,15 @@ use crate::cli::diagnostics::{self, LiveLine};
 use crate::cli::sources::Sources;
 use crate::control::client::{Connection, Received};
 use crate::control::proto::{InstanceFailure, Report, Request, Response};
+use crate::control::socket_paths::Endpoint;
 use crate::error::Error;
 
 /// Silence before the first word on whom is waited for, and between two words.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two looks whether a session that has ended has removed its files, in milliseconds.
+const GONE_MS: u8 = 5;
+/// So often is looked: 1 s in all.
+const GONE_LOOKS: usize = 200;
 
 /// Returns when it is done. `names` are whom it concerns; empty: all.
 pub(super) fn until_done(
@@ -24,6 +31,7 @@ pub(super) fn until_done(
 ) -> Result<(), Error> {
     let fail = |source| Error::Session { session: session.pid, source };
     let is_quit = matches!(request, Request::Quit { .. });
+    let waits_for_end = matches!(request, Request::Quit { wait: true });
     let mut connection = Connection::open(&session.socket, request).map_err(fail)?;
     let mut line = LiveLine::new(sources.may_draw());
     let mut waited = Duration::ZERO;
@@ -31,6 +39,10 @@ pub(super) fn until_done(
     loop {
         let left = wait.wait.map_or(PATIENCE, |limit| limit.saturating_sub(waited)).min(PATIENCE);
         match connection.receive(Some(left)).map_err(fail)? {
+            Received::Response(Response::Done) if waits_for_end => {
+                until_gone(session);
+                return Ok(());
+            }
             Received::Response(Response::Done) => return Ok(()),
             Received::Response(Response::Failed { failures }) => {
                 let one = |failed: InstanceFailure| format!("`{}`: {}", failed.name, failed.why);
@@ -40,7 +52,10 @@ pub(super) fn until_done(
                 return Err(find::refusal((reason, hint), report, names));
             }
             // The end of the session is what was asked for.
-            Received::Closed if is_quit => return Ok(()),
+            Received::Closed if is_quit => {
+                until_gone(session);
+                return Ok(());
+            }
             Received::Response(
                 Response::Status(_)
                 | Response::Output { .. }
@@ -67,6 +82,17 @@ pub(super) fn until_done(
         if !waiting.is_empty() {
             line.show(&format!("waiting for {}", waiting.join(", ")));
         }
+    }
+}
+
+/// Waits until the files of a session are gone that has nothing left to do: nobody finds it from then on.
+pub(super) fn until_gone(session: &Endpoint) {
+    for _ in 0..GONE_LOOKS {
+        if session.is_gone() {
+            return;
+        }
+        // An interrupted wait is a short one.
+        let _ = poll(&mut [], PollTimeout::from(GONE_MS));
     }
 }
 

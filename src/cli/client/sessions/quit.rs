@@ -10,6 +10,7 @@ use crossbeam_channel::RecvTimeoutError;
 use super::{STACK, UserSession, all};
 use crate::cli::client::args::WaitArgs;
 use crate::cli::client::find;
+use crate::cli::client::wait::until_gone;
 use crate::cli::diagnostics::LiveLine;
 use crate::cli::json::CommandAnswer;
 use crate::cli::json::change::{EndedObject, SessionId};
@@ -142,7 +143,11 @@ fn end(endpoint: &Endpoint, waits: bool) -> io::Result<()> {
     };
     loop {
         match connection.receive(None)? {
-            Received::Response(Response::Done) | Received::Closed => return Ok(()),
+            Received::Response(Response::Done) if !waits => return Ok(()),
+            Received::Response(Response::Done) | Received::Closed => {
+                until_gone(endpoint);
+                return Ok(());
+            }
             Received::Response(Response::Refused { reason, .. }) => {
                 return Err(io::Error::other(reason));
             }
