@@ -42,6 +42,12 @@ pub(crate) fn start(
         if !args.is_up {
             until::after_start(args, matches, sources)?;
         }
+        if let Some(pid) = args.owner {
+            diagnostics::warning(
+                &format!("the session runs already, and does not end with process {pid}"),
+                "`--with` is for a session that the command itself starts",
+            );
+        }
         form.answer(change)
     };
     let named_instances = if args.is_up { up::named_instances } else { start::named_instances };

@@ -50,6 +50,18 @@ fn it_takes_the_id_of_a_process_that_runs() {
     assert_eq!((app.read("started"), app.read("pm.log")), (None, None));
 }
 
+#[test]
+fn a_session_that_runs_already_is_not_tied_to_another_process() {
+    let app = app(&format!("web: {READY}\n"));
+    let _session = started(&app, &[], 1);
+    let output = pm(&app, &format!("up --with {}", std::process::id()));
+    assert_eq!(output.code(), 0, "{output:#?}");
+    assert!(
+        output.stderr.contains("warning: the session runs already, and does not end with process")
+    );
+    assert!(output.stdout.starts_with("already running"), "{output:#?}");
+}
+
 /// A root that is not the sandbox's own folder, and a log outside of it.
 fn root() -> Sandbox {
     app("").write("app/Procfile", format!("web: trap '' HUP; {READY}\n"))
