@@ -85,6 +85,7 @@ fn instance_of(pid: u32) -> Option<HoldingInstance> {
 
 #[cfg(all(test, target_os = "linux", not(pm_portable)))]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::process::{Command, Stdio};
 
@@ -114,7 +115,10 @@ mod tests {
             cat.env("PS", "web.1")
                 .env("PM_ROOT", "/srv/app")
                 .env("PM_SESSION", session.to_string());
-            let mut child = cat.stdin(Stdio::piped()).spawn().unwrap();
+            let mut child = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            // The kernel lets the parent go on before it shows the environment of the new program.
+            child.stdin.as_mut().unwrap().write_all(b"up\n").unwrap();
+            child.stdout.as_mut().unwrap().read_exact(&mut [0; 3]).unwrap();
             let holder = Holder { pid: child.id(), program: "cat".to_owned(), instance: None };
             let found = identified(holder).instance;
             drop(child.stdin.take());

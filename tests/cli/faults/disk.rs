@@ -53,7 +53,8 @@ fn an_answer_that_cannot_be_written_is_an_error() {
 #[test]
 fn a_log_that_fills_up_says_so_at_its_end_and_the_session_ends_in_order() {
     let app = app("web: echo ready; seq 20000; echo over > over; exec sleep 1000\n");
-    let output = app.pm(["start", "--daemon"]).limit(Resource::RLIMIT_FSIZE, 10_000).run();
+    let pm = app.pm(["start", "--daemon", "--keep", "0"]);
+    let output = pm.limit(Resource::RLIMIT_FSIZE, 10_000).run();
     assert_eq!(output.code(), 0, "{output:#?}");
     let log = eventually("the last words", || {
         app.read("pm.log").filter(|log| log.ends_with("the session has ended\n"))
