@@ -95,6 +95,9 @@ class Judge:
             self.record(name, it, record)
         elif text == b'#usr1':
             self.ears += 1
+        elif text[:5] == b'-- | ':
+            # One of the last lines of a run that crashed, shown once more.
+            self.notes['repeated'] += 1
         elif self.is_note(name, it, text):
             pass
         elif it.fragment or text[:1] == b'%':
