@@ -11,7 +11,7 @@ MARKS = '-- ', '!! '
 NOTE = re.compile(
     r'(started with pid \d+$|(exited with code \d+|terminated by \S+|did not end|could not be started)'
     r'(; (restart \d+ of \d+ in|restarting|crashed|not started again).*)?$'
-    r'|did not stop within .* killing it$|could not be killed, since |uses .*, over its budget of |cannot start: )')
+    r'|did not stop within .* killing it$|its last lines:$|could not be killed, since |uses .*, over its budget of |cannot start: )')
 END = re.compile(r'(exited with code (\d+)|terminated by SIG(\w+)|did not end|could not be started)')
 # What pm itself sends to stop a run; it may come between a child's last entry in the journal and its end.
 STOPS = {'terminated by SIGTERM', 'terminated by SIGKILL'}
