@@ -40,9 +40,10 @@ pub(crate) struct Lifetime {
     process: Option<ProcessEnd>,
     /// Without symbolic links: what they name is what matters.
     root: PathBuf,
-    /// A file in it that goes with it: its Procfile.
-    file: PathBuf,
-    /// `None`: nothing can watch it.
+    /// A file in it that goes with it: its Procfile. `None`: nobody is to be told of the root by the kernel; it is
+    /// looked at whenever the thread wakes for something else.
+    file: Option<PathBuf>,
+    /// `None`: nothing watches it.
     watch: Option<FolderWatch>,
     look: NextLook,
 }
@@ -61,10 +62,10 @@ enum NextLook {
 }
 
 impl Lifetime {
-    /// Watches a root, with a file that may be in it, and a process where there is one.
-    pub(crate) fn of(root: &Path, file: &Path, process: Option<ProcessEnd>) -> Self {
-        let [root, file] =
-            [root, file].map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()));
+    /// Watches a root by a file that may be in it, and a process where there is one.
+    pub(crate) fn of(root: &Path, file: Option<&Path>, process: Option<ProcessEnd>) -> Self {
+        let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let (root, file) = (real(root), file.map(real));
         let mut lifetime = Self { process, root, file, watch: None, look: NextLook::WhenTold };
         lifetime.watch_again(clock::instant());
         lifetime
@@ -107,7 +108,7 @@ impl Lifetime {
         };
         let was_missing = matches!(self.look, NextLook::Missing(_));
         let is_told = self.watch.as_ref().is_some_and(FolderWatch::take);
-        if matches!(self.look, NextLook::WhenTold) && !is_told {
+        if matches!(self.look, NextLook::WhenTold) && !is_told && self.file.is_some() {
             return None;
         }
         // Before the look: nothing can happen in between.
@@ -124,8 +125,12 @@ impl Lifetime {
 
     /// Watches the root, where that can be done: by a new watch, since what was watched may be gone or elsewhere by now.
     fn watch_again(&mut self, now: Instant) {
+        let Some(file) = &self.file else {
+            self.look = NextLook::WhenTold;
+            return;
+        };
         // One beside the root tells nothing of it.
-        let file = if self.file.starts_with(&self.root) { &self.file } else { Path::new("") };
+        let file = if file.starts_with(&self.root) { file } else { Path::new("") };
         let set = |watch: FolderWatch| watch.set(&self.root, file).map(|()| watch);
         self.watch = FolderWatch::new().and_then(set).ok();
         self.look = match self.watch {
@@ -174,7 +179,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let mut process = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let end = ProcessEnd::of(process.id().cast_signed()).unwrap();
-        let mut lifetime = Lifetime::of(scratch.path(), Path::new("Procfile"), Some(end));
+        let mut lifetime = Lifetime::of(scratch.path(), Some(Path::new("Procfile")), Some(end));
         assert_eq!(lifetime.look().next(), None);
         drop(process.stdin.take());
         // Where nothing but its id is known, it has to be reaped.
@@ -201,7 +206,7 @@ mod tests {
         std::os::unix::fs::symlink(&root, &link).unwrap();
         let mut cat = Command::new("cat");
         let mut holder = cat.stdin(Stdio::piped()).current_dir(&root).spawn().unwrap();
-        let mut lifetime = Lifetime::of(&link, &root.join(file), None);
+        let mut lifetime = Lifetime::of(&link, Some(&root.join(file)), None);
         fs::remove_dir_all(scratch.path().join("work")).unwrap();
         assert_eq!(next(&mut lifetime), LifetimeEvent::RootRemoved);
         fs::create_dir_all(&root).unwrap();
@@ -211,6 +216,20 @@ mod tests {
         assert_eq!(next(&mut lifetime), LifetimeEvent::RootRemoved);
         holder.kill().unwrap();
         holder.wait().unwrap();
+    }
+
+    #[test]
+    fn a_root_that_nothing_watches_is_seen_to_go_at_the_next_look() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path().join("app");
+        fs::create_dir(&root).unwrap();
+        let mut lifetime = Lifetime::of(&root, None, None);
+        assert!(lifetime.patience().is_none() && lifetime.descriptors().next().is_none());
+        assert_eq!(lifetime.look().next(), None);
+        fs::remove_dir(&root).unwrap();
+        assert_eq!(lifetime.look().next(), Some(LifetimeEvent::RootRemoved));
+        fs::create_dir(&root).unwrap();
+        assert_eq!(next(&mut lifetime), LifetimeEvent::RootRestored);
     }
 
     /// Makes a file in a folder and removes it.
@@ -227,7 +246,7 @@ mod tests {
         fs::create_dir(&root).unwrap();
         let file = root.join("Procfile");
         fs::write(&file, "").unwrap();
-        let mut lifetime = Lifetime::of(&root, &file, None);
+        let mut lifetime = Lifetime::of(&root, Some(&file), None);
         if lifetime.watch.is_none() {
             return;
         }
@@ -252,7 +271,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let root = scratch.path().join("app");
         fs::create_dir(&root).unwrap();
-        let mut lifetime = Lifetime::of(&root, &root.join("Procfile"), None);
+        let mut lifetime = Lifetime::of(&root, Some(&root.join("Procfile")), None);
         if lifetime.watch.is_none() {
             return;
         }

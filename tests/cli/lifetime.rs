@@ -62,6 +62,9 @@ fn a_session_that_runs_already_is_not_tied_to_another_process() {
     assert!(output.stdout.starts_with("already running"), "{output:#?}");
 }
 
+/// Wakes a session in the foreground, which looks at its root whenever something happens.
+const LOOK: Signal = Signal::SIGWINCH;
+
 /// A root that is not the sandbox's own folder, and a log outside of it.
 fn root() -> Sandbox {
     app("").write("app/Procfile", format!("web: trap '' HUP; {READY}\n"))
@@ -72,6 +75,7 @@ fn a_session_ends_when_its_root_is_removed_and_not_made_again() {
     let app = root();
     let mut session = started(&app, &["-d", "app"], 1);
     fs::remove_dir_all(app.path("app")).expect("it is ours");
+    session.signal(LOOK);
     let root = app.path("app").display().to_string();
     session.wait_for(&format!(
         "`{root}` was removed; the session ends in 10s unless it is made again"
@@ -87,10 +91,12 @@ fn a_session_goes_on_whose_root_is_made_again() {
     let app = root();
     let mut session = started(&app, &["-d", "app"], 1);
     fs::rename(app.path("app"), app.path("moved")).expect("it is ours");
+    session.signal(LOOK);
     session.wait_for("was removed; the session ends in 10s");
     fs::rename(app.path("moved"), app.path("app")).expect("it is ours");
     session.wait_for("is there again; the session goes on");
     fs::remove_dir_all(app.path("app")).expect("it is ours");
+    session.signal(LOOK);
     session.wait_for_times("was removed; the session ends in 10s", 2);
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));

@@ -80,7 +80,9 @@ impl SessionLoop {
         let watching = SessionWatch::new(own_files, tell);
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
         let (owner, end) = control.owner.map_or((0, None), |owner| (owner.pid, Some(owner.end)));
-        let lifetime = Lifetime::of(&app.root, &control.procfile, end);
+        // In the foreground somebody is there: no descriptor is spent on it.
+        let watched = control.launched.then_some(control.procfile.as_path());
+        let lifetime = Lifetime::of(&app.root, watched, end);
         job_control::keep_from(|| signals.listen(listener, Listener::accept, lifetime, tell))
             .map_err(failed("start the thread for signals"))?;
         // From here on, other starts find this session.
