@@ -144,7 +144,13 @@ impl Folder {
 
     fn shell(&self, options: &[&str], command: &str) -> Output {
         let mut shell = Command::new("/bin/sh");
-        shell.args(options).arg("-c").arg(command).current_dir(self.path()).env_clear();
+        // A command that begins with a hyphen would be one more option of the shell.
+        shell
+            .args(options)
+            .arg("-c")
+            .arg(format!(" {command}"))
+            .current_dir(self.path())
+            .env_clear();
         shell.env("PATH", self.path()).env("LOG", self.path().join("log")).env("HOME", "/h");
         shell.env("A", "a  b").env("E", "").stdin(Stdio::null());
         shell.output().expect("there is a shell")
