@@ -243,7 +243,8 @@ proptest! {
     #[test]
     fn the_shell_refuses_what_is_never_closed_and_nothing_else(command in command()) {
         // With `-n` the shell reads and runs nothing.
-        let output = Command::new("/bin/sh").args(["-n", "-c", &command]).output().expect("there is a shell");
+        let text = format!(" {command}");
+        let output = Command::new("/bin/sh").args(["-n", "-c", &text]).output().expect("there is a shell");
         let lexed = lex(&command);
         match lexed.unread {
             Some(Unread::Open { .. }) => prop_assert!(!output.status.success(), "{:?}", command),
