@@ -1,7 +1,7 @@
 //! The application as the supervisor and the exporters see it: every process type of the
 //! Procfile with its command, count and policy.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::dependencies::Dependency;
@@ -51,6 +51,13 @@ pub struct ProcessType {
     pub stdio: Stdio,
     /// How it lives and dies.
     pub policy: Policy,
+}
+
+impl ProcessType {
+    /// Returns the folder that its commands run in.
+    pub fn folder<'a>(&'a self, root: &'a Path) -> &'a Path {
+        self.directory.as_deref().unwrap_or(root)
+    }
 }
 
 #[cfg(test)]

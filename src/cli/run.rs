@@ -123,6 +123,6 @@ fn entry(
     let id = InstanceId { process_type: u16::try_from(at).unwrap_or(u16::MAX), number: 1 };
     let environment = app.environment_of(id);
     let script = shell::script(&app.type_of(id).command, &[&environment]).into_owned();
-    let folder = app.type_of(id).directory.as_deref().unwrap_or(&app.root);
+    let folder = app.type_of(id).folder(&app.root);
     Ok(Some(of_shell(OsStr::new(&script), &[], folder, environment)))
 }

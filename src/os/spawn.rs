@@ -156,7 +156,7 @@ impl Spawner {
 }
 
 fn folder_of(app: &App, id: InstanceId) -> &Path {
-    app.type_of(id).directory.as_deref().unwrap_or(&app.root)
+    app.type_of(id).folder(&app.root)
 }
 
 /// Makes the command `/bin/sh -c SCRIPT`, with a folder and an environment. Later layers of the environment win. They

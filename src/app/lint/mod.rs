@@ -137,7 +137,7 @@ pub fn check(subject: LintInput<'_>, system: &System<'_>) -> Vec<Finding> {
         subject.procfile.entries.iter().zip(app.types.iter().zip(0_u16..))
     {
         let say = Speaker { procfile: subject.procfile, entry };
-        let folder = own.directory.as_deref().unwrap_or(&app.root);
+        let folder = own.folder(&app.root);
         let environment = app.environment_of(InstanceId { process_type, number: 1 });
         let lexed = lex(&entry.command);
         all.extend(refused::syntax(&say, &lexed, system.refusal));

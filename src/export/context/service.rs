@@ -87,7 +87,7 @@ impl<'a> Service<'a> {
         position: u16,
         process_type: &'a ProcessType,
     ) -> Result<Self, ExportError> {
-        let folder = process_type.directory.as_deref().unwrap_or(&app.root);
+        let folder = process_type.folder(&app.root);
         let first = app.port_of(InstanceId { process_type: position, number: 1 });
         Ok(Self {
             name: &process_type.name,
