@@ -4,6 +4,7 @@ pub mod args;
 mod check;
 mod checkout;
 pub mod client;
+mod columns;
 pub mod completion;
 mod daemon;
 mod diagnostics;

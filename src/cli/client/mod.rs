@@ -3,7 +3,6 @@
 pub(in crate::cli) mod address;
 pub mod args;
 pub(crate) mod attach;
-mod columns;
 pub(in crate::cli) mod find;
 pub(in crate::cli) mod sessions;
 pub(in crate::cli) mod start;

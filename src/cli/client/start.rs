@@ -102,10 +102,7 @@ pub(crate) fn beside_others(
     sources: &Sources,
 ) -> Result<StartTarget, Error> {
     let app = &resolved.app;
-    if args.another {
-        return Ok(StartTarget::NewSession(None, Vec::new()));
-    }
-    let Some(start_lock) = take_turn(folder, &app.root)? else {
+    let Some(start_lock) = take_turn(args, folder, &app.root)? else {
         return Ok(StartTarget::NewSession(None, Vec::new()));
     };
     let (mut wanted, mut brought) = (Vec::new(), Vec::new());
@@ -164,9 +161,17 @@ fn down_in_many(name: &str, sessions: &[i32]) -> Error {
     }
 }
 
-/// Waits until no other start of this root looks for sessions or begins one. `None` where there is no runtime folder: the
-/// session says that it cannot be controlled, and nobody else can be found either.
-pub(super) fn take_turn(folder: &Path, root: &Path) -> Result<Option<StartLock>, Error> {
+/// Waits until no other start of this root looks for sessions or begins one. `None` where nobody is to look: with
+/// `--another`, and without a runtime folder, where the session says that it cannot be controlled and nobody else can
+/// be found either.
+pub(super) fn take_turn(
+    args: &StartArgs,
+    folder: &Path,
+    root: &Path,
+) -> Result<Option<StartLock>, Error> {
+    if args.another {
+        return Ok(None);
+    }
     match StartLock::take(folder, root) {
         Ok(Some(start_lock)) => Ok(Some(start_lock)),
         Ok(None) => Err(Error::Refused {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use nix::poll::{PollTimeout, poll};
 
 use super::args::StatusArgs;
-use super::columns::columns;
 use super::find;
 use crate::cli::answer;
+use crate::cli::columns::columns;
 use crate::cli::json::status::StatusObject;
 use crate::cli::json::{AnswerForm, CommandAnswer};
 use crate::cli::sources::Sources;

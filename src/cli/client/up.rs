@@ -61,10 +61,7 @@ pub(crate) fn beside_others(
     sources: &Sources,
 ) -> Result<StartTarget, Error> {
     let app = &resolved.app;
-    if args.another {
-        return Ok(StartTarget::NewSession(None, Vec::new()));
-    }
-    let Some(start_lock) = start::take_turn(folder, &app.root)? else {
+    let Some(start_lock) = start::take_turn(args, folder, &app.root)? else {
         return Ok(StartTarget::NewSession(None, Vec::new()));
     };
     let sessions = start::of_procfile(app, procfile, folder)?;

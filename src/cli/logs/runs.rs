@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json::rfc3339;
+use crate::cli::columns::columns;
 use crate::cli::json::CommandAnswer;
 use crate::state::runs::Run;
 
@@ -74,21 +75,12 @@ fn entry(run: &Run, zone: &TimeZone) -> KeptRunEntry {
 }
 
 fn table(runs: &[Run], zone: &TimeZone) -> String {
-    let head = ["RUN", "START", "END", "SIZE", "VERDICT"].map(str::to_owned);
+    let head = ["RUN", "START", "END", "SIZE", "VERDICT"].map(str::to_owned).to_vec();
     let row = |run: &Run| {
         let end = run.ended_at().map_or_else(|| "-".to_owned(), |at| time(at, zone));
-        [run.number.to_string(), time(run.start.at, zone), end, size(run.size), verdict(run)]
+        vec![run.number.to_string(), time(run.start.at, zone), end, size(run.size), verdict(run)]
     };
-    let rows: Vec<_> = [head].into_iter().chain(runs.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..5).map(width).collect();
-    let mut out = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        out.push('\n');
-    }
-    out
+    columns(&[head].into_iter().chain(runs.iter().map(row)).collect::<Vec<_>>())
 }
 
 /// Returns why and how a run ended.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{UserSession, all};
 use crate::cli::checkout;
-use crate::cli::client::columns::columns;
 use crate::cli::client::find;
+use crate::cli::columns::columns;
 use crate::cli::json::CommandAnswer;
 use crate::cli::json::status::{SessionsObject, StatusObject};
 use crate::cli::sources::Sources;
