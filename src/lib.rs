@@ -22,13 +22,14 @@
 //! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and what writes them |
 //! | [`watch`] | files → "this process type changed"; its own thread |
 //! | [`state`] | what pm keeps between sessions, in `$XDG_STATE_HOME/pm` |
+//! | [`git`] | where git keeps what belongs to a working tree |
 //! | [`root_hash`] | the name that files of an application have, by its folder |
 //! | [`error`] | every failure that ends a command, with its exit code and hint |
 //!
 //! # Who may know whom
 //! ```text
 //! main       → cli, os
-//! cli        → app, config, control, error, export, os, output, resources, root_hash, session, state, watch
+//! cli        → app, config, control, error, export, git, os, output, resources, root_hash, session, state, watch
 //! session    → app, control, error, os, output, state, supervisor, watch
 //! config     → app
 //! export     → app
@@ -37,7 +38,8 @@
 //! resources  → app
 //! supervisor → app
 //! control, state → root_hash
-//! app, error, root_hash, watch → nothing
+//! watch      → git
+//! app, error, git, root_hash → nothing
 //! later: cli     → tui
 //! later: session → proxy
 //! later: tui     → control
@@ -71,6 +73,7 @@ pub mod config;
 pub mod control;
 pub mod error;
 pub mod export;
+mod git;
 pub mod os;
 pub mod output;
 pub mod resources;

@@ -2,7 +2,9 @@
 //! a `git` process.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::git::GitFolder;
 
 /// So many digits of a commit are shown where no branch is checked out, as by `git status`.
 const SHORT_HASH: usize = 7;
@@ -12,7 +14,7 @@ const SHORT_HASH: usize = 7;
 /// commit, in a jj workspace without git the workspace's name. `None`: it is no checkout.
 pub(crate) fn branch(root: &Path) -> Option<String> {
     for folder in root.ancestors() {
-        if let Some(head) = git_folder(folder).and_then(|git| head(&git)) {
+        if let Some(head) = GitFolder::of(folder).and_then(|git| head(&git)) {
             return head;
         }
         // What lies above a workspace is not its repository.
@@ -36,8 +38,8 @@ pub(crate) fn name(root: &Path) -> String {
 /// `commondir`).
 fn is_linked(root: &Path) -> bool {
     let of_folder = |folder: &Path| {
-        if let Some(git) = git_folder(folder).filter(|git| head(git).is_some()) {
-            return Some(git.join("commondir").is_file());
+        if let Some(git) = GitFolder::of(folder).filter(|git| head(git).is_some()) {
+            return Some(git.commondir().is_file());
         }
         let jj = folder.join(".jj");
         jj.is_dir().then(|| jj.join("repo").is_file())
@@ -45,23 +47,10 @@ fn is_linked(root: &Path) -> bool {
     root.ancestors().find_map(of_folder).unwrap_or(false)
 }
 
-/// Returns the folder of git's files for this checkout. `.git` is that folder, or a file that names it
-/// (gitrepository-layout(5)).
-fn git_folder(checkout: &Path) -> Option<PathBuf> {
-    let git = checkout.join(".git");
-    let metadata = fs::metadata(&git).ok()?;
-    if !metadata.is_file() {
-        return metadata.is_dir().then_some(git);
-    }
-    let text = fs::read_to_string(&git).ok()?;
-    // From the folder of the file, where it is not absolute.
-    Some(checkout.join(text.strip_prefix("gitdir:")?.trim()))
-}
-
 /// Reads the HEAD of a checkout. `None` where this is no repository's folder; inside, `None` where HEAD does not tell
 /// (reftable keeps it elsewhere, and writes `refs/heads/.invalid`).
-fn head(git: &Path) -> Option<Option<String>> {
-    let text = fs::read_to_string(git.join("HEAD")).ok()?;
+fn head(git: &GitFolder) -> Option<Option<String>> {
+    let text = fs::read_to_string(git.own.join("HEAD")).ok()?;
     let text = text.trim();
     let branch = match text.strip_prefix("ref:").map(str::trim) {
         Some("refs/heads/.invalid") => None,

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
@@ -16,10 +15,12 @@ use crate::os::job_control::keep_from;
 use crate::output::{About, Notice};
 use crate::supervisor::{Event, FileChanges};
 use crate::watch::{
-    FileChange, FileWatcher, Patterns, PollCause, WatchReport, WatchTarget, Watchlist,
+    FileChange, FileWatcher, POLL_INTERVAL, Patterns, PollCause, WatchClock, WatchReport,
+    WatchTarget, Watchlist, real,
 };
 
 const STACK: usize = 256 << 10;
+const CLOCK: WatchClock = WatchClock { now: clock::instant, wall: clock::wall };
 
 /// What is watched of a process type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +37,6 @@ pub(super) struct SessionWatch {
     watch: Option<FileWatcher>,
     /// By the position of the type.
     now: BTreeMap<usize, WatchedNow>,
-    /// When the session began.
-    started: SystemTime,
     /// pm's own files and folders.
     own_files: Arc<[PathBuf]>,
     tell: Arc<dyn Fn(WatchReport) + Send + Sync>,
@@ -49,13 +48,7 @@ impl SessionWatch {
         tell: impl Fn(WatchReport) + Send + Sync + 'static,
     ) -> Self {
         let own_files = own_files.iter().map(|path| real(path)).collect();
-        Self {
-            watch: None,
-            now: BTreeMap::new(),
-            started: clock::wall(),
-            own_files,
-            tell: Arc::new(tell),
-        }
+        Self { watch: None, now: BTreeMap::new(), own_files, tell: Arc::new(tell) }
     }
 
     /// Has the files of an application watched, and no others.
@@ -68,13 +61,13 @@ impl SessionWatch {
         self.now.retain(|id, _| targets.iter().any(|target| target.id == *id));
         if self.watch.is_none() && !targets.is_empty() {
             let tell = Arc::clone(&self.tell);
-            let (watch, work) = FileWatcher::new(clock::instant, move |report| tell(report));
+            let (watch, work) = FileWatcher::new(CLOCK, move |report| tell(report));
             let builder = thread::Builder::new().name("watch".to_owned()).stack_size(STACK);
             keep_from(|| builder.spawn(work))?;
             self.watch = Some(watch);
         }
         if let Some(watch) = &self.watch {
-            watch.watch(Watchlist { targets, started: self.started, made: clock::wall() });
+            watch.watch(Watchlist { targets, since: clock::wall() });
         }
         Ok(())
     }
@@ -84,7 +77,7 @@ impl SessionWatch {
         let watch = own.policy.watch.as_ref()?;
         Some(WatchTarget {
             id,
-            folder: real(own.directory.as_ref().unwrap_or(&app.root)),
+            folder: real(own.folder(&app.root)),
             // They were read before, when the settings were.
             patterns: Patterns::parse(&watch.globs).ok()?,
             silence: watch.debounce,
@@ -117,15 +110,10 @@ impl SessionWatch {
     }
 }
 
-/// Returns the path without symbolic links, where it is there.
-fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
 fn polls(app: &App, id: usize, cause: &PollCause) -> Option<Notice> {
     let own = app.types.get(id)?;
     let name = &own.name;
-    let every = short(own.policy.watch.as_ref()?.poll.unwrap_or(Duration::from_secs(1)));
+    let every = short(own.policy.watch.as_ref()?.poll.unwrap_or(POLL_INTERVAL));
     let why = match cause {
         PollCause::Asked => return None,
         PollCause::FileSystem(kind) => format!("{kind} does not tell of changes"),

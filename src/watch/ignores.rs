@@ -2,12 +2,13 @@
 //! anywhere; and `.git` and `node_modules` everywhere.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::git::GitFolder;
 
 /// The rules, folder by folder, read when a folder is first asked about.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl IgnoreRules {
     fn read(folder: &Path) -> Self {
         let own = [".ignore", ".gitignore"].map(|name| read(folder, &folder.join(name)));
         let git = GitFolder::of(folder);
-        let exclude = git.as_ref().and_then(|git| read(folder, &git.common.join("info/exclude")));
+        let exclude = git.as_ref().and_then(|git| read(folder, &git.common().join("info/exclude")));
         Self { own, exclude, is_top: git.is_some() }
     }
 }
@@ -94,43 +95,4 @@ fn read(folder: &Path, file: &Path) -> Option<Gitignore> {
     // A line that is no glob is passed over, as git does.
     let _ = builder.add(file);
     builder.build().ok()
-}
-
-/// Where git keeps what belongs to a working tree.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct GitFolder {
-    /// Of this working tree: index.lock is here.
-    pub(super) own: PathBuf,
-    /// Of all working trees of the repository: info/exclude is here.
-    common: PathBuf,
-}
-
-impl GitFolder {
-    /// Looks for it in the top folder of a working tree; `.git` is a file in one that `git worktree` or a submodule made
-    /// (gitrepository-layout(5)).
-    fn of(top: &Path) -> Option<Self> {
-        let git = top.join(".git");
-        let found = fs::metadata(&git).ok()?;
-        let own = if found.is_dir() {
-            git
-        } else {
-            let text = fs::read_to_string(&git).ok()?;
-            top.join(text.strip_prefix("gitdir:")?.trim())
-        };
-        let common = match fs::read_to_string(own.join("commondir")) {
-            Ok(text) => own.join(text.trim()),
-            Err(_) => own.clone(),
-        };
-        Some(Self { own, common })
-    }
-
-    /// Returns that of the working tree which a folder is in.
-    pub(super) fn above(folder: &Path) -> Option<Self> {
-        folder.ancestors().find_map(Self::of)
-    }
-
-    /// Returns whether git is changing the working tree.
-    pub(super) fn is_at_work(&self) -> bool {
-        self.own.join("index.lock").exists()
-    }
 }

@@ -54,16 +54,13 @@ impl KernelWatch {
         Ok(Self { watcher: notify::recommended_watcher(send)?, folders: HashSet::new() })
     }
 
-    /// Watches a folder, without those below it.
-    pub(super) fn watch(&mut self, folder: &Path) -> Result<(), NoWatch> {
+    /// Watches a folder, without those below it; returns whether it was not watched before.
+    pub(super) fn watch(&mut self, folder: &Path) -> Result<bool, NoWatch> {
         if self.folders.contains(folder) {
-            return Ok(());
+            return Ok(false);
         }
         match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
-            Ok(()) => {
-                self.folders.insert(folder.to_owned());
-                Ok(())
-            }
+            Ok(()) => Ok(self.folders.insert(folder.to_owned())),
             Err(error) if matches!(error.kind, ErrorKind::MaxFilesWatch) => Err(NoWatch::Full),
             Err(_) => Err(NoWatch::Absent),
         }
@@ -71,23 +68,22 @@ impl KernelWatch {
 
     /// Watches this folder and those below it no more; returns whether any was watched.
     pub(super) fn forget(&mut self, folder: &Path) -> bool {
-        let below: Vec<PathBuf> =
-            self.folders.iter().filter(|one| one.starts_with(folder)).cloned().collect();
-        for one in &below {
-            self.folders.remove(one);
-            // Where it was deleted, the system has ended the watch by itself.
-            let _ = self.watcher.unwatch(one);
-        }
-        !below.is_empty()
+        let before = self.folders.len();
+        self.keep_only(|one| !one.starts_with(folder));
+        self.folders.len() < before
     }
 
     /// Watches only these from now on.
     pub(super) fn keep_only(&mut self, keep: impl Fn(&Path) -> bool) {
         let others: Vec<PathBuf> = self.folders.iter().filter(|one| !keep(one)).cloned().collect();
-        for one in others {
-            self.folders.remove(&one);
-            let _ = self.watcher.unwatch(&one);
-        }
+        others.iter().for_each(|one| self.unwatch(one));
+    }
+
+    /// Watches this folder no more.
+    pub(super) fn unwatch(&mut self, folder: &Path) {
+        self.folders.remove(folder);
+        // Where it was deleted, the system has ended the watch by itself.
+        let _ = self.watcher.unwatch(folder);
     }
 }
 

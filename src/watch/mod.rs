@@ -16,7 +16,7 @@ mod tests;
 mod watched_type;
 mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -28,12 +28,24 @@ pub(crate) use patterns::Patterns;
 use watched_type::WatchedType;
 use worker::Worker;
 
+/// How often a type is polled whose settings do not say it.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The clocks, which the watch does not read by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WatchClock {
+    /// For deadlines.
+    pub(crate) now: fn() -> Instant,
+    /// The time of day, which files are stamped with.
+    pub(crate) wall: fn() -> SystemTime,
+}
+
 /// What is watched for one process type.
 #[derive(Clone, Debug)]
 pub(crate) struct WatchTarget {
     /// Which process type; the watch does not read it.
     pub(crate) id: usize,
-    /// Its folder: real and absolute.
+    /// Its folder: absolute, as [`real`] has it.
     pub(crate) folder: PathBuf,
     /// Which files of it.
     pub(crate) patterns: Patterns,
@@ -41,11 +53,16 @@ pub(crate) struct WatchTarget {
     pub(crate) silence: Duration,
     /// Look for changes at this interval instead of being told.
     pub(crate) poll: Option<Duration>,
-    /// pm's own files and folders, which are never watched: real and absolute.
+    /// pm's own files and folders, which are never watched: absolute, as [`real`] has them.
     pub(crate) own_files: Arc<[PathBuf]>,
 }
 
 impl WatchTarget {
+    /// Returns the time between two looks, where it is polled.
+    fn poll_interval(&self) -> Duration {
+        self.poll.unwrap_or(POLL_INTERVAL)
+    }
+
     /// Returns whether the same files are watched in the same way.
     fn is_watched_as(&self, other: &Self) -> bool {
         self.folder == other.folder
@@ -60,10 +77,8 @@ impl WatchTarget {
 pub(crate) struct Watchlist {
     /// All of it: what is not in the list is watched no more.
     pub(crate) targets: Vec<WatchTarget>,
-    /// When what runs now was started: a file that was written later has changed.
-    pub(crate) started: SystemTime,
-    /// The time of the wall at which this was made.
-    pub(crate) made: SystemTime,
+    /// A file of a new target that was written after this has changed.
+    pub(crate) since: SystemTime,
 }
 
 /// Changes of one process type that belong together.
@@ -112,6 +127,11 @@ enum WatchInput {
     End,
 }
 
+/// Returns a path without symbolic links, where it is there: what the system says is about such.
+pub(crate) fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// What a watch of a process type would see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WatchSurvey {
@@ -124,7 +144,8 @@ pub(crate) struct WatchSurvey {
 }
 
 /// Looks at what a watch would see, without one.
-pub(crate) fn survey(folder: PathBuf, patterns: Patterns) -> WatchSurvey {
+pub(crate) fn survey(folder: &Path, patterns: Patterns) -> WatchSurvey {
+    let folder = real(folder);
     let target = WatchTarget {
         id: 0,
         folder: folder.clone(),
@@ -134,7 +155,7 @@ pub(crate) fn survey(folder: PathBuf, patterns: Patterns) -> WatchSurvey {
         own_files: Arc::from([]),
     };
     let (mut folders, mut files) = (0, Vec::new());
-    let enter = &mut |_: &std::path::Path| {
+    let enter = &mut |_: &Path| {
         folders += 1;
         true
     };
@@ -154,14 +175,14 @@ pub(crate) struct FileWatcher {
 
 impl FileWatcher {
     /// Makes the watch and what its thread is to do; the caller starts that thread. `tell` is called on it and must not
-    /// block; `now` reads the clock.
+    /// block.
     pub(crate) fn new(
-        now: fn() -> Instant,
+        clock: WatchClock,
         tell: impl Fn(WatchReport) + Send + 'static,
     ) -> (Self, impl FnOnce() + Send + 'static) {
         let (inputs, taken) = unbounded();
         let hints = inputs.clone();
-        let work = move || Worker::new(now, Box::new(tell), hints).run(&taken);
+        let work = move || Worker::new(clock, Box::new(tell), hints).run(&taken);
         (Self { inputs }, work)
     }
 

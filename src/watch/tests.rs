@@ -8,7 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, unbounded};
 use tempfile::TempDir;
 
-use super::{FileChange, FileWatcher, Patterns, PollCause, WatchReport, WatchTarget, Watchlist};
+use super::{
+    FileChange, FileWatcher, Patterns, PollCause, WatchClock, WatchReport, WatchTarget, Watchlist,
+};
+use crate::git::GitFolder;
 
 const SILENCE: Duration = Duration::from_millis(60);
 const LIMIT: Duration = Duration::from_secs(10);
@@ -48,7 +51,7 @@ impl WatchedFolder {
         let tell = move |report| {
             let _ = sender.send(report);
         };
-        let (watch, work) = FileWatcher::new(now, tell);
+        let (watch, work) = FileWatcher::new(WatchClock { now, wall }, tell);
         thread::spawn(work);
         let globs = globs.iter().map(|&glob| glob.to_owned()).collect();
         let watching = Self { folder, watch, reports, globs, poll };
@@ -57,7 +60,7 @@ impl WatchedFolder {
         watching
     }
 
-    fn watch_from(&self, started: SystemTime) {
+    fn watch_from(&self, since: SystemTime) {
         let target = WatchTarget {
             id: 7,
             folder: self.folder.path().canonicalize().expect("a real path"),
@@ -66,7 +69,7 @@ impl WatchedFolder {
             poll: self.poll,
             own_files: Arc::from([self.folder.path().join("pm.log")]),
         };
-        self.watch.watch(Watchlist { targets: vec![target], started, made: wall() });
+        self.watch.watch(Watchlist { targets: vec![target], since });
     }
 
     fn next(&self) -> WatchReport {
@@ -263,15 +266,15 @@ fn a_file_that_was_written_after_the_start_has_changed() {
     drop(watching);
     let watching = WatchedFolder::polled(&["a"], &["a", "b"], None);
     watching.expect_count(1);
-    watching.watch.watch(Watchlist { targets: Vec::new(), started: wall(), made: wall() });
-    let started = watching.path("a").metadata().and_then(|found| found.modified()).expect("a time");
+    watching.watch.watch(Watchlist { targets: Vec::new(), since: wall() });
+    let since = wall() - Duration::from_secs(10);
+    let written = |file: &str, at: SystemTime| {
+        let opened = fs::File::options().write(true).open(watching.path(file));
+        opened.and_then(|file| file.set_modified(at)).expect("a time");
+    };
+    written("a", since);
     fs::write(watching.path("b"), "x").expect("a file");
-    let later = started + Duration::from_secs(1);
-    fs::File::options()
-        .write(true)
-        .open(watching.path("b"))
-        .and_then(|b| b.set_modified(later))
-        .expect("a time");
+    written("b", since + Duration::from_secs(1));
     let mut target = WatchTarget {
         id: 7,
         folder: watching.folder.path().canonicalize().expect("a real path"),
@@ -280,8 +283,7 @@ fn a_file_that_was_written_after_the_start_has_changed() {
         poll: None,
         own_files: Arc::from([]),
     };
-    let list =
-        |target: &WatchTarget| Watchlist { targets: vec![target.clone()], started, made: later };
+    let list = |target: &WatchTarget| Watchlist { targets: vec![target.clone()], since };
     watching.watch.watch(list(&target));
     watching.expect_change(&["b"]);
     // A list that says the same is no reason to look again.
@@ -336,7 +338,7 @@ fn a_worktree_of_git_has_its_lock_and_its_exclusions_elsewhere() {
     let mut ignores = super::ignores::Ignores::default();
     assert!(ignores.leave_out(&tree.join("a.log"), false));
     assert!(!ignores.leave_out(&tree.join("a.txt"), false));
-    let found = super::ignores::GitFolder::above(&tree.join("sub")).expect("a repository");
+    let found = tree.join("sub").ancestors().find_map(GitFolder::of).expect("a repository");
     assert!(!found.is_at_work());
     write(&home.path().join("main"), ".git/worktrees/tree/index.lock", "");
     assert!(found.is_at_work());

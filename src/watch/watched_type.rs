@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::burst::Burst;
 use super::fingerprint::{Fingerprint, HASHED_MAX};
-use super::ignores::{GitFolder, Ignores};
+use super::ignores::Ignores;
 use super::names::is_of_an_editor;
 use super::{FileChange, WatchTarget};
+use crate::git::GitFolder;
 
 /// How many names a change tells.
 const NAMES_MAX: usize = 10;
@@ -46,7 +47,7 @@ struct Ahead {
 
 impl WatchedType {
     pub(super) fn new(target: WatchTarget) -> Self {
-        let git = GitFolder::above(&target.folder);
+        let git = target.folder.ancestors().find_map(GitFolder::of);
         Self {
             target,
             mode: WatchMode::Told,
@@ -55,6 +56,11 @@ impl WatchedType {
             dirty: HashMap::new(),
             git,
         }
+    }
+
+    /// Returns whether the system tells of its changes.
+    pub(super) fn is_told(&self) -> bool {
+        self.mode == WatchMode::Told
     }
 
     /// Returns how many files are watched.
@@ -168,20 +174,19 @@ impl WatchedType {
         }
     }
 
-    /// Takes what a first walk has found: what has been written since `started`, and before `now_by_the_wall`, has
+    /// Takes what a first walk has found: what has been written after `since`, and before `now_by_the_wall`, has
     /// changed already. The newest are read.
     pub(super) fn begin(
         &mut self,
-        found: Vec<(PathBuf, Fingerprint)>,
-        started: SystemTime,
+        mut found: Vec<(PathBuf, Fingerprint)>,
+        since: SystemTime,
         now_by_the_wall: SystemTime,
         now: Instant,
     ) {
         let (mut files, mut bytes) = (0, 0);
-        let mut found = found;
         found.sort_by_key(|(_, file)| std::cmp::Reverse(file.modified));
         for (path, file) in found {
-            if file.modified.is_some_and(|at| at > started && at <= now_by_the_wall) {
+            if file.modified.is_some_and(|at| at > since && at <= now_by_the_wall) {
                 self.touch(&path, now);
                 continue;
             }
@@ -218,8 +223,8 @@ impl WatchedType {
             if self.files.contains_key(&path) || self.dirty.contains_key(&path) {
                 continue;
             }
-            let is_new = file.modified
-                > rules.and_then(|at| at.checked_sub(std::time::Duration::from_secs(1)));
+            let is_new =
+                file.modified > rules.and_then(|at| at.checked_sub(Duration::from_secs(1)));
             if is_new {
                 self.touch(&path, now);
             } else {

@@ -1,7 +1,7 @@
 //! The thread: takes hints and lists, and tells changes.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
@@ -9,20 +9,20 @@ use super::fingerprint::Fingerprint;
 use super::ignores::Ignores;
 use super::kernel_watch::{FileHint, KernelWatch, NoWatch};
 use super::watched_type::{WatchMode, WatchedType};
-use super::{PollCause, WatchInput, WatchReport, WatchTarget, Watchlist, filesystem};
-
-/// How often a type is polled that was not to be.
-const POLL: Duration = Duration::from_secs(1);
+use super::{PollCause, WatchClock, WatchInput, WatchReport, WatchTarget, Watchlist, filesystem};
 
 /// What the thread knows.
 pub(super) struct Worker {
-    now: fn() -> Instant,
+    clock: WatchClock,
     tell: Box<dyn Fn(WatchReport) + Send>,
     inputs: Sender<WatchInput>,
     kernel: Option<KernelWatch>,
     ignores: Ignores,
     subjects: Vec<ToldWatch>,
 }
+
+/// Files as a walk has found them.
+type FoundFiles = Vec<(PathBuf, Fingerprint)>;
 
 /// One watched type, and what was last told of it.
 struct ToldWatch {
@@ -32,11 +32,18 @@ struct ToldWatch {
 
 impl Worker {
     pub(super) fn new(
-        now: fn() -> Instant,
+        clock: WatchClock,
         tell: Box<dyn Fn(WatchReport) + Send>,
         inputs: Sender<WatchInput>,
     ) -> Self {
-        Self { now, tell, inputs, kernel: None, ignores: Ignores::default(), subjects: Vec::new() }
+        Self {
+            clock,
+            tell,
+            inputs,
+            kernel: None,
+            ignores: Ignores::default(),
+            subjects: Vec::new(),
+        }
     }
 
     /// Works until the session ends.
@@ -52,7 +59,7 @@ impl Worker {
                 Ok(WatchInput::End) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            self.do_what_is_due((self.now)());
+            self.do_what_is_due((self.clock.now)());
         }
     }
 
@@ -70,17 +77,15 @@ impl Worker {
     fn do_what_is_due(&mut self, now: Instant) {
         let mut subjects = std::mem::take(&mut self.subjects);
         for one in &mut subjects {
-            let subject = &mut one.subject;
-            if let WatchMode::Polling(at) = subject.mode
+            if let WatchMode::Polling(at) = one.subject.mode
                 && at <= now
             {
-                self.look(subject, now);
-                subject.mode =
-                    WatchMode::Polling((self.now)() + subject.target.poll.unwrap_or(POLL));
+                self.look(one, now);
+                one.subject.mode = self.next_poll(&one.subject);
             }
-            if subject.burst.is_some_and(|burst| burst.due() <= now) && !subject.waits_for_git(now)
-            {
-                if let Some(change) = subject.settle(&mut self.ignores) {
+            let is_over = one.subject.burst.is_some_and(|burst| burst.due() <= now);
+            if is_over && !one.subject.waits_for_git(now) {
+                if let Some(change) = one.subject.settle(&mut self.ignores) {
                     (self.tell)(WatchReport::Changed(change));
                 }
                 self.tell_count(one);
@@ -89,54 +94,54 @@ impl Worker {
         self.subjects = subjects;
     }
 
+    fn next_poll(&self, subject: &WatchedType) -> WatchMode {
+        WatchMode::Polling((self.clock.now)() + subject.target.poll_interval())
+    }
+
     /// Takes a new list: what is in it as before is watched on.
     fn watch(&mut self, list: Watchlist) {
-        let made_at = (self.now)();
         let mut before = std::mem::take(&mut self.subjects);
         for target in list.targets {
             let is_same = |one: &ToldWatch| one.subject.target.is_watched_as(&target);
-            if let Some(found) = before.iter().position(is_same) {
-                let mut one = before.swap_remove(found);
-                one.subject.target = target;
-                self.tell_count_again(&mut one);
-                self.subjects.push(one);
-            } else {
-                let now_by_the_wall = list.made + (self.now)().saturating_duration_since(made_at);
-                let one = self.begin(target, list.started, now_by_the_wall);
-                self.subjects.push(one);
-            }
+            let one = match before.iter().position(is_same) {
+                Some(found) => {
+                    let mut one = before.swap_remove(found);
+                    one.subject.target = target;
+                    // The list of types is another one: what was told is not known any more.
+                    one.told = None;
+                    self.tell_count(&mut one);
+                    one
+                }
+                None => self.begin(target, list.since),
+            };
+            self.subjects.push(one);
         }
-        let targets: Vec<WatchTarget> =
-            self.subjects.iter().map(|one| one.subject.target.clone()).collect();
+        self.keep_needed();
+    }
+
+    /// Gives back the watches that no type needs which is told of changes.
+    fn keep_needed(&mut self) {
+        let subjects = &self.subjects;
         if let Some(kernel) = &mut self.kernel {
             kernel.keep_only(|folder| {
-                targets.iter().any(|target| folder.starts_with(&target.folder))
+                let needs = |one: &ToldWatch| one.subject.is_told() && one.subject.holds(folder);
+                subjects.iter().any(needs)
             });
         }
     }
 
-    fn begin(
-        &mut self,
-        target: WatchTarget,
-        started: SystemTime,
-        now_by_the_wall: SystemTime,
-    ) -> ToldWatch {
+    fn begin(&mut self, target: WatchTarget, since: SystemTime) -> ToldWatch {
         let asked = target.poll.is_some().then_some(PollCause::Asked);
         let deaf = || filesystem::that_tells_nothing(&target.folder).map(PollCause::FileSystem);
         let cause = asked.or_else(deaf).or_else(|| self.have_kernel().err());
-        let mut subject = WatchedType::new(target);
-        let id = subject.target.id;
-        let (found, full) = self.walk(&mut subject, cause.is_none());
-        let now = (self.now)();
-        if let Some(cause) = cause.or(full) {
-            subject.mode = WatchMode::Polling(now + subject.target.poll.unwrap_or(POLL));
-            (self.tell)(WatchReport::Polls { id, cause });
-        }
-        subject.begin(found, started, now_by_the_wall, now);
-        for glob in subject.globs_without_a_match() {
+        let mut one = ToldWatch { subject: WatchedType::new(target), told: None };
+        let (found, full) = self.walk(&one.subject, cause.is_none());
+        self.poll_if(&mut one, cause.or(full));
+        one.subject.begin(found, since, (self.clock.wall)(), (self.clock.now)());
+        let id = one.subject.target.id;
+        for glob in one.subject.globs_without_a_match() {
             (self.tell)(WatchReport::NothingMatches { id, glob });
         }
-        let mut one = ToldWatch { subject, told: None };
         self.tell_count(&mut one);
         one
     }
@@ -151,89 +156,83 @@ impl Worker {
 
     /// Goes through all of a type, and watches its folders where it is told of changes. Returns also why it is to be
     /// polled from now on, if no watch is left.
-    fn walk(
-        &mut self,
-        subject: &mut WatchedType,
-        is_told: bool,
-    ) -> (Vec<(PathBuf, Fingerprint)>, Option<PollCause>) {
-        let folder = subject.target.folder.clone();
-        let (found, is_full) = self.walk_below(subject, &folder, is_told);
+    fn walk(&mut self, subject: &WatchedType, is_told: bool) -> (FoundFiles, Option<PollCause>) {
+        let folder = &subject.target.folder;
+        let (found, is_full) = self.walk_below(subject, folder, is_told);
         if !is_full {
             return (found, None);
         }
-        // The others need theirs, and as many as this one would have.
-        if let Some(kernel) = &mut self.kernel {
-            let others = &self.subjects;
-            kernel.keep_only(|one| others.iter().any(|other| other.subject.holds(one)));
-        }
-        let mut needed = 0;
-        let mut found = Vec::new();
+        let (mut found, mut needed) = (Vec::new(), 0);
         let enter = &mut |_: &Path| {
             needed += 1;
             true
         };
-        subject.walk(&mut self.ignores, &folder, enter, &mut |path, file| found.push((path, file)));
+        subject.walk(&mut self.ignores, folder, enter, &mut |path, file| found.push((path, file)));
         (found, Some(PollCause::NoWatchLeft { needed }))
     }
 
-    /// Goes through a folder and what is below it; returns also whether no watch was left.
+    /// Goes through a folder and what is below it; returns also whether no watch was left. Then those that it has added
+    /// are given back: others need them.
     fn walk_below(
         &mut self,
         subject: &WatchedType,
         folder: &Path,
         is_told: bool,
-    ) -> (Vec<(PathBuf, Fingerprint)>, bool) {
-        let (mut found, mut is_full) = (Vec::new(), false);
+    ) -> (FoundFiles, bool) {
+        let (mut found, mut is_full, mut added) = (Vec::new(), false, Vec::new());
         let mut kernel = self.kernel.as_mut().filter(|_| is_told);
         let enter = &mut |folder: &Path| {
-            is_full =
-                kernel.as_mut().is_some_and(|kernel| kernel.watch(folder) == Err(NoWatch::Full));
+            match kernel.as_mut().map(|kernel| kernel.watch(folder)) {
+                Some(Ok(true)) => added.push(folder.to_owned()),
+                Some(Err(NoWatch::Full)) => is_full = true,
+                Some(Ok(false) | Err(NoWatch::Absent)) | None => {}
+            }
             !is_full
         };
         subject.walk(&mut self.ignores, folder, enter, &mut |path, file| found.push((path, file)));
+        if let Some(kernel) = kernel.filter(|_| is_full) {
+            added.iter().for_each(|folder| kernel.unwatch(folder));
+        }
         (found, is_full)
     }
 
     /// Looks at everything of a type again.
-    fn look(&mut self, subject: &mut WatchedType, now: Instant) {
+    fn look(&mut self, one: &mut ToldWatch, now: Instant) {
         self.ignores.forget();
-        let (found, _) = self.walk(subject, false);
-        subject.compare(found, now);
+        let (found, full) = self.walk(&one.subject, one.subject.is_told());
+        one.subject.compare(found, now);
+        self.poll_if(one, full);
     }
 
     fn take(&mut self, hint: FileHint) {
-        let now = (self.now)();
-        let mut subjects = std::mem::take(&mut self.subjects);
-        let is_told = |one: &&mut ToldWatch| one.subject.mode == WatchMode::Told;
-        match hint {
-            FileHint::Lost => {
-                for one in subjects.iter_mut().filter(is_told) {
-                    self.ignores.forget();
-                    let (found, full) = self.walk(&mut one.subject, true);
-                    one.subject.compare(found, now);
-                    self.poll_where_full(one, full);
-                }
-            }
+        let now = (self.clock.now)();
+        let (path, was_folder) = match hint {
+            FileHint::Lost => (None, false),
             FileHint::Gone(path) => {
                 let was_folder = self.kernel.as_mut().is_some_and(|kernel| kernel.forget(&path));
-                for one in
-                    subjects.iter_mut().filter(|one| one.subject.holds(&path)).filter(is_told)
-                {
+                (Some(path), was_folder)
+            }
+            FileHint::Touched(path) => (Some(path), false),
+        };
+        let mut subjects = std::mem::take(&mut self.subjects);
+        let mut is_one_polled = false;
+        for one in subjects.iter_mut().filter(|one| one.subject.is_told()) {
+            match &path {
+                None => self.look(one, now),
+                Some(path) if one.subject.holds(path) => {
                     if was_folder {
-                        one.subject.touch_below(&path, now);
+                        one.subject.touch_below(path, now);
                     }
-                    self.look_at(one, &path, now);
+                    self.look_at(one, path, now);
                 }
+                Some(_) => {}
             }
-            FileHint::Touched(path) => {
-                for one in
-                    subjects.iter_mut().filter(|one| one.subject.holds(&path)).filter(is_told)
-                {
-                    self.look_at(one, &path, now);
-                }
-            }
+            is_one_polled |= !one.subject.is_told();
         }
         self.subjects = subjects;
+        if is_one_polled {
+            self.keep_needed();
+        }
     }
 
     /// Looks at what a hint is about: a file that counts is touched, a new folder is watched and read.
@@ -257,24 +256,22 @@ impl Worker {
             one.subject.touch(&file, now);
         }
         if is_full {
-            let (found, full) = self.walk(&mut one.subject, true);
-            one.subject.compare(found, now);
-            self.poll_where_full(one, full);
+            self.look(one, now);
         }
     }
 
     fn read_rules_again(&mut self, one: &mut ToldWatch, rules: &Path, now: Instant) {
         self.ignores.forget();
-        let (found, full) = self.walk(&mut one.subject, true);
+        let (found, full) = self.walk(&one.subject, true);
         let written = rules.metadata().and_then(|found| found.modified()).ok();
         one.subject.rules_have_changed(found, written, now);
-        self.poll_where_full(one, full);
+        self.poll_if(one, full);
         self.tell_count(one);
     }
 
-    fn poll_where_full(&mut self, one: &mut ToldWatch, full: Option<PollCause>) {
-        if let Some(cause) = full {
-            one.subject.mode = WatchMode::Polling((self.now)() + POLL);
+    fn poll_if(&mut self, one: &mut ToldWatch, cause: Option<PollCause>) {
+        if let Some(cause) = cause {
+            one.subject.mode = self.next_poll(&one.subject);
             (self.tell)(WatchReport::Polls { id: one.subject.target.id, cause });
             self.tell_count(one);
         }
@@ -284,17 +281,11 @@ impl Worker {
         let report = WatchReport::Watching {
             id: one.subject.target.id,
             files: one.subject.count(),
-            is_polling: one.subject.mode != WatchMode::Told,
+            is_polling: !one.subject.is_told(),
         };
         if one.told.as_ref() != Some(&report) {
             (self.tell)(report.clone());
             one.told = Some(report);
         }
-    }
-
-    /// The list of types is another one: what was told is not known any more.
-    fn tell_count_again(&self, one: &mut ToldWatch) {
-        one.told = None;
-        self.tell_count(one);
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use nix::sys::signal::Signal;
 
 use crate::control::done;
-use crate::sandbox::{End, Sandbox, eventually};
+use crate::sandbox::{End, Sandbox, eventually, has, has_program};
 
 const PROCFILE: &str = "web: cat src/app.txt; exec sleep 1000\nworker: exec sleep 1000\n";
 
@@ -74,4 +74,49 @@ fn check_says_how_many_files_are_watched_and_which_glob_has_none() {
         run.stderr
     );
     assert!(run.stderr.contains("no file matches `lib/**`"), "{}", run.stderr);
+}
+
+#[test]
+fn a_reload_that_begins_to_watch_restarts_nothing_that_was_written_before() {
+    let app = app("");
+    let session = app.pm(["start"]).spawn();
+    session.wait_for("first version");
+    fs::write(app.path("src/app.txt"), "second version\n").expect("a file");
+    fs::write(app.path("pm.toml"), "[process.web]\nwatch = ['src/**']\n").expect("a file");
+    done(&app, "reload");
+    is_watched(&app, "watching 1 files");
+    fs::write(app.path("src/app.txt"), "third version\n").expect("a file");
+    session.wait_for("third version");
+    assert_eq!(session.stdout_so_far().matches("-- restarting:").count(), 1);
+}
+
+/// Runs a command where a user may have so many watches of inotify.
+fn with_watches(count: u32) -> Option<[String; 6]> {
+    let limit = format!("echo {count} > /proc/sys/user/max_inotify_watches && exec \"$@\"");
+    let words = ["unshare", "-Ur", "sh", "-c", &limit, "sh"].map(str::to_owned);
+    let permits = || {
+        let run = Sandbox::new()
+            .command(&words[0], words[1..].iter().map(String::as_str).chain(["true"]));
+        has("right to limit inotify watches", run.run().end == End::Code(0))
+    };
+    (has_program("unshare") && permits()).then_some(words)
+}
+
+#[test]
+fn a_type_that_finds_no_watch_left_leaves_the_others_theirs() {
+    let Some(unshare) = with_watches(12) else { return };
+    let app = app("[process.web]\nwatch = ['src/**']\n[process.worker]\nwatch = ['lib/**']\n");
+    let app = app.write("lib/one/a", "");
+    let pm = env!("CARGO_BIN_EXE_pm");
+    let words = unshare[1..].iter().map(String::as_str).chain([pm, "start"]);
+    let session = app.command(&unshare[0], words).spawn();
+    session.wait_for("first version");
+    is_watched(&app, "watching 1 files");
+    for folder in 0..20 {
+        fs::create_dir(app.path(&format!("lib/f{folder}"))).expect("a folder");
+    }
+    session.wait_for("no inotify watch is left for its");
+    fs::write(app.path("src/app.txt"), "second version\n").expect("a file");
+    session.wait_for("second version");
+    assert!(done(&app, "ps web").contains("watching 1 files"));
 }

@@ -120,7 +120,7 @@ fn check(
     findings.extend(lint_app(input, sources).into_iter().filter(is_known));
     findings.extend(os::machine::memory().and_then(|has| lint::memory::over(&app.types, has)));
     findings.extend(sampled(&app));
-    findings.extend(watched::findings(&app, &sources.cwd));
+    findings.extend(watched::findings(&settings, &app, &sources.cwd));
     load::require_entries(&procfile)?;
     Ok(procfile)
 }
