@@ -164,14 +164,7 @@ fn skipped(line: usize, content: &str, before: Option<usize>) -> LineNote {
     } else {
         (whole, "skipped: not NAME: COMMAND".to_owned(), form.to_owned())
     };
-    LineNote {
-        kind: NoteKind::Skipped,
-        code: "skipped-line",
-        line,
-        span,
-        message,
-        hint: Some(hint),
-    }
+    LineNote::skipped(line, span, message, Some(hint))
 }
 
 #[cfg(test)]

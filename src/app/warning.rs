@@ -41,6 +41,18 @@ pub struct LineNote {
     pub hint: Option<String>,
 }
 
+impl LineNote {
+    /// Returns what is said of a line that has no effect.
+    pub(super) fn skipped(
+        line: usize,
+        span: Range<usize>,
+        message: String,
+        hint: Option<String>,
+    ) -> Self {
+        Self { kind: NoteKind::Skipped, code: "skipped-line", line, span, message, hint }
+    }
+}
+
 /// How grave a note is, and so which commands say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteKind {

@@ -386,6 +386,32 @@ pub fn line(message: impl Serialize) -> Vec<u8> {
 }
 
 #[cfg(test)]
+impl InstanceStatus {
+    /// Returns an instance of which nothing but its name and state is told.
+    pub(crate) fn of(name: &str, state: InstanceState) -> Self {
+        Self {
+            name: name.to_owned(),
+            state,
+            ready: None,
+            waits_for: Vec::new(),
+            probe: None,
+            last_answer: None,
+            status: None,
+            watching: None,
+            pid: None,
+            port: None,
+            uptime: None,
+            restarts: 0,
+            restart_in: None,
+            end: None,
+            last_exit: None,
+            rss: None,
+            cpu: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -83,14 +83,8 @@ impl Flat<'_> {
         };
         if key.is_empty() || key.contains(['=', '\0']) {
             let line = self.text.split('\n').nth(self.line - 1).unwrap_or_default();
-            self.notes.push(LineNote {
-                kind: NoteKind::Skipped,
-                code: "skipped-line",
-                line: self.line,
-                span: 0..line.len(),
-                message: format!("skipped: {key:?} is not a valid name of a variable"),
-                hint: None,
-            });
+            let message = format!("skipped: {key:?} is not a valid name of a variable");
+            self.notes.push(LineNote::skipped(self.line, 0..line.len(), message, None));
             return;
         }
         self.readings.push(Reading { key, value: text, raw: None, line: self.line });

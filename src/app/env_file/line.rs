@@ -3,7 +3,7 @@
 
 use super::differences;
 use super::text::visible;
-use super::{LineNote, NoteKind, Reading};
+use super::{LineNote, Reading};
 
 /// A line that sets a variable, and how it is written.
 #[derive(Debug)]
@@ -235,12 +235,5 @@ fn skipped(line: usize, source: &str) -> LineNote {
         (0..content.len(), "skipped: not KEY=VALUE".to_owned(), form)
     };
     let span = start + span.start..start + span.end;
-    LineNote {
-        kind: NoteKind::Skipped,
-        code: "skipped-line",
-        line,
-        span,
-        message,
-        hint: Some(hint),
-    }
+    LineNote::skipped(line, span, message, Some(hint))
 }

@@ -361,25 +361,7 @@ mod tests {
     use super::*;
 
     fn report(instances: &[(&str, InstanceState)]) -> Report {
-        let instance = |(name, state): &(&str, InstanceState)| InstanceStatus {
-            name: (*name).to_owned(),
-            state: *state,
-            ready: None,
-            waits_for: Vec::new(),
-            probe: None,
-            last_answer: None,
-            status: None,
-            watching: None,
-            pid: None,
-            port: None,
-            uptime: None,
-            restarts: 0,
-            restart_in: None,
-            end: None,
-            last_exit: None,
-            rss: None,
-            cpu: None,
-        };
+        let instance = |(name, state): &(&str, InstanceState)| InstanceStatus::of(name, *state);
         Report {
             session: 0,
             root: "/srv/app".into(),

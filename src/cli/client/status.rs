@@ -164,23 +164,13 @@ mod tests {
     #[test]
     fn the_table_has_one_line_an_instance() {
         let web = InstanceStatus {
-            name: "web.1".into(),
-            state: InstanceState::Up,
-            ready: None,
-            waits_for: Vec::new(),
-            probe: None,
-            last_answer: None,
-            status: None,
-            watching: None,
             pid: Some(41),
             port: Some(5000),
             uptime: Some(80.0),
             restarts: 2,
-            restart_in: None,
-            end: None,
-            last_exit: None,
             rss: Some(50 << 20),
             cpu: Some(8.0),
+            ..InstanceStatus::of("web.1", InstanceState::Up)
         };
         let job = InstanceStatus {
             name: "worker.1".into(),
