@@ -178,42 +178,21 @@ fn kept(
     sources: &Sources,
     out: Out,
 ) -> Result<(), Error> {
-    let LogChoice { args, search, zone } = choice;
+    let LogChoice { args, search, .. } = choice;
     let fail = |source| Error::RunRead { number: run.number, source };
     let cast = cast(run, session).map_err(fail)?;
     check_names(run, session, &args.names, &cast).map_err(fail)??;
-    let form = form(args);
-    let voices = match (args.exits, args.events, form) {
-        (true, _, _) => Voices::Exits,
-        (false, true, _) => Voices::Pm,
-        (false, false, LogForm::Raw) => Voices::Processes,
-        (false, false, LogForm::Text | LogForm::Json) => Voices::All,
-    };
-    let now = Timestamp::from_millisecond(clock::unix_milliseconds()).unwrap_or_default();
-    let time = |when: &when::When| when.millisecond(now, zone);
-    let selection = Selection {
-        voices,
-        patterns: args.names.clone(),
-        search: search.clone(),
-        since: Bound::of(args.since.as_ref(), run.start.at, time),
-        until: Bound::of(args.until.as_ref(), run.start.at, time),
-    };
-    let view = match form {
-        LogForm::Text => {
-            View::Text(Box::new(LogView::new(cast, dress(args, sources), zone.clone())))
-        }
-        LogForm::Raw => View::Raw { is_plain: args.plain },
-        LogForm::Json => View::Json(JsonView::new(zone.clone(), args.plain)),
-    };
+    let selection = selection(choice, run);
+    let has_own =
+        selection.voices != Voices::Processes || args.since.is_some() || args.until.is_some();
     let exits = args.exits.then(|| Exits::new(args.lines.unwrap_or(LINES_BEFORE_END)));
-    let mut show = Show::new(selection, view, exits, out);
+    let mut show = Show::new(selection, view(choice, cast, sources), exits, out);
     let bell = match session.filter(|_| args.follow) {
         Some(session) => Some(follow::begin(session, &args.names)?),
         None => None,
     };
     // What comes while this is read is not looked for: all looks see the same.
     let until = if run.is_alive { clock::unix_milliseconds() } else { i64::MAX };
-    let has_own = voices != Voices::Processes || args.since.is_some() || args.until.is_some();
     let open = || {
         let patterns = args.names.clone();
         let is_meant = move |name: &str| match name {
@@ -229,7 +208,7 @@ fn kept(
     if show.written(&mut reader).map_err(fail)? {
         match bell {
             Some(bell) => {
-                let has_prompts = form == LogForm::Text && search.is_none() && !args.exits;
+                let has_prompts = form(args) == LogForm::Text && search.is_none() && !args.exits;
                 follow::follow(bell, &mut reader, &mut show, has_prompts, fail)?;
             }
             None => {
@@ -241,6 +220,38 @@ fn kept(
         show.end(has_ended);
     }
     show.out().flush().map(drop)
+}
+
+/// Returns which lines of a run are asked for.
+fn selection(choice: &LogChoice<'_>, run: &Run) -> Selection {
+    let LogChoice { args, search, zone } = choice;
+    let voices = match (args.exits, args.events, form(args)) {
+        (true, _, _) => Voices::Exits,
+        (false, true, _) => Voices::Pm,
+        (false, false, LogForm::Raw) => Voices::Processes,
+        (false, false, LogForm::Text | LogForm::Json) => Voices::All,
+    };
+    let now = Timestamp::from_millisecond(clock::unix_milliseconds()).unwrap_or_default();
+    let time = |when: &when::When| when.millisecond(now, zone);
+    Selection {
+        voices,
+        patterns: args.names.clone(),
+        search: search.clone(),
+        since: Bound::of(args.since.as_ref(), run.start.at, time),
+        until: Bound::of(args.until.as_ref(), run.start.at, time),
+    }
+}
+
+/// Returns how the lines are shown.
+fn view(choice: &LogChoice<'_>, cast: Cast, sources: &Sources) -> View {
+    let LogChoice { args, zone, .. } = choice;
+    match form(args) {
+        LogForm::Text => {
+            View::Text(Box::new(LogView::new(cast, dress(args, sources), zone.clone())))
+        }
+        LogForm::Raw => View::Raw { is_plain: args.plain },
+        LogForm::Json => View::Json(JsonView::new(zone.clone(), args.plain)),
+    }
 }
 
 /// Returns whose lines a run has.
