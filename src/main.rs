@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use pm::cli::sources::Sources;
 
 fn main() -> ExitCode {
-    if pm::os::has_served_as_watchdog(std::env::args_os().next().as_deref()) {
+    if pm::os::has_served_as_watchdog(std::env::args_os()) {
         return ExitCode::SUCCESS;
     }
     let arguments = std::env::args_os().collect();

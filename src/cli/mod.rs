@@ -28,6 +28,7 @@ mod session_logs;
 mod settings;
 pub mod sources;
 mod start;
+mod terminal_use;
 mod yes_or_no;
 
 use std::ffi::{OsStr, OsString};

@@ -15,7 +15,7 @@ use super::refusal;
 use super::resolve::{self, Resolved, log_style};
 use super::settings::Settings;
 use super::sources::Sources;
-use super::{client, daemon, diagnostics, keep, session_logs};
+use super::{client, daemon, diagnostics, keep, session_logs, terminal_use};
 use crate::app::{Stdio, Warning, formation};
 use crate::config::value::Switch;
 use crate::error::Error;
@@ -107,7 +107,8 @@ pub(crate) fn start(
     let reread = reread(args.clone(), called_as, (matches.clone(), sources.clone()), said);
     // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
     let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
-    let _terminal = if is_dumb { None } else { OwnTerminal::of(&app) };
+    let terminal = terminal_use::of(&settings.session, &log_format, sources);
+    let _terminal = if is_dumb { None } else { OwnTerminal::of(&app, terminal.keys) };
     let trace = sources.var("PM_TRACE").map(|file| sources.cwd.join(file));
     let notify = sources.var("NOTIFY_SOCKET").map(OsStr::to_owned);
     let (launched, by) = (args.daemonised, started_by(args, sources));
@@ -117,8 +118,20 @@ pub(crate) fn start(
         None
     });
     let locks = StartLocks { root: start_lock, ports: ports_lock };
-    let control =
-        Control { folder, procfile, by, locks, launched, reread, trace, notify, logs, keep, owner };
+    let control = Control {
+        folder,
+        procfile,
+        by,
+        locks,
+        launched,
+        reread,
+        trace,
+        notify,
+        logs,
+        keep,
+        owner,
+        terminal,
+    };
     crate::session::run::run(Arc::new(app), log_format, zone, notices, control)
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::layers::{Setting, SettingLine};
 use super::spec::{HelpGroup, SettingScope, Spec, Tables, flag, key, per_type};
 use super::value::{
-    Amount, Color, Dependencies, LiveProbe, Port, Pty, Read, Switch, Time, Value, Variables,
+    Amount, Color, Dependencies, Keys, LiveProbe, Port, Pty, Read, Switch, Time, Value, Variables,
     WatchedFiles,
 };
 use crate::app::file_watch::WatchAction;
@@ -128,6 +128,19 @@ settings! {
         /// Also write the lines of each type to a file of its own in this folder: web.log, without times and names
         log_dir: PathBuf = key("log-dir").example(r#""log""#)
             .flag(flag("log-dir", "PM_LOG_DIR").value("DIR").group(HelpGroup::Output));
+        /// Show a line with the state of each type below the output, if pm writes to a terminal
+        ///
+        /// It is erased before each batch of output and drawn again within 100 ms, so it is never in the scroll-back.
+        status: Switch = key("status").example("true").flag(
+            flag("no-status", "PM_NO_STATUS").negative().group(HelpGroup::Output)
+                .help("Omit the line with the state of each type below the output"),
+        );
+        /// When to take single keys of the terminal: `1`-`9` show one type, `r` restarts, `?` lists all
+        ///
+        /// `auto`: if standard input and output are one terminal, TERM is not `dumb` and CI is not set. Ctrl-C, Ctrl-Z
+        /// and the like stay the terminal's.
+        keys: Keys = key("keys").default("auto").example(r#""auto""#)
+            .flag(flag("keys", "PM_KEYS").value("WHEN").group(HelpGroup::Output));
         /// Run these types without showing their output
         quiet: Vec<String> = key("quiet").example(r#"["clock"]"#)
             .flag(flag("quiet", "PM_QUIET").short('q').value("TYPE,..").group(HelpGroup::Output));

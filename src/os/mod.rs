@@ -28,6 +28,7 @@ pub(crate) mod restrict;
 pub mod sampler;
 pub(crate) mod signals;
 pub(crate) mod spawn;
+pub(crate) mod terminal;
 pub(crate) mod wait;
 pub(crate) mod watchdog;
 pub(crate) mod zone;
@@ -43,11 +44,11 @@ mod portable;
 use portable as system;
 
 pub use system::machine;
-pub(crate) use system::{origin, subtree};
+pub(crate) use system::{input, origin, subtree};
 
-/// Runs the watchdog of a session if this process was started as one, and returns whether it was. `name` is the name
-/// that it was started with. Must be called before anything else.
-pub fn has_served_as_watchdog(name: Option<&std::ffi::OsStr>) -> bool {
-    watchdog::serve(name)
+/// Runs the watchdog of a session if this process was started as one, and returns whether it was. `arguments` are
+/// what it was started with, its name first. Must be called before anything else.
+pub fn has_served_as_watchdog(arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    watchdog::serve(arguments)
 }
 pub(crate) use system::{inherited, orphans};

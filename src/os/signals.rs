@@ -33,7 +33,7 @@ pub(crate) const REQUESTS: [i32; 7] = [
 
 /// Signals that a session handles besides. SIGXFSZ is caught so that a write over the limit is an error, and not
 /// ignored, because children would inherit that.
-const NEWS: [i32; 3] = [libc::SIGCHLD, libc::SIGXFSZ, libc::SIGWINCH];
+const NEWS: [i32; 4] = [libc::SIGCHLD, libc::SIGXFSZ, libc::SIGWINCH, libc::SIGCONT];
 
 const STACK: usize = 128 << 10;
 /// How long the socket is not watched after accepting a client has failed.
@@ -46,6 +46,8 @@ pub(crate) enum SignalEvent {
     Child,
     /// pm's terminal has another size.
     Resized,
+    /// pm was stopped, and goes on; perhaps in the foreground, or the background, as it was not before.
+    Continued,
     /// Something that the session's life hangs on.
     Lifetime(LifetimeEvent),
 }
@@ -131,6 +133,7 @@ fn heard(signal: i32, ignores_hangup: bool) -> Option<SignalEvent> {
         // The write that hit the limit returns an error.
         libc::SIGXFSZ => None,
         libc::SIGWINCH => Some(SignalEvent::Resized),
+        libc::SIGCONT => Some(SignalEvent::Continued),
         libc::SIGHUP if ignores_hangup => None,
         // The kernel ignores it by default in this case, too: no shell could continue pm (`ssh -t`, a container).
         libc::SIGTSTP if processes::is_orphaned(getpgrp()) => None,

@@ -11,7 +11,7 @@
 mod pace;
 mod watch;
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -25,6 +25,7 @@ use self::pace::Pace;
 use super::forked;
 use super::pid_table::{PidTable, Pipes, SlotIndex};
 use super::system::executable;
+use super::terminal::OwnModes;
 use crate::app::Moment;
 
 /// What `ps` shows of it.
@@ -61,14 +62,16 @@ pub(crate) struct Watchdog {
     table: PidTable,
     state: WatchdogState,
     pace: Pace,
+    /// pm's terminal, where pm changes its modes.
+    modes: Option<OwnModes>,
     /// That there is no watchdog was reported.
     is_missed: bool,
 }
 
 impl Watchdog {
     /// Forks the watchdog. Must be called while this process has one thread, and before it opens files that the
-    /// watchdog must not hold open.
-    pub(crate) fn start() -> io::Result<Self> {
+    /// watchdog must not hold open. It restores the `modes` of pm's terminal if pm is killed.
+    pub(crate) fn start(modes: Option<OwnModes>) -> io::Result<Self> {
         let (reader, lifeline) = io::pipe()?;
         let table = PidTable::new()?;
         // SAFETY: this process has one thread, so the child may do everything that the parent may.
@@ -76,11 +79,11 @@ impl Watchdog {
         match unsafe { nix::unistd::fork() }? {
             ForkResult::Parent { child: pid } => {
                 let state = WatchdogState::Watches { pid, since: Moment::default() };
-                Ok(Self { lifeline, table, state, pace: Pace::default(), is_missed: false })
+                Ok(Self { lifeline, table, state, pace: Pace::default(), modes, is_missed: false })
             }
             ForkResult::Child => {
                 drop(lifeline);
-                watch::watch(reader, &table);
+                watch::watch(reader, &table, modes.as_ref());
                 forked::exit(0)
             }
         }
@@ -162,13 +165,17 @@ impl Watchdog {
         }
     }
 
-    /// Executes this program as another watchdog: its stdin is the pipe, and its stdout the memory.
+    /// Executes this program as another watchdog: its stdin is the pipe, and its stdout the memory. Where it guards a
+    /// terminal, that is its stderr, and its argument has the modes.
     fn replace(&mut self, now: Moment) -> io::Result<()> {
         let (reader, lifeline) = io::pipe()?;
         let memory = self.table.memory()?;
         let mut command = Command::new(executable::path()?);
         command.arg0(NAME).env_clear();
         command.stdin(reader).stdout(memory).stderr(Stdio::null());
+        if let Some((terminal, word)) = self.modes.as_ref().and_then(|modes| modes.to_word().ok()) {
+            command.arg(word).stderr(terminal);
+        }
         let child = command.spawn()?;
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         self.lifeline = lifeline;
@@ -207,13 +214,15 @@ impl Drop for Watchdog {
 }
 
 /// Runs the watchdog if this process was started as one by [`Watchdog::replace`]. Returns whether it was.
-pub(super) fn serve(name: Option<&OsStr>) -> bool {
-    if name.is_none_or(|name| name != NAME) {
+pub(super) fn serve(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    if arguments.next().is_none_or(|name| name != NAME) {
         return false;
     }
+    let word = arguments.next().and_then(|word| word.into_string().ok());
+    let modes = word.and_then(|word| OwnModes::from_word(own(io::stderr()).ok()?, &word));
     let table = own(io::stdout()).and_then(PidTable::map);
     if let (Ok(lifeline), Ok(table)) = (own(io::stdin()), table) {
-        watch::watch(std::fs::File::from(lifeline), &table);
+        watch::watch(std::fs::File::from(lifeline), &table, modes.as_ref());
     }
     true
 }
@@ -230,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_watchdog_that_watches_nothing_ends_with_what_has_started_it() {
-        let mut watchdog = Watchdog::start().unwrap();
+        let mut watchdog = Watchdog::start(None).unwrap();
         let pid = watchdog.pid().unwrap();
         let place = watchdog.enter(Pipes::default()).unwrap();
         watchdog.end(place);
@@ -240,7 +249,7 @@ mod tests {
 
     #[test]
     fn only_a_process_of_the_watchdogs_name_is_one() {
-        assert!(!serve(None));
-        assert!(!serve(Some(OsStr::new("pm"))));
+        assert!(!serve(std::iter::empty()));
+        assert!(!serve(["pm", NAME].map(OsString::from).into_iter()));
     }
 }

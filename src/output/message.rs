@@ -5,8 +5,10 @@ use std::os::fd::OwnedFd;
 
 use crossbeam_channel::Sender;
 
+use super::line_filter::LineFilter;
 use super::log::{OwnLog, TypeLogFolder};
 use super::render::OutputSource;
+use super::status_line::StatusFacts;
 use super::subscription::{Bell, Subscriber, TailQuery, TerminalViewer};
 use crate::app::readiness::LogPattern;
 use crate::app::text::printable;
@@ -111,8 +113,38 @@ pub enum PumpCommand {
     Unsubscribe(u64),
     /// The instance has left: what is kept of its output is not asked for again.
     Forget(InstanceId),
+    /// Change what a person sees, where stdout is a terminal.
+    AtTerminal(ScreenCommand),
     /// Answer when everything before this has been written. It is the end: subscribers get no more.
     Flush(Sender<()>),
+}
+
+/// What the pump is told of the terminal that it writes to.
+#[derive(Debug)]
+pub enum ScreenCommand {
+    /// This is what the line below the output says from now on.
+    ShowStatus(Box<StatusFacts>),
+    /// Erase that line, and answer; it is shown again with the next [`Self::ShowStatus`].
+    HideStatus(Sender<()>),
+    /// Show these lines of programs alone.
+    Filter(LineFilter),
+    /// Tell when the unfinished line of a run with a terminal was shown.
+    ReportPrompts,
+    /// Show these lines once, as they are.
+    Insert(Vec<String>),
+    /// Show a ruler with the time.
+    Ruler,
+    /// Show the last lines of all instances of a process type.
+    LastLines {
+        /// Its position.
+        process_type: u16,
+        /// How many.
+        count: usize,
+    },
+    /// Show the terminal of a run as it is, and nothing else, after this line.
+    Attach(RunId, String),
+    /// Show lines again: first what has come meanwhile, after this line.
+    Detach(String),
 }
 
 /// What the pump tells.
@@ -122,6 +154,8 @@ pub enum PumpEvent {
     Closed(RunId),
     /// Lines of the run have matched all patterns that were expected.
     Matched(RunId),
+    /// The unfinished line of the run was shown: it may wait for input.
+    Prompted(RunId),
     /// stdout cannot be written: its reader is gone, or its disk is full.
     OutputLost(io::ErrorKind, String),
 }

@@ -8,7 +8,9 @@ mod batch;
 mod crlf;
 mod escape;
 mod filter;
+mod held;
 mod history;
+mod line_filter;
 mod line_matcher;
 mod log;
 mod message;
@@ -19,6 +21,7 @@ mod queries;
 mod ready;
 mod render;
 mod splitter;
+mod status_line;
 mod style;
 mod subscription;
 mod writer;
@@ -27,15 +30,17 @@ pub use assembler::LineAssembler;
 pub use batch::Sink;
 pub use filter::Fragment;
 pub use history::{HISTORY_LINES, History, KeptChunk};
+pub use line_filter::LineFilter;
 pub use log::{OwnLog, TypeLogFolder};
-pub use message::{About, ENDED, Level, Notice, PumpCommand, PumpEvent};
-pub use modes::{Modes, RESET_MODES};
+pub use message::{About, ENDED, Level, Notice, PumpCommand, PumpEvent, ScreenCommand};
+pub use modes::Modes;
 pub use plain::without_escapes;
 pub use pump::{Pump, PumpHandle};
 pub use render::{
     End, EventLine, LabelId, LogFormat, Look, OutputLine, OutputSource, SYSTEM, TextRenderer,
 };
 pub use splitter::LineSplitter;
+pub use status_line::{LineHint, StatusFacts, TypeState, TypeStatus};
 pub use subscription::{
     Bell, Chunk, MAX_SUBSCRIBERS, RingBell, SendChunks, Subscriber, TailQuery, TerminalViewer,
 };

@@ -38,11 +38,6 @@ const MODES: [(u16, bool); 26] = [
     (2048, false),
 ];
 
-/// Resets a terminal whose modes are unknown. It does not change a terminal with default modes. Without an alternate
-/// screen to leave, the cursor moves to where it was saved.
-pub const RESET_MODES: &[u8] = b"\x1b\\\x1b7\x1b[?1049l\x1b[?1047l\x1b[?47l\x1b7\x1b[r\x1b8\
-    \x1b[?1;5;9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026l\x1b[?7;25h\x1b[4l\x1b(B\x0f\x1b>\x1b[0m";
-
 /// Tracks the modes that the bytes sent to a terminal have set.
 #[derive(Debug, Default)]
 pub struct Modes {
@@ -210,16 +205,6 @@ mod tests {
         let text = String::from_utf8(modes.restore()).unwrap();
         let text = text.strip_prefix("\x1b\\").unwrap();
         text.strip_suffix(ALWAYS).unwrap().to_owned()
-    }
-
-    #[test]
-    fn what_is_written_in_doubt_takes_back_what_most_programs_set() {
-        let mut modes = Modes::default();
-        modes.note(
-            b"\x1b[?1049h\x1b[?1047h\x1b[?47h\x1b[?25;7l\x1b[?1;5;1000;1006;2004h\x1b[2;9r\x1b[4h",
-        );
-        modes.note(RESET_MODES);
-        assert_eq!(modes.restore(), Modes::default().restore());
     }
 
     #[test]

@@ -106,6 +106,17 @@ impl fmt::Debug for TailQuery {
     }
 }
 
+/// A line that an instance has written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeptLine {
+    /// The instance.
+    pub(super) instance: InstanceId,
+    /// Milliseconds since 1970.
+    pub(super) at: i64,
+    /// The line; only the last one of an instance may have no newline.
+    pub(super) bytes: Vec<u8>,
+}
+
 /// Lines that a viewer sees at first, so that a prompt is there.
 const SCREENFUL: usize = 20;
 
@@ -268,6 +279,29 @@ impl Subscriptions {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// Returns the last lines that the instances of a process type wrote, in the order that they came.
+    pub(super) fn last_of_type(&self, process_type: u16, count: usize) -> Vec<KeptLine> {
+        let mut all = Vec::new();
+        for (id, ring) in self.histories.iter().filter(|(id, _)| id.process_type == process_type) {
+            let (instance, mut line) = (*id, Vec::new());
+            let mut last = 0;
+            for KeptChunk { at, bytes } in ring.tail_of_output(count) {
+                last = at;
+                for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+                    line.extend_from_slice(part);
+                    if part.ends_with(b"\n") {
+                        all.push(KeptLine { instance, at, bytes: std::mem::take(&mut line) });
+                    }
+                }
+            }
+            if !line.is_empty() {
+                all.push(KeptLine { instance, at: last, bytes: line });
+            }
+        }
+        all.sort_by_key(|line| (line.at, line.instance));
+        all.split_off(all.len().saturating_sub(count))
+    }
+
     pub(super) fn unsubscribe(&mut self, id: u64) {
         self.subscribers.retain(|subscriber| subscriber.id != id);
         self.bells.retain(|bell| bell.id != id);
@@ -314,6 +348,28 @@ mod tests {
 
     fn name_of(id: InstanceId) -> Option<&'static str> {
         Some(if id == WEB { "web.1" } else { "job.1" })
+    }
+
+    #[test]
+    fn the_last_lines_of_a_type_are_those_of_all_its_instances() {
+        let two = InstanceId { number: 2, ..WEB };
+        let mut subscriptions = Subscriptions::default();
+        for (id, at, bytes) in [
+            (WEB, 1, &b"old\none "[..]),
+            (two, 2, b"two\n"),
+            (JOB, 3, b"other\n"),
+            (WEB, 4, b"piece\nthree\n"),
+            (two, 5, b"prompt: "),
+        ] {
+            subscriptions.push(id, "", at, bytes);
+        }
+        let lines = |count| -> Vec<String> {
+            let lines = subscriptions.last_of_type(0, count).into_iter();
+            lines.map(|line| String::from_utf8(line.bytes).unwrap()).collect()
+        };
+        assert_eq!(lines(4), ["two\n", "one piece\n", "three\n", "prompt: "]);
+        assert_eq!(lines(9).len(), 5);
+        assert!(lines(0).is_empty());
     }
 
     #[test]

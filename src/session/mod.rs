@@ -7,6 +7,7 @@ pub(crate) mod foreground;
 mod input_sink;
 mod job;
 pub(crate) mod kept;
+pub(crate) mod keyboard;
 mod last_exits;
 pub(crate) mod messages;
 pub(crate) mod own_terminal;

@@ -97,19 +97,29 @@ pub(super) fn of(
 }
 
 /// Sends a report with the memory and CPU time of each instance. `helpers` are the processes that left the groups of
-/// leaders. It measures on a thread, because with many processes this takes longer than a signal may wait.
+/// leaders.
 pub(super) fn send(report: Report, helpers: HashMap<i32, Vec<i32>>, outbox: Outbox) {
-    let bare = (report.clone(), outbox.clone());
+    measured(report, helpers, move |report| outbox.respond(Response::Status(Box::new(report))));
+}
+
+/// Calls `then` with the same report. It measures on a thread, because with many processes this takes longer than a signal
+/// may wait.
+pub(super) fn measured(
+    report: Report,
+    helpers: HashMap<i32, Vec<i32>>,
+    then: impl Fn(Report) + Clone + Send + 'static,
+) {
+    let bare = (report.clone(), then.clone());
     let thread = std::thread::Builder::new().name("status".into()).stack_size(256 << 10);
     let measuring = move || {
         let mut report = report;
         measure(&mut report, &helpers);
-        outbox.respond(Response::Status(Box::new(report)));
+        then(report);
     };
     let started = job_control::keep_from(|| thread.spawn(measuring));
     if started.is_err() {
-        let (report, outbox) = bare;
-        outbox.respond(Response::Status(Box::new(report)));
+        let (report, then) = bare;
+        then(report);
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::kept::KeepPlan;
+use super::keyboard::TerminalUse;
 use super::messages;
 use super::{subscriber, wait};
 use crate::app::select::select;
@@ -22,6 +23,9 @@ use crate::output::{
 };
 use crate::state::ports::PortsLock;
 use crate::supervisor::{Event, Failure, Reply, RequestId, Supervisor};
+
+/// The requests of who types on the session's own terminal: no client has this id.
+pub(super) const KEYS: RequestId = RequestId(u64::MAX);
 
 /// Reads the application's files again, with the options that the session was started with. The error is for a person.
 pub(crate) type Reread = Box<dyn FnMut() -> Result<Rereading, String>>;
@@ -70,6 +74,8 @@ pub(crate) struct Control {
     pub(crate) keep: Option<KeepPlan>,
     /// The process that it is to live as long as (`--with`).
     pub(crate) owner: Option<SessionOwner>,
+    /// What it does with the terminal that it was started on.
+    pub(crate) terminal: TerminalUse,
 }
 
 /// The files that the output of a session goes to.
@@ -247,8 +253,9 @@ impl Requests {
         });
     }
 
-    /// Reads the files again. Warnings about them go to the client that asked, and to the output of the session.
-    pub(super) fn reread(&mut self, outbox: &Outbox) -> Result<Rereading, Response> {
+    /// Reads the files again. Warnings about them go to the client that asked, if it is one, and to the output of the
+    /// session.
+    pub(super) fn reread(&mut self, outbox: Option<&Outbox>) -> Result<Rereading, Response> {
         let mut read = (self.reread)().map_err(|reason| Response::Refused {
             reason,
             hint: Some("nothing was changed".to_owned()),
@@ -257,7 +264,7 @@ impl Requests {
             let said = format!("warning: {text}");
             let say = messages::say(About::Session, "warning", said, Value::Null).failed();
             self.pump.post(PumpCommand::Show(say));
-            outbox.respond(Response::Warning { text });
+            outbox.inspect(|outbox| outbox.respond(Response::Warning { text: text.clone() }));
         }
         Ok(read)
     }
@@ -309,7 +316,7 @@ pub(super) fn all_but_release(core: &Supervisor) -> Vec<InstanceId> {
     if others.is_empty() { release } else { others }
 }
 
-fn why(failure: &Failure) -> String {
+pub(super) fn why(failure: &Failure) -> String {
     match failure {
         Failure::NotStarted(error) => error.clone(),
         Failure::Ended(exit) => format!("{exit} instead"),

@@ -4,7 +4,9 @@ mod attach;
 mod children;
 mod close;
 mod held_port;
+mod keys;
 mod open;
+mod own_attach;
 mod readiness;
 mod requests;
 
@@ -23,12 +25,13 @@ use self::held_port::SeenHolders;
 use super::budgets::Budgets;
 use super::console::Terminal;
 use super::kept::KeptRun;
+use super::keyboard::OwnScreen;
 use super::last_exits::LastExits;
 use super::messages;
 use super::probes::{ProbeOrder, ProbeReport};
 use super::readiness::{SessionProbes, outside};
 use super::report::SessionOrigin;
-use super::requests::{Control, Requests};
+use super::requests::{Control, KEYS, Requests};
 use super::trace::Trace;
 use super::watching::SessionWatch;
 use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
@@ -56,6 +59,8 @@ enum Input {
     Client(ClientEvent),
     Probe(ProbeReport),
     Watch(WatchReport),
+    /// On the session's own terminal.
+    Typed(Vec<u8>),
 }
 
 /// Runs the application until it has ended, and returns the exit code. `first` are messages that are shown before
@@ -145,6 +150,8 @@ struct SessionLoop {
     server: Option<Server>,
     trace: Option<Trace>,
     kept: Option<KeptRun>,
+    /// The terminal that the session was started on.
+    screen: OwnScreen,
 }
 
 impl SessionLoop {
@@ -206,7 +213,8 @@ impl SessionLoop {
                 let helpers = self.children.helpers();
                 self.queue.extend(self.budgets.measure(&samples, &helpers));
             }
-            Action::Pause => self.clock.pause_during(|| self.job_control.obey()),
+            Action::Pause => self.pause(),
+            Action::Reply(KEYS, reply) => self.answer_typist(reply),
             Action::Reply(id, reply) => self.requests.answer(id, reply, &self.app),
             Action::Forget(id) => {
                 self.last_exits.forget(id);
@@ -283,6 +291,7 @@ impl SessionLoop {
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
+            self.show_status(core);
             // An input that is no event may have posted messages.
             self.wake_pump(self.clock.now());
             let until = deadline.into_iter().chain(self.children.watchdog_due()).min();
@@ -338,6 +347,8 @@ impl SessionLoop {
             Input::Heard(SignalEvent::Signal(signal)) => Some(Event::Signalled(signal)),
             Input::Heard(SignalEvent::Resized) => {
                 self.resize();
+                self.resize_attached();
+                self.screen.redraw();
                 None
             }
             Input::Heard(SignalEvent::Child) => {
@@ -349,7 +360,20 @@ impl SessionLoop {
                 LifetimeEvent::RootRemoved => Event::RootRemoved,
                 LifetimeEvent::RootRestored => Event::RootRestored,
             }),
+            Input::Heard(SignalEvent::Continued) => {
+                self.screen.enter();
+                None
+            }
+            Input::Typed(bytes) => {
+                self.typed(&bytes, core);
+                None
+            }
+            Input::Pump(PumpEvent::Prompted(run)) => {
+                self.prompted(run);
+                None
+            }
             Input::Pump(PumpEvent::Closed(run)) => {
+                self.run_is_over(run);
                 self.queue.push_back(Event::OutputClosed { run });
                 None
             }

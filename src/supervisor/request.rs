@@ -156,6 +156,12 @@ impl Supervisor {
         self.procs.ids()
     }
 
+    /// Returns how many instances a process type is to have, running or not.
+    pub fn count_of(&self, process_type: u16) -> u16 {
+        let stay = self.procs.of_type(process_type).filter(|(_, proc)| proc.goal != Goal::Leave);
+        u16::try_from(stay.count()).unwrap_or(u16::MAX)
+    }
+
     /// Handles a request: answers it, or keeps it until it is complete.
     pub(super) fn requested(
         &mut self,

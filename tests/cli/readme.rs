@@ -25,6 +25,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/reference.md",
     "docs/recipes.md",
     "docs/readiness.md",
+    "docs/terminal.md",
     "docs/watch.md",
     "docs/logs.md",
     "docs/sessions.md",

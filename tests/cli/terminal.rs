@@ -169,7 +169,8 @@ fn colour_is_on_on_a_terminal_and_off_where_it_is_not_wanted() {
         (&["start"], Some(("CLICOLOR_FORCE", "1")), false, true),
         (&["start", "-c"], None, false, true),
     ] {
-        let app = Sandbox::with_procfile(procfile).env("TERM", "xterm");
+        // The line below the output is erased by an escape sequence, with and without colour.
+        let app = Sandbox::with_procfile(procfile).env("TERM", "xterm").env("PM_NO_STATUS", "1");
         let mut invocation = app.pm(args);
         if let Some((key, value)) = variable {
             invocation = invocation.env(key, value);

@@ -96,6 +96,11 @@ fn table(report: &Report, before: &HashMap<i32, f64>) -> String {
     columns(&rows) + &where_to_look(report)
 }
 
+/// Returns the table of `pm ps`. CPU is that of each life.
+pub(crate) fn plain_table(report: &Report) -> String {
+    table(report, &HashMap::new())
+}
+
 /// So many failures are explained.
 const EXPLAINED: usize = 3;
 

@@ -48,6 +48,15 @@ pub enum Pty {
     Never,
 }
 
+/// When pm takes single keys of its terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Keys {
+    /// If stdin and stdout are one terminal; not where TERM is `dumb` or CI is set
+    Auto,
+    /// Never
+    Never,
+}
+
 /// The port of the first instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
@@ -103,7 +112,7 @@ macro_rules! words {
     )+};
 }
 
-words!(Color, ExitOn, Gc, MemoryAction, OnDependencyRestart, Pty, Reach, Restart);
+words!(Color, ExitOn, Gc, Keys, MemoryAction, OnDependencyRestart, Pty, Reach, Restart);
 
 /// Values with a parser of their own, which are shown by `Display`.
 macro_rules! parsed {

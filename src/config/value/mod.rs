@@ -19,7 +19,7 @@ use crate::app::formation::FormationError;
 use crate::app::ports;
 pub use amount::Amount;
 pub(crate) use kinds::seconds;
-pub use kinds::{Color, Port, Pty, Switch};
+pub use kinds::{Color, Keys, Port, Pty, Switch};
 pub use lists::Variables;
 pub use probes::{Dependencies, LiveProbe, Time};
 pub use watch::WatchedFiles;

@@ -6,6 +6,7 @@ pub(in crate::os) mod credentials;
 pub(in crate::os) mod executable;
 pub(in crate::os) mod folder_watch;
 pub(crate) mod inherited;
+pub(crate) mod input;
 pub(in crate::os) mod listeners;
 pub mod machine;
 pub(crate) mod origin;

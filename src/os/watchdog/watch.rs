@@ -14,6 +14,7 @@ use crate::os::clock::Clock;
 use crate::os::disposition::{self, Disposition};
 use crate::os::pid_table::{Marks, PidTable};
 use crate::os::processes::{self, is_marked};
+use crate::os::terminal::OwnModes;
 
 /// Time between SIGTERM and SIGKILL when pm is dead. Everything is gone within 2 s.
 const POLITE: Duration = Duration::from_millis(1000);
@@ -25,13 +26,17 @@ const LOOK: u16 = 25;
 ///
 /// A process that pm is just starting holds pm's end of the pipe until it executes its program. So when the
 /// pipe ends, everything has its group and its pipes.
-pub(super) fn watch(mut lifeline: impl Read, table: &PidTable) {
+pub(super) fn watch(mut lifeline: impl Read, table: &PidTable, modes: Option<&OwnModes>) {
     let group_of_pm = getpgrp();
     settle_in();
     let mut word = [0_u8; 1];
     match lifeline.read_exact(&mut word) {
         Ok(()) => {}
-        Err(_) => end_all(table, group_of_pm),
+        Err(_) => {
+            // At once: a shell may be asking for the next command already.
+            modes.inspect(|modes| modes.restore_for_the_dead());
+            end_all(table, group_of_pm);
+        }
     }
 }
 

@@ -58,7 +58,9 @@ where
                 Ok(PumpCommand::Forget(id)) => self.subscriptions.forget(id),
                 Ok(PumpCommand::Show(say)) => self.say(say),
                 Ok(PumpCommand::CloseRun(run)) => self.drop_run(run),
+                Ok(PumpCommand::AtTerminal(command)) => self.at_terminal(command),
                 Ok(PumpCommand::Flush(done)) => {
+                    self.hide_status();
                     self.write();
                     self.subscriptions.close();
                     self.pipes.values_mut().for_each(|source| source.viewers.clear());
@@ -67,6 +69,7 @@ where
                 }
                 Err(crossbeam_channel::TryRecvError::Empty) => return true,
                 Err(crossbeam_channel::TryRecvError::Disconnected) => {
+                    self.hide_status();
                     self.write();
                     return false;
                 }

@@ -2,11 +2,13 @@
 //! once per batch. A slow reader of stdout blocks it here, which slows the writers as a pipe
 //! would; the control thread never waits for it without a limit.
 
+mod at_terminal;
 mod commands;
 mod crash;
 mod handle;
 mod kept;
 mod logs;
+mod status;
 
 use std::collections::HashMap;
 use std::io;
@@ -32,7 +34,9 @@ use super::subscription::{Chunk, Subscriptions, TerminalViewer};
 use super::writer::{WriteProgress, Writer};
 use crate::app::RunId;
 use crate::state::runs::RingId;
+use at_terminal::AttachedRun;
 use kept::OutputCopy;
+use status::StatusView;
 
 pub use handle::PumpHandle;
 
@@ -95,6 +99,12 @@ pub struct Pump<F: Fn(PumpEvent), W> {
     subscriptions: Subscriptions,
     batch: Batch<W>,
     kept: OutputCopy,
+    /// The line below the output.
+    status: StatusView,
+    /// The run that has the terminal for itself.
+    attached: Option<AttachedRun>,
+    /// Somebody wants to know that a program may wait for input.
+    reports_prompts: bool,
     /// Nothing has been silent enough before: the next look at what was there for [`SILENCE`].
     next_look: Option<Instant>,
     buffer: Box<[u8]>,
@@ -135,6 +145,9 @@ where
             subscriptions,
             batch: Batch::new(Writer::new(stdout, progress)),
             kept: OutputCopy::default(),
+            status: StatusView::default(),
+            attached: None,
+            reports_prompts: false,
             next_look: None,
             buffer: vec![0; READ].into_boxed_slice(),
             folded: Vec::new(),
@@ -183,7 +196,8 @@ where
 
     /// Returns how long the next wait may take.
     fn timeout(&self) -> Option<Duration> {
-        let left = self.next_look?.saturating_duration_since(now());
+        let next = self.next_look.into_iter().chain(self.status.next()).min()?;
+        let left = next.saturating_duration_since(now());
         // Rounded up, so that the wait does not end just before it is due.
         Some(left + Duration::from_micros(999))
     }
@@ -238,9 +252,21 @@ where
                         fold.push(bytes, &mut self.folded);
                         bytes = &self.folded;
                     }
+                    let attached = self.attached.as_mut().filter(|it| it.run == source.run);
                     self.kept.output(source.ring, at, [bytes, &[]]);
                     self.subscriptions.push(id, name, at, bytes);
-                    self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
+                    match attached {
+                        // It is seen already. What it leaves unfinished is shown afterwards.
+                        Some(attached) => {
+                            attached.modes.note(&self.buffer[..count]);
+                            self.batch.show_held(&self.buffer[..count]);
+                            source.lines.push(bytes, |_| {});
+                        }
+                        None => {
+                            let lines = &mut source.lines;
+                            self.renderer.push(source.label, lines, bytes, &mut self.batch);
+                        }
+                    }
                     logs::copy(&mut self.type_logs, &mut source.copy, bytes);
                 }
             }
@@ -300,7 +326,12 @@ where
             self.read(key);
             let Some(source) = self.pipes.get_mut(&key) else { continue };
             if source.waiting_since.is_some_and(is_due) {
-                self.renderer.prompt(source.label, &mut source.lines, &mut self.batch);
+                if self.reports_prompts && source.terminal.is_some() && source.lines.is_waiting() {
+                    (self.report)(PumpEvent::Prompted(source.run));
+                }
+                if self.attached.as_ref().is_none_or(|attached| attached.run != source.run) {
+                    self.renderer.prompt(source.label, &mut source.lines, &mut self.batch);
+                }
                 if let (Some(logs), Some(copy)) = (&mut self.type_logs, &mut source.copy) {
                     logs.silence(copy);
                 }
@@ -316,8 +347,12 @@ where
         if let Some(loss) = self.kept.loss() {
             self.say(loss);
         }
+        let erase = self.draw_status();
         if let Err(error) = self.batch.flush() {
             (self.report)(PumpEvent::OutputLost(error.kind(), error.to_string()));
+        }
+        if let Some(erase) = erase {
+            self.batch.stand(erase);
         }
         self.write_logs();
     }

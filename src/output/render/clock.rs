@@ -18,6 +18,12 @@ impl LineClock {
         Self { format, zone, fractions, second: i64::MIN, millisecond: 0, text: String::new() }
     }
 
+    /// Returns the time of day, whether lines show it or not.
+    pub(super) fn time_of_day(&self) -> String {
+        let now = Timestamp::from_millisecond(self.millisecond).unwrap_or_default();
+        now.to_zoned_datetime(self.zone.clone()).strftime("%H:%M:%S").to_string()
+    }
+
     /// Returns whether the text may have changed.
     pub(super) fn set(&mut self, now: Timestamp) -> bool {
         self.millisecond = now.as_millisecond();

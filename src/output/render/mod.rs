@@ -1,5 +1,6 @@
 //! The form of a line: as text or JSON, with its name and time.
 
+mod at_terminal;
 mod clock;
 mod json;
 mod text;
@@ -14,6 +15,7 @@ pub use self::text::{End, LabelId, Look, SYSTEM, TextRenderer};
 use super::assembler::LineAssembler;
 use super::batch::Sink;
 use super::filter::Fragment;
+use super::line_filter::LineFilter;
 use super::message::{About, Level, Notice};
 use crate::app::InstanceId;
 
@@ -50,8 +52,14 @@ pub(super) struct Renderer {
     labels: HashMap<InstanceId, (LabelId, bool)>,
     /// Names by label.
     names: Vec<String>,
+    /// Positions of process types by label.
+    types: Vec<Option<u16>>,
     system: LabelId,
     is_terminal: bool,
+    /// Which lines of programs are shown; `None`: all.
+    filter: Option<Box<LineFilter>>,
+    /// How many lines did not match since a filter was begun.
+    hidden: u64,
 }
 
 impl Renderer {
@@ -72,8 +80,10 @@ impl Renderer {
             LogFormat::Json => (Medium::Json, LabelId::nth(0), Some(JSON_TIME.to_owned())),
         };
         let clock = LineClock::new(time, zone);
-        let (names, labels) = (vec![SYSTEM.to_owned()], HashMap::new());
-        let mut renderer = Self { medium, clock, labels, names, system, is_terminal };
+        let (names, types, labels) = (vec![SYSTEM.to_owned()], vec![None], HashMap::new());
+        let (filter, hidden) = (None, 0);
+        let mut renderer =
+            Self { medium, clock, labels, names, types, system, is_terminal, filter, hidden };
         for source in sources {
             let _ = renderer.add(source);
         }
@@ -93,6 +103,7 @@ impl Renderer {
         };
         self.labels.insert(source.id, (label, source.quiet));
         self.names.push(source.name);
+        self.types.push(Some(source.id.process_type));
         true
     }
 
@@ -113,6 +124,11 @@ impl Renderer {
             reason = "the time of a line is when the pump read it"
         )]
         let now = Timestamp::now();
+        self.set_time(now);
+    }
+
+    /// Sets the time of the lines that follow.
+    fn set_time(&mut self, now: Timestamp) {
         if self.clock.set(now)
             && let Medium::Text(renderer) = &mut self.medium
         {
@@ -166,6 +182,9 @@ impl Renderer {
     ) {
         let Some(label) = label else { return };
         match &mut self.medium {
+            Medium::Text(_) if self.filter.is_some() => {
+                lines.push(bytes, |piece| self.put_filtered(label, piece, out));
+            }
             Medium::Text(renderer) => renderer.show(label, lines, bytes, out),
             Medium::Json => lines.push(bytes, |piece| self.put(label, piece, out)),
         }
@@ -178,7 +197,8 @@ impl Renderer {
         lines: &mut LineAssembler,
         out: &mut impl Sink,
     ) {
-        if let Some(label) = label {
+        // Of a line that may be hidden, nothing is shown before it is whole.
+        if let Some(label) = label.filter(|label| !self.may_hide(*label)) {
             lines.silence(|piece| self.put(label, piece, out));
         }
     }
@@ -191,7 +211,7 @@ impl Renderer {
         out: &mut impl Sink,
     ) {
         let Some(label) = label else { return };
-        lines.end(|piece| self.put(label, piece, out));
+        lines.end(|piece| self.put_filtered(label, piece, out));
         if let Medium::Text(renderer) = &mut self.medium {
             renderer.put(label, Fragment::Restarted, out);
         }

@@ -7,6 +7,7 @@ use crate::output::batch::Sink;
 use crate::output::filter::Fragment;
 use crate::output::message::Level;
 use crate::output::splitter::LineSplitter;
+use crate::output::status_line::column_after;
 
 /// The name that pm's own lines stand under.
 pub const SYSTEM: &str = "system";
@@ -102,6 +103,8 @@ pub struct TextRenderer {
     generation: u64,
     /// Whose unfinished line the cursor stands behind.
     open: Option<LabelId>,
+    /// The column that it ends in, on a terminal that is wide enough.
+    column: usize,
     /// How many lines there were.
     lines: u64,
 }
@@ -109,7 +112,8 @@ pub struct TextRenderer {
 impl TextRenderer {
     /// Makes a renderer without sources.
     pub fn new(look: Look) -> Self {
-        Self { look, labels: Vec::new(), time: Vec::new(), generation: 1, open: None, lines: 0 }
+        let (labels, time) = (Vec::new(), Vec::new());
+        Self { look, labels, time, generation: 1, open: None, column: 0, lines: 0 }
     }
 
     /// Adds a source. `color` picks from foreman's list: the position of the process type; `None` is
@@ -212,6 +216,7 @@ impl TextRenderer {
     pub fn piece(&mut self, id: LabelId, bytes: &[u8], end: End, out: &mut impl Sink) {
         self.refresh(id);
         let prefix = &self.labels[id.0].prefix;
+        let before = if self.open == Some(id) { Some(self.column) } else { None };
         match self.open {
             None => out.append(prefix),
             Some(_) => begin_behind(&mut self.open, id, prefix, out),
@@ -222,7 +227,11 @@ impl TextRenderer {
                 out.append(b"\n");
                 self.count(id, 1);
             }
-            End::Silence => self.open = Some(id),
+            End::Silence => {
+                self.column =
+                    column_after(before.unwrap_or_else(|| column_after(0, prefix)), bytes);
+                self.open = Some(id);
+            }
         }
     }
 
@@ -265,6 +274,23 @@ impl TextRenderer {
         let seen = self.labels[id.0].seen;
         self.piece(id, line.as_bytes(), End::Newline, out);
         self.labels[id.0].seen = seen;
+    }
+
+    /// Ends the line that the cursor stands behind, whosever it is.
+    pub(super) fn end_open(&mut self, out: &mut impl Sink) {
+        if self.open.take().is_some() {
+            out.append(b"\n");
+        }
+    }
+
+    /// Returns the column that the cursor stands in behind an unfinished line, if it does.
+    pub(super) fn open_column(&self) -> Option<usize> {
+        self.open.map(|_| self.column)
+    }
+
+    /// Returns whether lines have colour.
+    pub(super) fn has_color(&self) -> bool {
+        self.look.color
     }
 
     /// Returns whether the cursor stands behind an unfinished line of this source.

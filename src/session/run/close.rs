@@ -66,7 +66,9 @@ impl SessionLoop {
             }
             self.say(said);
         }
+        self.detach("the session ends");
         self.flush();
+        self.leave_terminal();
         self.children.dismiss_watchdog();
         // Clients get no answers any more.
         drop((self.requests, self.inputs));
@@ -107,9 +109,9 @@ impl SessionLoop {
                     }
                     Ok(Input::Pump(news)) => self.note_loss(&news),
                     Ok(Input::Heard(SignalEvent::Signal(Signal::TSTP))) => {
-                        self.clock.pause_during(|| self.job_control.obey());
+                        self.pause();
                     }
-                    Ok(Input::Heard(_) | Input::Client(_) | Input::Probe(_) | Input::Watch(_)) | Err(_) => {}
+                    Ok(Input::Heard(_) | Input::Client(_) | Input::Probe(_) | Input::Watch(_) | Input::Typed(_)) | Err(_) => {}
                 },
                 default(patience) => {
                     // The reader was stopped together with pm, so the time limit starts again.

@@ -21,11 +21,13 @@ use crate::os::lifetime::Lifetime;
 use crate::os::limits::{NoRoom, OpenFiles};
 use crate::os::signals::Signals;
 use crate::os::spawn::Spawner;
+use crate::os::terminal::OwnModes;
 use crate::os::watchdog::Watchdog;
 use crate::os::{daemon, inherited, malloc, orphans};
 use crate::output::{About, LogFormat, Pump, PumpCommand, PumpHandle};
 use crate::session::budgets::Budgets;
 use crate::session::kept::{KeepPlan, KeptRun};
+use crate::session::keyboard::OwnScreen;
 use crate::session::last_exits::LastExits;
 use crate::session::messages;
 use crate::session::readiness::SessionProbes;
@@ -49,7 +51,12 @@ impl SessionLoop {
         // Before the watchdog, which must be in pm's own cgroup.
         let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the watchdog is forked.
-        let watchdog = Watchdog::start().map_err(failed("start the guard process"))?;
+        let plan = control.terminal;
+        // Whoever cannot remember the modes does not change them.
+        let modes = plan.keys.then(|| OwnModes::of_stdin().ok()).flatten();
+        let guarded_modes = modes.as_ref().and_then(|modes| modes.try_clone().ok());
+        let modes = modes.filter(|_| guarded_modes.is_some());
+        let watchdog = Watchdog::start(guarded_modes).map_err(failed("start the guard process"))?;
         let guarded = watchdog.variable();
         orphans::become_subreaper().map_err(|error| failed("become a subreaper")(error.into()))?;
         let (sender, inputs) = crossbeam_channel::unbounded();
@@ -78,6 +85,10 @@ impl SessionLoop {
         let reports = sender.clone();
         let tell = move |report| drop(reports.send(Input::Watch(report)));
         let watching = SessionWatch::new(own_files, tell);
+        let typed = sender.clone();
+        let tell = move |bytes| drop(typed.send(Input::Typed(bytes)));
+        let screen = job_control::keep_from(|| OwnScreen::open(plan, modes, tell))
+            .map_err(failed("start the thread for keys"))?;
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
         let (owner, end) = control.owner.map_or((0, None), |owner| (owner.pid, Some(owner.end)));
         // In the foreground somebody is there: no descriptor is spent on it.
@@ -125,7 +136,9 @@ impl SessionLoop {
             server: None,
             trace: None,
             kept: None,
+            screen,
         };
+        session.enter_terminal();
         if let Some(plan) = &control.keep {
             match KeptRun::begin(plan, &session.pump) {
                 Ok(kept) => session.kept = Some(kept),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SessionLoop;
-use crate::app::{Signal, reload};
+use crate::app::{InstanceId, Signal, reload};
 use crate::control::outbox::Outbox;
-use crate::control::proto::{Request, Response, Targets};
+use crate::control::proto::{Report, Request, Response, Targets};
 use crate::control::server::ClientId;
 use crate::os::pty::WindowSize;
 use crate::output::About;
@@ -31,13 +31,7 @@ impl SessionLoop {
         let mut form = FailureForm::Reasons;
         let (asked, wait) = match request {
             Request::Status => {
-                let known = report::InstanceFacts {
-                    readiness: &self.readiness,
-                    watching: &self.watching,
-                    ends: &self.last_exits,
-                };
-                let report = report::of(core, known, &self.origin, self.clock.now());
-                report::send(report, self.children.helpers(), outbox);
+                report::send(self.report(core), self.children.helpers(), outbox);
                 return;
             }
             Request::Changes => {
@@ -87,6 +81,16 @@ impl SessionLoop {
         }
     }
 
+    /// Returns the state of every instance; nothing is measured.
+    pub(super) fn report(&self, core: &Supervisor) -> Report {
+        let known = report::InstanceFacts {
+            readiness: &self.readiness,
+            watching: &self.watching,
+            ends: &self.last_exits,
+        };
+        report::of(core, known, &self.origin, self.clock.now())
+    }
+
     /// Restarts instances with the current environment of the files.
     fn restart(
         &mut self,
@@ -98,6 +102,16 @@ impl SessionLoop {
             [] => all_but_release(core),
             names => select_instances(names, core)?,
         };
+        self.restart_with_current_environment(ids, Some(outbox), core)
+    }
+
+    /// Does the same for these instances; `outbox` is that of the client, if one has asked.
+    pub(super) fn restart_with_current_environment(
+        &mut self,
+        ids: Vec<InstanceId>,
+        outbox: Option<&Outbox>,
+        core: &Supervisor,
+    ) -> Result<supervisor::ResolvedRequest, Response> {
         let app = reload::with_environment_of(core.app(), &self.requests.reread(outbox)?.app);
         self.queue.push_back(Event::Reread(Arc::new(app)));
         Ok(supervisor::ResolvedRequest::Restart(ids))
@@ -105,7 +119,7 @@ impl SessionLoop {
 
     /// Tells what a reload would change.
     fn changes(&mut self, outbox: &Outbox, core: &Supervisor) -> Result<(), Response> {
-        let new = reload::fit(core.app(), self.requests.reread(outbox)?.app);
+        let new = reload::fit(core.app(), self.requests.reread(Some(outbox))?.app);
         let changed = core.changed_by(&new.app, &new.gone).into_iter();
         let known = core.app().types.len();
         let one = |at: u16| {
@@ -132,7 +146,7 @@ impl SessionLoop {
         outbox: &Outbox,
         core: &Supervisor,
     ) -> Result<supervisor::ResolvedRequest, Response> {
-        let Rereading { app, notices, .. } = self.requests.reread(outbox)?;
+        let Rereading { app, notices, .. } = self.requests.reread(Some(outbox))?;
         let said = mem::replace(&mut self.requests.notices, notices.clone());
         for text in notices.into_iter().filter(|text| !said.contains(text)) {
             self.say(messages::say(About::Session, "notice", text, serde_json::Value::Null));

@@ -2,7 +2,6 @@
 
 use std::io;
 
-mod detach;
 mod incoming;
 mod outgoing;
 mod screen;

@@ -18,7 +18,8 @@ use nix::sys::termios::{FlushArg, tcflush};
 
 use super::incoming::{Incoming, Item};
 use crate::control::proto::Response;
-use crate::output::{Modes, RESET_MODES};
+use crate::os::terminal::RESET_MODES;
+use crate::output::Modes;
 
 /// Once so many bytes wait, the session is not read any more.
 const FULL: usize = 64 << 10;
@@ -157,6 +158,16 @@ mod tests {
     use super::*;
     use std::fs::File;
     use std::io::Read;
+
+    #[test]
+    fn what_is_written_in_doubt_takes_back_what_most_programs_set() {
+        let mut modes = Modes::default();
+        modes.note(
+            b"\x1b[?1049h\x1b[?1047h\x1b[?47h\x1b[?25;7l\x1b[?1;5;1000;1006;2004h\x1b[2;9r\x1b[4h",
+        );
+        modes.note(RESET_MODES);
+        assert_eq!(modes.restore(), Modes::default().restore());
+    }
 
     #[test]
     fn what_a_screen_does_not_take_waits_and_the_modes_that_it_got_are_restored() {

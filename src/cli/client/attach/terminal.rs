@@ -12,7 +12,6 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
-use super::detach;
 use super::incoming::{Incoming, Item};
 use super::outgoing::Outgoing;
 use super::screen::{Screen, now};
@@ -21,6 +20,7 @@ use crate::control::client;
 use crate::control::proto::{Request, Response};
 use crate::error::Error;
 use crate::os::pty::WindowSize;
+use crate::session::keyboard::detach;
 
 /// Signals that end it gracefully.
 const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
@@ -114,7 +114,7 @@ fn relay(
                 other => other?,
             };
             let typed = &keys[..count];
-            let end = detach::find(typed);
+            let end = detach::find(typed).map(|at| at.start);
             if !outgoing.push(&typed[..end.unwrap_or(count)]) {
                 screen.show(BELL)?;
             }

@@ -1,5 +1,7 @@
 //! The key that detaches, in each form in which a terminal sends it.
 
+use std::ops::Range;
+
 use memchr::memmem;
 
 /// Ctrl-], as in telnet(1): no program needs it. What follows is the same key where the program has asked the
@@ -7,9 +9,10 @@ use memchr::memmem;
 /// xterm's modifyOtherKeys.
 const FORMS: [&[u8]; 4] = [b"\x1d", b"\x1b[93;5u", b"\x1b[93;5:1u", b"\x1b[27;5;93~"];
 
-/// Returns how many bytes were typed before the key that detaches, where it was typed.
-pub(super) fn find(typed: &[u8]) -> Option<usize> {
-    FORMS.iter().filter_map(|form| memmem::find(typed, form)).min()
+/// Returns where the key that detaches stands among what was typed.
+pub(crate) fn find(typed: &[u8]) -> Option<Range<usize>> {
+    let found = FORMS.iter().filter_map(|form| Some((memmem::find(typed, form)?, form.len())));
+    found.min().map(|(at, length)| at..at + length)
 }
 
 #[cfg(test)]
@@ -19,10 +22,10 @@ mod tests {
     #[test]
     fn the_key_is_known_in_every_form() {
         for (typed, before) in [
-            (&b"ls\r\x1dx"[..], Some(3)),
-            (b"\x1b[93;5u", Some(0)),
-            (b"ab\x1b[93;5:1u\x1d", Some(2)),
-            (b"a\x1b[27;5;93~", Some(1)),
+            (&b"ls\r\x1dx"[..], Some(3..4)),
+            (b"\x1b[93;5u", Some(0..7)),
+            (b"ab\x1b[93;5:1u\x1d", Some(2..11)),
+            (b"a\x1b[27;5;93~", Some(1..11)),
             (b"]\x1b[93;2u\x1b[93;5:3u\x1b[93u\x1b[27;6;93~", None),
             (b"", None),
         ] {
