@@ -69,9 +69,12 @@ impl<W: AsFd + From<OwnedFd>> Batch<W> {
         self.erase.is_some() && self.end == HEAD
     }
 
-    /// Erases that line, with the next write.
+    /// Erases that line with the next write, also if nothing else is written.
     pub(super) fn erase(&mut self) {
-        if let Some(erase) = self.erase.take() {
+        // What is collected is written behind it anyway.
+        if self.end == HEAD
+            && let Some(erase) = self.erase.take()
+        {
             self.append(erase);
         }
     }
@@ -223,11 +226,15 @@ mod tests {
         batch.erase();
         batch.append(b"three\n");
         batch.flush().unwrap();
+        batch.stand(b"<erase>");
+        batch.append(b"four\n");
+        batch.erase();
+        batch.flush().unwrap();
         assert!(!batch.stands());
         drop(batch);
         let mut got = String::new();
         reader.read_to_string(&mut got).unwrap();
-        assert_eq!(got, "one\nline<erase>two\n<erase>three\n");
+        assert_eq!(got, "one\nline<erase>two\n<erase>three\n<erase>four\n");
     }
 
     #[test]

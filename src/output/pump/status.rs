@@ -14,6 +14,8 @@ use crate::output::status_line::{self, StatusFacts};
 
 /// Time between two drawings.
 const EVERY: Duration = Duration::from_millis(100);
+/// Time before the first drawing: what programs say when they start comes in bursts.
+const FIRST: Duration = Duration::from_millis(300);
 /// Erases it from where the cursor stands, and what was echoed there.
 const ERASE: &[u8] = b"\r\x1b[J";
 /// The same behind a prompt, which stays.
@@ -30,7 +32,8 @@ pub(super) struct StatusView {
     /// It was drawn with other facts, or with another count of hidden lines.
     is_stale: bool,
     hidden: u64,
-    drawn: Option<Instant>,
+    /// It is not drawn before.
+    earliest: Option<Instant>,
     /// When it is to be drawn.
     next: Option<Instant>,
 }
@@ -39,6 +42,7 @@ impl StatusView {
     /// Says something else from now on.
     pub(super) fn show(&mut self, facts: Box<StatusFacts>) {
         (self.facts, self.is_stale) = (Some(facts), true);
+        self.earliest.get_or_insert_with(|| now() + FIRST);
     }
 
     /// Says nothing any more.
@@ -79,12 +83,12 @@ where
             return None;
         }
         let now = now();
-        if let Some(next) = view.drawn.map(|drawn| drawn + EVERY).filter(|next| *next > now) {
-            view.next = Some(next);
+        view.next = view.earliest.filter(|earliest| *earliest > now);
+        if view.next.is_some() {
             return None;
         }
         let line = status_line::render(facts, Some(hidden), self.renderer.has_color());
-        (view.drawn, view.next) = (Some(now), None);
+        view.earliest = Some(now + EVERY);
         (view.is_stale, view.hidden) = (false, hidden);
         let (before, after, erase) = match prompt {
             None => (&b""[..], &b"\r"[..], ERASE),
