@@ -20,6 +20,7 @@
 //! | [`output`] | one thread that owns all pipes and stdout: split, filter, render, one write per batch |
 //! | [`control`] | the socket of a session: where it is, what is said over it, who may connect |
 //! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and what writes them |
+//! | [`proxy`] | one address for the instances of a process type: HTTP/1.1 heads and framing, balance, passing on; its own thread |
 //! | [`watch`] | files → "this process type changed"; its own thread |
 //! | [`state`] | what pm keeps between sessions, in `$XDG_STATE_HOME/pm` |
 //! | [`git`] | where git keeps what belongs to a working tree |
@@ -39,7 +40,7 @@
 //! supervisor → app
 //! control, state → root_hash
 //! watch      → git
-//! app, error, git, root_hash → nothing
+//! app, error, git, proxy, root_hash → nothing
 //! later: cli     → tui
 //! later: session → proxy
 //! later: tui     → control
@@ -76,6 +77,7 @@ pub mod export;
 mod git;
 pub mod os;
 pub mod output;
+pub mod proxy;
 pub mod resources;
 pub mod root_hash;
 pub mod session;

@@ -1,0 +1,109 @@
+//! One address for the N instances of a process type: a front that listens, and passes each request to an instance.
+//!
+//! One thread, `proxy`, serves all fronts with non-blocking sockets and level-triggered readiness. It knows no process
+//! and no application, only *upstreams*: a port on loopback, with the key and the number of who serves
+//! there. It is told which of them may get requests ([`Proxy::offer`]), which get no more ([`Proxy::withdraw`]), and
+//! which are over ([`Proxy::cut`]).
+//!
+//! HTTP/1.x is balanced by request: heads are read whole, judged by RFC 9112, and written anew, so that nobody behind
+//! the front sees a byte of framing that the front has understood otherwise. What is ambiguous is refused with 400.
+//! What is not HTTP/1 by its first bytes is passed as it is, as a whole connection.
+
+mod figures;
+
+use std::io;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+pub use figures::{FrontFigures, InstanceFigures, SECONDS};
+
+/// Which front; whoever opens it gives the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FrontId(pub usize);
+
+/// What a front is to be.
+#[derive(Debug)]
+pub struct FrontSettings {
+    /// The process type: `NAME.2.localhost` is its second instance.
+    pub name: String,
+    /// Where it takes connections. Bound and listening; the proxy makes them non-blocking.
+    pub listeners: Vec<TcpListener>,
+    /// How long a request waits for an instance that answers.
+    pub wait: Duration,
+    /// Whether only this machine can reach it: otherwise no page shows a line of the application.
+    pub is_local: bool,
+}
+
+/// One run of an instance that may get requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Which run: no two runs ever have the same key.
+    pub key: u64,
+    /// The instance's number in its process type, from 1.
+    pub number: u16,
+    /// Where it listens, on 127.0.0.1 or on ::1.
+    pub port: u16,
+}
+
+/// Why no instance of a front will answer any more, for the page that requests get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrontFailure {
+    /// In a sentence: `web.1 failed: exited with code 73`.
+    pub cause: String,
+    /// The last lines of its output, oldest first; the page shows the last 20.
+    pub lines: Vec<String>,
+}
+
+/// What the proxy tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyReport {
+    /// The run with this key, which was withdrawn, has no request in flight any more: each has been answered to its
+    /// last byte, or is lost. Told once for each [`Proxy::withdraw`], also of a key that was never offered.
+    Withdrawn(u64),
+}
+
+/// The thread that serves all fronts. Dropping it ends the thread, and closes all sockets.
+#[derive(Debug)]
+pub struct Proxy {}
+
+/// Starts the thread, with no front yet. `now` reads the clock; `report` is called from the thread, and must not block.
+///
+/// # Errors
+/// Where the system has no more threads or descriptors.
+pub fn start(
+    _now: fn() -> Instant,
+    _report: impl Fn(ProxyReport) + Send + 'static,
+) -> io::Result<Proxy> {
+    Ok(Proxy {})
+}
+
+impl Proxy {
+    /// Opens a front. For one that is open already it takes the new settings, and keeps the listeners that it has if
+    /// `listeners` is empty; requests and connections are untouched.
+    pub fn open(&mut self, _front: FrontId, _settings: FrontSettings) {}
+
+    /// Closes the listeners of a front, and all that its clients and upstreams have open.
+    pub fn close(&mut self, _front: FrontId) {}
+
+    /// Lets a run have requests from now on. It is not asked whether it listens before there is a request: who refuses a
+    /// connection is passed over, and asked again.
+    pub fn offer(&mut self, _front: FrontId, _upstream: Upstream) {}
+
+    /// Gives a run no more requests, and closes its idle connections. [`ProxyReport::Withdrawn`] follows as soon as no
+    /// request is in flight on it. Websockets and passed connections go on until [`Proxy::cut`].
+    pub fn withdraw(&mut self, _key: u64) {}
+
+    /// The run is over: what it has written is passed on, and what is then still open is closed. Also withdraws it where
+    /// that has not been done, without a report.
+    pub fn cut(&mut self, _key: u64) {}
+
+    /// All instances of the front have failed for good, and requests that wait get the page at once; or, with `None`,
+    /// there is hope again. An offer is hope, too.
+    pub fn fail(&mut self, _front: FrontId, _failure: Option<FrontFailure>) {}
+
+    /// Returns the counters of all open fronts, in the order of their ids. Does not wait for the thread.
+    #[must_use]
+    pub fn figures(&self) -> Vec<FrontFigures> {
+        Vec::new()
+    }
+}
