@@ -76,7 +76,7 @@ impl Session {
         self.now = self.now + Duration::from_micros(1);
         for action in self.core.handle(event, self.now) {
             match action {
-                Action::Spawn(run) => self.events.push_back(Event::Spawned { run, pid: 1 }),
+                Action::Spawn(run, _) => self.events.push_back(Event::Spawned { run, pid: 1 }),
                 Action::Signal(run, signal, _) => self.end(run, Exit::Signal(signal)),
                 Action::StopOrphans(_) => self.events.push_back(Event::OrphansGone),
                 _ => {} // Nothing else has an answer.

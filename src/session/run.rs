@@ -175,7 +175,7 @@ impl SessionLoop {
     /// Carries out one action. Nothing here blocks.
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Spawn(run) => self.spawn(run),
+            Action::Spawn(run, _) => self.spawn(run),
             Action::Read(run) => {
                 if let Some(at) = self.unread.iter().position(|(unread, _)| *unread == run) {
                     let (_, output) = self.unread.swap_remove(at);
@@ -192,6 +192,9 @@ impl SessionLoop {
             Action::EndProbe(run) => self.end_probe(run),
             Action::ProbeOutside(process_type) => self.probe_outside(process_type),
             Action::EndProbeOutside(process_type) => self.end_probe(outside(process_type)),
+            Action::Serve(_) => {}
+            // Nobody sends it requests through pm.
+            Action::Withdraw(run) => self.queue.push_back(Event::Withdrawn { run }),
             Action::Sweep(run) => {
                 self.children.sweep(run);
                 self.terminals.remove(&run);

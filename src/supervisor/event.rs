@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Moment;
 use super::file_changes::FileChanges;
 use super::request::{Reply, RequestId, ResolvedRequest, WaitMode};
-use crate::app::{App, Budget, Exit, InstanceId, Reach, RunId, Signal, Size};
+use crate::app::{App, Budget, Exit, InstanceId, PortSlot, Reach, RunId, Signal, Size};
 
 /// What is left of a process group when its leader has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,11 @@ pub enum Event {
         /// Which run.
         run: RunId,
     },
+    /// No request is in flight on a run that was withdrawn.
+    Withdrawn {
+        /// Which run.
+        run: RunId,
+    },
     /// No descendant outside the process groups is left.
     OrphansGone,
     /// pm itself got a signal.
@@ -137,8 +142,8 @@ pub enum Event {
 /// What the session loop must do now, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Start the command of a run; answer with [`Event::Spawned`] or [`Event::SpawnFailed`].
-    Spawn(RunId),
+    /// Start the command of a run, with the port of this slot; answer with [`Event::Spawned`] or [`Event::SpawnFailed`].
+    Spawn(RunId, PortSlot),
     /// Begin to show what a run writes.
     Read(RunId),
     /// Probe a run as its policy says: first whether it is ready, then whether it is alive. Answer with
@@ -152,6 +157,11 @@ pub enum Action {
     ProbeOutside(u16),
     /// Stop probing for it: the session ends.
     EndProbeOutside(u16),
+    /// Give requests to a run of a type with a front: it is ready, or has started where its type has no `ready`. It
+    /// stands until [`Self::Withdraw`] or [`Self::Sweep`].
+    Serve(RunId),
+    /// Give no more requests to a run that was ordered to serve; answer with [`Event::Withdrawn`] when none is in flight.
+    Withdraw(RunId),
     /// Send a signal to processes of a run. For [`Reach::Program`] the answer is [`Event::ProgramEnded`].
     Signal(RunId, Signal, Reach),
     /// Kill what is left of the group, reap the leader, and show the rest of what it wrote.

@@ -249,6 +249,7 @@ impl Supervisor {
             | Event::Exited { .. }
             | Event::GroupGone { .. }
             | Event::ProgramEnded { .. }
+            | Event::Withdrawn { .. }
             | Event::Measured { .. }
             | Event::BecameReady { .. }
             | Event::ReadyExtended { .. }

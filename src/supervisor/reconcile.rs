@@ -6,7 +6,7 @@ use super::needs::Standing;
 use super::proc::Proc;
 use super::state::{Cause, Outcome, Phase, State, StopStage};
 use super::{ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Signal, Supervisor};
-use crate::app::{Exit, Reach};
+use crate::app::{Exit, PortSlot, Reach};
 
 impl Supervisor {
     /// Acts on every deadline that has passed.
@@ -212,7 +212,7 @@ impl Supervisor {
             proc.grace = None;
             proc.seq += 1;
             proc.state = State::Spawning;
-            self.out.push(Action::Spawn(self.run_of(id)));
+            self.out.push(Action::Spawn(self.run_of(id), PortSlot::Usual));
         }
     }
 

@@ -5,7 +5,7 @@ use super::{
     Action, Event, FileChanges, Group, Message, Next, Note, Reply, ResolvedRequest, Sample,
     WaitMode, Why,
 };
-use crate::app::{App, InstanceId, Reach, RunId};
+use crate::app::{App, InstanceId, PortSlot, Reach, RunId};
 
 /// Describes what happened.
 pub(crate) fn event(event: &Event, app: &App) -> String {
@@ -35,6 +35,7 @@ pub(crate) fn event(event: &Event, app: &App) -> String {
             format!("found outside {}", type_name(*process_type, app))
         }
         Event::ProgramEnded { run } => format!("program ended {}", run_of(run)),
+        Event::Withdrawn { run } => format!("withdrawn {}", run_of(run)),
         Event::OrphansGone => "orphans gone".to_owned(),
         Event::Signalled(signal) => format!("signalled {signal}"),
         Event::OutputLost(code) => format!("output lost: {code}"),
@@ -60,7 +61,10 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
     let name = |id: InstanceId| app.name_of(id);
     let run_of = |run: &RunId| run_name(*run, app);
     match action {
-        Action::Spawn(run) => format!("spawn {}", run_of(run)),
+        Action::Spawn(run, PortSlot::Usual) => format!("spawn {}", run_of(run)),
+        Action::Spawn(run, PortSlot::Other) => format!("spawn {} on its other port", run_of(run)),
+        Action::Serve(run) => format!("serve {}", run_of(run)),
+        Action::Withdraw(run) => format!("withdraw {}", run_of(run)),
         Action::Read(run) => format!("read {}", run_of(run)),
         Action::Signal(run, signal, Reach::Group)
             if *signal == app.type_of(run.instance).policy.stop_signal =>

@@ -10,7 +10,7 @@ impl World {
         let line = trace::action(&action, &self.app);
         self.trace.push(format!("{} {line}", self.now.0.as_millis()));
         match action {
-            Action::Spawn(run) => self.spawn(run),
+            Action::Spawn(run, _) => self.spawn(run),
             Action::Read(run) => assert!(self.lives.contains_key(&run), "{}", self.trace()),
             Action::Signal(run, signal, reach) => self.signal(run, signal, reach, forwarded),
             Action::Sweep(run) => {
@@ -53,7 +53,9 @@ impl World {
                     self.soon(after, Happening::Fact(Event::BecameReady { run }));
                 }
             }
-            Action::EndProbe(_)
+            Action::Withdraw(run) => self.soon(0, Happening::Fact(Event::Withdrawn { run })),
+            Action::Serve(_)
+            | Action::EndProbe(_)
             | Action::Watch(_)
             | Action::ProbeOutside(_)
             | Action::EndProbeOutside(_) => {}
