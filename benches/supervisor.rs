@@ -31,6 +31,8 @@ fn an_app(count: u16) -> Arc<App> {
         quiet: false,
         limits: Limits::default(),
         stdio: Stdio::default(),
+        front: None,
+        share_port: None,
         policy: Policy::default(),
     };
     Arc::new(App {

@@ -43,6 +43,9 @@ pub enum PortSlot {
 }
 
 impl PortSlot {
+    /// Both slots.
+    pub(crate) const BOTH: [Self; 2] = [Self::Usual, Self::Other];
+
     /// Returns the slot that is not this one.
     #[must_use]
     pub fn opposite(self) -> Self {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::front::PortSlot;
 use super::id::InstanceId;
 
 /// Ports that lie between two process types; with more instances than this, they meet.
@@ -44,6 +45,24 @@ pub(crate) fn port(base: u16, id: InstanceId) -> Option<u16> {
     u16::try_from(u32::from(base) + offset).ok()
 }
 
+/// How far the two ports of an instance behind a front lie apart.
+const SLOT_DISTANCE: u32 = 50;
+
+/// The most instances that a type with a front can have: with more, their ports would meet those of replacements.
+pub(crate) const MOST_BEHIND_FRONT: u16 = 49;
+
+/// Returns the port of an instance behind a front: the type's first port, which is the front's, + number, and 50 more
+/// in the other slot. `None` where that is over 65535, or the number over 49.
+pub(crate) fn behind_front(base: u16, id: InstanceId, slot: PortSlot) -> Option<u16> {
+    let distance = match slot {
+        PortSlot::Usual => 0,
+        PortSlot::Other => SLOT_DISTANCE,
+    };
+    let offset = PORTS_PER_TYPE * u32::from(id.process_type) + u32::from(id.number) + distance;
+    let port = u16::try_from(u32::from(base) + offset).ok();
+    port.filter(|_| id.number <= MOST_BEHIND_FRONT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +98,23 @@ mod tests {
         assert_eq!(port(65_535, 0, 1), Some(65_535));
         assert_eq!(port(65_535, 0, 2), None);
         assert_eq!(port(65_000, 6, 1), None);
+    }
+
+    #[test]
+    fn behind_a_front_ports_begin_with_the_next_and_replacements_have_50_more() {
+        let port = |process_type, number, slot| {
+            behind_front(5000, InstanceId { process_type, number }, slot)
+        };
+        for (process_type, number, usual, other) in [
+            (0, 1, Some(5001), Some(5051)),
+            (0, 49, Some(5049), Some(5099)),
+            (2, 3, Some(5203), Some(5253)),
+            (0, 50, None, None),
+        ] {
+            assert_eq!(port(process_type, number, PortSlot::Usual), usual);
+            assert_eq!(port(process_type, number, PortSlot::Other), other);
+        }
+        let highest = InstanceId { process_type: 0, number: 1 };
+        assert_eq!(behind_front(65_500, highest, PortSlot::Other), None);
     }
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use super::dependencies::Dependency;
 use super::environment::Environment;
 use super::file_watch::FileWatch;
+use super::front::{DRAIN, Front, PortSlot, Update};
 use super::id::InstanceId;
 use super::limits::{Budget, Limits};
+use super::ports;
 use super::readiness::{Liveness, Probe, Readiness};
 use super::siblings;
 use super::signal::Signal;
@@ -49,6 +51,10 @@ pub struct ProcessType {
     pub limits: Limits,
     /// What its standard input and output are.
     pub stdio: Stdio,
+    /// The one address of all its instances. `None`: each is reached at its own.
+    pub front: Option<Front>,
+    /// The host of the socket that all its instances share, on the port of the first. `None`: each has a port.
+    pub share_port: Option<String>,
     /// How it lives and dies.
     pub policy: Policy,
 }
@@ -74,6 +80,8 @@ impl ProcessType {
             quiet: false,
             limits: Limits::default(),
             stdio: Stdio::default(),
+            front: None,
+            share_port: None,
             policy: Policy::default(),
         }
     }
@@ -116,6 +124,10 @@ pub struct Policy {
     pub on_dependency_restart: OnDependencyRestart,
     /// Which of its files are watched, and what a change leads to.
     pub watch: Option<FileWatch>,
+    /// How long a stop waits for the requests that it is answering behind a front.
+    pub drain: Duration,
+    /// How it is replaced when it is restarted.
+    pub update: Update,
 }
 
 impl Policy {
@@ -156,6 +168,8 @@ impl Default for Policy {
             depends_on: Vec::new(),
             on_dependency_restart: OnDependencyRestart::Ignore,
             watch: None,
+            drain: DRAIN,
+            update: Update::default(),
         }
     }
 }
@@ -239,9 +253,31 @@ impl App {
     }
 
     /// Returns the PORT of an instance, by foreman's rule (engine.rb, `port_for`):
-    /// base + 100 × position of the type + number - 1. `None` where that is over 65535.
+    /// base + 100 × position of the type + number - 1. Instances that share a socket have the port of the first; behind
+    /// a front, theirs begin with the next one. `None` where that is over 65535.
     pub fn port_of(&self, id: InstanceId) -> Option<u16> {
-        super::ports::port(self.base_port, id)
+        self.port_in(id, PortSlot::Usual)
+    }
+
+    /// Returns the PORT of a run in this slot. Only behind a front there are two: elsewhere both are the same port.
+    pub fn port_in(&self, id: InstanceId, slot: PortSlot) -> Option<u16> {
+        let Some(own) = self.types.get(usize::from(id.process_type)) else {
+            return ports::port(self.base_port, id);
+        };
+        match (&own.front, &own.share_port) {
+            (Some(_), _) => ports::behind_front(self.base_port, id, slot),
+            (None, Some(_)) => ports::port(self.base_port, InstanceId { number: 1, ..id }),
+            (None, None) => ports::port(self.base_port, id),
+        }
+    }
+
+    /// Returns the port at which a process type is reached: that of its front, else that of its first instance.
+    pub fn address_of(&self, process_type: u16) -> Option<u16> {
+        let first = InstanceId { process_type, number: 1 };
+        match self.types.get(usize::from(process_type)).and_then(|own| own.front.as_ref()) {
+            Some(front) => front.port.or_else(|| ports::port(self.base_port, first)),
+            None => self.port_of(first),
+        }
     }
 
     /// Returns the whole environment of one instance.

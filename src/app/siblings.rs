@@ -7,7 +7,6 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use super::environment::{Environment, Source};
-use super::id::InstanceId;
 use super::process_type::App;
 
 /// Where these variables come from, for `pm env`. They are no reason to start an instance again.
@@ -52,7 +51,7 @@ pub(crate) fn url(port: u16) -> String {
     format!("http://localhost:{port}")
 }
 
-/// Adds the ports and addresses of every process type, of its first instance.
+/// Adds the ports and addresses of every process type: of its front, else of its first instance.
 pub(super) fn add_ports(app: &App, environment: &mut Environment) {
     // Of two types with one key, the first has it.
     for (name, number) in ports(app).into_iter().rev() {
@@ -63,11 +62,11 @@ pub(super) fn add_ports(app: &App, environment: &mut Environment) {
     }
 }
 
-/// Returns the port of the first instance of each type, where it has one.
+/// Returns the port at which each type is reached, where it has one.
 fn ports(app: &App) -> Vec<(&str, u16)> {
     let of_type = |(own, process_type): (_, u16)| {
         let own: &super::ProcessType = own;
-        Some((own.name.as_str(), app.port_of(InstanceId { process_type, number: 1 })?))
+        Some((own.name.as_str(), app.address_of(process_type)?))
     };
     app.types.iter().zip(0..).filter_map(of_type).collect()
 }
@@ -164,7 +163,7 @@ fn replace(text: &OsStr, mut value: impl FnMut(&str) -> Option<String>) -> OsStr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{ExitOn, ProcessType};
+    use crate::app::{ExitOn, Front, InstanceId, ProcessType};
 
     fn app(names: &[&str]) -> App {
         App {
@@ -202,6 +201,20 @@ mod tests {
                 let value = all.get(key).map(|value| value.text.to_string_lossy().into_owned());
                 assert_eq!(value.as_deref(), Some(expected), "{key}");
             }
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_type_with_a_front_is_the_fronts() {
+        let mut app = app(&["web", "api"]);
+        app.types[0].front = Some(Front::default());
+        app.types[1].front = Some(Front { port: Some(8080), ..Front::default() });
+        for process_type in 0..2 {
+            let all = app.environment_of(InstanceId { process_type, number: 1 });
+            let value = |key: &str| all.get(key).unwrap().text.to_string_lossy().into_owned();
+            assert_eq!(value("PM_URL_WEB"), "http://localhost:23000");
+            assert_eq!(value("PM_PORT_API"), "8080");
+            assert_eq!(value("PORT"), ["23001", "23101"][usize::from(process_type)]);
         }
     }
 

@@ -118,6 +118,11 @@ impl Layers {
         })
     }
 
+    /// Returns what each layer says of a process type alone and then of all, the strongest first.
+    pub fn said_of_type<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a TypeSettings> {
+        self.0.iter().flat_map(move |layer| layer.types.get(name).into_iter().chain([&layer.all]))
+    }
+
     /// Returns the parts of the formation that counts, as `-m` would have them, with the `concurrency` of
     /// stronger layers put behind them. Empty where no layer has a formation: then every `concurrency`
     /// is a default beside the 1 of the others.

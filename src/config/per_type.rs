@@ -50,6 +50,15 @@ fn pair(part: &str, takes: Takes) -> Result<(&str, &str), PerTypeError> {
     }
 }
 
+/// Returns what a text stands for where the flag may stand alone: its variable says that as yes, and the contrary as no.
+fn whole<'a>(text: &'a str, alone: Option<&'a str>) -> &'a str {
+    match (text.trim().to_ascii_lowercase().as_str(), alone) {
+        ("1" | "true" | "yes" | "on" | "y" | "t", Some(alone)) => alone,
+        ("0" | "false" | "no" | "off" | "n" | "f", Some(_)) => "all=off",
+        (_, _) => text,
+    }
+}
+
 /// Refuses a name that is not one of `known`, nor `all`.
 ///
 /// # Errors
@@ -75,9 +84,11 @@ pub fn set(
     origin: Origin,
 ) -> Result<Vec<String>, PerTypeError> {
     let is_split = !matches!(spec.takes, Takes::Each);
-    let parts = texts.iter().flat_map(|text| match is_split {
+    let alone = spec.flag.and_then(|flag| flag.alone);
+    let texts = texts.iter().map(|text| whole(text, alone));
+    let parts = texts.flat_map(|text| match is_split {
         true => text.split(',').collect(),
-        false => vec![*text],
+        false => vec![text],
     });
     let mut values: BTreeMap<&str, Vec<&OsStr>> = BTreeMap::new();
     for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
@@ -159,6 +170,15 @@ mod tests {
             ("ready-timeout", &["web=2s,api=3", "web=500ms"], "0.5"),
         ] {
             assert_eq!(of_web(key, texts), Ok(Some(expected.to_owned())), "{key} {texts:?}");
+        }
+        for (text, expected) in [
+            ("web", "on"),
+            ("web=8080", "8080"),
+            ("all=auto", "auto"),
+            ("1", "auto"),
+            ("false", "off"),
+        ] {
+            assert_eq!(of_web("proxy", &[text]), Ok(Some(expected.to_owned())), "{text}");
         }
         for (key, text) in [("ready", "port"), ("depends-on", "db"), ("ready", "web=")] {
             assert_eq!(of_web(key, &[text]), Err(format!("`{text}` is not TYPE=VALUE")));

@@ -334,7 +334,8 @@ mod tests {
                 "pm.toml:2:1: unknown key `zzz`\nhint: the keys here are: concurrency, memory, memory-action, heap, gc, \
                  restart, max-restarts, stop-signal, stop-signal-to, stop-timeout, pty, nofile, nice, cpus, ready, \
                  ready-timeout, depends-on, once, live, live-interval, live-failures, on-dependency-restart, watch, \
-                 watch-debounce, watch-action, watch-poll, env, directory",
+                 watch-debounce, watch-action, watch-poll, proxy, proxy-bind, proxy-wait, drain, update, \
+                 share-port, env, directory",
             ),
             (
                 "[\"default\\n\"]",
@@ -415,6 +416,23 @@ mod tests {
             (
                 "[process.web]\nonce = \"yes\"",
                 "pm.toml:2:8: invalid type: string \"yes\", expected a boolean",
+            ),
+            (
+                "[process.web]\nproxy = \"web\"",
+                "pm.toml:2:9: invalid type: string \"web\", expected true, false or a port",
+            ),
+            (
+                "[process.web]\nproxy = 99999",
+                "pm.toml:2:9: `99999` is not a port number\nhint: a port is a number from 1 to 65535",
+            ),
+            (
+                "[process.web]\nproxy-bind = \"lan\"",
+                "pm.toml:2:14: `lan` is not an IP address, such as `0.0.0.0` or `::1`",
+            ),
+            ("[process.web]\ndrain = \"x\"", "pm.toml:2:9: `x` is not a number of seconds"),
+            (
+                "[process.web]\nupdate = \"roll\"",
+                "pm.toml:2:10: `roll` is not one of `stop-start`, `rolling`",
             ),
             ("[process.web]\nnice = 20", "pm.toml:2:8: `20` is not a niceness from -20 to 19"),
         ];

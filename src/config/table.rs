@@ -4,6 +4,7 @@
 //! The structs, how layers are laid over one another, the flags and their PM_ variables, `pm env --settings`,
 //! `examples/pm.toml`, `pm schema` and pm.toml(5) follow from it.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,14 +12,15 @@ use std::time::Duration;
 use super::layers::{Setting, SettingLine};
 use super::spec::{HelpGroup, SettingScope, Spec, Tables, flag, key, per_type};
 use super::value::{
-    Amount, Color, Dependencies, Keys, LiveProbe, Port, Pty, Read, Switch, Time, Value, Variables,
-    WatchedFiles,
+    Amount, Color, Dependencies, Keys, LiveProbe, Port, ProxyChoice, Pty, Read, SharedHost, Switch,
+    Time, Value, Variables, WatchedFiles,
 };
 use crate::app::file_watch::WatchAction;
 use crate::app::formation::{Count, Part};
 use crate::app::readiness::Probe;
 use crate::app::{
     CpuLimit, ExitOn, Gc, MemoryAction, Nice, OnDependencyRestart, Reach, Restart, Signal, Size,
+    Update,
 };
 
 /// Makes a struct of options, each of which one layer may say. Nothing else is in here that an option could be.
@@ -263,6 +265,35 @@ settings! {
         /// Look for changes at this interval, in seconds or as `1s`; without it only where the system does not tell of them
         watch_poll: Time = key("watch-poll").example(r#""1s""#)
             .flag(per_type("watch-poll", "PM_WATCH_POLL", "web=1s,..").group(HelpGroup::Watch));
+        /// Give all its instances one address, on the port of the first or on this one: `true`, or a port
+        ///
+        /// pm listens there on 127.0.0.1 and ::1, and passes each HTTP request to the instance with the fewest; the instances
+        /// have the ports from the next one on. Requests wait while none is ready. `NAME.2.localhost` is the second
+        /// instance. `--proxy` alone: `web`, and each type whose `ready` is a port or a path of its own.
+        proxy: ProxyChoice = key("proxy").tables(Tables::Process).example("true")
+            .flag(per_type("proxy", "PM_PROXY", "TYPE[=PORT],..").alone("all=auto").group(HelpGroup::Session).help(
+                "Give all instances of a type one address: the port of the first, or PORT\n\n\
+                 The value stands behind `=`: `--proxy=web`. Without one it is `web`, and each type whose `ready` is a \
+                 port or a path of its own. pm passes each HTTP request to the instance with the fewest; the instances \
+                 have the ports from the next one on.",
+            ));
+        /// Where `proxy` listens instead of 127.0.0.1 and ::1; `0.0.0.0` lets other machines in
+        proxy_bind: IpAddr = key("proxy-bind").example(r#""0.0.0.0""#);
+        /// Seconds that a request waits for an instance that is ready
+        proxy_wait: Duration = key("proxy-wait").default("30").example("30");
+        /// Seconds that the stop of an instance behind `proxy` waits for the requests that it is answering
+        drain: Duration = key("drain").default("10").example("10");
+        /// How its instances are restarted: `stop-start`, or `rolling`: the new one is ready before the old one stops
+        ///
+        /// It needs `proxy` or `share-port`. With `rolling`, a changed file, a memory budget, a failed `live` and a plain
+        /// `pm restart` replace its instances one after the other.
+        update: Update = key("update").default("stop-start").example(r#""rolling""#);
+        /// Give all its instances one listening socket, on the port of the first: `true`, or the host, which is 127.0.0.1 else
+        ///
+        /// pm listens before anything starts, and never accepts. Each instance has the socket as descriptor 3, with
+        /// LISTEN_FDS=1, LISTEN_FDNAMES, LISTEN_PID and PM_LISTEN_FD=3 as in sd_listen_fds(3), and the same PORT. It stays
+        /// open over restarts: a client waits instead of being refused.
+        share_port: SharedHost = key("share-port").tables(Tables::Process).example("true");
         /// Variables of this type only
         env: Variables = key("env").tables(Tables::Process).example(r#"{ NODE_ENV = "development" }"#);
         /// Folder to run the command in, relative to the root
@@ -276,6 +307,7 @@ mod tests {
 
     use super::*;
     use crate::app::Policy;
+    use crate::app::front::PROXY_WAIT;
     use crate::app::readiness::{LIVE_FAILURES, LIVE_INTERVAL, READY_TIMEOUT};
     use crate::config::spec::Takes;
 
@@ -310,6 +342,9 @@ mod tests {
             ("ready-timeout", Time(READY_TIMEOUT).show()),
             ("live-interval", Time(LIVE_INTERVAL).show()),
             ("live-failures", LIVE_FAILURES.show()),
+            ("proxy-wait", PROXY_WAIT.show()),
+            ("drain", policy.drain.show()),
+            ("update", policy.update.show()),
             ("watch-debounce", Time(crate::app::file_watch::DEBOUNCE).show()),
             ("on-dependency-restart", policy.on_dependency_restart.show()),
         ] {

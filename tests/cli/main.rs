@@ -34,6 +34,7 @@ mod node_cluster;
 mod orphans;
 mod output;
 mod ports;
+mod proxy;
 mod pty;
 mod readiness;
 mod readme;

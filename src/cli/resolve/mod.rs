@@ -1,6 +1,7 @@
 //! Turns settings, files and surroundings into an [`App`]. Pure: [`super::load`] has read the files.
 
 mod dependencies;
+mod front;
 pub(crate) mod log_style;
 mod process;
 
@@ -13,7 +14,7 @@ use crate::app::formation::{self, FormationError, Wish};
 use crate::app::lint::BaseOrigin;
 use crate::app::ports::{self, BASE_PORT};
 use crate::app::procfile::ProcfileEntry;
-use crate::app::{App, Environment, ExitOn, Role, Source, Stdio, siblings};
+use crate::app::{App, Environment, ExitOn, InstanceId, PortSlot, Role, Source, Stdio, siblings};
 use crate::config::value::{Port, Switch};
 use crate::config::{Origin, TypeSettings};
 use crate::error::Error;
@@ -109,6 +110,7 @@ pub(crate) fn app(
     }
     let base = base_wish(settings, &environment);
     let app = with_counts(settings, root, entries, environment, &counts)?;
+    front::check_found(settings, &app)?;
     Ok(Resolved { app, brought, base })
 }
 
@@ -288,8 +290,11 @@ fn base_port(settings: &Settings, environment: &Environment) -> Result<u16, Erro
 
 /// Makes sure that every instance has a port, before anything starts.
 pub(crate) fn check_ports(app: &App) -> Result<(), Error> {
-    match app.instances().find(|id| app.port_of(*id).is_none()) {
-        None => Ok(()),
+    front::check_counts(app)?;
+    let has_no_port =
+        |id: &InstanceId| PortSlot::BOTH.iter().any(|slot| app.port_in(*id, *slot).is_none());
+    match app.instances().find(has_no_port) {
+        None => front::check_ports(app),
         Some(id) => {
             let offset = crate::app::ports::PORTS_PER_TYPE * u32::from(id.process_type)
                 + u32::from(id.number)

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::front::front;
 use super::role;
 use crate::app::MemoryAction;
 use crate::app::file_watch::{DEBOUNCE, FileWatch, WatchAction};
@@ -43,6 +44,7 @@ pub(super) fn process_type(
         cpus: own.cpus.as_ref().map(|setting| setting.value),
     };
     let policy = Policy { watch: file_watch(settings, &entry.name, &own)?, ..policy };
+    let front = front(settings, &entry.name, &policy)?;
     let mut process_type = ProcessType {
         directory: own.directory.as_ref().map(|folder| root.join(&folder.value)),
         name: entry.name,
@@ -57,6 +59,8 @@ pub(super) fn process_type(
             Some(Pty::Auto) | None => settings.auto,
             Some(Pty::Never) => Stdio::Pipes,
         },
+        front,
+        share_port: own.share_port.as_ref().and_then(|host| host.value.0.clone()),
         policy,
     };
     for (key, text) in own.env.iter().flat_map(|env| &env.value) {
@@ -97,6 +101,8 @@ fn policy(own: &TypeSettings, role: Role, rules: Tool) -> Policy {
             .as_ref()
             .map_or(default.on_dependency_restart, |what| what.value),
         watch: None,
+        drain: own.drain.as_ref().map_or(default.drain, |time| time.value),
+        update: own.update.as_ref().map_or(default.update, |update| update.value),
     }
 }
 

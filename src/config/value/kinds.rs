@@ -14,7 +14,7 @@ use super::{Invalid, Takes, Value, refusal};
 use crate::app::formation::Count;
 use crate::app::{
     CpuLimit, ExitOn, Gc, MemoryAction, Nice, OnDependencyRestart, Reach, Restart, Signal, Size,
-    ports,
+    Update, ports,
 };
 
 /// Something that is shown or done, or not.
@@ -112,7 +112,7 @@ macro_rules! words {
     )+};
 }
 
-words!(Color, ExitOn, Gc, Keys, MemoryAction, OnDependencyRestart, Pty, Reach, Restart);
+words!(Color, ExitOn, Gc, Keys, MemoryAction, OnDependencyRestart, Pty, Reach, Restart, Update);
 
 /// Values with a parser of their own, which are shown by `Display`.
 macro_rules! parsed {

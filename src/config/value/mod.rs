@@ -4,6 +4,8 @@ mod amount;
 mod kinds;
 mod lists;
 mod probes;
+mod proxy;
+mod share;
 mod watch;
 
 use std::ffi::OsStr;
@@ -22,6 +24,8 @@ pub(crate) use kinds::seconds;
 pub use kinds::{Color, Keys, Port, Pty, Switch};
 pub use lists::Variables;
 pub use probes::{Dependencies, LiveProbe, Time};
+pub use proxy::ProxyChoice;
+pub use share::SharedHost;
 pub use watch::WatchedFiles;
 
 /// Why a text cannot be the value of an option; a lowercase fragment.

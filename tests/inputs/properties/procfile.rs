@@ -81,6 +81,8 @@ fn app(entries: &[ProcfileEntry]) -> App {
         quiet: false,
         limits: Limits::default(),
         stdio: Stdio::default(),
+        front: None,
+        share_port: None,
         policy: Policy::default(),
     });
     App {

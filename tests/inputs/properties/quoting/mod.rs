@@ -117,6 +117,8 @@ fn export_of(context: &Context, value: &str) -> (App, Options) {
         quiet: false,
         limits: Limits::default(),
         stdio: Stdio::Pipes,
+        front: None,
+        share_port: None,
         policy: Policy::default(),
     };
     let root = is(Place::Folder, "/srv/a");
