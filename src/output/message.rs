@@ -141,8 +141,8 @@ pub enum ScreenCommand {
         /// How many.
         count: usize,
     },
-    /// Show the terminal of a run as it is, and nothing else, after this line.
-    Attach(RunId, String),
+    /// Show the terminal of a run as it is, and nothing else, after this line; answer when the line is shown.
+    Attach(RunId, String, Sender<()>),
     /// Show lines again: first what has come meanwhile, after this line.
     Detach(String),
 }

@@ -59,7 +59,7 @@ enum Input {
     Client(ClientEvent),
     Probe(ProbeReport),
     Watch(WatchReport),
-    /// On the session's own terminal.
+    /// On the session's own terminal; nothing: it is the session's again.
     Typed(Vec<u8>),
 }
 
@@ -368,7 +368,10 @@ impl SessionLoop {
                 None
             }
             Input::Typed(bytes) => {
-                self.typed(&bytes, core);
+                match bytes.is_empty() {
+                    true => self.screen.enter(),
+                    false => self.typed(&bytes, core),
+                }
                 None
             }
             Input::Pump(PumpEvent::Prompted(run)) => {

@@ -22,6 +22,7 @@ mod help;
 mod json;
 mod kept;
 mod kept_logs;
+mod keys;
 mod leak;
 mod lifetime;
 mod limits;

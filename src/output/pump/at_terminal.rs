@@ -44,7 +44,11 @@ where
                 self.renderer.end_open(&mut self.batch);
                 self.renderer.replay(&lines, &mut self.batch);
             }
-            ScreenCommand::Attach(run, text) => self.attach(run, &text),
+            ScreenCommand::Attach(run, text, done) => {
+                self.attach(run, &text);
+                // Who asked may have stopped waiting.
+                let _ = done.send(());
+            }
             ScreenCommand::Detach(text) => self.detach(&text),
         }
     }

@@ -383,4 +383,6 @@ fn now() -> Instant {
 }
 
 #[cfg(test)]
+mod screen_tests;
+#[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use self::keys::KeyParser;
 pub(super) use self::keys::{KeyAction, KeyTarget};
-use self::reader::KeyReader;
+use self::reader::{KeyReader, Typist};
 use super::console::Console;
 use crate::app::{App, RunId};
 use crate::control::proto::Report;
@@ -28,7 +28,7 @@ pub(super) use self::help::KEYS as HELP;
 /// The session itself, among the clients that are attached to a terminal.
 pub(super) const OWN: ClientId = ClientId(u64::MAX);
 
-/// How long a terminal may take to erase the line before pm stops.
+/// How long a terminal may take to show what must be shown before its modes change.
 pub(super) const PATIENCE: Duration = Duration::from_millis(200);
 
 /// What a session does with the terminal that it was started on.
@@ -133,8 +133,10 @@ impl OwnScreen {
         self.is_away = !crate::os::terminal::is_in_foreground(io::stdout());
         self.redraw();
         if let Some(keyboard) = &self.keyboard {
-            let is_ours = keyboard.give_modes();
-            keyboard.reader.listen(is_ours);
+            keyboard.reader.serve(match keyboard.give_modes() {
+                true => Typist::Ours,
+                false => Typist::Others,
+            });
         }
     }
 
@@ -142,7 +144,7 @@ impl OwnScreen {
     pub(super) fn leave(&mut self) {
         self.is_away = true;
         if let Some(keyboard) = &self.keyboard {
-            keyboard.reader.listen(false);
+            keyboard.reader.serve(Typist::Nobody);
             keyboard.modes.set(TypingMode::AsBefore);
         }
     }

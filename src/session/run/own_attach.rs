@@ -8,7 +8,7 @@ use crate::control::proto::Response;
 use crate::os::input;
 use crate::os::pty::WindowSize;
 use crate::output::{Level, ScreenCommand};
-use crate::session::keyboard::{OWN, detach};
+use crate::session::keyboard::{OWN, PATIENCE, detach};
 
 impl SessionLoop {
     /// Passes what was typed to the run that is attached. Returns what stands behind the key that detaches.
@@ -70,12 +70,17 @@ impl SessionLoop {
         let Some(keyboard) = &mut self.screen.keyboard else { return };
         keyboard.parser.reset();
         keyboard.attached = Some((run, Arc::clone(&console)));
-        keyboard.give_modes();
         console.set_viewer_size(OWN, WindowSize::of_stdout());
         self.suspend_probe(run, true);
         let text = format!("attached to {}; Ctrl-] returns", self.app.name_of(run.instance));
-        self.at_terminal(ScreenCommand::Attach(run, Level::Info.line(&text)));
+        let (sender, done) = crossbeam_channel::bounded(1);
+        self.at_terminal(ScreenCommand::Attach(run, Level::Info.line(&text), sender));
         self.pump.wake();
+        // In raw mode a line feed goes straight down: lines of before must be out.
+        let _ = done.recv_timeout(PATIENCE);
+        if let Some(keyboard) = &self.screen.keyboard {
+            keyboard.give_modes();
+        }
     }
 
     /// Takes the terminal back, with these words.

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::termios::{Termios, tcgetattr};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
@@ -276,6 +277,13 @@ impl Session {
         let mut terminal =
             self.terminal.as_ref().expect("only a program of spawn_pty has a terminal");
         terminal.write_all(keys.as_bytes()).expect("the terminal takes keys");
+    }
+
+    /// Returns the modes of the program's terminal.
+    #[track_caller]
+    pub(crate) fn modes(&self) -> Termios {
+        let terminal = self.terminal.as_ref().expect("only a program of spawn_pty has a terminal");
+        tcgetattr(terminal).expect("a terminal has modes")
     }
 
     /// Gives the program's terminal another size.
