@@ -16,6 +16,7 @@ LANDED = (
     "ready", "deps", "wait", "live",
     "ports", "sessions", "json", "logs",
     "watch",
+    "keys",
 )
 
 # The name of a check, and the issue of the rule that it wants.
