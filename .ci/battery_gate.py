@@ -16,7 +16,7 @@ LANDED = (
     "ready", "deps", "wait", "live",
     "ports", "sessions", "json", "logs",
     "watch",
-    "keys",
+    "keys", "ui",
 )
 
 # The name of a check, and the issue of the rule that it wants.

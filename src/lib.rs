@@ -19,6 +19,7 @@
 //! | [`os`] | system calls: children and their groups, signals, the watchdog, pseudo-terminals, limits, memory of processes; `linux` and `portable` |
 //! | [`output`] | one thread that owns all pipes and stdout: split, filter, render, one write per batch |
 //! | [`control`] | the socket of a session: where it is, what is said over it, who may connect |
+//! | `tui` | `pm ui`, the whole screen: a model, what events do to it, and its picture; a client of `control`. Behind the feature `ui` |
 //! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and what writes them |
 //! | [`proxy`] | one address for the instances of a process type: HTTP/1.1 heads and framing, balance, passing on; its own thread |
 //! | [`watch`] | files → "this process type changed"; its own thread |
@@ -30,7 +31,7 @@
 //! # Who may know whom
 //! ```text
 //! main       → cli, os
-//! cli        → app, config, control, error, export, git, os, output, resources, root_hash, session, state, watch
+//! cli        → app, config, control, error, export, git, os, output, resources, root_hash, session, state, tui, watch
 //! session    → app, control, error, os, output, state, supervisor, watch
 //! config     → app
 //! export     → app
@@ -39,11 +40,10 @@
 //! resources  → app
 //! supervisor → app
 //! control, state → root_hash
+//! tui        → control
 //! watch      → git
 //! app, error, git, proxy, root_hash → nothing
-//! later: cli     → tui
 //! later: session → proxy
-//! later: tui     → control
 //! ```
 //! A test compares this table with every path in the sources (`tests/layout/edges.rs`): an edge that is not listed, or
 //! is listed and not used, fails it, and so does a circle. `main` knows `os` because the watchdog is pm's own
@@ -83,6 +83,8 @@ pub mod root_hash;
 pub mod session;
 pub mod state;
 pub mod supervisor;
+#[cfg(feature = "ui")]
+pub mod tui;
 mod watch;
 
 #[cfg(test)]

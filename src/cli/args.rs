@@ -91,9 +91,8 @@ pub enum Command {
     Logs(client::LogsArgs),
     /// Connect the keyboard to the terminal of one instance; Ctrl-] detaches
     Attach(client::AttachArgs),
-    /// Say which commands show a session
-    #[command(hide = true)]
-    Ui(JsonArgs),
+    /// Show instances and their output on the whole screen
+    Ui(client::UiArgs),
     /// Read the Procfile and the env files again, and restart what has changed
     Reload(client::WholeArgs),
     /// End the running session

@@ -29,6 +29,7 @@ mod settings;
 pub mod sources;
 mod start;
 mod terminal_use;
+mod ui;
 mod yes_or_no;
 
 use std::ffi::{OsStr, OsString};
@@ -194,7 +195,7 @@ fn dispatch(
         Command::Scale(args) => form.answer(client::scale(args, sources)?),
         Command::Signal(args) => form.answer(client::signal(args, sources)?),
         Command::Attach(args) => client::attach::attach(args, sources),
-        Command::Ui(_) => Err(client::attach::no_interface()),
+        Command::Ui(args) => ui::ui(args, matches, (form, sources)),
         Command::Logs(args) => logs::logs(args, (form, sources)),
         Command::Wait(args) => form.answer(client::until::wait(args, sources)?),
         Command::Reload(args) => form.answer(client::reload(args, sources)?),

@@ -34,7 +34,7 @@ pub struct ConfigError {
 }
 
 /// Returns line and column, both from 1, of a byte offset; past the end counts as the end.
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+pub(crate) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let end = (0..=offset.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     let before = &text[..end];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);

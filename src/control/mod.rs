@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod frame;
+pub(crate) mod incoming;
 pub mod outbox;
 mod peer_credentials;
 pub mod proto;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::sandbox::Sandbox;
 
 /// Every subcommand that a person sees; "" is pm itself.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "",
     "start",
     "up",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 19] = [
     "wait",
     "logs",
     "attach",
+    "ui",
     "reload",
     "quit",
     "completions",

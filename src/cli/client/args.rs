@@ -281,6 +281,22 @@ pub struct AttachArgs {
     pub json: bool,
 }
 
+/// `pm ui`
+#[derive(Debug, Args)]
+pub struct UiArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Show every session of this user
+    #[arg(short = 'A', long)]
+    pub all: bool,
+    /// When to use colour
+    #[arg(short = 'c', long, value_name = "WHEN", env = "PM_COLOR", value_enum)]
+    pub color: Option<Color>,
+    /// Print errors as JSON; the terminal stays as it is
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `pm quit`
 #[derive(Debug, Args)]
 pub struct QuitArgs {

@@ -2,7 +2,6 @@
 
 use std::io;
 
-mod incoming;
 mod outgoing;
 mod screen;
 mod terminal;
@@ -13,14 +12,6 @@ use crate::cli::diagnostics;
 use crate::cli::sources::Sources;
 use crate::error::Error;
 use terminal::Ended;
-
-/// Refuses `pm ui`, which this version does not have.
-pub(crate) fn no_interface() -> Error {
-    Error::Usage {
-        reason: "this version has no `pm ui`".to_owned(),
-        hint: "`pm ps` shows the instances, `pm logs -f` their output".to_owned(),
-    }
-}
 
 /// Shows the terminal and types on it, until Ctrl-] or its end.
 pub(crate) fn attach(args: &AttachArgs, sources: &Sources) -> Result<i32, Error> {

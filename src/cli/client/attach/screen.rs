@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{FlushArg, tcflush};
 
-use super::incoming::{Incoming, Item};
+use crate::control::incoming::{Incoming, Item};
 use crate::control::proto::Response;
 use crate::os::terminal::RESET_MODES;
 use crate::output::Modes;

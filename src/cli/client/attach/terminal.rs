@@ -12,11 +12,11 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
-use super::incoming::{Incoming, Item};
 use super::outgoing::Outgoing;
 use super::screen::{Screen, now};
 use crate::app::Signal;
 use crate::control::client;
+use crate::control::incoming::{Incoming, Item};
 use crate::control::proto::{Request, Response};
 use crate::error::Error;
 use crate::os::pty::WindowSize;

@@ -1,11 +1,12 @@
-//! What the session sends to an attached client: lines, some of them followed by bytes.
+//! What a session sends, for a client that waits for several things at a time: lines, some of them followed by bytes.
 
 use std::io::{self, ErrorKind, Read};
 
-use crate::control::proto::{self, Response};
+use super::proto::{self, Response};
 
+/// Bytes that were read, and are taken apart as they come.
 #[derive(Debug, Default)]
-pub(super) struct Incoming {
+pub(crate) struct Incoming {
     buffer: Vec<u8>,
     /// Bytes that a line has announced.
     announced: Option<usize>,
@@ -13,14 +14,19 @@ pub(super) struct Incoming {
 
 /// One piece of it.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(crate) enum Item {
+    /// A line.
     Response(Response),
+    /// The bytes that the line before has announced.
     Bytes(Vec<u8>),
 }
 
 impl Incoming {
     /// Reads once. Returns false at the end.
-    pub(super) fn read(&mut self, mut stream: impl Read) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// The connection breaks.
+    pub(crate) fn read(&mut self, mut stream: impl Read) -> io::Result<bool> {
         let mut chunk = [0_u8; 16 << 10];
         match stream.read(&mut chunk) {
             Ok(count) => {
@@ -35,8 +41,16 @@ impl Incoming {
         }
     }
 
+    /// Returns how many bytes wait to be taken apart.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Returns the next whole part that has been read.
-    pub(super) fn next(&mut self) -> io::Result<Option<Item>> {
+    ///
+    /// # Errors
+    /// A line is no response that is known.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Item>> {
         if let Some(length) = self.announced {
             if self.buffer.len() < length {
                 return Ok(None);

@@ -1,0 +1,124 @@
+//! `pm ui` itself.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Parser};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::keys;
+use crate::cli::args::{Cli, Command};
+use crate::cli::client::args::UiArgs;
+use crate::cli::client::{find, sessions};
+use crate::cli::diagnostics;
+use crate::cli::json::AnswerForm;
+use crate::cli::logs;
+use crate::cli::resolve::log_style;
+use crate::cli::sources::Sources;
+use crate::error::Error;
+use crate::os::clock;
+use crate::tui::{self, UiEnd, UiLook, UiSession, UiSetup};
+
+/// Shows the session, or all of the user's, until the person leaves.
+pub(crate) fn ui(
+    args: &UiArgs,
+    matches: &ArgMatches,
+    (form, sources): (AnswerForm, &Sources),
+) -> Result<i32, Error> {
+    let keys = keys::of_user(sources)?;
+    let found = shown(args, matches, sources)?;
+    if !io::stdin().is_terminal() || !sources.stdout_is_terminal {
+        return Err(Error::Usage {
+            reason: "`pm ui` needs a terminal for its input and output".to_owned(),
+            hint: "`pm ps` shows the instances without one, `pm logs -f` their output".to_owned(),
+        });
+    }
+    diagnostics::release();
+    let setup = UiSetup {
+        sessions: found,
+        keys,
+        look: UiLook {
+            unicode: has_unicode(sources),
+            color: log_style::color(args.color, sources),
+        },
+        pager: pager(sources),
+        scratch: sources.var("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
+        clock: clock::instant,
+        time_of_day,
+    };
+    let end = tui::run(setup).map_err(|source| Error::Startup { what: "show the ui", source })?;
+    match end {
+        UiEnd::Left => Ok(0),
+        UiEnd::Signal(signal) => Ok(128 + signal),
+        UiEnd::Stream { session, root, names } => stream((session, &root, &names), (form, sources)),
+    }
+}
+
+fn shown(args: &UiArgs, matches: &ArgMatches, sources: &Sources) -> Result<Vec<UiSession>, Error> {
+    if !args.all {
+        let session = find::one(&args.target, sources, &[], find::has_instances)?;
+        let label = label(Path::new(&session.report.root));
+        let (pid, socket) = (session.endpoint.pid, session.endpoint.socket);
+        return Ok(vec![UiSession { label, pid, socket, report: Some(session.report) }]);
+    }
+    sessions::refuse_target(matches)?;
+    let all = sessions::all(&find::folder(sources))?;
+    let one = |session: sessions::UserSession| UiSession {
+        label: session.root.as_deref().map(label).unwrap_or_default(),
+        pid: session.endpoint.pid,
+        socket: session.endpoint.socket,
+        report: session.answer.ok(),
+    };
+    let all: Vec<_> = all.into_iter().map(one).collect();
+    if all.is_empty() {
+        let reason = "no session of this user runs".to_owned();
+        return Err(Error::Refused { reason, hint: Some("`pm start` starts one".to_owned()) });
+    }
+    Ok(all)
+}
+
+/// Returns the name of a folder.
+fn label(root: &Path) -> String {
+    let name = root.file_name().unwrap_or(root.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+/// Returns whether the locale has Unicode: the first of these that is set decides (locale(7)).
+fn has_unicode(sources: &Sources) -> bool {
+    let set = |key: &&str| sources.var(key).filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();
+    let locale = locale.to_string_lossy().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// Returns the command that shows a file: PAGER, else EDITOR, else less(1).
+fn pager(sources: &Sources) -> String {
+    let set = |key: &&str| sources.var(key).filter(|value| !value.is_empty());
+    let named = ["PAGER", "EDITOR"].iter().find_map(set);
+    named.map_or_else(|| "less".to_owned(), |command| command.to_string_lossy().into_owned())
+}
+
+fn time_of_day() -> String {
+    let now = Timestamp::from_millisecond(clock::unix_milliseconds()).unwrap_or_default();
+    let time = TimeZone::system().to_datetime(now).time();
+    format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())
+}
+
+/// Goes on as `pm logs -f`.
+fn stream(
+    (session, root, names): (i32, &Path, &[String]),
+    (form, sources): (AnswerForm, &Sources),
+) -> Result<i32, Error> {
+    let session = session.to_string();
+    let mut words: Vec<_> = ["pm", "logs", "-f", "-n", "50", "--session", &session, "-d"]
+        .map(std::ffi::OsString::from)
+        .to_vec();
+    words.push(root.into());
+    words.push("--".into());
+    words.extend(names.iter().map(Into::into));
+    match Cli::try_parse_from(words).map(|cli| cli.command) {
+        Ok(Command::Logs(args)) => logs::logs(&args, (form, sources)),
+        _ => unreachable!("these words are `pm logs`"),
+    }
+}

@@ -1,0 +1,72 @@
+//! `pm ui`: the whole screen. A client of sessions, over their sockets: it is opened and closed at any time, and changes
+//! nothing by that.
+//!
+//! All that it knows is a model; `update(model, event) -> effects` changes it, and `view(model, frame)` draws it. Both are
+//! pure, and know neither time nor descriptors. `run` is the loop around them. What it needs of the environment, the clock
+//! and files it is given: it knows `control` alone.
+
+mod act;
+mod areas;
+mod backend;
+mod base64;
+mod event;
+mod keys;
+mod lines;
+mod links;
+mod look;
+mod model;
+mod output_view;
+mod pane;
+mod person_terminal;
+mod prompt;
+mod requests;
+mod rows;
+mod run;
+mod scroll;
+mod seen;
+mod sessions;
+mod signals;
+mod update;
+mod view;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+pub use event::UiEnd;
+pub use keys::{KeyMap, KeyPress, UiAction};
+pub use look::UiLook;
+pub use run::run;
+
+use crate::control::proto::Report;
+
+/// A session to show.
+#[derive(Clone, Debug)]
+pub struct UiSession {
+    /// What it is called: the name of its folder.
+    pub label: String,
+    /// Its process id.
+    pub pid: i32,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// What it does, where that is known already.
+    pub report: Option<Report>,
+}
+
+/// What the ui is given.
+#[derive(Clone, Debug)]
+pub struct UiSetup {
+    /// What it shows.
+    pub sessions: Vec<UiSession>,
+    /// What keys do.
+    pub keys: KeyMap,
+    /// What the terminal can show.
+    pub look: UiLook,
+    /// The command that shows a file, for a shell.
+    pub pager: String,
+    /// A folder for that file.
+    pub scratch: PathBuf,
+    /// The machine's clock.
+    pub clock: fn() -> Instant,
+    /// The time of day, for a person.
+    pub time_of_day: fn() -> String,
+}

@@ -1,0 +1,150 @@
+//! The person's terminal: raw, on its alternate screen, and as it was before at every end.
+//!
+//! It may take nothing for a while (Ctrl-S, a connection that hangs): a write never blocks, so that signals always end the
+//! ui, and no new picture is made before it has the last one.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::panic;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::Mode;
+use nix::sys::termios::{FlushArg, SetArg, Termios, cfmakeraw, tcflush, tcgetattr, tcsetattr};
+use rustix::termios::tcgetwinsize;
+
+/// The alternate screen, no cursor, and arrows for the wheel (mode 1007).
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?1007h\x1b[0m\x1b[2J";
+/// The other way round, with what may have been set in between.
+const LEAVE: &str = "\x1b[?1000l\x1b[?1006l\x1b[?1007l\x1b[0m\x1b[?1049l\x1b[?25h";
+/// How long an end waits for a terminal that takes nothing, in milliseconds.
+const PATIENCE: u16 = 500;
+
+/// The terminal, for as long as this lives.
+pub(super) struct PersonTerminal {
+    out: OwnedFd,
+    waiting: VecDeque<u8>,
+    before: Termios,
+    /// It is raw, and on the alternate screen.
+    is_entered: Arc<AtomicBool>,
+}
+
+impl PersonTerminal {
+    /// Takes the terminal over.
+    pub(super) fn enter() -> io::Result<Self> {
+        let stdout = io::stdout();
+        let out = match reopened(stdout.as_fd()) {
+            Some(terminal) => terminal,
+            None => stdout.as_fd().try_clone_to_owned()?,
+        };
+        let before = tcgetattr(io::stdin())?;
+        let is_entered = Arc::new(AtomicBool::new(false));
+        let mut terminal = Self { out, waiting: VecDeque::new(), before, is_entered };
+        terminal.restore_on_panic();
+        terminal.resume()?;
+        Ok(terminal)
+    }
+
+    /// A panic is told on a screen that stays.
+    fn restore_on_panic(&self) {
+        let (before, is_entered) = (Mutex::new(self.before.clone()), Arc::clone(&self.is_entered));
+        let tell = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if is_entered.swap(false, Ordering::SeqCst) {
+                let before = before.lock().unwrap_or_else(PoisonError::into_inner);
+                // The panic is what is to be told, whatever the terminal does.
+                let _ = nix::unistd::write(io::stdout(), LEAVE.as_bytes());
+                let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &before);
+            }
+            tell(info);
+        }));
+    }
+
+    /// Takes it over again, after [`Self::suspend`].
+    pub(super) fn resume(&mut self) -> io::Result<()> {
+        let mut raw = self.before.clone();
+        cfmakeraw(&mut raw);
+        tcsetattr(io::stdin(), SetArg::TCSANOW, &raw)?;
+        self.is_entered.store(true, Ordering::SeqCst);
+        self.show(ENTER.as_bytes())
+    }
+
+    /// Leaves the terminal as it was before.
+    pub(super) fn suspend(&mut self) {
+        if !self.is_entered.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        if !self.drain() {
+            // What it has not shown yet makes room.
+            let _ = tcflush(&self.out, FlushArg::TCOFLUSH);
+        }
+        self.waiting.clear();
+        self.waiting.extend(LEAVE.as_bytes());
+        self.drain();
+        // A terminal that is gone has no mode.
+        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.before);
+    }
+
+    /// Waits until it has taken everything, or for [`PATIENCE`]. Returns whether it has.
+    fn drain(&mut self) -> bool {
+        while self.write().is_ok() && !self.waiting.is_empty() {
+            let mut fds = [PollFd::new(self.out.as_fd(), PollFlags::POLLOUT)];
+            if poll(&mut fds, PollTimeout::from(PATIENCE)) == Ok(0) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Shows bytes, now or when it takes them.
+    pub(super) fn show(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.waiting.extend(bytes);
+        self.write()
+    }
+
+    /// Writes what it takes.
+    pub(super) fn write(&mut self) -> io::Result<()> {
+        while !self.waiting.is_empty() {
+            match nix::unistd::write(&self.out, self.waiting.as_slices().0) {
+                Ok(count) => drop(self.waiting.drain(..count)),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the descriptor to wait for where something waits.
+    pub(super) fn waits_for(&self) -> Option<BorrowedFd<'_>> {
+        (!self.waiting.is_empty()).then(|| self.out.as_fd())
+    }
+
+    /// Returns its columns and rows.
+    pub(super) fn size(&self) -> (u16, u16) {
+        tcgetwinsize(&self.out).map_or((80, 24), |size| (size.ws_col, size.ws_row))
+    }
+}
+
+impl Drop for PersonTerminal {
+    fn drop(&mut self) {
+        self.suspend();
+        if !std::thread::panicking() {
+            drop(panic::take_hook());
+        }
+    }
+}
+
+/// Opens a terminal once more, without blocking: the shell that shares the other descriptor must not notice.
+fn reopened(terminal: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let open = |path: &Path| open(path, flags, Mode::empty()).ok();
+    let name = nix::unistd::ttyname(terminal).ok();
+    // In a container the name may be missing.
+    name.and_then(|name| open(&name)).or_else(|| open(Path::new("/dev/tty")))
+}

@@ -1,0 +1,28 @@
+//! Moving through the output.
+
+use super::model::UiModel;
+
+pub(super) fn up(model: &mut UiModel, by: usize) {
+    let (height, rows) = model.measure();
+    model.output.up(by, height, &rows);
+}
+
+pub(super) fn down(model: &mut UiModel, by: usize) {
+    let (_, rows) = model.measure();
+    if model.output.down(by, &rows) {
+        follow(model);
+    }
+}
+
+pub(super) fn top(model: &mut UiModel) {
+    let (height, rows) = model.measure();
+    model.output.top(height, &rows);
+}
+
+/// Shows the end, and what comes.
+pub(super) fn follow(model: &mut UiModel) {
+    if model.output.is_cut() {
+        model.show_again();
+    }
+    model.output.follow();
+}

@@ -1,0 +1,252 @@
+//! Pictures of twelve states, in two sizes, with and without Unicode, compared with `tests/golden/ui`.
+//! `PM_BLESS=1 cargo test --lib tui` writes them again.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ratatui_core::backend::TestBackend;
+use ratatui_core::buffer::Buffer;
+use ratatui_core::style::Color;
+use ratatui_core::terminal::Terminal;
+
+use super::view;
+use crate::control::proto::{InstanceState, InstanceStatus, Report};
+use crate::tui::event::UiEvent;
+use crate::tui::keys::{KeyMap, TypedKeys};
+use crate::tui::look::UiLook;
+use crate::tui::model::UiModel;
+use crate::tui::sessions::ShownSession;
+use crate::tui::update::update;
+
+const SIZES: [(u16, u16); 2] = [(80, 24), (200, 50)];
+
+fn instance(name: &str, state: InstanceState, port: u16, second: u64) -> InstanceStatus {
+    let runs = matches!(state, InstanceState::Ready | InstanceState::Up | InstanceState::Starting);
+    InstanceStatus {
+        port: Some(port),
+        pid: runs.then_some(4000 + i32::from(port) % 1000),
+        uptime: runs.then_some(75.4),
+        rss: runs.then_some((60 + second % 7 * 5) << 20),
+        cpu: runs.then_some(second as f64 * 0.12),
+        ..InstanceStatus::of(name, state)
+    }
+}
+
+fn report(second: u64) -> Report {
+    let mut report: Report = serde_json::from_value(serde_json::json!({
+        "session": 812, "root": "/srv/shop", "types": ["web", "worker", "css", "release"],
+        "terminals": ["worker"], "instances": [],
+    }))
+    .unwrap();
+    let mut css = instance("css.1", InstanceState::Failed, 5200, second);
+    css.end = Some("exited with code 3".into());
+    css.restarts = 2;
+    let mut second_web = instance("web.2", InstanceState::Starting, 5001, second);
+    second_web.probe = Some("http:/up".into());
+    report.instances = vec![
+        instance("web.1", InstanceState::Ready, 5000, second),
+        second_web,
+        instance("worker.1", InstanceState::Up, 5100, second),
+        css,
+        instance("release.1", InstanceState::Done, 5300, second),
+    ];
+    report
+}
+
+fn tell(model: &mut UiModel, event: UiEvent, second: u64) {
+    update(model, event, Duration::from_secs(second));
+}
+
+fn output(model: &mut UiModel, name: &str, text: &str) {
+    tell(model, UiEvent::Output(0, name.into(), text.as_bytes().to_vec()), 99);
+}
+
+fn keys(model: &mut UiModel, typed: &str) {
+    let mut reader = TypedKeys::default();
+    reader.push(typed.as_bytes());
+    while let Some(key) = reader.next(true) {
+        tell(model, UiEvent::Key(key), 99);
+    }
+}
+
+/// Returns a session of a minute with output.
+fn stack(size: (u16, u16), look: UiLook) -> UiModel {
+    let mut model =
+        UiModel::new(vec![ShownSession::new("shop".into(), 812)], KeyMap::default(), look);
+    tell(&mut model, UiEvent::Resized(size.0, size.1), 0);
+    for second in 1..=60 {
+        tell(&mut model, UiEvent::Reported(0, Box::new(report(second))), second);
+    }
+    for at in 0..60 {
+        output(
+            &mut model,
+            "web.1",
+            &format!("GET /items/{at} \x1b[32m200\x1b[0m in {} ms\n", at % 9),
+        );
+        if at % 7 == 0 {
+            output(
+                &mut model,
+                "worker.1",
+                &format!(
+                    "job {at} é中文 done, and a long line follows it: {}\n",
+                    "lorem ipsum ".repeat(9)
+                ),
+            );
+        }
+    }
+    output(&mut model, "css.1", "reading main.scss\n\x1b[31merror\x1b[0m: undefined variable\n");
+    model
+}
+
+/// A state of the ui.
+type UiState = (&'static str, fn(&mut UiModel));
+
+const STATES: [UiState; 14] = [
+    ("all", |_| {}),
+    ("instance", |model| keys(model, "jj")),
+    ("failed", |model| keys(model, "3")),
+    ("scrolled", |model| {
+        keys(model, "jj\tkkkkk");
+        (0..120).for_each(|at| output(model, "web.1", &format!("new {at}\n")));
+    }),
+    ("search", |model| keys(model, "/items.3\rn")),
+    ("filter", |model| keys(model, "&job\r")),
+    ("prompt", |model| keys(model, "/ite")),
+    ("whom", |model| keys(model, "jr")),
+    ("help", |model| keys(model, "?")),
+    ("full", |model| keys(model, "jjf")),
+    ("wrap", |model| keys(model, "w")),
+    ("typing", |model| {
+        keys(model, "2i");
+        let text = b"\x1b[2J\x1b[3;5H\x1b[7m Breakpoint \x1b[0m\r\n(\x1b[1mpdb\x1b[0m) p 6 * 7\r\n42 \xe4\xb8\xad\r\n(pdb) ";
+        tell(model, UiEvent::Screen(text.to_vec()), 99);
+    }),
+    ("over", |model| tell(model, UiEvent::Ended(0), 99)),
+    ("small", |model| tell(model, UiEvent::Resized(40, 10), 99)),
+];
+
+/// Returns the picture of a model.
+fn picture(model: &UiModel) -> Buffer {
+    let (columns, rows) = model.size;
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+    terminal.draw(|frame| view(model, frame)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width).max(1);
+    let row = |cells: &[ratatui_core::buffer::Cell]| {
+        let mut text = String::new();
+        let mut skip = 0;
+        for cell in cells {
+            if skip == 0 {
+                text.push_str(cell.symbol());
+                skip = ratatui_core::text::Span::raw(cell.symbol()).width().saturating_sub(1);
+            } else {
+                skip -= 1;
+            }
+        }
+        format!("{}\n", text.trim_end())
+    };
+    buffer.content.chunks(width).map(row).collect()
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/ui").join(name)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is told by its caller to rewrite what it expects"
+)]
+fn is_blessing() -> bool {
+    std::env::var_os("PM_BLESS").is_some()
+}
+
+#[test]
+fn every_state_looks_as_it_did() {
+    for (name, make) in STATES {
+        let mut all = String::new();
+        for (size, unicode) in SIZES.iter().flat_map(|size| [(*size, true), (*size, false)]) {
+            let mut model = stack(size, UiLook { unicode, color: true });
+            make(&mut model);
+            let signs = if unicode { "Unicode" } else { "ASCII" };
+            all.push_str(&format!("=== {}x{} {signs}\n{}", size.0, size.1, text(&picture(&model))));
+        }
+        let path = golden(&format!("{name}.txt"));
+        if is_blessing() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &all).unwrap();
+        }
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(before == all, "{name}: PM_BLESS=1 rewrites it; it is\n{all}");
+    }
+}
+
+#[test]
+fn without_colour_the_text_is_the_same_and_nothing_is_coloured() {
+    let is_coloured = |buffer: &Buffer| {
+        buffer.content.iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset)
+    };
+    for (name, make) in STATES {
+        let of = |color| {
+            let mut model = stack((80, 24), UiLook { unicode: true, color });
+            make(&mut model);
+            picture(&model)
+        };
+        let (with, without) = (of(true), of(false));
+        assert_eq!(text(&with), text(&without), "{name}");
+        assert!(!is_coloured(&without), "{name}");
+        assert!(is_coloured(&with) || matches!(name, "help" | "small"), "{name}");
+    }
+}
+
+#[test]
+fn without_unicode_every_cell_is_ascii() {
+    for (name, make) in STATES {
+        let mut model = stack((80, 24), UiLook { unicode: false, color: true });
+        make(&mut model);
+        let picture = picture(&model);
+        assert!(picture.content.iter().all(|cell| cell.symbol().is_ascii()), "{name}");
+    }
+}
+
+#[test]
+fn states_differ_by_their_words_and_failure_and_success_by_their_signs() {
+    use InstanceState::{Blocked, Done, Failed, Ready, Starting, Stopped, Stopping, Up, Waiting};
+    let all = [Blocked, Done, Failed, Ready, Starting, Stopped, Stopping, Up, Waiting];
+    for unicode in [true, false] {
+        let look = UiLook { unicode, color: false };
+        let words: std::collections::BTreeSet<_> = all.iter().map(|it| look.state(*it).1).collect();
+        assert_eq!(words.len(), all.len());
+        let sign = |state| look.state(state).0;
+        let signs = [sign(Failed), sign(Ready), sign(Stopped), sign(Starting), sign(Done)];
+        assert_eq!(signs.iter().collect::<std::collections::BTreeSet<_>>().len(), signs.len());
+    }
+}
+
+#[test]
+fn no_size_of_the_terminal_is_too_odd() {
+    for (_, make) in STATES {
+        for size in [(0, 0), (1, 1), (0, 5), (5, 0), (60, 12), (61, 500), (1000, 12)] {
+            let mut model = stack((80, 24), UiLook { unicode: true, color: true });
+            make(&mut model);
+            tell(&mut model, UiEvent::Resized(size.0, size.1), 99);
+            keys(&mut model, "jjk\tkkg/x\rG f");
+            picture(&model);
+        }
+    }
+}
+
+#[test]
+fn any_output_and_any_keys_have_a_picture() {
+    proptest::proptest!(proptest::prelude::ProptestConfig::with_cases(64), |(bytes: Vec<u8>, typed: String, wrap: bool)| {
+        let mut model = stack((70, 20), UiLook { unicode: true, color: true });
+        keys(&mut model, if wrap { "w" } else { "" });
+        tell(&mut model, UiEvent::Output(0, "web.1".into(), bytes), 99);
+        keys(&mut model, &typed);
+        let picture = picture(&model);
+        let is_clean = |cell: &ratatui_core::buffer::Cell| !cell.symbol().contains(char::is_control);
+        proptest::prop_assert!(picture.content.iter().all(is_clean));
+    });
+}
