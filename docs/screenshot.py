@@ -80,7 +80,7 @@ def run(pm):
         folder = pathlib.Path(scratch) / "shop"
         shutil.copytree(example, folder, ignore=shutil.ignore_patterns("node_modules"))
         os.chmod(scratch, 0o700)
-        env = {"PATH": os.environ["PATH"], "HOME": scratch, "TERM": "xterm-256color", "LANG": "C.UTF-8",
+        env = {"PATH": os.environ["PATH"], "HOME": scratch, "TERM": "xterm-256color", "LANG": "C.UTF-8", "PM_NO_STATUS": "1",
                "XDG_RUNTIME_DIR": scratch, "TZ": "UTC"}
         session = Terminal([pm, *START.split()[1:]], folder, env)
         try:

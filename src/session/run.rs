@@ -3,6 +3,7 @@
 mod attach;
 mod children;
 mod close;
+mod heard;
 mod held_port;
 mod keys;
 mod open;
@@ -40,7 +41,6 @@ use crate::error::Error;
 use crate::os::children::Children;
 use crate::os::clock::{self, Clock};
 use crate::os::job_control::JobControl;
-use crate::os::lifetime::LifetimeEvent;
 use crate::os::processes;
 use crate::os::signals::SignalEvent;
 use crate::os::spawn::Spawner;
@@ -347,26 +347,7 @@ impl SessionLoop {
                 self.let_go(client);
                 None
             }
-            Input::Heard(SignalEvent::Signal(signal)) => Some(Event::Signalled(signal)),
-            Input::Heard(SignalEvent::Resized) => {
-                self.resize();
-                self.resize_attached();
-                self.screen.redraw();
-                None
-            }
-            Input::Heard(SignalEvent::Child) => {
-                self.children.hear();
-                None
-            }
-            Input::Heard(SignalEvent::Lifetime(event)) => Some(match event {
-                LifetimeEvent::ProcessEnded => Event::OwnerEnded { pid: self.owner },
-                LifetimeEvent::RootRemoved => Event::RootRemoved,
-                LifetimeEvent::RootRestored => Event::RootRestored,
-            }),
-            Input::Heard(SignalEvent::Continued) => {
-                self.screen.enter();
-                None
-            }
+            Input::Heard(event) => self.heard(event),
             Input::Typed(bytes) => {
                 match bytes.is_empty() {
                     true => self.screen.enter(),

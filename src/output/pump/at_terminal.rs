@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Pump, SILENCE, now};
 use crate::app::RunId;
-use crate::output::batch::Sink;
+use crate::output::batch::{Batch, Sink};
 use crate::output::message::{PumpEvent, ScreenCommand};
 use crate::output::modes::Modes;
 
@@ -14,7 +14,15 @@ use crate::output::modes::Modes;
 pub(super) struct AttachedRun {
     pub(super) run: RunId,
     /// What it has set on the terminal.
-    pub(super) modes: Modes,
+    modes: Modes,
+}
+
+impl AttachedRun {
+    /// Shows what it writes, as it is.
+    pub(super) fn show<W: AsFd + From<OwnedFd>>(&mut self, bytes: &[u8], out: &mut Batch<W>) {
+        self.modes.note(bytes);
+        out.show_held(bytes);
+    }
 }
 
 impl<F, W> Pump<F, W>
@@ -60,8 +68,7 @@ where
         self.note_failure(|pump| pump.batch.hold());
         let mut attached = AttachedRun { run, modes: Modes::default() };
         let glance = self.subscriptions.glance(run.instance);
-        attached.modes.note(&glance);
-        self.batch.show_held(&glance);
+        attached.show(&glance, &mut self.batch);
         self.attached = Some(attached);
     }
 

@@ -245,27 +245,23 @@ where
                     let mut bytes = &self.buffer[..count];
                     source.look_for_readiness(bytes, &self.report);
                     if let Some(fold) = &mut source.terminal {
-                        for viewer in &source.viewers {
-                            (viewer.send)(&[Chunk { name, at, bytes }]);
-                        }
+                        let chunk = [Chunk { name, at, bytes }];
+                        source.viewers.iter().for_each(|viewer| (viewer.send)(&chunk));
                         self.folded.clear();
                         fold.push(bytes, &mut self.folded);
                         bytes = &self.folded;
                     }
+                    let lines = &mut source.lines;
                     let attached = self.attached.as_mut().filter(|it| it.run == source.run);
                     self.kept.output(source.ring, at, [bytes, &[]]);
                     self.subscriptions.push(id, name, at, bytes);
                     match attached {
-                        // It is seen already. What it leaves unfinished is shown afterwards.
                         Some(attached) => {
-                            attached.modes.note(&self.buffer[..count]);
-                            self.batch.show_held(&self.buffer[..count]);
-                            source.lines.push(bytes, |_| {});
+                            attached.show(&self.buffer[..count], &mut self.batch);
+                            // What it leaves unfinished is shown afterwards.
+                            lines.push(bytes, |_| {});
                         }
-                        None => {
-                            let lines = &mut source.lines;
-                            self.renderer.push(source.label, lines, bytes, &mut self.batch);
-                        }
+                        None => self.renderer.push(source.label, lines, bytes, &mut self.batch),
                     }
                     logs::copy(&mut self.type_logs, &mut source.copy, bytes);
                 }
