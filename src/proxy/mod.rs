@@ -9,13 +9,29 @@
 //! the front sees a byte of framing that the front has understood otherwise. What is ambiguous is refused with 400.
 //! What is not HTTP/1 by its first bytes is passed as it is, as a whole connection.
 
+pub mod balance;
+pub mod body;
+mod engine;
 mod figures;
+pub mod head;
+pub mod host;
+pub mod page;
+mod poll;
+mod slab;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Sender, unbounded};
+
+use engine::{Engine, ProxyOrder};
+use figures::{FrontCounters, InstanceCounters};
 pub use figures::{FrontFigures, InstanceFigures, SECONDS};
+use poll::Wakeups;
 
 /// Which front; whoever opens it gives the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,46 +80,102 @@ pub enum ProxyReport {
 
 /// The thread that serves all fronts. Dropping it ends the thread, and closes all sockets.
 #[derive(Debug)]
-pub struct Proxy {}
+pub struct Proxy {
+    orders: Sender<ProxyOrder>,
+    wakeups: Wakeups,
+    thread: Option<JoinHandle<()>>,
+    counters: BTreeMap<FrontId, Counters>,
+}
+
+/// What is counted for one front.
+#[derive(Debug)]
+struct Counters {
+    front: Arc<FrontCounters>,
+    instances: BTreeMap<u16, Arc<InstanceCounters>>,
+}
 
 /// Starts the thread, with no front yet. `now` reads the clock; `report` is called from the thread, and must not block.
 ///
 /// # Errors
 /// Where the system has no more threads or descriptors.
 pub fn start(
-    _now: fn() -> Instant,
-    _report: impl Fn(ProxyReport) + Send + 'static,
+    now: fn() -> Instant,
+    report: impl Fn(ProxyReport) + Send + 'static,
 ) -> io::Result<Proxy> {
-    Ok(Proxy {})
+    let (orders, taken) = unbounded();
+    let (engine, wakeups) = Engine::new(now, Box::new(report), taken)?;
+    let thread = std::thread::Builder::new().name("proxy".into()).spawn(move || engine.run())?;
+    Ok(Proxy { orders, wakeups, thread: Some(thread), counters: BTreeMap::new() })
 }
 
 impl Proxy {
     /// Opens a front. For one that is open already it takes the new settings, and keeps the listeners that it has if
     /// `listeners` is empty; requests and connections are untouched.
-    pub fn open(&mut self, _front: FrontId, _settings: FrontSettings) {}
+    pub fn open(&mut self, front: FrontId, settings: FrontSettings) {
+        let counters = self.counters.entry(front).or_insert_with(|| Counters {
+            front: Arc::new(FrontCounters::new()),
+            instances: BTreeMap::new(),
+        });
+        let counters = Arc::clone(&counters.front);
+        self.order(ProxyOrder::Open(front, settings, counters));
+    }
 
     /// Closes the listeners of a front, and all that its clients and upstreams have open.
-    pub fn close(&mut self, _front: FrontId) {}
+    pub fn close(&mut self, front: FrontId) {
+        self.counters.remove(&front);
+        self.order(ProxyOrder::Close(front));
+    }
 
     /// Lets a run have requests from now on. It is not asked whether it listens before there is a request: who refuses a
-    /// connection is passed over, and asked again.
-    pub fn offer(&mut self, _front: FrontId, _upstream: Upstream) {}
+    /// connection is passed over, and asked again. Without a front of this id it does nothing.
+    pub fn offer(&mut self, front: FrontId, upstream: Upstream) {
+        let Some(counters) = self.counters.get_mut(&front) else { return };
+        let counters = Arc::clone(counters.instances.entry(upstream.number).or_default());
+        self.order(ProxyOrder::Offer(front, upstream, counters));
+    }
 
     /// Gives a run no more requests, and closes its idle connections. [`ProxyReport::Withdrawn`] follows as soon as no
     /// request is in flight on it. Websockets and passed connections go on until [`Proxy::cut`].
-    pub fn withdraw(&mut self, _key: u64) {}
+    pub fn withdraw(&mut self, key: u64) {
+        self.order(ProxyOrder::Withdraw(key));
+    }
 
     /// The run is over: what it has written is passed on, and what is then still open is closed. Also withdraws it where
     /// that has not been done, without a report.
-    pub fn cut(&mut self, _key: u64) {}
+    pub fn cut(&mut self, key: u64) {
+        self.order(ProxyOrder::Cut(key));
+    }
 
     /// All instances of the front have failed for good, and requests that wait get the page at once; or, with `None`,
     /// there is hope again. An offer is hope, too.
-    pub fn fail(&mut self, _front: FrontId, _failure: Option<FrontFailure>) {}
+    pub fn fail(&mut self, front: FrontId, failure: Option<FrontFailure>) {
+        self.order(ProxyOrder::Fail(front, failure));
+    }
 
     /// Returns the counters of all open fronts, in the order of their ids. Does not wait for the thread.
     #[must_use]
     pub fn figures(&self) -> Vec<FrontFigures> {
-        Vec::new()
+        let of_front = |(front, counters): (&FrontId, &Counters)| {
+            let instances = counters.instances.iter();
+            let instances = instances.map(|(number, counters)| counters.figures(*number)).collect();
+            counters.front.figures(*front, instances)
+        };
+        self.counters.iter().map(of_front).collect()
+    }
+
+    fn order(&self, order: ProxyOrder) {
+        // The thread takes orders until it is told to end; where the system has failed it, there is nobody to tell.
+        let _ = self.orders.send(order);
+        self.wakeups.wake();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.order(ProxyOrder::End);
+        if let Some(thread) = self.thread.take() {
+            // It has ended, by itself or by a panic, which was told where it happened.
+            let _ = thread.join();
+        }
     }
 }

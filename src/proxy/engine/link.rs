@@ -1,0 +1,138 @@
+//! A connection to an instance: made for a request, and kept for others.
+
+use std::io;
+
+use super::Engine;
+use super::client::Stage;
+use super::front::{KEPT_FOR, MOST_KEPT};
+use super::wire::{Got, Wire};
+use crate::proxy::FrontId;
+use crate::proxy::poll::{SocketPoller, SocketReady};
+use crate::proxy::slab::PlaceId;
+
+/// A connection to an instance.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) wire: Wire,
+    pub(super) front: FrontId,
+    /// The run that it is to.
+    pub(super) key: u64,
+    /// The client that it works for; `None` while it is kept.
+    pub(super) client: Option<PlaceId>,
+    /// The system has not said yet whether somebody listens.
+    pub(super) is_connecting: bool,
+    /// It has served a request before: the instance may have ended it in this moment.
+    pub(super) is_reused: bool,
+}
+
+impl Link {
+    /// Waits for what is wanted; for the outcome of the connect first.
+    pub(super) fn arm(&mut self, poller: &mut SocketPoller, wants_read: bool) -> io::Result<()> {
+        if self.is_connecting {
+            return self.wire.arm_connect(poller);
+        }
+        self.wire.arm(poller, wants_read)
+    }
+}
+
+impl Engine {
+    /// Takes what is ready at an instance's connection.
+    pub(super) fn on_link(&mut self, id: PlaceId, ready: SocketReady) {
+        let Some(link) = self.links.get_mut(id) else { return };
+        let Some(client) = link.client else {
+            // Nobody has asked: it has ended, or says what is no answer.
+            self.close_link(id);
+            return;
+        };
+        if link.is_connecting {
+            if ready.write || ready.is_over {
+                self.end_of_connect(id, client);
+            }
+            return;
+        }
+        if ready.write {
+            link.wire.flush();
+        }
+        if ready.read || ready.is_over {
+            if self.wants_of_link(client) {
+                self.read_link(id, client);
+            } else if let Some(link) = self.links.get_mut(id) {
+                link.wire.ignore(ready.is_over);
+            }
+        }
+        self.advance(client);
+    }
+
+    /// Returns whether bytes of the instance that a client asks can be used now.
+    pub(super) fn wants_of_link(&self, client: PlaceId) -> bool {
+        self.clients.get(client).is_some_and(|client| {
+            let link = client.link.and_then(|link| self.links.get(link));
+            link.is_some_and(|link| !link.wire.is_at_end)
+                && matches!(client.stage, Stage::Asking | Stage::Passed)
+                && client.wire.is_flushed()
+        })
+    }
+
+    /// Reads once, and passes it on as far as it is the body of an answer.
+    fn read_link(&mut self, id: PlaceId, client: PlaceId) {
+        let Some(link) = self.links.get_mut(id) else { return };
+        let Some(client) = self.clients.get_mut(client) else { return };
+        let Got::Bytes(count) = link.wire.read(&mut self.scratch) else { return };
+        let mut bytes = &self.scratch[..count];
+        if client.stage == Stage::Passed {
+            client.wire.send(bytes);
+            return;
+        }
+        // The body of known length passes without a copy.
+        if let Some(ask) = client.ask.as_mut().filter(|_| link.wire.input.is_empty()) {
+            ask.answer.has_begun = true;
+            if ask.answer.head.is_some()
+                && let Some(plain) = ask.answer.body.pass_plain(count)
+            {
+                client.wire.send(&bytes[..plain]);
+                bytes = &bytes[plain..];
+            }
+        }
+        link.wire.input.extend_from_slice(bytes);
+    }
+
+    /// Keeps a connection for the next request, or closes it.
+    pub(super) fn keep_link(&mut self, id: PlaceId) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(id) else { return };
+        link.client = None;
+        link.is_reused = true;
+        link.wire.shrink();
+        let is_armed = link.wire.arm(&mut self.poller, true).is_ok();
+        let run = self.fronts.get_mut(&link.front).and_then(|front| front.run(link.key));
+        match run.filter(|run| is_armed && !run.is_withdrawn && run.idle.len() < MOST_KEPT) {
+            Some(run) => run.idle.push_back((now, id)),
+            None => self.close_link(id),
+        }
+    }
+
+    /// Closes a connection to an instance, kept or not.
+    pub(super) fn close_link(&mut self, id: PlaceId) {
+        let Some(link) = self.links.remove(id) else { return };
+        self.poller.forget(link.wire.token());
+        if let Some(run) = self.fronts.get_mut(&link.front).and_then(|front| front.run(link.key)) {
+            run.idle.retain(|(_, idle)| *idle != id);
+        }
+    }
+
+    /// Closes the connections of a front's runs that were idle for long enough.
+    pub(super) fn close_idle(&mut self, id: FrontId) {
+        let now = self.now;
+        let Some(front) = self.fronts.get_mut(&id) else { return };
+        let mut idle = Vec::new();
+        for run in &mut front.runs {
+            while let Some((_, link)) = run.idle.pop_front_if(|(since, _)| *since + KEPT_FOR <= now)
+            {
+                idle.push(link);
+            }
+        }
+        for link in idle {
+            self.close_link(link);
+        }
+    }
+}

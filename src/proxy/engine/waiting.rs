@@ -1,0 +1,81 @@
+//! Requests that nobody can be asked, until somebody can, or the time is over.
+
+use super::Engine;
+use super::client::Stage;
+use super::front::RETRY;
+use crate::proxy::FrontId;
+use crate::proxy::page::PageReason;
+use crate::proxy::slab::PlaceId;
+
+impl Engine {
+    /// Lets a request wait for a run; answers it at once where all have failed for good.
+    pub(super) fn wait_for_run(&mut self, id: PlaceId) {
+        let now = self.now;
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let Some(front) = self.fronts.get_mut(&client.front) else { return };
+        let Some(ask) = client.ask.as_ref() else { return };
+        client.stage = Stage::Waiting;
+        let until = ask.began + front.wait;
+        if front.failure.is_some() || until <= now {
+            self.give_up(id);
+            return;
+        }
+        front.queue.push_back(id);
+        let next = if front.has_hope() { until.min(now + RETRY) } else { until };
+        front.look(next);
+    }
+
+    /// Looks through those that wait: who may ask now, and whose time is over.
+    pub(super) fn look_through_queue(&mut self, front_id: FrontId) {
+        let now = self.now;
+        let Some(front) = self.fronts.get_mut(&front_id) else { return };
+        if front.look_at.is_none_or(|at| at > now) {
+            return;
+        }
+        front.look_at = None;
+        let wait = front.wait;
+        let queue = std::mem::take(&mut front.queue);
+        for id in queue {
+            let Some(client) = self.clients.get(id) else { continue };
+            let Some(ask) = client.ask.as_ref() else { continue };
+            let until = ask.began + wait;
+            let is_connecting = client
+                .link
+                .and_then(|link| self.links.get(link))
+                .is_some_and(|link| link.is_connecting);
+            match client.stage {
+                Stage::Waiting => {
+                    // Puts itself into the queue again, if nobody takes it, and is answered if its time is over.
+                    self.dispatch(id, false);
+                    self.advance(id);
+                }
+                Stage::Asking | Stage::Passed if is_connecting && until <= now => {
+                    self.take_back(id);
+                    self.give_up(id);
+                    self.advance(id);
+                }
+                Stage::Asking | Stage::Passed if is_connecting => {
+                    if let Some(front) = self.fronts.get_mut(&front_id) {
+                        front.queue.push_back(id);
+                        front.look(until);
+                    }
+                }
+                Stage::New | Stage::Head | Stage::Asking | Stage::Passed | Stage::Lingering => {}
+            }
+        }
+    }
+
+    /// Tells a client that nobody serves it, in HTTP if it speaks it.
+    fn give_up(&mut self, id: PlaceId) {
+        let Some(client) = self.clients.get(id) else { return };
+        if client.ask.as_ref().is_some_and(|ask| ask.request.is_none()) {
+            self.close_client(id);
+            return;
+        }
+        let failure = self.fronts.get(&client.front).and_then(|front| front.failure.clone());
+        match &failure {
+            Some(failure) => self.refuse(id, PageReason::Failed(failure)),
+            None => self.refuse(id, PageReason::NotReady),
+        }
+    }
+}

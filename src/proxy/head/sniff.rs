@@ -1,0 +1,97 @@
+//! Whether a connection speaks HTTP/1, by its first bytes.
+
+use super::is_token;
+
+/// The longest method name that is taken for one: the longest that is registered has 17 letters.
+const LONGEST_METHOD: usize = 32;
+/// A first line that is longer is no other protocol's.
+const LONGEST_LINE: usize = super::LONGEST_HEAD;
+
+/// What the first bytes of a connection are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sniffed {
+    /// Not to be told yet.
+    Undecided,
+    /// HTTP/1.x, perhaps malformed.
+    Http1,
+    /// Anything else: TLS, the preface of HTTP/2, what a later version of HTTP may be.
+    Other,
+}
+
+/// Looks at what has come so far. What is decided stays decided, whatever follows.
+///
+/// HTTP/1 is a line with a token, a space, and `HTTP/1.` further on (RFC 9112 section 3); empty lines before it are
+/// skipped (section 2.2).
+#[must_use]
+pub fn sniff(bytes: &[u8]) -> Sniffed {
+    let mut rest = bytes;
+    while let Some(behind) = rest.strip_prefix(b"\r\n") {
+        rest = behind;
+    }
+    if rest.is_empty() || rest == b"\r" {
+        return Sniffed::Undecided;
+    }
+    let method = rest.iter().take_while(|byte| is_token(**byte)).count();
+    if method == 0 || method > LONGEST_METHOD {
+        return Sniffed::Other;
+    }
+    match rest.get(method) {
+        None => return Sniffed::Undecided,
+        Some(b' ') => {}
+        Some(_) => return Sniffed::Other,
+    }
+    let Some(end) = memchr::memchr(b'\n', rest) else {
+        return if rest.len() > LONGEST_LINE { Sniffed::Http1 } else { Sniffed::Undecided };
+    };
+    match memchr::memmem::find(&rest[..end], b"HTTP/1.") {
+        Some(_) => Sniffed::Http1,
+        None => Sniffed::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_request_line_of_http_1_is_taken_for_one() {
+        let http: [&[u8]; 7] = [
+            b"GET / HTTP/1.1\r\n",
+            b"\r\n\r\nPOST /a HTTP/1.0\r\nHost: a",
+            b"BREW /pot HTTP/1.1\n",
+            // Malformed, and to be refused: it is not passed on for somebody else to guess.
+            b"GET  / HTTP/1.1\r\n",
+            b"GET /a\0b HTTP/1.1\r\n",
+            b"GET / HTTP/1.1\rHost: a\r\n",
+            b"GET / HTTP/1.1 \r\n",
+        ];
+        for bytes in http {
+            assert_eq!(sniff(bytes), Sniffed::Http1, "{:?}", bytes.escape_ascii().to_string());
+        }
+        let other: [&[u8]; 10] = [
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"\x16\x03\x01\x02\x00",
+            b"{\"id\": 1}\n",
+            b"\xff\xfb\x01",
+            b"SSH-2.0-OpenSSH_9\r\n",
+            b"PING\r\n",
+            b"OPTIONS rtsp://a RTSP/1.0\r\n",
+            b"GET /\r\n",
+            b"\r\n\r\n\0\r\nQUIT\n",
+            b"\n",
+        ];
+        for bytes in other {
+            assert_eq!(sniff(bytes), Sniffed::Other, "{:?}", bytes.escape_ascii().to_string());
+        }
+    }
+
+    #[test]
+    fn it_is_decided_at_one_byte_and_stays_so() {
+        for bytes in [b"PRI * HTTP/2.0\r\n\r\n".as_slice(), b"GET / HTTP/1.1\r\n\r\n", b"\r\nG{"] {
+            let all: Vec<Sniffed> = (0..=bytes.len()).map(|end| sniff(&bytes[..end])).collect();
+            let decided = all.iter().position(|told| *told != Sniffed::Undecided).unwrap();
+            assert!(all[decided..].iter().all(|told| *told == all[decided]));
+            assert_eq!(all[0], Sniffed::Undecided);
+        }
+    }
+}
