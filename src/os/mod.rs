@@ -26,6 +26,7 @@ mod program;
 pub(crate) mod pty;
 pub(crate) mod restrict;
 pub mod sampler;
+pub(crate) mod shared_socket;
 pub(crate) mod signals;
 pub(crate) mod spawn;
 pub(crate) mod terminal;

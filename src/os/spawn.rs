@@ -1,5 +1,6 @@
 //! Starts the command of a run: shell, folder, environment, process group, descriptors.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -14,6 +15,7 @@ use super::limits::{OpenFiles, Room};
 use super::pid_table::Pipes;
 use super::pty::{self, SessionLeader};
 use super::restrict;
+use super::shared_socket::SharedSocket;
 use crate::app::{self, App, Environment, InstanceId};
 
 /// A started run: its process and the pipe that it writes to.
@@ -35,6 +37,15 @@ pub(crate) struct SpawnedTerminal {
     /// it, which may open it again (/dev/tty).
     pub(crate) held: OwnedFd,
     pub(crate) session: SessionLeader,
+}
+
+/// What a run gets beside what its application says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handed<'a> {
+    /// Variables that are known when it starts.
+    pub(crate) variables: &'a [(&'static str, OsString)],
+    /// The socket that it shares with the other instances of its type.
+    pub(crate) socket: Option<&'a SharedSocket>,
 }
 
 /// What every start needs.
@@ -72,13 +83,13 @@ impl Spawner {
     /// `announce` is told of both before the start. std resets the signal mask and
     /// SIGPIPE in the child, all descriptors but the three are close-on-exec, and std takes the fast
     /// path (posix_spawn) where nothing forbids it. With a terminal it has a session, too. `group` is the
-    /// `cgroup.procs` of its cgroup. The error is for a person.
+    /// `cgroup.procs` of its cgroup. With a shared socket, the shell also sets LISTEN_PID. The error is for a person.
     pub(crate) fn start(
         &self,
         app: &App,
         id: InstanceId,
         group: Option<File>,
-        extra: &[(&str, OsString)],
+        handed: Handed<'_>,
         announce: impl FnOnce(Pipes),
     ) -> Result<Started, String> {
         let process_type = app.type_of(id);
@@ -86,9 +97,9 @@ impl Spawner {
         let start = move || -> Result<Started, Problem> {
             let own = app.own_environment_of(id);
             let environment = app.layers_of(id, &own);
-            let script = app::shell::script(&process_type.command, &environment);
+            let script = script(&process_type.command, &environment, handed.socket)?;
             let mut command = shell(&script, folder, environment);
-            command.envs(extra.iter().map(|(key, value)| (key, value)));
+            command.envs(handed.variables.iter().map(|(key, value)| (key, value)));
             let (output, stdin, writer, kept, terminal) = match process_type.stdio {
                 app::Stdio::Pipes => {
                     command.process_group(0);
@@ -108,6 +119,7 @@ impl Spawner {
             };
             self.connect(&mut command, stdin, writer)?;
             restrict::restrict(&mut command, &process_type.limits, group)?;
+            handed.socket.into_iter().for_each(|socket| socket.hand_down(&mut command));
             let Some((end, held)) = terminal else {
                 let pid = spawn(&mut command)?;
                 return Ok(Started { pid, output, stdin: kept, terminal: None });
@@ -157,6 +169,22 @@ impl Spawner {
 
 fn folder_of(app: &App, id: InstanceId) -> &Path {
     app.type_of(id).folder(&app.root)
+}
+
+/// Returns what the shell gets for a command. With a socket, the shell sets the program's process id before it becomes
+/// the program.
+fn script<'a>(
+    command: &'a str,
+    environment: &[&Environment],
+    socket: Option<&SharedSocket>,
+) -> io::Result<Cow<'a, str>> {
+    if socket.is_none() {
+        return Ok(app::shell::script(command, environment));
+    }
+    let script = app::shell::script_with_pid(command, "LISTEN_PID", environment);
+    let why =
+        "with `share-port` its command must be one program, or end with `exec` and the program";
+    script.map(Cow::Owned).ok_or_else(|| io::Error::other(why))
 }
 
 /// Makes the command `/bin/sh -c SCRIPT`, with a folder and an environment. Later layers of the environment win. They

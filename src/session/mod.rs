@@ -16,6 +16,7 @@ mod readiness;
 mod report;
 pub(crate) mod requests;
 pub(crate) mod run;
+mod shared_sockets;
 mod subscriber;
 mod trace;
 mod viewers;

@@ -33,6 +33,7 @@ use super::probes::{ProbeOrder, ProbeReport};
 use super::readiness::{SessionProbes, outside};
 use super::report::SessionOrigin;
 use super::requests::{Control, KEYS, Requests};
+use super::shared_sockets::SharedSockets;
 use super::trace::Trace;
 use super::watching::SessionWatch;
 use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
@@ -90,6 +91,7 @@ pub(crate) fn run(
         let actions = core.handle(event, now);
         if !Arc::ptr_eq(&session.app, core.app()) {
             session.app = Arc::clone(core.app());
+            session.sockets.close_others(&session.app);
             session.watch_files();
         }
         if core.is_ending() {
@@ -139,6 +141,7 @@ struct SessionLoop {
     requests: Requests,
     readiness: SessionProbes,
     seen_holders: SeenHolders,
+    sockets: SharedSockets,
     last_exits: LastExits,
     /// When the session began and what started it.
     origin: SessionOrigin,
@@ -200,6 +203,7 @@ impl SessionLoop {
                 self.terminals.remove(&run);
                 self.budgets.ended(run);
                 self.readiness.forget(run);
+                self.sockets.forget(run);
                 self.post(PumpCommand::CloseRun(run));
             }
             Action::StopHelpers(run, signal) => self.children.stop_helpers(run, signal),
@@ -291,13 +295,15 @@ impl SessionLoop {
                 continue;
             }
             self.look_at_children();
+            self.look_at_sockets();
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
             self.show_status(core);
             // An input that is no event may have posted messages.
             self.wake_pump(self.clock.now());
-            let until = deadline.into_iter().chain(self.children.watchdog_due()).min();
+            let own = self.children.watchdog_due().into_iter().chain(self.sockets.due());
+            let until = deadline.into_iter().chain(own).min();
             let input = match until {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => self.inputs.recv_deadline(self.clock.instant_of(at)),
@@ -310,7 +316,7 @@ impl SessionLoop {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) if overslept => {}
-                // It was the deadline of the watchdog.
+                // It was the deadline of the watchdog, or of a look at a socket.
                 Err(RecvTimeoutError::Timeout) if until != deadline => {}
                 Err(RecvTimeoutError::Timeout) => return Event::Ticked,
                 // All senders are gone, which only a bug can cause: stop gracefully.

@@ -2,10 +2,12 @@
 //! Procfile and runs nothing.
 
 mod expansion;
+mod known_pid;
 mod lexer;
 mod simple;
 mod token;
 
+pub(crate) use known_pid::{keeps_pid, script_with_pid, with_last_exec};
 #[doc(hidden)]
 pub use lexer::lex;
 pub use simple::script;

@@ -60,14 +60,18 @@ pub(crate) fn short_name(signal: Signal) -> String {
 /// command, so that no shell stays, else verbatim. A function that bash has put into a layer of the environment
 /// is no program.
 pub fn script<'a>(command: &'a str, environment: &[&Environment]) -> Cow<'a, str> {
-    let is_function = |program: &Word| {
-        let key = format!("BASH_FUNC_{}%%", program.text);
-        environment.iter().any(|layer| layer.get(&key).is_some())
-    };
     match lex(command).program() {
-        Some(program) if !is_function(program) => Cow::Owned(with_exec(command, program)),
+        Some(program) if !is_function(program, environment) => {
+            Cow::Owned(with_exec(command, program))
+        }
         Some(_) | None => Cow::Borrowed(command),
     }
+}
+
+/// Returns whether bash has put a function of this name into a layer of the environment.
+pub(super) fn is_function(program: &Word, environment: &[&Environment]) -> bool {
+    let key = format!("BASH_FUNC_{}%%", program.text);
+    environment.iter().any(|layer| layer.get(&key).is_some())
 }
 
 /// Decides how an exported command is run.
@@ -81,7 +85,7 @@ pub(crate) fn shell_command(command: &str) -> ShellCommand {
 /// Puts `exec` before the program, behind the assignments: the program gets these as its variables
 /// (POSIX, `exec`, rationale), and their values are read by the same rules as without it, which those of
 /// arguments of env(1) would not be.
-fn with_exec(command: &str, program: &Word) -> String {
+pub(super) fn with_exec(command: &str, program: &Word) -> String {
     if program.text == "exec" {
         return command.to_owned();
     }
@@ -120,7 +124,7 @@ impl Lexed {
     }
 }
 
-fn is_program(word: &Word) -> bool {
+pub(super) fn is_program(word: &Word) -> bool {
     // What an expansion puts in is looked up as it is: `$X` may be a builtin, `$X/bin/java` is a path.
     let is_known = word.is_path || (word.is_literal() && !word.text.contains(['{', '}']));
     // `exec` would take the first for an option of its own; others are more than a name in some shell.

@@ -104,7 +104,7 @@ impl Word {
     }
 
     /// Returns whether it is a reserved word of some shell, where it stands first (XCU 2.4).
-    fn is_reserved(&self) -> bool {
+    pub(super) fn is_reserved(&self) -> bool {
         self.opens_command() || (!self.is_quoted && OTHER_RESERVED.contains(&self.text.as_str()))
     }
 

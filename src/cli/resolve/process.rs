@@ -9,6 +9,7 @@ use crate::app::MemoryAction;
 use crate::app::file_watch::{DEBOUNCE, FileWatch, WatchAction};
 use crate::app::procfile::ProcfileEntry;
 use crate::app::readiness::{LIVE_FAILURES, LIVE_INTERVAL, Liveness, READY_TIMEOUT, Readiness};
+use crate::app::shell;
 use crate::app::{Budget, Environment, Gc, Limits, Policy, ProcessType, Restart, Role, Stdio};
 use crate::cli::args::Tool;
 use crate::cli::settings::Settings;
@@ -66,6 +67,7 @@ pub(super) fn process_type(
     for (key, text) in own.env.iter().flat_map(|env| &env.value) {
         process_type.environment.set(key, text, env_source.clone());
     }
+    known_pid(&process_type)?;
     let tuned = tune(&mut process_type, &own, environment);
     if count > 0 {
         tuned?;
@@ -150,6 +152,28 @@ fn file_watch(
         poll: own.watch_poll.as_ref().map(|time| time.value.0),
         places: (0..globs.len()).map(|at| place(at).to_string()).collect(),
     }))
+}
+
+/// Makes sure that the program of a type with a shared socket gets the process id that LISTEN_PID says.
+///
+/// # Errors
+/// A shell stays before it.
+fn known_pid(own: &ProcessType) -> Result<(), Error> {
+    if own.share_port.is_none() || shell::keeps_pid(&own.command) {
+        return Ok(());
+    }
+    let name = &own.name;
+    let reason = format!(
+        "`share-port` of `{name}` needs the process id of its program, for LISTEN_PID: a shell stays before it"
+    );
+    let hint = match shell::with_last_exec(&own.command) {
+        Some(command) => format!("write `exec` before the program: `{command}`"),
+        None => {
+            "let the command end with `exec` and the program, as in `cd web && exec node server.js`"
+                .to_owned()
+        }
+    };
+    Err(Error::Refused { reason, hint: Some(hint) })
 }
 
 /// Tells the runtime of its budget, its heap and its collector.

@@ -113,12 +113,8 @@ impl InstancePorts {
     /// Returns the ports, in order, on which a leader, its descendants and the orphans of its group listen. Of another
     /// user's process that is not seen.
     pub(crate) fn of(&self, leader: Pid) -> Option<Vec<u16>> {
-        let of_group = self.orphans.iter().filter(|(group, _)| *group == leader);
-        let roots = of_group.map(|(_, pid)| *pid).chain([leader]);
-        let pids = roots.flat_map(|root| [vec![root], processes::descendants_of(root)].concat());
         let mut ports = Vec::new();
-        for pid in pids {
-            let held = inodes_of(pid.as_raw().cast_unsigned());
+        for held in self.sockets_of(leader) {
             let sockets = self.listeners.0.iter().filter(|socket| held.contains(&socket.inode));
             ports.extend(sockets.map(|socket| socket.port));
         }
@@ -126,6 +122,26 @@ impl InstancePorts {
         ports.dedup();
         Some(ports)
     }
+
+    /// Returns whether one of these processes holds a socket. `None`: nothing of any can be seen.
+    pub(crate) fn holds(&self, leader: Pid, inode: u64) -> Option<bool> {
+        let mut all = self.sockets_of(leader).filter(|sockets| !sockets.is_empty()).peekable();
+        let is_seen = all.peek().is_some() || can_see(leader);
+        is_seen.then(|| all.any(|sockets| sockets.contains(&inode)))
+    }
+
+    /// Returns the sockets of a leader, of each descendant, and of each orphan of its group.
+    fn sockets_of(&self, leader: Pid) -> impl Iterator<Item = Vec<u64>> {
+        let of_group = self.orphans.iter().filter(move |(group, _)| *group == leader);
+        let roots = of_group.map(|(_, pid)| *pid).chain([leader]);
+        let pids = roots.flat_map(|root| [vec![root], processes::descendants_of(root)].concat());
+        pids.map(|pid| inodes_of(pid.as_raw().cast_unsigned()))
+    }
+}
+
+/// Returns whether the descriptors of a process may be read.
+fn can_see(pid: Pid) -> bool {
+    fs::read_dir(format!("/proc/{pid}/fd")).is_ok()
 }
 
 /// Returns the sockets that a process has open; none if it is gone or may not be read.
@@ -261,8 +277,16 @@ mod tests {
         let mut stranger = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let other = Pid::from_raw(stranger.id().cast_signed());
         assert_eq!(InstancePorts::look(Pid::this()).of(other), Some(Vec::new()));
+        assert_eq!(InstancePorts::look(Pid::this()).holds(other, socket_of(&one)), Some(false));
         drop(stranger.stdin.take());
         stranger.wait().unwrap();
+        let own = InstancePorts::look(Pid::parent());
+        assert_eq!(own.holds(Pid::this(), socket_of(&one)), Some(true));
+        assert_eq!(own.holds(other, socket_of(&one)), None);
+    }
+
+    fn socket_of(listener: &TcpListener) -> u64 {
+        nix::sys::stat::fstat(listener).unwrap().st_ino
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use super::{SessionLoop, source};
 use crate::app::{RunId, Stdio};
+use crate::os::spawn::Handed;
 use crate::os::watchdog;
 use crate::output::{About, PumpCommand};
 use crate::session::messages;
 use crate::session::run::readiness::probe_of;
+use crate::session::shared_sockets::SharedSockets;
 use crate::supervisor::Event;
 
 impl SessionLoop {
@@ -23,11 +25,24 @@ impl SessionLoop {
                 return;
             }
         };
+        let mut variables = extra;
+        variables.extend(SharedSockets::variables(&self.app, run.instance));
+        let socket = match self.sockets.of(&self.app, run.instance) {
+            Ok(socket) => socket,
+            Err(error) => {
+                self.readiness.forget(run);
+                let error = format!("cannot start: {}", error.reason());
+                self.queue.push_back(Event::SpawnFailed { run, error });
+                return;
+            }
+        };
+        let handed = Handed { variables: &variables, socket };
         let group = self.budgets.enter(&self.app, run);
         let children = &mut self.children;
         let announce = |pipes| children.expect(pipes);
-        match self.spawner.start(&self.app, run.instance, group, &extra, announce) {
+        match self.spawner.start(&self.app, run.instance, group, handed, announce) {
             Ok(started) => {
+                self.sockets.started(&self.app, run, self.clock.now());
                 self.budgets.started(run, started.pid);
                 if !self.children.add(&self.app, run, started.pid, started.stdin) {
                     self.say_unguarded("the guard process has no room for more instances");
@@ -71,6 +86,16 @@ impl SessionLoop {
             watchdog::WatchdogEvent::Missing(error) => self.say_unguarded(&format!(
                 "the guard process was killed, and no other can be started ({error})"
             )),
+        }
+    }
+
+    /// Looks whether instances have taken the sockets that they were given, where that is due.
+    pub(super) fn look_at_sockets(&mut self) {
+        for run in self.sockets.take_due(self.clock.now()) {
+            let Some(leader) = self.children.leader(run) else { continue };
+            if let Some(said) = self.sockets.look(&self.app, run, leader) {
+                self.say(said);
+            }
         }
     }
 

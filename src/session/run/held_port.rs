@@ -24,6 +24,10 @@ pub(super) struct SeenHolders {
 impl SessionLoop {
     /// Says who has the port of an instance, where somebody else does: that may be why it has crashed.
     pub(super) fn say_who_has_port(&mut self, id: InstanceId) {
+        // A shared one is held by pm itself.
+        if self.app.type_of(id).share_port.is_some() {
+            return;
+        }
         let Some(port) = self.app.port_of(id) else { return };
         let listeners = Listeners::read();
         if !listeners.has(port) {

@@ -33,6 +33,7 @@ use crate::session::messages;
 use crate::session::readiness::SessionProbes;
 use crate::session::report::SessionOrigin;
 use crate::session::requests::{Control, Requests, StartLocks};
+use crate::session::shared_sockets::{CannotListen, SharedSockets};
 use crate::session::trace::Trace;
 use crate::session::watching::SessionWatch;
 
@@ -47,7 +48,8 @@ impl SessionLoop {
         malloc::give_back_what_is_freed();
         inherited::keep_from_children();
         let logs = control.logs.of_types.as_ref().map_or(0, |_| app.types.len());
-        let open_files = OpenFiles::make_room(&app, MAX_CLIENTS, logs).map_err(no_room)?;
+        let files = logs + SharedSockets::descriptors(&app);
+        let open_files = OpenFiles::make_room(&app, MAX_CLIENTS, files).map_err(no_room)?;
         // Before the watchdog, which must be in pm's own cgroup.
         let (budgets, warning) = Budgets::open(&app);
         // Before any thread: the watchdog is forked.
@@ -58,6 +60,14 @@ impl SessionLoop {
         let modes = modes.filter(|_| guarded_modes.is_some());
         let watchdog = Watchdog::start(guarded_modes).map_err(failed("start the guard process"))?;
         let guarded = watchdog.variable();
+        // Behind the watchdog, which would keep them open.
+        let sockets = match SharedSockets::open(&app) {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                watchdog.dismiss();
+                return Err(cannot_listen(&error));
+            }
+        };
         orphans::become_subreaper().map_err(|error| failed("become a subreaper")(error.into()))?;
         let (sender, inputs) = crossbeam_channel::unbounded();
         let signals = Signals::catch().map_err(failed("listen to signals"))?;
@@ -124,6 +134,7 @@ impl SessionLoop {
             requests,
             readiness,
             seen_holders: SeenHolders::default(),
+            sockets,
             last_exits: LastExits::default(),
             origin: SessionOrigin {
                 procfile: control.procfile,
@@ -203,6 +214,11 @@ fn start_pump(
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Startup { what, source }
+}
+
+fn cannot_listen(error: &CannotListen) -> Error {
+    let hint = "`pm ports` shows who has a port; `--port N` moves all of them";
+    Error::Refused { reason: error.reason(), hint: Some(hint.to_owned()) }
 }
 
 fn no_room(why: NoRoom) -> Error {

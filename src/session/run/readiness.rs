@@ -94,6 +94,7 @@ impl SessionLoop {
             ProbeReport::Ready(run) => {
                 let detail = self.readiness.detail(run);
                 (detail.probe, detail.answer) = (None, None);
+                self.sockets.ready(&self.app, run, self.clock.now());
                 Some(Event::BecameReady { run })
             }
             ProbeReport::Answer { run, probe, text } => {
