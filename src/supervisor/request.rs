@@ -386,6 +386,7 @@ pub(super) fn same_start(old: &App, new: &App, id: InstanceId) -> bool {
         let all = all.iter().filter(|(_, value)| !siblings::is_of_session(&value.source));
         all.map(|(key, value)| (key.clone(), value.text.clone())).collect()
     };
-    let outside = |own: &ProcessType| (own.directory.clone(), own.limits, own.stdio);
+    let outside =
+        |own: &ProcessType| (own.directory.clone(), own.limits, own.stdio, own.share_port.clone());
     a.command == b.command && outside(a) == outside(b) && texts(old) == texts(new)
 }

@@ -47,6 +47,7 @@ mod sandbox_itself;
 mod scale;
 mod screen;
 mod sessions;
+mod share_port;
 mod signals;
 mod stack;
 mod start;

@@ -9,6 +9,7 @@ mod localhost;
 pub mod memory;
 mod ports;
 mod refused;
+mod share;
 mod variable;
 
 use std::collections::BTreeSet;
@@ -148,6 +149,8 @@ pub fn check(subject: LintInput<'_>, system: &System<'_>) -> Vec<Finding> {
         all.extend(command::program(&say, &lexed, &|name| (system.program)(name, folder)));
         all.extend(daemon::background(&say, &lexed));
         all.extend(container::published_port(&say, &lexed, &own.policy));
+        all.extend(share::closed_descriptor(&say, &lexed, own));
+        all.extend(share::open_port(&say, own));
     }
     all.extend(ports::collisions(subject));
     all.extend(ports::taken(subject, system.port));

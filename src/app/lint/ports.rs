@@ -124,7 +124,8 @@ pub fn taken_at_start(app: &App, is_taken: impl Fn(u16) -> bool) -> Vec<Unavaila
     for id in app.instances() {
         let Some(port) = app.port_of(id).filter(|port| is_taken(*port)) else { continue };
         match found.last_mut() {
-            Some((of, bad)) if *of == id.process_type => bad.more += 1,
+            // Instances that share a socket have one port.
+            Some((of, bad)) if *of == id.process_type => bad.more += usize::from(bad.port != port),
             Some(_) | None => {
                 found.push((
                     id.process_type,
