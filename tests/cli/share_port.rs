@@ -157,11 +157,10 @@ fn an_instance_that_does_not_take_the_socket_is_named_and_one_that_does_is_not()
         return;
     }
     let app = app(
-        "web: python3 server.py\nodd: python3 closes.py\nlate: python3 closes.py\n",
+        "web: python3 server.py\nodd: sh -c 'echo started; exec cat' 3<&-\nlate: cat 3<&-\n",
         "[process]\nweb = { share-port = true }\nodd = { share-port = true, ready = \"log:started\" }\n\
          late = { share-port = true }\n",
-    )
-    .write("closes.py", "import os, signal\nos.close(3)\nprint('started', flush=True)\nsignal.pause()\n");
+    );
     let mut session = app.pm(["start", "-p", &free_port(201).to_string()]).spawn();
     let words = "does not listen on the socket it was given; write fd://3, or use --proxy";
     session.wait_for(&format!("odd.1 {words}"));
