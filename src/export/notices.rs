@@ -1,7 +1,8 @@
 //! Notices about an export that its files do not show: what was left out, and what was assumed.
 
+use super::formats::SocketFor;
 use super::{Feature, Format, Image, Logs, Options, Owner, Runs, Scope};
-use crate::app::{App, Policy, Role, Signal};
+use crate::app::{App, Policy, ProcessType, Role, Signal};
 
 /// What the machine that exports knows of the user that the application will run as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub fn notices(
     notices.extend(super::unsaid::notices(format, app, options));
     notices.extend(of_logs(format, options));
     notices.extend(of_watch(app));
+    notices.extend(of_sockets(format, app));
     match format.runs {
         Runs::Containers { without_image } => {
             let builds = format.name == super::formats::compose::FORMAT.name
@@ -63,6 +65,33 @@ fn of_watch(app: &App) -> Option<String> {
             names.join(", ")
         )
     })
+}
+
+/// Says who does not get a shared socket.
+fn of_sockets(format: &Format, app: &App) -> Vec<String> {
+    let name = format.name;
+    let shared = app.types.iter().filter(|own| own.count > 0 && own.share_port.is_some());
+    let one = |own: &ProcessType| {
+        let (own_name, count) = (&own.name, own.count);
+        match format.addresses.socket {
+            SocketFor::All => None,
+            SocketFor::One if count > 1 => Some(format!(
+                "`{own_name}` is exported once, and not {count} times: {name} gives a socket to one service"
+            )),
+            SocketFor::One => None,
+            SocketFor::Nobody => Some(format!(
+                "`share-port` of `{own_name}` is left out: {name} passes no socket; let it listen on PORT"
+            )),
+        }
+    };
+    let mut notices: Vec<String> = shared.clone().filter_map(one).collect();
+    if name == super::formats::launchd::FORMAT.name && shared.count() > 0 {
+        notices.push(
+            "launchd passes a socket by launch_activate_socket(3), and not as descriptor 3"
+                .to_owned(),
+        );
+    }
+    notices
 }
 
 /// Says who keeps the logs short, where pm's own limits do not reach.

@@ -7,11 +7,13 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{merge, not_text, path_text};
-use crate::app::shell::{ShellCommand, shell_command, uses_variable};
+use crate::app::shell::{ShellCommand, keeps_pid, shell_command, uses_variable};
 use crate::app::{
-    App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Signal, Source, siblings,
+    App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Signal, Source, ports,
+    siblings,
 };
 use crate::export::ExportError;
+use crate::export::formats::{Addresses, SocketFor};
 
 /// A process type that is exported.
 #[derive(Debug)]
@@ -32,6 +34,15 @@ pub(crate) struct Service<'a> {
     pub(crate) listens: bool,
     /// Where it stands in the Procfile.
     pub(crate) position: u16,
+    /// The listening socket that its instances get, where its format passes one.
+    pub(crate) socket: Option<ServiceSocket<'a>>,
+}
+
+/// Where a shared socket listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ServiceSocket<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
 }
 
 /// A variable and its value.
@@ -60,22 +71,43 @@ pub(crate) struct Instance<'a> {
     pub(crate) pid_file: String,
 }
 
+impl ServiceSocket<'_> {
+    /// Returns `127.0.0.1:5000`, or `[::1]:5000`.
+    pub(crate) fn address(self) -> String {
+        match self.host {
+            host if host.contains(':') => format!("[{host}]:{}", self.port),
+            "localhost" => format!("127.0.0.1:{}", self.port),
+            host => format!("{host}:{}", self.port),
+        }
+    }
+}
+
 impl<'a> Service<'a> {
-    /// Works out what is exported of a type.
+    /// Works out what is exported of a type, by what a format says of its addresses.
     pub(super) fn of(
         app: &'a App,
         position: u16,
         process_type: &'a ProcessType,
+        addresses: Addresses,
     ) -> Result<Self, ExportError> {
-        let port = |number| {
-            let id = InstanceId { process_type: position, number };
-            app.port_of(id).ok_or_else(|| ExportError::PortRange { instance: app.name_of(id) })
-        };
+        let ports = ports_of(app, position, process_type, addresses)?;
+        let host = process_type.share_port.as_deref();
+        let host = host.filter(|_| addresses.socket != SocketFor::Nobody);
+        let socket =
+            host.zip(ports.first()).map(|(host, port)| ServiceSocket { host, port: *port });
         let mut environment = app.environment.clone();
         environment.extend(&process_type.environment);
         siblings::resolve_references(app, &process_type.environment, &mut environment);
         Ok(Self {
-            ports: (1..=process_type.count).map(port).collect::<Result<_, _>>()?,
+            command: match shell_command(&process_type.command) {
+                // LISTEN_PID is the shell's, whose place the program takes: nothing may stand between them.
+                ShellCommand::Compound(text) if socket.is_some() && keeps_pid(&text) => {
+                    ShellCommand::Exec(text)
+                }
+                command => command,
+            },
+            ports,
+            socket,
             variables: variables(&environment)?,
             ..Self::outside(app, position, process_type)?
         })
@@ -98,8 +130,33 @@ impl<'a> Service<'a> {
             policy: &process_type.policy,
             listens: process_type.name == "web" || uses_variable(&process_type.command, "PORT"),
             position,
+            socket: None,
         })
     }
+}
+
+/// Returns the PORT of each instance.
+fn ports_of(
+    app: &App,
+    position: u16,
+    process_type: &ProcessType,
+    addresses: Addresses,
+) -> Result<Vec<u16>, ExportError> {
+    let is_shared = process_type.share_port.is_some();
+    let port = |number| {
+        let id = InstanceId { process_type: position, number };
+        let port = match addresses.socket {
+            // Each has its own again.
+            SocketFor::Nobody if is_shared => ports::port(app.base_port, id),
+            SocketFor::All | SocketFor::One | SocketFor::Nobody => app.port_of(id),
+        };
+        port.ok_or_else(|| ExportError::PortRange { instance: app.name_of(id) })
+    };
+    let count = match addresses.socket {
+        SocketFor::One if is_shared => process_type.count.min(1),
+        SocketFor::All | SocketFor::One | SocketFor::Nobody => process_type.count,
+    };
+    (1..=count).map(port).collect()
 }
 
 /// Returns what belongs into an export: not what pm's caller happened to have, nor what differs

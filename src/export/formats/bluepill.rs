@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Can, Feature, Format, Logs, Runs, script};
+use super::{Addresses, Can, Feature, Format, Logs, Runs, script};
 use crate::app::shell::short_name;
 use crate::export::context::{Export, Instance};
 use crate::export::needs::Whom;
@@ -22,6 +22,7 @@ pub(crate) const FORMAT: Format = Format {
     logs: Logs::Logrotate,
     leaves_out: &[Feature::Release, Feature::Restart],
     asks: Can::SCRIPT,
+    addresses: Addresses::APART,
     checkers: &[Checker {
         program: "ruby",
         arguments: &["-c"],

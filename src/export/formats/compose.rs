@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Can, Feature, Format, Logs, Runs, Starts, container};
+use super::{Addresses, Can, Feature, Format, Logs, Runs, Starts, container};
 use crate::app::shell::is_name;
 use crate::app::{Milestone, Restart};
 use crate::export::context::{Export, Service};
@@ -29,6 +29,7 @@ pub(crate) const FORMAT: Format = Format {
         restarts_with: true,
         ..Can::CONTAINER
     },
+    addresses: Addresses::BALANCED,
     checkers: &[
         Checker {
             program: "docker-compose",

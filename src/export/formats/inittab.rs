@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{Can, Feature, Format, Logs, Runs, script};
+use super::{Addresses, Can, Feature, Format, Logs, Runs, script};
 use crate::app::Restart;
 use crate::app::shell::ShellCommand;
 use crate::export::context::{Export, Instance};
@@ -26,6 +26,7 @@ pub(crate) const FORMAT: Format = Format {
     logs: Logs::Logrotate,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal, Feature::StopTimeout],
     asks: Can { ends: true, ..Can::SCRIPT },
+    addresses: Addresses::APART,
     checkers: &[script::SHELL_CHECKER],
     render,
 };

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Feature, Format, Logs, Runs, container};
+use super::{Addresses, Asks, Can, Feature, Format, Logs, Runs, container};
 use crate::app::readiness::Probe;
 use crate::app::{Restart, Role};
 use crate::export::context::{Export, Service};
@@ -33,6 +33,7 @@ pub(crate) const FORMAT: Format = Format {
         ends_unready: true,
         ..Can::CONTAINER
     },
+    addresses: Addresses::BALANCED,
     checkers: &[
         Checker {
             program: "kubeconform",

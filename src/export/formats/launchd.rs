@@ -1,6 +1,8 @@
 //! launchd: a property list for each instance (launchd.plist(5)).
 
-use super::{Can, Feature, Format, Logs, Runs, script, xml};
+use serde_json::{Value, json};
+
+use super::{Addresses, Can, Feature, Format, Logs, Runs, SocketFor, script, xml};
 use crate::export::context::Export;
 use crate::export::needs::Whom;
 use crate::export::quote::markup;
@@ -20,6 +22,7 @@ pub(crate) const FORMAT: Format = Format {
     logs: Logs::Logrotate,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal],
     asks: Can::SCRIPT,
+    addresses: Addresses { socket: SocketFor::One, ..Addresses::APART },
     checkers: &[
         Checker {
             program: "plutil",
@@ -47,6 +50,14 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
         let command = script::behind_env_file(export, service, &command);
         let mut own = xml::context(export, &instance, &command, &service.folder)?;
         own["label"] = instance.unit.clone().into();
+        own["socket"] = match service.socket {
+            None => Value::Null,
+            Some(socket) => json!({
+                "name": export.carry("the name", markup::xml(service.name))?,
+                "host": socket.host,
+                "port": socket.port,
+            }),
+        };
         own["system"] = (export.options.scope == Scope::System).into();
         own["log"] = export.carry("the folder of the logs", markup::xml(&instance.log))?.into();
         let path = format!("{}.plist", instance.unit);

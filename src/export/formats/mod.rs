@@ -50,6 +50,8 @@ pub struct Format {
     pub leaves_out: &'static [Feature],
     /// What of readiness, dependencies and liveness it can say.
     pub asks: Can,
+    /// What becomes of the address that several instances have in common.
+    pub addresses: Addresses,
     /// How its consumer's own checker is called.
     pub checkers: &'static [verify::Checker],
     /// Makes its files.
@@ -80,6 +82,33 @@ pub enum Runs {
         /// What happens where none was named, with `APP` for the application.
         without_image: &'static str,
     },
+}
+
+/// What a format can say of `share-port`, `proxy` and `update`.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Who gets the listening socket of a type.
+    pub socket: SocketFor,
+    /// Its consumer has one address for all instances of a type, and can replace them one after the other.
+    pub are_balanced: bool,
+}
+
+/// Who gets a shared listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketFor {
+    /// Every instance.
+    All,
+    /// One instance: a socket belongs to one service.
+    One,
+    /// Nobody.
+    Nobody,
+}
+
+impl Addresses {
+    /// Each instance has a port of its own.
+    pub(crate) const APART: Self = Self { socket: SocketFor::Nobody, are_balanced: false };
+    /// They have one address, and no socket.
+    pub(crate) const BALANCED: Self = Self { are_balanced: true, ..Self::APART };
 }
 
 /// What a format can say of `ready`, `live` and `depends-on`.

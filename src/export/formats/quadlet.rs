@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Feature, Format, Logs, Runs, Starts, container, systemd as units};
+use super::{
+    Addresses, Asks, Can, Feature, Format, Logs, Runs, SocketFor, Starts, container,
+    systemd as units,
+};
 use crate::app::readiness::Probe;
 use crate::export::context::{Export, Instance, Service};
 use crate::export::quote::{Refusal, systemd};
@@ -13,14 +16,15 @@ use crate::export::{ExportError, File, Image, Owner};
 pub(crate) const FORMAT: Format = Format {
     name: "quadlet",
     when: "podman 4.4 or later under systemd: containers as services, without a daemon",
-    install: "copy APP*.container to /etc/containers/systemd and APP.target to /etc/systemd/system (`--user-units`: \
+    install: "copy APP*.container to /etc/containers/systemd and APP.target and sockets to /etc/systemd/system (`--user-units`: \
               ~/.config/containers/systemd, ~/.config/systemd/user), then `systemctl daemon-reload && \
               systemctl enable --now APP.target`",
     templates: &[
         ("app.target.j2", include_str!("../templates/systemd/app.target.j2")),
+        ("type.socket.j2", include_str!("../templates/systemd/type.socket.j2")),
         ("instance.container.j2", include_str!("../templates/quadlet/instance.container.j2")),
     ],
-    paths: &["APP.env", "APP-TYPE.env", "APP.target", "APP-TYPE-N.container"],
+    paths: &["APP.env", "APP-TYPE.env", "APP.target", "APP-TYPE.socket", "APP-TYPE-N.container"],
     runs: Runs::Containers { without_image: "`localhost/APP:latest` is assumed" },
     has_user_scope: true,
     has_sandbox: false,
@@ -38,6 +42,7 @@ pub(crate) const FORMAT: Format = Format {
         restarts_with: true,
         ..Can::CONTAINER
     },
+    addresses: Addresses { socket: SocketFor::All, ..Addresses::APART },
     checkers: &[Checker {
         program: "/usr/libexec/podman/quadlet",
         arguments: &["-dryrun"],
@@ -54,6 +59,10 @@ const STOP_MARGIN_SECONDS: u64 = 5;
 fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     let mut files = export.env_files(Owner::Exporter, |service| env_file(export, service))?;
     files.push(units::app_target(export, export.instances().map(units::unit_of))?);
+    for service in &export.services {
+        let target = format!("{}.target", export.options.app);
+        files.extend(units::socket(export, service, &target)?);
+    }
     for instance in export.instances() {
         let own = context(export, &instance)?;
         let path = format!("{}.container", instance.unit);
@@ -88,6 +97,9 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
         .map(|path| export.carry("the folder of the export", systemd::path(&path)));
     let port = systemd::exec_word(&format!("PORT={}", instance.port));
     environment.push(export.carry("PORT", port)?);
+    if service.socket.is_some() {
+        environment.push(systemd::exec_word("PM_LISTEN_FD=3").unwrap_or_default());
+    }
     // The generator takes the rest of the line as one word.
     let line = |check: String| {
         let line = if check.contains('\n') { Err(Refusal("a newline")) } else { Ok(check) };
@@ -118,6 +130,7 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
         "environment_file": environment_file.transpose()?,
         "service_stop_seconds": service.stop_seconds() + STOP_MARGIN_SECONDS,
         "once": service.is_once(),
+        "socket": units::socket_unit(export, service),
         "needs": units::needs(export, service),
         "follows_restarts": service.follows_restarts(),
         "is_live": live.is_some(),

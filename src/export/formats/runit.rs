@@ -2,7 +2,7 @@
 
 use super::script;
 use super::service_folder::{self, Extra, FolderRules};
-use super::{Can, Feature, Format, Logs, Runs, Starts};
+use super::{Addresses, Can, Feature, Format, Logs, Runs, Starts};
 use crate::app::{Milestone, Signal};
 use crate::export::needs::Need;
 
@@ -33,6 +33,7 @@ pub(crate) const FORMAT: Format = Format {
     logs: Logs::Consumer,
     leaves_out: &[Feature::Memory, Feature::Release, Feature::StopTimeout],
     asks: Can { readiness: true, starts: Starts::Told, ends: true, ..Can::SCRIPT },
+    addresses: Addresses::APART,
     checkers: &[script::SHELL_CHECKER],
     render: |export| service_folder::render(export, &RUNSV),
 };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Feature, Format, Logs, Runs, Starts, script, xml};
+use super::{Addresses, Asks, Can, Feature, Format, Logs, Runs, Starts, script, xml};
 use crate::app::Signal;
 use crate::app::shell::short_name;
 use crate::export::context::{Export, Instance, Service};
@@ -32,6 +32,7 @@ pub(crate) const FORMAT: Format = Format {
         ends_unready: true,
         ..Can::SCRIPT
     },
+    addresses: Addresses::APART,
     checkers: &[
         Checker {
             program: "svccfg",

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::{Can, Feature, Format, Logs, Runs, Starts, script};
+use super::{Addresses, Can, Feature, Format, Logs, Runs, Starts, script};
 use crate::app::shell::short_name;
 use crate::app::{Restart, dependencies};
 use crate::export::context::Export;
@@ -27,6 +27,7 @@ pub(crate) const FORMAT: Format = Format {
     logs: Logs::Consumer,
     leaves_out: &[Feature::Memory, Feature::Release],
     asks: Can { starts: Starts::InOrder, ..Can::SCRIPT },
+    addresses: Addresses::APART,
     checkers: &[script::SHELL_CHECKER],
     render,
 };

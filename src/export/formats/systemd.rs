@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Format, Logs, Runs, Starts};
+use super::{Addresses, Asks, Can, Format, Logs, Runs, SocketFor, Starts};
 use crate::app::readiness::Probe;
 use crate::app::shell::{ShellCommand, is_name};
 use crate::app::{Reach, Restart};
@@ -22,12 +22,14 @@ pub(crate) const FORMAT: Format = Format {
         ("app.target.j2", include_str!("../templates/systemd/app.target.j2")),
         ("type.target.j2", include_str!("../templates/systemd/type.target.j2")),
         ("service.j2", include_str!("../templates/systemd/service.j2")),
+        ("type.socket.j2", include_str!("../templates/systemd/type.socket.j2")),
     ],
     paths: &[
         "APP.env",
         "APP-TYPE.env",
         "APP.target",
         "APP-TYPE.target",
+        "APP-TYPE.socket",
         "APP-TYPE.service",
         "APP-TYPE-N.service",
     ],
@@ -48,10 +50,11 @@ pub(crate) const FORMAT: Format = Format {
         restarts_with: true,
         ..Can::SCRIPT
     },
+    addresses: Addresses { socket: SocketFor::All, ..Addresses::APART },
     checkers: &[Checker {
         program: "systemd-analyze",
         arguments: &["verify", "--man=no"],
-        files: Select::Suffixes(&[".service", ".target"]),
+        files: Select::Suffixes(&[".service", ".target", ".socket"]),
         variables: &[],
         probe: &[],
     }],
@@ -69,6 +72,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
         let members: Vec<String> = export.instances_of(service).map(unit_of).collect();
         let own = service.context(json!({ "wants": members.join(" ") }));
         files.push(export.render("type.target.j2", target.as_str(), own)?);
+        files.extend(socket(export, service, &target)?);
         for instance in export.instances_of(service) {
             let mut own = context(export, &instance, &target)?;
             own["release"] = release.clone().into();
@@ -84,6 +88,30 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
         files.push(unit(export, service, path, own)?);
     }
     Ok(files)
+}
+
+/// Returns the name of the unit of a type's socket, where it has one.
+pub(super) fn socket_unit(export: &Export<'_>, service: &Service<'_>) -> Option<String> {
+    service.socket.map(|_| format!("{}-{}.socket", export.options.app, service.name))
+}
+
+/// Returns the unit that listens for all instances of a type (systemd.socket(5)). It has to name one service, and each
+/// service names it in turn, by `Sockets=`.
+pub(super) fn socket(
+    export: &Export<'_>,
+    service: &Service<'_>,
+    target: &str,
+) -> Result<Option<File>, ExportError> {
+    let (Some(socket), Some(unit)) = (service.socket, socket_unit(export, service)) else {
+        return Ok(None);
+    };
+    let Some(first) = export.instances_of(service).next() else { return Ok(None) };
+    let own = service.context(json!({
+        "target": target,
+        "service": unit_of(first),
+        "address": socket.address(),
+    }));
+    export.render("type.socket.j2", unit, own).map(Some)
 }
 
 /// Returns the target of the whole application, which quadlet has too.
@@ -142,7 +170,9 @@ fn context(
         .env_file(service)
         .map(|path| export.carry("the folder of the export", systemd::glob_path(&path)));
     // A file would win over `Environment=`, so PORT and PS are never in one.
-    for (name, value) in [("PORT", &instance.port), ("PS", &instance.name)] {
+    let number = service.socket.map(|_| ("PM_LISTEN_FD", "3"));
+    let own = [("PORT", &*instance.port), ("PS", &*instance.name)].into_iter().chain(number);
+    for (name, value) in own {
         environment.push(export.carry(name, systemd::word(&format!("{name}={value}")))?);
     }
     let command = systemd::exec_word(service.command.for_group());
@@ -165,6 +195,7 @@ fn context(
         "target": target,
         "release": null,
         "oneshot": service.is_once(),
+        "socket": socket_unit(export, service),
         "needs": needs,
         "follows_restarts": service.follows_restarts(),
         "notify": notify,

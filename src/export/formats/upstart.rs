@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::script::{self, Lines, Script, UserVariables};
-use super::{Asks, Can, Feature, Format, Logs, Runs, Starts};
+use super::{Addresses, Asks, Can, Feature, Format, Logs, Runs, Starts};
 use crate::app::{Milestone, Restart};
 use crate::export::context::{Export, Instance, Service};
 use crate::export::needs::{Need, Otherwise, Whom};
@@ -41,6 +41,7 @@ pub(crate) const FORMAT: Format = Format {
         ends: true,
         ..Can::SCRIPT
     },
+    addresses: Addresses::APART,
     checkers: &[CHECKER],
     render: |export| render(export, UserVariables::Unset, own),
 };

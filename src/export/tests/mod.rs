@@ -162,10 +162,28 @@ fn database() -> (App, Options) {
     (app, Options { service_tree: ServiceTree::Compiled, app: "database".into(), ..options })
 }
 
+/// Types whose instances share a socket.
+fn sharing() -> (App, Options) {
+    let mut web = process("web", "uvicorn app:app --fd 3", 2);
+    web.share_port = Some("127.0.0.1".into());
+    let mut api = process("api", "cd api && exec gunicorn -b fd://3 api:app", 1);
+    api.share_port = Some("::1".into());
+    api.policy.ready = Some(Readiness {
+        probes: vec![Probe::parse("cmd:test -e up").unwrap()],
+        timeout: Duration::from_secs(60),
+    });
+    (app("/srv/sharing", vec![web, api], &[("A", "1")]), options("sharing"))
+}
+
 /// A folder name, and what makes the application.
 type ExampleApp = (&'static str, fn() -> (App, Options));
-const APPS: [ExampleApp; 4] =
-    [("cluster", cluster), ("quoting", quoting), ("compound", compound), ("stack", stack)];
+const APPS: [ExampleApp; 5] = [
+    ("cluster", cluster),
+    ("quoting", quoting),
+    ("compound", compound),
+    ("stack", stack),
+    ("sharing", sharing),
+];
 
 /// Returns every application in every format, and one for s6-rc.
 fn cases() -> impl Iterator<Item = (ExampleApp, &'static Format)> {

@@ -10,7 +10,7 @@ mod tasks;
 
 use serde_json::{Value, json};
 
-use super::{Asks, Can, Feature, Format, Logs, Runs, Starts, container};
+use super::{Addresses, Asks, Can, Feature, Format, Logs, Runs, Starts, container};
 use crate::export::context::{Export, Service};
 use crate::export::quote::markup;
 use crate::export::verify::{Checker, Select};
@@ -37,6 +37,7 @@ pub(crate) const FORMAT: Format = Format {
         liveness: Asks::Probes,
         ..Can::CONTAINER
     },
+    addresses: Addresses::BALANCED,
     checkers: &[Checker {
         program: "nomad",
         arguments: &["job", "validate"],

@@ -3,9 +3,11 @@
 
 mod rc;
 
+use serde_json::Value;
+
 use super::script;
 use super::service_folder::{self, Extra, FolderRules};
-use super::{Asks, Can, Feature, Format, Logs, Runs, Starts};
+use super::{Addresses, Asks, Can, Feature, Format, Logs, Runs, SocketFor, Starts};
 use crate::app::{Milestone, Signal};
 use crate::export::ServiceTree;
 use crate::export::context::Instance;
@@ -59,6 +61,7 @@ pub(crate) const FORMAT: Format = Format {
         ends: true,
         ..Can::SCRIPT
     },
+    addresses: Addresses { socket: SocketFor::One, ..Addresses::APART },
     checkers: &[script::SHELL_CHECKER],
     render: |export| match export.options.service_tree {
         ServiceTree::Scanned => service_folder::render(export, &S6_SUPERVISE),
@@ -68,7 +71,7 @@ pub(crate) const FORMAT: Format = Format {
 
 const S6_SUPERVISE: FolderRules = FolderRules {
     extras: |_, instance| extras(instance),
-    context: add_readiness,
+    context: add_to_run,
     wait,
     logger: "/log/run",
     beside_logger: |_| Vec::new(),
@@ -97,7 +100,29 @@ fn tells_readiness(instance: &Instance<'_>) -> bool {
     instance.is_ready().is_some() || instance.service.delay_seconds().is_some()
 }
 
-fn add_readiness(instance: &Instance<'_>, own: &mut serde_json::Value) {
+fn add_to_run(instance: &Instance<'_>, own: &mut Value) {
+    let command = add_socket(instance, own);
+    add_readiness(instance, &command, own);
+}
+
+/// Adds the program that listens and becomes the next with the socket as its standard input (s6-networking,
+/// s6-tcpserver-socketbinder), and returns the command, which gets it as descriptor 3.
+fn add_socket(instance: &Instance<'_>, own: &mut Value) -> String {
+    let service = instance.service;
+    let command = service.for_one_process();
+    own["binder"] = Value::Null;
+    let Some(socket) = service.socket else { return command };
+    let host = if socket.host == "localhost" { "127.0.0.1" } else { socket.host };
+    own["binder"] = format!("-b 4096 -B {} {}", sh::word(host), socket.port).into();
+    let name = sh::word(service.name);
+    let command = format!(
+        "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES={name} PM_LISTEN_FD=3 LISTEN_PID=$$; {command}"
+    );
+    own["command"] = sh::word(&command).into();
+    command
+}
+
+fn add_readiness(instance: &Instance<'_>, command: &str, own: &mut Value) {
     if !tells_readiness(instance) {
         return;
     }
@@ -105,7 +130,7 @@ fn add_readiness(instance: &Instance<'_>, own: &mut serde_json::Value) {
     let delay_seconds = service.delay_seconds().unwrap_or_default();
     // Where there is only a time to wait for, the first question comes after it.
     let check = instance.is_ready().unwrap_or_else(|| "exit 0".to_owned());
-    let (folder, command) = (sh::word(&service.folder), service.for_one_process());
+    let folder = sh::word(&service.folder);
     own["check"] = sh::word(&check).into();
     own["delay_ms"] = (delay_seconds * 1000).max(20).into();
     own["ready_ms"] = ((delay_seconds + service.ready_seconds()) * 1000).into();

@@ -28,7 +28,7 @@ const S6_RC: FolderRules = FolderRules {
         extras.extend(dependencies(export, instance));
         extras
     },
-    context: super::add_readiness,
+    context: super::add_to_run,
     // s6-rc starts it after what it depends on; after a crash it waits by itself, but for what runs once.
     wait: |need, unit| super::wait(need, unit).filter(|_| !need.service.is_once()),
     logger: "-log/run",
