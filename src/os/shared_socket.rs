@@ -92,7 +92,7 @@ mod tests {
     use std::net::TcpStream;
     use std::process::Stdio;
 
-    use nix::sys::socket::{getsockopt, sockopt};
+    use nix::sys::socket::{SockaddrIn, getsockname, getsockopt, sockopt};
 
     use super::*;
 
@@ -100,11 +100,11 @@ mod tests {
     fn a_program_gets_it_as_descriptor_3_and_a_connection_waits_for_it() {
         let mut placeholder = Placeholder::default();
         placeholder.hold().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let socket = SharedSocket::listen("127.0.0.1", port).unwrap();
+        let socket = SharedSocket::listen("127.0.0.1", 0).unwrap();
+        let address: SockaddrIn = getsockname(socket.listener.as_raw_fd()).unwrap();
         assert!(getsockopt(&socket.listener, sockopt::ReuseAddr).unwrap());
         assert!(getsockopt(&socket.listener, sockopt::AcceptConn).unwrap());
-        let _client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let _client = TcpStream::connect(("127.0.0.1", address.port())).unwrap();
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", "read line; ls -i -L /proc/self/fd/3 2>/dev/null || ls -L -i /dev/fd/3"]);
