@@ -1,7 +1,7 @@
 //! `pm` runs a Procfile application, and turns it into files for a real init system.
 //!
-//! The library is no API: it is public for the binary, the tests, the benches and the fuzz targets alone, and is not
-//! published. This page is the map; each module says what it owns and what it must not know.
+//! The library is no API: it is public for the binary, the tests, the benches and the fuzz targets alone. This
+//! page is the map; each module says what it owns and what it must not know.
 //!
 //! In one breath: [`cli`] turns what was typed and the files into an [`app::App`]; [`supervisor`] decides
 //! (pure: `handle(event, now) -> actions`, no I/O, no clock); [`session`] and [`os`] act (signals, processes,

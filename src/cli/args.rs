@@ -125,6 +125,9 @@ pub struct SchemaArgs {
 /// `pm version`
 #[derive(Debug, Args)]
 pub struct VersionArgs {
+    /// Say what it was built for, with which features and from which commit
+    #[arg(short, long)]
+    pub verbose: bool,
     #[command(flatten)]
     pub json: JsonArgs,
 }

@@ -30,6 +30,7 @@ pub mod sources;
 mod start;
 mod terminal_use;
 mod ui;
+mod version;
 mod yes_or_no;
 
 use std::ffi::{OsStr, OsString};
@@ -42,7 +43,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 use crate::error::Error;
 use args::{Cli, Command, StartArgs, Tool};
 use client::address::AddressPart;
-use json::texts::{CompletionsAnswer, ManualAnswer, VersionAnswer};
+use json::texts::{CompletionsAnswer, ManualAnswer};
 use json::{AnswerForm, print as answer};
 use manual::args::ManArgs;
 use sources::Sources;
@@ -53,7 +54,7 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
     if let Some(code) = completion::answer(&arguments, sources) {
         return code;
     }
-    if let Some(text) = version(&arguments) {
+    if let Some(text) = version::at_once(&arguments) {
         return code_of(answer(text.as_bytes()).map(|()| 0), AnswerForm::Text);
     }
     let called_as = called_as(arguments.first());
@@ -115,19 +116,6 @@ fn code_of(result: Result<i32, Error>, form: AnswerForm) -> u8 {
             form.fail(&error);
             error.exit_code()
         }
-    }
-}
-
-/// Returns the answer where the version is all that is asked for: scripts ask it often, and to make the whole
-/// grammar for it would be most of the time.
-fn version(arguments: &[OsString]) -> Option<&'static str> {
-    let [_, word] = arguments else { return None };
-    if word == "--version" || word == "-V" {
-        Some(concat!("pm ", env!("CARGO_PKG_VERSION"), "\n"))
-    } else if word == "version" {
-        Some(concat!(env!("CARGO_PKG_VERSION"), "\n"))
-    } else {
-        None
     }
 }
 
@@ -204,7 +192,7 @@ fn dispatch(
             form.answer(CompletionsAnswer::of(&completion::script(args.shell)))
         }
         Command::Man(args) => form.answer(man(args, sources)?),
-        Command::Version(_) => form.answer(VersionAnswer { version: env!("CARGO_PKG_VERSION") }),
+        Command::Version(args) => form.answer(version::VersionAnswer::new(args.verbose)),
     }
 }
 
@@ -273,24 +261,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn the_version_that_is_answered_at_once_is_the_one_that_clap_says() {
-        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-        for word in ["--version", "-V"] {
-            let clap = Cli::command().try_get_matches_from(["pm", word]).unwrap_err();
-            assert_eq!(version(&words(&["pm", word])), Some(clap.to_string().as_str()), "{word}");
-        }
-        assert_eq!(
-            version(&words(&["pm", "version"])),
-            Some(concat!(env!("CARGO_PKG_VERSION"), "\n"))
-        );
-        for others in
-            [&["pm"][..], &["pm", "start"], &["pm", "--version", "-V"], &["pm", "run", "-V"]]
-        {
-            assert_eq!(version(&words(others)), None, "{others:?}");
-        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::Printed;
 use super::change::{ChangeObject, EndedObject};
 use super::failure::FailureObject;
 use super::status::{SessionsObject, StatusObject};
-use super::texts::{CompletionsAnswer, ManualAnswer, VersionAnswer};
+use super::texts::{CompletionsAnswer, ManualAnswer};
 use crate::app::nearest::nearest;
 use crate::cli::check::render::CheckLine;
 use crate::cli::client::address::AddressObject;
@@ -17,6 +17,7 @@ use crate::cli::export::answer::ExportObject;
 use crate::cli::logs::json::LogEntry;
 use crate::cli::logs::purge::PurgedRuns;
 use crate::cli::logs::runs::KeptRuns;
+use crate::cli::version::VersionAnswer;
 use crate::error::{Error, ErrorCode};
 use crate::output::{EventLine, OutputLine};
 

@@ -1,29 +1,9 @@
-//! The answers of commands whose answer is a text: pages, scripts, the version.
+//! The answers of commands whose answer is a text: pages, scripts.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::CommandAnswer;
-
-/// `pm version`
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Version")]
-pub(crate) struct VersionAnswer {
-    /// The version of pm.
-    pub(crate) version: &'static str,
-}
-
-impl CommandAnswer for VersionAnswer {
-    type Object = Self;
-
-    fn text(&self) -> Vec<u8> {
-        format!("{}\n", self.version).into_bytes()
-    }
-
-    fn object(self) -> Self {
-        self
-    }
-}
 
 /// `pm completions`
 #[derive(Debug, Serialize, JsonSchema)]
