@@ -11,12 +11,16 @@ pub const TABLES: [(&str, &str, &str); 2] = [
     ("Process", "[process.NAME]", "Options of one process type of the Procfile."),
 ];
 
+/// Where SchemaStore has the schema, once it is sent there (docs/packaging.md).
+const ID: &str = "https://json.schemastore.org/procfile-pm.json";
+
 /// Returns the JSON schema of pm.toml, with a newline at its end. Draft 7: the newest that the TOML plugins of
-/// editors know.
+/// editors and SchemaStore know.
 pub fn schema() -> String {
     let [(defaults, _, of_session), (process, _, of_type)] = TABLES;
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": ID,
         "title": "pm.toml",
         "description": "Settings of a Procfile application for pm. Flags and PM_* variables win over them.",
         "type": "object",
@@ -48,7 +52,8 @@ fn table(specs: impl Iterator<Item = &'static Spec>) -> Json {
 #[cfg(test)]
 fn example() -> String {
     let mut text = String::from(
-        "# Every key that pm.toml may have, with an example of its value. All are optional. A flag wins over a\n\
+        "#:schema ../docs/pm.toml.schema.json\n\
+         # Every key that pm.toml may have, with an example of its value. All are optional. A flag wins over a\n\
          # PM_* variable, that over pm.toml, and that over .foreman. `pm env --settings` shows each value and its origin.\n",
     );
     let keys = |text: &mut String, specs: &mut dyn Iterator<Item = &'static Spec>| {
