@@ -24,6 +24,8 @@ const MORE: u64 = 64;
 const NOTIFY: u64 = 1;
 /// Descriptors of the probes of an instance: a connection, or the output of the command that asks.
 const PROBE: u64 = 1;
+/// Descriptors that fronts get, as far as the hard limit allows: 2,000 connections, and as many to instances.
+const FRONTS: u64 = 4_500;
 /// Descriptors of a client at most: its connection, and the terminal that it is attached to.
 const CLIENT: u64 = 2;
 
@@ -87,7 +89,9 @@ impl OpenFiles {
         if needed > hard {
             return Err(NoRoom::TooMany { instances, needed, limit: hard });
         }
-        let wanted = needed + probes + of_clients(clients);
+        let has_front = app.types.iter().any(|own| own.front.is_some());
+        let fronts = if has_front { FRONTS } else { 0 };
+        let wanted = needed + probes + of_clients(clients) + fronts;
         let raised = soft.max(wanted.min(hard));
         let inherited = if raised < wanted { open_from_3_to(raised) } else { 0 };
         let limits = Self { soft, raised, hard, inherited, needed, files, probes, clients };
