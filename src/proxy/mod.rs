@@ -18,6 +18,8 @@ pub mod host;
 pub mod page;
 mod poll;
 mod slab;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -11,7 +11,7 @@ use nix::sys::socket::{
 use super::Engine;
 use super::client::Stage;
 use super::front::RETRY;
-use super::link::Link;
+use super::link::InstanceLink;
 use super::wire::Wire;
 use crate::proxy::slab::PlaceId;
 
@@ -100,7 +100,7 @@ impl Engine {
             front.queue.push_back(id);
             front.look(now + front.wait);
         }
-        let link = self.links.insert_with(|link| Link {
+        let link = self.links.insert_with(|link| InstanceLink {
             wire: Wire::new(stream, link.token(super::IS_LINK)),
             front: front_id,
             key,

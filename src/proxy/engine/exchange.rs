@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::client::{Client, Stage};
-use super::link::Link;
+use super::link::InstanceLink;
 use crate::proxy::body::BodyPass;
 use crate::proxy::head::{HeadScan, LineEnds, Malformed, read_response};
 use crate::proxy::page::PageReason;
@@ -108,7 +108,7 @@ impl Engine {
 }
 
 /// Moves what can be moved.
-fn progress(client: &mut Client, link: &mut Link) -> ExchangeStep {
+fn progress(client: &mut Client, link: &mut InstanceLink) -> ExchangeStep {
     if let Err(malformed) = pass_request(client, link) {
         return ExchangeStep::BadRequest(malformed);
     }
@@ -151,7 +151,7 @@ fn progress(client: &mut Client, link: &mut Link) -> ExchangeStep {
 }
 
 /// Passes what has come of the request's body, if the instance has taken what came before.
-fn pass_request(client: &mut Client, link: &mut Link) -> Result<(), Malformed> {
+fn pass_request(client: &mut Client, link: &mut InstanceLink) -> Result<(), Malformed> {
     let Some(ask) = client.ask.as_mut() else { return Ok(()) };
     let is_ready = !link.is_connecting && link.wire.is_flushed();
     if ask.body.is_complete() || !is_ready || client.wire.input.is_empty() {
@@ -174,7 +174,7 @@ fn pass_request(client: &mut Client, link: &mut Link) -> Result<(), Malformed> {
 }
 
 /// Passes the head of an answer, if all of it has come. Returns whether it was an interim one, and another follows.
-fn pass_head(client: &mut Client, link: &mut Link) -> Result<bool, Malformed> {
+fn pass_head(client: &mut Client, link: &mut InstanceLink) -> Result<bool, Malformed> {
     let Some(ask) = client.ask.as_mut() else { return Ok(false) };
     let Some(request) = ask.request else { return Ok(false) };
     let asked = ask.asked(&request);
@@ -206,7 +206,7 @@ fn pass_head(client: &mut Client, link: &mut Link) -> Result<bool, Malformed> {
 }
 
 /// Passes what has come of the answer's body, if the client has taken what came before.
-fn pass_answer(client: &mut Client, link: &mut Link) -> Result<(), Malformed> {
+fn pass_answer(client: &mut Client, link: &mut InstanceLink) -> Result<(), Malformed> {
     let Some(ask) = client.ask.as_mut() else { return Ok(()) };
     let is_ready =
         client.wire.is_flushed() && ask.answer.head.is_some_and(|head| head.status != 101);

@@ -12,7 +12,7 @@ use crate::proxy::slab::PlaceId;
 
 /// A connection to an instance.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct InstanceLink {
     pub(super) wire: Wire,
     pub(super) front: FrontId,
     /// The run that it is to.
@@ -25,7 +25,7 @@ pub(super) struct Link {
     pub(super) is_reused: bool,
 }
 
-impl Link {
+impl InstanceLink {
     /// Waits for what is wanted; for the outcome of the connect first.
     pub(super) fn arm(&mut self, poller: &mut SocketPoller, wants_read: bool) -> io::Result<()> {
         if self.is_connecting {

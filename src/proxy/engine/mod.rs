@@ -25,7 +25,7 @@ use super::{FrontId, ProxyReport};
 use client::Client;
 use front::OpenFront;
 pub(super) use front::ProxyOrder;
-use link::Link;
+use link::InstanceLink;
 
 /// So much is read at once, and at most so much of a message is held for a side that does not read.
 const READ_AT_ONCE: usize = 64 << 10;
@@ -42,7 +42,7 @@ pub(super) struct Engine {
     scratch: Vec<u8>,
     fronts: BTreeMap<FrontId, OpenFront>,
     clients: Slab<Client>,
-    links: Slab<Link>,
+    links: Slab<InstanceLink>,
     /// Clients that have said nothing, in the order in which they came.
     silent: VecDeque<(Instant, PlaceId)>,
     /// Clients that were told the last, and have not hung up, in order.

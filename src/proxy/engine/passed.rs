@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::client::{Client, Stage};
-use super::link::Link;
+use super::link::InstanceLink;
 use super::wire::Wire;
 use crate::proxy::slab::PlaceId;
 
@@ -51,7 +51,7 @@ impl Engine {
 }
 
 /// Passes what has come before the connection was passed, and the ends.
-fn pass_on(client: &mut Client, link: &mut Link) {
+fn pass_on(client: &mut Client, link: &mut InstanceLink) {
     pass_one_way(&mut client.wire, &mut link.wire);
     pass_one_way(&mut link.wire, &mut client.wire);
 }

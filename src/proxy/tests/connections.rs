@@ -1,0 +1,154 @@
+//! Connections that are kept, and those that are passed as they are.
+
+use super::*;
+
+#[test]
+fn a_connection_to_an_instance_serves_many_clients() {
+    let mut front = Fronted::new();
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    let mut first = front.connect();
+    first.send(GET);
+    let mut taken = instance.accept();
+    taken.head();
+    taken.send(&answer("first"));
+    assert_eq!(first.answer().1, "first");
+    let mut second = front.connect();
+    second.send(GET);
+    taken.head();
+    taken.send(&answer("second"));
+    assert_eq!(second.answer().1, "second");
+}
+
+/// Serves one request, and ends the connection at the next one without a byte.
+fn ends_at_the_second(request: &str) -> (Fronted, SocketEnd, TinyServer) {
+    let mut front = Fronted::new();
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    let mut client = front.connect();
+    client.send(GET);
+    let mut taken = instance.accept();
+    taken.head();
+    taken.send(&answer("first"));
+    client.answer();
+    client.send(request);
+    taken.head();
+    drop(taken);
+    (front, client, instance)
+}
+
+#[test]
+fn what_may_be_repeated_is_sent_again_with_its_body_where_a_kept_connection_has_ended() {
+    let (_front, mut client, instance) =
+        ends_at_the_second("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    let mut again = instance.accept();
+    assert!(again.head().starts_with("PUT / "));
+    assert_eq!(again.take(4), "body");
+    again.send(&answer("second"));
+    assert_eq!(client.answer().1, "second");
+}
+
+#[test]
+fn nothing_is_sent_a_third_time() {
+    let (_front, mut client, instance) = ends_at_the_second(GET);
+    let mut again = instance.accept();
+    again.head();
+    drop(again);
+    assert_eq!(client.answer().0, "HTTP/1.1 502 Bad Gateway");
+}
+
+#[test]
+fn what_may_not_be_repeated_is_never_sent_again() {
+    let (front, mut client, instance) =
+        ends_at_the_second("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    assert_eq!(client.answer().0, "HTTP/1.1 502 Bad Gateway");
+    // The next connection brings another request.
+    let mut other = front.connect();
+    other.send("GET /other HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(instance.accept().head().starts_with("GET /other "));
+}
+
+#[test]
+fn after_101_bytes_pass_both_ways_and_each_side_ends_by_itself() {
+    let mut front = Fronted::new();
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    let mut client = front.connect();
+    client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    let mut taken = instance.accept();
+    taken.head();
+    taken.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nHELLO");
+    client.head();
+    assert_eq!(client.take(5), "HELLO");
+    client.send("GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(taken.take(18), "GET / HTTP/1.1\r\n\r\n");
+    client.shut();
+    assert_eq!(taken.rest(), "");
+    taken.send("more");
+    drop(taken);
+    assert_eq!(client.rest(), "more");
+}
+
+#[test]
+fn what_is_not_http_passes_as_it_is() {
+    let mut front = Fronted::new();
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    let mut client = front.connect();
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    let mut taken = instance.accept();
+    assert_eq!(taken.take(24), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    taken.send("frames");
+    assert_eq!(client.take(6), "frames");
+    taken.shut();
+    assert_eq!(client.rest(), "");
+    client.send("last");
+    drop(client);
+    assert_eq!(taken.rest(), "last");
+}
+
+#[test]
+fn what_is_ambiguous_is_400_and_reaches_nobody() {
+    let mut front = Fronted::new();
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    for fields in [
+        "Content-Length: 4\r\nTransfer-Encoding: chunked",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "X-A: 1\r\n folded",
+        "X-A: 1\rX-B: 2",
+        "X-A: 1\nX-B: 2",
+        "Content-Length : 5",
+    ] {
+        let told = front
+            .told(&format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n0\r\n\r\nGET /smuggled"));
+        assert!(told.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{fields:?}: {told}");
+        assert_eq!(told.matches("HTTP/1.1 ").count(), 1, "{fields:?}: {told}");
+    }
+    let mut client = front.connect();
+    client.send("GET /good HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(instance.accept().head().starts_with("GET /good "));
+}
+
+#[test]
+fn a_head_of_over_64_kib_is_400_to_a_client_that_has_sent_more() {
+    let front = Fronted::new();
+    let told =
+        front.told(&format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "v".repeat(70_000)));
+    assert!(told.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{told}");
+}
+
+#[test]
+fn a_client_that_has_shut_its_side_is_answered() {
+    let mut front = Fronted::new();
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    let mut client = front.connect();
+    client.send(GET);
+    client.shut();
+    let mut taken = instance.accept();
+    taken.head();
+    taken.send(&answer("all the same"));
+    assert_eq!(client.answer().1, "all the same");
+    assert_eq!(client.rest(), "");
+}
