@@ -10,6 +10,7 @@ pub mod control_protocol;
 pub mod dot_foreman;
 pub mod env_file;
 pub mod formation;
+pub mod http_message;
 pub mod line_splitter;
 pub mod pm_toml;
 pub mod procfile;
@@ -20,12 +21,13 @@ mod text;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("command", command::holds),
     ("control_protocol", control_protocol::holds),
     ("dot_foreman", dot_foreman::holds),
     ("env_file", env_file::holds),
     ("formation", formation::holds),
+    ("http_message", http_message::holds),
     ("line_splitter", line_splitter::holds),
     ("pm_toml", pm_toml::holds),
     ("procfile", procfile::holds),
