@@ -125,9 +125,10 @@ impl PersonTerminal {
         (!self.waiting.is_empty()).then(|| self.out.as_fd())
     }
 
-    /// Returns its columns and rows.
+    /// Returns its columns and rows; 80 and 24 where it does not know, as a serial line or a container may not.
     pub(super) fn size(&self) -> (u16, u16) {
-        tcgetwinsize(&self.out).map_or((80, 24), |size| (size.ws_col, size.ws_row))
+        let size = tcgetwinsize(&self.out).ok().map(|size| (size.ws_col, size.ws_row));
+        size.filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((80, 24))
     }
 }
 

@@ -26,8 +26,9 @@ use super::signals::{SignalNews, UiSignals};
 use super::update::update;
 use super::view::view;
 
-/// Between two pictures.
+/// Between two pictures, and where only lines have come: nobody reads more of them.
 const PICTURE: Duration = Duration::from_millis(33);
+const PICTURE_OF_LINES: Duration = Duration::from_millis(100);
 /// Between two questions to a session what its instances do, and while one of them is on its way.
 const STATUS: Duration = Duration::from_secs(1);
 const STATUS_SOON: Duration = Duration::from_millis(250);
@@ -50,6 +51,7 @@ struct Ui {
     keys: TypedKeys,
     drawn: Option<Duration>,
     is_changed: bool,
+    has_lines: bool,
     asked: Duration,
     message_until: Option<Duration>,
     esc_at: Option<Duration>,
@@ -100,6 +102,7 @@ impl Ui {
             keys: TypedKeys::default(),
             drawn: None,
             is_changed: true,
+            has_lines: false,
             asked: Duration::ZERO,
             message_until: None,
             esc_at: None,
@@ -137,8 +140,10 @@ impl Ui {
         let now = self.now();
         let mut due = self.asked + self.status_interval();
         due = due.min(self.message_until.unwrap_or(due)).min(self.esc_at.unwrap_or(due));
-        if self.is_changed && self.terminal.waits_for().is_none() {
-            due = due.min(self.drawn.map_or(now, |drawn| drawn + PICTURE));
+        if let Some(next) = self.next_picture()
+            && self.terminal.waits_for().is_none()
+        {
+            due = due.min(next);
         }
         // A part of a millisecond is one.
         let left = due.saturating_sub(now).as_micros().div_ceil(1000);
@@ -168,12 +173,21 @@ impl Ui {
     /// Tells the model, and does what follows.
     fn tell(&mut self, event: UiEvent) -> io::Result<()> {
         let now = self.now();
+        if matches!(event, UiEvent::Answered(_)) {
+            // What is done is to be seen: the next key may depend on it.
+            self.asked = Duration::ZERO;
+        }
+        let is_of_lines = matches!(event, UiEvent::Output(..) | UiEvent::Lost(_));
         let before = self.model.message.clone();
         let effects = update(&mut self.model, event, now);
         if self.model.message != before {
             self.message_until = self.model.message.as_ref().map(|_| now + MESSAGE);
         }
-        self.is_changed |= std::mem::take(&mut self.model.is_changed);
+        let is_changed = std::mem::take(&mut self.model.is_changed);
+        match is_of_lines {
+            true => self.has_lines |= is_changed,
+            false => self.is_changed |= is_changed,
+        }
         for effect in effects {
             self.act(effect)?;
         }
@@ -277,6 +291,7 @@ impl Ui {
     fn look_at_terminal(&mut self) -> io::Result<()> {
         let (columns, rows) = self.terminal.size();
         self.picture.backend_mut().size = Size::new(columns, rows);
+        self.picture.backend_mut().forget_cursor();
         // What a shell or a pager has left there is not known.
         let Ok(()) = self.picture.clear();
         self.tell(UiEvent::Resized(columns, rows))
@@ -343,19 +358,30 @@ impl Ui {
         Ok(())
     }
 
+    /// Returns when the next picture is due, if any is.
+    fn next_picture(&self) -> Option<Duration> {
+        let interval = match (self.is_changed, self.has_lines) {
+            (true, _) => PICTURE,
+            (false, true) => PICTURE_OF_LINES,
+            (false, false) => return None,
+        };
+        Some(self.drawn.map_or(Duration::ZERO, |drawn| drawn + interval))
+    }
+
     /// Shows the model where it has changed, and the terminal has taken the last picture.
     fn draw(&mut self) -> io::Result<()> {
         let now = self.now();
-        let is_due = self.drawn.is_none_or(|drawn| drawn + PICTURE <= now);
-        if !self.is_changed || !is_due || self.terminal.waits_for().is_some() {
+        let is_due = self.next_picture().is_some_and(|next| next <= now);
+        if !is_due || self.terminal.waits_for().is_some() {
             return Ok(());
         }
-        self.is_changed = false;
+        (self.is_changed, self.has_lines) = (false, false);
         self.drawn = Some(now);
         let model = &self.model;
         let Ok(_) = self.picture.draw(|frame| view(model, frame));
         match self.picture.backend_mut().take() {
-            Some(bytes) => self.terminal.show(bytes.as_bytes()),
+            // All of it at once, where the terminal knows how (synchronised output, mode 2026).
+            Some(bytes) => self.terminal.show(format!("\x1b[?2026h{bytes}\x1b[?2026l").as_bytes()),
             None => Ok(()),
         }
     }

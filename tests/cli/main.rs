@@ -54,6 +54,8 @@ mod start;
 mod stop;
 mod terminal;
 mod trace;
+#[cfg(feature = "ui")]
+mod ui;
 mod up;
 mod wait;
 mod watch;
