@@ -302,8 +302,8 @@ impl SessionLoop {
             self.show_status(core);
             // An input that is no event may have posted messages.
             self.wake_pump(self.clock.now());
-            let own = self.children.watchdog_due().into_iter().chain(self.sockets.due());
-            let until = deadline.into_iter().chain(own).min();
+            let own = [self.children.watchdog_due(), self.sockets.due(), self.screen.due()];
+            let until = deadline.into_iter().chain(own.into_iter().flatten()).min();
             let input = match until {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => self.inputs.recv_deadline(self.clock.instant_of(at)),
@@ -316,7 +316,7 @@ impl SessionLoop {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) if overslept => {}
-                // It was the deadline of the watchdog, or of a look at a socket.
+                // It was the deadline of the watchdog, of a look at a socket, or of the line below the output.
                 Err(RecvTimeoutError::Timeout) if until != deadline => {}
                 Err(RecvTimeoutError::Timeout) => return Event::Ticked,
                 // All senders are gone, which only a bug can cause: stop gracefully.

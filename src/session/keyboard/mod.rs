@@ -15,7 +15,7 @@ use self::keys::KeyParser;
 pub(super) use self::keys::{KeyAction, KeyTarget};
 use self::reader::{KeyReader, Typist};
 use super::console::Console;
-use crate::app::{App, RunId};
+use crate::app::{App, Moment, RunId};
 use crate::control::proto::Report;
 use crate::control::server::ClientId;
 use crate::os::pty::WindowSize;
@@ -30,6 +30,9 @@ pub(super) const OWN: ClientId = ClientId(u64::MAX);
 
 /// How long a terminal may take to show what must be shown before its modes change.
 pub(super) const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Time between two looks at what the instances do: the line is drawn no more often.
+const EVERY: Duration = Duration::from_millis(100);
 
 /// What a session does with the terminal that it was started on.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +58,10 @@ pub(super) struct OwnScreen {
     pub(super) pattern: Option<(String, bool)>,
     /// What the line said last.
     shown: Option<StatusFacts>,
+    /// When it was last looked for news.
+    looked: Option<Moment>,
+    /// When to look again, if that was too early.
+    due: Option<Moment>,
     /// The terminal is another program's at present.
     is_away: bool,
 }
@@ -91,6 +98,8 @@ impl OwnScreen {
             filter: LineFilter::default(),
             pattern: None,
             shown: None,
+            looked: None,
+            due: None,
             is_away: false,
         })
     }
@@ -100,9 +109,31 @@ impl OwnScreen {
         self.shows_line && !self.is_away
     }
 
-    /// Lets the line be drawn again, though it says the same.
+    /// Lets the line be drawn again at once, though it says the same.
     pub(super) fn redraw(&mut self) {
         self.shown = None;
+        self.look_at_once();
+    }
+
+    /// Lets what has changed be seen at once.
+    pub(super) fn look_at_once(&mut self) {
+        self.looked = None;
+    }
+
+    /// Returns when to look again for what the line is to say.
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.due
+    }
+
+    /// Returns whether it is time to look for what the line is to say; else it will be, at [`Self::due`].
+    pub(super) fn is_time(&mut self, now: Moment) -> bool {
+        self.due =
+            self.looked.map(|looked| looked + EVERY).filter(|due| self.shows_line() && now < *due);
+        let is_time = self.due.is_none() && self.shows_line();
+        if is_time {
+            self.looked = Some(now);
+        }
+        is_time
     }
 
     /// Returns what the line is to say, where that is something else than before.
@@ -162,5 +193,27 @@ impl Keyboard {
     /// Returns whether what is typed goes to this run.
     pub(super) fn is_attached_to(&self, run: RunId) -> bool {
         self.attached.as_ref().is_some_and(|(attached, _)| *attached == run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_are_looked_for_ten_times_a_second_and_at_once_when_something_is_typed() {
+        let plan = TerminalUse { line: true, keys: false, table: |_| String::new() };
+        let mut screen = OwnScreen::open(plan, None, |_| {}).unwrap();
+        let at = |milliseconds| Moment(Duration::from_millis(milliseconds));
+        assert!(screen.is_time(at(1000)));
+        assert!(!screen.is_time(at(1099)));
+        assert_eq!(screen.due(), Some(at(1100)));
+        assert!(screen.is_time(at(1100)));
+        assert_eq!(screen.due(), None);
+        screen.look_at_once();
+        assert!(screen.is_time(at(1101)));
+        screen.leave();
+        assert!(!screen.is_time(at(2000)));
+        assert_eq!(screen.due(), None);
     }
 }

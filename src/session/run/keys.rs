@@ -15,6 +15,7 @@ const LAST_LINES: usize = 50;
 impl SessionLoop {
     /// Does what was typed.
     pub(super) fn typed(&mut self, mut bytes: &[u8], core: &Supervisor) {
+        self.screen.look_at_once();
         while !bytes.is_empty() {
             let Some(keyboard) = &mut self.screen.keyboard else { return };
             if keyboard.attached.is_some() {
@@ -163,10 +164,11 @@ impl SessionLoop {
 
     /// Lets the line say what has changed.
     pub(super) fn show_status(&mut self, core: &Supervisor) {
-        if !self.screen.shows_line() {
+        let now = self.clock.now();
+        if !self.screen.is_time(now) {
             return;
         }
-        let statuses = core.status(self.clock.now());
+        let statuses = core.status(now);
         if let Some(facts) = self.screen.news(&self.app, &statuses) {
             self.at_terminal(ScreenCommand::ShowStatus(Box::new(facts)));
         }
