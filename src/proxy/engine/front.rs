@@ -20,7 +20,7 @@ pub(super) const MOST_KEPT: usize = 64;
 
 /// One address.
 #[derive(Debug)]
-pub(super) struct OpenFront {
+pub(super) struct ServedFront {
     pub(super) name: String,
     pub(super) listeners: Vec<TcpListener>,
     pub(super) wait: Duration,
@@ -73,7 +73,7 @@ impl FrontRun {
     }
 }
 
-impl OpenFront {
+impl ServedFront {
     /// Returns the place of the run that gets the next request, of all or of those of one instance.
     pub(super) fn choose(&mut self, number: Option<u16>, now: Instant) -> Option<usize> {
         let contenders: Vec<Contender> = self

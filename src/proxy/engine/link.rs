@@ -10,6 +10,9 @@ use crate::proxy::FrontId;
 use crate::proxy::poll::{SocketPoller, SocketReady};
 use crate::proxy::slab::PlaceId;
 
+/// So often a large body is read before others have their turn.
+const READS_IN_A_ROW: usize = 4;
+
 /// A connection to an instance.
 #[derive(Debug)]
 pub(super) struct InstanceLink {
@@ -55,7 +58,7 @@ impl Engine {
         }
         if ready.read || ready.is_over {
             if self.wants_of_link(client) {
-                self.read_link(id, client);
+                self.read_body(id, client);
             } else if let Some(link) = self.links.get_mut(id) {
                 link.wire.ignore(ready.is_over);
             }
@@ -73,15 +76,26 @@ impl Engine {
         })
     }
 
-    /// Reads once, and passes it on as far as it is the body of an answer.
-    fn read_link(&mut self, id: PlaceId, client: PlaceId) {
-        let Some(link) = self.links.get_mut(id) else { return };
-        let Some(client) = self.clients.get_mut(client) else { return };
-        let Got::Bytes(count) = link.wire.read(&mut self.scratch) else { return };
+    /// Reads, and again as long as there is more than one read brings and the client takes it all.
+    fn read_body(&mut self, id: PlaceId, client: PlaceId) {
+        for _ in 0..READS_IN_A_ROW {
+            let has_more = self.read_link(id, client);
+            if !has_more || !self.wants_of_link(client) {
+                return;
+            }
+        }
+    }
+
+    /// Reads once, and passes it on as far as it is the body of an answer. Returns whether all of a full read was passed.
+    fn read_link(&mut self, id: PlaceId, client: PlaceId) -> bool {
+        let Some(link) = self.links.get_mut(id) else { return false };
+        let Some(client) = self.clients.get_mut(client) else { return false };
+        let Got::Bytes(count) = link.wire.read(&mut self.scratch) else { return false };
+        let is_full = count == self.scratch.len();
         let mut bytes = &self.scratch[..count];
         if client.stage == Stage::Passed {
             client.wire.send(bytes);
-            return;
+            return is_full;
         }
         // The body of known length passes without a copy.
         if let Some(ask) = client.ask.as_mut().filter(|_| link.wire.input.is_empty()) {
@@ -94,6 +108,7 @@ impl Engine {
             }
         }
         link.wire.input.extend_from_slice(bytes);
+        is_full && bytes.is_empty()
     }
 
     /// Keeps a connection for the next request, or closes it.

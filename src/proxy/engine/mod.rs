@@ -23,8 +23,8 @@ use super::poll::{SocketPoller, SocketReady, WOKEN, Wakeups};
 use super::slab::{PlaceId, Slab};
 use super::{FrontId, ProxyReport};
 use client::Client;
-use front::OpenFront;
 pub(super) use front::ProxyOrder;
+use front::ServedFront;
 use link::InstanceLink;
 
 /// So much is read at once, and at most so much of a message is held for a side that does not read.
@@ -40,7 +40,7 @@ pub(super) struct Engine {
     orders: Receiver<ProxyOrder>,
     poller: SocketPoller,
     scratch: Vec<u8>,
-    fronts: BTreeMap<FrontId, OpenFront>,
+    fronts: BTreeMap<FrontId, ServedFront>,
     clients: Slab<Client>,
     links: Slab<InstanceLink>,
     /// Clients that have said nothing, in the order in which they came.
@@ -128,7 +128,7 @@ impl Engine {
         {
             self.lingering.pop_front();
         }
-        let fronts = self.fronts.values().filter_map(OpenFront::deadline);
+        let fronts = self.fronts.values().filter_map(ServedFront::deadline);
         let silent = self.silent.front().map(|(at, _)| *at);
         let lingering = self.lingering.front().map(|(at, _)| *at);
         fronts.chain(silent).chain(lingering).chain(self.accepts_at).min()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
-use super::front::{FrontRun, OpenFront, ProxyOrder};
+use super::front::{FrontRun, ProxyOrder, ServedFront};
 use crate::proxy::figures::{FrontCounters, InstanceCounters};
 use crate::proxy::slab::PlaceId;
 use crate::proxy::{FrontFailure, FrontId, FrontSettings, ProxyReport, Upstream};
@@ -44,7 +44,7 @@ impl Engine {
                 front.listeners = listeners;
             }
         } else {
-            let front = OpenFront {
+            let front = ServedFront {
                 name,
                 listeners,
                 wait,
