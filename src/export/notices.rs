@@ -2,7 +2,7 @@
 
 use super::formats::SocketFor;
 use super::{Feature, Format, Image, Logs, Options, Owner, Runs, Scope};
-use crate::app::{App, Policy, ProcessType, Role, Signal};
+use crate::app::{App, InstanceId, Policy, ProcessType, Role, Signal, Update};
 
 /// What the machine that exports knows of the user that the application will run as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub fn notices(
     notices.extend(of_logs(format, options));
     notices.extend(of_watch(app));
     notices.extend(of_sockets(format, app));
+    notices.extend(of_fronts(format, app));
     match format.runs {
         Runs::Containers { without_image } => {
             let builds = format.name == super::formats::compose::FORMAT.name
@@ -90,6 +91,35 @@ fn of_sockets(format: &Format, app: &App) -> Vec<String> {
             "launchd passes a socket by launch_activate_socket(3), and not as descriptor 3"
                 .to_owned(),
         );
+    }
+    notices
+}
+
+/// Says what becomes of the one address of a type, and of restarts without a gap.
+fn of_fronts(format: &Format, app: &App) -> Vec<String> {
+    let name = format.name;
+    if format.addresses.are_balanced {
+        return Vec::new();
+    }
+    let mut notices = Vec::new();
+    for (own, process_type) in app.types.iter().zip(0_u16..).filter(|(own, _)| own.count > 0) {
+        let type_name = &own.name;
+        let port = |number| app.port_of(InstanceId { process_type, number });
+        if let (Some(_), Some(first), Some(last)) = (&own.front, port(1), port(own.count)) {
+            let ports = if first == last {
+                format!("port {first}")
+            } else {
+                format!("ports {first} to {last}")
+            };
+            notices.push(format!(
+                "`proxy` of `{type_name}` is left out: {name} has none; let nginx or caddy lead to {ports}"
+            ));
+        }
+        if own.policy.update == Update::Rolling {
+            notices.push(format!(
+                "`update = \"rolling\"` of `{type_name}` is left out: {name} stops an instance before it starts the next"
+            ));
+        }
     }
     notices
 }

@@ -27,6 +27,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/readiness.md",
     "docs/terminal.md",
     "docs/watch.md",
+    "docs/one-address.md",
     "docs/logs.md",
     "docs/sessions.md",
     "docs/migrating.md",

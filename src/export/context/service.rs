@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::{merge, not_text, path_text};
 use crate::app::shell::{ShellCommand, keeps_pid, shell_command, uses_variable};
 use crate::app::{
-    App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Signal, Source, ports,
-    siblings,
+    App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Signal, Source, Update,
+    ports, siblings,
 };
 use crate::export::ExportError;
 use crate::export::formats::{Addresses, SocketFor};
@@ -145,6 +145,12 @@ fn ports_of(
     let is_shared = process_type.share_port.is_some();
     let port = |number| {
         let id = InstanceId { process_type: position, number };
+        // Each container has the whole range of ports, and what is before them leads to the one address.
+        if addresses.are_balanced && process_type.front.is_some() {
+            return app
+                .address_of(position)
+                .ok_or_else(|| ExportError::PortRange { instance: app.name_of(id) });
+        }
         let port = match addresses.socket {
             // Each has its own again.
             SocketFor::Nobody if is_shared => ports::port(app.base_port, id),
@@ -206,6 +212,7 @@ impl Service<'_> {
             "listens": self.listens,
             "is_release": self.policy.role == Role::Release,
             "once": self.is_once(),
+            "is_rolling": self.policy.update == Update::Rolling && self.policy.role == Role::Service,
             // As pm itself says it.
             "restart": match self.restart() {
                 Restart::Never => "never",

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use crate::app::readiness::{Liveness, Probe, Readiness};
 use crate::app::{
-    Budget, Dependency, Environment, ExitOn, MemoryAction, Milestone, OnDependencyRestart,
-    ProcessType, Restart, Role, Signal, Size, Source,
+    Budget, Dependency, Environment, ExitOn, Front, MemoryAction, Milestone, OnDependencyRestart,
+    ProcessType, Restart, Role, Signal, Size, Source, Update,
 };
 
 fn app(root: &str, types: Vec<ProcessType>, variables: &[(&str, &str)]) -> App {
@@ -162,7 +162,7 @@ fn database() -> (App, Options) {
     (app, Options { service_tree: ServiceTree::Compiled, app: "database".into(), ..options })
 }
 
-/// Types whose instances share a socket.
+/// Types whose instances share a socket, and one with an address of its own for all.
 fn sharing() -> (App, Options) {
     let mut web = process("web", "uvicorn app:app --fd 3", 2);
     web.share_port = Some("127.0.0.1".into());
@@ -172,7 +172,10 @@ fn sharing() -> (App, Options) {
         probes: vec![Probe::parse("cmd:test -e up").unwrap()],
         timeout: Duration::from_secs(60),
     });
-    (app("/srv/sharing", vec![web, api], &[("A", "1")]), options("sharing"))
+    let mut admin = process("admin", "bin/admin -p $PORT", 3);
+    admin.front = Some(Front::default());
+    admin.policy.update = Update::Rolling;
+    (app("/srv/sharing", vec![web, api, admin], &[("A", "1")]), options("sharing"))
 }
 
 /// A folder name, and what makes the application.

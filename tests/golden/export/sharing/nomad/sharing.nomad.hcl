@@ -75,4 +75,53 @@ PM_DATA
       kill_timeout = "5s"
     }
   }
+
+  group "admin" {
+    count = 3
+
+    update {
+      max_parallel = 1
+      canary       = 3
+      auto_promote = true
+    }
+
+    network {
+      port "http" {
+        to = 5200
+      }
+    }
+
+    task "admin" {
+      driver = "docker"
+
+      config {
+        image   = "registry.example/sharing:1.0"
+        command = "/bin/sh"
+        args    = ["-c", "eval \"unset PM_COMMAND; $PM_COMMAND\""]
+        init    = true
+        ports   = ["http"]
+      }
+
+      env {
+        PORT = "${NOMAD_PORT_http}"
+      }
+
+      template {
+        destination = "secrets/command.env"
+        env         = true
+        data        = <<PM_DATA
+A="1"
+PM_COMMAND="exec bin/admin -p $PORT"
+PM_DATA
+      }
+
+      service {
+        name     = "sharing-admin"
+        provider = "nomad"
+        port     = "http"
+      }
+
+      kill_timeout = "5s"
+    }
+  }
 }

@@ -1,0 +1,8 @@
+#!/bin/sh
+# pm export: app=sharing format=supervisord file=sharing-admin-3.sh
+cd '/srv/sharing' || exit 1
+HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
+export A='1'
+export PORT='5203'
+export PS='admin.3'
+exec /bin/sh -c 'exec bin/admin -p $PORT'
