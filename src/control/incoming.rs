@@ -42,6 +42,7 @@ impl Incoming {
     }
 
     /// Returns how many bytes wait to be taken apart.
+    #[cfg(feature = "ui")]
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
     }

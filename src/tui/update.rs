@@ -110,3 +110,98 @@ pub(super) fn resize_pane(model: &mut UiModel, effects: &mut Vec<UiEffect>) {
         effects.push(UiEffect::Resize(size.0, size.1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::proto::{InstanceState, InstanceStatus, Report, Request, Targets};
+    use crate::tui::keys::{KeyMap, KeyPress};
+    use crate::tui::look::UiLook;
+    use crate::tui::sessions::ShownSession;
+
+    /// Returns a model of two instances, of which `vim.1` has a terminal.
+    fn two() -> UiModel {
+        let look = UiLook { unicode: true, color: true };
+        let sessions = vec![ShownSession::new("app".into(), 1)];
+        let mut model = UiModel::new(sessions, KeyMap::default(), look);
+        let mut report: Report = serde_json::from_value(serde_json::json!({
+            "session": 1, "root": "/srv/app", "types": ["vim", "web"], "terminals": ["vim"], "instances": [],
+        }))
+        .unwrap();
+        report.instances =
+            ["vim.1", "web.1"].map(|it| InstanceStatus::of(it, InstanceState::Up)).into();
+        tell(&mut model, UiEvent::Resized(80, 24));
+        tell(&mut model, UiEvent::Reported(0, Box::new(report)));
+        model
+    }
+
+    fn tell(model: &mut UiModel, event: UiEvent) -> Vec<UiEffect> {
+        update(model, event, Duration::ZERO)
+    }
+
+    fn key(model: &mut UiModel, key: char) -> Vec<UiEffect> {
+        tell(model, UiEvent::Key(KeyPress::Char(key)))
+    }
+
+    fn output(model: &mut UiModel, bytes: &[u8]) -> Vec<UiEffect> {
+        tell(model, UiEvent::Output(0, "vim.1".into(), bytes.to_vec()))
+    }
+
+    #[test]
+    fn a_program_that_takes_the_whole_screen_is_connected_while_it_is_chosen() {
+        let mut model = two();
+        assert_eq!(output(&mut model, b"\x1b[?1049h"), []);
+        let attach = |model: &UiModel| {
+            let (rows, columns) = model.pane_size();
+            // Another size, and then the right one: it draws its screen again.
+            [
+                UiEffect::Attach(0, "vim.1".into(), rows - 1, columns),
+                UiEffect::Resize(rows, columns),
+            ]
+        };
+        assert_eq!(key(&mut model, 'j'), attach(&model));
+        assert_eq!(key(&mut model, 'j'), [UiEffect::Detach]);
+        assert_eq!(key(&mut model, 'k'), attach(&model));
+        assert_eq!(output(&mut model, b"\x1b[?1049l"), [UiEffect::Detach]);
+        assert!(model.pane.is_none());
+    }
+
+    #[test]
+    fn one_that_is_refused_is_not_asked_again_until_it_is_chosen_again() {
+        let mut model = two();
+        output(&mut model, b"\x1b[?1049h");
+        key(&mut model, 'j');
+        assert_eq!(tell(&mut model, UiEvent::Detached(Some("no".into()))), []);
+        assert_eq!(output(&mut model, b"x"), []);
+        key(&mut model, 'j');
+        assert_eq!(key(&mut model, 'k').len(), 2);
+    }
+
+    #[test]
+    fn one_types_into_what_has_a_terminal_alone() {
+        let mut model = two();
+        assert_eq!(key(&mut model, 'i'), []);
+        assert_eq!(model.message.take().as_deref(), Some("choose one instance to type into"));
+        key(&mut model, '2');
+        assert_eq!(key(&mut model, 'i'), []);
+        assert!(model.message.take().is_some_and(|it| it.starts_with("web.1 has no terminal")));
+        key(&mut model, '1');
+        let (rows, columns) = model.pane_size();
+        assert_eq!(key(&mut model, 'i'), [UiEffect::Attach(0, "vim.1".into(), rows, columns)]);
+        assert_eq!(tell(&mut model, UiEvent::TypingOver), [UiEffect::Detach]);
+    }
+
+    #[test]
+    fn an_action_asks_for_whom_and_any_other_key_is_for_nobody() {
+        let mut model = two();
+        assert_eq!(key(&mut model, 'r'), []);
+        let targets = Targets { names: vec!["web.1".into()], wait: true, timeout_ms: None };
+        let text = "restarted web.1".to_owned();
+        assert_eq!(key(&mut model, '2'), [UiEffect::Ask(0, Request::Restart(targets), text)]);
+        key(&mut model, 's');
+        assert_eq!(key(&mut model, 'x'), []);
+        assert_eq!(key(&mut model, '+'), []);
+        let scale = Request::Scale { counts: vec![("vim".into(), 2)], wait: true };
+        assert_eq!(key(&mut model, '1'), [UiEffect::Ask(0, scale, "vim is scaled to 2".into())]);
+    }
+}

@@ -101,7 +101,7 @@ fn stack(size: (u16, u16), look: UiLook) -> UiModel {
 /// A state of the ui.
 type UiState = (&'static str, fn(&mut UiModel));
 
-const STATES: [UiState; 14] = [
+const STATES: [UiState; 15] = [
     ("all", |_| {}),
     ("instance", |model| keys(model, "jj")),
     ("failed", |model| keys(model, "3")),
@@ -120,6 +120,19 @@ const STATES: [UiState; 14] = [
         keys(model, "2i");
         let text = b"\x1b[2J\x1b[3;5H\x1b[7m Breakpoint \x1b[0m\r\n(\x1b[1mpdb\x1b[0m) p 6 * 7\r\n42 \xe4\xb8\xad\r\n(pdb) ";
         tell(model, UiEvent::Screen(text.to_vec()), 99);
+    }),
+    ("sessions", |model| {
+        model.sessions.push(ShownSession::new("blog".into(), 977));
+        let mut report = report(60);
+        report.instances.truncate(1);
+        report.types.truncate(2);
+        tell(model, UiEvent::Reported(1, Box::new(report)), 99);
+        tell(
+            model,
+            UiEvent::Output(1, "web.1".into(), b"hello from the other session\n".to_vec()),
+            99,
+        );
+        keys(model, "jjjjjjjj");
     }),
     ("over", |model| tell(model, UiEvent::Ended(0), 99)),
     ("small", |model| tell(model, UiEvent::Resized(40, 10), 99)),
