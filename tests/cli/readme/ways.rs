@@ -31,6 +31,7 @@ const BUILDS: Way = NotRun("builds for minutes; .ci/run does it");
 const WHOLE: Way = NotRun("runs this test among others");
 const SHARED: Way = NotRun("needs the project's shared folder, and minutes");
 const NETWORK: Way = NotRun("needs the network");
+const INSTALLS: Way = NotRun("needs a release; .ci/try_release.py does it");
 const SYSTEM: Way = NotRun("changes the machine that it runs on");
 const EXAMPLE: Way = NotRun("tests/cli/node_cluster.rs asks the real server");
 /// Ctrl-].
@@ -41,6 +42,8 @@ pub(crate) const SPECIAL: &[Special] = &[
     // README.md
     ("cargo run --release -- start", NotRun("tests/cli/demo.rs runs it"), &[]),
     ("cargo install --path .", BUILDS, &[]),
+    ("pip install ./procfile_pm-*.whl", INSTALLS, &[]),
+    ("tar -xzf pm-*-linux-musl.tar.gz", INSTALLS, &[]),
     ("cargo bench", NotRun("measures for minutes"), &[]),
     ("pm check", Ends(0), &["valid procfile detected (web"]),
     ("pm start web=2 worker", Stays, &["web.2"]),
@@ -107,10 +110,11 @@ pub(crate) const SPECIAL: &[Special] = &[
     // docs/export.md
     ("systemctl daemon-reload && systemctl enable --now shop.target", SYSTEM, &[]),
     // docs/packaging.md
-    ("cargo install --locked cargo-deb", NotRun("needs the network; .ci/run does it"), &[]),
-    ("cargo build --release --locked", BUILDS, &[]),
-    (".ci/dist target/release/pm", BUILDS, &[]),
-    ("cargo deb --no-build", BUILDS, &[]),
+    (".ci/release", BUILDS, &[]),
+    (".ci/try_release.py target/dist", INSTALLS, &[]),
+    ("npm install --save-dev ./procfile-pm-*.tgz", INSTALLS, &[]),
+    ("npx pm check", INSTALLS, &[]),
+    ("pm schema > pm.schema.json", Ends(0), &[]),
     // CONTRIBUTING.md
     ("cargo build", WHOLE, &[]),
     ("cargo run -- start", NotRun("tests/cli/demo.rs runs it"), &[]),

@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Installs each package of a release from its file where nothing of pm is yet, and runs the demo's Procfile with
+what was installed: `.ci/try_release.py target/dist [PLACE...]`, as root on Debian.
+
+Places: venv (the wheel), npm, npm-scripts-off, debian-11, debian-12 and debian-13 (a fresh tree of each: the Debian
+package, and the archive), musl (a root with busybox and no glibc), aarch64 (the archive, by qemu). A place that
+cannot be had here is skipped, and that is said. Trees and qemu are kept in ~/.cache/pm-ci.
+"""
+import glob
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+import uuid
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CACHE = os.path.expanduser("~/.cache/pm-ci")
+SUITES = {"debian-11": "bullseye", "debian-12": "bookworm", "debian-13": "trixie"}
+SECONDS = 120
+# What the demo says when all of it works, in any order.
+SAID = (
+    r"web\.1 +\| listening on http://",
+    r"worker\.1 +\| job 1: 17984 primes below 200000",
+    r"flaky\.1 +\| !! exited with code 1; restart 1 of 5",
+    r"web\.1 +\| GET / 200 OK",
+)
+
+
+class Unavailable(Exception):
+    """A place that this machine cannot have."""
+
+
+def sh(*words, **options):
+    """Runs a command that must succeed; returns what it prints."""
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, **options)
+    if done.returncode != 0:
+        sys.exit("try_release: %s: status %d\n%s" % (" ".join(words), done.returncode, done.stdout))
+    return done.stdout
+
+
+def one(folder, pattern):
+    """Returns the one file of this name."""
+    found = glob.glob(os.path.join(folder, pattern))
+    if len(found) != 1:
+        sys.exit("try_release: %d files are %s in %s" % (len(found), pattern, folder))
+    return os.path.abspath(found[0])
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Demo:
+    """The demo's application in a folder of its own, with a rustc that gives out programs compiled before: a fresh
+    environment has no compiler, and its Procfile is to run as it stands."""
+
+    def __init__(self, folder, target, seen_as=None):
+        self.folder = folder
+        self.seen_as = seen_as or folder
+        os.makedirs(os.path.join(folder, "examples/demo"))
+        os.makedirs(os.path.join(folder, "bin"))
+        for name in ("Procfile", ".env"):
+            shutil.copy(os.path.join(TOP, name), folder)
+        for source in glob.glob(os.path.join(TOP, "examples/demo/*.rs")):
+            shutil.copy(source, os.path.join(folder, "examples/demo"))
+            sh("rustc", "--edition", "2024", "-O", "--target", target, "-C", "linker=rust-lld",
+               "--out-dir", os.path.join(folder, "bin"), source)
+        compiler = os.path.join(folder, "bin/rustc")
+        with open(compiler, "w", encoding="ascii") as script:
+            # rustc --edition 2024 -O --out-dir FOLDER examples/demo/NAME.rs
+            script.write('#!/bin/sh\nset -e\nname=${6##*/}\nmkdir -p "$5"\n'
+                         'cp "%s/bin/${name%%.rs}" "$5/"\n' % self.seen_as)
+        os.chmod(compiler, 0o755)
+
+    def environment(self, mark):
+        path = "%s/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" % self.seen_as
+        home = os.path.dirname(shutil.which("node") or "/usr/bin/node")
+        return {"PATH": path + ":" + home, "HOME": self.seen_as, "TRY_RELEASE": mark, "LC_ALL": "C.UTF-8"}
+
+
+def with_mark(mark):
+    """Returns the ids of processes whose environment has this mark."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open("/proc/%s/environ" % entry, "rb") as environment:
+                    if ("TRY_RELEASE=" + mark).encode() in environment.read().split(b"\0"):
+                        found.append(int(entry))
+            except OSError:
+                pass
+    return found
+
+
+def until(what, holds):
+    """Waits for a fact, at most SECONDS."""
+    end = time.monotonic() + SECONDS
+    while not holds():
+        if time.monotonic() > end:
+            return "after %d s: %s" % (SECONDS, what)
+        time.sleep(0.05)
+    return None
+
+
+def run_demo(demo, words, version, stop=signal.SIGINT, code=0):
+    """Checks, starts, asks and stops the demo with `words` for pm; returns what went wrong, or None."""
+    mark = uuid.uuid4().hex
+    env, port = demo.environment(mark), free_port()
+    told = sh(*words, "--version", env=env, cwd=demo.folder)
+    if told.strip() != "pm " + version:
+        return "it says %r" % told
+    if "valid procfile" not in sh(*words, "check", env=env, cwd=demo.folder):
+        return "pm check says nothing"
+    print("   ", " ".join(sh(*words, "--version", "-v", env=env, cwd=demo.folder).split()), flush=True)
+    child = subprocess.Popen([*words, "start", "--color", "never", "-p", str(port), "--set", "FLAKY_SECONDS=0"], env=env,
+                             cwd=demo.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+    lines = []
+    reader = threading.Thread(target=lambda: lines.extend(iter(child.stdout.readline, "")), daemon=True)
+    reader.start()
+
+    def answers():
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:%d/" % port, timeout=5) as answer:
+                return answer.read() == b"Hello from the demo, from web.1\n"
+        except OSError:
+            return False
+
+    missing = lambda: [said for said in SAID if not any(re.search(said, line) for line in lines)]
+    wrong = until("web.1 does not answer", answers) or until("something is missing", lambda: not missing())
+    os.kill(child.pid, stop)
+    try:
+        ended = child.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        ended = "no status: it did not end"
+    reader.join(timeout=10)
+    wrong = wrong or (ended != code and "it ends with %s" % ended)
+    wrong = wrong or until("processes are left: %s" % with_mark(mark), lambda: not with_mark(mark))
+    if wrong:
+        for pid in with_mark(mark):
+            os.kill(pid, signal.SIGKILL)
+        print("".join(lines[-60:]))
+        return "%s; not seen: %s" % (wrong, missing())
+    return None
+
+
+# ---------------------------------------------------------------- places
+
+
+def native():
+    return platform.machine() + "-unknown-linux-musl"
+
+
+def archive(dist, target, into):
+    """Unpacks the archive; returns the path of its program."""
+    sh("tar", "-xzf", one(dist, "pm-*-%s.tar.gz" % target), "-C", into)
+    return one(into, "pm-*/pm")
+
+
+def venv(dist, scratch, demo, version):
+    home = os.path.join(scratch, "venv")
+    sh(sys.executable, "-m", "venv", home)
+    sh(home + "/bin/pip", "install", "--quiet", "--no-index", one(dist, "procfile_pm-*%s.whl" % platform.machine()))
+    yield "venv", demo, [home + "/bin/pm"], {}
+
+
+def npm(dist, scratch, demo, version, options=(), stop=signal.SIGINT):
+    if not shutil.which("npm"):
+        raise Unavailable("no npm")
+    app = demo.folder
+    cpu = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
+    with open(app + "/package.json", "w", encoding="ascii") as manifest:
+        manifest.write('{ "private": true, "scripts": { "dev": "pm start" } }\n')
+    packages = [one(dist, "procfile-pm-%s.tgz" % version), one(dist, "procfile-pm-linux-%s-*.tgz" % cpu)]
+    sh("npm", "install", "--silent", "--no-audit", "--no-fund", *options, *packages, cwd=app)
+    yield "npm", demo, [app + "/node_modules/.bin/pm"], {"stop": stop}
+    for words in (["npx", "--no-install", "pm", "check"], ["npm", "run", "--silent", "dev", "--", "--help"]):
+        sh(*words, cwd=app)
+
+
+def npm_scripts_off(dist, scratch, demo, version):
+    yield from npm(dist, scratch, demo, version, options=["--ignore-scripts"], stop=signal.SIGTERM)
+
+
+def inside(root, *words):
+    """Returns the command line that runs a command in a root of its own, with its own /proc and /dev. All of it
+    becomes one process."""
+    script = 'mount --bind /proc "$1/proc"; mount --rbind /dev "$1/dev"; root=$1; shift; exec chroot "$root" "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh", root, *words]
+
+
+def tree(suite):
+    """Returns a folder with a fresh, minimal Debian."""
+    root = os.path.join(CACHE, "trees", suite)
+    if not os.path.exists(root + "/.done"):
+        if not shutil.which("debootstrap"):
+            sh("apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap")
+        shutil.rmtree(root, ignore_errors=True)
+        made = subprocess.run(["debootstrap", "--variant=minbase", suite, root], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if made.returncode != 0:
+            raise Unavailable("debootstrap: " + made.stdout.strip().splitlines()[-1])
+        open(root + "/.done", "w", encoding="ascii").close()
+    return root
+
+
+def debian(suite):
+    def place(dist, scratch, demo, version):
+        kept = tree(suite)
+        root = os.path.join(scratch, suite)
+        sh("cp", "-a", "--reflink=auto", kept, root)
+        os.makedirs(root + "/srv", exist_ok=True)
+        app = Demo(root + "/srv/demo", native(), "/srv/demo")
+        package = one(dist, "procfile-pm_*_%s.deb" % {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()])
+        shutil.copy(package, root + "/srv/pm.deb")
+        sh(*inside(root, "dpkg", "-i", "/srv/pm.deb"))
+        yield suite + ", Debian package", app, inside(root, "env", "-C", "/srv/demo", "/usr/bin/pm"), {}
+        sh(*inside(root, "dpkg", "--purge", "procfile-pm"))
+        program = archive(dist, native(), root + "/srv")
+        yield suite + ", archive", app, inside(root, "env", "-C", "/srv/demo", program[len(root):]), {}
+    return place
+
+
+def debian_file(package, path):
+    """Returns a program of a Debian package that is not installed here."""
+    into = os.path.join(CACHE, package)
+    if not os.path.exists(os.path.join(into, path)):
+        os.makedirs(into, exist_ok=True)
+        done = subprocess.run(["apt-get", "download", "-qq", package], cwd=into, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise Unavailable("apt has no %s: %s" % (package, done.stdout.strip()))
+        sh("dpkg-deb", "-x", one(into, "*.deb"), into)
+    return os.path.join(into, path)
+
+
+def musl(dist, scratch, demo, version):
+    busybox = debian_file("busybox-static", "bin/busybox")
+    root = os.path.join(scratch, "musl")
+    for folder in ("bin", "dev", "etc", "proc", "srv", "tmp", "usr/bin"):
+        os.makedirs(os.path.join(root, folder))
+    shutil.copy(busybox, root + "/bin/busybox")
+    for applet in sh(busybox, "--list").split():
+        if applet != "busybox":
+            os.symlink("busybox", "%s/bin/%s" % (root, applet))
+    with open(root + "/etc/passwd", "w", encoding="ascii") as users:
+        users.write("root:x:0:0:root:/root:/bin/sh\n")
+    app = Demo(root + "/srv/demo", native(), "/srv/demo")
+    program = archive(dist, native(), root + "/srv")
+    script = 'cd /srv/demo && exec "$0" "$@"'
+    yield "musl root, archive", app, inside(root, "/bin/sh", "-c", script, program[len(root):]), {}
+
+
+def aarch64(dist, scratch, demo, version):
+    if platform.machine() == "aarch64":
+        raise Unavailable("it is this machine's own")
+    qemu = debian_file("qemu-user-static", "usr/bin/qemu-aarch64-static")
+    binfmt = os.path.join(scratch, "binfmt")
+    os.makedirs(binfmt)
+    mounted = subprocess.run(["mount", "-t", "binfmt_misc", "none", binfmt], stderr=subprocess.DEVNULL)
+    if mounted.returncode != 0:
+        raise Unavailable("this kernel starts no programs of other processors (binfmt_misc)")
+    name = "try-release-aarch64"
+    magic, mask = "7f454c460201010000000000000000000200b700", "ffffffffffffff00fffffffffffffffffeffffff"
+    escaped = ["".join("\\x" + text[at:at + 2] for at in range(0, len(text), 2)) for text in (magic, mask)]
+    try:
+        if not os.path.exists(os.path.join(binfmt, name)):
+            with open(binfmt + "/register", "w", encoding="ascii") as register:
+                register.write(":%s:M::%s:%s:%s:F" % (name, *escaped, qemu))
+        target = "aarch64-unknown-linux-musl"
+        app = Demo(os.path.join(scratch, "aarch64"), target)
+        yield "aarch64, archive", app, [archive(dist, target, app.folder)], {}
+    finally:
+        with open(os.path.join(binfmt, name), "w", encoding="ascii") as entry:
+            entry.write("-1")
+        sh("umount", binfmt)
+
+
+PLACES = {"venv": venv, "npm": npm, "npm-scripts-off": npm_scripts_off}
+PLACES.update((name, debian(suite)) for name, suite in SUITES.items())
+PLACES.update(musl=musl, aarch64=aarch64)
+
+
+def main():
+    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(PLACES):
+        sys.exit(__doc__)
+    dist, names = os.path.abspath(sys.argv[1]), sys.argv[2:] or list(PLACES)
+    sh("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=dist)
+    version = re.search(r'^version = "(.*)"$', open(os.path.join(TOP, "Cargo.toml"), encoding="utf-8").read(), re.M)[1]
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="try-release-") as scratch:
+            print("==", name, flush=True)
+            try:
+                demo = Demo(os.path.join(scratch, "demo"), native())
+                for what, app, words, options in PLACES[name](dist, scratch, demo, version):
+                    wrong = run_demo(app, words, version, **options)
+                    counts["failed" if wrong else "passed"] += 1
+                    print("%s: %s" % (what, "FAILED: %s" % wrong if wrong else "the demo runs, and ends"), flush=True)
+            except Unavailable as why:
+                counts["skipped"] += 1
+                print("SKIPPED: %s: %s" % (name, why), flush=True)
+    print("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts)
+    return 1 if counts["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
