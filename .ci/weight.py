@@ -39,7 +39,7 @@ def main():
     pm = os.path.realpath(sys.argv[1])
     size = os.stat(pm).st_size
     loaded = subprocess.run(["ldd", pm], capture_output=True, text=True, check=True).stdout.split("\n")
-    names = [os.path.basename(line.split()[0]) for line in loaded if line.strip()]
+    names = [os.path.basename(line.split()[0]) for line in loaded if line.strip() not in ("", "statically linked")]
     others = [name for name in names if not name.startswith(LIBRARIES)]
     true, version = medians([["/bin/true"], [pm, "--version"]])
     ratio = version[0] / true[0]
