@@ -166,7 +166,7 @@ impl Subtree {
 }
 
 /// The cgroup of one instance.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Cgroup {
     folder: PathBuf,
 }
@@ -181,6 +181,12 @@ impl Cgroup {
     /// Returns the memory charged to the group, in bytes, caches included.
     pub fn memory(&self) -> io::Result<u64> {
         let text = self.read("memory.current")?;
+        text.trim().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+    }
+
+    /// Returns the most that was ever charged to the group, in bytes (Linux 5.19).
+    pub fn peak(&self) -> io::Result<u64> {
+        let text = self.read("memory.peak")?;
         text.trim().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
     }
 

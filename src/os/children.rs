@@ -8,6 +8,7 @@ mod survivors;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -16,7 +17,7 @@ use super::helpers::Helpers;
 use super::orphans::Orphans;
 use super::pid_table::{Pipes, SlotIndex};
 use super::program::Programs;
-use super::wait;
+use super::wait::{self, Reaped};
 use super::watchdog::{self, Watchdog};
 use crate::app::{App, Exit, InstanceId, Moment, Reach, Restart, RunId, Signal as SignalNumber};
 use pending_look::PendingLook;
@@ -192,6 +193,12 @@ impl Children {
         self.runs.get(&run).map(|child| child.pid)
     }
 
+    /// Returns every run of an instance that has not been swept, with its leader. The commands of probes are none.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (RunId, Pid)> + '_ {
+        let own = self.runs.iter().filter(|(_, child)| child.helpers != Fate::None);
+        own.map(|(run, child)| (*run, child.pid))
+    }
+
     /// Returns the number of runs that have not been swept.
     pub(crate) fn count(&self) -> usize {
         self.runs.len()
@@ -307,9 +314,10 @@ impl Children {
     }
 
     /// Kills what is left of the group, then reaps the leader. In this order, the group id cannot be reused in between.
-    /// A leader that even SIGKILL does not end stays in the table, and nothing waits for it.
-    pub(crate) fn sweep(&mut self, run: RunId) {
-        let Some(child) = self.runs.get(&run) else { return };
+    /// A leader that even SIGKILL does not end stays in the table, and nothing waits for it. Returns the CPU time of the
+    /// leader and of what it has waited for, where that is known.
+    pub(crate) fn sweep(&mut self, run: RunId) -> Option<Duration> {
+        let child = self.runs.get(&run)?;
         let pid = child.pid;
         // ESRCH is impossible: the leader exists, dead or alive.
         let _ = killpg(pid, Signal::SIGKILL);
@@ -319,13 +327,13 @@ impl Children {
         if child.helpers == Fate::Go && !self.session_ends {
             self.helpers.end(run, Signal::SIGKILL);
         }
-        if wait::reap(pid) {
-            if let Some(place) = child.place {
-                self.watchdog.end(place);
-            }
-            self.runs.remove(&run);
-            self.leaders.remove(&pid);
+        let Reaped::Yes(used) = wait::reap_with_usage(pid) else { return None };
+        if let Some(place) = child.place {
+            self.watchdog.end(place);
         }
+        self.runs.remove(&run);
+        self.leaders.remove(&pid);
+        used
     }
 
     /// Signals the processes that have left the group of a run that is over.

@@ -30,6 +30,7 @@ pub(crate) mod shared_socket;
 pub(crate) mod signals;
 pub(crate) mod spawn;
 pub(crate) mod terminal;
+pub(crate) mod usage;
 pub(crate) mod wait;
 pub(crate) mod watchdog;
 pub(crate) mod zone;

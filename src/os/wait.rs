@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::time::Duration;
 
 use nix::libc;
 use nix::sys::signal::Signal as Stop;
@@ -79,6 +80,39 @@ pub(crate) fn reap(pid: Pid) -> bool {
     status != Ok(WaitStatus::StillAlive)
 }
 
+/// The end of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reaped {
+    /// It is alive.
+    No,
+    /// It had used this CPU time, with the children that it had waited for; `None` where that is unknown.
+    Yes(Option<Duration>),
+}
+
+/// Reaps a child that has ended, with the CPU time that it has used (wait4(2)).
+pub(crate) fn reap_with_usage(pid: Pid) -> Reaped {
+    // SAFETY: all zeroes is a valid rusage, and wait4 writes no more than one, and one status.
+    #[expect(unsafe_code, reason = "nix has no wait4")]
+    let (answer, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let mut status = 0;
+        let answer = libc::wait4(pid.as_raw(), &raw mut status, libc::WNOHANG, &raw mut usage);
+        (answer, usage)
+    };
+    match answer {
+        0 => Reaped::No,
+        // ECHILD: not a child any more.
+        -1 => Reaped::Yes(None),
+        _ => Reaped::Yes(Some(time(usage.ru_utime) + time(usage.ru_stime))),
+    }
+}
+
+fn time(of: libc::timeval) -> Duration {
+    let seconds = u64::try_from(of.tv_sec).unwrap_or(0);
+    let micros = u64::try_from(of.tv_usec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_micros(micros)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
@@ -107,6 +141,25 @@ mod tests {
             seen = next();
         }
         assert_eq!(seen, Change::Ended(3));
+        assert!(child.wait().is_err(), "it is reaped already");
+    }
+
+    #[test]
+    fn the_time_of_an_ended_child_has_that_of_those_it_has_waited_for() {
+        let script = "i=0; (while [ $i -lt 30000 ]; do i=$((i+1)); done); read x; exit 0";
+        let mut command = Command::new("/bin/sh");
+        let mut child = command.args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        assert_eq!(reap_with_usage(pid), Reaped::No);
+        drop(child.stdin.take());
+        let mut seen = reap_with_usage(pid);
+        while seen == Reaped::No {
+            std::thread::yield_now();
+            seen = reap_with_usage(pid);
+        }
+        let Reaped::Yes(Some(used)) = seen else { panic!("{seen:?}") };
+        assert!(used > Duration::from_millis(2), "{used:?}");
+        assert_eq!(reap_with_usage(pid), Reaped::Yes(None));
         assert!(child.wait().is_err(), "it is reaped already");
     }
 

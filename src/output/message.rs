@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use crossbeam_channel::Sender;
 
+use super::counts::OutputCount;
 use super::line_filter::LineFilter;
 use super::log::{OwnLog, TypeLogFolder};
 use super::render::OutputSource;
@@ -91,6 +92,8 @@ pub enum PumpCommand {
     CopyToLogs(TypeLogFolder),
     /// There is another instance.
     AddSource(OutputSource),
+    /// Count what the runs of an instance write that are opened next.
+    Count(InstanceId, OutputCount),
     /// Keep a copy of the output, for when the session is over.
     Keep(Box<Keeper>),
     /// Tell when lines of a run that is opened next have matched all of these patterns.

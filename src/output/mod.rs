@@ -5,6 +5,7 @@
 
 mod assembler;
 mod batch;
+mod counts;
 mod crlf;
 mod escape;
 mod filter;
@@ -28,6 +29,7 @@ mod writer;
 
 pub use assembler::LineAssembler;
 pub use batch::Sink;
+pub use counts::OutputCount;
 pub use filter::Fragment;
 pub use history::{HISTORY_LINES, History, KeptChunk};
 pub use line_filter::LineFilter;

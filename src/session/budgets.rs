@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::time::Duration;
 
 use nix::unistd::Pid;
 
@@ -10,7 +11,7 @@ use crate::app::{App, Budget, Exit, ProcessType, RunId, Signal};
 use crate::app::{CpuLimit, MemoryAction};
 use crate::os::cgroup::{Cgroup, CgroupLimits, Subtree, Unavailable};
 use crate::os::children::ChildEvent;
-use crate::os::sampler::{Root, Sampler};
+use crate::os::sampler::{Root, Sampler, Usage};
 pub(crate) use crate::os::subtree::find as find_subtree;
 use crate::supervisor::{self, Event, Sample};
 
@@ -94,13 +95,18 @@ impl Budgets {
         }
     }
 
-    /// Measures runs, including the `helpers` that have left the group of a leader. There is no event for a run that
-    /// has ended or cannot be measured.
+    /// Returns the cgroup of a run, where it has one.
+    pub(crate) fn group_of(&self, run: RunId) -> Option<Cgroup> {
+        self.runs.get(&run)?.group.clone()
+    }
+
+    /// Measures runs, including the `helpers` that have left the group of a leader: memory, and the CPU time of the
+    /// processes that live. There is nothing of a run that has ended or cannot be measured.
     pub(crate) fn measure(
         &mut self,
         samples: &[Sample],
         helpers: &HashMap<i32, Vec<i32>>,
-    ) -> Vec<Event> {
+    ) -> Vec<(RunId, Usage, Option<Duration>)> {
         let Some(sampler) = &mut self.sampler else { return Vec::new() };
         let known = samples.iter().filter_map(|sample| {
             let held = self.runs.get(&sample.run)?;
@@ -110,8 +116,12 @@ impl Budgets {
         });
         let (runs, roots): (Vec<RunId>, Vec<Root<'_>>) = known.unzip();
         let usages = sampler.sample(&roots);
-        let told = runs.into_iter().zip(usages);
-        told.filter_map(|(run, usage)| Some(Event::Measured { run, bytes: usage?.bytes })).collect()
+        let mut cpu = |root: &Root<'_>| match root.group {
+            Some(group) => group.cpu().ok(),
+            None => sampler.cpu(root.leader),
+        };
+        let told = runs.into_iter().zip(&roots).zip(usages);
+        told.filter_map(|((run, root), usage)| Some((run, usage?, cpu(root)))).collect()
     }
 
     /// Converts a change of a child to an event. A SIGKILL is reported as out of memory if the kernel sent it for that

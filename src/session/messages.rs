@@ -325,6 +325,19 @@ pub(crate) fn verdict(
     lines
 }
 
+/// Names the most memory that one instance of each process type with a budget has used; nothing where none has one.
+pub(super) fn peaks(of_types: &[(String, u64)]) -> Option<Notice> {
+    if of_types.is_empty() {
+        return None;
+    }
+    let one = |(name, bytes): &(String, u64)| format!("{name} {}M", bytes.div_ceil(1 << 20));
+    let text: Vec<_> = of_types.iter().map(one).collect();
+    let facts: serde_json::Map<_, _> =
+        of_types.iter().map(|(name, bytes)| (name.clone(), (*bytes).into())).collect();
+    let text = format!("peak memory: {}", text.join(", "));
+    Some(say(About::Session, "peaks", text, json!({ "peaks": facts })))
+}
+
 /// Returns how a dependency has ended, to be shown after its name.
 pub(super) fn failed(exit: Exit) -> String {
     match exit {

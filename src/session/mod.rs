@@ -3,6 +3,7 @@
 
 pub(crate) mod budgets;
 pub(crate) mod console;
+mod figures;
 pub(crate) mod foreground;
 mod input_sink;
 mod job;

@@ -78,6 +78,7 @@ pub(super) fn of(
             last_exit: ends.of(status.id),
             rss: None,
             cpu: None,
+            figures: None,
         }
     });
     let has_terminal = app.types.iter().filter(|known| known.stdio == Stdio::Terminal);
@@ -89,6 +90,7 @@ pub(super) fn of(
         started: Some(origin.started),
         by: Some(origin.by.clone()),
         ending: core.is_ending(),
+        sampled: None,
         types: app.types.iter().map(|known| known.name.clone()).collect(),
         terminals: has_terminal.map(|known| known.name.clone()).collect(),
         scaled_to_zero: core.scaled_to_zero().map(|at| app.types[at].name.clone()).collect(),

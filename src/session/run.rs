@@ -3,9 +3,11 @@
 mod attach;
 mod children;
 mod close;
+mod figures;
 mod heard;
 mod held_port;
 mod keys;
+mod notes;
 mod open;
 mod own_attach;
 mod readiness;
@@ -19,12 +21,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use jiff::tz::TimeZone;
 
 use self::held_port::SeenHolders;
 use super::budgets::Budgets;
 use super::console::Terminal;
+use super::figures::{Figures, FiguresSample};
 use super::kept::KeptRun;
 use super::keyboard::OwnScreen;
 use super::last_exits::LastExits;
@@ -36,17 +39,17 @@ use super::requests::{Control, KEYS, Requests};
 use super::shared_sockets::SharedSockets;
 use super::trace::Trace;
 use super::watching::SessionWatch;
-use crate::app::{App, Exit, InstanceId, Moment, RunId, Signal};
+use crate::app::{App, InstanceId, Moment, RunId, Signal};
 use crate::control::server::{ClientEvent, Server};
 use crate::error::Error;
 use crate::os::children::Children;
-use crate::os::clock::{self, Clock};
+use crate::os::clock::Clock;
 use crate::os::job_control::JobControl;
 use crate::os::processes;
 use crate::os::signals::SignalEvent;
 use crate::os::spawn::Spawner;
 use crate::output::{About, LogFormat, Notice, OutputSource, PumpCommand, PumpEvent, PumpHandle};
-use crate::supervisor::{Action, Event, Note, Supervisor};
+use crate::supervisor::{Action, Event, Supervisor};
 use crate::watch::WatchReport;
 
 /// Longest time that messages to the pump are collected before it is woken.
@@ -60,6 +63,8 @@ enum Input {
     Client(ClientEvent),
     Probe(ProbeReport),
     Watch(WatchReport),
+    /// Of what the instances use.
+    Figures(FiguresSample),
     /// On the session's own terminal; nothing: it is the session's again.
     Typed(Vec<u8>),
 }
@@ -143,6 +148,9 @@ struct SessionLoop {
     seen_holders: SeenHolders,
     sockets: SharedSockets,
     last_exits: LastExits,
+    figures: Figures,
+    /// Where the threads that look at them send what they have seen.
+    looks: Sender<Input>,
     /// When the session began and what started it.
     origin: SessionOrigin,
     /// The process that this session is to live as long as; 0: none.
@@ -199,7 +207,8 @@ impl SessionLoop {
             // Nobody sends it requests through pm.
             Action::Withdraw(run) => self.queue.push_back(Event::Withdrawn { run }),
             Action::Sweep(run) => {
-                self.children.sweep(run);
+                let used = self.children.sweep(run);
+                self.figures.ended(run, used);
                 self.terminals.remove(&run);
                 self.budgets.ended(run);
                 self.readiness.forget(run);
@@ -216,38 +225,16 @@ impl SessionLoop {
                         .extend(readiness::probe_of(event).is_none().then(|| budgets.event(event)));
                 });
             }
-            Action::Measure(samples) => {
-                let helpers = self.children.helpers();
-                self.queue.extend(self.budgets.measure(&samples, &helpers));
-            }
+            Action::Measure(samples) => self.measure(&samples),
             Action::Pause => self.pause(),
             Action::Reply(KEYS, reply) => self.answer_typist(reply),
             Action::Reply(id, reply) => self.requests.answer(id, reply, &self.app),
             Action::Forget(id) => {
                 self.last_exits.forget(id);
+                self.figures.left(id);
                 self.post(PumpCommand::Forget(id));
             }
-            Action::Note(id, note) => {
-                // One that was never started has no name in the output yet.
-                if matches!(note, Note::Waiting { .. } | Note::Blocked { .. }) {
-                    self.post(PumpCommand::AddSource(source(&self.app, id)));
-                }
-                let is_lost = matches!(note, Note::Ended { exit: Exit::Lost, .. });
-                let why = is_lost.then(|| self.children.why_it_runs(id)).flatten();
-                if matches!(note, Note::Ended { is_crash: true, .. }) {
-                    self.say_who_has_port(id);
-                }
-                let is_late = matches!(note, Note::NotReady { .. });
-                let cause = is_late.then(|| self.readiness.cause(id)).flatten();
-                let mut said = messages::note(&self.app, id, &note, why, cause.as_deref());
-                let at = clock::unix_milliseconds();
-                let asks = self.last_exits.heard(id, &note, &said, at);
-                if messages::is_explained_by_logs(&note, self.kept.is_some()) {
-                    said.text = messages::with_logs(said.text, &self.app.name_of(id));
-                }
-                self.say(said);
-                asks.into_iter().for_each(|ask| self.post(ask));
-            }
+            Action::Note(id, note) => self.note(id, &note),
             Action::Say(message) => {
                 self.say(messages::message(
                     &self.app,
@@ -375,6 +362,10 @@ impl SessionLoop {
                 None
             }
             Input::Probe(report) => self.take_report(report),
+            Input::Figures(sample) => {
+                self.show_figures(sample, core);
+                None
+            }
             Input::Watch(report) => {
                 let (notice, event) = self.watching.take(report, &self.app, &self.clock);
                 notice.into_iter().for_each(|notice| self.say(notice));

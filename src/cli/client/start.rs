@@ -370,6 +370,7 @@ mod tests {
             started: Some(0),
             by: Some("terminal".into()),
             ending: false,
+            sampled: None,
             types: Vec::new(),
             terminals: Vec::new(),
             scaled_to_zero: Vec::new(),

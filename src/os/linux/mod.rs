@@ -18,3 +18,4 @@ pub(in crate::os) mod sampler;
 pub(in crate::os) mod session;
 pub(in crate::os) mod shared_memory;
 pub(crate) mod subtree;
+pub(in crate::os) mod usage;

@@ -46,7 +46,7 @@ impl Sampler {
 }
 
 /// Returns the processes of a leader: its group, and the descendants of its members.
-fn tree(all: &[Stat], leader: i32) -> Vec<Stat> {
+pub(super) fn tree(all: &[Stat], leader: i32) -> Vec<Stat> {
     let leader = Pid::from_raw(leader);
     let is_first = |stat: &Stat| stat.pid == leader || stat.group == leader;
     let living = all.iter().filter(|stat| !stat.is_zombie);

@@ -37,6 +37,7 @@ where
                         self.kept.expect(1);
                     }
                 }
+                Ok(PumpCommand::Count(id, count)) => drop(self.counts.insert(id, count)),
                 Ok(PumpCommand::Keep(keeper)) => {
                     self.kept = OutputCopy::by(*keeper, self.subscriptions.instances());
                 }
@@ -128,6 +129,7 @@ where
             label,
             ring,
             lines,
+            count: self.counts.get(&run.instance).cloned().unwrap_or_default(),
             copy,
             terminal,
             viewers,

@@ -24,6 +24,7 @@ use nix::unistd::isatty;
 
 use super::assembler::LineAssembler;
 use super::batch::Batch;
+use super::counts::OutputCount;
 use super::crlf::CrlfToLf;
 use super::line_matcher::LineMatcher;
 use super::log::{TypeLogs, TypeOutput};
@@ -32,7 +33,7 @@ use super::ready::{Key, Poller, Ready, pipe_holds};
 use super::render::{LabelId, LogFormat, OutputSource, Renderer};
 use super::subscription::{Chunk, Subscriptions, TerminalViewer};
 use super::writer::{WriteProgress, Writer};
-use crate::app::RunId;
+use crate::app::{InstanceId, RunId};
 use crate::state::runs::RingId;
 use at_terminal::AttachedRun;
 use kept::OutputCopy;
@@ -55,6 +56,7 @@ struct OpenPipe {
     /// Where a copy of its output is kept.
     ring: Option<RingId>,
     lines: LineAssembler,
+    count: OutputCount,
     /// The same on the way to the log of its type.
     copy: Option<TypeOutput>,
     /// It is a terminal, which ends lines in its own way.
@@ -91,6 +93,8 @@ pub struct Pump<F: Fn(PumpEvent), W> {
     report: F,
     pipes: HashMap<u64, OpenPipe>,
     keys: HashMap<RunId, u64>,
+    /// How much each instance has written, where that is counted.
+    counts: HashMap<InstanceId, OutputCount>,
     /// Of runs that are opened next.
     expected: HashMap<RunId, LineMatcher>,
     next_key: u64,
@@ -138,6 +142,7 @@ where
             report,
             pipes: HashMap::new(),
             keys: HashMap::new(),
+            counts: HashMap::new(),
             expected: HashMap::new(),
             next_key: 0,
             renderer: Renderer::new(format, zone, sources, is_terminal),
@@ -237,12 +242,14 @@ where
                     let parts = self.subscriptions.filled(id, name, at, count);
                     self.kept.output(source.ring, at, parts);
                     for bytes in parts {
+                        source.count.add(bytes);
                         source.look_for_readiness(bytes, &self.report);
                         self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
                         logs::copy(&mut self.type_logs, &mut source.copy, bytes);
                     }
                 } else {
                     let mut bytes = &self.buffer[..count];
+                    source.count.add(bytes);
                     source.look_for_readiness(bytes, &self.report);
                     if let Some(fold) = &mut source.terminal {
                         let chunk = [Chunk { name, at, bytes }];

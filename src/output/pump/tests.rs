@@ -174,6 +174,7 @@ fn idle_pump(types: u16) -> (IdlePump, WriteProgress) {
         report: (|_| {}) as fn(PumpEvent),
         pipes: HashMap::new(),
         keys: HashMap::new(),
+        counts: HashMap::new(),
         expected: HashMap::new(),
         next_key: 0,
         renderer: Renderer::new(form, TimeZone::UTC, sources(types), false),

@@ -44,6 +44,9 @@ impl SessionLoop {
             Ok(started) => {
                 self.sockets.started(&self.app, run, self.clock.now());
                 self.budgets.started(run, started.pid);
+                if let Some(count) = self.figures.began(run, started.pid.as_raw()) {
+                    self.post(PumpCommand::Count(run.instance, count));
+                }
                 if !self.children.add(&self.app, run, started.pid, started.stdin) {
                     self.say_unguarded("the guard process has no room for more instances");
                 }

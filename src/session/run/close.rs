@@ -54,6 +54,8 @@ impl SessionLoop {
         let orphans = self.children.orphans_left();
         let why = |id| self.children.why_it_runs(id);
         let verdict = messages::verdict(&self.app, core.verdict(), why, &orphans);
+        let mut verdict = verdict;
+        verdict.extend(messages::peaks(&self.figures.peaks(&self.app)));
         let is_kept = self.kept.is_some();
         let culprit = core.verdict().culprit.filter(|_| is_kept);
         for line in &verdict {
@@ -111,7 +113,15 @@ impl SessionLoop {
                     Ok(Input::Heard(SignalEvent::Signal(Signal::TSTP))) => {
                         self.pause();
                     }
-                    Ok(Input::Heard(_) | Input::Client(_) | Input::Probe(_) | Input::Watch(_) | Input::Typed(_)) | Err(_) => {}
+                    Ok(
+                        Input::Heard(_)
+                        | Input::Client(_)
+                        | Input::Probe(_)
+                        | Input::Watch(_)
+                        | Input::Figures(_)
+                        | Input::Typed(_),
+                    )
+                    | Err(_) => {}
                 },
                 default(patience) => {
                     // The reader was stopped together with pm, so the time limit starts again.

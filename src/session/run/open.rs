@@ -26,6 +26,7 @@ use crate::os::watchdog::Watchdog;
 use crate::os::{daemon, inherited, malloc, orphans};
 use crate::output::{About, LogFormat, Pump, PumpCommand, PumpHandle};
 use crate::session::budgets::Budgets;
+use crate::session::figures::Figures;
 use crate::session::kept::{KeepPlan, KeptRun};
 use crate::session::keyboard::OwnScreen;
 use crate::session::last_exits::LastExits;
@@ -99,6 +100,7 @@ impl SessionLoop {
         let tell = move |bytes| drop(typed.send(Input::Typed(bytes)));
         let screen = job_control::keep_from(|| OwnScreen::open(plan, modes, tell))
             .map_err(failed("start the thread for keys"))?;
+        let looks = sender.clone();
         let tell = move |heard| drop(sender.send(Input::Heard(heard)));
         let (owner, end) = control.owner.map_or((0, None), |owner| (owner.pid, Some(owner.end)));
         // In the foreground somebody is there: no descriptor is spent on it.
@@ -136,6 +138,8 @@ impl SessionLoop {
             seen_holders: SeenHolders::default(),
             sockets,
             last_exits: LastExits::default(),
+            figures: Figures::new(),
+            looks,
             origin: SessionOrigin {
                 procfile: control.procfile,
                 started: clock::unix_milliseconds(),

@@ -34,6 +34,10 @@ impl SessionLoop {
                 report::send(self.report(core), self.children.helpers(), outbox);
                 return;
             }
+            Request::Figures(query) => {
+                self.look_at_figures(query, outbox);
+                return;
+            }
             Request::Changes => {
                 let response = self.changes(&outbox, core).err().unwrap_or(Response::Done);
                 outbox.respond(response);

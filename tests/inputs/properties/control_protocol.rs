@@ -46,7 +46,11 @@ fn names_choose_instances(request: &Request) {
         Request::Attach { name, .. } => vec![name.clone()],
         Request::Wait { targets } => targets.iter().map(|target| target.name.clone()).collect(),
         Request::Scale { counts, .. } => counts.iter().map(|(name, _)| name.clone()).collect(),
-        Request::Status | Request::Changes | Request::Reload { .. } | Request::Quit { .. } => {
+        Request::Status
+        | Request::Figures(_)
+        | Request::Changes
+        | Request::Reload { .. }
+        | Request::Quit { .. } => {
             return;
         }
     };
