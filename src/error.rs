@@ -353,6 +353,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// `pm metrics --output` cannot write its file.
+    #[error("cannot write the metrics to `{}`", path.display())]
+    MetricsWrite {
+        /// The file as it was named.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Writing the answer of a subcommand failed.
     #[error("cannot write to standard output")]
     Output {

@@ -70,6 +70,16 @@ pub enum Command {
     /// Show the instances of the running session
     #[command(visible_alias = "ps")]
     Status(client::StatusArgs),
+    /// Show what each instance uses, again every second: CPU, memory against its budget, restarts
+    ///
+    /// c, m, r and n sort by CPU, memory, restarts and name; q ends it, as does the end of the session. CPU is per cent of one
+    /// CPU since the look before. Where input or output is no terminal, one table is printed. See docs/metrics.md.
+    Top(client::TopArgs),
+    /// Print what is known of each instance as Prometheus text
+    ///
+    /// For the textfile collector of node_exporter, with `--output`, or any program that serves it. Commands,
+    /// environment and output are never in it. See docs/metrics.md.
+    Metrics(client::MetricsArgs),
     /// Print the address of a process type of the running session
     Url(client::AddressArgs),
     /// Print the port of a process type of the running session

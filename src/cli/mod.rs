@@ -172,6 +172,8 @@ fn dispatch(
             form.answer(client::sessions::table::status(sources)?)
         }
         Command::Status(args) => client::status::status(args, form, sources),
+        Command::Top(args) => client::top::top(args, form, sources),
+        Command::Metrics(args) => client::metrics::metrics(args, matches, sources),
         Command::Url(args) => {
             form.answer(client::address::address(args, AddressPart::Url, sources)?)
         }

@@ -64,6 +64,13 @@ impl Sources {
         self.stdout_is_terminal && io::stdin().is_terminal()
     }
 
+    /// Returns whether the terminal shows more than ASCII, by the locale (locale(7)).
+    pub(super) fn has_unicode(&self) -> bool {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|key| self.var(key));
+        let locale = locale.map(|it| it.to_string_lossy().to_ascii_lowercase());
+        locale.is_some_and(|it| it.contains("utf-8") || it.contains("utf8"))
+    }
+
     /// Returns whether a line on stderr may be written over.
     pub fn may_draw(&self) -> bool {
         self.stderr_is_terminal && self.may_clear()

@@ -113,7 +113,9 @@ impl Error {
             Self::NotTrue { .. } => ErrorCode::Failed,
             Self::TimedOut { .. } | Self::NotInTime { .. } => ErrorCode::Timeout,
             Self::Log { .. } => ErrorCode::Log,
-            Self::Output { .. } | Self::ManualWrite { .. } => ErrorCode::Output,
+            Self::Output { .. } | Self::ManualWrite { .. } | Self::MetricsWrite { .. } => {
+                ErrorCode::Output
+            }
             // `CheckFailed` is said by what `pm check` has found.
             Self::Refused { .. } | Self::NoOwner { .. } | Self::CheckFailed => ErrorCode::Refused,
         }

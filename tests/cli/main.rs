@@ -31,6 +31,7 @@ mod log;
 mod log_files;
 mod logs;
 mod manual;
+mod metrics;
 mod node_cluster;
 mod orphans;
 mod output;

@@ -28,6 +28,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/terminal.md",
     "docs/watch.md",
     "docs/one-address.md",
+    "docs/metrics.md",
     "docs/logs.md",
     "docs/sessions.md",
     "docs/migrating.md",

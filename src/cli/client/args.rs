@@ -103,6 +103,44 @@ pub struct StatusArgs {
     /// Repeat every second, until Ctrl-C or the end of the session
     #[arg(long)]
     pub watch: bool,
+    /// Show peak memory, threads, open files and listening ports, too
+    #[arg(short = 'v', long, conflicts_with = "all")]
+    pub verbose: bool,
+}
+
+/// `pm top`
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// Process types, instances or patterns: `web`, `web.2`, `w*` [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Print one table, or with `--json` one object
+    #[arg(long)]
+    pub once: bool,
+    /// Divide memory that processes share (PSS); it takes fifty times as long to measure
+    #[arg(long)]
+    pub pss: bool,
+    /// Print one JSON object a second, also for an error
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pm metrics`
+#[derive(Debug, Args)]
+pub struct MetricsArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Print the metrics of every session of this user
+    #[arg(long)]
+    pub all: bool,
+    /// Replace FILE by rename: who reads it never finds a part
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print errors as JSON; the metrics stay text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `pm url`, `pm port`

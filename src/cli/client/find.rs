@@ -7,7 +7,7 @@ use super::args::TargetArgs;
 use crate::app::select;
 use crate::cli::load::{self, Files};
 use crate::cli::sources::Sources;
-use crate::control::proto::{InstanceState, Report, Request, Response};
+use crate::control::proto::{FiguresQuery, InstanceState, Report, Request, Response};
 use crate::control::socket_paths::{self, Endpoint};
 use crate::control::{client, socket_paths::sessions};
 use crate::error::Error;
@@ -92,8 +92,25 @@ pub(in crate::cli) fn all(
 
 /// Returns what a session does.
 pub(in crate::cli) fn report(found: &Endpoint) -> Result<Report, Error> {
+    answer_to(Request::Status, found)
+}
+
+/// Returns what a session does, and what its instances use.
+pub(in crate::cli) fn figures(found: &Endpoint, query: FiguresQuery) -> Result<Report, Error> {
+    match answer_to(Request::Figures(query), found) {
+        Err(Error::Refused { reason, .. }) if reason.contains("unknown variant `figures`") => {
+            Err(Error::Refused {
+                reason: format!("session {} is of an older pm, which does not measure", found.pid),
+                hint: Some("`pm quit` ends it; `pm start` starts one of this version".to_owned()),
+            })
+        }
+        answer => answer,
+    }
+}
+
+fn answer_to(request: Request, found: &Endpoint) -> Result<Report, Error> {
     let fail = |source| Error::Session { session: found.pid, source };
-    match client::request(&found.socket, Request::Status).map_err(fail)? {
+    match client::request(&found.socket, request).map_err(fail)? {
         Response::Status(report) => Ok(*report),
         Response::Refused { reason, hint } => Err(Error::Refused { reason, hint }),
         Response::Done

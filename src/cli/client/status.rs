@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use nix::poll::{PollTimeout, poll};
+use nix::unistd::Pid;
 
 use super::args::StatusArgs;
 use super::find;
@@ -12,10 +13,13 @@ use crate::cli::columns::columns;
 use crate::cli::json::status::StatusObject;
 use crate::cli::json::{AnswerForm, CommandAnswer};
 use crate::cli::sources::Sources;
-use crate::control::proto::{FileWatchStatus, InstanceState, InstanceStatus, Report};
+use crate::control::proto::{FiguresQuery, FileWatchStatus, InstanceState, InstanceStatus, Report};
 use crate::error::Error;
+use crate::os::listeners::InstancePorts;
 use crate::session::messages::{short, with_logs};
 
+/// What `-v` and `--json` say of instances.
+const DETAILS: FiguresQuery = FiguresQuery { pss: false, details: true, past: false };
 /// Time between two tables of `--watch`, in milliseconds.
 const AGAIN: u16 = 1000;
 
@@ -33,21 +37,35 @@ pub(crate) fn status(args: &StatusArgs, form: AnswerForm, sources: &Sources) -> 
         }
     }
     let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
+    let is_whole = args.verbose || form == AnswerForm::Json;
+    let look = || match is_whole {
+        true => find::figures(&session.endpoint, DETAILS),
+        false => find::report(&session.endpoint),
+    };
     let mut report = session.report;
+    if is_whole {
+        report = match look() {
+            Ok(report) => report,
+            // One of an older pm says less.
+            Err(Error::Refused { .. }) if !args.verbose => report,
+            Err(error) => return Err(error),
+        };
+    }
     let mut before = HashMap::new();
     loop {
         let chosen = find::chosen(&report, &args.names)?;
         let mut at = 0..;
         report.instances.retain(|_| at.next().is_some_and(|at| chosen.contains(&at)));
         let uses = report.instances.iter().filter_map(|it| Some((it.pid?, it.cpu?))).collect();
-        form.answer(StatusAnswer { report, before, clears: args.watch && sources.may_clear() })?;
+        let clears = args.watch && sources.may_clear();
+        form.answer(StatusAnswer { report, before, clears, is_verbose: args.verbose })?;
         if !args.watch {
             return Ok(0);
         }
         before = uses;
         // An interrupted wait is a short one.
         let _ = poll(&mut [], PollTimeout::from(AGAIN));
-        report = match find::report(&session.endpoint) {
+        report = match look() {
             Ok(report) => report,
             // It has ended, which is what was watched.
             Err(_) => return Ok(0),
@@ -63,6 +81,8 @@ struct StatusAnswer {
     before: HashMap<i32, f64>,
     /// It takes the place of the table before.
     clears: bool,
+    /// It has more columns.
+    is_verbose: bool,
 }
 
 impl CommandAnswer for StatusAnswer {
@@ -70,7 +90,11 @@ impl CommandAnswer for StatusAnswer {
 
     fn text(&self) -> Vec<u8> {
         let clear = if self.clears { "\x1b[H\x1b[2J" } else { "" };
-        format!("{clear}{}", table(&self.report, &self.before)).into_bytes()
+        let table = match self.is_verbose {
+            true => verbose_table(&self.report, &self.before),
+            false => table(&self.report, &self.before),
+        };
+        format!("{clear}{table}").into_bytes()
     }
 
     fn object(self) -> StatusObject {
@@ -94,6 +118,35 @@ fn table(report: &Report, before: &HashMap<i32, f64>) -> String {
     let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
     rows.extend(report.instances.iter().map(|instance| row(instance, before)));
     columns(&rows) + &where_to_look(report)
+}
+
+/// Writes the same with more columns.
+fn verbose_table(report: &Report, before: &HashMap<i32, f64>) -> String {
+    let head = ["NAME", "STATE", "PID", "PORT", "UPTIME", "RESTARTS", "RSS", "CPU"];
+    let more = ["PEAK", "THREADS", "FILES", "LISTENS"];
+    let mut rows: Vec<Vec<String>> =
+        vec![head.into_iter().chain(more).map(str::to_owned).collect()];
+    let listening = InstancePorts::look(Pid::from_raw(report.session));
+    for instance in &report.instances {
+        let ports = instance.pid.and_then(|pid| listening.of(Pid::from_raw(pid)));
+        let mut cells = row(instance, before);
+        cells.extend(details(instance, ports.unwrap_or_default()));
+        rows.push(cells);
+    }
+    columns(&rows) + &where_to_look(report)
+}
+
+/// Returns the cells that only `-v` shows.
+fn details(instance: &InstanceStatus, ports: Vec<u16>) -> [String; 4] {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let figures = instance.figures.as_deref().cloned().unwrap_or_default();
+    let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
+    [
+        or_dash(figures.peak.map(|bytes| format!("{}M", bytes.div_ceil(1 << 20)))),
+        or_dash(figures.threads.map(|count| count.to_string())),
+        or_dash(figures.open_files.map(|count| count.to_string())),
+        or_dash((!ports.is_empty()).then(|| ports.join(","))),
+    ]
 }
 
 /// Returns the table of `pm ps`. CPU is that of each life.
@@ -222,6 +275,7 @@ mod tests {
             started: Some(0),
             by: Some("terminal".into()),
             ending: false,
+            sampled: None,
             types: vec!["web".into(), "worker".into()],
             terminals: Vec::new(),
             scaled_to_zero: Vec::new(),

@@ -9,6 +9,7 @@ pub(crate) mod failure;
 pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod texts;
+pub(crate) mod top;
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -9,6 +9,7 @@ use super::change::{ChangeObject, EndedObject};
 use super::failure::FailureObject;
 use super::status::{SessionsObject, StatusObject};
 use super::texts::{CompletionsAnswer, ManualAnswer};
+use super::top::TopObject;
 use crate::app::nearest::nearest;
 use crate::cli::check::render::CheckLine;
 use crate::cli::client::address::AddressObject;
@@ -25,7 +26,7 @@ use crate::output::{EventLine, OutputLine};
 type Forms = fn(&mut SchemaGenerator) -> Vec<Schema>;
 
 /// Each name, with what it stands for: the commands, and `error` for what any of them prints where it fails.
-const NAMES: [(&str, Forms); 25] = [
+const NAMES: [(&str, Forms); 27] = [
     ("error", |_| Vec::new()),
     ("attach", |_| Vec::new()),
     ("run", |_| Vec::new()),
@@ -41,6 +42,7 @@ const NAMES: [(&str, Forms); 25] = [
         forms
     }),
     ("man", answer::<ManualAnswer>),
+    ("metrics", |_| Vec::new()),
     ("port", answer::<AddressObject>),
     ("ps", status),
     ("quit", quit),
@@ -56,6 +58,7 @@ const NAMES: [(&str, Forms); 25] = [
     }),
     ("status", status),
     ("stop", answer::<ChangeObject>),
+    ("top", answer::<TopObject>),
     ("ui", |_| Vec::new()),
     ("up", answer::<ChangeObject>),
     ("url", answer::<AddressObject>),

@@ -94,6 +94,14 @@ pub(crate) struct InstanceObject {
     rss: Option<u64>,
     /// CPU time of its processes in seconds.
     cpu: Option<f64>,
+    /// The most memory in bytes that it was seen to use; null where nobody could tell, as of the next two.
+    peak: Option<u64>,
+    /// The threads of its processes.
+    threads: Option<u32>,
+    /// The open files of its processes.
+    open_files: Option<u32>,
+    /// The same as `ports`.
+    listens: Option<Vec<u16>>,
 }
 
 /// How a run has ended.
@@ -188,6 +196,7 @@ impl InstanceObject {
     }
 
     fn of(status: InstanceStatus, ports: Option<Vec<u16>>) -> Self {
+        let figures = status.figures.unwrap_or_default();
         let seconds =
             status.uptime.and_then(|uptime| std::time::Duration::try_from_secs_f64(uptime).ok());
         Self {
@@ -201,6 +210,7 @@ impl InstanceObject {
             watching: status.watching,
             pid: status.pid,
             port: status.port,
+            listens: ports.clone(),
             ports,
             uptime: status.uptime,
             uptime_ms: seconds.and_then(|uptime| u64::try_from(uptime.as_millis()).ok()),
@@ -212,6 +222,9 @@ impl InstanceObject {
             }),
             rss: status.rss,
             cpu: status.cpu,
+            peak: figures.peak,
+            threads: figures.threads,
+            open_files: figures.open_files,
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn ui(
         sessions: found,
         keys,
         look: UiLook {
-            unicode: has_unicode(sources),
+            unicode: sources.has_unicode(),
             color: log_style::color(args.color, sources),
         },
         pager: pager(sources),
@@ -82,14 +82,6 @@ fn shown(args: &UiArgs, matches: &ArgMatches, sources: &Sources) -> Result<Vec<U
 fn label(root: &Path) -> String {
     let name = root.file_name().unwrap_or(root.as_os_str());
     name.to_string_lossy().into_owned()
-}
-
-/// Returns whether the locale has Unicode: the first of these that is set decides (locale(7)).
-fn has_unicode(sources: &Sources) -> bool {
-    let set = |key: &&str| sources.var(key).filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();
-    let locale = locale.to_string_lossy().to_ascii_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// Returns the command that shows a file: PAGER, else EDITOR, else less(1).

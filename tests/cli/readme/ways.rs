@@ -21,6 +21,8 @@ pub(crate) enum Way {
 pub(crate) const ASKS_A_SESSION: &[&str] = &[
     r#"docs/troubleshooting.md, "Troubleshooting""#,
     r#"docs/json.md, "`pm ps --json`""#,
+    r#"docs/metrics.md, "What uses how much now""#,
+    r#"docs/metrics.md, "Prometheus""#,
     r#"docs/troubleshooting.md, "``no session runs in `...` ``""#,
 ];
 
@@ -102,6 +104,12 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("pm start --daemon --pty always", Ends(0), &["runs in the background"]),
     ("pm ps --watch", Until(CTRL_C, 130), &[" up "]),
     ("pm logs -f", Until(CTRL_C, 130), &["ready: node"]),
+    // docs/metrics.md
+    ("pm top", Until("q", 0), &["q quit"]),
+    ("pm top web worker", Until("q", 0), &["q quit"]),
+    ("pm top --pss", Until("q", 0), &["q quit"]),
+    ("pm top --json", Until(CTRL_C, 130), &["\"v\":1"]),
+    ("pm metrics --all --output /var/lib/node_exporter/textfile/pm.prom", SYSTEM, &[]),
     // docs/logs.md
     ("pm logs --last", Ends(1), &["no such run"]),
     ("pm attach web.1", Until(CTRL_BRACKET, 0), &["ready: node"]),
