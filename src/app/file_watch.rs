@@ -27,6 +27,8 @@ pub struct FileWatch {
 pub enum WatchAction {
     /// Every instance is restarted.
     Restart,
+    /// Every instance is replaced by one that is ready, one after the other.
+    Rolling,
     /// Every instance gets this signal.
     Signal(Signal),
 }
@@ -43,10 +45,8 @@ impl WatchAction {
                 Some(signal) => Ok(Self::Signal(signal)),
                 None => Err(format!("`{name}` is not a signal")),
             },
-            None if text == "rolling" => {
-                Err("`rolling` needs an address of its own for each instance, which pm does not have yet".to_owned())
-            }
-            _ => Err(format!("`{text}` is not `restart` or `signal:NAME`")),
+            None if text == "rolling" => Ok(Self::Rolling),
+            _ => Err(format!("`{text}` is not `restart`, `rolling` or `signal:NAME`")),
         }
     }
 }
@@ -56,6 +56,7 @@ impl std::fmt::Display for WatchAction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Restart => f.write_str("restart"),
+            Self::Rolling => f.write_str("rolling"),
             Self::Signal(signal) => {
                 write!(f, "signal:{}", signal.to_string().trim_start_matches("SIG"))
             }
@@ -69,13 +70,13 @@ mod tests {
 
     #[test]
     fn an_action_is_read_and_written_in_the_same_way() {
-        for text in ["restart", "signal:HUP", "signal:USR2"] {
+        for text in ["restart", "rolling", "signal:HUP", "signal:USR2"] {
             assert_eq!(
                 WatchAction::parse(text).map(|action| action.to_string()),
                 Ok(text.to_owned())
             );
         }
-        for text in ["", "reload", "signal", "signal:", "signal:NOPE", "rolling"] {
+        for text in ["", "reload", "signal", "signal:", "signal:NOPE"] {
             assert!(WatchAction::parse(text).is_err(), "{text:?}");
         }
     }

@@ -104,7 +104,7 @@ pub enum Command {
     /// Show instances and their output on the whole screen
     Ui(client::UiArgs),
     /// Read the Procfile and the env files again, and restart what has changed
-    Reload(client::WholeArgs),
+    Reload(client::ReloadArgs),
     /// End the running session
     #[command(visible_alias = "down")]
     Quit(client::QuitArgs),

@@ -259,7 +259,7 @@ settings! {
         /// Time without a change until a burst of changes is over, in seconds or as `300ms`
         watch_debounce: Time = key("watch-debounce").default("0.1").example("0.1")
             .flag(per_type("watch-debounce", "PM_WATCH_DEBOUNCE", "web=300ms,..").group(HelpGroup::Watch));
-        /// What to do when watched files have changed: `restart`, or a signal as `signal:HUP`
+        /// What to do when watched files have changed: `restart`, `rolling`, or a signal as `signal:HUP`
         watch_action: WatchAction = key("watch-action").default("restart").example(r#""restart""#)
             .flag(per_type("watch-action", "PM_WATCH_ACTION", "web=signal:HUP,..").group(HelpGroup::Watch));
         /// Look for changes at this interval, in seconds or as `1s`; without it only where the system does not tell of them

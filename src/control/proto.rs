@@ -2,6 +2,8 @@
 //!
 //! `{"pm":1,"do":"restart","names":["web"],"wait":true}` → `{"pm":1,"is":"done"}`
 
+use std::num::NonZeroU16;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +45,9 @@ pub enum Request {
         /// Whether the response comes when it is done.
         wait: bool,
     },
+    /// To replace instances by new ones, a few at a time. As after [`Self::Wait`], the last lines of one that has failed
+    /// follow [`Response::Failed`].
+    Roll(RollTargets),
     /// To know what a [`Self::Reload`] would change: a [`Response::Warning`] if that is anything.
     Changes,
     /// To get the output of instances: [`Response::Output`] and [`Response::Lost`], until all is sent.
@@ -137,6 +142,25 @@ impl WaitGoal {
 pub struct Targets {
     /// Names or globs.
     pub names: Vec<String>,
+    /// Whether the response comes when it is done.
+    pub wait: bool,
+    /// Milliseconds between the stop signal and SIGKILL, where that is not for the session to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// Whom a [`Request::Roll`] is for, and how it goes about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollTargets {
+    /// Names or globs; none: all.
+    pub names: Vec<String>,
+    /// Instead, the files are read again, and what is different is replaced.
+    #[serde(default)]
+    pub reload: bool,
+    /// How many are replaced at a time.
+    pub batch: NonZeroU16,
+    /// The old one stops before the new one starts.
+    pub stop_first: bool,
     /// Whether the response comes when it is done.
     pub wait: bool,
     /// Milliseconds between the stop signal and SIGKILL, where that is not for the session to say.
@@ -537,6 +561,10 @@ mod tests {
             Just(Request::Status),
             (names(), any::<bool>(), any::<Option<u64>>()).prop_map(|(names, wait, timeout_ms)| {
                 Request::Stop(Targets { names, wait, timeout_ms })
+            }),
+            (names(), any::<bool>(), any::<NonZeroU16>()).prop_map(|(names, is, batch)| {
+                let (reload, stop_first, wait, timeout_ms) = (is, !is, is, None);
+                Request::Roll(RollTargets { names, reload, batch, stop_first, wait, timeout_ms })
             }),
             (names(), any::<i32>()).prop_map(|(names, signal)| Request::Signal { names, signal }),
             (proptest::collection::vec((".{0,4}", any::<u16>()), 0..3), any::<bool>())

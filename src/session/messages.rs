@@ -139,13 +139,15 @@ fn ended(
         Next::CannotRun => format!("{} (exit {code}); {last}", why_it_cannot_run(code)),
         Next::Again => format!("{exit}; restarting, as requested"),
         Next::AtOnce => format!("{exit}; restarting"),
+        Next::Replaced => format!("{exit}; replaced"),
+        Next::NotReplaced => format!("{exit}; the one that it was to replace goes on"),
         Next::Restart { crash: 0, delay, .. } => format!("{exit}; restarting in {}", short(*delay)),
         Next::Restart { crash, limit, delay } => {
             format!("{exit}; restart {crash} of {limit} in {}", short(*delay))
         }
     };
     match next {
-        Next::Nothing | Next::Again | Next::AtOnce => {}
+        Next::Nothing | Next::Again | Next::AtOnce | Next::Replaced | Next::NotReplaced => {}
         Next::CannotRun => facts["reason"] = why_it_cannot_run(code).into(),
         Next::GaveUp { crashes } => facts["gave_up_after"] = (*crashes).into(),
         Next::Restart { crash, delay, .. } => {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use nix::unistd::Pid;
 
 use super::probes::{ProbeOrder, ProbeReport, Probes, Watched};
-use crate::app::readiness::Probe;
+use crate::app::readiness::{Probe, READY_TIMEOUT, Readiness};
 use crate::app::shell;
 use crate::app::{App, InstanceId, RunId};
 use crate::os::notify_socket::NotifySocket;
@@ -86,6 +86,13 @@ impl SessionProbes {
     /// Begins to probe a run with this leader.
     pub(super) fn begin(&mut self, app: &App, run: RunId, leader: Pid) -> io::Result<()> {
         let watched = self.watched(app, run, leader);
+        self.ask(watched)
+    }
+
+    /// Begins to look whether a run listens on its PORT, which its type does not ask for.
+    pub(super) fn begin_port(&mut self, app: &App, run: RunId, leader: Pid) -> io::Result<()> {
+        let ready = Readiness { probes: vec![Probe::Port(None)], timeout: READY_TIMEOUT };
+        let watched = Watched { ready: Some(ready), ..self.watched(app, run, leader) };
         self.ask(watched)
     }
 
@@ -203,12 +210,11 @@ impl SessionProbes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::readiness::Readiness as When;
     use crate::app::{Environment, ExitOn, Policy, ProcessType};
 
     fn an_app() -> App {
         let ready =
-            When { probes: vec![Probe::Notify], timeout: std::time::Duration::from_secs(60) };
+            Readiness { probes: vec![Probe::Notify], timeout: std::time::Duration::from_secs(60) };
         let policy = Policy { ready: Some(ready), ..Policy::default() };
         App {
             root: "/".into(),

@@ -129,6 +129,8 @@ pub(super) enum FailureForm {
     Reasons,
     /// The reasons and the last lines of output (`pm wait`).
     WithOutput,
+    /// The reasons, and the last lines of the run that has failed (`--rolling`).
+    OfRollout,
 }
 
 /// What a client gets for as long as it is connected.
@@ -240,7 +242,11 @@ impl Requests {
         outbox.respond(match reply {
             Reply::Done => Response::Done,
             Reply::Failed(failures) if form == FailureForm::WithOutput => {
-                return wait::tell_failure(&failures, app, (id.0, outbox), &self.pump);
+                let why = |failure: &Failure| wait::why(failure, app);
+                return wait::tell_failure(&failures, app, why, (id.0, outbox), &self.pump);
+            }
+            Reply::Failed(failures) if form == FailureForm::OfRollout => {
+                return wait::tell_failure(&failures, app, why, (id.0, outbox), &self.pump);
             }
             Reply::Failed(failures) => {
                 let one = |(id, failure): (InstanceId, Failure)| InstanceFailure {
@@ -324,6 +330,12 @@ pub(super) fn why(failure: &Failure) -> String {
         Failure::NotRunning => "does not run".to_owned(),
         Failure::NoPort => "would get a port over 65535".to_owned(),
         Failure::Overruled => "a later request wanted something else".to_owned(),
+        Failure::ReplacementEnded(exit) => {
+            format!("the new one {exit} before it was ready; the old one goes on")
+        }
+        Failure::ReplacementNotReady => {
+            "the new one was not ready in time; the old one goes on".to_owned()
+        }
         Failure::SessionEnds | Failure::EndedWith { .. } => "the session ends".to_owned(),
         Failure::Failed(exit) | Failure::EndedBefore(exit) => exit.to_string(),
         Failure::NotReady => "it was not ready in time".to_owned(),

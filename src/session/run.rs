@@ -199,6 +199,7 @@ impl SessionLoop {
             }
             Action::Signal(run, signal, reach) => self.children.signal(run, signal, reach),
             Action::Probe(run) => self.probe(run),
+            Action::ProbePort(run) => self.probe_port(run),
             Action::Watch(run) => self.watch(run),
             Action::EndProbe(run) => self.end_probe(run),
             Action::ProbeOutside(process_type) => self.probe_outside(process_type),

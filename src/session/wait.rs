@@ -1,7 +1,7 @@
 //! `pm wait`: resolves names to conditions, and turns failures into reasons with the last lines of output.
 
 use super::messages;
-use super::requests::{all_but_release, select_instances};
+use super::requests::{self, all_but_release, select_instances};
 use super::subscriber;
 use crate::app::select::{fits, select};
 use crate::app::{App, InstanceId};
@@ -89,16 +89,19 @@ fn is_of_known_type(name: &str, app: &App) -> bool {
 pub(super) fn tell_failure(
     failures: &[(InstanceId, Failure)],
     app: &App,
+    why: impl Fn(&Failure) -> String,
     (client, outbox): (u64, Outbox),
     pump: &PumpHandle,
 ) {
     let one = |(id, failure): &(InstanceId, Failure)| InstanceFailure {
         name: app.name_of(*id),
-        why: why(failure, app),
+        why: why(failure),
         code: Some(failure.code()),
     };
     outbox.respond(Response::Failed { failures: failures.iter().map(one).collect() });
-    let culprits = failures.iter().map(|(id, failure)| app.name_of(failure.culprit(*id)));
+    // What was asked for later is no failure that lines would explain.
+    let failed = failures.iter().filter(|(_, failure)| *failure != Failure::Overruled);
+    let culprits = failed.map(|(id, failure)| app.name_of(failure.culprit(*id)));
     pump.post(PumpCommand::Subscribe(Subscriber {
         id: client,
         patterns: culprits.collect(),
@@ -111,7 +114,7 @@ pub(super) fn tell_failure(
 }
 
 /// Returns why an instance will never reach the state, to be shown after its name.
-fn why(failure: &Failure, app: &App) -> String {
+pub(super) fn why(failure: &Failure, app: &App) -> String {
     match failure {
         Failure::Failed(exit) => format!("failed: {exit}"),
         Failure::NotReady => "failed: it was not ready in time".to_owned(),
@@ -129,6 +132,7 @@ fn why(failure: &Failure, app: &App) -> String {
         Failure::EndedWith { by, exit } => {
             format!("did not get there: the session ends, since {} {exit}", app.name_of(*by))
         }
+        Failure::ReplacementEnded(_) | Failure::ReplacementNotReady => requests::why(failure),
         Failure::SessionEnds | Failure::NotRunning | Failure::NoPort | Failure::Overruled => {
             "did not get there: the session ends".to_owned()
         }

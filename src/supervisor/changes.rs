@@ -1,7 +1,7 @@
 //! What a reload would change, for those who only ask.
 
 use super::Supervisor;
-use super::request::same_start;
+use super::reload::same_start;
 use crate::app::App;
 
 impl Supervisor {
@@ -12,7 +12,7 @@ impl Supervisor {
             let mut instances = self.procs.of_type(*at).peekable();
             let (is_gone, has_none) = (gone.contains(at), instances.peek().is_none());
             let new = &app.types[usize::from(*at)];
-            let mut lives = instances.filter_map(|(id, proc)| Some((id, proc.born.as_ref()?)));
+            let mut lives = instances.filter_map(|(id, proc)| Some((id, proc.life.born.as_ref()?)));
             match (is_gone, has_none) {
                 // It stays in the application as it was; without instances it is nothing.
                 (true, has_none) => !has_none,

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Moment;
 use super::file_changes::FileChanges;
 use super::request::{Reply, RequestId, ResolvedRequest, WaitMode};
 use crate::app::{App, Budget, Exit, InstanceId, PortSlot, Reach, RunId, Signal, Size};
@@ -149,6 +148,9 @@ pub enum Action {
     /// Probe a run as its policy says: first whether it is ready, then whether it is alive. Answer with
     /// [`Event::BecameReady`] and [`Event::NotAlive`].
     Probe(RunId),
+    /// Probe whether a run whose type has no `ready` listens on its port, and from then on whether it is alive. Answer as
+    /// for [`Self::Probe`].
+    ProbePort(RunId),
     /// Probe whether a run that is ready is alive; answer with [`Event::NotAlive`].
     Watch(RunId),
     /// Stop probing a run.
@@ -298,6 +300,10 @@ pub enum Next {
     Again,
     /// A new start at once, because it was not alive any more.
     AtOnce,
+    /// Nothing: another run of the instance has taken its place.
+    Replaced,
+    /// Nothing: it was to replace another run of the instance, which goes on.
+    NotReplaced,
     /// No new start: its command cannot be run, and would not be at another try either.
     CannotRun,
     /// No new start: it crashed too often.
@@ -375,30 +381,4 @@ pub struct Waiting {
     pub count: usize,
     /// What they wait for.
     pub on: InstanceId,
-}
-
-/// Why and how a session ended, for the last lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SessionEnd {
-    /// The instance whose end ended the session.
-    pub culprit: Option<Culprit>,
-    /// Who had to be killed.
-    pub killed: Vec<InstanceId>,
-    /// Who did not even end when killed.
-    pub lost: Vec<InstanceId>,
-}
-
-/// The instance whose end ended the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Culprit {
-    /// Who.
-    pub instance: InstanceId,
-    /// How it ended.
-    pub exit: Exit,
-    /// How long its last run lasted.
-    pub uptime: Duration,
-    /// How often it had been restarted.
-    pub restarts: u32,
-    /// When.
-    pub at: Moment,
 }

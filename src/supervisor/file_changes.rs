@@ -51,8 +51,14 @@ impl Supervisor {
         let ids: Vec<_> = self.procs.of_type(process_type).map(|(id, _)| id).collect();
         for id in ids {
             match action {
-                WatchAction::Restart => self.restart_for(id, changes),
-                WatchAction::Signal(signal) if matches!(self.proc(id).state, State::Up { .. }) => {
+                WatchAction::Restart if self.rolls(id) => self.replace_for(id, changes),
+                WatchAction::Rolling if self.can_roll(process_type) => {
+                    self.replace_for(id, changes);
+                }
+                WatchAction::Restart | WatchAction::Rolling => self.restart_for(id, changes),
+                WatchAction::Signal(signal)
+                    if matches!(self.proc(id).life.state, State::Up { .. }) =>
+                {
                     self.note_changes(id, changes, Some(signal));
                     self.out.push(Action::Signal(self.run_of(id), signal, Reach::Group));
                 }
@@ -65,9 +71,9 @@ impl Supervisor {
     /// have been started to before the change could be read: it gets one more restart.
     fn restart_for(&mut self, id: InstanceId, changes: &FileChanges) {
         let proc = self.proc(id);
-        match (proc.state, proc.goal) {
+        match (proc.life.state, proc.goal) {
             (_, Goal::Stop | Goal::Leave) => return,
-            (State::Stopping { .. }, Goal::Run | Goal::Renew)
+            (State::Withdrawing { .. } | State::Stopping { .. }, Goal::Run | Goal::Renew)
             | (State::Draining { .. }, Goal::Renew) => {
                 proc.is_renewed_again = true;
             }
@@ -80,6 +86,18 @@ impl Supervisor {
             }
         }
         proc.goal = Goal::Renew;
+        self.overrule(id);
+        self.note_changes(id, changes, None);
+    }
+
+    /// Has an instance replaced that runs, and restarts any other.
+    fn replace_for(&mut self, id: InstanceId, changes: &FileChanges) {
+        let proc = self.proc(id);
+        let is_up = matches!(proc.life.state, State::Spawning | State::Up { .. });
+        if !is_up || proc.goal != Goal::Run {
+            return self.restart_for(id, changes);
+        }
+        self.roll_by_itself(id);
         self.note_changes(id, changes, None);
     }
 
@@ -87,7 +105,7 @@ impl Supervisor {
     /// somebody's who waits for it.
     fn start_for(&mut self, id: InstanceId, changes: &FileChanges) {
         let proc = self.proc(id);
-        let is_down = matches!(proc.state, State::Backoff { .. } | State::Ended(_));
+        let is_down = matches!(proc.life.state, State::Backoff { .. } | State::Ended(_));
         if !is_down || proc.goal != Goal::Run {
             return;
         }
@@ -111,7 +129,7 @@ impl Supervisor {
 
     /// Returns whether changes lead to nothing since the program makes them itself at each start.
     fn is_suspended(&mut self, process_type: u16, changes: &FileChanges, now: Moment) -> bool {
-        let is_own = self.procs.of_type(process_type).any(|(_, proc)| match proc.state {
+        let is_own = self.procs.of_type(process_type).any(|(_, proc)| match proc.life.state {
             State::Up { since, .. } => {
                 since <= changes.since && changes.since.since(since) < OWN_WITHIN
             }

@@ -21,7 +21,7 @@ struct Membership {
 
 impl Membership {
     fn of(proc: &Proc) -> Self {
-        Self { kinds: Kinds::of(proc), deadline: proc.state.deadline() }
+        Self { kinds: Kinds::of(proc), deadline: proc.deadline() }
     }
 }
 

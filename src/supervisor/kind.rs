@@ -1,6 +1,6 @@
 //! The kinds of instances that the steps of the reconcile pass look for.
 
-use super::event::Group;
+use super::life::{Beside, InstanceRun};
 use super::proc::Proc;
 use super::state::{Goal, State, StopStage};
 
@@ -10,16 +10,20 @@ pub(super) enum Kind {
     /// It waits to be started, and the output of its last run has been shown. Without the second condition, restarts
     /// would pile up unread pipes while nobody reads pm's output.
     Startable,
-    /// Its start was ordered, and the answer has not come yet.
+    /// A start of it was ordered, and the answer has not come yet.
     Spawning,
     Up,
     Backoff,
-    /// It was asked to stop, and was not killed yet.
+    /// It is to stop, and was not killed yet.
     Asked,
     /// It should not run, and can be stopped or reset now.
     Unwanted,
-    /// Its run can be swept: everything that had to end has ended.
+    /// A run of it can be swept: everything that had to end has ended.
     Drained,
+    /// It has a run beside the one that counts, or is to have one.
+    Doubled,
+    /// The start of a replacement is to be ordered.
+    Replaceable,
     /// A process may exist.
     Active,
     /// It ended for good, and not because someone stopped it.
@@ -43,7 +47,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Startable,
         Self::Spawning,
         Self::Up,
@@ -51,6 +55,8 @@ impl Kind {
         Self::Asked,
         Self::Unwanted,
         Self::Drained,
+        Self::Doubled,
+        Self::Replaceable,
         Self::Active,
         Self::Done,
         Self::Left,
@@ -64,28 +70,33 @@ impl Kind {
     ];
 
     pub(super) fn is_of(self, proc: &Proc) -> bool {
-        let (state, goal) = (proc.state, proc.goal);
+        let (state, goal) = (proc.life.state, proc.goal);
         match self {
-            Self::Startable => state == State::Idle && goal == Goal::Run && !proc.output_open,
-            Self::Spawning => state == State::Spawning,
+            Self::Startable => state == State::Idle && goal == Goal::Run && !proc.life.output_open,
+            Self::Spawning => {
+                let beside = proc.beside.life().map(|life| life.state);
+                [Some(state), beside].contains(&Some(State::Spawning))
+            }
             Self::Up => matches!(state, State::Up { .. }),
             Self::Backoff => matches!(state, State::Backoff { .. }),
-            Self::Asked => matches!(state, State::Stopping { stage: StopStage::Asked, .. }),
+            Self::Asked => matches!(
+                state,
+                State::Withdrawing { .. } | State::Stopping { stage: StopStage::Asked, .. }
+            ),
             Self::Unwanted => {
                 goal != Goal::Run && matches!(state, State::Up { .. } | State::Backoff { .. })
             }
-            Self::Drained => match state {
-                State::Draining { .. } => !proc.output_open && proc.group == Group::Gone,
-                State::Stopping { leader, .. } => leader.is_some() && proc.group == Group::Gone,
-                State::Idle
-                | State::Spawning
-                | State::Up { .. }
-                | State::Backoff { .. }
-                | State::Ended(_) => false,
-            },
-            Self::Active => state.is_active(),
-            Self::Done => goal == Goal::Run && matches!(state, State::Ended(_)),
-            Self::Left => goal == Goal::Leave && !state.is_active(),
+            Self::Drained => {
+                let beside = proc.beside.life();
+                proc.life.is_drained() || beside.is_some_and(InstanceRun::is_drained)
+            }
+            Self::Doubled => !proc.beside.is_nobody(),
+            Self::Replaceable => matches!(proc.beside, Beside::Wanted),
+            Self::Active => proc.is_active(),
+            Self::Done => {
+                goal == Goal::Run && matches!(state, State::Ended(_)) && proc.beside.is_nobody()
+            }
+            Self::Left => goal == Goal::Leave && !proc.is_active(),
             Self::Unready => matches!(state, State::Up { unready: Some(_), .. }),
             Self::Wanted => goal != Goal::Leave,
             Self::Begun => matches!(state, State::Up { .. }) || Self::Succeeded.is_of(proc),

@@ -21,6 +21,21 @@ pub(super) struct MemoryWatch {
     over: u8,
     /// A warning was given; there is no second one until it has been below the budget.
     is_told: bool,
+    /// Replacements in a row that have failed.
+    failed: u8,
+}
+
+impl MemoryWatch {
+    /// Returns so many samples over the budget in a row lead to something.
+    fn limit(self) -> u8 {
+        SAMPLES_OVER << self.failed.min(5)
+    }
+
+    /// A replacement has failed: the next one is tried later.
+    pub(super) fn put_off(&mut self) {
+        self.over = 0;
+        self.failed = self.failed.saturating_add(1);
+    }
 }
 
 impl Supervisor {
@@ -52,9 +67,9 @@ impl Supervisor {
     fn sample_of(&self, id: InstanceId) -> Option<Sample> {
         let budget = self.policy(id).budget?;
         let proc = self.procs.get(id)?;
-        let is_up = matches!(proc.state, State::Up { .. });
+        let is_up = matches!(proc.life.state, State::Up { .. });
         // After a warning, only a fall below the budget matters, and the cheap figure shows that.
-        let limit = (!proc.watch.is_told).then_some(budget.size);
+        let limit = (!proc.life.watch.is_told).then_some(budget.size);
         (is_up && self.phase == Phase::Running).then(|| Sample { run: self.run_of(id), limit })
     }
 
@@ -62,20 +77,31 @@ impl Supervisor {
     pub(super) fn measured(&mut self, id: InstanceId, used: u64, now: Moment) {
         let Some(budget) = self.policy(id).budget else { return };
         let proc = self.proc(id);
-        let State::Up { since, .. } = proc.state else { return };
+        let State::Up { since, .. } = proc.life.state else { return };
         if used <= budget.size.bytes() {
-            proc.watch = MemoryWatch::default();
+            proc.life.watch = MemoryWatch::default();
             return;
         }
-        proc.watch.over = proc.watch.over.saturating_add(1);
-        if proc.watch.over < SAMPLES_OVER || proc.watch.is_told || self.phase != Phase::Running {
+        proc.life.watch.over = proc.life.watch.over.saturating_add(1);
+        if proc.life.watch.over < proc.life.watch.limit()
+            || proc.life.watch.is_told
+            || self.phase != Phase::Running
+        {
             return;
+        }
+        if budget.action == MemoryAction::Restart && self.is_rolled(id) {
+            return; // It is about to be replaced.
         }
         self.out.push(Action::Note(id, Note::OverBudget { used, budget }));
         match budget.action {
-            MemoryAction::Warn => self.proc(id).watch.is_told = true,
-            MemoryAction::Restart => self.ask_to_stop(id, since, Cause::OverBudget, now),
-            MemoryAction::Kill => self.kill_at_once(id, since, Cause::OverBudget, now),
+            MemoryAction::Warn => self.proc(id).life.watch.is_told = true,
+            MemoryAction::Restart if self.rolls(id) => self.roll_by_itself(id),
+            MemoryAction::Restart => {
+                self.ask_to_stop(self.run_of(id), since, Cause::OverBudget, now);
+            }
+            MemoryAction::Kill => {
+                self.kill_at_once(self.run_of(id), since, Cause::OverBudget, now);
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod event;
 mod file_changes;
 mod instances;
 mod kind;
+mod life;
 mod memory;
 mod needs;
 mod outcome;
@@ -16,12 +17,17 @@ mod pending;
 mod proc;
 mod readiness;
 mod reconcile;
+mod reload;
+mod replacement;
 mod request;
+mod rollout;
+mod runs;
 mod shutdown;
 mod state;
 mod status;
 mod stop;
 pub(crate) mod trace;
+mod verdict;
 mod wait;
 
 #[cfg(test)]
@@ -34,22 +40,23 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{App, Exit, InstanceId, Milestone, Moment, Policy, Reach, Role, RunId, Signal};
+use crate::app::{App, InstanceId, Moment, Policy, Role, RunId, Signal};
 
-pub use event::{
-    Action, Culprit, Event, Group, Message, Next, Note, Sample, SessionEnd, Waiting, Why,
-};
+pub use event::{Action, Event, Group, Message, Next, Note, Sample, Waiting, Why};
 pub use file_changes::FileChanges;
 use file_changes::OwnChanges;
 use instances::Instances;
-use memory::MemoryWatch;
+use life::InstanceRun;
 use needs::{Graph, SlowStart, TypeStanding};
 use pending::PendingRequest;
-use proc::{Proc, Told};
+use proc::Proc;
 use readiness::OutsideSearch;
 pub use request::{Failure, Reply, RequestId, ResolvedRequest, WaitMode};
-use state::{Cause, Goal, Outcome, Phase, State, StopStage};
+use rollout::Rollout;
+pub use rollout::RolloutOrder;
+use state::{Phase, State};
 pub use status::{Doing, Status};
+pub use verdict::{Culprit, SessionEnd};
 pub use wait::Until;
 
 /// How long the output and the group of an ended leader may stay open: a grandchild that keeps a
@@ -91,9 +98,10 @@ pub struct Supervisor {
     procs: Instances,
     /// The types that run once, before the others, by position.
     releases: Vec<u16>,
-    /// Run numbers of instances that were scaled away, so that late events about them are recognised as such.
+    /// How many runs instances had that were scaled away, so that late events about them are recognised as such.
     left: BTreeMap<InstanceId, u32>,
     pending_requests: Vec<PendingRequest>,
+    rollouts: Vec<Rollout>,
     phase: Phase,
     /// When someone first asked for the end.
     asked: Option<Moment>,
@@ -130,6 +138,7 @@ impl Supervisor {
             releases,
             left: BTreeMap::new(),
             pending_requests: Vec::new(),
+            rollouts: Vec::new(),
             phase: Phase::Running,
             asked: None,
             code: None,
@@ -197,7 +206,7 @@ impl Supervisor {
                 self.requested(id, request, wait, grace, now);
             }
             Event::Reread(app) => self.go_by(app),
-            Event::Forgotten(id) => self.pending_requests.retain(|pending| pending.id != id),
+            Event::Forgotten(id) => self.forgotten(id),
             Event::Signalled(signal) => self.signalled(signal, now),
             Event::OutputLost(code) => self.shut_down(Why::OutputLost, code, now),
             Event::OwnerEnded { pid } => self.shut_down(Why::OwnerEnded { pid }, 0, now),
@@ -207,43 +216,40 @@ impl Supervisor {
             Event::FilesChanged { process_type, changes } => {
                 self.files_changed(process_type, &changes, now);
             }
-            Event::Spawned { run, pid } if self.is_current(run) => {
-                self.spawned(run.instance, pid, now);
-            }
-            Event::SpawnFailed { run, error } if self.is_current(run) => {
-                self.spawn_failed(run.instance, error, now);
-            }
-            Event::Exited { run, exit, group } if self.is_current(run) => {
-                self.exited(run.instance, exit, group, now);
-            }
-            Event::GroupGone { run } if self.is_current(run) => {
-                self.proc(run.instance).group = Group::Gone;
-            }
-            Event::ProgramEnded { run } if self.is_current(run) => self.program_ended(run),
-            Event::OutputClosed { run } if self.is_current(run) => {
-                self.proc(run.instance).output_open = false;
-            }
             Event::FoundOutside { process_type } => {
                 self.outside
                     .entry(process_type)
                     .and_modify(|search| *search = OutsideSearch::Found);
             }
-            Event::BecameReady { run } if self.is_current(run) => {
-                self.became_ready(run.instance, now);
+            Event::Spawned { run, pid } if self.is_current(run) => self.spawned(run, pid, now),
+            Event::SpawnFailed { run, error } if self.is_current(run) => {
+                self.spawn_failed(run, error, now);
             }
+            Event::Exited { run, exit, group } if self.is_current(run) => {
+                self.exited(run, exit, group, now);
+            }
+            Event::GroupGone { run } if self.is_current(run) => {
+                self.life(run).group = Group::Gone;
+            }
+            Event::ProgramEnded { run } if self.is_current(run) => self.program_ended(run),
+            Event::Withdrawn { run } if self.is_current(run) => self.withdrawn(run, now),
+            Event::OutputClosed { run } if self.is_current(run) => {
+                self.life(run).output_open = false;
+            }
+            Event::BecameReady { run } if self.is_current(run) => self.became_ready(run, now),
             Event::ReadyExtended { run, time } if self.is_current(run) => {
-                if let State::Up { unready: Some(until), .. } = &mut self.proc(run.instance).state {
+                if let State::Up { unready: Some(until), .. } = &mut self.life(run).state {
                     // As in systemd, the earlier deadline is never shortened.
                     *until = (*until).max(now + time);
                 }
             }
-            Event::NotAlive { run, why } if self.is_current(run) => {
+            Event::NotAlive { run, why } if self.counts(run) => {
                 self.not_alive(run.instance, why, now);
             }
-            Event::Measured { run, bytes } if self.is_current(run) => {
+            Event::Measured { run, bytes } if self.counts(run) => {
                 self.measured(run.instance, bytes, now);
             }
-            // Facts about an older life.
+            // Facts about an older life, or about one of two that do not matter.
             Event::Spawned { .. }
             | Event::SpawnFailed { .. }
             | Event::Exited { .. }
@@ -258,94 +264,6 @@ impl Supervisor {
         }
     }
 
-    fn spawned(&mut self, id: InstanceId, pid: i32, now: Moment) {
-        let policy = self.policy(id);
-        let timeout = policy.ready.as_ref().map(|ready| ready.timeout);
-        let is_probed = policy.is_probed();
-        let proc = self.proc(id);
-        if proc.state != State::Spawning {
-            return;
-        }
-        proc.state = State::Up { since: now, unready: timeout.map(|timeout| now + timeout) };
-        proc.told = Told::Nothing;
-        proc.watch = MemoryWatch::default();
-        proc.output_open = true;
-        proc.rest_waits = false;
-        proc.by_request = false;
-        proc.pid = Some(pid);
-        proc.group = Group::Left;
-        self.out.push(Action::Note(id, Note::Started { pid }));
-        // Must come before its first line is read: that line may make it ready.
-        if is_probed {
-            self.out.push(Action::Probe(self.run_of(id)));
-        }
-        self.out.push(Action::Read(self.run_of(id)));
-        self.came_back(id, Milestone::Started);
-        self.renew_again(id);
-    }
-
-    fn spawn_failed(&mut self, id: InstanceId, error: String, now: Moment) {
-        let proc = self.proc(id);
-        if proc.state != State::Spawning {
-            return;
-        }
-        let is_asked_for = proc.by_request;
-        let outcome =
-            Outcome { exit: Exit::NotStarted, uptime: Duration::ZERO, cause: Cause::Itself };
-        let stays_failed = (!is_asked_for || self.is_watched(id)) && self.stays_failed(id, outcome);
-        self.out.push(Action::Note(id, Note::CannotStart { error: error.clone(), stays_failed }));
-        self.fail_pending(id, &Failure::NotStarted(error));
-        // A watched type is tried again at the next change, whoever has asked for this start.
-        if is_asked_for && self.phase == Phase::Running && !self.is_watched(id) {
-            let proc = self.proc(id);
-            proc.state = State::Ended(Exit::NotStarted);
-            proc.goal = match proc.goal {
-                Goal::Leave => Goal::Leave,
-                Goal::Run | Goal::Renew | Goal::Stop => Goal::Stop,
-            };
-            return;
-        }
-        self.end_for_good(id, outcome);
-        self.apply_exit_rule(id, outcome, now);
-    }
-
-    fn exited(&mut self, id: InstanceId, exit: Exit, group: Group, now: Moment) {
-        let run = self.run_of(id);
-        let stop_signal = self.policy(id).stop_signal;
-        let proc = self.proc(id);
-        let until = now + DRAIN;
-        match proc.state {
-            State::Up { since, .. } => {
-                let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Itself };
-                proc.state = State::Draining { outcome, until };
-                proc.group = group;
-                self.end_probe(id);
-                if group == Group::Left {
-                    self.out.push(Action::Signal(run, stop_signal, Reach::Group));
-                }
-            }
-            State::Stopping { since, stage: StopStage::Asked, until, leader: None, cause }
-                if group == Group::Left =>
-            {
-                proc.group = group;
-                let (stage, leader) = (StopStage::Asked, Some(exit));
-                proc.state = State::Stopping { since, stage, until, leader, cause };
-            }
-            State::Stopping { since, leader: None, cause, .. } => {
-                let outcome = Outcome { exit, uptime: now.since(since), cause };
-                proc.group = group;
-                proc.state = State::Draining { outcome, until };
-            }
-            // The end was reported before, or the run does not exist: nothing to do.
-            State::Idle
-            | State::Spawning
-            | State::Stopping { .. }
-            | State::Draining { .. }
-            | State::Backoff { .. }
-            | State::Ended(_) => {}
-        }
-    }
-
     /// Switches to another application. Its types have the positions of the old ones.
     fn go_by(&mut self, app: Arc<App>) {
         self.releases = releases(&app);
@@ -357,15 +275,32 @@ impl Supervisor {
 
     /// The one place where events about an older run are dropped.
     fn is_current(&self, run: RunId) -> bool {
-        self.procs.get(run.instance).is_some_and(|proc| proc.seq == run.seq)
+        self.procs.get(run.instance).is_some_and(|proc| proc.life(run.seq).is_some())
+    }
+
+    /// Returns whether a run is the one that counts, of the two that its instance may have.
+    fn counts(&self, run: RunId) -> bool {
+        self.run_of(run.instance) == run
     }
 
     fn proc(&mut self, id: InstanceId) -> &mut Proc {
         self.procs.get_mut(id).expect("ids come from the map's own keys, or passed is_current")
     }
 
+    fn life(&mut self, run: RunId) -> &mut InstanceRun {
+        let life = self.proc(run.instance).life_mut(run.seq);
+        life.expect("runs come from the instance's own numbers, or passed is_current")
+    }
+
+    /// Returns the run of an instance that counts.
     fn run_of(&self, id: InstanceId) -> RunId {
-        RunId { instance: id, seq: self.procs.get(id).map_or(0, |proc| proc.seq) }
+        RunId { instance: id, seq: self.procs.get(id).map_or(0, |proc| proc.life.seq) }
+    }
+
+    /// Returns all runs of an instance: the one that counts, and the one beside it.
+    fn runs_of(&self, id: InstanceId) -> Vec<RunId> {
+        let seqs = self.procs.get(id).into_iter().flat_map(Proc::seqs);
+        seqs.map(|seq| RunId { instance: id, seq }).collect()
     }
 
     fn policy(&self, id: InstanceId) -> &Policy {

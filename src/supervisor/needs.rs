@@ -201,7 +201,7 @@ impl Supervisor {
         for id in ids {
             if self.proc(id).told < told {
                 self.proc(id).told = told;
-                let note = match self.procs.get(on).map(|proc| proc.state) {
+                let note = match self.procs.get(on).map(|proc| proc.life.state) {
                     Some(State::Ended(exit)) if told == Told::Blocked => {
                         Note::Blocked { by: on, exit }
                     }
@@ -215,7 +215,7 @@ impl Supervisor {
     /// Handles an instance that has reached a milestone again after a restart: restarts its dependents that have
     /// `on-dependency-restart = "restart"`.
     pub(super) fn came_back(&mut self, id: InstanceId, milestone: Milestone) {
-        if self.phase != Phase::Running || self.proc(id).seq < 2 {
+        if self.phase != Phase::Running || self.proc(id).life.seq < 2 {
             return;
         }
         for at in self.graph.dependents_of(id.process_type).to_vec() {
@@ -227,9 +227,13 @@ impl Supervisor {
                     .any(|need| need.milestone == milestone && need.concerns(id));
             if follows {
                 for dependent in self.procs.list_of(Kind::Up, at) {
-                    let proc = self.proc(dependent);
-                    if proc.goal == Goal::Run {
-                        proc.goal = Goal::Renew;
+                    if self.proc(dependent).goal == Goal::Run {
+                        if self.rolls(dependent) {
+                            self.roll_by_itself(dependent);
+                        } else {
+                            self.overrule(dependent);
+                            self.proc(dependent).goal = Goal::Renew;
+                        }
                         self.out.push(Action::Note(dependent, Note::Follows { on: id }));
                     }
                 }

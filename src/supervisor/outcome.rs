@@ -2,17 +2,36 @@
 
 use std::time::Duration;
 
-use super::event::{Action, Culprit, Next, Note, Why};
+use super::event::{Action, Next, Note, Why};
 use super::kind::Kind;
+use super::life::Beside;
 use super::proc::Proc;
 use super::state::{Cause, Goal, Outcome, Phase, State};
-use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, InstanceId, Moment, Supervisor};
-use crate::app::{Exit, ExitOn, Milestone, Restart, Role};
+use super::{BACKOFF_FIRST, BACKOFF_MAX, BACKOFF_RESET, Culprit, InstanceId, Moment, Supervisor};
+use crate::app::{Exit, ExitOn, Milestone, Restart, Role, RunId};
 
 impl Supervisor {
     /// Sweeps an ended run and decides what follows.
-    pub(super) fn finish_run(&mut self, id: InstanceId, outcome: Outcome, now: Moment) {
-        self.out.push(Action::Sweep(self.run_of(id)));
+    pub(super) fn finish_run(&mut self, run: RunId, outcome: Outcome, now: Moment) {
+        self.out.push(Action::Sweep(run));
+        let id = run.instance;
+        if !self.counts(run) {
+            return self.finish_beside(run, outcome);
+        }
+        let goal = self.proc(id).goal;
+        let exit = outcome.exit;
+        let ends_session = self.app.exit_on == ExitOn::First && outcome.cause == Cause::Itself;
+        let goes_on = self.phase == Phase::Running && exit != Exit::Lost && !ends_session;
+        if goal == Goal::Run && goes_on {
+            if let Beside::Coming(_) = self.proc(id).beside {
+                return self.replacement_stands_in(id, outcome);
+            }
+            // It would have been replaced anyway.
+            if let Beside::Wanted = self.proc(id).beside {
+                let proc = self.proc(id);
+                (proc.beside, proc.goal) = (Beside::Nobody, Goal::Renew);
+            }
+        }
         let goal = self.proc(id).goal;
         let next = match goal {
             _ if self.phase != Phase::Running => Next::Nothing,
@@ -28,27 +47,35 @@ impl Supervisor {
             Goal::Run => self.next_after(id, outcome),
             Goal::Stop | Goal::Leave => Next::Nothing,
         };
-        self.proc(id).pid = None;
+        self.proc(id).life.pid = None;
         let is_final = match next {
             Next::Nothing | Next::CannotRun | Next::GaveUp { .. } => goal == Goal::Run,
-            Next::Again | Next::AtOnce | Next::Restart { .. } => false,
+            Next::Again
+            | Next::AtOnce
+            | Next::Restart { .. }
+            | Next::Replaced
+            | Next::NotReplaced => false,
         };
+        let is_over = matches!(next, Next::Nothing | Next::CannotRun | Next::GaveUp { .. });
+        if next != Next::Again {
+            self.step_ended(run, outcome, is_over);
+        }
         let stays_failed = is_final && self.stays_failed(id, outcome);
-        let exit = outcome.exit;
         let is_crash = outcome.cause != Cause::Asked && next != Next::AtOnce && outcome.is_crash();
         self.out.push(Action::Note(id, Note::Ended { exit, next, is_crash, stays_failed }));
         match next {
             Next::Restart { delay, .. } => {
                 let proc = self.proc(id);
                 proc.restarts += 1;
-                proc.state = State::Backoff { until: now + delay };
+                proc.life.state = State::Backoff { until: now + delay };
             }
             Next::AtOnce => {
                 let proc = self.proc(id);
                 proc.restarts += 1;
-                proc.state = State::Idle;
+                proc.life.state = State::Idle;
             }
             Next::Again => self.make_ready(id),
+            Next::Replaced | Next::NotReplaced => unreachable!("they are for two runs"),
             Next::Nothing | Next::CannotRun | Next::GaveUp { .. } => {
                 self.end_for_good(id, outcome);
                 if is_final {
@@ -63,7 +90,7 @@ impl Supervisor {
 
     pub(super) fn end_for_good(&mut self, id: InstanceId, outcome: Outcome) {
         let proc = self.proc(id);
-        proc.state = State::Ended(outcome.exit);
+        proc.life.state = State::Ended(outcome.exit);
         proc.cause = outcome.cause;
     }
 

@@ -19,6 +19,8 @@ pub(super) struct PendingRequest {
     pub(super) failures: Vec<(InstanceId, Failure)>,
     /// It is answered when the session is over.
     pub(super) until_over: bool,
+    /// It is answered when its rollout is over.
+    pub(super) rolls: bool,
     /// It is answered at the first failure.
     pub(super) until_failure: bool,
     /// Conditions of a wait that are true, and may cease to be until all are.
@@ -47,6 +49,7 @@ impl PendingRequest {
             conditions: BTreeSet::new(),
             failures: Vec::new(),
             until_over: false,
+            rolls: false,
             until_failure: false,
             held: BTreeSet::new(),
             look_at: None,
@@ -106,6 +109,7 @@ impl PendingRequest {
             ResolvedRequest::Start(ids)
             | ResolvedRequest::Restart(ids)
             | ResolvedRequest::Stop(ids)
+            | ResolvedRequest::Roll(ids, _)
             | ResolvedRequest::Signal(ids, _) => self.failures.extend(ids.into_iter().map(no)),
             ResolvedRequest::Scale(counts) => {
                 self.failures.extend(counts.into_iter().map(|(process_type, count)| {
@@ -155,6 +159,7 @@ impl Supervisor {
             }
             let has_failed = pending.until_failure && !pending.failures.is_empty();
             let waits = !has_failed && !pending.conditions.is_empty()
+                || pending.rolls
                 || pending.until_over && self.phase != Phase::Over;
             if !waits {
                 self.out.push(Action::Reply(pending.id, pending.reply()));
@@ -208,7 +213,7 @@ impl Supervisor {
             (Condition::Gone, None) => TRUE,
             (Condition::Up | Condition::Down, None) => never(Failure::Overruled),
             (Condition::Up, Some(_)) if ends => never(Failure::SessionEnds),
-            (Condition::Up, Some(proc)) => match (proc.goal, proc.state) {
+            (Condition::Up, Some(proc)) => match (proc.goal, proc.life.state) {
                 // An instance keeps the goal to be restarted until that is done.
                 (Goal::Run, State::Up { .. }) => TRUE,
                 // Waiting for what it depends on is no failure.
@@ -220,12 +225,12 @@ impl Supervisor {
                 (_, State::Ended(exit)) => never(Failure::Ended(exit)),
                 (Goal::Run | Goal::Renew, _) => Poll::Pending,
             },
-            (Condition::Down | Condition::Gone, Some(proc)) => match (proc.goal, proc.state) {
+            (Condition::Down | Condition::Gone, Some(proc)) => match (proc.goal, proc.life.state) {
                 (_, State::Ended(Exit::Lost)) => never(Failure::Lost),
                 // It had ended by itself before the request, and keeps that state.
                 (Goal::Run | Goal::Renew, State::Ended(_)) => TRUE,
                 (Goal::Run | Goal::Renew, _) => never(Failure::Overruled),
-                (_, state) if state.is_active() => Poll::Pending,
+                _ if proc.is_active() => Poll::Pending,
                 _ => TRUE, // Nothing runs, and nothing will.
             },
         }

@@ -6,8 +6,8 @@ use super::event::{Action, Note};
 use super::kind::Kind;
 use super::state::{Cause, Phase, State};
 use super::{InstanceId, Moment, Supervisor};
-use crate::app::readiness::Probe;
-use crate::app::{Milestone, Policy};
+use crate::app::readiness::{Probe, READY_TIMEOUT};
+use crate::app::{Milestone, Policy, RunId};
 
 /// How far the search is for a type that others wait for and that nobody starts here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,21 +19,36 @@ pub(super) enum OutsideSearch {
 }
 
 impl Supervisor {
-    pub(super) fn became_ready(&mut self, id: InstanceId, now: Moment) {
-        if let State::Up { since, unready: unready @ Some(_) } = &mut self.proc(id).state {
-            *unready = None;
-            let after = now.since(*since);
-            self.out.push(Action::Note(id, Note::Ready { after }));
+    pub(super) fn became_ready(&mut self, run: RunId, now: Moment) {
+        let id = run.instance;
+        let counts = self.counts(run);
+        let is_replacement = self.proc(id).beside.is_replacement();
+        let State::Up { since, unready: unready @ Some(_) } = &mut self.life(run).state else {
+            return;
+        };
+        if !counts && !is_replacement {
+            return; // It is about to stop.
+        }
+        *unready = None;
+        let after = now.since(*since);
+        self.out.push(Action::Note(id, Note::Ready { after }));
+        if counts {
+            self.serve(run);
             self.came_back(id, Milestone::Ready);
+        } else {
+            self.take_over(id, now);
         }
     }
 
     /// Stops the probes of a run that stops or has ended.
-    pub(super) fn end_probe(&mut self, id: InstanceId) {
-        let born = self.procs.get(id).and_then(|proc| proc.born.as_ref());
+    pub(super) fn end_probe(&mut self, run: RunId) {
+        let id = run.instance;
+        let is_probed = self.policy(id).is_probed();
+        let life = self.life(run);
+        let born = life.born.as_ref();
         let was_probed = born.is_some_and(|born| born.type_of(id).policy.is_probed());
-        if was_probed || self.policy(id).is_probed() {
-            self.out.push(Action::EndProbe(self.run_of(id)));
+        if was_probed || is_probed || life.asks_port {
+            self.out.push(Action::EndProbe(run));
         }
     }
 
@@ -59,23 +74,29 @@ impl Supervisor {
     }
 
     /// Handles a run that did not become ready in time.
-    pub(super) fn not_ready(&mut self, id: InstanceId, since: Moment, now: Moment) {
+    pub(super) fn not_ready(&mut self, run: RunId, since: Moment, now: Moment) {
+        let id = run.instance;
         // While the session stops, it only runs on until its dependents have stopped.
         if self.phase != Phase::Running {
-            self.proc(id).state = State::Up { since, unready: None };
+            self.life(run).state = State::Up { since, unready: None };
             return;
         }
-        let timeout = self.policy(id).ready.as_ref().map(|ready| ready.timeout).unwrap_or_default();
+        let ready = self.policy(id).ready.as_ref();
+        let timeout = ready.map_or(READY_TIMEOUT, |ready| ready.timeout);
         self.out.push(Action::Note(id, Note::NotReady { timeout }));
-        self.ask_to_stop(id, since, Cause::NotReady, now);
+        self.ask_to_stop(run, since, Cause::NotReady, now);
     }
 
     /// Restarts a run that is no longer alive, unless it should stop anyway.
     pub(super) fn not_alive(&mut self, id: InstanceId, why: String, now: Moment) {
-        let State::Up { since, .. } = self.proc(id).state else { return };
+        let State::Up { since, .. } = self.proc(id).life.state else { return };
         if self.phase == Phase::Running {
             self.out.push(Action::Note(id, Note::NotAlive { why }));
-            self.ask_to_stop(id, since, Cause::NotAlive, now);
+            if !self.rolls(id) {
+                self.ask_to_stop(self.run_of(id), since, Cause::NotAlive, now);
+            } else if !self.is_rolled(id) {
+                self.roll_by_itself(id);
+            }
         }
     }
 
@@ -119,10 +140,11 @@ impl Supervisor {
         let new = self.policy(id).clone();
         let probes = |policy: &Policy| policy.ready.as_ref().map(|ready| ready.probes.clone());
         let (has_other_ready, has_other_live) = (probes(old) != probes(&new), old.live != new.live);
-        let (is_unready, since) = match self.proc(id).state {
+        let (is_unready, since) = match self.proc(id).life.state {
             State::Up { unready, since } => (unready.is_some(), since),
             State::Spawning => return !(has_other_ready || has_other_live),
             State::Idle
+            | State::Withdrawing { .. }
             | State::Stopping { .. }
             | State::Draining { .. }
             | State::Backoff { .. }
@@ -133,7 +155,7 @@ impl Supervisor {
             if let [before, Some(timeout)] = timeouts
                 && before != Some(timeout)
             {
-                self.proc(id).state = State::Up { since, unready: Some(since + timeout) };
+                self.proc(id).life.state = State::Up { since, unready: Some(since + timeout) };
             }
             return !(has_other_ready || has_other_live);
         }

@@ -1,46 +1,54 @@
 //! The pass that ends every event: first deadlines, then stops, then starts.
 
-use super::event::{Action, Message, Note};
+use std::sync::Arc;
+
+use super::event::{Action, Message};
 use super::kind::Kind;
+use super::life::InstanceRun;
 use super::needs::Standing;
-use super::proc::Proc;
 use super::state::{Cause, Outcome, Phase, State, StopStage};
-use super::{ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, KILL_LIMIT, Moment, Signal, Supervisor};
-use crate::app::{Exit, PortSlot, Reach};
+use super::{ANNOUNCE_EVERY, DRAIN, Failure, InstanceId, Moment, Supervisor};
+use crate::app::{Exit, RunId};
 
 impl Supervisor {
     /// Acts on every deadline that has passed.
     pub(super) fn expire(&mut self, now: Moment) {
         for id in self.procs.due(now) {
-            match self.proc(id).state {
-                State::Stopping { stage: StopStage::Asked, .. } => {
-                    let grace = self.grace_of(id);
-                    self.out.push(Action::Note(id, Note::Killed { grace }));
-                    self.kill(id, now);
-                }
-                // The leader has not even ended after SIGKILL: otherwise the run would be draining.
-                State::Stopping { since, stage: StopStage::Killed, cause, .. } => {
-                    let outcome = Outcome { exit: Exit::Lost, uptime: now.since(since), cause };
-                    if !self.verdict.lost.contains(&id) {
-                        self.verdict.lost.push(id);
-                    }
-                    self.finish_run(id, outcome, now);
-                }
-                State::Draining { outcome, .. } => self.finish_run(id, outcome, now),
-                State::Backoff { .. } => self.proc(id).state = State::Idle,
-                State::Up { since, unready: Some(_) } => self.not_ready(id, since, now),
-                State::Idle
-                | State::Spawning
-                | State::Up { unready: None, .. }
-                | State::Ended(_) => {
-                    unreachable!("these states have no deadline")
-                }
+            for run in self.runs_of(id) {
+                self.expire_run(run, now);
             }
         }
         self.expire_phase(now);
         self.expire_start(now);
         self.expire_memory(now);
         self.expire_root(now);
+    }
+
+    fn expire_run(&mut self, run: RunId, now: Moment) {
+        // What was done about the other run of its instance may have concerned it.
+        let life = self.procs.get(run.instance).and_then(|proc| proc.life(run.seq));
+        let Some(state) = life.map(|life| life.state) else { return };
+        if state.deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        match state {
+            State::Withdrawing { since, cause, .. } => self.send_stop(run, since, cause, now),
+            State::Stopping { stage: StopStage::Asked, .. } => self.kill_late(run, now),
+            // The leader has not even ended after SIGKILL: otherwise the run would be draining.
+            State::Stopping { since, stage: StopStage::Killed, cause, .. } => {
+                let outcome = Outcome { exit: Exit::Lost, uptime: now.since(since), cause };
+                if !self.verdict.lost.contains(&run.instance) {
+                    self.verdict.lost.push(run.instance);
+                }
+                self.finish_run(run, outcome, now);
+            }
+            State::Draining { outcome, .. } => self.finish_run(run, outcome, now),
+            State::Backoff { .. } => self.life(run).state = State::Idle,
+            State::Up { since, unready: Some(_) } => self.not_ready(run, since, now),
+            State::Idle | State::Spawning | State::Up { unready: None, .. } | State::Ended(_) => {
+                unreachable!("these states have no deadline")
+            }
+        }
     }
 
     fn expire_phase(&mut self, now: Moment) {
@@ -74,9 +82,13 @@ impl Supervisor {
     /// Says which instances the stop waits for.
     pub(super) fn announce(&mut self, now: Moment) {
         let on = self.procs.list(Kind::Active);
-        let asked = on.iter().filter_map(|id| match self.procs.get(*id)?.state {
-            State::Stopping { stage: StopStage::Asked, until, .. } => Some(until),
-            _ => None, // Everyone else is about to go.
+        let runs = on.iter().flat_map(|id| self.runs_of(*id));
+        let asked = runs.filter_map(|run| {
+            match self.procs.get(run.instance)?.life(run.seq)?.state {
+                State::Stopping { stage: StopStage::Asked, until, .. } => Some(until),
+                State::Withdrawing { until, .. } => Some(until + self.grace_of(run.instance)),
+                _ => None, // Everyone else is about to go.
+            }
         });
         if let Some(until) = asked.min() {
             self.out.push(Action::Say(Message::Waiting { on, left: until.since(now) }));
@@ -86,7 +98,9 @@ impl Supervisor {
     /// Moves each instance one step towards its goal. Each step sees the effects of the steps before it.
     pub(super) fn reconcile(&mut self, now: Moment) {
         self.finish_drained(now);
+        self.advance_rollouts();
         self.stop_unwanted(now);
+        self.stop_beside(now);
         self.forget_left();
         self.weigh_needs();
         self.start_wanted();
@@ -99,45 +113,65 @@ impl Supervisor {
 
     fn finish_drained(&mut self, now: Moment) {
         for id in self.procs.list(Kind::Drained) {
-            let proc = self.proc(id);
-            match proc.state {
-                State::Draining { outcome, .. } => self.finish_run(id, outcome, now),
-                State::Stopping { since, leader: Some(exit), cause, .. } => {
-                    let outcome = Outcome { exit, uptime: now.since(since), cause };
-                    if proc.output_open {
-                        proc.state = State::Draining { outcome, until: now + DRAIN };
-                    } else {
-                        self.finish_run(id, outcome, now);
-                    }
+            for run in self.runs_of(id) {
+                self.finish_if_drained(run, now);
+            }
+        }
+    }
+
+    fn finish_if_drained(&mut self, run: RunId, now: Moment) {
+        let life = self.procs.get(run.instance).and_then(|proc| proc.life(run.seq));
+        let Some(life) = life.filter(|life| life.is_drained()) else { return };
+        match (life.state, life.output_open) {
+            (State::Draining { outcome, .. }, _) => self.finish_run(run, outcome, now),
+            (State::Stopping { since, leader: Some(exit), cause, .. }, output_open) => {
+                let outcome = Outcome { exit, uptime: now.since(since), cause };
+                if output_open {
+                    self.life(run).state = State::Draining { outcome, until: now + DRAIN };
+                } else {
+                    self.finish_run(run, outcome, now);
                 }
+            }
+            (
                 State::Stopping { leader: None, .. }
                 | State::Idle
                 | State::Spawning
                 | State::Up { .. }
+                | State::Withdrawing { .. }
                 | State::Backoff { .. }
-                | State::Ended(_) => unreachable!("these have not drained"),
-            }
+                | State::Ended(_),
+                _,
+            ) => unreachable!("these have not drained"),
         }
     }
 
     fn stop_unwanted(&mut self, now: Moment) {
         for id in self.unwanted() {
-            let state = self.proc(id).state;
-            match state {
-                State::Up { since, .. } if self.phase == Phase::Killing => {
-                    self.kill_at_once(id, since, Cause::Asked, now);
-                }
-                State::Stopping { stage: StopStage::Asked, .. } if self.phase == Phase::Killing => {
-                    self.kill(id, now);
-                }
-                State::Up { since, .. } => self.ask_to_stop(id, since, Cause::Asked, now),
-                State::Backoff { .. } => self.proc(id).state = State::Idle,
-                State::Idle
-                | State::Spawning
-                | State::Stopping { .. }
-                | State::Draining { .. }
-                | State::Ended(_) => {}
+            let run = self.run_of(id);
+            if let State::Backoff { .. } = self.proc(id).life.state {
+                self.proc(id).life.state = State::Idle;
+            } else {
+                self.stop_run(run, now);
             }
+        }
+    }
+
+    /// Stops a run, or, where everything is killed, kills it.
+    pub(super) fn stop_run(&mut self, run: RunId, now: Moment) {
+        let kills = self.phase == Phase::Killing;
+        match self.life(run).state {
+            State::Up { since, .. } | State::Withdrawing { since, .. } if kills => {
+                self.kill_at_once(run, since, Cause::Asked, now);
+            }
+            State::Stopping { stage: StopStage::Asked, .. } if kills => self.kill(run, now),
+            State::Up { since, .. } => self.ask_to_stop(run, since, Cause::Asked, now),
+            State::Withdrawing { .. }
+            | State::Stopping { .. }
+            | State::Idle
+            | State::Spawning
+            | State::Draining { .. }
+            | State::Backoff { .. }
+            | State::Ended(_) => {}
         }
     }
 
@@ -167,35 +201,14 @@ impl Supervisor {
     /// Forgets the instances that were scaled away and have stopped.
     fn forget_left(&mut self) {
         for id in self.procs.list(Kind::Left) {
-            let Proc { seq, state, .. } = *self.proc(id);
+            let proc = self.proc(id);
+            let (runs, state) = (proc.runs, proc.life.state);
             if state == State::Ended(Exit::Lost) {
                 self.fail_pending(id, &Failure::Lost);
             }
-            self.left.insert(id, seq);
+            self.left.insert(id, runs);
             self.procs.remove(id);
             self.out.push(Action::Forget(id));
-        }
-    }
-
-    /// Kills a group that was asked to stop.
-    pub(super) fn kill(&mut self, id: InstanceId, now: Moment) {
-        let run = self.run_of(id);
-        let proc = self.proc(id);
-        let State::Stopping { since, leader, cause, .. } = proc.state else { return };
-        proc.state = match leader {
-            None => {
-                let (stage, until) = (StopStage::Killed, now + KILL_LIMIT);
-                State::Stopping { since, stage, until, leader, cause }
-            }
-            Some(exit) => {
-                let outcome = Outcome { exit, uptime: now.since(since), cause };
-                State::Draining { outcome, until: now + DRAIN }
-            }
-        };
-        self.out.push(Action::Signal(run, Signal::KILL, Reach::Group));
-        // The summary is about the end of the session, and not about a kill for memory long before.
-        if self.phase != Phase::Running {
-            self.verdict.killed.push(id);
         }
     }
 
@@ -206,13 +219,15 @@ impl Supervisor {
             return;
         }
         if let Some(id) = self.next_start() {
-            let born = Some(self.app.clone());
+            let born = Arc::clone(&self.app);
             let proc = self.proc(id);
-            proc.born = born;
             proc.grace = None;
-            proc.seq += 1;
-            proc.state = State::Spawning;
-            self.out.push(Action::Spawn(self.run_of(id), PortSlot::Usual));
+            proc.runs += 1;
+            proc.life = InstanceRun::starting(proc.runs, proc.life.slot, born);
+            let slot = proc.life.slot;
+            self.out.push(Action::Spawn(self.run_of(id), slot));
+        } else {
+            self.start_replacement();
         }
     }
 

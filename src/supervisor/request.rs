@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::event::Action;
 use super::pending::{Condition, PendingRequest};
 use super::proc::Proc;
+use super::rollout::RolloutOrder;
 use super::state::{Goal, Phase, State};
 use super::wait::Until;
 use super::{Moment, Supervisor};
-use crate::app::{App, Exit, InstanceId, ProcessType, Reach, Signal, siblings};
+use crate::app::{App, Exit, InstanceId, Reach, RunId, Signal};
 
 /// Identifies a request, so that the answer finds its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,8 @@ pub enum ResolvedRequest {
     Stop(Vec<InstanceId>),
     /// Stop and start each of these. It does not count as a crash, and earlier crashes are forgotten.
     Restart(Vec<InstanceId>),
+    /// Replace each of these by a run that is ready, as far as their types allow it, and restart the others.
+    Roll(Vec<InstanceId>, RolloutOrder),
     /// Change how many instances these process types have, by position. Instances with the highest numbers are removed
     /// first.
     Scale(Vec<(u16, u16)>),
@@ -47,6 +50,8 @@ pub enum ResolvedRequest {
         app: Arc<App>,
         /// Positions of the types that it no longer has.
         gone: Vec<u16>,
+        /// Replace what has changed, as far as the types allow it, instead of restarting it.
+        rolling: Option<RolloutOrder>,
     },
     /// Change nothing, and answer when all of these have been reached. Fails as soon as one of them never will be.
     Wait(Vec<(InstanceId, Until)>),
@@ -78,6 +83,10 @@ pub enum Failure {
     NoPort,
     /// A later request overrode it.
     Overruled,
+    /// Its replacement has ended before it was ready; it goes on.
+    ReplacementEnded(Exit),
+    /// Its replacement was not ready in time; it goes on.
+    ReplacementNotReady,
     /// The session ends.
     SessionEnds,
     /// The session ends, since this one has ended.
@@ -122,6 +131,8 @@ impl Failure {
             | Self::NotRunning
             | Self::NoPort
             | Self::Overruled
+            | Self::ReplacementEnded(_)
+            | Self::ReplacementNotReady
             | Self::SessionEnds
             | Self::Failed(_)
             | Self::NotReady
@@ -183,6 +194,7 @@ impl Supervisor {
                 self.pending_requests.push(pending);
             }
             WaitMode::Never => {
+                self.answered_early(id);
                 let reply = pending.reply();
                 self.out.push(Action::Reply(id, reply));
             }
@@ -196,12 +208,20 @@ impl Supervisor {
         pending: &mut PendingRequest,
         now: Moment,
     ) {
-        if let ResolvedRequest::Stop(ids) | ResolvedRequest::Restart(ids) = &request {
+        if let ResolvedRequest::Stop(ids)
+        | ResolvedRequest::Restart(ids)
+        | ResolvedRequest::Roll(ids, _) = &request
+        {
             self.give_time(ids, grace, now);
         }
         match request {
             ResolvedRequest::Start(ids) => self.for_each(ids, pending, Self::want_running),
-            ResolvedRequest::Restart(ids) => self.for_each(ids, pending, Self::want_renewed),
+            ResolvedRequest::Restart(ids) => {
+                self.renew(ids, RolloutOrder::default(), Self::rolls, pending);
+            }
+            ResolvedRequest::Roll(ids, order) => {
+                self.renew(ids, order, |core, id| core.can_roll(id.process_type), pending);
+            }
             ResolvedRequest::Stop(ids) => self.for_each(ids, pending, Self::want_stopped),
             ResolvedRequest::Scale(counts) => {
                 for (process_type, count) in counts {
@@ -210,22 +230,50 @@ impl Supervisor {
             }
             ResolvedRequest::Signal(ids, signal) => {
                 for id in ids {
-                    match self.procs.get(id).map(|proc| proc.state) {
-                        Some(State::Up { .. } | State::Stopping { .. }) => {
-                            let run = self.run_of(id);
-                            self.out.push(Action::Signal(run, signal, Reach::Group));
-                        }
-                        _ => pending.failures.push((id, Failure::NotRunning)), // It has no group.
-                    }
+                    self.signal(id, signal, pending);
                 }
             }
-            ResolvedRequest::Reload { app, gone } => self.reload(app, &gone, pending),
+            ResolvedRequest::Reload { app, gone, rolling } => {
+                self.reload(app, &gone, rolling, pending);
+            }
             ResolvedRequest::Wait(targets) => pending.wait_for(targets),
             ResolvedRequest::Quit => {
                 pending.until_over = true;
                 self.quit(now);
             }
         }
+    }
+
+    /// Sends a signal to the groups of an instance.
+    fn signal(&mut self, id: InstanceId, signal: Signal, pending: &mut PendingRequest) {
+        let has_group = |run: &RunId| {
+            let life = self.procs.get(run.instance).and_then(|proc| proc.life(run.seq));
+            matches!(
+                life.map(|life| life.state),
+                Some(State::Up { .. } | State::Withdrawing { .. } | State::Stopping { .. })
+            )
+        };
+        let runs: Vec<_> = self.runs_of(id).into_iter().filter(has_group).collect();
+        if runs.is_empty() {
+            pending.failures.push((id, Failure::NotRunning));
+        }
+        for run in runs {
+            self.out.push(Action::Signal(run, signal, Reach::Group));
+        }
+    }
+
+    /// Replaces those of these instances that can be, and restarts the others.
+    fn renew(
+        &mut self,
+        ids: Vec<InstanceId>,
+        order: RolloutOrder,
+        rolls: fn(&Self, InstanceId) -> bool,
+        pending: &mut PendingRequest,
+    ) {
+        let is_rolled = |id: &InstanceId| self.procs.get(*id).is_some() && rolls(self, *id);
+        let (rolled, restarted) = ids.into_iter().partition(is_rolled);
+        self.for_each(restarted, pending, Self::want_renewed);
+        self.roll(rolled, order, pending);
     }
 
     fn for_each(
@@ -246,22 +294,26 @@ impl Supervisor {
 
     fn want_running(&mut self, id: InstanceId) -> Condition {
         let proc = self.proc(id);
-        match proc.state {
+        match proc.life.state {
             // A pending restart is satisfied by a start, too.
             State::Up { .. } | State::Spawning if proc.goal == Goal::Renew => {}
             State::Up { .. } | State::Spawning => proc.goal = Goal::Run,
-            State::Stopping { .. } | State::Draining { .. } => proc.goal = Goal::Renew,
+            State::Withdrawing { .. } | State::Stopping { .. } | State::Draining { .. } => {
+                proc.goal = Goal::Renew;
+            }
             State::Idle | State::Backoff { .. } | State::Ended(_) => self.make_ready(id),
         }
         Condition::Up
     }
 
-    fn want_renewed(&mut self, id: InstanceId) -> Condition {
+    pub(super) fn want_renewed(&mut self, id: InstanceId) -> Condition {
         self.resume_watch(id.process_type);
+        self.overrule(id);
         let proc = self.proc(id);
-        match proc.state {
+        match proc.life.state {
             State::Up { .. }
             | State::Spawning
+            | State::Withdrawing { .. }
             | State::Stopping { .. }
             | State::Draining { .. } => proc.goal = Goal::Renew,
             State::Idle | State::Backoff { .. } | State::Ended(_) => self.make_ready(id),
@@ -270,8 +322,9 @@ impl Supervisor {
     }
 
     fn want_stopped(&mut self, id: InstanceId) -> Condition {
+        self.overrule(id);
         let proc = self.proc(id);
-        match proc.state {
+        match proc.life.state {
             // An instance that has ended by itself keeps that state. It may have left a daemon behind.
             State::Ended(_) => {
                 let (run, signal) = (self.run_of(id), self.policy(id).stop_signal);
@@ -280,6 +333,7 @@ impl Supervisor {
             State::Idle
             | State::Spawning
             | State::Up { .. }
+            | State::Withdrawing { .. }
             | State::Stopping { .. }
             | State::Draining { .. }
             | State::Backoff { .. } => proc.goal = Goal::Stop,
@@ -292,16 +346,16 @@ impl Supervisor {
         self.failures.retain(|(culprit, _)| culprit.instance != id);
         let proc = self.proc(id);
         // An instance that waits for its first start is started by the session, and not by this request.
-        if proc.state != State::Idle || proc.goal != Goal::Run {
+        if proc.life.state != State::Idle || proc.goal != Goal::Run {
             proc.by_request = true;
         }
-        proc.state = State::Idle;
+        proc.life.state = State::Idle;
         proc.goal = Goal::Run;
         proc.crashes = 0;
         proc.streak = 0;
     }
 
-    fn scale(&mut self, process_type: u16, count: u16, pending: &mut PendingRequest) {
+    pub(super) fn scale(&mut self, process_type: u16, count: u16, pending: &mut PendingRequest) {
         let of_number = |number| InstanceId { process_type, number };
         if count > 0 && self.app.port_of(of_number(count)).is_none() {
             pending.failures.push((of_number(count), Failure::NoPort));
@@ -310,6 +364,7 @@ impl Supervisor {
         let all: Vec<_> = self.procs.of_type(process_type).map(|(id, _)| id).collect();
         for id in all {
             if id.number > count {
+                self.overrule(id);
                 self.proc(id).goal = Goal::Leave;
                 pending.expect(id, Condition::Gone);
             }
@@ -323,70 +378,11 @@ impl Supervisor {
                     pending.expect(id, condition);
                 }
                 None => {
-                    let seq = self.left.remove(&id).unwrap_or(0);
-                    self.procs.insert(id, Proc { by_request: true, ..Proc::new(seq) });
+                    let runs = self.left.remove(&id).unwrap_or(0);
+                    self.procs.insert(id, Proc { by_request: true, ..Proc::new(runs) });
                     pending.expect(id, Condition::Up);
                 }
             }
         }
     }
-
-    /// Switches to the new application: restarts instances that it would start differently, removes those of types that
-    /// are gone, and adds those of new types.
-    fn reload(&mut self, app: Arc<App>, gone: &[u16], pending: &mut PendingRequest) {
-        let old = Arc::clone(&self.app);
-        self.go_by(app);
-        for at in (0_u16..).take(old.types.len()) {
-            let [before, after] = [&old, &self.app].map(|app| &app.types[usize::from(at)].policy);
-            if before.ready != after.ready {
-                self.forget_search(at);
-            }
-        }
-        for id in self.procs.ids().collect::<Vec<_>>() {
-            let is_gone = gone.contains(&id.process_type);
-            let proc = self.proc(id);
-            let is_other = match (&proc.born, proc.state.is_active()) {
-                (Some(born), true) => Some(born.clone()),
-                (Some(_) | None, _) => None,
-            };
-            if is_gone {
-                self.proc(id).goal = Goal::Leave;
-                pending.expect(id, Condition::Gone);
-            } else if matches!(self.proc(id).goal, Goal::Run | Goal::Renew)
-                && is_other.is_some_and(|born| !self.may_go_on(id, &born, &old))
-            {
-                let condition = self.want_renewed(id);
-                pending.expect(id, condition);
-            }
-        }
-        for at in (0_u16..).take(self.app.types.len()) {
-            // One that did not run may be what another depends on by now.
-            let is_new = old.types.get(usize::from(at)).is_none_or(|own| own.count == 0)
-                && self.procs.of_type(at).next().is_none()
-                && !self.left.keys().any(|id| id.process_type == at);
-            if is_new && !gone.contains(&at) {
-                self.scale(at, self.app.types[usize::from(at)].count, pending);
-            }
-        }
-    }
-
-    /// Returns whether an instance that was started by the words of `born`, and lived by those of `old`, may go on by
-    /// those of now.
-    fn may_go_on(&mut self, id: InstanceId, born: &App, old: &App) -> bool {
-        same_start(born, &self.app, id) && self.takes_readiness(id, &old.type_of(id).policy)
-    }
-}
-
-/// Returns whether both applications would start an instance in the same way.
-pub(super) fn same_start(old: &App, new: &App, id: InstanceId) -> bool {
-    let (a, b) = (old.type_of(id), new.type_of(id));
-    let texts = |app: &App| -> Vec<_> {
-        let all = app.environment_of(id);
-        // A type that is new is no reason to start the others again.
-        let all = all.iter().filter(|(_, value)| !siblings::is_of_session(&value.source));
-        all.map(|(key, value)| (key.clone(), value.text.clone())).collect()
-    };
-    let outside =
-        |own: &ProcessType| (own.directory.clone(), own.limits, own.stdio, own.share_port.clone());
-    a.command == b.command && outside(a) == outside(b) && texts(old) == texts(new)
 }

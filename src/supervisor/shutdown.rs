@@ -27,11 +27,12 @@ impl Supervisor {
     /// exists.
     fn forward(&mut self, signal: Signal) {
         for id in self.procs.list(Kind::Active) {
-            let has_ended = matches!(self.proc(id).state, State::Draining { .. });
-            if has_ended {
-                continue;
+            for run in self.runs_of(id) {
+                let state = self.life(run).state;
+                if state.is_active() && !matches!(state, State::Draining { .. }) {
+                    self.out.push(Action::Signal(run, signal, Reach::Group));
+                }
             }
-            self.out.push(Action::Signal(self.run_of(id), signal, Reach::Group));
         }
     }
 

@@ -15,6 +15,9 @@ pub(super) enum State {
     Spawning,
     /// It runs; `unready` is when it must be ready, as long as it is not.
     Up { since: Moment, unready: Option<Moment> },
+    /// It is to stop, and a front gives it no more requests; it is asked to stop when it has answered those that it has,
+    /// at `until` at the latest.
+    Withdrawing { since: Moment, until: Moment, cause: Cause },
     /// It was asked to stop, or killed; `until` is the deadline. The leader may have ended before its group.
     Stopping { since: Moment, stage: StopStage, until: Moment, leader: Option<Exit>, cause: Cause },
     /// The leader ended; pm waits for the rest of its output and its group, until `until` at most.
@@ -97,15 +100,18 @@ impl State {
     pub(super) fn is_active(self) -> bool {
         match self {
             Self::Idle | Self::Backoff { .. } | Self::Ended(_) => false,
-            Self::Spawning | Self::Up { .. } | Self::Stopping { .. } | Self::Draining { .. } => {
-                true
-            }
+            Self::Spawning
+            | Self::Up { .. }
+            | Self::Withdrawing { .. }
+            | Self::Stopping { .. }
+            | Self::Draining { .. } => true,
         }
     }
 
     pub(super) fn deadline(self) -> Option<Moment> {
         match self {
-            Self::Stopping { until, .. }
+            Self::Withdrawing { until, .. }
+            | Self::Stopping { until, .. }
             | Self::Draining { until, .. }
             | Self::Backoff { until } => Some(until),
             Self::Up { unready, .. } => unready,

@@ -6,7 +6,7 @@ use super::needs::Standing;
 use super::proc::Proc;
 use super::state::{Goal, State};
 use super::{Moment, Supervisor};
-use crate::app::{Exit, InstanceId};
+use crate::app::{Exit, InstanceId, PortSlot};
 
 /// What an instance is doing, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Status {
     pub doing: Doing,
     /// Its process id, if it has a process.
     pub pid: Option<i32>,
+    /// Which of its two ports it has.
+    pub slot: PortSlot,
     /// How long it has been up.
     pub uptime: Option<Duration>,
     /// What its start waits for: one instance of each dependency that is not met.
@@ -68,14 +70,17 @@ impl Supervisor {
         let one = |(id, proc): (InstanceId, &Proc)| Status {
             id,
             doing: self.doing(id, proc, now),
-            waits_for: match (self.standing_of(id.process_type), proc.state, proc.goal) {
+            waits_for: match (self.standing_of(id.process_type), proc.life.state, proc.goal) {
                 (Standing::Free, _, _) => Vec::new(),
                 (_, State::Idle, Goal::Run) => self.all_awaited(id.process_type),
                 _ => Vec::new(), // It waits for no other.
             },
-            pid: proc.pid,
-            uptime: match proc.state {
-                State::Up { since, .. } | State::Stopping { since, .. } => Some(now.since(since)),
+            pid: proc.life.pid,
+            slot: proc.life.slot,
+            uptime: match proc.life.state {
+                State::Up { since, .. }
+                | State::Withdrawing { since, .. }
+                | State::Stopping { since, .. } => Some(now.since(since)),
                 State::Idle
                 | State::Spawning
                 | State::Draining { .. }
@@ -88,7 +93,7 @@ impl Supervisor {
     }
 
     fn doing(&self, id: InstanceId, proc: &Proc, now: Moment) -> Doing {
-        match (proc.state, proc.goal) {
+        match (proc.life.state, proc.goal) {
             (State::Idle | State::Ended(_), Goal::Stop) => Doing::Stopped,
             (State::Idle, Goal::Run | Goal::Renew | Goal::Leave) => {
                 match self.standing_of(id.process_type) {
@@ -100,7 +105,9 @@ impl Supervisor {
             (State::Up { unready: Some(_), .. }, _) => Doing::Unready,
             (State::Up { unready: None, .. }, _) if self.policy(id).ready.is_some() => Doing::Ready,
             (State::Up { unready: None, .. }, _) => Doing::Up,
-            (State::Stopping { .. } | State::Draining { .. }, _) => Doing::Stopping,
+            (State::Withdrawing { .. } | State::Stopping { .. } | State::Draining { .. }, _) => {
+                Doing::Stopping
+            }
             (State::Backoff { until }, _) => Doing::BackingOff(until.since(now)),
             (State::Ended(exit), Goal::Run | Goal::Renew | Goal::Leave) => {
                 let is_given_up = exit.is_success() && proc.crashed(exit);

@@ -1,50 +1,128 @@
-//! How one instance is stopped: the two waves of the stop signal, and the grace period.
+//! How one run is stopped: a front gives it no more requests, then the two waves of the stop signal, and the grace
+//! period.
 
 use std::mem;
 use std::time::Duration;
 
-use super::event::Action;
-use super::state::{Cause, State, StopStage};
-use super::{InstanceId, Moment, Supervisor};
-use crate::app::{Reach, RunId};
+use super::event::{Action, Note};
+use super::state::{Cause, Outcome, Phase, State, StopStage};
+use super::{DRAIN, InstanceId, KILL_LIMIT, Moment, Supervisor};
+use crate::app::{Exit, Reach, RunId, Signal};
 
 impl Supervisor {
+    /// Has a front give requests to a run, if its type has one.
+    pub(super) fn serve(&mut self, run: RunId) {
+        if self.app.type_of(run.instance).front.is_some() && !self.life(run).serves {
+            self.life(run).serves = true;
+            self.out.push(Action::Serve(run));
+        }
+    }
+
+    /// Has the front give no more requests to a run. Returns whether it gave it any.
+    pub(super) fn withdraw(&mut self, run: RunId) -> bool {
+        let served = mem::take(&mut self.life(run).serves);
+        if served {
+            self.out.push(Action::Withdraw(run));
+        }
+        served
+    }
+
+    /// Begins to stop a run: at once, or, behind a front, when no request is in flight or the drain is over.
+    pub(super) fn ask_to_stop(&mut self, run: RunId, since: Moment, cause: Cause, now: Moment) {
+        self.end_probe(run);
+        let until = now + self.policy(run.instance).drain;
+        if self.withdraw(run) && until > now {
+            self.life(run).state = State::Withdrawing { since, until, cause };
+        } else {
+            self.send_stop(run, since, cause, now);
+        }
+    }
+
+    /// No request is in flight on a run.
+    pub(super) fn withdrawn(&mut self, run: RunId, now: Moment) {
+        if let State::Withdrawing { since, cause, .. } = self.life(run).state {
+            self.send_stop(run, since, cause, now);
+        }
+    }
+
     /// Sends the stop signal to the processes that the policy names, and starts the grace period.
-    pub(super) fn ask_to_stop(&mut self, id: InstanceId, since: Moment, cause: Cause, now: Moment) {
-        let policy = self.policy(id);
+    pub(super) fn send_stop(&mut self, run: RunId, since: Moment, cause: Cause, now: Moment) {
+        let policy = self.policy(run.instance);
         let (signal, reach) = (policy.stop_signal, policy.stop_signal_to);
-        let until = now + self.grace_of(id);
-        self.end_probe(id);
-        self.out.push(Action::Signal(self.run_of(id), signal, reach));
+        let until = now + self.grace_of(run.instance);
+        self.out.push(Action::Signal(run, signal, reach));
         let stage = StopStage::Asked;
-        let proc = self.proc(id);
-        proc.rest_waits = reach == Reach::Program;
-        proc.state = State::Stopping { since, stage, until, leader: None, cause };
+        let life = self.life(run);
+        life.rest_waits = reach == Reach::Program;
+        life.state = State::Stopping { since, stage, until, leader: None, cause };
         if until <= now {
-            self.kill(id, now);
+            self.kill(run, now);
+        }
+    }
+
+    /// Sends the stop signal to what is left of a group whose leader has ended by itself before it was asked to.
+    pub(super) fn ask_rest_to_stop(
+        &mut self,
+        run: RunId,
+        (since, exit, cause): (Moment, Exit, Cause),
+        now: Moment,
+    ) {
+        let signal = self.policy(run.instance).stop_signal;
+        let until = now + self.grace_of(run.instance);
+        self.out.push(Action::Signal(run, signal, Reach::Group));
+        let (stage, leader) = (StopStage::Asked, Some(exit));
+        self.life(run).state = State::Stopping { since, stage, until, leader, cause };
+        if until <= now {
+            self.kill(run, now);
         }
     }
 
     /// Kills a running instance without a stop signal before.
-    pub(super) fn kill_at_once(
-        &mut self,
-        id: InstanceId,
-        since: Moment,
-        cause: Cause,
-        now: Moment,
-    ) {
-        self.end_probe(id);
+    pub(super) fn kill_at_once(&mut self, run: RunId, since: Moment, cause: Cause, now: Moment) {
+        if !matches!(self.life(run).state, State::Withdrawing { .. }) {
+            self.end_probe(run);
+            self.withdraw(run);
+        }
         let stage = StopStage::Asked;
-        self.proc(id).state = State::Stopping { since, stage, until: now, leader: None, cause };
-        self.kill(id, now);
+        self.life(run).state = State::Stopping { since, stage, until: now, leader: None, cause };
+        self.kill(run, now);
+    }
+
+    /// Kills a group that was asked to stop.
+    pub(super) fn kill(&mut self, run: RunId, now: Moment) {
+        let life = self.life(run);
+        let State::Stopping { since, leader, cause, .. } = life.state else { return };
+        life.state = match leader {
+            None => {
+                let (stage, until) = (StopStage::Killed, now + KILL_LIMIT);
+                State::Stopping { since, stage, until, leader, cause }
+            }
+            Some(exit) => {
+                let outcome = Outcome { exit, uptime: now.since(since), cause };
+                State::Draining { outcome, until: now + DRAIN }
+            }
+        };
+        self.out.push(Action::Signal(run, Signal::KILL, Reach::Group));
+        // The summary is about the end of the session, and not about a kill for memory long before.
+        let killed = &mut self.verdict.killed;
+        if self.phase != Phase::Running && !killed.contains(&run.instance) {
+            killed.push(run.instance);
+        }
+    }
+
+    /// The grace period of a run is over.
+    pub(super) fn kill_late(&mut self, run: RunId, now: Moment) {
+        let grace = self.grace_of(run.instance);
+        self.out.push(Action::Note(run.instance, Note::Killed { grace }));
+        self.kill(run, now);
     }
 
     /// The second wave of a stop: sends the stop signal to what the program has left of its group.
     pub(super) fn program_ended(&mut self, run: RunId) {
         let stop_signal = self.policy(run.instance).stop_signal;
-        let proc = self.proc(run.instance);
-        let is_asked = matches!(proc.state, State::Stopping { stage: StopStage::Asked, .. });
-        if is_asked && mem::take(&mut proc.rest_waits) {
+        let life = self.life(run);
+        let is_asked = matches!(life.state, State::Stopping { stage: StopStage::Asked, .. });
+        if is_asked && mem::take(&mut life.rest_waits) {
             self.out.push(Action::Signal(run, stop_signal, Reach::Group));
         }
     }
@@ -60,7 +138,7 @@ impl Supervisor {
     pub(super) fn give_time(&mut self, ids: &[InstanceId], grace: Option<Duration>, now: Moment) {
         for id in ids {
             let Some(proc) = self.procs.get_mut(*id) else { continue };
-            match (&mut proc.state, grace) {
+            match (&mut proc.life.state, grace) {
                 (State::Stopping { .. }, None) => continue,
                 (State::Stopping { stage: StopStage::Asked, until, .. }, Some(grace)) => {
                     *until = now + grace;

@@ -2,8 +2,8 @@
 //! only: nothing of the environment stands in them.
 
 use super::{
-    Action, Event, FileChanges, Group, Message, Next, Note, Reply, ResolvedRequest, Sample,
-    WaitMode, Why,
+    Action, Event, FileChanges, Group, Message, Next, Note, Reply, ResolvedRequest, RolloutOrder,
+    Sample, WaitMode, Why,
 };
 use crate::app::{App, InstanceId, PortSlot, Reach, RunId};
 
@@ -84,6 +84,7 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
             format!("measure {}", runs.join(" "))
         }
         Action::Probe(run) => format!("probe {}", run_of(run)),
+        Action::ProbePort(run) => format!("probe-port {}", run_of(run)),
         Action::Watch(run) => format!("watch {}", run_of(run)),
         Action::EndProbe(run) => format!("end-probe {}", run_of(run)),
         Action::ProbeOutside(at) => format!("probe-outside {}", type_name(*at, app)),
@@ -150,13 +151,21 @@ fn request_of(request: &ResolvedRequest, app: &App) -> String {
             format!("scale{}", counts.iter().map(count).collect::<String>())
         }
         ResolvedRequest::Signal(ids, signal) => format!("{signal}{}", names(ids)),
-        ResolvedRequest::Reload { .. } => "reload".to_owned(),
+        ResolvedRequest::Roll(ids, order) => format!("roll{}{}", names(ids), order_of(*order)),
+        ResolvedRequest::Reload { rolling, .. } => {
+            format!("reload{}", rolling.map(order_of).unwrap_or_default())
+        }
         ResolvedRequest::Wait(targets) => {
             let one = |(id, until): &(InstanceId, _)| format!(" {}:{until:?}", app.name_of(*id));
             format!("wait{}", targets.iter().map(one).collect::<String>())
         }
         ResolvedRequest::Quit => "quit".to_owned(),
     }
+}
+
+fn order_of(order: RolloutOrder) -> String {
+    let RolloutOrder { batch, stop_first } = order;
+    format!(" by {batch}{}", if stop_first { ", stopped first" } else { "" })
 }
 
 fn note_of(note: &Note, app: &App) -> String {
@@ -170,6 +179,8 @@ fn note_of(note: &Note, app: &App) -> String {
                 Next::Nothing => String::new(),
                 Next::Again => "; again".to_owned(),
                 Next::AtOnce => "; at once".to_owned(),
+                Next::Replaced => "; replaced".to_owned(),
+                Next::NotReplaced => "; not replaced".to_owned(),
                 Next::Restart { crash, limit, delay } => {
                     format!("; again in {delay:?} ({crash}/{limit})")
                 }

@@ -82,7 +82,7 @@ impl Supervisor {
 
     /// Returns when an instance that runs and has no `ready` has run long enough.
     pub(super) fn steady_at(&self, id: InstanceId) -> Option<Moment> {
-        match self.procs.get(id)?.state {
+        match self.procs.get(id)?.life.state {
             State::Up { since, unready: None } if self.policy(id).ready.is_none() => {
                 Some(since + STEADY)
             }
@@ -92,7 +92,7 @@ impl Supervisor {
 
     /// Returns the reason why an instance will never reach a state that it has not reached yet.
     fn obstacle(&self, id: InstanceId, proc: &Proc, ends: bool) -> Poll<Result<(), Failure>> {
-        match (proc.goal, proc.state) {
+        match (proc.goal, proc.life.state) {
             (_, State::Ended(Exit::Lost)) => never(Failure::Lost),
             // The client that requested that start was told why it failed.
             (_, State::Ended(Exit::NotStarted)) => never(Failure::Failed(Exit::NotStarted)),
@@ -124,8 +124,9 @@ impl Supervisor {
     }
 
     fn stopped(&self, id: InstanceId, proc: &Proc, ends: bool) -> Poll<Result<(), Failure>> {
-        match (proc.state, proc.goal) {
+        match (proc.life.state, proc.goal) {
             (State::Ended(Exit::Lost), _) => never(Failure::Lost),
+            _ if !proc.beside.is_nobody() => Poll::Pending,
             (State::Ended(_), _) => TRUE,
             (State::Idle, Goal::Stop | Goal::Leave) => TRUE,
             (State::Idle, _) if ends || self.held_back_by(id).is_some() => TRUE,
@@ -141,7 +142,7 @@ impl Supervisor {
     /// others from starting.
     fn held_back_by(&self, id: InstanceId) -> Option<Failure> {
         match self.standing_of(id.process_type) {
-            Standing::Blocked(by) => match self.procs.get(by).map(|by| by.state) {
+            Standing::Blocked(by) => match self.procs.get(by).map(|by| by.life.state) {
                 Some(State::Ended(exit)) => Some(Failure::Blocked { by, exit }),
                 _ => Some(Failure::Held { by }), // It was started again just now.
             },

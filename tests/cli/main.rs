@@ -42,6 +42,7 @@ mod readiness;
 mod readme;
 mod resources;
 mod restart;
+mod rolling;
 mod run;
 mod sandbox;
 mod sandbox_itself;

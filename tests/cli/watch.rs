@@ -53,8 +53,7 @@ fn flags_say_what_is_watched_and_that_nothing_is() {
 fn what_is_no_glob_or_no_action_is_refused_with_its_place() {
     for (line, error) in [
         ("watch = ['src', '../x']", "pm.toml:2:17: `../x` leaves the folder of the process type"),
-        ("watch-action = 'rolling'", "`rolling` needs"),
-        ("watch-action = 'reload'", "`reload` is not `restart` or `signal:NAME`"),
+        ("watch-action = 'reload'", "`reload` is not `restart`, `rolling` or `signal:NAME`"),
     ] {
         let app = app(&format!("[process.web]\n{line}\n"));
         let run = app.pm(["start"]).run();

@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "a flattened group says what it is at its type")]
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -169,12 +170,33 @@ pub struct StopOptions {
     pub json: JsonArgs,
 }
 
+/// How `pm restart` and `pm reload` replace instances.
+#[derive(Debug, Args)]
+pub struct RollingArgs {
+    /// Start each new one beside the old one, which stops when the new one is ready
+    ///
+    /// One after the other. Types with `proxy` or `share-port` can be replaced so, and others whose `ready` is not their
+    /// own port; without a name, the rest is restarted. Without `ready`, the new one is ready when it listens. If a new
+    /// one ends or is not ready in time, no other is replaced, the old ones go on, and the exit code is 1. Ctrl-C: the
+    /// step under way is finished. A later request for the same instances wins.
+    #[arg(long)]
+    pub rolling: bool,
+    /// With --rolling: replace N at a time [default: 1]
+    #[arg(long, value_name = "N", requires = "rolling")]
+    pub batch: Option<NonZeroU16>,
+    /// With --rolling: stop each old one before its new one starts, where there is no room for both
+    #[arg(long, requires = "rolling")]
+    pub stop_first: bool,
+}
+
 /// `pm restart`
 #[derive(Debug, Args)]
 pub struct RestartArgs {
     /// Process types, instances or patterns: `web`, `web.2`, `w*` [default: all except `release`]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
+    #[command(flatten)]
+    pub rolling: RollingArgs,
     #[command(flatten)]
     pub options: StopOptions,
 }
@@ -349,6 +371,15 @@ pub struct QuitArgs {
 }
 
 /// `pm reload`
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    #[command(flatten)]
+    pub rolling: RollingArgs,
+    #[command(flatten)]
+    pub whole: WholeArgs,
+}
+
+/// What concerns a whole session.
 #[derive(Debug, Args)]
 pub struct WholeArgs {
     #[command(flatten)]

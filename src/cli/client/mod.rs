@@ -13,6 +13,8 @@ pub(in crate::cli) mod until;
 pub(in crate::cli) mod up;
 mod wait;
 
+use std::num::NonZeroU16;
+
 use clap::ArgMatches;
 
 use crate::app::Signal;
@@ -20,17 +22,24 @@ use crate::app::formation;
 use crate::cli::json::AnswerForm;
 use crate::cli::json::change::SessionChange;
 use crate::cli::sources::Sources;
-use crate::control::proto::{Request, Targets};
+use crate::control::proto::{Request, RollTargets, Targets};
 use crate::error::Error;
 use crate::resources::cpus;
 use args::{
-    QuitArgs, RestartArgs, ScaleArgs, SignalArgs, StopArgs, StopOptions, WaitArgs, WholeArgs,
+    QuitArgs, ReloadArgs, RestartArgs, RollingArgs, ScaleArgs, SignalArgs, StopArgs, StopOptions,
+    WaitArgs, WholeArgs,
 };
 use sessions::quit::SessionsToEnd;
 
 /// `pm restart`
 pub(crate) fn restart(args: &RestartArgs, sources: &Sources) -> Result<SessionChange, Error> {
-    stopping(&args.names, &args.options, sources, Request::Restart)
+    match args.rolling.targets() {
+        None => stopping(&args.names, &args.options, sources, Request::Restart),
+        Some(roll) => stopping(&args.names, &args.options, sources, |targets| {
+            let Targets { names, wait, timeout_ms } = targets;
+            Request::Roll(RollTargets { names, wait, timeout_ms, ..roll })
+        }),
+    }
 }
 
 /// `pm stop`
@@ -42,7 +51,7 @@ fn stopping(
     names: &[String],
     options: &StopOptions,
     sources: &Sources,
-    request: fn(Targets) -> Request,
+    request: impl FnOnce(Targets) -> Request,
 ) -> Result<SessionChange, Error> {
     let StopOptions { timeout, target, wait, .. } = options;
     let session = find::one(target, sources, names, find::has_instances)?;
@@ -87,8 +96,27 @@ pub(crate) fn signal(args: &SignalArgs, sources: &Sources) -> Result<SessionChan
 }
 
 /// `pm reload`
-pub(crate) fn reload(args: &WholeArgs, sources: &Sources) -> Result<SessionChange, Error> {
-    whole(args, sources, |wait| Request::Reload { wait })
+pub(crate) fn reload(args: &ReloadArgs, sources: &Sources) -> Result<SessionChange, Error> {
+    match args.rolling.targets() {
+        None => whole(&args.whole, sources, |wait| Request::Reload { wait }),
+        Some(roll) => whole(&args.whole, sources, |wait| {
+            Request::Roll(RollTargets { wait, reload: true, ..roll })
+        }),
+    }
+}
+
+impl RollingArgs {
+    /// Returns a request for a rollout, if that is what is asked for; whom it is for is not said yet.
+    fn targets(&self) -> Option<RollTargets> {
+        self.rolling.then(|| RollTargets {
+            names: Vec::new(),
+            reload: false,
+            batch: self.batch.unwrap_or(NonZeroU16::MIN),
+            stop_first: self.stop_first,
+            wait: true,
+            timeout_ms: None,
+        })
+    }
 }
 
 /// `pm quit`
@@ -113,7 +141,7 @@ pub(crate) fn quit(
 fn whole(
     args: &WholeArgs,
     sources: &Sources,
-    request: fn(bool) -> Request,
+    request: impl FnOnce(bool) -> Request,
 ) -> Result<SessionChange, Error> {
     let session = find::one(&args.target, sources, &[], find::has_instances)?;
     wait::until_done(&session, request(!args.wait.no_wait), &[], &args.wait, sources)?;

@@ -174,7 +174,7 @@ pub(in crate::cli) fn until(
 }
 
 /// Shows what follows the answer that something never will be: the last lines of who is to blame.
-fn show_last_lines(mut connection: Connection, report: Report, sources: &Sources) {
+pub(super) fn show_last_lines(mut connection: Connection, report: Report, sources: &Sources) {
     let mut log = LogView::beside_errors(sources, &report);
     // Without them, the cause is all that is known.
     while let Ok(Received::Response(response)) = connection.receive(Some(RESPONSE_TIMEOUT)) {

@@ -6,6 +6,7 @@ use nix::poll::{PollTimeout, poll};
 
 use super::args::WaitArgs;
 use super::find::{self, SessionInfo};
+use super::until;
 use crate::app::select;
 use crate::cli::diagnostics::{self, LiveLine};
 use crate::cli::sources::Sources;
@@ -31,6 +32,7 @@ pub(super) fn until_done(
 ) -> Result<(), Error> {
     let fail = |source| Error::Session { session: session.pid, source };
     let is_quit = matches!(request, Request::Quit { .. });
+    let is_rollout = matches!(request, Request::Roll(_));
     let waits_for_end = matches!(request, Request::Quit { wait: true });
     let mut connection = Connection::open(&session.socket, request).map_err(fail)?;
     let mut line = LiveLine::new(sources.may_draw());
@@ -45,8 +47,23 @@ pub(super) fn until_done(
             }
             Received::Response(Response::Done) => return Ok(()),
             Received::Response(Response::Failed { failures }) => {
+                if is_rollout {
+                    drop(line);
+                    until::show_last_lines(connection, report.clone(), sources);
+                }
                 let one = |failed: InstanceFailure| format!("`{}`: {}", failed.name, failed.why);
                 return Err(Error::NotTrue { failures: failures.into_iter().map(one).collect() });
+            }
+            Received::Response(Response::Refused { reason, .. })
+                if reason.contains("unknown variant `roll`") =>
+            {
+                return Err(Error::Refused {
+                    reason: format!(
+                        "the session of pid {} is of an older pm, which cannot replace instances",
+                        session.pid
+                    ),
+                    hint: Some("end it with `pm quit` and start it again".to_owned()),
+                });
             }
             Received::Response(Response::Refused { reason, hint }) => {
                 return Err(find::refusal((reason, hint), report, names));

@@ -110,6 +110,7 @@ mod tests {
             id: InstanceId { process_type, number: 1 },
             doing: Doing::Up,
             pid: None,
+            slot: crate::app::PortSlot::Usual,
             uptime: None,
             waits_for: Vec::new(),
             restarts: 0,

@@ -53,6 +53,14 @@ impl SessionLoop {
         }
     }
 
+    /// Begins to look whether a run listens on its port, and then whether it is alive.
+    pub(super) fn probe_port(&mut self, run: RunId) {
+        let Some(leader) = self.children.leader(run) else { return };
+        if let Err(error) = self.readiness.begin_port(&self.app, run, leader) {
+            self.say_cannot_ask(run, "ready", &error.to_string());
+        }
+    }
+
     /// Begins the `live` probe of a run that is ready.
     pub(super) fn watch(&mut self, run: RunId) {
         let Some(leader) = self.children.leader(run) else { return };

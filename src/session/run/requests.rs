@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::SessionLoop;
 use crate::app::{InstanceId, Signal, reload};
 use crate::control::outbox::Outbox;
-use crate::control::proto::{Report, Request, Response, Targets};
+use crate::control::proto::{Report, Request, Response, RollTargets, Targets};
 use crate::control::server::ClientId;
 use crate::os::pty::WindowSize;
 use crate::output::About;
@@ -15,7 +15,7 @@ use crate::session::requests::{
     FailureForm, Rereading, all_but_release, select_instances, select_types,
 };
 use crate::session::{messages, report, wait};
-use crate::supervisor::{self, Event, Supervisor, WaitMode};
+use crate::supervisor::{self, Event, RolloutOrder, Supervisor, WaitMode};
 
 impl SessionLoop {
     /// Answers a request, or passes it to the supervisor.
@@ -68,7 +68,12 @@ impl SessionLoop {
             Request::Signal { names, signal } => {
                 (select_instances(&names, core).map(|ids| Ask::Signal(ids, Signal(signal))), true)
             }
-            Request::Reload { wait } => (self.reload(&outbox, core), wait),
+            Request::Reload { wait } => (self.reload(None, &outbox, core), wait),
+            Request::Roll(roll) => {
+                grace = roll.timeout_ms.map(Duration::from_millis);
+                form = FailureForm::OfRollout;
+                (self.roll(&roll, &outbox, core), roll.wait)
+            }
             Request::Wait { targets } => {
                 form = FailureForm::WithOutput;
                 (wait::select_targets(&targets, core).map(Ask::Wait), true)
@@ -145,8 +150,36 @@ impl SessionLoop {
         Ok(())
     }
 
+    /// Replaces instances with the current environment of the files, or what is different in the files.
+    fn roll(
+        &mut self,
+        roll: &RollTargets,
+        outbox: &Outbox,
+        core: &Supervisor,
+    ) -> Result<supervisor::ResolvedRequest, Response> {
+        let order = RolloutOrder { batch: roll.batch, stop_first: roll.stop_first };
+        if roll.reload {
+            return self.reload(Some(order), outbox, core);
+        }
+        let request = self.restart(&roll.names, outbox, core)?;
+        let supervisor::ResolvedRequest::Restart(ids) = request else { return Ok(request) };
+        let fixed = ids.iter().find(|id| !core.can_roll(id.process_type));
+        if let Some(id) = fixed.filter(|_| !roll.names.is_empty()) {
+            let name = &core.app().type_of(*id).name;
+            return Err(Response::Refused {
+                reason: format!("`{name}` has no place for two runs of an instance at a time"),
+                hint: Some(format!(
+                    "`proxy` or `share-port` of `{name}` gives it one, or a `ready` that is not its own port; \
+                     `pm restart {name}` stops each before it starts it"
+                )),
+            });
+        }
+        Ok(supervisor::ResolvedRequest::Roll(ids, order))
+    }
+
     fn reload(
         &mut self,
+        rolling: Option<RolloutOrder>,
         outbox: &Outbox,
         core: &Supervisor,
     ) -> Result<supervisor::ResolvedRequest, Response> {
@@ -156,6 +189,6 @@ impl SessionLoop {
             self.say(messages::say(About::Session, "notice", text, serde_json::Value::Null));
         }
         let reload::Fitted { app, gone } = reload::fit(core.app(), app);
-        Ok(supervisor::ResolvedRequest::Reload { app: Arc::new(app), gone })
+        Ok(supervisor::ResolvedRequest::Reload { app: Arc::new(app), gone, rolling })
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::World;
+use super::child::Traffic;
 
 impl World {
     /// What holds after every single event.
@@ -15,7 +16,12 @@ impl World {
         let is_indexed = !looks || self.sup.procs.is_indexed();
         assert!(is_indexed, "the index is not what is there\n{}", self.trace());
         assert!(self.sup.waits_for_all(self.now), "an answer was forgotten\n{}", self.trace());
+        let in_traffic = self.lives.iter().filter(|(_, life)| life.traffic == Traffic::Requests);
+        let in_traffic: Vec<_> = in_traffic.map(|(run, _)| run.instance).collect();
+        let is_one = in_traffic.windows(2).all(|pair| pair[0] != pair[1]);
+        assert!(is_one, "two runs of an instance get requests\n{}", self.trace());
         if self.sup.finished().is_some() {
+            assert!(self.sup.rollouts.is_empty(), "a rollout after the end");
             assert_eq!(self.sup.next_deadline(), None, "a deadline after the end");
         }
     }

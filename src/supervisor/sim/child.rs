@@ -1,6 +1,6 @@
 //! Fake children, and the process types that they belong to.
 
-use crate::app::{Exit, Policy, Restart, Role};
+use crate::app::{Exit, Front, Moment, Policy, PortSlot, Restart, Role};
 
 /// How a fake child behaves. Times are milliseconds; an end by a signal takes one.
 #[derive(Clone, Copy, Debug)]
@@ -146,10 +146,18 @@ pub(in crate::supervisor) struct TypeRow {
     pub(in crate::supervisor) count: u16,
     pub(in crate::supervisor) policy: Policy,
     pub(in crate::supervisor) children: Vec<FakeChild>,
+    pub(in crate::supervisor) front: Option<Front>,
+}
+
+impl TypeRow {
+    /// Returns the same type behind a front.
+    pub(in crate::supervisor) fn behind_front(self) -> Self {
+        Self { front: Some(Front::default()), ..self }
+    }
 }
 
 pub(in crate::supervisor) fn row(name: &'static str, policy: Policy, child: FakeChild) -> TypeRow {
-    TypeRow { name, count: 1, policy, children: vec![child] }
+    TypeRow { name, count: 1, policy, children: vec![child], front: None }
 }
 
 pub(in crate::supervisor) fn on_failure() -> Policy {
@@ -168,6 +176,17 @@ pub(in crate::supervisor) fn release() -> Policy {
     Policy { role: Role::Release, ..Policy::default() }
 }
 
+/// What a run gets of a front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Traffic {
+    Nothing,
+    Requests,
+    /// No more; those in flight until this moment at most.
+    Last(Moment),
+    /// All have been answered.
+    Over,
+}
+
 /// A run between its spawn and its sweep.
 #[derive(Clone, Debug)]
 pub(super) struct FakeLife {
@@ -181,6 +200,8 @@ pub(super) struct FakeLife {
     /// How often the rest of its group was.
     pub(super) rest_asked: u32,
     pub(super) killed: bool,
+    pub(super) slot: PortSlot,
+    pub(super) traffic: Traffic,
 }
 
 impl FakeLife {

@@ -14,7 +14,7 @@ use super::state::Phase;
 use super::{Event, Group, Reply, RequestId, ResolvedRequest, Supervisor, WaitMode};
 use crate::app::{App, Environment, Exit, ExitOn, InstanceId, Moment, ProcessType, RunId, Signal};
 pub(super) use child::{FakeChild, TypeRow, always, never, on_failure, release, row};
-use child::{FakeLife, Orphan};
+use child::{FakeLife, Orphan, Traffic};
 
 /// What will happen in the world.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub(super) struct World {
     pub(super) grace: Option<Duration>,
     /// How long after its start a run is ready, in milliseconds.
     pub(super) ready_after: fn(RunId) -> Option<u64>,
+    /// How long after a run is withdrawn none of its requests is in flight, in milliseconds.
+    pub(super) in_flight: fn(RunId) -> Option<u64>,
     /// What a run uses at a time, in bytes.
     pub(super) memory: fn(RunId, Moment) -> u64,
     rows: Vec<TypeRow>,
@@ -52,6 +54,7 @@ pub(super) struct World {
     spawns: u32,
     sweeps: u32,
     failures: u32,
+    requests: u64,
     asked: BTreeSet<RequestId>,
     pub(super) replies: BTreeMap<RequestId, Reply>,
     trace: Vec<String>,
@@ -66,6 +69,7 @@ impl World {
         let types = rows.iter().map(|row| ProcessType {
             count: row.count,
             policy: row.policy.clone(),
+            front: row.front.clone(),
             ..ProcessType::of(row.name, "")
         });
         let app = Arc::new(App {
@@ -82,6 +86,7 @@ impl World {
             has_reader: true,
             grace: None,
             ready_after: |_| None,
+            in_flight: |_| Some(0),
             memory: |_, _| 0,
             rows,
             app,
@@ -93,6 +98,7 @@ impl World {
             spawns: 0,
             sweeps: 0,
             failures: 0,
+            requests: 0,
             asked: BTreeSet::new(),
             replies: BTreeMap::new(),
             trace: Vec::new(),
@@ -156,7 +162,8 @@ impl World {
             Event::SpawnFailed { run, .. } => {
                 let goes_on = self.app.exit_on == ExitOn::All;
                 let is_watched = self.sup.is_watched(run.instance);
-                !goes_on && !is_watched && !self.sup.procs.get(run.instance).unwrap().by_request
+                let proc = self.sup.procs.get(run.instance).unwrap();
+                !goes_on && !is_watched && !proc.by_request && proc.life.seq == run.seq
             }
             _ => false, // Nothing else ends a session for certain.
         };
@@ -164,6 +171,11 @@ impl World {
         if let Event::Requested { id, request, .. } = &event {
             self.asked.insert(*id);
             self.stop_began |= *request == ResolvedRequest::Quit;
+        }
+        if let Event::Withdrawn { run } = &event
+            && let Some(life) = self.lives.get_mut(run)
+        {
+            life.traffic = Traffic::Over;
         }
         let forwarded = match &event {
             Event::Signalled(signal) if !asks => Some(*signal),
@@ -237,10 +249,28 @@ impl World {
 
     /// Asks for something at this moment, and for an answer when it has come true.
     pub(super) fn ask(&mut self, request: ResolvedRequest) -> RequestId {
-        let id = RequestId(self.asked.len() as u64 + 1);
+        self.requests += 1;
+        let id = RequestId(self.requests);
         let (wait, grace) = (WaitMode::UntilDone, self.grace);
         self.deliver(Event::Requested { id, request, wait, grace });
         id
+    }
+
+    /// Who made a request leaves.
+    pub(super) fn leave(&mut self, id: RequestId) {
+        self.asked.remove(&id);
+        self.replies.remove(&id);
+        self.deliver(Event::Forgotten(id));
+    }
+
+    /// Returns whether a rollout is not over.
+    pub(super) fn is_rolling(&self) -> bool {
+        !self.sup.rollouts.is_empty()
+    }
+
+    /// Returns the runs that live.
+    pub(super) fn live_runs(&self) -> Vec<RunId> {
+        self.lives.keys().copied().collect()
     }
 
     /// Returns a run that was swept, for facts that come too late.

@@ -1,8 +1,8 @@
 //! What the world does with an action, in place of the session and its processes.
 
-use super::child::{FakeLife, Orphan};
+use super::child::{FakeLife, Orphan, Traffic};
 use super::{FakeChild, Happening, World};
-use crate::app::{Exit, Reach, RunId, Signal};
+use crate::app::{Exit, PortSlot, Reach, RunId, Signal};
 use crate::supervisor::{Action, Event, trace};
 
 impl World {
@@ -10,12 +10,14 @@ impl World {
         let line = trace::action(&action, &self.app);
         self.trace.push(format!("{} {line}", self.now.0.as_millis()));
         match action {
-            Action::Spawn(run, _) => self.spawn(run),
+            Action::Spawn(run, slot) => self.spawn(run, slot),
             Action::Read(run) => assert!(self.lives.contains_key(&run), "{}", self.trace()),
             Action::Signal(run, signal, reach) => self.signal(run, signal, reach, forwarded),
             Action::Sweep(run) => {
                 let life = self.lives.remove(&run);
                 assert!(life.is_some(), "swept a run that is not live\n{}", self.trace());
+                let serves = life.is_some_and(|life| life.traffic == Traffic::Requests);
+                assert!(!serves, "swept a run that gets requests\n{}", self.trace());
                 self.shown(run);
                 self.past.insert(run);
                 self.sweeps += 1;
@@ -48,14 +50,14 @@ impl World {
                 let lives = self.lives.keys().any(|run| run.instance == id);
                 assert!(!lives, "forgot one that lives\n{}", self.trace());
             }
-            Action::Probe(run) => {
+            Action::Probe(run) | Action::ProbePort(run) => {
                 if let Some(after) = (self.ready_after)(run) {
                     self.soon(after, Happening::Fact(Event::BecameReady { run }));
                 }
             }
-            Action::Withdraw(run) => self.soon(0, Happening::Fact(Event::Withdrawn { run })),
-            Action::Serve(_)
-            | Action::EndProbe(_)
+            Action::Serve(run) => self.serve(run),
+            Action::Withdraw(run) => self.withdraw(run),
+            Action::EndProbe(_)
             | Action::Watch(_)
             | Action::ProbeOutside(_)
             | Action::EndProbeOutside(_) => {}
@@ -70,10 +72,36 @@ impl World {
         }
     }
 
-    fn spawn(&mut self, run: RunId) {
+    /// A front gives it requests from now on.
+    fn serve(&mut self, run: RunId) {
+        let trace = self.trace();
+        let life = self.lives.get_mut(&run).unwrap_or_else(|| panic!("serve no life\n{trace}"));
+        assert!(life.leader.is_none(), "serves after its end\n{trace}");
+        assert_eq!(life.traffic, Traffic::Nothing, "serves twice\n{trace}");
+        assert!(self.app.type_of(run.instance).front.is_some(), "there is no front\n{trace}");
+        life.traffic = Traffic::Requests;
+    }
+
+    fn withdraw(&mut self, run: RunId) {
+        let trace = self.trace();
+        let until = self.now + self.app.type_of(run.instance).policy.drain;
+        let life = self.lives.get_mut(&run).unwrap_or_else(|| panic!("withdraw none\n{trace}"));
+        assert_eq!(life.traffic, Traffic::Requests, "it got no requests\n{trace}");
+        life.traffic = Traffic::Last(until);
+        if let Some(after) = (self.in_flight)(run) {
+            self.soon(after, Happening::Fact(Event::Withdrawn { run }));
+        }
+    }
+
+    fn spawn(&mut self, run: RunId, slot: PortSlot) {
         let instance = run.instance;
-        let lives = self.lives.keys().filter(|live| live.instance == instance).count();
-        assert_eq!(lives, 0, "two lives at once\n{}", self.trace());
+        let others: Vec<_> =
+            self.lives.iter().filter(|(live, _)| live.instance == instance).collect();
+        let may_be_two = self.sup.can_roll(instance.process_type);
+        let most = usize::from(may_be_two);
+        assert!(others.len() <= most, "{} lives at once\n{}", others.len() + 1, self.trace());
+        let is_apart = others.iter().all(|(_, life)| life.slot != slot);
+        assert!(is_apart, "two lives on one port\n{}", self.trace());
         assert!(!self.stop_began, "a start after the stop began\n{}", self.trace());
         self.spawns += 1;
         let child = self.child_of(run);
@@ -84,7 +112,18 @@ impl World {
         }
         let (has_job, has_members) = (child.has_job(), child.has_members());
         let (leader, asked, rest_asked, killed) = (None, 0, 0, false);
-        let life = FakeLife { child, leader, has_job, has_members, asked, rest_asked, killed };
+        let traffic = Traffic::Nothing;
+        let life = FakeLife {
+            child,
+            leader,
+            has_job,
+            has_members,
+            asked,
+            rest_asked,
+            killed,
+            slot,
+            traffic,
+        };
         self.lives.insert(run, life);
         self.soon(self.start_takes, Happening::Starts(run));
     }
@@ -110,6 +149,12 @@ impl World {
         let (child, leader) = (life.child, life.leader);
         let to_rest = reach == Reach::Group;
         if polite {
+            let is_free = match life.traffic {
+                Traffic::Nothing | Traffic::Over => true,
+                Traffic::Requests => false,
+                Traffic::Last(until) => until <= self.now || life.leader.is_some(),
+            };
+            assert!(is_free, "asked to stop with requests in flight\n{}", trace.join("\n"));
             assert!(!life.killed, "asked after it was killed\n{}", trace.join("\n"));
             life.rest_asked += u32::from(to_rest);
             if to_rest && life.asked > 0 {

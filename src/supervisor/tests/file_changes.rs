@@ -12,7 +12,7 @@ fn watched(policy: Policy) -> Policy {
     with_action(policy, WatchAction::Restart)
 }
 
-fn with_action(policy: Policy, action: WatchAction) -> Policy {
+pub(super) fn with_action(policy: Policy, action: WatchAction) -> Policy {
     let (globs, places) = (Vec::new(), Vec::new());
     Policy {
         watch: Some(FileWatch { globs, debounce: DEBOUNCE, action, poll: None, places }),

@@ -25,6 +25,7 @@ fn kind_of_state(state: State) -> &'static str {
         State::Idle => "idle",
         State::Spawning => "spawning",
         State::Up { .. } => "up",
+        State::Withdrawing { .. } => "withdrawing",
         State::Stopping { stage: Asked, leader: None, .. } => "asked",
         State::Stopping { stage: Asked, leader: Some(_), .. } => "asked, leader gone",
         State::Stopping { stage: Killed, .. } => "killed",
@@ -45,7 +46,7 @@ fn kind_of_phase(phase: Phase) -> &'static str {
 }
 
 fn kinds(w: &World) -> Vec<&'static str> {
-    let mut kinds: Vec<_> = w.sup.procs.iter().map(|(_, p)| kind_of_state(p.state)).collect();
+    let mut kinds: Vec<_> = w.sup.procs.iter().map(|(_, p)| kind_of_state(p.life.state)).collect();
     kinds.push(kind_of_phase(w.sup.phase));
     kinds
 }
@@ -59,13 +60,14 @@ pub(super) fn reachable() -> BTreeMap<Vec<&'static str>, World> {
         let policy = if nth % 2 == 0 { on_failure() } else { always() };
         let mut rows = vec![
             TypeRow { children, ..row("web", policy, FakeChild::Forever) },
-            row("api", on_failure(), child(&mut random)),
+            row("api", on_failure(), child(&mut random)).behind_front(),
         ];
         if nth % 5 == 0 {
             rows.push(row("release", release(), FakeChild::ExitsAfter(20, Exit::Code(0))));
         }
         let mut w = World::new(ExitOn::Failure, rows);
         w.start_takes = 3;
+        w.in_flight = |_| None;
         w.at(2_000, Event::Signalled(Signal::INT));
         if nth % 3 == 0 {
             w.at(4_000, Event::Signalled(Signal::INT));
@@ -93,6 +95,7 @@ fn any_two_signals_in_any_state_still_lead_to_the_end() {
         "idle",
         "spawning",
         "up",
+        "withdrawing",
         "asked",
         "asked, leader gone",
         "killed",

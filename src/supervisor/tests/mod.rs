@@ -11,12 +11,15 @@ mod orphans;
 mod readiness;
 mod release;
 mod request;
+mod rollout;
+mod rollout_storm;
 mod shutdown;
 mod starts;
 mod stop;
 mod storm;
 mod wait;
 mod wishes;
+mod withdraw;
 
 use super::ResolvedRequest;
 use crate::app::InstanceId;

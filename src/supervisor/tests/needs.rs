@@ -398,7 +398,7 @@ fn who_was_blocked_is_free_when_a_reload_takes_its_dependencies_away() {
     assert_eq!(w.lines(&["blocked"]), ["500 web.1 blocked by db.1"]);
     let mut app = (**w.sup.app()).clone();
     app.types[1].policy.depends_on.clear();
-    w.ask(ResolvedRequest::Reload { app: app.into(), gone: vec![] });
+    w.ask(ResolvedRequest::Reload { app: app.into(), gone: vec![], rolling: None });
     assert_eq!(w.run(60_000), None, "other.1 runs");
     assert_eq!(w.lines(&["spawn web"]), ["500 spawn web.1#1"]);
 }

@@ -150,7 +150,7 @@ fn needing_what_is_outside(web: TypeRow) -> World {
 fn reload(w: &mut World, change: impl FnOnce(&mut App)) {
     let mut app = (**w.sup.app()).clone();
     change(&mut app);
-    w.ask(ResolvedRequest::Reload { app: app.into(), gone: vec![] });
+    w.ask(ResolvedRequest::Reload { app: app.into(), gone: vec![], rolling: None });
 }
 
 #[test]

@@ -207,13 +207,13 @@ fn a_reload_renews_what_is_different_and_nothing_else() {
     let mut w = world(names.map(|name| row(name, on_failure(), FakeChild::Forever)).to_vec());
     let mut app = (**w.sup.app()).clone();
     app.types[1].command = "other".to_owned();
-    let id = w.ask(ResolvedRequest::Reload { app: Arc::new(app), gone: vec![2] });
+    let id = w.ask(ResolvedRequest::Reload { app: Arc::new(app), gone: vec![2], rolling: None });
     w.run(60_000);
     assert_eq!(w.replies[&id], Reply::Done);
     assert_eq!(w.lines(&["spawn"]).len(), 4);
     assert!(w.trace().contains("spawn api.1#2") && w.trace().contains("forget job.1"));
     let same = Arc::clone(w.sup.app());
-    w.ask(ResolvedRequest::Reload { app: same, gone: vec![] });
+    w.ask(ResolvedRequest::Reload { app: same, gone: vec![], rolling: None });
     w.run(61_000);
     assert_eq!(w.lines(&["spawn"]).len(), 4);
 }
@@ -275,7 +275,7 @@ fn a_request(random: &mut Random, w: &World) -> ResolvedRequest {
             let mut app = (**w.sup.app()).clone();
             let at = usize::try_from(random.below(types)).unwrap();
             app.types[at].command.push('x');
-            ResolvedRequest::Reload { app: Arc::new(app), gone: vec![] }
+            ResolvedRequest::Reload { app: Arc::new(app), gone: vec![], rolling: None }
         }
     }
 }
@@ -294,7 +294,7 @@ fn every_verb_in_every_state_is_answered_and_the_session_still_ends() {
             ResolvedRequest::Scale(vec![(0, 3), (1, 0)]),
             ResolvedRequest::Scale(vec![(0, 0)]),
             ResolvedRequest::Signal(ids.clone(), Signal::USR2),
-            ResolvedRequest::Reload { app, gone: vec![1] },
+            ResolvedRequest::Reload { app, gone: vec![1], rolling: None },
             ResolvedRequest::Wait(ids.iter().map(|id| (*id, Until::Stopped)).collect()),
             ResolvedRequest::Wait(ids.iter().map(|id| (*id, Until::Done)).collect()),
             ResolvedRequest::Quit,

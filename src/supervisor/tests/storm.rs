@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::app::{Budget, Exit, ExitOn, Policy, Reach, Restart, Role, RunId, Signal};
+use crate::app::{Budget, Exit, ExitOn, Front, Policy, Reach, Restart, Role, RunId, Signal};
 use crate::app::{MemoryAction, Size};
 use crate::long::cases;
 use crate::supervisor::sim::{FakeChild, TypeRow, World};
@@ -68,10 +68,12 @@ fn a_row(random: &mut Random, name: &'static str) -> TypeRow {
         grace: Duration::from_millis(pick(random, &[0, 1, 200, 1000, 5000, 12_000])),
         role: if is_release { Role::Release } else { Role::Service },
         budget: a_budget(random),
+        drain: Duration::from_millis(pick(random, &[0, 50, 3000])),
         ..Policy::default()
     };
     let children = (0..=random.below(3)).map(|_| child(random)).collect();
-    TypeRow { name, count: u16::try_from(random.below(4)).unwrap(), policy, children }
+    let front = (random.below(3) == 0).then(Front::default);
+    TypeRow { name, count: u16::try_from(random.below(4)).unwrap(), policy, children, front }
 }
 
 pub(super) fn a_world(random: &mut Random) -> World {
@@ -82,6 +84,7 @@ pub(super) fn a_world(random: &mut Random) -> World {
     // Budgets are 1 or 2 bytes: some runs stay over them, some change.
     w.memory = |run, now| u64::from(run.seq) + now.0.as_secs() / 7 % 3;
     w.start_takes = pick(random, &[0, 0, 1, 30]);
+    w.in_flight = |run| (run.seq % 3 > 0).then_some(u64::from(run.seq % 5) * 40);
     w.has_reader = random.below(4) > 0;
     w
 }
@@ -122,7 +125,7 @@ fn every_storm_ends_soon_after_its_shutdown_and_breaks_no_rule() {
         w.run(until);
         w.after(0, Event::Signalled(Signal::TERM));
         // Grace, limit of the kill and drain of the instances, then grace and limit of the orphans.
-        let limit = until + 30 + 12_000 + 2_000 + 200 + 12_000 + 2_000;
+        let limit = until + 30 + 3_000 + 12_000 + 2_000 + 200 + 12_000 + 2_000;
         assert!(w.run(limit).is_some(), "storm {seed} did not end\n{}", w.trace());
     }
 }

@@ -186,7 +186,7 @@ fn when_the_session_ends_every_wish_but_that_is_refused() {
         (ResolvedRequest::Signal(vec![web], Signal::USR1), web),
         (ResolvedRequest::Scale(vec![(0, 3)]), third),
         (ResolvedRequest::Scale(vec![(0, 0)]), web),
-        (ResolvedRequest::Reload { app, gone: vec![] }, web),
+        (ResolvedRequest::Reload { app, gone: vec![], rolling: None }, web),
     ];
     for (request, id) in table {
         let asked = w.ask(request.clone());
@@ -218,7 +218,8 @@ fn a_reload_renews_what_would_be_started_in_another_way_and_nothing_else() {
         w.run(100);
         let mut app = (**w.sup.app()).clone();
         change(&mut app);
-        let asked = w.ask(ResolvedRequest::Reload { app: Arc::new(app), gone: vec![] });
+        let asked =
+            w.ask(ResolvedRequest::Reload { app: Arc::new(app), gone: vec![], rolling: None });
         w.run(1_000);
         assert_eq!(w.lines(&["spawn"]).len(), if renews { 2 } else { 1 }, "{name}");
         assert!(done(&w, &[asked]), "{name}");

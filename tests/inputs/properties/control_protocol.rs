@@ -2,7 +2,9 @@
 
 use pm::app::select;
 use pm::control::frame::{self, Frame, HEAD};
-use pm::control::proto::{LogQuery, Request, Response, line, parse_request, parse_response};
+use pm::control::proto::{
+    LogQuery, Request, Response, RollTargets, line, parse_request, parse_response,
+};
 
 /// What must hold of every byte that comes out of a socket.
 pub fn holds(bytes: &[u8]) {
@@ -42,7 +44,9 @@ fn names_choose_instances(request: &Request) {
         Request::Start(names) | Request::Stop(names) | Request::Restart(names) => {
             names.names.clone()
         }
-        Request::Signal { names, .. } | Request::Logs(LogQuery { names, .. }) => names.clone(),
+        Request::Signal { names, .. }
+        | Request::Logs(LogQuery { names, .. })
+        | Request::Roll(RollTargets { names, .. }) => names.clone(),
         Request::Attach { name, .. } => vec![name.clone()],
         Request::Wait { targets } => targets.iter().map(|target| target.name.clone()).collect(),
         Request::Scale { counts, .. } => counts.iter().map(|(name, _)| name.clone()).collect(),

@@ -1,0 +1,136 @@
+//! What the supervisor does when a run has been started, could not be started, or has ended.
+
+use std::time::Duration;
+
+use super::event::{Action, Group, Note};
+use super::life::Beside;
+use super::memory::MemoryWatch;
+use super::proc::Told;
+use super::request::Failure;
+use super::state::{Cause, Goal, Outcome, Phase, State, StopStage};
+use super::{DRAIN, InstanceId, Moment, Supervisor};
+use crate::app::readiness::READY_TIMEOUT;
+use crate::app::{Exit, Milestone, Reach, RunId};
+
+impl Supervisor {
+    pub(super) fn spawned(&mut self, run: RunId, pid: i32, now: Moment) {
+        if self.life(run).state != State::Spawning {
+            return;
+        }
+        let id = run.instance;
+        let counts = self.counts(run);
+        let must_prove = !counts || self.is_step(run);
+        let policy = self.policy(id);
+        let ready = policy.ready.as_ref().map(|ready| ready.timeout);
+        let asks_port = ready.is_none() && must_prove && self.has_address(id.process_type);
+        let timeout = ready.or(asks_port.then_some(READY_TIMEOUT));
+        let is_probed = policy.is_probed();
+        let life = self.life(run);
+        life.state = State::Up { since: now, unready: timeout.map(|timeout| now + timeout) };
+        life.watch = MemoryWatch::default();
+        life.asks_port = asks_port;
+        life.output_open = true;
+        life.rest_waits = false;
+        life.pid = Some(pid);
+        life.group = Group::Left;
+        self.out.push(Action::Note(id, Note::Started { pid }));
+        // Must come before its first line is read: that line may make it ready.
+        if asks_port {
+            self.out.push(Action::ProbePort(run));
+        } else if is_probed {
+            self.out.push(Action::Probe(run));
+        }
+        self.out.push(Action::Read(run));
+        if counts {
+            let proc = self.proc(id);
+            proc.told = Told::Nothing;
+            proc.by_request = false;
+            if timeout.is_none() {
+                self.serve(run);
+            }
+            self.came_back(id, Milestone::Started);
+            self.renew_again(id);
+        }
+    }
+
+    pub(super) fn spawn_failed(&mut self, run: RunId, error: String, now: Moment) {
+        if self.life(run).state != State::Spawning {
+            return;
+        }
+        let id = run.instance;
+        if !self.counts(run) {
+            return self.replacement_not_started(id, error);
+        }
+        let is_asked_for = self.proc(id).by_request;
+        let outcome =
+            Outcome { exit: Exit::NotStarted, uptime: Duration::ZERO, cause: Cause::Itself };
+        let stays_failed = (!is_asked_for || self.is_watched(id)) && self.stays_failed(id, outcome);
+        self.out.push(Action::Note(id, Note::CannotStart { error: error.clone(), stays_failed }));
+        let failure = Failure::NotStarted(error);
+        self.fail_pending(id, &failure);
+        self.fail_step(id, &failure);
+        // A watched type is tried again at the next change, whoever has asked for this start.
+        if is_asked_for && self.phase == Phase::Running && !self.is_watched(id) {
+            let proc = self.proc(id);
+            proc.life.state = State::Ended(Exit::NotStarted);
+            proc.goal = match proc.goal {
+                Goal::Leave => Goal::Leave,
+                Goal::Run | Goal::Renew | Goal::Stop => Goal::Stop,
+            };
+            return;
+        }
+        self.end_for_good(id, outcome);
+        self.apply_exit_rule(id, outcome, now);
+    }
+
+    /// A replacement could not be started.
+    fn replacement_not_started(&mut self, id: InstanceId, error: String) {
+        let note = Note::CannotStart { error: error.clone(), stays_failed: false };
+        self.out.push(Action::Note(id, note));
+        if let Beside::Coming(_) = std::mem::take(&mut self.proc(id).beside) {
+            self.replacement_failed(id, Failure::NotStarted(error));
+        }
+    }
+
+    pub(super) fn exited(&mut self, run: RunId, exit: Exit, group: Group, now: Moment) {
+        let stop_signal = self.policy(run.instance).stop_signal;
+        let life = self.life(run);
+        let until = now + DRAIN;
+        match life.state {
+            State::Up { since, .. } => {
+                let outcome = Outcome { exit, uptime: now.since(since), cause: Cause::Itself };
+                life.state = State::Draining { outcome, until };
+                life.group = group;
+                self.end_probe(run);
+                self.withdraw(run);
+                if group == Group::Left {
+                    self.out.push(Action::Signal(run, stop_signal, Reach::Group));
+                }
+            }
+            State::Withdrawing { since, cause, .. } if group == Group::Left => {
+                life.group = group;
+                self.ask_rest_to_stop(run, (since, exit, cause), now);
+            }
+            State::Stopping { since, stage: StopStage::Asked, until, leader: None, cause }
+                if group == Group::Left =>
+            {
+                life.group = group;
+                let (stage, leader) = (StopStage::Asked, Some(exit));
+                life.state = State::Stopping { since, stage, until, leader, cause };
+            }
+            State::Withdrawing { since, cause, .. }
+            | State::Stopping { since, leader: None, cause, .. } => {
+                let outcome = Outcome { exit, uptime: now.since(since), cause };
+                life.group = group;
+                life.state = State::Draining { outcome, until };
+            }
+            // The end was reported before, or the run does not exist: nothing to do.
+            State::Idle
+            | State::Spawning
+            | State::Stopping { .. }
+            | State::Draining { .. }
+            | State::Backoff { .. }
+            | State::Ended(_) => {}
+        }
+    }
+}
