@@ -23,7 +23,7 @@ pub(super) fn closed_descriptor(
         "`{wrapper}` closes descriptor 3 in what it starts, so `{}` does not get its socket",
         own.name
     );
-    let hint = "run the program itself; npm, sh and ruby keep the descriptor";
+    let hint = "run the program itself; sh and ruby keep the descriptor";
     Some(say.warn("closed-socket", span, message, hint.to_owned()))
 }
 
