@@ -54,8 +54,6 @@ impl SessionLoop {
         let orphans = self.children.orphans_left();
         let why = |id| self.children.why_it_runs(id);
         let verdict = messages::verdict(&self.app, core.verdict(), why, &orphans);
-        let mut verdict = verdict;
-        verdict.extend(messages::peaks(&self.figures.peaks(&self.app)));
         let is_kept = self.kept.is_some();
         let culprit = core.verdict().culprit.filter(|_| is_kept);
         for line in &verdict {
@@ -67,6 +65,10 @@ impl SessionLoop {
                 said.text = messages::with_logs(said.text, &name);
             }
             self.say(said);
+        }
+        // They say nothing of why it has ended.
+        if let Some(peaks) = messages::peaks(&self.figures.peaks(&self.app)) {
+            self.say(peaks);
         }
         self.detach("the session ends");
         self.flush();
