@@ -62,6 +62,8 @@ impl StartTally {
                     Next::AtOnce => Some(RestartCause::NotAlive),
                     Next::Again if reason == Some(RestartCause::Watch) => reason,
                     Next::Again => Some(RestartCause::Asked),
+                    // A replacement has been counted at its start.
+                    Next::Replaced | Next::NotReplaced => None,
                     Next::Nothing | Next::CannotRun | Next::GaveUp { .. } => None,
                 };
             }
