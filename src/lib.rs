@@ -32,7 +32,7 @@
 //! ```text
 //! main       → cli, os
 //! cli        → app, config, control, error, export, git, os, output, resources, root_hash, session, state, tui, watch
-//! session    → app, control, error, os, output, state, supervisor, watch
+//! session    → app, control, error, os, output, proxy, state, supervisor, watch
 //! config     → app
 //! export     → app
 //! os         → app
@@ -43,7 +43,6 @@
 //! tui        → control
 //! watch      → git
 //! app, error, git, proxy, root_hash → nothing
-//! later: session → proxy
 //! ```
 //! A test compares this table with every path in the sources (`tests/layout/edges.rs`): an edge that is not listed, or
 //! is listed and not used, fails it, and so does a circle. `main` knows `os` because the watchdog is pm's own

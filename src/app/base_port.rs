@@ -3,7 +3,7 @@
 
 use super::id::InstanceId;
 use super::ports::{PORTS_PER_TYPE, has_refused_by_browsers, port};
-use super::process_type::App;
+use super::process_type::{App, ProcessType};
 
 /// Bases begin above this, with k = 1: the first hundred has 10080, which browsers refuse.
 const LOWEST: u16 = 10_000;
@@ -22,7 +22,10 @@ pub(crate) struct PortRoom {
 impl PortRoom {
     /// Returns what an application needs.
     pub(crate) fn of(app: &App) -> Self {
-        let counts: Vec<u16> = app.types.iter().map(|own| own.count).collect();
+        // Before the instances, a front has a port.
+        let of_front = |own: &ProcessType| u16::from(own.front.is_some());
+        let counts = app.types.iter().map(|own| own.count.saturating_add(of_front(own)));
+        let counts: Vec<u16> = counts.collect();
         Self::of_counts(&counts)
     }
 

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::process_type::{App, ProcessType};
+
 /// How long a request waits for an instance where no time is set.
 pub const PROXY_WAIT: Duration = Duration::from_secs(30);
 /// How long a stop waits for the requests of an instance where no time is set.
@@ -29,6 +31,35 @@ impl Front {
     /// Returns whether only this machine can reach it.
     pub fn is_local(&self) -> bool {
         self.bind.is_none_or(|address| address.is_loopback())
+    }
+}
+
+/// A process type that runs, its position, and the port of its front.
+#[derive(Clone, Copy, Debug)]
+pub struct FrontedType<'a> {
+    /// The type.
+    pub own: &'a ProcessType,
+    /// Where it stands in the Procfile, from 0.
+    pub process_type: u16,
+    /// Where its front is.
+    pub port: u16,
+}
+
+impl App {
+    /// Returns the types with a front that are to run, in the order of the Procfile.
+    pub fn fronted(&self) -> impl Iterator<Item = FrontedType<'_>> {
+        let types = self.types.iter().zip(0_u16..);
+        types.filter(|(own, _)| own.front.is_some() && own.count > 0).filter_map(
+            |(own, process_type)| {
+                Some(FrontedType { own, process_type, port: self.address_of(process_type)? })
+            },
+        )
+    }
+
+    /// Returns the ports of all that is to run: of fronts, and of instances in their usual slots.
+    pub fn needed_ports(&self) -> Vec<u16> {
+        let of_fronts = self.fronted().map(|fronted| fronted.port);
+        of_fronts.chain(self.instances().filter_map(|id| self.port_of(id))).collect()
     }
 }
 

@@ -256,8 +256,26 @@ pub struct Report {
     /// Those that ran, and were scaled to 0.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scaled_to_zero: Vec<String>,
+    /// The types with one address for all their instances.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<ProxyStatus>,
     /// Every instance.
     pub instances: Vec<InstanceStatus>,
+}
+
+/// The one address of all instances of a process type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyStatus {
+    /// The process type.
+    pub name: String,
+    /// The port where pm listens.
+    pub port: u16,
+    /// How many of its instances are ready, or up.
+    pub ready: usize,
+    /// How many instances it has.
+    pub instances: usize,
+    /// Requests without an answer, those that wait for an instance, too.
+    pub in_flight: u64,
 }
 
 /// What one instance does.
@@ -304,6 +322,15 @@ pub struct InstanceStatus {
     pub rss: Option<u64>,
     /// CPU time of its process tree in seconds.
     pub cpu: Option<f64>,
+    /// Requests that the proxy has given to it, over all its runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+    /// Those of them that are not answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u64>,
+    /// Those of them that it has answered with 500 to 599, or not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors_5xx: Option<u64>,
     /// What it uses and has done, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figures: Option<Box<InstanceUsage>>,
@@ -377,6 +404,13 @@ pub struct PastFigure {
     pub memory: u64,
     /// Per cent of one CPU since the figure before.
     pub cpu: Option<f64>,
+}
+
+impl InstanceStatus {
+    /// Returns the name of its process type.
+    pub fn process_type(&self) -> &str {
+        self.name.rsplit_once('.').map_or(&*self.name, |(process_type, _)| process_type)
+    }
 }
 
 /// How a run has ended.
@@ -522,6 +556,9 @@ impl InstanceStatus {
             rss: None,
             cpu: None,
             figures: None,
+            requests: None,
+            in_flight: None,
+            errors_5xx: None,
         }
     }
 }

@@ -136,18 +136,19 @@ impl Spawner {
     }
 
     /// Starts the command of a probe as the instance itself is started: in its folder and environment, with a process
-    /// group of its own. stdout and stderr are one pipe; stdin is empty.
+    /// group of its own. `extra` are variables of the run alone. stdout and stderr are one pipe; stdin is empty.
     pub(crate) fn start_probe(
         &self,
         app: &App,
         id: InstanceId,
-        text: &str,
+        (text, extra): (&str, &[(&str, OsString)]),
         announce: impl FnOnce(Pipes),
     ) -> Result<(Pid, OwnedFd), String> {
         let folder = folder_of(app, id);
         let start = || -> io::Result<(Pid, OwnedFd)> {
             let own = app.own_environment_of(id);
             let mut command = shell(text, folder, app.layers_of(id, &own));
+            command.envs(extra.iter().map(|(key, value)| (key, value)));
             command.process_group(0);
             let (output, writer) = io::pipe()?;
             let (input, _) = io::pipe()?;

@@ -5,6 +5,7 @@ pub(crate) mod budgets;
 pub(crate) mod console;
 mod figures;
 pub(crate) mod foreground;
+mod fronts;
 mod input_sink;
 mod job;
 pub(crate) mod kept;

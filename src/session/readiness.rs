@@ -34,6 +34,8 @@ pub(super) struct SessionProbes {
     sockets: HashMap<RunId, NotifySocket>,
     /// Runs that have a socket, here or where they are asked.
     notified: HashSet<RunId>,
+    /// The PORT of runs that were given one.
+    ports: HashMap<RunId, u16>,
     /// The folder for these.
     folder: PathBuf,
 }
@@ -51,6 +53,7 @@ impl SessionProbes {
             details: HashMap::new(),
             sockets: HashMap::new(),
             notified: HashSet::new(),
+            ports: HashMap::new(),
             folder,
         }
     }
@@ -83,6 +86,11 @@ impl SessionProbes {
         Ok(extra)
     }
 
+    /// Takes note of the PORT of a run, which its probes may be about.
+    pub(super) fn has_port(&mut self, run: RunId, port: u16) {
+        self.ports.insert(run, port);
+    }
+
     /// Begins to probe a run with this leader.
     pub(super) fn begin(&mut self, app: &App, run: RunId, leader: Pid) -> io::Result<()> {
         let watched = self.watched(app, run, leader);
@@ -111,7 +119,7 @@ impl SessionProbes {
             run,
             name: app.name_of(run.instance),
             leader,
-            port: app.port_of(run.instance),
+            port: self.ports.get(&run).copied().or_else(|| app.port_of(run.instance)),
             is_out_of_sight: shell::is_container_client(&own.command),
             ready: own.policy.ready.clone(),
             live: own.policy.live.clone(),
@@ -173,6 +181,7 @@ impl SessionProbes {
         self.details.remove(&run);
         self.sockets.remove(&run);
         self.notified.remove(&run);
+        self.ports.remove(&run);
     }
 
     /// Returns how many runs have a socket for their notices.

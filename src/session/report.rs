@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use super::fronts::{self, RunPorts, SessionFronts};
 use super::last_exits::LastExits;
 use super::readiness::SessionProbes;
 use super::watching::SessionWatch;
-use crate::app::{Exit, Moment, Stdio};
+use crate::app::{App, Exit, Moment, Stdio};
 use crate::control::outbox::Outbox;
-use crate::control::proto::{FileWatchStatus, InstanceState, InstanceStatus, Report, Response};
+use crate::control::proto::{
+    FileWatchStatus, InstanceState, InstanceStatus, ProxyStatus, Report, Response,
+};
 use crate::os::job_control;
 use crate::os::sampler::{Root, Sampler};
-use crate::supervisor::{Doing, Supervisor};
+use crate::proxy::FrontFigures;
+use crate::supervisor::{Doing, Status, Supervisor};
 
 /// Where a session comes from.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(super) struct InstanceFacts<'a> {
     pub(super) readiness: &'a SessionProbes,
     pub(super) watching: &'a SessionWatch,
     pub(super) ends: &'a LastExits,
+    pub(super) fronts: &'a SessionFronts,
+    pub(super) ports: &'a RunPorts,
 }
 
 /// Returns the state of every instance.
@@ -39,9 +45,12 @@ pub(super) fn of(
     origin: &SessionOrigin,
     now: Moment,
 ) -> Report {
-    let InstanceFacts { readiness, watching, ends } = known;
+    let InstanceFacts { readiness, watching, ends, fronts, ports } = known;
     let app = core.app();
-    let instances = core.status(now).into_iter().map(|status| {
+    let figures = fronts.figures();
+    let statuses = core.status(now);
+    let proxies = proxies(app, &statuses, fronts, &figures);
+    let instances = statuses.into_iter().map(|status| {
         let (state, restart_in, end) = match status.doing {
             Doing::Waiting => (InstanceState::Waiting, None, None),
             Doing::Blocked(_) => (InstanceState::Blocked, None, None),
@@ -55,6 +64,7 @@ pub(super) fn of(
             Doing::GivenUp => (InstanceState::Failed, None, Some(Exit::Code(0))),
             Doing::Ended(exit) => (InstanceState::Failed, None, Some(exit)),
         };
+        let served = fronts::figures_of(&figures, status.id);
         let detail = readiness.of(status.id).filter(|_| status.pid.is_some());
         let has_ready = app.type_of(status.id).policy.ready.is_some();
         InstanceStatus {
@@ -70,7 +80,7 @@ pub(super) fn of(
                 polling: watched.is_polling,
             }),
             pid: status.pid,
-            port: app.port_of(status.id),
+            port: ports.of(app, status.id),
             uptime: status.uptime.map(|uptime| uptime.as_secs_f64()),
             restarts: status.restarts,
             restart_in,
@@ -79,6 +89,9 @@ pub(super) fn of(
             rss: None,
             cpu: None,
             figures: None,
+            requests: served.map(|of| of.requests),
+            in_flight: served.map(|of| of.in_flight),
+            errors_5xx: served.map(|of| of.errors_5xx),
         }
     });
     let has_terminal = app.types.iter().filter(|known| known.stdio == Stdio::Terminal);
@@ -94,8 +107,30 @@ pub(super) fn of(
         types: app.types.iter().map(|known| known.name.clone()).collect(),
         terminals: has_terminal.map(|known| known.name.clone()).collect(),
         scaled_to_zero: core.scaled_to_zero().map(|at| app.types[at].name.clone()).collect(),
+        proxies,
         instances: instances.collect(),
     }
+}
+
+/// Returns what is to be said of each front.
+fn proxies(
+    app: &App,
+    statuses: &[Status],
+    fronts: &SessionFronts,
+    figures: &[FrontFigures],
+) -> Vec<ProxyStatus> {
+    let one = |(process_type, port): (u16, u16)| {
+        let of_type = || statuses.iter().filter(|status| status.id.process_type == process_type);
+        let is_ready = |status: &&Status| matches!(status.doing, Doing::Ready | Doing::Up);
+        ProxyStatus {
+            name: app.types[usize::from(process_type)].name.clone(),
+            port,
+            ready: of_type().filter(is_ready).count(),
+            instances: of_type().count(),
+            in_flight: fronts::in_flight(figures, process_type),
+        }
+    };
+    fronts.ports().map(one).collect()
 }
 
 /// Sends a report with the memory and CPU time of each instance. `helpers` are the processes that left the groups of

@@ -4,6 +4,7 @@ mod attach;
 mod children;
 mod close;
 mod figures;
+mod fronts;
 mod heard;
 mod held_port;
 mod keys;
@@ -28,6 +29,7 @@ use self::held_port::SeenHolders;
 use super::budgets::Budgets;
 use super::console::Terminal;
 use super::figures::{Figures, FiguresSample};
+use super::fronts::{FrontNews, RunPorts, SessionFronts};
 use super::kept::KeptRun;
 use super::keyboard::OwnScreen;
 use super::last_exits::LastExits;
@@ -65,6 +67,7 @@ enum Input {
     Watch(WatchReport),
     /// Of what the instances use.
     Figures(FiguresSample),
+    Front(FrontNews),
     /// On the session's own terminal; nothing: it is the session's again.
     Typed(Vec<u8>),
 }
@@ -98,6 +101,7 @@ pub(crate) fn run(
             session.app = Arc::clone(core.app());
             session.sockets.close_others(&session.app);
             session.watch_files();
+            session.settle_fronts();
         }
         if core.is_ending() {
             session.children.end_session();
@@ -106,6 +110,7 @@ pub(crate) fn run(
         for action in actions {
             session.perform(action);
         }
+        session.tell_fronts(&core);
         if session.own_manager.is_some() && core.is_started() {
             session.tell_own_manager();
         }
@@ -156,6 +161,8 @@ struct SessionLoop {
     /// The process that this session is to live as long as; 0: none.
     owner: i32,
     watching: SessionWatch,
+    fronts: SessionFronts,
+    ports: RunPorts,
     /// The socket of pm's own service manager, until it was told that everything is ready.
     own_manager: Option<OsString>,
     server: Option<Server>,
@@ -186,30 +193,27 @@ impl SessionLoop {
     /// Carries out one action. Nothing here blocks.
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Spawn(run, _) => self.spawn(run),
+            Action::Spawn(run, slot) => self.spawn(run, slot),
             Action::Read(run) => {
                 if let Some(at) = self.unread.iter().position(|(unread, _)| *unread == run) {
                     let (_, output) = self.unread.swap_remove(at);
                     self.post(PumpCommand::Open(run, output));
                 }
             }
-            // A group that is alone in its session is orphaned, and ignores SIGTSTP (POSIX).
-            Action::Signal(run, Signal::TSTP, reach) if self.terminals.contains_key(&run) => {
-                self.children.signal(run, Signal(nix::libc::SIGSTOP), reach);
-            }
-            Action::Signal(run, signal, reach) => self.children.signal(run, signal, reach),
+            Action::Signal(run, signal, reach) => self.signal(run, signal, reach),
             Action::Probe(run) => self.probe(run),
             Action::ProbePort(run) => self.probe_port(run),
             Action::Watch(run) => self.watch(run),
             Action::EndProbe(run) => self.end_probe(run),
             Action::ProbeOutside(process_type) => self.probe_outside(process_type),
             Action::EndProbeOutside(process_type) => self.end_probe(outside(process_type)),
-            Action::Serve(_) => {}
-            // Nobody sends it requests through pm.
-            Action::Withdraw(run) => self.queue.push_back(Event::Withdrawn { run }),
+            Action::Serve(run) => self.serve(run),
+            Action::Withdraw(run) => self.withdraw(run),
             Action::Sweep(run) => {
                 let used = self.children.sweep(run);
                 self.figures.ended(run, used);
+                self.fronts.cut(run);
+                self.ports.forget(run);
                 self.terminals.remove(&run);
                 self.budgets.ended(run);
                 self.readiness.forget(run);
@@ -367,6 +371,7 @@ impl SessionLoop {
                 self.show_figures(sample, core);
                 None
             }
+            Input::Front(news) => self.take_news(news),
             Input::Watch(report) => {
                 let (notice, event) = self.watching.take(report, &self.app, &self.clock);
                 notice.into_iter().for_each(|notice| self.say(notice));

@@ -1,6 +1,16 @@
 //! `proxy`: one address for all instances of a process type.
 
-use crate::sandbox::Sandbox;
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::control::{READY, app, done};
+use crate::log::printed_by;
+use crate::sandbox::http::free_port;
+use crate::sandbox::{LIMIT, Sandbox, eventually};
 
 /// What `pm start` says that it refuses.
 fn refused(app: &Sandbox, args: &[&str]) -> String {
@@ -55,4 +65,165 @@ fn what_cannot_have_a_proxy_is_refused_with_what_to_do() {
         let stderr = refused(&app, args);
         assert!(stderr.contains(expected), "{toml} {args:?}: {stderr}");
     }
+}
+
+/// A session in the background behind a front, with `base` as its first port.
+fn behind_a_front(base: u16, more: &str) -> Sandbox {
+    let app = app(&format!("web: {READY}\nworker: {READY}\n"));
+    done(&app, &format!("start --daemon --wait -p {base} {more}"));
+    app
+}
+
+#[test]
+fn instances_leave_the_first_port_to_the_front_and_everybody_knows_its_address() {
+    let base = free_port(10);
+    let app = Sandbox::with_procfile(
+        "web: echo $PORT $PM_URL_WEB $PM_PORT_WEB\nworker: echo $PORT $PM_URL_WEB\n",
+    );
+    let start = |more: &[&str]| {
+        let port = base.to_string();
+        let args = ["start", "--restart", "never", "-p", &port].into_iter();
+        app.pm(args.chain(more.iter().copied())).run().stdout
+    };
+    let stdout = start(&["--proxy", "web=2", "worker"]);
+    let url = format!("http://localhost:{base}");
+    assert_eq!(printed_by(&stdout, "web.1"), [format!("{} {url} {base}", base + 1)]);
+    assert_eq!(printed_by(&stdout, "web.2"), [format!("{} {url} {base}", base + 2)]);
+    assert_eq!(printed_by(&stdout, "worker.1"), [format!("{} {url}", base + 100)]);
+    assert!(!stdout.contains("--proxy"), "{stdout}");
+    // On a port of its own the front leaves theirs to the instances all the same.
+    let other = free_port(1);
+    let stdout = start(&[&format!("--proxy=web={other}"), "web=1"]);
+    let expected = format!("{} http://localhost:{other} {other}", base + 1);
+    assert_eq!(printed_by(&stdout, "web.1"), [expected]);
+    // Without it nothing is different, and once it is said what it would do.
+    let stdout = start(&["web=2", "worker"]);
+    assert_eq!(printed_by(&stdout, "web.1"), [format!("{base} {url} {base}")]);
+    let notice =
+        format!("`web` has 2 addresses, ports {base} to {}; `--proxy` gives it one", base + 1);
+    assert_eq!(stdout.matches("--proxy").count(), 1, "{stdout}");
+    assert!(stdout.contains(&notice), "{stdout}");
+}
+
+#[test]
+fn a_front_whose_port_another_has_is_an_error_that_names_who_and_nothing_starts() {
+    let other = TcpListener::bind(("127.0.0.1", free_port(1))).unwrap();
+    let port = other.local_addr().unwrap().port();
+    let app = Sandbox::with_procfile("web: echo started >web.log\n");
+    for args in [&["start"][..], &["start", "--daemon"]] {
+        let port = port.to_string();
+        let output = app.pm(args.iter().chain(&["--proxy", "-p", &port])).run();
+        assert_eq!(output.code(), 1, "{output:?}");
+        let begin = format!("error: port {port}, of the proxy of `web`, is in use by ");
+        assert!(output.stderr.contains(&begin), "{output:?}");
+        assert!(output.stderr.contains(&format!("(pid {})", std::process::id())), "{output:?}");
+        assert!(output.stderr.contains("hint: stop it, or choose another base"), "{output:?}");
+    }
+    assert_eq!(app.read("web.log"), None);
+}
+
+#[test]
+fn url_port_and_ps_say_the_address_of_all_and_that_of_each() {
+    let base = free_port(10);
+    let app = behind_a_front(base, "--proxy web=2 worker");
+    let url = format!("http://localhost:{base}");
+    assert_eq!(done(&app, "url"), format!("{url}\n"));
+    assert_eq!(done(&app, "port web"), format!("{base}\n"));
+    assert_eq!(done(&app, "url web.2"), format!("http://localhost:{}\n", base + 2));
+    assert_eq!(done(&app, "port worker"), format!("{}\n", base + 100));
+    let table = done(&app, "ps");
+    let rows: Vec<Vec<&str>> = table.lines().map(|row| row.split_whitespace().collect()).collect();
+    assert!(rows.contains(&vec!["web", &url, "2/2"]), "{table}");
+    let web = rows.iter().find(|row| row.first() == Some(&"web.2")).unwrap();
+    let port = (base + 2).to_string();
+    assert_eq!(web[3], port, "{table}");
+    assert_eq!(web[web.len() - 3..], ["0", "0", "0"], "{table}");
+    let ps: Value = serde_json::from_str(&done(&app, "ps --json")).unwrap();
+    assert_eq!(
+        ps["proxy"]["web"],
+        json!({ "url": url, "port": base, "ready": 2, "instances": 2, "in_flight": 0 })
+    );
+    assert_eq!(ps["session"]["urls"]["web"], url.as_str());
+    assert_eq!(ps["instances"][0]["requests"], 0);
+    assert_eq!(ps["instances"][2]["requests"], Value::Null, "a worker has no proxy");
+    done(&app, "quit");
+    app.assert_nothing_left();
+}
+
+#[test]
+fn a_front_listens_on_this_machine_alone_and_no_instance_has_it() {
+    let base = free_port(10);
+    let app = app("web: ls -l /proc/self/fd; exec sleep 1000\n");
+    done(&app, &format!("start --daemon -p {base} --proxy"));
+    for address in ["127.0.0.1", "::1"] {
+        TcpStream::connect((address, base)).unwrap();
+    }
+    assert!(TcpStream::connect(("127.0.0.2", base)).is_err(), "it is open to the network");
+    let log = eventually("the descriptors of the instance", || {
+        app.read("pm.log").filter(|log| log.contains("/proc/"))
+    });
+    assert!(!log.contains("socket:"), "{log}");
+    done(&app, "quit");
+    assert!(TcpStream::connect(("127.0.0.1", base)).is_err(), "it outlives its session");
+}
+
+#[test]
+fn when_pm_is_killed_nobody_listens_any_more() {
+    let base = free_port(10);
+    let app = behind_a_front(base, "--proxy web=2");
+    let ps: Value = serde_json::from_str(&done(&app, "ps --json")).unwrap();
+    let pid = ps["session"]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    for address in ["127.0.0.1", "::1"] {
+        eventually("nobody listens", || TcpStream::connect((address, base)).is_err().then_some(()));
+    }
+    app.assert_nothing_left_within(LIMIT);
+}
+
+#[test]
+fn a_front_stays_open_over_a_reload_and_at_no_instances_and_moves_where_the_settings_say() {
+    let (base, other) = (free_port(10), free_port(1));
+    let app = behind_a_front(base, "--proxy web=2");
+    let client = TcpStream::connect(("127.0.0.1", base)).unwrap();
+    client.set_nonblocking(true).unwrap();
+    done(&app, "scale web=0");
+    let app = app.write(".env", "A=1\n");
+    done(&app, "reload");
+    // It has neither bytes nor an end.
+    assert_eq!(client.peek(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    TcpStream::connect(("127.0.0.1", base)).unwrap();
+    assert_eq!(done(&app, "url web"), format!("http://localhost:{base}\n"));
+    done(&app, "quit");
+    let app = app.write("pm.toml", "[process.web]\nproxy = true\n");
+    done(&app, &format!("start --daemon --wait -p {base} web"));
+    let app = app.write("pm.toml", format!("[process.web]\nproxy = {other}\n"));
+    done(&app, "reload");
+    TcpStream::connect(("127.0.0.1", other)).unwrap();
+    assert!(TcpStream::connect(("127.0.0.1", base)).is_err(), "it listens where it was");
+    assert_eq!(done(&app, "url"), format!("http://localhost:{other}\n"));
+    let app = app.write("pm.toml", "");
+    done(&app, "reload");
+    assert!(TcpStream::connect(("127.0.0.1", other)).is_err(), "it is not wanted any more");
+    let ps: Value = serde_json::from_str(&done(&app, "ps --json")).unwrap();
+    assert_eq!((&ps["proxy"], &ps["instances"][0]["port"]), (&json!({}), &json!(base)));
+    done(&app, "quit");
+}
+
+#[test]
+fn a_front_that_is_open_to_the_network_is_warned_of() {
+    let base = free_port(10);
+    let toml = "[process.web]\nproxy = true\nproxy-bind = \"0.0.0.0\"\n";
+    let app = Sandbox::with_procfile("web: true\n").write("pm.toml", toml);
+    let stdout = app.pm(["start", "--restart", "never", "-p", &base.to_string()]).run().stdout;
+    let text = format!(
+        "warning: `proxy-bind` opens `web` to the network: its proxy listens on 0.0.0.0, port {base}"
+    );
+    assert!(stdout.contains(&text), "{stdout}");
+    let checked = app.pm(["check", "-p", &base.to_string()]).run();
+    let text = "the proxy of `web` listens on 0.0.0.0: other machines can reach it";
+    assert!((checked.stdout + &checked.stderr).contains(text));
+    let app = app.write("pm.toml", "[process.web]\nupdate = \"rolling\"\n");
+    let checked = app.pm(["check", "-p", &base.to_string()]).run();
+    let text = "`web` has `update = \"rolling\"` and neither `proxy` nor `share-port`";
+    assert!((checked.stdout + &checked.stderr).contains(text));
 }

@@ -1,5 +1,6 @@
 //! `pm check`: reads the files, lints them, and shows what was found.
 
+mod fronts;
 pub(in crate::cli) mod probe;
 pub(in crate::cli) mod render;
 mod watched;
@@ -107,6 +108,7 @@ fn check(
     settings.facts = Some(ports::facts(&root, Some(std::process::id())));
     let app = application(&settings, &procfile, &environment, root)?;
     let counts: Vec<u16> = app.types.iter().map(|process_type| process_type.count).collect();
+    findings.extend(fronts::findings(&app, &sources.cwd));
     // What an env file sets that cannot be read is not known.
     let is_known = |finding: &Finding| is_environment_read || finding.code != "unset-variable";
     let input = LintInput {
@@ -134,7 +136,7 @@ fn lint_app(input: LintInput<'_>, sources: &Sources) -> Vec<Finding> {
         let found = socket_paths::sessions(&client::find::folder(sources), &app.root);
         found.unwrap_or_default().iter().map(|session| session.pid).collect()
     };
-    let needed = app.instances().filter_map(|id| app.port_of(id)).collect();
+    let needed = app.needed_ports();
     let holders = probe::PortHolders::new(needed, &sessions);
     let port = |port| match holders.state(port) {
         PortState::Taken(Some(holder)) => PortState::Taken(Some(ports::shown(holder, sources))),

@@ -32,9 +32,9 @@ pub(in crate::cli) struct AddressAnswer {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Address")]
 pub(in crate::cli) struct AddressObject {
-    /// The instance: `web.1`.
+    /// The instance: `web.1`; `web`, where all its instances have one address.
     name: String,
-    /// Its PORT.
+    /// Its PORT, or that of the proxy.
     port: u16,
     /// Its address on this machine.
     url: String,
@@ -75,21 +75,34 @@ fn knows(report: &Report, names: &[String]) -> bool {
     names.iter().all(|name| of_name(report, name).is_ok())
 }
 
-/// Returns the first instance of the first process type that runs.
+/// Returns the first process type that runs: all its instances where they have one address, else the first of them.
 fn of_first(report: &Report) -> Result<(String, u16), Error> {
     let mut up = report.instances.iter().filter(|instance| !start::is_down(instance.state));
-    let found = up.find_map(|instance| Some((instance.name.clone(), instance.port?)));
+    let found = up.find_map(|instance| {
+        of_proxy(report, instance.process_type())
+            .or_else(|| Some((instance.name.clone(), instance.port?)))
+    });
     found.ok_or_else(|| Error::Refused {
         reason: format!("nothing runs in the session of pid {}", report.session),
         hint: Some("name a process type".to_owned()),
     })
 }
 
-/// Returns the instance of this name, or the first one of the process type, which need not run.
+/// Returns the one address of all instances of a type, where it has one.
+fn of_proxy(report: &Report, name: &str) -> Option<(String, u16)> {
+    let proxy = report.proxies.iter().find(|proxy| proxy.name == name)?;
+    Some((proxy.name.clone(), proxy.port))
+}
+
+/// Returns the instance of this name, or the process type, which need not run: all its instances where they have one
+/// address, else the first of them.
 fn of_name(report: &Report, name: &str) -> Result<(String, u16), Error> {
     if let Some(instance) = report.instances.iter().find(|instance| instance.name == name) {
         let port = instance.port.ok_or_else(|| no_port(name))?;
         return Ok((instance.name.clone(), port));
+    }
+    if let Some(found) = of_proxy(report, name) {
+        return Ok(found);
     }
     let Some(at) = report.types.iter().position(|known| known == name) else {
         let hint = match nearest(name, report.types.iter().map(String::as_str)) {

@@ -374,6 +374,7 @@ mod tests {
             types: Vec::new(),
             terminals: Vec::new(),
             scaled_to_zero: Vec::new(),
+            proxies: Vec::new(),
             instances: instances.iter().map(instance).collect(),
         }
     }

@@ -8,12 +8,15 @@ use nix::unistd::Pid;
 
 use super::args::StatusArgs;
 use super::find;
+use crate::app::siblings;
 use crate::cli::answer;
 use crate::cli::columns::columns;
 use crate::cli::json::status::StatusObject;
 use crate::cli::json::{AnswerForm, CommandAnswer};
 use crate::cli::sources::Sources;
-use crate::control::proto::{FiguresQuery, FileWatchStatus, InstanceState, InstanceStatus, Report};
+use crate::control::proto::{
+    FiguresQuery, FileWatchStatus, InstanceState, InstanceStatus, ProxyStatus, Report,
+};
 use crate::error::Error;
 use crate::os::listeners::InstancePorts;
 use crate::session::messages::{short, with_logs};
@@ -56,6 +59,11 @@ pub(crate) fn status(args: &StatusArgs, form: AnswerForm, sources: &Sources) -> 
         let chosen = find::chosen(&report, &args.names)?;
         let mut at = 0..;
         report.instances.retain(|_| at.next().is_some_and(|at| chosen.contains(&at)));
+        let shown = &report.instances;
+        let is_shown = |proxy: &ProxyStatus| {
+            args.names.is_empty() || shown.iter().any(|it| it.process_type() == proxy.name)
+        };
+        report.proxies.retain(is_shown);
         let uses = report.instances.iter().filter_map(|it| Some((it.pid?, it.cpu?))).collect();
         let clears = args.watch && sources.may_clear();
         form.answer(StatusAnswer { report, before, clears, is_verbose: args.verbose })?;
@@ -115,9 +123,28 @@ fn shortened(probe: &str) -> String {
 /// Writes one line an instance. CPU is that of the time since `before`, else of its life.
 fn table(report: &Report, before: &HashMap<i32, f64>) -> String {
     let head = ["NAME", "STATE", "PID", "PORT", "UPTIME", "RESTARTS", "RSS", "CPU"];
-    let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
-    rows.extend(report.instances.iter().map(|instance| row(instance, before)));
-    columns(&rows) + &where_to_look(report)
+    let has_proxies = !report.proxies.is_empty();
+    let of_proxy: &[&str] = if has_proxies { &["REQUESTS", "IN FLIGHT", "5XX"] } else { &[] };
+    let head = head.iter().chain(of_proxy).map(|title| (*title).to_owned()).collect();
+    let mut rows: Vec<Vec<String>> = vec![head];
+    rows.extend(report.instances.iter().map(|instance| {
+        let mut cells = row(instance, before);
+        if has_proxies {
+            let figures = [instance.requests, instance.in_flight, instance.errors_5xx];
+            cells.extend(figures.map(|n| n.map_or_else(|| "-".to_owned(), |n| n.to_string())));
+        }
+        cells
+    }));
+    columns(&rows) + &addresses(report) + &where_to_look(report)
+}
+
+/// Writes one line for each type with one address: where it is, and how many of its instances are ready.
+fn addresses(report: &Report) -> String {
+    let one = |ProxyStatus { name, port, ready, instances, .. }: &ProxyStatus| {
+        vec![name.clone(), siblings::url(*port), format!("{ready}/{instances}")]
+    };
+    let rows: Vec<_> = report.proxies.iter().map(one).collect();
+    if rows.is_empty() { String::new() } else { columns(&rows) }
 }
 
 /// Writes the same with more columns.
@@ -133,7 +160,7 @@ fn verbose_table(report: &Report, before: &HashMap<i32, f64>) -> String {
         cells.extend(details(instance, ports.unwrap_or_default()));
         rows.push(cells);
     }
-    columns(&rows) + &where_to_look(report)
+    columns(&rows) + &addresses(report) + &where_to_look(report)
 }
 
 /// Returns the cells that only `-v` shows.
@@ -279,6 +306,7 @@ mod tests {
             types: vec!["web".into(), "worker".into()],
             terminals: Vec::new(),
             scaled_to_zero: Vec::new(),
+            proxies: Vec::new(),
             instances: vec![web, job, boot, late],
         };
         assert_eq!(
@@ -292,5 +320,45 @@ mod tests {
         );
         let table = table(&report, &HashMap::from([(41, 7.5)]));
         assert!(table.contains("50M  50%"), "{table}");
+    }
+
+    #[test]
+    fn a_type_with_one_address_has_a_line_and_its_instances_their_figures() {
+        let one = |name: &str, figures: Option<[u64; 3]>| InstanceStatus {
+            port: Some(5001),
+            requests: figures.map(|of| of[0]),
+            in_flight: figures.map(|of| of[1]),
+            errors_5xx: figures.map(|of| of[2]),
+            ..InstanceStatus::of(name, InstanceState::Ready)
+        };
+        let proxies = vec![ProxyStatus {
+            name: "web".into(),
+            port: 5000,
+            ready: 3,
+            instances: 4,
+            in_flight: 2,
+        }];
+        let report = Report {
+            session: 40,
+            root: "/srv/app".into(),
+            procfile: "/srv/app/Procfile".into(),
+            base: Some(5000),
+            started: Some(0),
+            by: Some("terminal".into()),
+            ending: false,
+            types: vec!["web".into(), "job".into()],
+            terminals: Vec::new(),
+            scaled_to_zero: Vec::new(),
+            sampled: None,
+            proxies,
+            instances: vec![one("web.1", Some([137, 2, 31])), one("job.1", None)],
+        };
+        assert_eq!(
+            table(&report, &HashMap::new()),
+            "NAME   STATE  PID  PORT  UPTIME  RESTARTS  RSS  CPU  REQUESTS  IN FLIGHT  5XX\n\
+             web.1  ready  -    5001  -       0         -    -    137       2          31\n\
+             job.1  ready  -    5001  -       0         -    -    -         -          -\n\
+             web  http://localhost:5000  3/4\n"
+        );
     }
 }

@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::time;
 use crate::app::siblings;
 use crate::cli::checkout;
-use crate::control::proto::{FileWatchStatus, InstanceState, InstanceStatus, LastExit, Report};
+use crate::control::proto::{
+    FileWatchStatus, InstanceState, InstanceStatus, LastExit, ProxyStatus, Report,
+};
 use crate::os::listeners::InstancePorts;
 
 /// A session and what its instances do.
@@ -30,7 +32,25 @@ pub(crate) struct StatusObject {
     terminals: Vec<String>,
     /// Those that ran, and were scaled to 0.
     scaled_to_zero: Vec<String>,
+    /// By process type, the one address of all its instances, where it has one (`--proxy`).
+    proxy: BTreeMap<String, ProxyObject>,
     instances: Vec<InstanceObject>,
+}
+
+/// The one address of all instances of a process type.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Proxy")]
+pub(crate) struct ProxyObject {
+    /// Its address on this machine.
+    url: String,
+    /// The port where pm listens.
+    port: u16,
+    /// How many of the instances are ready, or up.
+    ready: usize,
+    /// How many instances there are.
+    instances: usize,
+    /// Requests without an answer, those that wait for an instance, too.
+    in_flight: u64,
 }
 
 /// A session.
@@ -45,7 +65,7 @@ pub(crate) struct SessionObject {
     pid: i32,
     /// Its base port.
     base: Option<u16>,
-    /// The address of the first instance of each process type that has a port.
+    /// The address of each process type: of its proxy, else of its first instance.
     urls: BTreeMap<String, String>,
     /// When it began: RFC 3339, in UTC.
     started: Option<String>,
@@ -102,6 +122,12 @@ pub(crate) struct InstanceObject {
     open_files: Option<u32>,
     /// The same as `ports`.
     listens: Option<Vec<u16>>,
+    /// Requests that the proxy of its type has given to it, over all its runs; null without a proxy.
+    requests: Option<u64>,
+    /// Those of them that are not answered.
+    in_flight: Option<u64>,
+    /// Those of them that it has answered with 500 to 599, or not at all.
+    errors_5xx: Option<u64>,
 }
 
 /// How a run has ended.
@@ -123,11 +149,11 @@ pub(crate) struct LastExitObject {
 impl StatusObject {
     /// Returns what a session has reported, with what else can be seen of it from here.
     pub(crate) fn of(report: Report) -> Self {
-        let mut urls = BTreeMap::new();
-        for InstanceStatus { name, port, .. } in &report.instances {
-            let process_type =
-                name.rsplit_once('.').map_or(&**name, |(process_type, _)| process_type);
-            if let Some(port) = port {
+        let of_proxy = report.proxies.iter().map(|it| (it.name.clone(), siblings::url(it.port)));
+        let mut urls: BTreeMap<_, _> = of_proxy.collect();
+        for instance in &report.instances {
+            let process_type = instance.process_type();
+            if let Some(port) = &instance.port {
                 // The first has the lowest port.
                 urls.entry(process_type.to_owned()).or_insert_with(|| siblings::url(*port));
             }
@@ -149,6 +175,7 @@ impl StatusObject {
             types: report.types,
             terminals: report.terminals,
             scaled_to_zero: report.scaled_to_zero,
+            proxy: report.proxies.into_iter().map(ProxyObject::named).collect(),
             instances: InstanceObject::all(report.instances, report.session),
         }
     }
@@ -176,8 +203,15 @@ impl StatusObject {
         };
         let (procfile, ending) = (String::new(), false);
         let [types, terminals, scaled_to_zero] = [const { Vec::new() }; 3];
-        let instances = Vec::new();
-        Self { session, root, procfile, ending, types, terminals, scaled_to_zero, instances }
+        let (proxy, instances) = (BTreeMap::new(), Vec::new());
+        Self { session, root, procfile, ending, types, terminals, scaled_to_zero, proxy, instances }
+    }
+}
+
+impl ProxyObject {
+    fn named(status: ProxyStatus) -> (String, Self) {
+        let ProxyStatus { name, port, ready, instances, in_flight } = status;
+        (name, Self { url: siblings::url(port), port, ready, instances, in_flight })
     }
 }
 
@@ -225,6 +259,9 @@ impl InstanceObject {
             peak: figures.peak,
             threads: figures.threads,
             open_files: figures.open_files,
+            requests: status.requests,
+            in_flight: status.in_flight,
+            errors_5xx: status.errors_5xx,
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn settle(
         BaseWish::Unsaid => auto::lock(sources).ok(),
     };
     let survey = PortSurvey::take(&app.root, runtime);
-    let needed: Vec<u16> = app.instances().filter_map(|id| app.port_of(id)).collect();
+    let needed = app.needed_ports();
     let base = match (wish, &lock) {
         (BaseWish::Auto, Some(lock)) => {
             Some(auto::base(lock, &app.root, &PortRoom::of(app), &survey)?)
@@ -90,6 +90,7 @@ fn say_taken(
     (origin, if_taken): (BaseOrigin, IfTaken),
     sources: &Sources,
 ) -> Result<(), Error> {
+    fronts_are_free(app, survey, origin, sources)?;
     let taken = lint::taken_at_start(app, |port| survey.is_taken(port));
     if taken.is_empty() {
         return Ok(());
@@ -115,6 +116,27 @@ fn say_taken(
             Err(Error::PortTaken { reason: messages.join("; "), hint })
         }
     }
+}
+
+/// Makes sure that nobody listens where pm itself is to: it could not start.
+fn fronts_are_free(
+    app: &App,
+    survey: &PortSurvey,
+    origin: BaseOrigin,
+    sources: &Sources,
+) -> Result<(), Error> {
+    let mut fronts = app.fronted();
+    let Some(taken) = fronts.find(|fronted| survey.is_taken(fronted.port)) else { return Ok(()) };
+    let (name, port) = (&taken.own.name, taken.port);
+    let holder = survey.holders(&[port]).into_iter().next();
+    let holder = holder.map(|(_, holder)| holder.below_home(home(sources)).to_string());
+    let hint = match taken.own.front.as_ref().is_some_and(|front| front.port.is_some()) {
+        true => "stop it, or choose another port with `proxy = PORT`",
+        false => origin.instead(holder.is_some()),
+    };
+    let by = holder.map(|holder| format!(" by {holder}")).unwrap_or_default();
+    let reason = format!("port {port}, of the proxy of `{name}`, is in use{by}");
+    Err(Error::PortTaken { reason, hint: Some(hint.to_owned()) })
 }
 
 /// Fills in what a command that starts no session knows of one: the base where nobody says it, which is that of the

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::app::lint::{Holder, HoldingInstance, PortState};
 use crate::cli::check;
 use crate::control::client::{Connection, Received};
-use crate::control::proto::{Report, Request, Response};
+use crate::control::proto::{ProxyStatus, Report, Request, Response};
 use crate::control::socket_paths;
 use crate::os::listeners::Listeners;
 use crate::os::port_owner;
@@ -111,7 +111,7 @@ fn answer(mut connection: Connection) -> Option<Report> {
     }
 }
 
-/// Returns the ports of a session's instances, also of those that do not run.
+/// Returns the ports of a session's instances, also of those that do not run, and of its proxies.
 fn assigned(report: Report) -> Vec<(u16, Holder)> {
     let root = PathBuf::from(report.root);
     let session = report.session;
@@ -123,5 +123,11 @@ fn assigned(report: Report) -> Vec<(u16, Holder)> {
         };
         Some((instance.port?, holder))
     };
-    report.instances.into_iter().filter_map(of_instance).collect()
+    let of_proxy = |proxy: ProxyStatus| {
+        let instance = HoldingInstance { name: proxy.name, root: root.clone() };
+        let (pid, program) = (session.unsigned_abs(), String::new());
+        (proxy.port, Holder { pid, program, instance: Some(instance) })
+    };
+    let instances = report.instances.into_iter().filter_map(of_instance);
+    instances.chain(report.proxies.into_iter().map(of_proxy)).collect()
 }

@@ -1,7 +1,9 @@
 //! Which process types have one address for all their instances, and where it is.
 
+use crate::app::front::FrontedType;
 use crate::app::readiness::{HttpProbe, Probe};
-use crate::app::{App, Front, InstanceId, Policy, PortSlot, Role, ports};
+use crate::app::{App, Front, InstanceId, Policy, PortSlot, ProcessType, Role, ports};
+use crate::cli::args::Tool;
 use crate::cli::settings::Settings;
 use crate::config::value::ProxyChoice;
 use crate::error::Error;
@@ -97,11 +99,8 @@ pub(super) fn check_counts(app: &App) -> Result<(), Error> {
 
 /// Makes sure that no front is on the port of another, or of an instance.
 pub(super) fn check_ports(app: &App) -> Result<(), Error> {
-    let has_front = |at: u16| app.types.get(usize::from(at)).is_some_and(|own| own.front.is_some());
-    let fronts = app.types.iter().zip(0_u16..).filter(|(own, at)| own.count > 0 && has_front(*at));
     let mut seen: Vec<(u16, &str)> = Vec::new();
-    for (own, at) in fronts {
-        let Some(port) = app.address_of(at) else { continue };
+    for FrontedType { own, port, .. } in app.fronted() {
         let other = seen.iter().find(|(taken, _)| *taken == port);
         let other = other.map(|(_, name)| format!("that of `{name}`"));
         let instance = || app.instances().find(|id| has_port(app, *id, port));
@@ -123,4 +122,28 @@ pub(super) fn check_ports(app: &App) -> Result<(), Error> {
 /// Returns whether some run of an instance has this port.
 fn has_port(app: &App, id: InstanceId, port: u16) -> bool {
     PortSlot::BOTH.iter().any(|slot| app.port_in(id, *slot) == Some(port))
+}
+
+/// Says that several instances of a type that serves can have one address, where nobody has said anything of it.
+pub(super) fn notices(settings: &Settings, app: &App) -> Vec<String> {
+    let has_choice = |own: &ProcessType| {
+        let mut said = settings.layers.said_of_type(&own.name);
+        own.share_port.is_some() || said.any(|own| own.proxy.is_some() || own.share_port.is_some())
+    };
+    let one = |(own, process_type): (&ProcessType, u16)| {
+        if own.count < 2 || has_choice(own) || !serves(&own.name, &own.policy) {
+            return None;
+        }
+        let first = InstanceId { process_type, number: 1 };
+        let last = InstanceId { process_type, number: own.count };
+        let (first, last) = (app.port_of(first)?, app.port_of(last)?);
+        let (name, count) = (&own.name, own.count);
+        Some(format!(
+            "`{name}` has {count} addresses, ports {first} to {last}; `--proxy` gives it one"
+        ))
+    };
+    match settings.rules {
+        Tool::Pm => app.types.iter().zip(0_u16..).filter_map(one).collect(),
+        Tool::Foreman => Vec::new(),
+    }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Resolved {
     pub(crate) brought: Vec<u16>,
     /// Who chooses the base of its ports.
     pub(crate) base: BaseWish,
+    /// Which types could have one address for all their instances.
+    front_notices: Vec<String>,
 }
 
 impl Resolved {
@@ -59,7 +61,8 @@ impl Resolved {
     /// Says that, and what counts as ready since it cannot be asked.
     pub(crate) fn notices(&self) -> Vec<String> {
         let unasked = dependencies::unasked_notices(&self.app);
-        self.brought_notice().into_iter().chain(unasked).collect()
+        let all = self.brought_notice().into_iter().chain(unasked);
+        all.chain(self.front_notices.iter().cloned()).collect()
     }
 }
 
@@ -111,7 +114,8 @@ pub(crate) fn app(
     let base = base_wish(settings, &environment);
     let app = with_counts(settings, root, entries, environment, &counts)?;
     front::check_found(settings, &app)?;
-    Ok(Resolved { app, brought, base })
+    let front_notices = front::notices(settings, &app);
+    Ok(Resolved { app, brought, base, front_notices })
 }
 
 /// Returns everything that is wrong with `depends-on`.
@@ -286,6 +290,12 @@ fn base_port(settings: &Settings, environment: &Environment) -> Result<u16, Erro
             hint: Some(format!("{}; PORT is the base of all ports", ports::HINT)),
         }
     })
+}
+
+/// Makes sure that fronts and what is behind them have ports of their own.
+pub(crate) fn check_fronts(app: &App) -> Result<(), Error> {
+    front::check_counts(app)?;
+    front::check_ports(app)
 }
 
 /// Makes sure that every instance has a port, before anything starts.

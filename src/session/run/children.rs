@@ -1,7 +1,9 @@
 //! The loop's work with children: starts them, handles their ends, and replaces the watchdog.
 
+use std::ffi::OsString;
+
 use super::{SessionLoop, source};
-use crate::app::{RunId, Stdio};
+use crate::app::{PortSlot, Reach, RunId, Signal, Stdio};
 use crate::os::spawn::Handed;
 use crate::os::watchdog;
 use crate::output::{About, PumpCommand};
@@ -12,7 +14,12 @@ use crate::supervisor::Event;
 
 impl SessionLoop {
     /// Starts the command of a run.
-    pub(super) fn spawn(&mut self, run: RunId) {
+    pub(super) fn spawn(&mut self, run: RunId, slot: PortSlot) {
+        self.open_front(run);
+        self.ports.started(&self.app, run, slot);
+        if let Some(port) = self.ports.of_run(run) {
+            self.readiness.has_port(run, port);
+        }
         self.post(PumpCommand::AddSource(source(&self.app, run.instance)));
         self.make_room(match self.app.type_of(run.instance).stdio {
             Stdio::Pipes => 0,
@@ -21,16 +28,19 @@ impl SessionLoop {
         let extra = match self.readiness.prepare(&self.app, run) {
             Ok(extra) => extra,
             Err(error) => {
+                self.ports.forget(run);
                 self.queue.push_back(Event::SpawnFailed { run, error });
                 return;
             }
         };
         let mut variables = extra;
+        variables.extend(self.port_variable(run));
         variables.extend(SharedSockets::variables(&self.app, run.instance));
         let socket = match self.sockets.of(&self.app, run.instance) {
             Ok(socket) => socket,
             Err(error) => {
                 self.readiness.forget(run);
+                self.ports.forget(run);
                 let error = format!("cannot start: {}", error.reason());
                 self.queue.push_back(Event::SpawnFailed { run, error });
                 return;
@@ -59,9 +69,33 @@ impl SessionLoop {
             Err(error) => {
                 self.children.expect_no_more();
                 self.readiness.forget(run);
+                self.ports.forget(run);
                 self.queue.push_back(Event::SpawnFailed { run, error });
             }
         }
+    }
+
+    /// Sends a signal to processes of a run.
+    pub(super) fn signal(&mut self, run: RunId, signal: Signal, reach: Reach) {
+        match signal {
+            // A group that is alone in its session is orphaned, and ignores SIGTSTP (POSIX).
+            Signal::TSTP if self.terminals.contains_key(&run) => {
+                self.children.signal(run, Signal(nix::libc::SIGSTOP), reach);
+            }
+            signal => {
+                if signal == Signal::KILL {
+                    self.fronts.cut(run);
+                }
+                self.children.signal(run, signal, reach);
+            }
+        }
+    }
+
+    /// Returns PORT of a run, where it is not the usual one of its instance.
+    pub(super) fn port_variable(&self, run: RunId) -> Option<(&'static str, OsString)> {
+        let port = self.ports.of_run(run)?;
+        let is_usual = self.app.port_of(run.instance) == Some(port);
+        (!is_usual).then(|| ("PORT", port.to_string().into()))
     }
 
     /// Reserves descriptors for one more child, and for this many more terminals; clients get what is left.

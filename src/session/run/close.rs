@@ -121,6 +121,7 @@ impl SessionLoop {
                         | Input::Probe(_)
                         | Input::Watch(_)
                         | Input::Figures(_)
+                        | Input::Front(_)
                         | Input::Typed(_),
                     )
                     | Err(_) => {}

@@ -28,7 +28,7 @@ impl SessionLoop {
         if self.app.type_of(id).share_port.is_some() {
             return;
         }
-        let Some(port) = self.app.port_of(id) else { return };
+        let Some(port) = self.ports.of(&self.app, id) else { return };
         let listeners = Listeners::read();
         if !listeners.has(port) {
             return;
@@ -36,7 +36,7 @@ impl SessionLoop {
         let now = self.clock.now();
         if self.seen_holders.at.is_none_or(|at| now.since(at) >= FRESH) {
             let ports: Vec<u16> =
-                self.app.instances().filter_map(|id| self.app.port_of(id)).collect();
+                self.app.instances().filter_map(|id| self.ports.of(&self.app, id)).collect();
             let holders = listeners.holders(&ports).into_iter();
             let holders = holders.map(|(port, holder)| (port, port_owner::identified(holder)));
             self.seen_holders = SeenHolders { at: Some(now), holders: holders.collect() };

@@ -10,6 +10,7 @@ use crate::supervisor::Note;
 impl SessionLoop {
     /// Shows a note, with what the session knows of its cause.
     pub(super) fn note(&mut self, id: InstanceId, note: &Note) {
+        self.fronts.heard(id);
         // One that was never started has no name in the output yet.
         if matches!(note, Note::Waiting { .. } | Note::Blocked { .. }) {
             self.post(PumpCommand::AddSource(source(&self.app, id)));

@@ -27,6 +27,7 @@ use crate::os::{daemon, inherited, malloc, orphans};
 use crate::output::{About, LogFormat, Pump, PumpCommand, PumpHandle};
 use crate::session::budgets::Budgets;
 use crate::session::figures::Figures;
+use crate::session::fronts::{RunPorts, SessionFronts};
 use crate::session::kept::{KeepPlan, KeptRun};
 use crate::session::keyboard::OwnScreen;
 use crate::session::last_exits::LastExits;
@@ -74,6 +75,17 @@ impl SessionLoop {
         let signals = Signals::catch().map_err(failed("listen to signals"))?;
         let job_control = JobControl::listen().map_err(failed("listen to signals"))?;
         let pump = start_pump(&app, form, zone, sender.clone())?;
+        let news = sender.clone();
+        let mut fronts = SessionFronts::new(move |told| drop(news.send(Input::Front(told))));
+        // Before anything is started, and before anybody is told that the session is there.
+        let opened = match fronts.open_all(&app) {
+            Ok(opened) => opened,
+            Err(error) => {
+                watchdog.dismiss();
+                let (reason, hint) = (error.reason(), Some(error.hint()));
+                return Err(Error::PortTaken { reason, hint });
+            }
+        };
         let own_files = control.logs.paths();
         let own = control.logs.own.map(PumpCommand::RotateLog);
         let of_types = control.logs.of_types.map(PumpCommand::CopyToLogs);
@@ -147,6 +159,8 @@ impl SessionLoop {
             },
             owner,
             watching,
+            fronts,
+            ports: RunPorts::default(),
             own_manager: control.notify,
             server: None,
             trace: None,
@@ -154,6 +168,7 @@ impl SessionLoop {
             screen,
         };
         session.enter_terminal();
+        opened.into_iter().for_each(|opened| session.say_of_front(Ok(opened)));
         if let Some(plan) = &control.keep {
             match KeptRun::begin(plan, &session.pump) {
                 Ok(kept) => session.kept = Some(kept),

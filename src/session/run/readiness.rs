@@ -168,9 +168,10 @@ impl SessionLoop {
             return self.readiness.post(ProbeOrder::CannotAsk(run, why));
         }
         self.make_room(0);
+        let port = self.port_variable(run);
         let children = &mut self.children;
         let announce = |pipes| children.expect(pipes);
-        match self.spawner.start_probe(&self.app, run.instance, text, announce) {
+        match self.spawner.start_probe(&self.app, run.instance, (text, port.as_slice()), announce) {
             Ok((pid, output)) => {
                 self.children.add_command(command_of(run), pid);
                 self.readiness.post(ProbeOrder::CommandStarted(run, output));

@@ -96,6 +96,8 @@ impl SessionLoop {
             readiness: &self.readiness,
             watching: &self.watching,
             ends: &self.last_exits,
+            fronts: &self.fronts,
+            ports: &self.ports,
         };
         report::of(core, known, &self.origin, self.clock.now())
     }

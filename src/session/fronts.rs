@@ -1,0 +1,361 @@
+//! The fronts of a session: which are open, and what they are told of its runs.
+
+mod listen;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+pub(super) use self::listen::ClosedFront;
+use self::listen::listen;
+use crate::app::{App, Front, InstanceId, PortSlot, RunId};
+use crate::os::clock;
+use crate::os::job_control;
+use crate::proxy::{
+    self, FrontFailure, FrontFigures, FrontId, FrontSettings, InstanceFigures, Proxy, ProxyReport,
+    Upstream,
+};
+
+/// The ports of the runs that there are.
+#[derive(Debug, Default)]
+pub(super) struct RunPorts(HashMap<RunId, u16>);
+
+impl RunPorts {
+    /// Takes note of the port of a run that is about to start.
+    pub(super) fn started(&mut self, app: &App, run: RunId, slot: PortSlot) {
+        if let Some(port) = app.port_in(run.instance, slot) {
+            self.0.insert(run, port);
+        }
+    }
+
+    /// Forgets a run that is over.
+    pub(super) fn forget(&mut self, run: RunId) {
+        self.0.remove(&run);
+    }
+
+    /// Returns the port of a run.
+    pub(super) fn of_run(&self, run: RunId) -> Option<u16> {
+        self.0.get(&run).copied()
+    }
+
+    /// Returns the port of an instance: that of its newest run, else the one that its next run will have.
+    pub(super) fn of(&self, app: &App, id: InstanceId) -> Option<u16> {
+        let runs = self.0.iter().filter(|(run, _)| run.instance == id);
+        let newest = runs.max_by_key(|(run, _)| run.seq).map(|(_, port)| *port);
+        newest.or_else(|| app.port_of(id))
+    }
+}
+
+/// Returns the proxy's name of a run.
+fn key_of(run: RunId) -> u64 {
+    let InstanceId { process_type, number } = run.instance;
+    u64::from(process_type) << 48 | u64::from(number) << 32 | u64::from(run.seq)
+}
+
+fn front_of(process_type: u16) -> FrontId {
+    FrontId(usize::from(process_type))
+}
+
+/// A front that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct SessionFront {
+    front: Front,
+    name: String,
+    port: u16,
+}
+
+impl SessionFront {
+    fn of(app: &App, process_type: u16) -> Option<Self> {
+        let own = app.types.get(usize::from(process_type))?;
+        let front = own.front.clone()?;
+        Some(Self { front, name: own.name.clone(), port: app.address_of(process_type)? })
+    }
+
+    fn settings(&self, listeners: Vec<TcpListener>) -> FrontSettings {
+        FrontSettings {
+            name: self.name.clone(),
+            listeners,
+            wait: self.front.wait,
+            is_local: self.front.is_local(),
+        }
+    }
+}
+
+/// Where a front has begun to take connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Opened {
+    pub(super) name: String,
+    pub(super) port: u16,
+    pub(super) front: Front,
+}
+
+/// What other threads tell of fronts.
+#[derive(Debug)]
+pub(super) enum FrontNews {
+    /// From the proxy.
+    Report(ProxyReport),
+    /// All instances of a type have failed, and these were their last lines.
+    Failed(u16, FrontFailure),
+}
+
+type Tell = Arc<dyn Fn(FrontNews) + Send + Sync>;
+
+/// The fronts of a session, by the position of the type.
+pub(super) struct SessionFronts {
+    /// The thread that serves them, from the first front on.
+    proxy: Option<Proxy>,
+    /// Passes on what other threads have to tell.
+    tell: Tell,
+    open: BTreeMap<u16, SessionFront>,
+    /// Runs that may get requests, or are withdrawn and not cut.
+    serving: HashSet<RunId>,
+    /// Types of which something was said that may change whether there is hope for requests.
+    doubtful: BTreeSet<u16>,
+    /// Types whose front knows that all have failed.
+    failed: BTreeSet<u16>,
+}
+
+impl SessionFronts {
+    /// `tell` is called from other threads.
+    pub(super) fn new(tell: impl Fn(FrontNews) + Send + Sync + 'static) -> Self {
+        Self {
+            proxy: None,
+            tell: Arc::new(tell),
+            open: BTreeMap::new(),
+            serving: HashSet::new(),
+            doubtful: BTreeSet::new(),
+            failed: BTreeSet::new(),
+        }
+    }
+
+    /// Opens the fronts of all types that run. Returns where.
+    ///
+    /// # Errors
+    /// One of them cannot be opened.
+    pub(super) fn open_all(&mut self, app: &App) -> Result<Vec<Opened>, ClosedFront> {
+        let running = app.types.iter().zip(0_u16..).filter(|(own, _)| own.count > 0);
+        let opened = running.map(|(_, process_type)| self.open(app, process_type));
+        Ok(opened.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// Returns what passes on what other threads have to tell.
+    pub(super) fn telling(&self) -> Tell {
+        Arc::clone(&self.tell)
+    }
+
+    /// Opens the front of a type that has one which is not open yet. Returns where it was opened.
+    ///
+    /// # Errors
+    /// The port cannot be had, or there can be no thread.
+    pub(super) fn open(
+        &mut self,
+        app: &App,
+        process_type: u16,
+    ) -> Result<Option<Opened>, ClosedFront> {
+        let Some(wanted) = SessionFront::of(app, process_type) else { return Ok(None) };
+        if self.open.contains_key(&process_type) {
+            return Ok(None);
+        }
+        let listeners = listen(&wanted.name, &wanted.front, wanted.port)?;
+        self.begin(process_type, wanted.clone(), listeners)
+            .map_err(|error| ClosedFront::no_thread(&wanted.name, error))?;
+        let SessionFront { front, name, port } = wanted;
+        Ok(Some(Opened { name, port, front }))
+    }
+
+    fn begin(
+        &mut self,
+        process_type: u16,
+        wanted: SessionFront,
+        listeners: Vec<TcpListener>,
+    ) -> io::Result<()> {
+        let mut proxy = match self.proxy.take() {
+            Some(proxy) => proxy,
+            None => {
+                let tell = Arc::clone(&self.tell);
+                let report = move |report| tell(FrontNews::Report(report));
+                job_control::keep_from(|| proxy::start(clock::instant, report))?
+            }
+        };
+        proxy.open(front_of(process_type), wanted.settings(listeners));
+        self.proxy = Some(proxy);
+        self.open.insert(process_type, wanted);
+        Ok(())
+    }
+
+    /// Fits the open fronts to an application that was read again: a front that is not wanted any more is closed, one
+    /// with other settings takes them, and one on another address listens there. Connections stay. One that is new is
+    /// opened when an instance starts, since until then the port may be that of an older run.
+    pub(super) fn settle(&mut self, app: &App) -> Vec<Result<Opened, ClosedFront>> {
+        let mut said = Vec::new();
+        for process_type in self.open.keys().copied().collect::<Vec<_>>() {
+            let Some(open) = self.open.get(&process_type).cloned() else { continue };
+            let Some(proxy) = &mut self.proxy else { continue };
+            match SessionFront::of(app, process_type) {
+                None => {
+                    proxy.close(front_of(process_type));
+                    self.open.remove(&process_type);
+                }
+                Some(wanted) if wanted == open => {}
+                Some(wanted) => {
+                    let moves = wanted.port != open.port || wanted.front.bind != open.front.bind;
+                    let listeners = match moves {
+                        true => listen(&wanted.name, &wanted.front, wanted.port),
+                        false => Ok(Vec::new()),
+                    };
+                    match listeners {
+                        Ok(listeners) => {
+                            proxy.open(front_of(process_type), wanted.settings(listeners));
+                            let SessionFront { front, name, port } = wanted.clone();
+                            said.extend(moves.then_some(Ok(Opened { name, port, front })));
+                            self.open.insert(process_type, wanted);
+                        }
+                        Err(error) => said.push(Err(error)),
+                    }
+                }
+            }
+        }
+        said
+    }
+
+    /// Lets a run with this port have requests, where its type has a front.
+    pub(super) fn serve(&mut self, run: RunId, port: u16) {
+        let InstanceId { process_type, number } = run.instance;
+        if !self.open.contains_key(&process_type) {
+            return;
+        }
+        if let Some(proxy) = &mut self.proxy {
+            let upstream = Upstream { key: key_of(run), number, port };
+            proxy.offer(front_of(process_type), upstream);
+            self.serving.insert(run);
+            self.failed.remove(&process_type);
+        }
+    }
+
+    /// Gives a run no more requests. Returns whether a report follows: otherwise it gets none.
+    pub(super) fn withdraw(&mut self, run: RunId) -> bool {
+        let serves = self.serving.contains(&run);
+        if let Some(proxy) = self.proxy.as_mut().filter(|_| serves) {
+            proxy.withdraw(key_of(run));
+        }
+        serves
+    }
+
+    /// Returns the run that a report is about.
+    pub(super) fn run_of(&self, report: ProxyReport) -> Option<RunId> {
+        let ProxyReport::Withdrawn(key) = report;
+        self.serving.iter().copied().find(|run| key_of(*run) == key)
+    }
+
+    /// Closes what is left of a run that is over, or is being killed.
+    pub(super) fn cut(&mut self, run: RunId) {
+        if self.serving.remove(&run)
+            && let Some(proxy) = &mut self.proxy
+        {
+            proxy.cut(key_of(run));
+        }
+    }
+
+    /// Takes note that something was said of an instance.
+    pub(super) fn heard(&mut self, id: InstanceId) {
+        if self.open.contains_key(&id.process_type) {
+            self.doubtful.insert(id.process_type);
+        }
+    }
+
+    /// Returns the types of which something was said since the last call.
+    pub(super) fn take_doubtful(&mut self) -> BTreeSet<u16> {
+        std::mem::take(&mut self.doubtful)
+    }
+
+    /// Takes note whether all instances of a type have failed for good. Returns whether that is new, and the front
+    /// must be told why.
+    pub(super) fn have_failed(&mut self, process_type: u16, have_failed: bool) -> bool {
+        if have_failed {
+            return self.failed.insert(process_type);
+        }
+        if self.failed.remove(&process_type)
+            && let Some(proxy) = &mut self.proxy
+        {
+            proxy.fail(front_of(process_type), None);
+        }
+        false
+    }
+
+    /// Tells a front why all have failed, unless there is hope again.
+    pub(super) fn tell_failure(&mut self, process_type: u16, failure: FrontFailure) {
+        if let Some(proxy) = self.proxy.as_mut().filter(|_| self.failed.contains(&process_type)) {
+            proxy.fail(front_of(process_type), Some(failure));
+        }
+    }
+
+    /// Returns the port of the front of each type that has an open one.
+    pub(super) fn ports(&self) -> impl Iterator<Item = (u16, u16)> {
+        self.open.iter().map(|(process_type, open)| (*process_type, open.port))
+    }
+
+    /// Returns what the fronts have counted.
+    pub(super) fn figures(&self) -> Vec<FrontFigures> {
+        self.proxy.as_ref().map(Proxy::figures).unwrap_or_default()
+    }
+}
+
+/// Returns what an instance has served.
+pub(super) fn figures_of(figures: &[FrontFigures], id: InstanceId) -> Option<InstanceFigures> {
+    let front = figures.iter().find(|of| of.front == front_of(id.process_type))?;
+    let found = front.instances.iter().find(|of| of.number == id.number).copied();
+    Some(found.unwrap_or(InstanceFigures {
+        number: id.number,
+        requests: 0,
+        in_flight: 0,
+        errors_5xx: 0,
+    }))
+}
+
+/// Returns how many requests to a front have no answer.
+pub(super) fn in_flight(figures: &[FrontFigures], process_type: u16) -> u64 {
+    let front = figures.iter().find(|of| of.front == front_of(process_type));
+    front.map_or(0, |front| front.in_flight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::{Environment, ExitOn, ProcessType};
+
+    fn run(number: u16, seq: u32) -> RunId {
+        RunId { instance: InstanceId { process_type: 0, number }, seq }
+    }
+
+    #[test]
+    fn an_instance_has_the_port_of_its_newest_run_and_before_that_its_usual_one() {
+        let app = App {
+            root: "/".into(),
+            types: vec![ProcessType {
+                front: Some(Front::default()),
+                ..ProcessType::of("web", "")
+            }],
+            environment: Environment::default(),
+            base_port: 5000,
+            exit_on: ExitOn::Failure,
+        };
+        let mut ports = RunPorts::default();
+        let id = run(1, 1).instance;
+        assert_eq!(ports.of(&app, id), Some(5001));
+        ports.started(&app, run(1, 1), PortSlot::Usual);
+        ports.started(&app, run(1, 2), PortSlot::Other);
+        assert_eq!(ports.of(&app, id), Some(5051));
+        assert_eq!((ports.of_run(run(1, 1)), ports.of_run(run(2, 1))), (Some(5001), None));
+        ports.forget(run(1, 2));
+        assert_eq!(ports.of(&app, id), Some(5001));
+    }
+
+    #[test]
+    fn every_run_has_a_name_of_its_own() {
+        let runs = [run(1, 1), run(1, 2), run(2, 1)];
+        let other = RunId { instance: InstanceId { process_type: 1, number: 1 }, seq: 1 };
+        let keys: HashSet<u64> = runs.into_iter().chain([other]).map(key_of).collect();
+        assert_eq!(keys.len(), 4);
+    }
+}

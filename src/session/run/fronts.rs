@@ -1,0 +1,135 @@
+//! The loop's work with fronts: it tells them which runs serve, and why none does.
+
+use super::SessionLoop;
+use crate::app::{InstanceId, RunId};
+use crate::output::{About, Chunk, PumpCommand, TailQuery};
+use crate::proxy::FrontFailure;
+use crate::session::fronts::{ClosedFront, FrontNews, Opened};
+use crate::session::messages;
+use crate::supervisor::{Doing, Event, Supervisor};
+
+/// So many of the last lines stand in the page of a front whose instances have all failed.
+const PAGE_LINES: usize = 20;
+
+impl SessionLoop {
+    /// Says what is to be said of a front that was opened, or could not be.
+    pub(super) fn say_of_front(&mut self, result: Result<Opened, ClosedFront>) {
+        let said = match result {
+            Ok(Opened { front, .. }) if front.is_local() => return,
+            Ok(Opened { name, port, front }) => {
+                let address = front.bind.map(|address| address.to_string()).unwrap_or_default();
+                let text = format!(
+                    "warning: `proxy-bind` opens `{name}` to the network: its proxy listens on {address}, port {port}"
+                );
+                let facts = serde_json::json!({ "type": name, "address": address, "port": port });
+                messages::say(About::Session, "proxy-open", text, facts)
+            }
+            Err(error) => {
+                let text = error.reason();
+                messages::say(About::Session, "no-proxy", text, serde_json::Value::Null)
+            }
+        };
+        self.say(said.failed());
+    }
+
+    /// Opens the front of a run that is about to start, where that has not been done.
+    pub(super) fn open_front(&mut self, run: RunId) {
+        let opened = self.fronts.open(&self.app, run.instance.process_type).transpose();
+        if let Some(result) = opened {
+            self.say_of_front(result);
+        }
+    }
+
+    /// Fits the fronts to an application that was read again.
+    pub(super) fn settle_fronts(&mut self) {
+        for result in self.fronts.settle(&self.app) {
+            self.say_of_front(result);
+        }
+    }
+
+    /// Lets a run have requests.
+    pub(super) fn serve(&mut self, run: RunId) {
+        if let Some(port) = self.ports.of_run(run) {
+            self.fronts.serve(run, port);
+        }
+    }
+
+    /// Gives a run no more requests; where it has had none through pm, that is done at once.
+    pub(super) fn withdraw(&mut self, run: RunId) {
+        if !self.fronts.withdraw(run) {
+            self.queue.push_back(Event::Withdrawn { run });
+        }
+    }
+
+    /// Tells the fronts of types of which something was said whether there is hope for requests.
+    pub(super) fn tell_fronts(&mut self, core: &Supervisor) {
+        let doubtful = self.fronts.take_doubtful();
+        if doubtful.is_empty() {
+            return;
+        }
+        let all = core.status(self.clock.now());
+        for process_type in doubtful {
+            let of_type: Vec<_> =
+                all.iter().filter(|it| it.id.process_type == process_type).collect();
+            let have_failed = !of_type.is_empty() && of_type.iter().all(|it| is_over(it.doing));
+            if self.fronts.have_failed(process_type, have_failed) {
+                // What has happened last is why.
+                let ended = |id| self.last_exits.of(id).map(|end| end.at);
+                let last = of_type.iter().max_by_key(|it| ended(it.id));
+                if let Some(last) = last {
+                    self.ask_why(last.id, last.doing);
+                }
+            }
+        }
+    }
+
+    /// Asks the pump for the last lines of an instance, which the front is then told with the cause.
+    fn ask_why(&mut self, id: InstanceId, doing: Doing) {
+        let name = self.app.name_of(id);
+        let cause = match (doing, self.last_exits.of(id)) {
+            (Doing::Blocked(by), _) => {
+                format!("{name} is not started: {} has ended", self.app.name_of(by))
+            }
+            (Doing::Ended(exit), _) if exit.is_success() => format!("{name} is done: {exit}"),
+            (_, Some(end)) => format!("{name} failed: {}", end.cause),
+            (_, None) => format!("{name} failed"),
+        };
+        let tell = self.fronts.telling();
+        let send = move |chunks: &[Chunk<'_>]| {
+            let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.bytes).copied().collect();
+            let text = String::from_utf8_lossy(&bytes);
+            let lines = text.lines().map(str::to_owned).collect();
+            tell(FrontNews::Failed(id.process_type, FrontFailure { cause: cause.clone(), lines }));
+        };
+        let query = TailQuery { instance: id, lines: PAGE_LINES, send: Box::new(send) };
+        self.post(PumpCommand::Tail(query));
+    }
+
+    /// Takes what a front has to say, and returns the event that follows from it.
+    pub(super) fn take_news(&mut self, news: FrontNews) -> Option<Event> {
+        match news {
+            FrontNews::Report(report) => {
+                self.fronts.run_of(report).map(|run| Event::Withdrawn { run })
+            }
+            FrontNews::Failed(process_type, failure) => {
+                self.fronts.tell_failure(process_type, failure);
+                None
+            }
+        }
+    }
+}
+
+/// Returns whether nothing more comes of an instance unless someone asks for it.
+fn is_over(doing: Doing) -> bool {
+    match doing {
+        Doing::Ended(_) | Doing::GivenUp | Doing::Blocked(_) => true,
+        Doing::Waiting
+        | Doing::Starting
+        | Doing::Unready
+        | Doing::Ready
+        | Doing::Up
+        | Doing::Stopping
+        | Doing::BackingOff(_)
+        | Doing::Stopped => false,
+    }
+}
