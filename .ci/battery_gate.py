@@ -17,6 +17,7 @@ LANDED = (
     "ports", "sessions", "json", "logs",
     "watch",
     "keys", "ui",
+    "framing",
 )
 
 # The name of a check, and the issue of the rule that it wants.

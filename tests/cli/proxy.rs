@@ -1,7 +1,9 @@
 //! `proxy`: one address for all instances of a process type.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
+use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -9,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::control::{READY, app, done};
 use crate::log::printed_by;
-use crate::sandbox::http::free_port;
-use crate::sandbox::{LIMIT, Sandbox, eventually};
+use crate::sandbox::http::{free_port, get};
+use crate::sandbox::{LIMIT, Sandbox, eventually, has_program};
 
 /// What `pm start` says that it refuses.
 fn refused(app: &Sandbox, args: &[&str]) -> String {
@@ -226,4 +228,98 @@ fn a_front_that_is_open_to_the_network_is_warned_of() {
     let checked = app.pm(["check", "-p", &base.to_string()]).run();
     let text = "`web` has `update = \"rolling\"` and neither `proxy` nor `share-port`";
     assert!((checked.stdout + &checked.stderr).contains(text));
+}
+
+/// A server of a few lines: `/hold` answers when the file `go` is there, all else at once, with name and port.
+const SERVER: &str = r#"
+import os, socket, sys, threading, time
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("127.0.0.1", int(os.environ["PORT"])))
+listener.listen(64)
+print("listens", flush=True)
+def serve(client):
+    while True:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            got = client.recv(65536)
+            if not got:
+                return
+            head += got
+        path = head.split(b" ")[1]
+        print("asked", path.decode(), flush=True)
+        while path == b"/hold" and not os.path.exists("go"):
+            time.sleep(0.01)
+        code = b"500 X" if path == b"/500" else b"200 OK"
+        body = (os.environ["PS"] + " " + os.environ["PORT"]).encode()
+        client.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (code, len(body), body))
+while True:
+    client, _ = listener.accept()
+    threading.Thread(target=serve, args=(client,), daemon=True).start()
+"#;
+
+/// A session of such servers behind a front; `None` without Python.
+fn servers(base: u16, more: &str) -> Option<Sandbox> {
+    if !has_program("python3") {
+        return None;
+    }
+    let app = app("web: exec python3 server.py\n").write("server.py", SERVER);
+    done(&app, &format!("start --daemon -p {base} {more}"));
+    Some(app)
+}
+
+/// The last line of an answer: the instance that has given it, and its port.
+fn answerer(base: u16, path: &str) -> String {
+    let answer = get(base, path).expect("it is answered");
+    answer.lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn requests_are_answered_behind_the_front_and_counted() {
+    let base = free_port(10);
+    let Some(app) = servers(base, "--proxy web=2") else { return };
+    // The first one waits until an instance listens.
+    let seen: BTreeSet<String> = (0..6).map(|_| answerer(base, "/")).collect();
+    let expected = [format!("web.1 {}", base + 1), format!("web.2 {}", base + 2)];
+    assert!(seen.iter().all(|one| expected.contains(one)), "{seen:?}");
+    assert!(get(base, "/500").unwrap().starts_with("HTTP/1.1 500"));
+    let ps: Value = serde_json::from_str(&done(&app, "ps --json")).unwrap();
+    let sum = |key: &str| -> u64 {
+        ps["instances"].as_array().unwrap().iter().filter_map(|it| it[key].as_u64()).sum()
+    };
+    assert_eq!((sum("requests"), sum("in_flight"), sum("errors_5xx")), (7, 0, 1), "{ps}");
+    done(&app, "quit");
+}
+
+#[test]
+fn a_stop_waits_for_the_answers_that_are_due() {
+    let base = free_port(10);
+    let Some(app) = servers(base, "--proxy web=1") else { return };
+    let held = thread::spawn(move || get(base, "/hold"));
+    eventually("the request is with the instance", || {
+        app.read("pm.log").filter(|log| log.contains("asked /hold"))
+    });
+    let restart = app.pm(["restart", "web"]).spawn();
+    eventually("it is stopping", || {
+        let ps: Value = serde_json::from_str(&done(&app, "ps --json")).ok()?;
+        (ps["instances"][0]["state"] == "stopping").then_some(())
+    });
+    assert!(!held.is_finished());
+    let app = app.write("go", "");
+    assert!(held.join().unwrap().unwrap().ends_with(&format!("web.1 {}", base + 1)));
+    drop(restart);
+    assert!(answerer(base, "/").starts_with("web.1 "));
+    done(&app, "quit");
+}
+
+#[test]
+fn who_asks_when_all_have_failed_is_told_why_with_the_last_lines() {
+    let base = free_port(10);
+    let app = app("web: echo first; echo cannot start; exit 73\nworker: exec sleep 1000\n");
+    done(&app, &format!("start --daemon -p {base} --proxy --restart never --exit-on all"));
+    let answer = get(base, "/").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("web.1 failed: exited with code 73"), "{answer}");
+    assert!(answer.contains("first\ncannot start"), "{answer}");
+    done(&app, "quit");
 }
