@@ -194,8 +194,8 @@ fn stopped_first_a_new_one_that_crashes_ends_the_rollout() {
 
 #[test]
 fn the_newest_wish_wins_and_who_asked_for_the_rollout_is_told() {
-    type Wish = fn(&World) -> ResolvedRequest;
-    type Row = (Wish, Vec<(InstanceId, Failure)>, usize);
+    type NewerWish = fn(&World) -> ResolvedRequest;
+    type Row = (NewerWish, Vec<(InstanceId, Failure)>, usize);
     let overruled = |ids: &[InstanceId]| ids.iter().map(|id| (*id, Failure::Overruled)).collect();
     let table: [Row; 5] = [
         (|_| ResolvedRequest::Stop(WEB[..2].to_vec()), overruled(&WEB[..2]), 0),
@@ -339,8 +339,8 @@ fn with_update_rolling_a_restart_memory_life_and_files_replace_it_too() {
     let live = Liveness { probe: Probe::Port(None), interval: Duration::from_secs(1), failures: 1 };
     let policy = Policy { budget: Some(budget), live: Some(live), ..rolling(on_failure()) };
     let policy = with_action(policy, WatchAction::Restart);
-    type Cause = fn(&mut World);
-    let causes: [(Cause, &str); 4] = [
+    type Trigger = fn(&mut World);
+    let causes: [(Trigger, &str); 4] = [
         (
             |w| {
                 w.ask(ResolvedRequest::Restart(WEB[..1].to_vec()));
