@@ -12,8 +12,16 @@ pub(crate) struct UsageRoot {
     /// The pid of its leader, which is also its process group.
     pub(crate) leader: i32,
     /// Children of this process that have left its process group, and belong to it.
+    #[cfg_attr(
+        any(not(target_os = "linux"), pm_portable),
+        expect(dead_code, reason = "only Linux tells what has left a group")
+    )]
     pub(crate) helpers: Vec<i32>,
     /// Its cgroup, where it has one.
+    #[cfg_attr(
+        any(not(target_os = "linux"), pm_portable),
+        expect(dead_code, reason = "only Linux has cgroups")
+    )]
     pub(crate) group: Option<Cgroup>,
 }
 

@@ -73,6 +73,10 @@ fn ask(pid: Pid, what: c_int) -> Answer {
 }
 
 /// Reaps a child that has ended. Returns false if it is alive.
+#[cfg_attr(
+    all(not(test), any(not(target_os = "linux"), pm_portable)),
+    expect(dead_code, reason = "only Linux's subreaper adopts orphans")
+)]
 pub(crate) fn reap(pid: Pid) -> bool {
     #[expect(clippy::disallowed_methods, reason = "the caller knows this child by its id")]
     let status = nix::sys::wait::waitpid(pid, Some(WaitPidFlag::WNOHANG));
