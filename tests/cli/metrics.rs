@@ -192,7 +192,9 @@ fn top_takes_keys_and_leaves_the_terminal_as_it_was() {
     top.resize(24, 40);
     top.wait_until("a narrow table", |seen| {
         let last = seen.rsplit("\x1b[H").next().unwrap_or_default();
-        let cut = |line: &str| line.trim_end_matches("\x1b[K").chars().count() <= 40;
+        let cut = |line: &str| {
+            line.trim_end_matches("\r").trim_end_matches("\x1b[K").chars().count() <= 40
+        };
         last.ends_with("\x1b[J") && last.starts_with("NAME") && last.lines().take(4).all(cut)
     });
     top.resize(24, 80);

@@ -69,7 +69,7 @@ impl TopFrame {
 
     /// Returns what takes the place of the table before on a terminal. Nothing scrolls.
     pub(super) fn screen(&self) -> String {
-        let lines: Vec<_> = self.lines.iter().map(|line| format!("{line}\x1b[K\r\n")).collect();
+        let lines: Vec<_> = self.lines.iter().map(|line| format!("{line}\x1b[K\n")).collect();
         format!("\x1b[H{}\x1b[J", lines.concat())
     }
 }
