@@ -241,7 +241,7 @@ class Soak:
             if text := file.read():
                 self.find('nothing is on standard error', 'pm', text[:500])
         for line in session.judge.system:
-            if not line.startswith(('SIG', '`pm quit` received', 'waiting for ', 'killed: ', 'killing ')):
+            if not line.startswith(('SIG', '`pm quit` received', 'waiting for ', 'peak memory: ', 'killed: ', 'killing ')):
                 self.find('pm says for itself only what it should', 'system', line[:300])
         with open(session.journal) as file:
             runs, ended = session.judge.settle([line for line in file.read().splitlines()
