@@ -16,6 +16,7 @@ mod helpers;
 pub(crate) mod job_control;
 pub(crate) mod lifetime;
 pub(crate) mod limits;
+pub(crate) mod listen;
 pub(crate) mod listeners;
 pub(crate) mod malloc;
 pub(crate) mod notify_socket;

@@ -3,21 +3,18 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use nix::sys::socket::{Backlog, listen};
 use nix::sys::stat::fstat;
+
+use super::listen;
 
 /// The descriptor that a program gets it as (SD_LISTEN_FDS_START of sd_listen_fds(3)).
 pub(crate) const NUMBER: c_int = 3;
-
-/// How many connections wait for an instance. The kernel allows fewer where net.core.somaxconn is lower.
-const BACKLOG: i32 = 4096;
 
 /// A listening socket for the instances of a process type.
 #[derive(Debug)]
@@ -32,10 +29,7 @@ impl SharedSocket {
     /// # Errors
     /// The host has no address, or its port cannot be had.
     pub(crate) fn listen(host: &str, port: u16) -> io::Result<Self> {
-        // std sets SO_REUSEADDR, and listens with a shorter queue; a second listen(2) only changes that.
-        let bound = TcpListener::bind((host, port))?;
-        listen(&bound, Backlog::new(BACKLOG)?)?;
-        let listener = copy_from(&bound, NUMBER + 1)?;
+        let listener = copy_from(listen::on((host, port))?, NUMBER + 1)?;
         let inode = fstat(&listener)?.st_ino;
         Ok(Self { listener, inode })
     }
@@ -89,7 +83,7 @@ fn copy_from(descriptor: impl AsFd, first: c_int) -> io::Result<OwnedFd> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpStream;
+    use std::net::{TcpListener, TcpStream};
     use std::process::Stdio;
 
     use nix::sys::socket::{SockaddrIn, getsockname, getsockopt, sockopt};

@@ -2,17 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::fd::AsFd;
-
-use nix::sys::socket::{Backlog, listen as listen_again};
 
 use crate::app::Front;
 use crate::app::lint::Holder;
+use crate::os::listen;
 use crate::os::listeners::Listeners;
 use crate::os::port_owner;
-
-/// How many connections may wait to be accepted; the kernel's own limit holds, too (net.core.somaxconn).
-const BACKLOG: i32 = 4096;
 
 /// A front that cannot be opened.
 #[derive(Debug)]
@@ -74,7 +69,7 @@ pub(super) fn listen(
     let mut listeners = Vec::new();
     for address in addresses {
         let address = SocketAddr::new(address, port);
-        match bind(address) {
+        match listen::on(address) {
             Ok(listener) => listeners.push(listener),
             Err(error) if front.bind.is_none() && address.is_ipv6() && is_missing(&error) => {}
             Err(source) => {
@@ -86,13 +81,6 @@ pub(super) fn listen(
         }
     }
     Ok(listeners)
-}
-
-/// std sets SO_REUSEADDR, so that a port can be had again at once, and close-on-exec.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    listen_again(&listener.as_fd(), Backlog::new(BACKLOG)?)?;
-    Ok(listener)
 }
 
 /// Returns whether a machine has no such address at all.
