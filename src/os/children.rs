@@ -327,7 +327,7 @@ impl Children {
         if child.helpers == Fate::Go && !self.session_ends {
             self.helpers.end(run, Signal::SIGKILL);
         }
-        let Reaped::Yes(used) = wait::reap_with_usage(pid) else { return None };
+        let Reaped::Yes(used) = wait::reap(pid) else { return None };
         if let Some(place) = child.place {
             self.watchdog.end(place);
         }

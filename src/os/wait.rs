@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use nix::libc;
 use nix::sys::signal::Signal as Stop;
-use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 
 use crate::app::Exit;
@@ -72,18 +71,6 @@ fn ask(pid: Pid, what: c_int) -> Answer {
     if pid == 0 { Answer::Nothing } else { Answer::Change(code, status) }
 }
 
-/// Reaps a child that has ended. Returns false if it is alive.
-#[cfg_attr(
-    all(not(test), any(not(target_os = "linux"), pm_portable)),
-    expect(dead_code, reason = "only Linux's subreaper adopts orphans")
-)]
-pub(crate) fn reap(pid: Pid) -> bool {
-    #[expect(clippy::disallowed_methods, reason = "the caller knows this child by its id")]
-    let status = nix::sys::wait::waitpid(pid, Some(WaitPidFlag::WNOHANG));
-    // ECHILD: not a child any more. EINVAL: it ended by a real-time signal, which nix cannot name.
-    status != Ok(WaitStatus::StillAlive)
-}
-
 /// The end of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reaped {
@@ -94,7 +81,7 @@ pub(crate) enum Reaped {
 }
 
 /// Reaps a child that has ended, with the CPU time that it has used (wait4(2)).
-pub(crate) fn reap_with_usage(pid: Pid) -> Reaped {
+pub(crate) fn reap(pid: Pid) -> Reaped {
     // SAFETY: all zeroes is a valid rusage, and wait4 writes no more than one, and one status.
     #[expect(unsafe_code, reason = "nix has no wait4")]
     let (answer, usage) = unsafe {
@@ -154,16 +141,16 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         let mut child = command.args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());
-        assert_eq!(reap_with_usage(pid), Reaped::No);
+        assert_eq!(reap(pid), Reaped::No);
         drop(child.stdin.take());
-        let mut seen = reap_with_usage(pid);
+        let mut seen = reap(pid);
         while seen == Reaped::No {
             std::thread::yield_now();
-            seen = reap_with_usage(pid);
+            seen = reap(pid);
         }
         let Reaped::Yes(Some(used)) = seen else { panic!("{seen:?}") };
         assert!(used > Duration::from_millis(2), "{used:?}");
-        assert_eq!(reap_with_usage(pid), Reaped::Yes(None));
+        assert_eq!(reap(pid), Reaped::Yes(None));
         assert!(child.wait().is_err(), "it is reaped already");
     }
 
@@ -180,7 +167,7 @@ mod tests {
             let pid = Pid::from_raw(child.id().cast_signed());
             if script == "read x" {
                 assert_eq!(peek(pid), None);
-                assert!(!reap(pid));
+                assert_eq!(reap(pid), Reaped::No);
             }
             drop(child.stdin.take());
             // Its end of the pipe is closed before it can be waited for.
@@ -191,7 +178,7 @@ mod tests {
                 seen = peek(pid);
             }
             assert_eq!((seen, peek(pid)), (Some(exit), Some(exit)), "{script}");
-            assert!(reap(pid));
+            assert_ne!(reap(pid), Reaped::No);
             assert_eq!(peek(pid), Some(Exit::Lost));
             assert!(child.wait().is_err(), "it is reaped already");
         }

@@ -8,7 +8,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, getpgid};
 
 use super::processes;
-use crate::os::wait::reap;
+use crate::os::wait::{Reaped, reap};
 
 /// Makes pm the parent of every orphan below it.
 pub(crate) fn become_subreaper() -> nix::Result<()> {
@@ -39,7 +39,7 @@ impl Orphans {
     }
 
     fn take(&mut self, strangers: impl Iterator<Item = Pid>) {
-        self.living = strangers.filter(|pid| !reap(*pid)).collect();
+        self.living = strangers.filter(|pid| reap(*pid) == Reaped::No).collect();
         let groups = self.living.iter().filter_map(|pid| Some((*pid, getpgid(Some(*pid)).ok()?)));
         self.groups = groups.collect();
         let from_last = self.living.iter().rev();
@@ -101,7 +101,7 @@ fn reap_unseen(is_ours: impl Fn(Pid) -> bool) {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         waitid(Id::All, flags).ok()?.pid().filter(|pid| !is_ours(*pid))
     };
-    while ended().is_some_and(reap) {}
+    while ended().is_some_and(|pid| reap(pid) != Reaped::No) {}
 }
 
 #[cfg(test)]

@@ -78,6 +78,6 @@ mod tests {
             text.extend_from_slice(&buffer[..count]);
         }
         assert_eq!(String::from_utf8_lossy(&text), "here\r\ngroup\r\n");
-        while !wait::reap(pid) {}
+        while wait::reap(pid) == wait::Reaped::No {}
     }
 }
