@@ -47,6 +47,16 @@ impl ProcReader {
         processes::parse(self.read(pid, "stat").ok()?)
     }
 
+    /// Returns the pages of a process that are resident, shared ones included.
+    pub(crate) fn resident_pages(&mut self, pid: i32) -> Option<u64> {
+        number_after(self.read(pid, "statm").ok()?, b" ")
+    }
+
+    /// Returns the bytes of a process with shared pages divided fairly; `None` if its page tables may not be read.
+    pub(crate) fn pss(&mut self, pid: i32) -> Option<u64> {
+        number_after(self.read(pid, "smaps_rollup").ok()?, b"\nPss:").map(|kib| kib * 1024)
+    }
+
     /// Returns the processes of each leader, beginning with itself; none if the leader is gone. `helpers` are processes
     /// that have left the leader's group and belong to it.
     pub(crate) fn trees(
@@ -123,6 +133,13 @@ impl ProcReader {
         }
         by_parent
     }
+}
+
+/// Returns the number after the first `mark`.
+fn number_after(text: &[u8], mark: &[u8]) -> Option<u64> {
+    let at = memchr::memmem::find(text, mark)?;
+    let rest = std::str::from_utf8(&text[at + mark.len()..]).ok()?;
+    rest.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// Returns the entries of a folder that are numbers; none if the process is gone.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::str::SplitAsciiWhitespace;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -32,12 +33,22 @@ impl Stat {
     }
 }
 
-/// Parses a stat line. The name may contain spaces and parentheses: it ends at the last `)`.
-pub(crate) fn parse(line: &[u8]) -> Option<Stat> {
+/// Returns the fields of a stat line behind the name, from the state on, which is field 3. The name may contain spaces
+/// and parentheses: it ends at the last `)`.
+pub(super) fn stat_fields(line: &[u8]) -> Option<SplitAsciiWhitespace<'_>> {
     let name_end = memchr::memrchr(b')', line)?;
+    Some(std::str::from_utf8(line.get(name_end + 2..)?).ok()?.split_ascii_whitespace())
+}
+
+/// Returns whether the state of a process is that of one which has ended and waits to be reaped.
+pub(super) fn is_zombie(state: &str) -> bool {
+    matches!(state, "Z" | "X")
+}
+
+/// Parses a stat line.
+pub(crate) fn parse(line: &[u8]) -> Option<Stat> {
     let pid = std::str::from_utf8(line.get(..memchr::memchr(b' ', line)?)?).ok()?;
-    let rest = std::str::from_utf8(line.get(name_end + 2..)?).ok()?;
-    let mut fields = rest.split_ascii_whitespace();
+    let mut fields = stat_fields(line)?;
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
@@ -50,7 +61,7 @@ pub(crate) fn parse(line: &[u8]) -> Option<Stat> {
         parent: Pid::from_raw(parent),
         group: Pid::from_raw(group),
         session: Pid::from_raw(session),
-        is_zombie: matches!(state, "Z" | "X"),
+        is_zombie: is_zombie(state),
     })
 }
 

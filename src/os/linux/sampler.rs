@@ -124,10 +124,8 @@ impl Sampler {
 
     /// Returns the RSS of a tree in bytes; `None` if none of its processes is left.
     fn rss(&mut self, leader: i32) -> Option<u64> {
-        let pages = self.trees.get(&leader)?.iter().filter_map(|&pid| {
-            let statm = self.proc.read(pid, "statm").ok()?;
-            number_after(statm, b" ")
-        });
+        let tree = self.trees.get(&leader)?;
+        let pages = tree.iter().filter_map(|&pid| self.proc.resident_pages(pid));
         // A zombie leader has no pages, so only the others count.
         pages.reduce(|sum, pages| sum + pages).map(|pages| pages * self.page_bytes)
     }
@@ -146,33 +144,14 @@ impl Sampler {
         let rss = self.rss(leader)?;
         let mut pss = 0;
         for &pid in self.trees.get(&leader)? {
-            let found = self
-                .proc
-                .read(pid, "smaps_rollup")
-                .ok()
-                .and_then(|text| number_after(text, b"\nPss:"));
-            pss += match found {
-                Some(kib) => kib * 1024,
-                None => {
-                    self.proc
-                        .read(pid, "statm")
-                        .ok()
-                        .and_then(|text| number_after(text, b" "))
-                        .unwrap_or(0)
-                        * self.page_bytes
-                }
+            pss += match self.proc.pss(pid) {
+                Some(bytes) => bytes,
+                None => self.proc.resident_pages(pid).unwrap_or(0) * self.page_bytes,
             };
         }
         self.exact.insert(leader, Exact { pss, rss, sample: self.sample });
         Some(Usage { bytes: pss, measure: Measure::Pss })
     }
-}
-
-/// Returns the number after the first `mark`.
-fn number_after(text: &[u8], mark: &[u8]) -> Option<u64> {
-    let at = text.windows(mark.len()).position(|window| window == mark)?;
-    let rest = std::str::from_utf8(&text[at + mark.len()..]).ok()?;
-    rest.split_ascii_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::unistd::{SysconfVar, getpid, sysconf};
 
 use super::proc_tree::ProcReader;
+use super::processes::{is_zombie, stat_fields};
 use crate::os::usage::{LookDepth, ProcessUsage, TreeUsage, UsageRoot};
 
 /// Reads the usage of descendants of this process.
@@ -32,17 +33,15 @@ struct StatLine {
 }
 
 impl StatLine {
-    /// Parses the line. The name may contain spaces and parentheses: it ends at the last `)`.
+    /// Parses the line.
     fn parse(line: &[u8]) -> Option<Self> {
-        let name_end = memchr::memrchr(b')', line)?;
-        let rest = std::str::from_utf8(line.get(name_end + 2..)?).ok()?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        let fields: Vec<&str> = stat_fields(line)?.collect();
         // The state is field 3 of the manual.
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
         // Times of children that were waited for are signed there.
         let ticks = |field| number(field).unwrap_or(0);
         Some(Self {
-            is_zombie: matches!(*fields.first()?, "Z" | "X"),
+            is_zombie: is_zombie(fields.first()?),
             parent: fields.get(1)?.parse().ok()?,
             own_ticks: ticks(14) + ticks(15),
             waited_ticks: ticks(16) + ticks(17),
@@ -104,7 +103,7 @@ impl UsageReader {
         let resident = stat.resident_pages * self.page_bytes;
         usage.rss += resident;
         if depth.pss {
-            let pss = self.kilobytes(pid, "smaps_rollup", b"\nPss:").unwrap_or(resident);
+            let pss = self.proc.pss(pid).unwrap_or(resident);
             usage.pss = Some(usage.pss.unwrap_or(0) + pss);
         }
         if depth.details {
@@ -117,15 +116,6 @@ impl UsageReader {
 
     fn time(&self, ticks: u64) -> Duration {
         Duration::from_millis(ticks.saturating_mul(1000) / self.ticks_per_second)
-    }
-
-    /// Returns the bytes of a line such as `Pss:  100 kB`.
-    fn kilobytes(&mut self, pid: i32, file: &str, mark: &[u8]) -> Option<u64> {
-        let text = self.proc.read(pid, file).ok()?;
-        let at = memchr::memmem::find(text, mark)?;
-        let rest = std::str::from_utf8(&text[at + mark.len()..]).ok()?;
-        let number: u64 = rest.split_ascii_whitespace().next()?.parse().ok()?;
-        Some(number * 1024)
     }
 }
 
