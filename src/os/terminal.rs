@@ -2,14 +2,16 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
+use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::fstat;
+use nix::sys::stat::{Mode, fstat};
 use nix::sys::termios::{
     ControlFlags, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios,
     cfmakeraw, tcgetattr, tcsetattr,
 };
-use nix::unistd::{getpgrp, isatty, tcgetpgrp};
+use nix::unistd::{getpgrp, isatty, tcgetpgrp, ttyname};
 
 /// Resets a terminal whose modes are unknown. It does not change a terminal with default modes. Without an alternate
 /// screen to leave, the cursor moves to where it was saved.
@@ -142,6 +144,24 @@ pub(crate) fn reset(terminal: impl AsFd) {
         // A terminal that is gone needs nothing.
         let _ = nix::unistd::write(&terminal, RESET_MODES);
     }
+}
+
+/// Opens the terminal of standard output once more, without blocking: the shell that shares the other descriptor must not
+/// notice. What is no terminal is the same descriptor, which blocks.
+///
+/// # Errors
+/// Standard output is closed, or no descriptor is left.
+pub(crate) fn stdout_without_blocking() -> io::Result<OwnedFd> {
+    let stdout = io::stdout();
+    let again = if isatty(&stdout).unwrap_or(false) { reopened(&stdout) } else { None };
+    again.map_or_else(|| stdout.as_fd().try_clone_to_owned(), Ok)
+}
+
+fn reopened(terminal: impl AsFd) -> Option<OwnedFd> {
+    let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let open = |path: &Path| open(path, flags, Mode::empty()).ok();
+    // In a container the name may be missing.
+    ttyname(terminal).ok().and_then(|name| open(&name)).or_else(|| open(Path::new("/dev/tty")))
 }
 
 /// Returns whether this terminal is pm's at present.

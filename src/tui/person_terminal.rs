@@ -7,14 +7,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::Mode;
 use nix::sys::termios::{FlushArg, SetArg, Termios, cfmakeraw, tcflush, tcgetattr, tcsetattr};
 use rustix::termios::tcgetwinsize;
 
@@ -35,13 +32,8 @@ pub(super) struct PersonTerminal {
 }
 
 impl PersonTerminal {
-    /// Takes the terminal over.
-    pub(super) fn enter() -> io::Result<Self> {
-        let stdout = io::stdout();
-        let out = match reopened(stdout.as_fd()) {
-            Some(terminal) => terminal,
-            None => stdout.as_fd().try_clone_to_owned()?,
-        };
+    /// Takes the terminal over; `out` writes to it.
+    pub(super) fn enter(out: OwnedFd) -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let is_entered = Arc::new(AtomicBool::new(false));
         let mut terminal = Self { out, waiting: VecDeque::new(), before, is_entered };
@@ -139,13 +131,4 @@ impl Drop for PersonTerminal {
             drop(panic::take_hook());
         }
     }
-}
-
-/// Opens a terminal once more, without blocking: the shell that shares the other descriptor must not notice.
-fn reopened(terminal: BorrowedFd<'_>) -> Option<OwnedFd> {
-    let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let open = |path: &Path| open(path, flags, Mode::empty()).ok();
-    let name = nix::unistd::ttyname(terminal).ok();
-    // In a container the name may be missing.
-    name.and_then(|name| open(&name)).or_else(|| open(Path::new("/dev/tty")))
 }

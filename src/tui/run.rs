@@ -3,7 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -58,19 +58,20 @@ struct Ui {
     end: Option<UiEnd>,
 }
 
-/// Shows sessions until the person leaves or a signal comes. The terminal is as it was before, however it ends.
+/// Shows sessions until the person leaves or a signal comes. The terminal is as it was before, however it ends. `out`
+/// writes to it, and does not block where that can be had.
 ///
 /// # Errors
 /// The terminal cannot be used.
-pub fn run(setup: UiSetup) -> io::Result<UiEnd> {
-    let mut ui = Ui::open(setup)?;
+pub fn run(setup: UiSetup, out: OwnedFd) -> io::Result<UiEnd> {
+    let mut ui = Ui::open(setup, out)?;
     let end = ui.until_end();
     ui.terminal.suspend();
     end
 }
 
 impl Ui {
-    fn open(mut setup: UiSetup) -> io::Result<Self> {
+    fn open(mut setup: UiSetup, out: OwnedFd) -> io::Result<Self> {
         let sessions = std::mem::take(&mut setup.sessions);
         let sockets = sessions.iter().map(|session| session.socket.clone()).collect();
         let mut links = Links::new(sockets);
@@ -78,7 +79,7 @@ impl Ui {
         let mut model = UiModel::new(shown, setup.keys.clone(), setup.look);
         model.time_of_day = setup.time_of_day;
         let signals = UiSignals::listen()?;
-        let terminal = PersonTerminal::enter()?;
+        let terminal = PersonTerminal::enter(out)?;
         model.size = terminal.size();
         let start = (setup.clock)();
         for (at, session) in sessions.into_iter().enumerate() {

@@ -18,6 +18,7 @@ use crate::cli::resolve::log_style;
 use crate::cli::sources::Sources;
 use crate::error::Error;
 use crate::os::clock;
+use crate::os::terminal::stdout_without_blocking;
 use crate::tui::{self, UiEnd, UiLook, UiSession, UiSetup};
 
 /// Shows the session, or all of the user's, until the person leaves.
@@ -47,7 +48,9 @@ pub(crate) fn ui(
         clock: clock::instant,
         time_of_day,
     };
-    let end = tui::run(setup).map_err(|source| Error::Startup { what: "show the ui", source })?;
+    let end = stdout_without_blocking()
+        .and_then(|out| tui::run(setup, out))
+        .map_err(|source| Error::Startup { what: "show the ui", source })?;
     match end {
         UiEnd::Left => Ok(0),
         UiEnd::Signal(signal) => Ok(128 + signal),

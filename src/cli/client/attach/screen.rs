@@ -6,19 +6,16 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::Mode;
 use nix::sys::termios::{FlushArg, tcflush};
 
 use crate::control::incoming::{Incoming, Item};
 use crate::control::proto::Response;
-use crate::os::terminal::RESET_MODES;
+use crate::os::terminal::{RESET_MODES, stdout_without_blocking};
 use crate::output::Modes;
 
 /// Once so many bytes wait, the session is not read any more.
@@ -36,11 +33,7 @@ pub(super) struct Screen {
 impl Screen {
     /// Shows on the standard output.
     pub(super) fn of_stdout() -> io::Result<Self> {
-        let stdout = io::stdout();
-        let out = match reopened(stdout.as_fd()) {
-            Some(terminal) => terminal,
-            None => stdout.as_fd().try_clone_to_owned()?,
-        };
+        let out = stdout_without_blocking()?;
         Ok(Self::on(out))
     }
 
@@ -134,18 +127,6 @@ impl Screen {
         }
         Ok(())
     }
-}
-
-/// Opens a terminal once more, without blocking: the shell that shares the other descriptor must not notice.
-fn reopened(terminal: BorrowedFd<'_>) -> Option<OwnedFd> {
-    if !nix::unistd::isatty(terminal).unwrap_or(false) {
-        return None;
-    }
-    let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let open = |path: &Path| open(path, flags, Mode::empty()).ok();
-    let name = nix::unistd::ttyname(terminal).ok();
-    // In a container the name may be missing.
-    name.and_then(|name| open(&name)).or_else(|| open(Path::new("/dev/tty")))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a farewell has a limit in real time")]
