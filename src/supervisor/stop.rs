@@ -47,17 +47,9 @@ impl Supervisor {
 
     /// Sends the stop signal to the processes that the policy names, and starts the grace period.
     pub(super) fn send_stop(&mut self, run: RunId, since: Moment, cause: Cause, now: Moment) {
-        let policy = self.policy(run.instance);
-        let (signal, reach) = (policy.stop_signal, policy.stop_signal_to);
-        let until = now + self.grace_of(run.instance);
-        self.out.push(Action::Signal(run, signal, reach));
-        let stage = StopStage::Asked;
-        let life = self.life(run);
-        life.rest_waits = reach == Reach::Program;
-        life.state = State::Stopping { since, stage, until, leader: None, cause };
-        if until <= now {
-            self.kill(run, now);
-        }
+        let reach = self.policy(run.instance).stop_signal_to;
+        self.life(run).rest_waits = reach == Reach::Program;
+        self.begin_stop(run, (since, None, cause), reach, now);
     }
 
     /// Sends the stop signal to what is left of a group whose leader has ended by itself before it was asked to.
@@ -67,10 +59,20 @@ impl Supervisor {
         (since, exit, cause): (Moment, Exit, Cause),
         now: Moment,
     ) {
+        self.begin_stop(run, (since, Some(exit), cause), Reach::Group, now);
+    }
+
+    fn begin_stop(
+        &mut self,
+        run: RunId,
+        (since, leader, cause): (Moment, Option<Exit>, Cause),
+        reach: Reach,
+        now: Moment,
+    ) {
         let signal = self.policy(run.instance).stop_signal;
         let until = now + self.grace_of(run.instance);
-        self.out.push(Action::Signal(run, signal, Reach::Group));
-        let (stage, leader) = (StopStage::Asked, Some(exit));
+        self.out.push(Action::Signal(run, signal, reach));
+        let stage = StopStage::Asked;
         self.life(run).state = State::Stopping { since, stage, until, leader, cause };
         if until <= now {
             self.kill(run, now);
