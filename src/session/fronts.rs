@@ -2,7 +2,7 @@
 
 mod listen;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::proxy::{
 
 /// The ports of the runs that there are.
 #[derive(Debug, Default)]
-pub(super) struct RunPorts(HashMap<RunId, u16>);
+pub(super) struct RunPorts(BTreeMap<RunId, u16>);
 
 impl RunPorts {
     /// Takes note of the port of a run that is about to start.
@@ -41,9 +41,9 @@ impl RunPorts {
 
     /// Returns the port of an instance: that of its newest run, else the one that its next run will have.
     pub(super) fn of(&self, app: &App, id: InstanceId) -> Option<u16> {
-        let runs = self.0.iter().filter(|(run, _)| run.instance == id);
-        let newest = runs.max_by_key(|(run, _)| run.seq).map(|(_, port)| *port);
-        newest.or_else(|| app.port_of(id))
+        let of_instance = |seq| RunId { instance: id, seq };
+        let newest = self.0.range(of_instance(0)..=of_instance(u32::MAX)).next_back();
+        newest.map(|(_, port)| *port).or_else(|| app.port_of(id))
     }
 }
 
