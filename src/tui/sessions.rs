@@ -129,12 +129,7 @@ mod tests {
     fn report(cpu: f64, rss: u64) -> Report {
         let mut web = InstanceStatus::of("web.1", InstanceState::Up);
         (web.cpu, web.rss) = (Some(cpu), Some(rss));
-        let mut report: Report = serde_json::from_value(serde_json::json!({
-            "session": 1, "root": "/srv/app", "types": ["web"], "instances": [],
-        }))
-        .unwrap();
-        report.instances.push(web);
-        report
+        Report { types: vec!["web".into()], ..Report::of(vec![web]) }
     }
 
     #[test]

@@ -362,21 +362,7 @@ mod tests {
 
     fn report(instances: &[(&str, InstanceState)]) -> Report {
         let instance = |(name, state): &(&str, InstanceState)| InstanceStatus::of(name, *state);
-        Report {
-            session: 0,
-            root: "/srv/app".into(),
-            procfile: "/srv/app/Procfile".into(),
-            base: Some(5000),
-            started: Some(0),
-            by: Some("terminal".into()),
-            ending: false,
-            sampled: None,
-            types: Vec::new(),
-            terminals: Vec::new(),
-            scaled_to_zero: Vec::new(),
-            proxies: Vec::new(),
-            instances: instances.iter().map(instance).collect(),
-        }
+        Report::of(instances.iter().map(instance).collect())
     }
 
     fn names(names: &[&str]) -> Vec<String> {

@@ -295,19 +295,8 @@ mod tests {
             ..web.clone()
         };
         let report = Report {
-            session: 40,
-            root: "/srv/app".into(),
-            procfile: "/srv/app/Procfile".into(),
-            base: Some(5000),
-            started: Some(0),
-            by: Some("terminal".into()),
-            ending: false,
-            sampled: None,
             types: vec!["web".into(), "worker".into()],
-            terminals: Vec::new(),
-            scaled_to_zero: Vec::new(),
-            proxies: Vec::new(),
-            instances: vec![web, job, boot, late],
+            ..Report::of(vec![web, job, boot, late])
         };
         assert_eq!(
             table(&report, &HashMap::new()),
@@ -339,19 +328,9 @@ mod tests {
             in_flight: 2,
         }];
         let report = Report {
-            session: 40,
-            root: "/srv/app".into(),
-            procfile: "/srv/app/Procfile".into(),
-            base: Some(5000),
-            started: Some(0),
-            by: Some("terminal".into()),
-            ending: false,
             types: vec!["web".into(), "job".into()],
-            terminals: Vec::new(),
-            scaled_to_zero: Vec::new(),
-            sampled: None,
             proxies,
-            instances: vec![one("web.1", Some([137, 2, 31])), one("job.1", None)],
+            ..Report::of(vec![one("web.1", Some([137, 2, 31])), one("job.1", None)])
         };
         assert_eq!(
             table(&report, &HashMap::new()),

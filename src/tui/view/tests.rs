@@ -33,24 +33,25 @@ fn instance(name: &str, state: InstanceState, port: u16, second: u64) -> Instanc
 }
 
 fn report(second: u64) -> Report {
-    let mut report: Report = serde_json::from_value(serde_json::json!({
-        "session": 812, "root": "/srv/shop", "types": ["web", "worker", "css", "release"],
-        "terminals": ["worker"], "instances": [],
-    }))
-    .unwrap();
     let mut css = instance("css.1", InstanceState::Failed, 5200, second);
     css.end = Some("exited with code 3".into());
     css.restarts = 2;
     let mut second_web = instance("web.2", InstanceState::Starting, 5001, second);
     second_web.probe = Some("http:/up".into());
-    report.instances = vec![
+    let instances = vec![
         instance("web.1", InstanceState::Ready, 5000, second),
         second_web,
         instance("worker.1", InstanceState::Up, 5100, second),
         css,
         instance("release.1", InstanceState::Done, 5300, second),
     ];
-    report
+    Report {
+        session: 812,
+        root: "/srv/shop".into(),
+        types: ["web", "worker", "css", "release"].map(str::to_owned).to_vec(),
+        terminals: vec!["worker".into()],
+        ..Report::of(instances)
+    }
 }
 
 fn tell(model: &mut UiModel, event: UiEvent, second: u64) {

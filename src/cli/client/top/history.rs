@@ -138,13 +138,7 @@ pub(super) mod tests {
             })),
             ..InstanceStatus::of(name, InstanceState::Up)
         };
-        let instances: Vec<_> = instances.iter().map(one).collect();
-        let mut report: Report = serde_json::from_value(serde_json::json!({
-            "session": 7, "root": "/srv/app", "types": [], "instances": [],
-        }))
-        .unwrap();
-        (report.sampled, report.instances) = (Some(at), instances);
-        report
+        Report { sampled: Some(at), ..Report::of(instances.iter().map(one).collect()) }
     }
 
     #[test]
