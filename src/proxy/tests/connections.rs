@@ -22,13 +22,7 @@ fn a_connection_to_an_instance_serves_many_clients() {
 
 /// Serves one request, and ends the connection at the next one without a byte.
 fn ends_at_the_second(request: &str) -> (Fronted, SocketEnd, TinyServer) {
-    let mut front = Fronted::new();
-    let instance = TinyServer::new();
-    front.offer(1, instance.port);
-    let mut client = front.connect();
-    client.send(GET);
-    let mut taken = instance.accept();
-    taken.head();
+    let (front, instance, mut client, mut taken) = Fronted::with_request(GET);
     taken.send(&answer("first"));
     client.answer();
     client.send(request);
@@ -70,13 +64,9 @@ fn what_may_not_be_repeated_is_never_sent_again() {
 
 #[test]
 fn after_101_bytes_pass_both_ways_and_each_side_ends_by_itself() {
-    let mut front = Fronted::new();
-    let instance = TinyServer::new();
-    front.offer(1, instance.port);
-    let mut client = front.connect();
-    client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-    let mut taken = instance.accept();
-    taken.head();
+    let (_front, _instance, mut client, mut taken) = Fronted::with_request(
+        "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
     taken.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nHELLO");
     client.head();
     assert_eq!(client.take(5), "HELLO");

@@ -4,13 +4,7 @@ use super::*;
 
 #[test]
 fn a_run_that_is_withdrawn_gets_nothing_more_and_is_reported_after_its_last_answer() {
-    let mut front = Fronted::new();
-    let old = TinyServer::new();
-    front.offer(1, old.port);
-    let mut client = front.connect();
-    client.send(GET);
-    let mut taken = old.accept();
-    taken.head();
+    let (mut front, _old, mut client, mut taken) = Fronted::with_request(GET);
     front.proxy.withdraw(1);
     // It waits: nobody else is there.
     let mut waiting = front.connect();
@@ -37,13 +31,7 @@ fn a_run_that_is_withdrawn_gets_nothing_more_and_is_reported_after_its_last_answ
 
 #[test]
 fn a_run_that_is_idle_is_reported_at_once_and_its_kept_connections_are_closed() {
-    let mut front = Fronted::new();
-    let instance = TinyServer::new();
-    front.offer(1, instance.port);
-    let mut client = front.connect();
-    client.send(GET);
-    let mut taken = instance.accept();
-    taken.head();
+    let (mut front, _instance, mut client, mut taken) = Fronted::with_request(GET);
     taken.send(&answer("one"));
     client.answer();
     front.proxy.withdraw(1);
@@ -53,13 +41,9 @@ fn a_run_that_is_idle_is_reported_at_once_and_its_kept_connections_are_closed() 
 
 #[test]
 fn a_websocket_does_not_hold_up_a_withdrawal_and_lives_until_the_cut() {
-    let mut front = Fronted::new();
-    let instance = TinyServer::new();
-    front.offer(1, instance.port);
-    let mut client = front.connect();
-    client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-    let mut taken = instance.accept();
-    taken.head();
+    let (mut front, _instance, mut client, mut taken) = Fronted::with_request(
+        "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
     taken.send(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
     );
@@ -75,13 +59,7 @@ fn a_websocket_does_not_hold_up_a_withdrawal_and_lives_until_the_cut() {
 
 #[test]
 fn a_request_on_a_run_that_is_cut_is_502_and_its_withdrawal_is_answered() {
-    let mut front = Fronted::new();
-    let instance = TinyServer::new();
-    front.offer(1, instance.port);
-    let mut client = front.connect();
-    client.send(GET);
-    let mut taken = instance.accept();
-    taken.head();
+    let (mut front, _instance, mut client, _taken) = Fronted::with_request(GET);
     front.proxy.withdraw(1);
     front.proxy.cut(1);
     assert_eq!(client.answer().0, "HTTP/1.1 502 Bad Gateway");
@@ -90,13 +68,7 @@ fn a_request_on_a_run_that_is_cut_is_502_and_its_withdrawal_is_answered() {
 
 #[test]
 fn a_front_that_is_closed_refuses_and_ends_all_that_it_has() {
-    let mut front = Fronted::new();
-    let instance = TinyServer::new();
-    front.offer(1, instance.port);
-    let mut client = front.connect();
-    client.send(GET);
-    let mut taken = instance.accept();
-    taken.head();
+    let (mut front, _instance, mut client, mut taken) = Fronted::with_request(GET);
     front.proxy.close(FRONT);
     assert_eq!(client.rest(), "");
     assert_eq!(taken.rest(), "");

@@ -44,6 +44,18 @@ impl Fronted {
         Self { proxy, port, reports }
     }
 
+    /// Returns a front, its only instance, which is run 1, and the two connections of a request that has reached it.
+    fn with_request(request: &str) -> (Self, TinyServer, SocketEnd, SocketEnd) {
+        let mut front = Self::new();
+        let instance = TinyServer::new();
+        front.offer(1, instance.port);
+        let mut client = front.connect();
+        client.send(request);
+        let mut taken = instance.accept();
+        taken.head();
+        (front, instance, client, taken)
+    }
+
     /// Offers a run; its number is its key.
     fn offer(&mut self, number: u16, port: u16) {
         self.proxy.offer(FRONT, Upstream { key: u64::from(number), number, port });
