@@ -27,11 +27,7 @@ impl SessionLoop {
         });
         let extra = match self.readiness.prepare(&self.app, run) {
             Ok(extra) => extra,
-            Err(error) => {
-                self.ports.forget(run);
-                self.queue.push_back(Event::SpawnFailed { run, error });
-                return;
-            }
+            Err(error) => return self.cannot_start(run, error),
         };
         let mut variables = extra;
         variables.extend(self.port_variable(run));
@@ -39,11 +35,7 @@ impl SessionLoop {
         let socket = match self.sockets.of(&self.app, run.instance) {
             Ok(socket) => socket,
             Err(error) => {
-                self.readiness.forget(run);
-                self.ports.forget(run);
-                let error = format!("cannot start: {}", error.reason());
-                self.queue.push_back(Event::SpawnFailed { run, error });
-                return;
+                return self.cannot_start(run, format!("cannot start: {}", error.reason()));
             }
         };
         let handed = Handed { variables: &variables, socket };
@@ -68,11 +60,16 @@ impl SessionLoop {
             }
             Err(error) => {
                 self.children.expect_no_more();
-                self.readiness.forget(run);
-                self.ports.forget(run);
-                self.queue.push_back(Event::SpawnFailed { run, error });
+                self.cannot_start(run, error);
             }
         }
+    }
+
+    /// Forgets a run that could not be started, and says so.
+    fn cannot_start(&mut self, run: RunId, error: String) {
+        self.readiness.forget(run);
+        self.ports.forget(run);
+        self.queue.push_back(Event::SpawnFailed { run, error });
     }
 
     /// Sends a signal to processes of a run.
