@@ -83,7 +83,8 @@ pub(crate) fn run(
 ) -> Result<i32, Error> {
     let mut session = SessionLoop::open(app.clone(), form, zone, control)?;
     session.requests.notices.clone_from(&first);
-    let first = first.into_iter().chain(session.warning.take()).chain(processes::missing());
+    let warnings = std::mem::take(&mut session.warnings);
+    let first = first.into_iter().chain(warnings).chain(processes::missing());
     for text in first {
         session.say(messages::say(About::Session, "notice", text, serde_json::Value::Null));
     }
@@ -131,8 +132,8 @@ struct SessionLoop {
     spawner: Spawner,
     children: Children,
     budgets: Budgets,
-    /// A warning that is shown before anything starts.
-    warning: Option<String>,
+    /// Warnings that are shown before anything starts.
+    warnings: Vec<String>,
     /// pm's ends of the terminals of runs.
     terminals: HashMap<RunId, Terminal>,
     /// Pipes of runs that were started and whose output is not read yet.

@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::sandbox::{
-    End, PM, Sandbox, Session, eventually, has, pid_namespace, state_of, zombies_of,
+    End, PM, Sandbox, Session, eventually, has, has_program, pid_namespace, state_of, zombies_of,
 };
 
 /// Becomes a daemon by the book: a new session, a second fork, no descriptor of its caller.
@@ -118,6 +118,36 @@ fn as_pid_1_pm_reaps_strangers_and_ends_all() {
     kill(pm.pid, Signal::SIGTERM).expect("pm runs");
     assert_eq!(session.wait(), End::Code(0));
     assert!(session.stdout_so_far().contains("SIGTERM received"), "{}", session.stdout_so_far());
+    app.assert_nothing_left();
+}
+
+/// Runs a command for which the kernel knows no subreapers (prctl 36), as under the user mode of qemu 7.2: seccomp(2)
+/// answers EINVAL.
+const WITHOUT_SUBREAPERS: &str = "\
+import ctypes, os, struct, sys
+prctl = {'x86_64': 157, 'aarch64': 167}[os.uname().machine]
+steps = [(0x20, 0, 0, 0), (0x15, 0, 3, prctl), (0x20, 0, 0, 16), (0x15, 0, 1, 36),
+         (0x06, 0, 0, 0x50000 | 22), (0x06, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in steps))
+program = ctypes.create_string_buffer(struct.pack('HxxxxxxP', len(steps), ctypes.addressof(code)))
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn without_subreapers_a_session_runs_and_says_what_it_will_not_find() {
+    if !has("subreaper", !cfg!(pm_portable)) || !has_program("python3") {
+        return;
+    }
+    let app = Sandbox::with_procfile("web: (sleep 1000 &); echo up; exec cat\nflaky: exit 3\n")
+        .write("without.py", WITHOUT_SUBREAPERS);
+    let mut session = app.command("python3", ["without.py", PM, "start"]).spawn();
+    session.wait_for("-- this system makes no process the parent of orphans");
+    session.wait_for("| up");
+    session.wait_for("flaky.1 | !! exited with code 3; restart 1 of 5");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
     app.assert_nothing_left();
 }
 

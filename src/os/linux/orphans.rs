@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, getpgid};
@@ -10,9 +11,15 @@ use nix::unistd::{Pid, getpgid};
 use super::processes;
 use crate::os::wait::{Reaped, reap};
 
-/// Makes pm the parent of every orphan below it.
-pub(crate) fn become_subreaper() -> nix::Result<()> {
-    nix::sys::prctl::set_child_subreaper(true)
+/// Makes pm the parent of every orphan below it. Returns a message about what pm cannot do, where the system has no such
+/// thing (EINVAL, prctl(2)): the user mode of qemu, whatever kernel is below it.
+pub(crate) fn become_subreaper() -> nix::Result<Option<String>> {
+    let text = "this system makes no process the parent of orphans: processes that leave their process group \
+                (setsid, a daemon) are not found when the session ends";
+    match nix::sys::prctl::set_child_subreaper(true) {
+        Err(Errno::EINVAL) => Ok(Some(text.to_owned())),
+        done => done.map(|()| None),
+    }
 }
 
 /// The children that pm did not start, as of the last look.

@@ -18,9 +18,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
 
-/// Does nothing: without subreapers, orphans go to PID 1.
-pub(crate) fn become_subreaper() -> nix::Result<()> {
-    Ok(())
+/// Does nothing: without subreapers, orphans go to PID 1. docs/portability.md says so, and not each start.
+pub(crate) fn become_subreaper() -> nix::Result<Option<String>> {
+    Ok(None)
 }
 
 /// The groups that may outlive their leaders.

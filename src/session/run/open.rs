@@ -70,7 +70,9 @@ impl SessionLoop {
                 return Err(cannot_listen(&error));
             }
         };
-        orphans::become_subreaper().map_err(|error| failed("become a subreaper")(error.into()))?;
+        let left = orphans::become_subreaper();
+        let left = left.map_err(|error| failed("become a subreaper")(error.into()))?;
+        let warnings = warning.into_iter().chain(left).collect();
         let (sender, inputs) = crossbeam_channel::unbounded();
         let signals = Signals::catch().map_err(failed("listen to signals"))?;
         let job_control = JobControl::listen().map_err(failed("listen to signals"))?;
@@ -136,7 +138,7 @@ impl SessionLoop {
             terminals: HashMap::new(),
             children: Children::new(watchdog),
             budgets,
-            warning,
+            warnings,
             unread: Vec::new(),
             pump,
             unseen: false,
