@@ -2,17 +2,20 @@
 """Installs each package of a release from its file where nothing of pm is yet, and runs the demo's Procfile with
 what was installed: `.ci/try_release.py target/dist [PLACE...]`, as root on Debian.
 
-Places: venv (the wheel), npm, npm-scripts-off, debian-11, debian-12 and debian-13 (a fresh tree of each: the Debian
+Places: venv (the wheel), npm, npm-scripts-off, crate (the sources, by cargo install), binstall (the archive, by cargo
+binstall from a server here), formula (as far as ruby can tell), debian-11, debian-12 and debian-13 (a fresh tree of each: the Debian
 package, and the archive), musl (a root with busybox and no glibc), aarch64 (the archive, by qemu). A place that
 cannot be had here is skipped, and that is said. Trees and qemu are kept in ~/.cache/pm-ci.
 """
 import glob
+import http.server
 import os
 import platform
 import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -113,8 +116,9 @@ def until(what, holds, child=None):
     return None
 
 
-def run_demo(demo, words, version, stop=signal.SIGINT, code=0):
-    """Checks, starts, asks and stops the demo with `words` for pm; returns what went wrong, or None."""
+def run_demo(demo, words, version, stop=signal.SIGINT, code=0, group=False):
+    """Checks, starts, asks and stops the demo with `words` for pm, or its group as a terminal does; returns what went
+    wrong, or None."""
     mark = uuid.uuid4().hex
     env, port = demo.environment(mark), free_port()
     told = sh(*words, "--version", env=env, cwd=demo.folder)
@@ -143,7 +147,7 @@ def run_demo(demo, words, version, stop=signal.SIGINT, code=0):
     wrong = until("web.1 does not answer", answers, child)
     wrong = wrong or until("something is missing", lambda: not missing(), child)
     if child.poll() is None:
-        os.kill(child.pid, stop)
+        (os.killpg if group else os.kill)(child.pid, stop)
     try:
         ended = child.wait(timeout=30)
     except subprocess.TimeoutExpired:
@@ -152,9 +156,6 @@ def run_demo(demo, words, version, stop=signal.SIGINT, code=0):
     reader.join(timeout=10)
     wrong = wrong or (ended != code and "it ends with %s" % ended)
     wrong = wrong or until("processes are left: %s" % with_mark(mark), lambda: not with_mark(mark))
-    # qemu-user has no PR_SET_CHILD_SUBREAPER (7.2): the commands above are then all that can be tried.
-    if any("cannot become a subreaper" in line for line in lines):
-        raise Unavailable("pm checks and exports here; qemu cannot make it the reaper of orphans for a session")
     if wrong:
         for pid in with_mark(mark):
             os.kill(pid, signal.SIGKILL)
@@ -195,13 +196,78 @@ def npm(dist, scratch, demo, version, options=(), stop=signal.SIGINT):
     with open(app + "/node_modules/.bin/pm", "rb") as command:
         if (command.read(4) == b"\x7fELF") == ("--ignore-scripts" in options):
             sys.exit("try_release: install.js is to put the program in the place of pm.js, where it may run")
+    if "valid procfile" not in sh("npx", "--no-install", "pm", "check", cwd=app):
+        sys.exit("try_release: npx pm check says nothing")
     yield "npm", demo, [app + "/node_modules/.bin/pm"], {"stop": stop}
-    for words in (["npx", "--no-install", "pm", "check"], ["npm", "run", "--silent", "dev", "--", "--help"]):
-        sh(*words, cwd=app)
+    # As a developer of that project does; npm passes the signal on, and pm ends.
+    dev = ["sh", "-c", 'case $1 in start) shift; exec npm run --silent dev -- "$@" ;; esac; exec npx --no-install pm "$@"',
+           "pm"]
+    yield "npm run dev", demo, dev, {"stop": stop, "group": True}
 
 
 def npm_scripts_off(dist, scratch, demo, version):
     yield from npm(dist, scratch, demo, version, options=["--ignore-scripts"], stop=signal.SIGTERM)
+
+
+def crate(dist, scratch, demo, version):
+    """The sources as they would be published, built as `cargo install --path` does; not optimised, to be done sooner."""
+    sh("tar", "-xzf", one(dist, "procfile-pm-*.crate"), "-C", scratch)
+    home = os.path.join(scratch, "cargo")
+    built = {"CARGO_TARGET_DIR": os.path.join(TOP, "target/try-crate"), "CARGO_PROFILE_DEV_DEBUG": "0"}
+    sh("cargo", "install", "--quiet", "--locked", "--debug", "--path", one(scratch, "procfile-pm-*[0-9]"), "--root", home,
+       env={**os.environ, **built})
+    yield "crate, cargo install --path", demo, [home + "/bin/pm"], {}
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Serves files, and says nothing of it."""
+
+    def log_message(self, *_):
+        pass
+
+
+def binstall(dist, scratch, demo, version):
+    """The manifest as it is, but for its host, which does not exist yet: a server of this machine stands in."""
+    if not shutil.which("cargo-binstall"):
+        raise Unavailable("no cargo-binstall (cargo install --locked cargo-binstall)")
+    served, home = os.path.join(scratch, "served"), os.path.join(scratch, "cargo")
+    folder = os.path.join(served, "pm", "v" + version)
+    os.makedirs(folder)
+    shutil.copy(one(dist, "pm-*-%s.tar.gz" % native()), folder)
+    key, certificate = scratch + "/key.pem", scratch + "/certificate.pem"
+    sh("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+       "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: Silent(*args, directory=served))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sh("tar", "-xzf", one(dist, "procfile-pm-*.crate"), "-C", scratch)
+    manifest = one(scratch, "procfile-pm-*[0-9]/Cargo.toml")
+    with open(manifest, encoding="utf-8") as file:
+        text = file.read()
+    with open(manifest, "w", encoding="utf-8") as file:
+        file.write(text.replace("https://packages.invalid/", "https://localhost:%d/" % server.server_port))
+    try:
+        sh("cargo-binstall", "--no-confirm", "--strategies", "crate-meta-data", "--disable-telemetry",
+           "--root-certificates", certificate, "--root", home, "--manifest-path", manifest, "procfile-pm")
+    finally:
+        server.shutdown()
+    yield "binstall", demo, [home + "/bin/pm"], {}
+
+
+def formula(dist, scratch, demo, version):
+    """Homebrew is not here: its formula is read by ruby, and its checksums are those of the files."""
+    path = one(dist, "procfile-pm.rb")
+    if not shutil.which("ruby"):
+        raise Unavailable("no ruby")
+    sh("ruby", "-c", path)
+    with open(path, encoding="utf-8") as file, open(dist + "/SHA256SUMS", encoding="ascii") as sums:
+        sum_of = {name: digest for digest, name in (line.split() for line in sums)}
+        pairs = re.findall(r'url "([^"]*)"\n *sha256 "(\w+)"', file.read())
+    if len(pairs) != 3 or any(sum_of.get(url.rsplit("/", 1)[1]) != digest for url, digest in pairs):
+        sys.exit("try_release: the formula names other files: %s" % pairs)
+    yield from ()
 
 
 def inside(root, *words):
@@ -298,7 +364,8 @@ def aarch64(dist, scratch, demo, version):
         sh("umount", binfmt)
 
 
-PLACES = {"venv": venv, "npm": npm, "npm-scripts-off": npm_scripts_off}
+PLACES = {"venv": venv, "npm": npm, "npm-scripts-off": npm_scripts_off, "crate": crate, "binstall": binstall,
+          "formula": formula}
 PLACES.update((name, debian(suite)) for name, suite in SUITES.items())
 PLACES.update(musl=musl, aarch64=aarch64)
 
