@@ -1,6 +1,7 @@
 //! `pm start`
 
 use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ArgMatches;
@@ -9,6 +10,7 @@ use super::args::{StartArgs, Tool};
 use super::client::start::{self, StartTarget};
 use super::client::{until, up};
 use super::json::AnswerForm;
+use super::json::change::SessionChange;
 use super::layers::CliLayers;
 use super::ports::{self, IfTaken};
 use super::refusal;
@@ -16,14 +18,15 @@ use super::resolve::{self, Resolved, log_style};
 use super::settings::Settings;
 use super::sources::Sources;
 use super::{client, daemon, diagnostics, keep, session_logs, terminal_use};
-use crate::app::{Stdio, Warning, formation};
+use crate::app::{App, Stdio, Warning, formation};
 use crate::config::value::Switch;
 use crate::error::Error;
 use crate::os;
 use crate::os::lifetime::ProcessEnd;
 use crate::output::LogFormat;
 use crate::session::own_terminal::OwnTerminal;
-use crate::session::requests::{Control, Reread, Rereading, SessionOwner, StartLocks};
+use crate::session::requests::{Control, LogOutputs, Reread, Rereading, SessionOwner, StartLocks};
+use crate::state::ports::PortsLock;
 
 /// Runs the application until it has ended, and returns the exit code.
 pub(crate) fn start(
@@ -38,21 +41,9 @@ pub(crate) fn start(
             hint: "add `--daemon`, or use `pm wait` in another terminal".to_owned(),
         });
     }
-    let answer = |change| {
-        if !args.is_up {
-            until::after_start(args, matches, sources)?;
-        }
-        if let Some(pid) = args.owner {
-            diagnostics::warning(
-                &format!("the session runs already, and does not end with process {pid}"),
-                "`--with` is for a session that the command itself starts",
-            );
-        }
-        form.answer(change)
-    };
     let named_instances = if args.is_up { up::named_instances } else { start::named_instances };
     if let Some(change) = named_instances(args, matches, sources)? {
-        return answer(change);
+        return answer(change, args, matches, (form, sources));
     }
     let owner = args.owner.map(owner).transpose()?;
     let mut said = Vec::new();
@@ -60,79 +51,162 @@ pub(crate) fn start(
         diagnostics::warnings(warnings);
         said.extend(warnings.iter().map(diagnostics::warning_in_one_line));
     };
-    let (mut settings, mut resolved, mut notices) = read(args, called_as, matches, sources, say)?;
-    let procfile = settings.files.procfile(&sources.cwd);
+    let mut reading = StartReading::begin(args, called_as, (matches, sources), say)?;
+    let procfile = reading.settings.files.procfile(&sources.cwd);
     let folder = client::find::folder(sources);
-    let mut args = args.clone();
-    // Who launched this one has looked.
-    let beside_others = if args.is_up { up::beside_others } else { start::beside_others };
-    let start_lock = match args.daemonised {
-        true => None,
-        false => match beside_others(&args, &resolved, &procfile, &folder, sources)? {
-            StartTarget::NewSession(start_lock, elsewhere) => {
-                if !elsewhere.is_empty() {
-                    args.elsewhere = elsewhere;
-                    (settings, resolved, notices) =
-                        read(&args, called_as, matches, sources, |_| {})?;
-                }
-                start_lock
-            }
-            StartTarget::Existing(change) => return answer(change),
-        },
+    let start_lock = match reading.beside_others(&procfile, &folder)? {
+        StartTarget::NewSession(start_lock, _) => start_lock,
+        StartTarget::Existing(change) => return answer(change, args, matches, (form, sources)),
     };
-    // Who is started in the background need not say again what was said here.
-    let mut ports_lock = None;
-    if !args.daemonised {
-        let settled = ports::settle(&resolved, if_taken(&settings), &folder, sources)?;
-        ports_lock = settled.lock;
-        if settled.base.is_some() {
-            args.base = settled.base;
-            (settings, resolved, notices) = read(&args, called_as, matches, sources, |_| {})?;
-        }
-    }
-    let args = &args;
-    let app = resolved.app;
+    let ports_lock = reading.settle_ports(&folder)?;
+    let StartReading { args, settings, resolved: Resolved { app, .. }, notices, .. } = reading;
     let log_format = match args.json {
         true => LogFormat::Json,
         false => log_style::text(&settings.session, &app, sources)?,
     };
-    let logs = session_logs::logs(args, &settings.session, &app.root, sources)?;
+    let logs = session_logs::logs(&args, &settings.session, &app.root, sources)?;
     if args.daemon && !args.daemonised {
         let held = daemon::HeldForLaunch { start_lock, ports_lock, owner };
-        return form.answer(daemon::start(args, (&app.root, folder), held, sources)?);
+        return form.answer(daemon::start(&args, (&app.root, folder), held, sources)?);
     }
-    // A program has it at the beginning of the stream, and in the error where there is none.
-    notices.splice(..0, diagnostics::kept_lines());
-    let zone = os::zone::local(sources.var("TZ").is_some());
     let reread = reread(args.clone(), called_as, (matches.clone(), sources.clone()), said);
-    // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
-    let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
-    let terminal = terminal_use::of(&settings.session, &log_format, sources);
-    let _terminal = if is_dumb { None } else { OwnTerminal::of(&app, terminal.keys) };
-    let trace = sources.var("PM_TRACE").map(|file| sources.cwd.join(file));
-    let notify = sources.var("NOTIFY_SOCKET").map(OsStr::to_owned);
-    let (launched, by) = (args.daemonised, started_by(args, sources));
-    let is_seen = launched || sources.stdout_is_terminal;
-    let keep = keep::plan(&settings, &app, is_seen, sources).unwrap_or_else(|error| {
-        notices.push(format!("the output is not kept: {error}"));
-        None
-    });
     let locks = StartLocks { root: start_lock, ports: ports_lock };
-    let control = Control {
-        folder,
-        procfile,
-        by,
-        locks,
-        launched,
-        reread,
-        trace,
-        notify,
-        logs,
-        keep,
-        owner,
-        terminal,
-    };
-    crate::session::run::run(Arc::new(app), log_format, zone, notices, control)
+    let session = NewSession { args, settings, app, notices, procfile, folder, locks, owner };
+    session.run((log_format, logs), reread, sources)
+}
+
+/// Says what has become of a session that runs already; where it is to be waited for, that is done first.
+fn answer(
+    change: SessionChange,
+    args: &StartArgs,
+    matches: &ArgMatches,
+    (form, sources): (AnswerForm, &Sources),
+) -> Result<i32, Error> {
+    if !args.is_up {
+        until::after_start(args, matches, sources)?;
+    }
+    if let Some(pid) = args.owner {
+        diagnostics::warning(
+            &format!("the session runs already, and does not end with process {pid}"),
+            "`--with` is for a session that the command itself starts",
+        );
+    }
+    form.answer(change)
+}
+
+/// What a start has read. It reads again where the other sessions change what it is to start.
+struct StartReading<'a> {
+    args: StartArgs,
+    called_as: Tool,
+    matches: &'a ArgMatches,
+    sources: &'a Sources,
+    settings: Settings,
+    resolved: Resolved,
+    /// What is to be said before anything starts.
+    notices: Vec<String>,
+}
+
+impl<'a> StartReading<'a> {
+    fn begin(
+        args: &StartArgs,
+        called_as: Tool,
+        (matches, sources): (&'a ArgMatches, &'a Sources),
+        say: impl FnOnce(&[Warning]),
+    ) -> Result<Self, Error> {
+        let (settings, resolved, notices) = read(args, called_as, matches, sources, say)?;
+        Ok(Self { args: args.clone(), called_as, matches, sources, settings, resolved, notices })
+    }
+
+    /// Reads with the arguments as they are now. What was ignored has been said.
+    fn again(&mut self) -> Result<(), Error> {
+        (self.settings, self.resolved, self.notices) =
+            read(&self.args, self.called_as, self.matches, self.sources, |_| {})?;
+        Ok(())
+    }
+
+    /// Finds out whether a session of its own begins, and leaves out of it what runs elsewhere.
+    fn beside_others(&mut self, procfile: &Path, folder: &Path) -> Result<StartTarget, Error> {
+        // Who launched this one has looked.
+        if self.args.daemonised {
+            return Ok(StartTarget::NewSession(None, Vec::new()));
+        }
+        let look = if self.args.is_up { up::beside_others } else { start::beside_others };
+        let target = look(&self.args, &self.resolved, procfile, folder, self.sources)?;
+        if let StartTarget::NewSession(_, elsewhere) = &target
+            && !elsewhere.is_empty()
+        {
+            self.args.elsewhere.clone_from(elsewhere);
+            self.again()?;
+        }
+        Ok(target)
+    }
+
+    /// Chooses the ports, where pm does; the lock keeps them from others until the session has begun.
+    fn settle_ports(&mut self, folder: &Path) -> Result<Option<PortsLock>, Error> {
+        // Who is started in the background need not say again what was said here.
+        if self.args.daemonised {
+            return Ok(None);
+        }
+        let settled =
+            ports::settle(&self.resolved, if_taken(&self.settings), folder, self.sources)?;
+        if settled.base.is_some() {
+            self.args.base = settled.base;
+            self.again()?;
+        }
+        Ok(settled.lock)
+    }
+}
+
+/// A session that begins in this process.
+struct NewSession {
+    args: StartArgs,
+    settings: Settings,
+    app: App,
+    notices: Vec<String>,
+    procfile: PathBuf,
+    folder: PathBuf,
+    locks: StartLocks,
+    owner: Option<SessionOwner>,
+}
+
+impl NewSession {
+    /// Runs it until it has ended, and returns the exit code.
+    fn run(
+        self,
+        (log_format, logs): (LogFormat, LogOutputs),
+        reread: Reread,
+        sources: &Sources,
+    ) -> Result<i32, Error> {
+        let Self { args, settings, app, mut notices, procfile, folder, locks, owner } = self;
+        // A program has it at the beginning of the stream, and in the error where there is none.
+        notices.splice(..0, diagnostics::kept_lines());
+        let zone = os::zone::local(sources.var("TZ").is_some());
+        // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
+        let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
+        let terminal = terminal_use::of(&settings.session, &log_format, sources);
+        let _terminal = if is_dumb { None } else { OwnTerminal::of(&app, terminal.keys) };
+        let launched = args.daemonised;
+        let is_seen = launched || sources.stdout_is_terminal;
+        let keep = keep::plan(&settings, &app, is_seen, sources).unwrap_or_else(|error| {
+            notices.push(format!("the output is not kept: {error}"));
+            None
+        });
+        let control = Control {
+            folder,
+            procfile,
+            by: started_by(&args, sources),
+            locks,
+            launched,
+            reread,
+            trace: sources.var("PM_TRACE").map(|file| sources.cwd.join(file)),
+            notify: sources.var("NOTIFY_SOCKET").map(OsStr::to_owned),
+            logs,
+            keep,
+            owner,
+            terminal,
+        };
+        crate::session::run::run(Arc::new(app), log_format, zone, notices, control)
+    }
 }
 
 /// Says who starts a session, for `pm ps`.
