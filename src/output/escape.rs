@@ -242,16 +242,7 @@ impl Parser {
                     });
                 }
             }
-            (ParserState::String(true), 0x07) => self.end_string(true, b"\x07", take),
-            (ParserState::String(false), 0x07) => self.keep(byte),
-            (ParserState::String(is_osc), 0x1b) => self.state = ParserState::StringEscape(is_osc),
-            (ParserState::String(is_osc), 0xc2) => self.state = ParserState::StringLead(is_osc),
-            // A string contains no control characters: it was unterminated.
-            (ParserState::String(_), 0..0x20) => return self.abandon(take),
-            (ParserState::String(_), _) if self.length >= STRING_LIMIT => {
-                return self.abandon(take);
-            }
-            (ParserState::String(_), _) => self.keep(byte),
+            (ParserState::String(is_osc), _) => return self.step_in_string(is_osc, byte, take),
             (ParserState::StringEscape(is_osc), b'\\') => self.end_string(is_osc, b"\x1b\\", take),
             (ParserState::StringEscape(_), _) => {
                 take(TerminalToken::Other);
@@ -268,6 +259,26 @@ impl Parser {
                 self.state = ParserState::String(is_osc);
                 return false;
             }
+        }
+        true
+    }
+
+    /// Does the same within a string, which is an OSC or another.
+    fn step_in_string(
+        &mut self,
+        is_osc: bool,
+        byte: u8,
+        take: &mut impl FnMut(TerminalToken<'_>),
+    ) -> bool {
+        match byte {
+            0x07 if is_osc => self.end_string(true, b"\x07", take),
+            0x07 => self.keep(byte),
+            0x1b => self.state = ParserState::StringEscape(is_osc),
+            0xc2 => self.state = ParserState::StringLead(is_osc),
+            // A string contains no control characters: it was unterminated.
+            0..0x20 => return self.abandon(take),
+            _ if self.length >= STRING_LIMIT => return self.abandon(take),
+            _ => self.keep(byte),
         }
         true
     }
