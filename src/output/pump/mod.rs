@@ -71,8 +71,9 @@ struct OpenPipe {
 }
 
 impl OpenPipe {
-    /// Looks for the lines that show that the run is ready, until they were seen.
-    fn look_for_readiness(&mut self, bytes: &[u8], report: impl Fn(PumpEvent)) {
+    /// Counts what was read, and looks in it for the lines that show that the run is ready, until they were seen.
+    fn was_read(&mut self, bytes: &[u8], report: impl Fn(PumpEvent)) {
+        self.count.add(bytes);
         if self.matcher.take_if(|matcher| matcher.push(bytes)).is_some() {
             report(PumpEvent::Matched(self.run));
         }
@@ -83,6 +84,17 @@ impl OpenPipe {
         self.lines.is_waiting()
             || self.copy.as_ref().is_some_and(TypeOutput::is_waiting)
             || self.matcher.as_ref().is_some_and(LineMatcher::is_waiting)
+    }
+
+    /// Remembers since when something waits, after a read; `next_look` is when silence is looked for.
+    fn wait_from_now(&mut self, next_look: &mut Option<Instant>) {
+        self.waiting_since = self.is_waiting().then(now);
+        if let Some(since) = self.waiting_since {
+            next_look.get_or_insert(since + SILENCE);
+            if self.lines.is_long() {
+                self.long_since = Some(since);
+            }
+        }
     }
 }
 
@@ -242,15 +254,13 @@ where
                     let parts = self.subscriptions.filled(id, name, at, count);
                     self.kept.output(source.ring, at, parts);
                     for bytes in parts {
-                        source.count.add(bytes);
-                        source.look_for_readiness(bytes, &self.report);
+                        source.was_read(bytes, &self.report);
                         self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
                         logs::copy(&mut self.type_logs, &mut source.copy, bytes);
                     }
                 } else {
                     let mut bytes = &self.buffer[..count];
-                    source.count.add(bytes);
-                    source.look_for_readiness(bytes, &self.report);
+                    source.was_read(bytes, &self.report);
                     if let Some(fold) = &mut source.terminal {
                         let chunk = [Chunk { name, at, bytes }];
                         source.viewers.iter().for_each(|viewer| (viewer.send)(&chunk));
@@ -277,13 +287,7 @@ where
             // Nothing else can be read from it: the same as its end.
             Err(_) => return self.close(key),
         }
-        source.waiting_since = source.is_waiting().then(now);
-        if let Some(since) = source.waiting_since {
-            self.next_look.get_or_insert(since + SILENCE);
-            if source.lines.is_long() {
-                source.long_since = Some(since);
-            }
-        }
+        source.wait_from_now(&mut self.next_look);
     }
 
     /// The pipe ended: the unfinished line is a line.
