@@ -160,21 +160,10 @@ fn context(
     target: &str,
 ) -> Result<Value, ExportError> {
     let service = instance.service;
-    let mut environment = Vec::new();
-    for variable in export.inline(service) {
-        export.check_name(variable, is_name(&variable.name))?;
-        let assignment = systemd::word(&format!("{}={}", variable.name, variable.value));
-        environment.push(export.carry_variable(variable, assignment)?);
-    }
+    let environment = environment(export, instance)?;
     let environment_file = export
         .env_file(service)
         .map(|path| export.carry("the folder of the export", systemd::glob_path(&path)));
-    // A file would win over `Environment=`, so PORT and PS are never in one.
-    let number = service.socket.map(|_| ("PM_LISTEN_FD", "3"));
-    let own = [("PORT", &*instance.port), ("PS", &*instance.name)].into_iter().chain(number);
-    for (name, value) in own {
-        environment.push(export.carry(name, systemd::word(&format!("{name}={value}")))?);
-    }
     let command = systemd::exec_word(service.command.for_group());
     let policy = service.policy;
     let needs = needs(export, service);
@@ -220,6 +209,24 @@ fn context(
         // The kernel slows a service down from here on, before the limit ends it.
         "memory_high_bytes": policy.memory_bytes().map(|bytes| bytes / 10 * 9),
     })))
+}
+
+/// Returns what a unit sets with `Environment=`, each as a word.
+fn environment(export: &Export<'_>, instance: &Instance<'_>) -> Result<Vec<String>, ExportError> {
+    let service = instance.service;
+    let mut environment = Vec::new();
+    for variable in export.inline(service) {
+        export.check_name(variable, is_name(&variable.name))?;
+        let assignment = systemd::word(&format!("{}={}", variable.name, variable.value));
+        environment.push(export.carry_variable(variable, assignment)?);
+    }
+    // A file would win over `Environment=`, so PORT and PS are never in one.
+    let number = service.socket.map(|_| ("PM_LISTEN_FD", "3"));
+    let own = [("PORT", &*instance.port), ("PS", &*instance.name)].into_iter().chain(number);
+    for (name, value) in own {
+        environment.push(export.carry(name, systemd::word(&format!("{name}={value}")))?);
+    }
+    Ok(environment)
 }
 
 /// Returns what a unit depends on, as `Wants=` or `Requires=`.
