@@ -1,8 +1,5 @@
 //! The kind of value that says where a shared socket listens.
 
-use std::fmt;
-
-use serde::de::{self, Deserializer, Visitor};
 use serde_json::{Value as Json, json};
 
 use super::{Invalid, Value};
@@ -22,7 +19,9 @@ impl Value for SharedHost {
             _ if text.parse::<std::net::IpAddr>().is_ok() || text == "localhost" => {
                 Ok(Self(Some(text.to_owned())))
             }
-            _ => Err(Invalid::Other(format!("`{text}` is not an address of this machine"))),
+            _ => Err(Invalid::Other(format!(
+                "`{text}` is not true, false or an address of this machine, such as `{LOOPBACK}`"
+            ))),
         }
     }
 
@@ -32,27 +31,5 @@ impl Value for SharedHost {
 
     fn schema() -> Json {
         json!({ "type": ["boolean", "string"] })
-    }
-
-    fn from_toml<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(HostVisitor)
-    }
-}
-
-struct HostVisitor;
-
-impl Visitor<'_> for HostVisitor {
-    type Value = SharedHost;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("true, false or an address such as \"127.0.0.1\"")
-    }
-
-    fn visit_bool<E: de::Error>(self, is_on: bool) -> Result<SharedHost, E> {
-        Ok(SharedHost(is_on.then(|| LOOPBACK.to_owned())))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<SharedHost, E> {
-        SharedHost::parse(text).map_err(E::custom)
     }
 }
