@@ -322,9 +322,16 @@ mod tests {
         }
     }
 
+    /// Each text is refused with this error, its place and its hint.
+    fn assert_refused(table: &[(&str, &str)]) {
+        for (text, expected) in table {
+            assert_eq!(read(text).map(|_| ()), Err((*expected).to_owned()), "{text}");
+        }
+    }
+
     #[test]
-    fn mistakes_are_refused_with_their_place() {
-        let table = [
+    fn a_key_that_is_unknown_or_twice_or_no_table_is_refused_with_its_place() {
+        assert_refused(&[
             (
                 "[process.web]\nmemroy = 512",
                 "pm.toml:2:1: unknown key `memroy`\nhint: did you mean `memory`?",
@@ -345,6 +352,14 @@ mod tests {
                 "[default]\nport = 1",
                 "pm.toml:1:2: unknown key `default`\nhint: did you mean `defaults`?",
             ),
+            ("[defaults]\nenv = {}\nset = {}", "pm.toml:3:1: duplicate field `env`"),
+            ("[process]\nweb = 1", "pm.toml:2:7: invalid type: integer, expected a table"),
+        ]);
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_refused_with_its_place() {
+        assert_refused(&[
             ("[process.web]\n  gc = \"fast\"", "pm.toml:2:8: `fast` is not one of `size`, `speed`"),
             ("[process.web]\nmemory = \"lots\"", "pm.toml:2:10: `lots` is not an amount of memory"),
             ("[process.web]\nmemory = -1", "pm.toml:2:10: `-1` is not an amount of memory"),
@@ -389,8 +404,13 @@ mod tests {
                 "[defaults]\nport = 0",
                 "pm.toml:2:8: `0` is not a port number\nhint: a port is a number from 1 to 65535",
             ),
-            ("[defaults]\nenv = {}\nset = {}", "pm.toml:3:1: duplicate field `env`"),
-            ("[process]\nweb = 1", "pm.toml:2:7: invalid type: integer, expected a table"),
+            ("[process.web]\nnice = 20", "pm.toml:2:8: `20` is not a niceness from -20 to 19"),
+        ]);
+    }
+
+    #[test]
+    fn what_probes_and_fronts_cannot_be_is_refused_with_its_place() {
+        assert_refused(&[
             (
                 "[process.web]\nready = [\n  \"port\",\n  \"prot\",\n]",
                 "pm.toml:2:9: `prot` is not one of port, port:N, http:/path, http://host:port/path, log:REGEX, \
@@ -434,11 +454,7 @@ mod tests {
                 "[process.web]\nupdate = \"roll\"",
                 "pm.toml:2:10: `roll` is not one of `stop-start`, `rolling`",
             ),
-            ("[process.web]\nnice = 20", "pm.toml:2:8: `20` is not a niceness from -20 to 19"),
-        ];
-        for (text, expected) in table {
-            assert_eq!(read(text).map(|_| ()), Err(expected.to_owned()), "{text}");
-        }
+        ]);
     }
 
     #[test]

@@ -23,10 +23,24 @@ fn quiet(text: &str) -> Vec<(usize, &'static str)> {
     notes.map(|note| (note.line, note.code)).collect()
 }
 
+/// Each line, `K=…`, gives K this value, alone and with a line behind it.
+fn assert_values(table: &[(&str, &str)]) {
+    for &(line, expected) in table {
+        for text in [line.to_owned(), format!("{line}\nLAST=1\n"), format!("{line}\r\nLAST=1")] {
+            let found = pairs(&text);
+            assert_eq!(found[0], ("K".to_owned(), expected.to_owned()), "{line:?}");
+            assert_eq!(
+                found.last().map(|(key, _)| key.as_str()),
+                Some(if text == line { "K" } else { "LAST" }),
+                "{line:?}"
+            );
+        }
+    }
+}
+
 #[test]
-fn a_value_is_what_the_dialect_says() {
-    let table = [
-        // Bare values: spaces, `#`, quotes, backslashes, `$`.
+fn a_bare_value_ends_before_its_comment_and_keeps_quotes_backslashes_and_dollars() {
+    assert_values(&[
         ("K=a b c", "a b c"),
         ("K=-Xmx384m -XX:+Use --x=1 --y=2", "-Xmx384m -XX:+Use --x=1 --y=2"),
         ("K=", ""),
@@ -59,7 +73,12 @@ fn a_value_is_what_the_dialect_says() {
         ("K=$(echo hi) `echo hi` ~/x %x%", "$(echo hi) `echo hi` ~/x %x%"),
         ("K=a\u{1}\u{1b}[31m", "a\u{1}\u{1b}[31m"),
         ("K=a\u{2028}B=2", "a\u{2028}B=2"),
-        // Double quotes.
+    ]);
+}
+
+#[test]
+fn a_value_in_double_quotes_has_escapes_and_goes_to_the_last_quote() {
+    assert_values(&[
         ("K=\"a b\"", "a b"),
         ("K=\"\"", ""),
         ("K=\" \"", " "),
@@ -83,8 +102,13 @@ fn a_value_is_what_the_dialect_says() {
         ("K=\"a\" \"b\"", "a\" \"b"),
         ("K=\"\"\"x\"\"\"", "\"\"x\"\""),
         ("K=\"C:\\Users\\\"", "C:Users\\"),
+    ]);
+}
+
+#[test]
+fn a_value_in_single_quotes_is_as_it_stands_and_a_quote_that_nothing_closes_is_part_of_it() {
+    assert_values(&[
         ("K='it's'", "it's"),
-        // Single quotes.
         ("K='a b'", "a b"),
         ("K='a\\nb\\'", "a\\nb\\"),
         ("K='a \"b\" $c' # d", "a \"b\" $c"),
@@ -94,7 +118,12 @@ fn a_value_is_what_the_dialect_says() {
         ("K='abc # c", "'abc"),
         ("K=\"", "\""),
         ("K=\"b'", "\"b'"),
-        // Over lines.
+    ]);
+}
+
+#[test]
+fn a_value_in_quotes_goes_over_lines() {
+    assert_values(&[
         ("K=\"l1\nl2\"", "l1\nl2"),
         ("K=\"\nl1\n\"", "\nl1\n"),
         ("K=\"l1 # no\n# l2\" # yes", "l1 # no\n# l2"),
@@ -102,22 +131,7 @@ fn a_value_is_what_the_dialect_says() {
         ("K=\"l1\\n\\\"q\\\" x\nl2\"", "l1\n\"q\" x\nl2"),
         ("K=\"l1  \n  l2\"  ", "l1  \n  l2"),
         ("K=\"l1\r\nl2\"\r", "l1\nl2"),
-    ];
-    for (line, expected) in table {
-        for (text, line) in [
-            (line.to_owned(), line),
-            (format!("{line}\nLAST=1\n"), line),
-            (format!("{line}\r\nLAST=1"), line),
-        ] {
-            let found = pairs(&text);
-            assert_eq!(found[0], ("K".to_owned(), expected.to_owned()), "{line:?}");
-            assert_eq!(
-                found.last().map(|(key, _)| key.as_str()),
-                Some(if text == line { "K" } else { "LAST" }),
-                "{line:?}"
-            );
-        }
-    }
+    ]);
 }
 
 #[test]
