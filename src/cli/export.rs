@@ -187,16 +187,7 @@ fn options(
         None => export::app_from(&app.root.file_name().unwrap_or_default().to_string_lossy()),
     };
     export::check_app(&name)?;
-    let unsupported = |what| ExportError::Unsupported { format: format.name, what };
-    if args.harden && !format.has_sandbox {
-        return Err(unsupported("sandbox options (`--harden`)").into());
-    }
-    if args.s6_rc && format.name != "s6" {
-        return Err(unsupported("s6-rc form (`--s6-rc`)").into());
-    }
-    if args.user_units && !format.has_user_scope {
-        return Err(unsupported("user units (`--user-units`)").into());
-    }
+    check_supported(args, format)?;
     let user = args.user.clone().unwrap_or_else(|| name.clone());
     export::check_user(&user)?;
     let template = args.template.as_ref().map(|folder| absolute(folder, sources));
@@ -238,6 +229,21 @@ fn options(
         )?,
         app: name,
     })
+}
+
+/// Refuses options that the format has nothing for.
+fn check_supported(args: &ExportArgs, format: &Format) -> Result<(), ExportError> {
+    let unsupported = |what| Err(ExportError::Unsupported { format: format.name, what });
+    if args.harden && !format.has_sandbox {
+        return unsupported("sandbox options (`--harden`)");
+    }
+    if args.s6_rc && format.name != "s6" {
+        return unsupported("s6-rc form (`--s6-rc`)");
+    }
+    if args.user_units && !format.has_user_scope {
+        return unsupported("user units (`--user-units`)");
+    }
+    Ok(())
 }
 
 fn image(args: &ExportArgs, app: &App) -> Result<Image, ExportError> {

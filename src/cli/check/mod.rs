@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
-use crate::app::App;
 use crate::app::lint::{self, Excerpt, Finding, LintInput, PortState, Severity, System};
 use crate::app::loaded::{LoadedEnvironment, LoadedProcfile};
+use crate::app::{App, Warning};
 use crate::cli::args::CheckArgs;
 use crate::cli::layers::CliLayers;
 use crate::cli::load;
@@ -69,27 +69,12 @@ fn check(
     findings: &mut Vec<Finding>,
 ) -> Result<LoadedProcfile, Error> {
     let mut settings = Settings::read(CliLayers::read(matches, sources)?, sources)?;
-    findings.extend(settings.warnings.iter().map(|warning| Finding {
-        severity: Severity::Warning,
-        code: "unknown-option",
-        path: warning.path.clone(),
-        place: place(&sources.cwd, &warning.path, warning.line, None),
-        message: warning.message.clone(),
-        hint: warning.hint.clone(),
-    }));
+    let unknown = settings.warnings.iter().map(|warning| unknown_option(warning, &sources.cwd));
+    findings.extend(unknown);
     let files = &settings.files;
     let root = files.root(&sources.cwd)?;
     let procfile = load::procfile(files, &sources.cwd)?;
-    if let Some(notice) = &procfile.notice {
-        findings.push(Finding {
-            severity: Severity::Note,
-            code: "no-procfile",
-            path: procfile.path.clone(),
-            place: None,
-            message: notice.clone(),
-            hint: Some("write that line into a Procfile to avoid this notice".into()),
-        });
-    }
+    findings.extend(no_procfile(&procfile));
     let environment =
         load::environment(files, &sources.cwd, sources.environment()).unwrap_or_else(|error| {
             findings.push(as_finding(&error, &sources.cwd));
@@ -125,6 +110,30 @@ fn check(
     findings.extend(watched::findings(&settings, &app, &sources.cwd));
     load::require_entries(&procfile)?;
     Ok(procfile)
+}
+
+/// Shows an option of a file that pm does not know.
+fn unknown_option(warning: &Warning, cwd: &Path) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        code: "unknown-option",
+        path: warning.path.clone(),
+        place: place(cwd, &warning.path, warning.line, None),
+        message: warning.message.clone(),
+        hint: warning.hint.clone(),
+    }
+}
+
+/// Says what stands in for a Procfile that is not there.
+fn no_procfile(procfile: &LoadedProcfile) -> Option<Finding> {
+    Some(Finding {
+        severity: Severity::Note,
+        code: "no-procfile",
+        path: procfile.path.clone(),
+        place: None,
+        message: procfile.notice.clone()?,
+        hint: Some("write that line into a Procfile to avoid this notice".into()),
+    })
 }
 
 /// Lints what was read, against this machine.
