@@ -246,58 +246,43 @@ fn cpu(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Option<f64> {
 mod tests {
     use super::*;
 
+    /// An instance of each kind: one that is up, one that has failed, one that starts and one that waits.
+    fn one_of_each() -> Vec<InstanceStatus> {
+        let restarted =
+            |name: &str, state| InstanceStatus { restarts: 2, ..InstanceStatus::of(name, state) };
+        vec![
+            InstanceStatus {
+                pid: Some(41),
+                port: Some(5000),
+                uptime: Some(80.0),
+                rss: Some(50 << 20),
+                cpu: Some(8.0),
+                ..restarted("web.1", InstanceState::Up)
+            },
+            InstanceStatus {
+                port: Some(5100),
+                end: Some("exited with code 3".into()),
+                ..restarted("worker.1", InstanceState::Failed)
+            },
+            InstanceStatus {
+                ready: Some(false),
+                probe: Some("notify".into()),
+                status: Some("loading 42 models".into()),
+                pid: Some(42),
+                uptime: Some(3.0),
+                ..InstanceStatus::of("boot.1", InstanceState::Starting)
+            },
+            InstanceStatus {
+                waits_for: vec!["boot.1".into()],
+                ..InstanceStatus::of("late.1", InstanceState::Waiting)
+            },
+        ]
+    }
+
     #[test]
-    fn the_table_has_one_line_an_instance() {
-        let web = InstanceStatus {
-            pid: Some(41),
-            port: Some(5000),
-            uptime: Some(80.0),
-            restarts: 2,
-            rss: Some(50 << 20),
-            cpu: Some(8.0),
-            ..InstanceStatus::of("web.1", InstanceState::Up)
-        };
-        let job = InstanceStatus {
-            name: "worker.1".into(),
-            state: InstanceState::Failed,
-            pid: None,
-            port: Some(5100),
-            uptime: None,
-            end: Some("exited with code 3".into()),
-            rss: None,
-            cpu: None,
-            ..web.clone()
-        };
-        let boot = InstanceStatus {
-            name: "boot.1".into(),
-            state: InstanceState::Starting,
-            ready: Some(false),
-            probe: Some("notify".into()),
-            status: Some("loading 42 models".into()),
-            pid: Some(42),
-            port: None,
-            uptime: Some(3.0),
-            restarts: 0,
-            rss: None,
-            cpu: None,
-            ..web.clone()
-        };
-        let late = InstanceStatus {
-            name: "late.1".into(),
-            state: InstanceState::Waiting,
-            waits_for: vec!["boot.1".into()],
-            port: None,
-            pid: None,
-            uptime: None,
-            restarts: 0,
-            rss: None,
-            cpu: None,
-            ..web.clone()
-        };
-        let report = Report {
-            types: vec!["web".into(), "worker".into()],
-            ..Report::of(vec![web, job, boot, late])
-        };
+    fn the_table_has_one_line_per_instance() {
+        let report =
+            Report { types: vec!["web".into(), "worker".into()], ..Report::of(one_of_each()) };
         assert_eq!(
             table(&report, &HashMap::new()),
             "NAME      STATE                                   PID  PORT  UPTIME  RESTARTS  RSS  CPU\n\

@@ -1,5 +1,6 @@
 //! Sends a request and waits until it is done. After a second it says which instances it waits for.
 
+use std::io;
 use std::time::Duration;
 
 use nix::poll::{PollTimeout, poll};
@@ -24,52 +25,39 @@ const GONE_LOOKS: usize = 200;
 
 /// Returns when it is done. `names` are whom it concerns; empty: all.
 pub(super) fn until_done(
-    SessionInfo { endpoint: session, report }: &SessionInfo,
+    info @ SessionInfo { endpoint: session, report }: &SessionInfo,
     request: Request,
     names: &[String],
     wait: &WaitArgs,
     sources: &Sources,
 ) -> Result<(), Error> {
     let fail = |source| Error::Session { session: session.pid, source };
-    let is_quit = matches!(request, Request::Quit { .. });
+    // Whether the end of the session is waited for, where it is what was asked for.
+    let quit = if let Request::Quit { wait } = request { Some(wait) } else { None };
     let is_rollout = matches!(request, Request::Roll(_));
-    let waits_for_end = matches!(request, Request::Quit { wait: true });
     let mut connection = Connection::open(&session.socket, request).map_err(fail)?;
     let mut line = LiveLine::new(sources.may_draw());
-    let mut waited = Duration::ZERO;
-    let mut waiting = Vec::new();
+    let (mut waited, mut waiting) = (Duration::ZERO, Vec::new());
     loop {
         let left = wait.wait.map_or(PATIENCE, |limit| limit.saturating_sub(waited)).min(PATIENCE);
         match connection.receive(Some(left)).map_err(fail)? {
-            Received::Response(Response::Done) if waits_for_end => {
-                until_gone(session);
+            Received::Response(Response::Done) => {
+                if quit == Some(true) {
+                    until_gone(session);
+                }
                 return Ok(());
             }
-            Received::Response(Response::Done) => return Ok(()),
             Received::Response(Response::Failed { failures }) => {
                 if is_rollout {
                     drop(line);
                     until::show_last_lines(connection, report.clone(), sources);
                 }
-                let one = |failed: InstanceFailure| format!("`{}`: {}", failed.name, failed.why);
-                return Err(Error::NotTrue { failures: failures.into_iter().map(one).collect() });
-            }
-            Received::Response(Response::Refused { reason, .. })
-                if reason.contains("unknown variant `roll`") =>
-            {
-                return Err(Error::Refused {
-                    reason: format!(
-                        "the session of pid {} is of an older pm, which cannot replace instances",
-                        session.pid
-                    ),
-                    hint: Some("end it with `pm quit` and start it again".to_owned()),
-                });
+                return Err(failed(failures));
             }
             Received::Response(Response::Refused { reason, hint }) => {
-                return Err(find::refusal((reason, hint), report, names));
+                return Err(refused((reason, hint), info, names));
             }
-            // The end of the session is what was asked for.
-            Received::Closed if is_quit => {
+            Received::Closed if quit.is_some() => {
                 until_gone(session);
                 return Ok(());
             }
@@ -79,9 +67,7 @@ pub(super) fn until_done(
                 | Response::Lost { .. }
                 | Response::Attached,
             )
-            | Received::Closed => {
-                return Err(fail(std::io::Error::other("it ended before it answered")));
-            }
+            | Received::Closed => return Err(fail(early_end())),
             Received::Response(Response::Warning { text }) => {
                 diagnostics::warning_of_session(&text);
                 continue;
@@ -89,17 +75,41 @@ pub(super) fn until_done(
             Received::Timeout => {}
         }
         waited += left;
-        if let Ok(report) = find::report(session) {
-            waiting = in_motion(&report, names);
-        }
-        if wait.wait.is_some_and(|limit| waited >= limit) {
-            let seconds = wait.wait.unwrap_or_default().as_secs_f64();
-            return Err(Error::TimedOut { seconds, waiting });
+        waiting = find::report(session).map_or(waiting, |report| in_motion(&report, names));
+        if let Some(limit) = wait.wait.filter(|limit| waited >= *limit) {
+            return Err(Error::TimedOut { seconds: limit.as_secs_f64(), waiting });
         }
         if !waiting.is_empty() {
             line.show(&format!("waiting for {}", waiting.join(", ")));
         }
     }
+}
+
+fn early_end() -> io::Error {
+    io::Error::other("it ended before it answered")
+}
+
+fn failed(failures: Vec<InstanceFailure>) -> Error {
+    let one = |failed: InstanceFailure| format!("`{}`: {}", failed.name, failed.why);
+    Error::NotTrue { failures: failures.into_iter().map(one).collect() }
+}
+
+/// Makes an error of a refusal. An older pm refuses a request that it does not know.
+fn refused(
+    (reason, hint): (String, Option<String>),
+    SessionInfo { endpoint: session, report }: &SessionInfo,
+    names: &[String],
+) -> Error {
+    if reason.contains("unknown variant `roll`") {
+        return Error::Refused {
+            reason: format!(
+                "the session of pid {} is of an older pm, which cannot replace instances",
+                session.pid
+            ),
+            hint: Some("end it with `pm quit` and start it again".to_owned()),
+        };
+    }
+    find::refusal((reason, hint), report, names)
 }
 
 /// Waits until the files of a session are gone that has nothing left to do: nobody finds it from then on.
