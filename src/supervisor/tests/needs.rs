@@ -1,4 +1,4 @@
-//! Who waits for whom: starts, ends and stops in the order of the dependencies.
+//! Who waits for whom: starts and ends in the order of the dependencies.
 
 use std::time::Duration;
 
@@ -285,57 +285,6 @@ fn requests_reach_one_that_waits_at_once() {
     assert_eq!(w.lines(&["spawn"]), ["0 spawn db.1#1"]);
 }
 
-#[test]
-fn a_type_stops_when_nothing_that_depends_on_it_is_left() {
-    let up = |name, policy| row(name, policy, FakeChild::Master(100));
-    let db = up("db", on_failure());
-    let api = up("api", needing(on_failure(), &[(0, Milestone::Started)]));
-    let web = up("web", needing(on_failure(), &[(1, Milestone::Started)]));
-    let lone = up("lone", on_failure());
-    let mut w = World::new(ExitOn::Failure, vec![db, api, web, lone]);
-    w.run(1000);
-    w.after(0, Event::Signalled(Signal::TERM));
-    assert_eq!(w.run(60_000), Some(0));
-    assert_eq!(
-        w.lines(&[" SIGTERM ", "orphans"]),
-        [
-            "0 SIGTERM web.1#1",
-            "0 SIGTERM lone.1#1",
-            "101 SIGTERM api.1#1",
-            "202 SIGTERM db.1#1",
-            "303 orphans SIGTERM",
-        ]
-    );
-}
-
-#[test]
-fn a_deaf_dependent_delays_a_stop_by_one_grace_and_a_second_request_kills_all() {
-    let db = || row("db", on_failure(), FakeChild::Deaf);
-    let web = || row("web", needing(on_failure(), &[(0, Milestone::Started)]), FakeChild::Deaf);
-    let mut w = World::new(ExitOn::Failure, vec![db(), web()]);
-    w.run(10);
-    w.after(0, Event::Signalled(Signal::INT));
-    w.run(60_000);
-    assert_eq!(
-        w.lines(&[" SIGTERM ", " SIGKILL "]),
-        [
-            "0 SIGTERM web.1#1",
-            "5000 SIGKILL web.1#1",
-            "5001 SIGTERM db.1#1",
-            "10001 SIGKILL db.1#1",
-        ]
-    );
-    let mut w = World::new(ExitOn::Failure, vec![db(), web()]);
-    w.run(10);
-    w.after(0, Event::Signalled(Signal::INT));
-    w.after(1000, Event::Signalled(Signal::INT));
-    w.run(60_000);
-    assert_eq!(
-        w.lines(&[" SIGTERM web", " SIGKILL "]),
-        ["0 SIGTERM web.1#1", "1000 SIGKILL db.1#1", "1000 SIGKILL web.1#1"]
-    );
-}
-
 /// An acyclic graph of many types, each of which needs some of those before it in a shuffled order.
 fn graph(random: &mut super::storm::Random, size: u16) -> Vec<Vec<u16>> {
     let mut order: Vec<u16> = (0..size).collect();
@@ -401,19 +350,4 @@ fn who_was_blocked_is_free_when_a_reload_takes_its_dependencies_away() {
     w.ask(ResolvedRequest::Reload { app: app.into(), gone: vec![], rolling: None });
     assert_eq!(w.run(60_000), None, "other.1 runs");
     assert_eq!(w.lines(&["spawn web"]), ["500 spawn web.1#1"]);
-}
-
-#[test]
-fn in_a_stop_a_dependency_that_is_not_ready_still_goes_behind_its_dependents() {
-    let db = row("db", with_ready(on_failure()), FakeChild::Forever);
-    let web =
-        row("web", needing(on_failure(), &[(0, Milestone::Started)]), FakeChild::Master(3000));
-    let mut w = World::new(ExitOn::Failure, vec![db, web]);
-    w.at(58_000, Event::Signalled(Signal::TERM));
-    assert_eq!(w.run(100_000), Some(0));
-    let stops = w.lines(&[" SIGTERM ", "not ready", "sweep"]);
-    assert_eq!(
-        stops[..3],
-        ["58000 SIGTERM web.1#1", "61001 sweep web.1#1", "61001 SIGTERM db.1#1"]
-    );
 }
