@@ -33,30 +33,10 @@ impl Supervisor {
             }
         }
         let goal = self.proc(id).goal;
-        let next = match goal {
-            _ if self.phase != Phase::Running => Next::Nothing,
-            // A process that even SIGKILL did not end may still hold what its successor needs.
-            Goal::Renew if outcome.exit == Exit::Lost => {
-                self.proc(id).goal = Goal::Stop;
-                Next::Nothing
-            }
-            Goal::Renew => Next::Again,
-            Goal::Run if outcome.cause == Cause::NotAlive && outcome.exit != Exit::Lost => {
-                Next::AtOnce
-            }
-            Goal::Run => self.next_after(id, outcome),
-            Goal::Stop | Goal::Leave => Next::Nothing,
-        };
+        let next = self.next_by_goal(id, goal, outcome);
         self.proc(id).life.pid = None;
-        let is_final = match next {
-            Next::Nothing | Next::CannotRun | Next::GaveUp { .. } => goal == Goal::Run,
-            Next::Again
-            | Next::AtOnce
-            | Next::Restart { .. }
-            | Next::Replaced
-            | Next::NotReplaced => false,
-        };
         let is_over = matches!(next, Next::Nothing | Next::CannotRun | Next::GaveUp { .. });
+        let is_final = is_over && goal == Goal::Run;
         if next != Next::Again {
             self.step_ended(run, outcome, is_over);
         }
@@ -92,6 +72,24 @@ impl Supervisor {
         let proc = self.proc(id);
         proc.life.state = State::Ended(outcome.exit);
         proc.cause = outcome.cause;
+    }
+
+    /// Decides by what is wanted of the instance.
+    fn next_by_goal(&mut self, id: InstanceId, goal: Goal, outcome: Outcome) -> Next {
+        match goal {
+            _ if self.phase != Phase::Running => Next::Nothing,
+            // A process that even SIGKILL did not end may still hold what its successor needs.
+            Goal::Renew if outcome.exit == Exit::Lost => {
+                self.proc(id).goal = Goal::Stop;
+                Next::Nothing
+            }
+            Goal::Renew => Next::Again,
+            Goal::Run if outcome.cause == Cause::NotAlive && outcome.exit != Exit::Lost => {
+                Next::AtOnce
+            }
+            Goal::Run => self.next_after(id, outcome),
+            Goal::Stop | Goal::Leave => Next::Nothing,
+        }
     }
 
     fn next_after(&mut self, id: InstanceId, outcome: Outcome) -> Next {
