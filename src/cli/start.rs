@@ -58,7 +58,7 @@ pub(crate) fn start(
         StartTarget::NewSession(start_lock, _) => start_lock,
         StartTarget::Existing(change) => return answer(change, args, matches, (form, sources)),
     };
-    let ports_lock = reading.settle_ports(&folder)?;
+    let ports_lock = reading.choose_ports(&folder)?;
     let StartReading { args, settings, resolved: Resolved { app, .. }, notices, .. } = reading;
     let log_format = match args.json {
         true => LogFormat::Json,
@@ -142,18 +142,17 @@ impl<'a> StartReading<'a> {
     }
 
     /// Chooses the ports, where pm does; the lock keeps them from others until the session has begun.
-    fn settle_ports(&mut self, folder: &Path) -> Result<Option<PortsLock>, Error> {
+    fn choose_ports(&mut self, folder: &Path) -> Result<Option<PortsLock>, Error> {
         // Who is started in the background need not say again what was said here.
         if self.args.daemonised {
             return Ok(None);
         }
-        let settled =
-            ports::settle(&self.resolved, if_taken(&self.settings), folder, self.sources)?;
-        if settled.base.is_some() {
-            self.args.base = settled.base;
+        let chosen = ports::choose(&self.resolved, if_taken(&self.settings), folder, self.sources)?;
+        if chosen.base.is_some() {
+            self.args.base = chosen.base;
             self.again()?;
         }
-        Ok(settled.lock)
+        Ok(chosen.lock)
     }
 }
 

@@ -11,9 +11,9 @@ const HEAP_PERCENT: u64 = 90;
 /// A heap is a multiple of this many MiB, so that the figures are easy to say: 460, not 460.8.
 const HEAP_STEP_MIB: u64 = 10;
 
-/// What the user has said about workers, in the environment or in .env, as text.
+/// What the environment or .env sets for workers, as text.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Said<'a> {
+pub struct KnownEnv<'a> {
     /// WEB_MEMORY: what one worker needs.
     pub web_memory: Option<&'a str>,
     /// WEB_CONCURRENCY: how many workers an instance starts.
@@ -45,9 +45,9 @@ pub enum BudgetError {
 /// WEB_MEMORY, else 1. The heap is 90 % of budget / WEB_CONCURRENCY, rounded down to 10 MiB. A
 /// WEB_CONCURRENCY that is no number (Puma's `auto`) is left alone, and counts as one worker; so does
 /// 0, with which Puma starts none beside itself.
-pub fn share(budget: Size, said: Said<'_>) -> Result<Share, BudgetError> {
+pub fn share(budget: Size, env: KnownEnv<'_>) -> Result<Share, BudgetError> {
     let (workers, concurrency) =
-        match (said.web_concurrency.map(str::trim), said.web_memory.map(str::trim)) {
+        match (env.web_concurrency.map(str::trim), env.web_memory.map(str::trim)) {
             (Some(own), _) if !own.is_empty() => (own.parse::<u64>().unwrap_or(1).max(1), None),
             (_, Some(each)) if !each.is_empty() => {
                 let each = Size::parse(each).map_err(BudgetError::WebMemory)?;
@@ -103,19 +103,18 @@ mod tests {
             ("1G", None, Some("18446744073709551615"), 1024, None, None),
         ];
         for (budget, web_memory, web_concurrency, available_mib, concurrency, heap_mib) in table {
-            let said = Said { web_memory, web_concurrency };
-            let got = Size::parse(budget).map(|budget| share(budget, said));
+            let env = KnownEnv { web_memory, web_concurrency };
+            let got = Size::parse(budget).map(|budget| share(budget, env));
             let expected =
                 Share { available_mib, concurrency, heap: heap_mib.and_then(Size::from_mib) };
-            assert_eq!(got, Ok(Ok(expected)), "{budget} {said:?}");
+            assert_eq!(got, Ok(Ok(expected)), "{budget} {env:?}");
         }
     }
 
     #[test]
     fn a_web_memory_that_is_no_amount_is_refused() {
-        let said = Said { web_memory: Some("lots"), web_concurrency: None };
-        let refusal =
-            Size::parse("1G").map(|budget| share(budget, said).map_err(|e| e.to_string()));
+        let env = KnownEnv { web_memory: Some("lots"), web_concurrency: None };
+        let refusal = Size::parse("1G").map(|budget| share(budget, env).map_err(|e| e.to_string()));
         assert_eq!(
             refusal,
             Ok(Err("WEB_MEMORY cannot be used: `lots` is not an amount of memory".into()))
@@ -125,7 +124,7 @@ mod tests {
     #[test]
     fn the_largest_budget_does_not_overflow() {
         let most = Size::from_bytes(i64::MAX.unsigned_abs())
-            .map(|budget| share(budget, Said::default()).is_ok());
+            .map(|budget| share(budget, KnownEnv::default()).is_ok());
         assert_eq!(most, Some(true));
     }
 }

@@ -27,9 +27,9 @@ pub(super) enum IfTaken {
     Refuse,
 }
 
-/// What a start has settled about its ports.
+/// The ports of a start, as far as pm chooses them.
 #[derive(Debug, Default)]
-pub(super) struct SettledPorts {
+pub(super) struct ChosenPorts {
     /// The base, where pm has chosen it.
     pub(super) base: Option<u16>,
     /// Nobody else chooses a base until this session can be found.
@@ -40,19 +40,19 @@ pub(super) struct SettledPorts {
 ///
 /// # Errors
 /// No base can be chosen, or a port is taken and that is to be refused.
-pub(super) fn settle(
+pub(super) fn choose(
     resolved: &Resolved,
     if_taken: IfTaken,
     runtime: &Path,
     sources: &Sources,
-) -> Result<SettledPorts, Error> {
+) -> Result<ChosenPorts, Error> {
     let (app, wish) = (&resolved.app, resolved.base);
     // Where nobody has said a port, two that start at once must not both take the same. Without a place for the lock
     // they can.
     let lock = match wish {
-        BaseWish::Said(_) => None,
+        BaseWish::Set(_) => None,
         BaseWish::Auto => Some(auto::lock(sources)?),
-        BaseWish::Unsaid => auto::lock(sources).ok(),
+        BaseWish::Unset => auto::lock(sources).ok(),
     };
     let survey = PortSurvey::take(&app.root, runtime);
     let needed = app.needed_ports();
@@ -60,7 +60,7 @@ pub(super) fn settle(
         (BaseWish::Auto, Some(lock)) => {
             Some(auto::base(lock, &app.root, &PortRoom::of(app), &survey)?)
         }
-        (BaseWish::Unsaid, Some(lock)) => match survey.of_another_session(&needed) {
+        (BaseWish::Unset, Some(lock)) => match survey.of_another_session(&needed) {
             Some((port, holder)) => {
                 let base = auto::base(lock, &app.root, &PortRoom::of(app), &survey)?;
                 let holder = holder.below_home(home(sources));
@@ -71,7 +71,7 @@ pub(super) fn settle(
             }
             None => None,
         },
-        (BaseWish::Said(_) | BaseWish::Auto | BaseWish::Unsaid, _) => None,
+        (BaseWish::Set(_) | BaseWish::Auto | BaseWish::Unset, _) => None,
     };
     match base {
         Some(base_port) => {
@@ -80,7 +80,7 @@ pub(super) fn settle(
         }
         None => say_taken(app, &survey, (wish.origin(), if_taken), sources)?,
     }
-    Ok(SettledPorts { base, lock })
+    Ok(ChosenPorts { base, lock })
 }
 
 /// Says which ports somebody else has, and who; or refuses to start for the first of them.
@@ -153,9 +153,9 @@ pub(super) fn expect(
     let session = running.as_ref().map(|report| report.session.unsigned_abs());
     settings.facts = Some(facts(root, session));
     settings.base = match (wish, running.and_then(|report| report.base)) {
-        (BaseWish::Said(_), _) => None,
-        (BaseWish::Auto | BaseWish::Unsaid, Some(base)) => Some(base),
-        (BaseWish::Unsaid, None) => None,
+        (BaseWish::Set(_), _) => None,
+        (BaseWish::Auto | BaseWish::Unset, Some(base)) => Some(base),
+        (BaseWish::Unset, None) => None,
         (BaseWish::Auto, None) => {
             auto::expected(root, &PortRoom::of_counts(&vec![1; types]), sources)
         }

@@ -233,19 +233,19 @@ fn with_counts(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BaseWish {
     /// Somebody has said it: by an option, or as PORT.
-    Said(Option<Origin>),
+    Set(Option<Origin>),
     /// pm, and keeps it for the root.
     Auto,
     /// Nobody has said anything: foreman's, unless another session has it.
-    Unsaid,
+    Unset,
 }
 
 impl BaseWish {
     /// Returns who has said the base, for what to do where its ports are taken.
     pub(crate) fn origin(self) -> BaseOrigin {
         match self {
-            Self::Said(Some(Origin::PmToml)) => BaseOrigin::Project,
-            Self::Said(_) | Self::Unsaid => BaseOrigin::Person,
+            Self::Set(Some(Origin::PmToml)) => BaseOrigin::Project,
+            Self::Set(_) | Self::Unset => BaseOrigin::Person,
             Self::Auto => BaseOrigin::Chosen,
         }
     }
@@ -255,11 +255,11 @@ impl BaseWish {
 pub(crate) fn base_wish(settings: &Settings, environment: &Environment) -> BaseWish {
     match &settings.session.port {
         Some(setting) => match setting.value {
-            Port::Number(_) => BaseWish::Said(Some(setting.origin)),
+            Port::Number(_) => BaseWish::Set(Some(setting.origin)),
             Port::Auto => BaseWish::Auto,
         },
-        None if base_of(environment).is_some() => BaseWish::Said(None),
-        None => BaseWish::Unsaid,
+        None if base_of(environment).is_some() => BaseWish::Set(None),
+        None => BaseWish::Unset,
     }
 }
 

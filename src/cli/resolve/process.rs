@@ -16,7 +16,7 @@ use crate::cli::settings::Settings;
 use crate::config::TypeSettings;
 use crate::config::value::{Pty, Switch};
 use crate::error::Error;
-use crate::resources::budget::{BudgetError, Said};
+use crate::resources::budget::{BudgetError, KnownEnv};
 use crate::resources::runtime::{self, Tuning, V8_SIZE_FLAGS};
 use crate::resources::{command, share};
 use crate::watch::Patterns;
@@ -187,7 +187,7 @@ fn tune(
     let said = |key: &str| all.get(key).map(|value| value.text.to_string_lossy().into_owned());
     let (web_memory, web_concurrency) = (said("WEB_MEMORY"), said("WEB_CONCURRENCY"));
     let said =
-        Said { web_memory: web_memory.as_deref(), web_concurrency: web_concurrency.as_deref() };
+        KnownEnv { web_memory: web_memory.as_deref(), web_concurrency: web_concurrency.as_deref() };
     let share = own.memory.as_ref().map(|memory| share(memory.value, said)).transpose();
     let share = share.map_err(|error| {
         let BudgetError::WebMemory(size) = &error;
