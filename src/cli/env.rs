@@ -32,13 +32,31 @@ pub(crate) enum EnvAnswer {
         process_type: String,
         /// All that it gets.
         environment: Environment,
-        /// The values are shown.
-        show: bool,
-        /// The inherited variables are shown, too.
-        all: bool,
+        /// What is shown of the values.
+        masking: Masking,
+        /// What is shown of the inherited variables.
+        inherited: Inherited,
     },
     /// The settings: each with the process type that it is of, or with none for those of the session.
     Settings(Vec<(Option<String>, SettingLine)>),
+}
+
+/// Whether values that may be secret are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Masking {
+    /// As `****`.
+    Masked,
+    /// As they are (`--show`).
+    Shown,
+}
+
+/// What is shown of the variables that pm's own environment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inherited {
+    /// Their number.
+    Counted,
+    /// Each of them (`--all`).
+    Listed,
 }
 
 /// The environment of an instance, or the settings.
@@ -90,15 +108,17 @@ impl CommandAnswer for EnvAnswer {
 
     fn text(&self) -> Vec<u8> {
         match self {
-            Self::Variables { environment, show, all, .. } => listing(environment, *show, *all),
+            Self::Variables { environment, masking, inherited, .. } => {
+                listing(environment, *masking, *inherited)
+            }
             Self::Settings(settings) => lines(settings).into_bytes(),
         }
     }
 
     fn object(self) -> EnvObject {
         match self {
-            Self::Variables { process_type, environment, all, .. } => {
-                let (variables, inherited) = chosen(&environment, all);
+            Self::Variables { process_type, environment, inherited, .. } => {
+                let (variables, inherited) = chosen(&environment, inherited);
                 let one =
                     |&(key, value): &(&OsString, &app::environment::EnvValue)| VariableObject {
                         name: key.to_string_lossy().into_owned(),
@@ -154,9 +174,13 @@ pub(crate) fn env(
     let process_type = u16::try_from(at).unwrap_or(u16::MAX);
     let environment = app.environment_of(InstanceId { process_type, number: 1 });
     // A program that reads the values wants all of them.
-    let all = args.all || (args.show && !sources.stdout_is_terminal);
+    let inherited = match args.all || (args.show && !sources.stdout_is_terminal) {
+        true => Inherited::Listed,
+        false => Inherited::Counted,
+    };
+    let masking = if args.show { Masking::Shown } else { Masking::Masked };
     let process_type = app.types[at].name.clone();
-    Ok(EnvAnswer::Variables { process_type, environment, show: args.show, all })
+    Ok(EnvAnswer::Variables { process_type, environment, masking, inherited })
 }
 
 /// Says how to see the settings, where a word behind `--config` names no file: it once showed them.
@@ -253,16 +277,16 @@ fn rank(source: &Source) -> u8 {
     }
 }
 
-/// Writes one variable a line: its name and value, and behind a `#` where it comes from. What the application
-/// sets is first, by source and name; what it inherits is counted, or with `all` follows.
-fn listing(environment: &Environment, show: bool, all: bool) -> Vec<u8> {
+/// Writes one variable per line: its name and value, and behind a `#` where it comes from. What the application
+/// sets is first, by source and name; what it inherits is counted, or follows.
+fn listing(environment: &Environment, masking: Masking, inherited: Inherited) -> Vec<u8> {
     let mut out = Vec::new();
-    let (variables, inherited) = chosen(environment, all);
+    let (variables, inherited) = chosen(environment, inherited);
     for (key, value) in variables {
         out.extend_from_slice(key.as_bytes());
         out.push(b'=');
-        if show || is_plain(key, &value.source) {
-            // One line a variable, whatever is in the value.
+        if masking == Masking::Shown || is_plain(key, &value.source) {
+            // One line per variable, whatever is in the value.
             out.extend_from_slice(
                 value.text.to_string_lossy().escape_debug().to_string().as_bytes(),
             );
@@ -282,17 +306,19 @@ fn listing(environment: &Environment, show: bool, all: bool) -> Vec<u8> {
 /// Returns the variables that are listed, by source and name, and how many are not.
 fn chosen(
     environment: &Environment,
-    all: bool,
+    inherited: Inherited,
 ) -> (Vec<(&OsString, &app::environment::EnvValue)>, usize) {
     let mut variables: Vec<_> = environment.iter().collect();
     // It keeps the order of the names.
     variables.sort_by_key(|(_, value)| rank(&value.source));
-    let inherited = variables.iter().filter(|(_, value)| value.source == Source::Caller).count();
-    if all {
-        return (variables, 0);
+    let count = variables.iter().filter(|(_, value)| value.source == Source::Caller).count();
+    match inherited {
+        Inherited::Listed => (variables, 0),
+        Inherited::Counted => {
+            variables.truncate(variables.len() - count);
+            (variables, count)
+        }
     }
-    variables.truncate(variables.len() - inherited);
-    (variables, inherited)
 }
 
 /// Says where a value comes from.
@@ -311,8 +337,8 @@ fn origin(source: &Source) -> String {
 mod tests {
     use super::*;
 
-    fn text(environment: &Environment, show: bool, all: bool) -> String {
-        String::from_utf8_lossy(&listing(environment, show, all)).into_owned()
+    fn text(environment: &Environment, masking: Masking, inherited: Inherited) -> String {
+        String::from_utf8_lossy(&listing(environment, masking, inherited)).into_owned()
     }
 
     #[test]
@@ -323,11 +349,11 @@ mod tests {
         environment.set("PORT", "5000", Source::Pm("instance"));
         environment.set("EMPTY", "", Source::Set);
         assert_eq!(
-            text(&environment, false, false),
+            text(&environment, Masking::Masked, Inherited::Counted),
             "KEY=****  # .env:3\nEMPTY=  # --set\nPORT=5000  # pm: instance\n"
         );
         assert_eq!(
-            text(&environment, true, false),
+            text(&environment, Masking::Shown, Inherited::Counted),
             "KEY=se\\ncret  # .env:3\nEMPTY=  # --set\nPORT=5000  # pm: instance\n"
         );
     }
@@ -347,11 +373,11 @@ mod tests {
         let own = "Z=****  # .env:1\nB=****  # pm.toml [defaults.env]\nC=****  # --set\n\
                    NODE_OPTIONS=****  # pm: heap, after your own\nPORT=5000  # pm: instance\n";
         assert_eq!(
-            text(&environment, false, false),
+            text(&environment, Masking::Masked, Inherited::Counted),
             format!("{own}# and 3 inherited from the environment (`--all` shows them)\n")
         );
         assert_eq!(
-            text(&environment, false, true),
+            text(&environment, Masking::Masked, Inherited::Listed),
             format!(
                 "{own}A_TOKEN=****  # environment\nHOME=/home/u  # environment\n\
                  LC_ALL=C  # environment\n"

@@ -1,6 +1,6 @@
 //! Fake children, and the process types that they belong to.
 
-use crate::app::{Exit, Front, Moment, Policy, PortSlot, Restart, Role};
+use crate::app::{Exit, Front, Moment, Policy, PortSlot, Reach, Restart, Role};
 
 /// How a fake child behaves. Times are milliseconds; an end by a signal takes one.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +96,9 @@ impl FakeChild {
         )
     }
 
-    /// Returns when it ends after a signal that ends: the stop signal, else SIGKILL; `to_rest` where the group gets it.
-    pub(super) fn ends(self, is_stop: bool, to_rest: bool) -> Ends {
+    /// Returns when it ends after a signal that ends: the stop signal, else SIGKILL.
+    pub(super) fn ends(self, is_stop: bool, reach: Reach) -> Ends {
+        let is_asked_alone = is_stop && reach == Reach::Program;
         Ends {
             leader: match self {
                 Self::Immortal => None,
@@ -111,8 +112,8 @@ impl FakeChild {
             },
             members: match self {
                 Self::LeavesGroupImmortal => None,
-                Self::Master(drain) if is_stop && !to_rest => Some(1 + drain),
-                _ if is_stop && !to_rest => None, // They were not asked.
+                Self::Master(drain) if is_asked_alone => Some(1 + drain),
+                _ if is_asked_alone => None, // They were not asked.
                 Self::LeavesGroup(more) | Self::ShellOfMaster(_, more) if is_stop => Some(1 + more),
                 Self::LeavesGroupDeaf | Self::LeavesDeafJob(..) if is_stop => None,
                 _ => Some(1), // Every other obeys at once.

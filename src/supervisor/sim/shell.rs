@@ -180,7 +180,7 @@ impl World {
             return;
         }
         // A master has ended its workers before it ends.
-        let ends = child.ends(polite, to_rest);
+        let ends = child.ends(polite, reach);
         if let Some(delay) = ends.members {
             self.soon(delay, Happening::GroupEnds(run));
         }
