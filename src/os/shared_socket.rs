@@ -3,13 +3,13 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::sys::stat::fstat;
+use rustix::io::fcntl_dupfd_cloexec;
 
 use super::listen;
 
@@ -29,7 +29,7 @@ impl SharedSocket {
     /// # Errors
     /// The host has no address, or its port cannot be had.
     pub(crate) fn listen(host: &str, port: u16) -> io::Result<Self> {
-        let listener = copy_from(listen::on((host, port))?, NUMBER + 1)?;
+        let listener = fcntl_dupfd_cloexec(listen::on((host, port))?, NUMBER + 1)?;
         let inode = fstat(&listener)?.st_ino;
         Ok(Self { listener, inode })
     }
@@ -65,19 +65,12 @@ impl Placeholder {
     /// Takes the number, unless somebody has it: pm for longer than a start, or its caller.
     pub(crate) fn hold(&mut self) -> io::Result<()> {
         if self.0.is_none() {
-            let copy = copy_from(io::stdin(), NUMBER)?;
+            // The first free number from that on.
+            let copy = fcntl_dupfd_cloexec(io::stdin(), NUMBER)?;
             self.0 = Some(copy).filter(|copy| copy.as_raw_fd() == NUMBER);
         }
         Ok(())
     }
-}
-
-/// Copies a descriptor to the first free number from `first` on, close-on-exec.
-fn copy_from(descriptor: impl AsFd, first: c_int) -> io::Result<OwnedFd> {
-    let copy = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(first))?;
-    // SAFETY: the number is a new one, which nobody else knows.
-    #[expect(unsafe_code, reason = "nix returns the copy as a number")]
-    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 #[cfg(test)]

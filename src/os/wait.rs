@@ -1,12 +1,12 @@
 //! Observes and reaps children.
 
-use std::ffi::c_int;
 use std::io;
 use std::time::Duration;
 
 use nix::libc;
 use nix::sys::signal::Signal as Stop;
 use nix::unistd::Pid;
+use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use crate::app::Exit;
 use crate::app::Signal;
@@ -14,11 +14,13 @@ use crate::app::Signal;
 /// Returns how a process ended, and leaves it a zombie; `None` if it runs. nix's `waitid` is not used: it fails on
 /// real-time signals, and is missing on some systems.
 pub(crate) fn peek(pid: Pid) -> Option<Exit> {
-    match ask(pid, libc::WEXITED | libc::WNOWAIT) {
+    match ask(pid, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
         Answer::Nothing => None,
         Answer::Lost => Some(Exit::Lost),
-        Answer::Change(libc::CLD_EXITED, code) => Some(Exit::Code(code)),
-        Answer::Change(_, signal) => Some(Exit::Signal(Signal(signal))),
+        Answer::Change(status) => Some(match status.exit_status() {
+            Some(code) => Exit::Code(code),
+            None => status.terminating_signal().map_or(Exit::Lost, |it| Exit::Signal(Signal(it))),
+        }),
     }
 }
 
@@ -36,39 +38,37 @@ pub(crate) enum Change {
 /// Returns the next change of a child, and reaps it if it has ended; `None` if there is none. Fails if someone else has
 /// reaped it.
 pub(crate) fn change(pid: Pid) -> io::Result<Option<Change>> {
-    Ok(match ask(pid, libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED) {
-        Answer::Nothing => None,
+    let events = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED;
+    let status = match ask(pid, events) {
+        Answer::Nothing => return Ok(None),
         Answer::Lost => return Err(io::Error::from_raw_os_error(libc::ECHILD)),
-        Answer::Change(libc::CLD_STOPPED | libc::CLD_TRAPPED, signal) => {
-            Some(Change::Stopped(Stop::try_from(signal).unwrap_or(Stop::SIGSTOP)))
-        }
-        Answer::Change(libc::CLD_CONTINUED, _) => Some(Change::Continued),
-        Answer::Change(libc::CLD_EXITED, code) => Some(Change::Ended(code)),
-        Answer::Change(_, signal) => Some(Change::Ended(128 + signal)),
-    })
+        Answer::Change(status) => status,
+    };
+    if let Some(signal) = status.stopping_signal().or(status.trapping_signal()) {
+        return Ok(Some(Change::Stopped(Stop::try_from(signal).unwrap_or(Stop::SIGSTOP))));
+    }
+    if status.continued() {
+        return Ok(Some(Change::Continued));
+    }
+    let killed = || 128 + status.terminating_signal().unwrap_or_default();
+    Ok(Some(Change::Ended(status.exit_status().unwrap_or_else(killed))))
 }
 
 enum Answer {
     Nothing,
     /// ECHILD: someone else reaped it, so its exit status is unknown.
     Lost,
-    /// The code and the status of a `siginfo_t`.
-    Change(c_int, c_int),
+    Change(WaitIdStatus),
 }
 
-fn ask(pid: Pid, what: c_int) -> Answer {
-    let Ok(id) = libc::id_t::try_from(pid.as_raw()) else { return Answer::Nothing };
-    // SAFETY: all zeroes is a valid siginfo_t, and waitid writes no more than one. Its pid and status
-    // are read where the call has filled them.
-    #[expect(unsafe_code, reason = "nix cannot name every signal")]
-    let (pid, code, status) = unsafe {
-        let mut info: libc::siginfo_t = std::mem::zeroed();
-        if libc::waitid(libc::P_PID, id, &raw mut info, what | libc::WNOHANG) != 0 {
-            return Answer::Lost;
-        }
-        (info.si_pid(), info.si_code, info.si_status())
-    };
-    if pid == 0 { Answer::Nothing } else { Answer::Change(code, status) }
+fn ask(pid: Pid, events: WaitIdOptions) -> Answer {
+    let own = Some(pid.as_raw()).filter(|pid| *pid > 0).and_then(rustix::process::Pid::from_raw);
+    let Some(own) = own else { return Answer::Nothing };
+    match waitid(WaitId::Pid(own), events | WaitIdOptions::NOHANG) {
+        Ok(None) => Answer::Nothing,
+        Ok(Some(status)) => Answer::Change(status),
+        Err(_) => Answer::Lost,
+    }
 }
 
 /// The end of a child.
