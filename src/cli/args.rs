@@ -38,14 +38,14 @@ pub struct Cli {
 pub enum Command {
     /// Start the application, or only the named process types
     ///
-    /// If a session of this folder already runs, what is stopped there is started in it.
+    /// If a session of this folder is already running, what is stopped there is started in it.
     ///
     /// A second process, `procfile-guard`, stops every instance if pm itself is killed.
     Start(StartArgs),
     /// Start the application in the background, and return when all of it is ready
     ///
-    /// As `pm start --daemon --wait`. Where a session of this folder already runs, what is missing or stopped is started in
-    /// it; where nothing is, nothing happens. Files that have changed are not applied: see `pm reload`.
+    /// As `pm start --daemon --wait`. If a session of this folder is already running, what is missing or stopped is
+    /// started in it; if nothing is missing, nothing happens. Changed files are not applied: see `pm reload`.
     Up(UpArgs),
     /// Run a command with the application's environment
     Run(RunArgs),
@@ -70,15 +70,16 @@ pub enum Command {
     /// Show the instances of the running session
     #[command(visible_alias = "ps")]
     Status(client::StatusArgs),
-    /// Show what each instance uses, again every second: CPU, memory against its budget, restarts
+    /// Show what each instance uses, every second: CPU, memory against its budget, restarts
     ///
-    /// c, m, r and n sort by CPU, memory, restarts and name; q ends it, as does the end of the session. CPU is per cent of one
-    /// CPU since the look before. Where input or output is no terminal, one table is printed. See docs/metrics.md.
+    /// c, m, r and n sort by CPU, memory, restarts and name; q quits, and so does the end of the session. CPU is in
+    /// percent of one CPU since the previous sample. If input or output is not a terminal, one table is printed. See
+    /// docs/metrics.md.
     Top(client::TopArgs),
-    /// Print what is known of each instance as Prometheus text
+    /// Print the metrics of each instance in the text format of Prometheus
     ///
-    /// For the textfile collector of node_exporter, with `--output`, or any program that serves it. Commands,
-    /// environment and output are never in it. See docs/metrics.md.
+    /// For the textfile collector of node_exporter, with `--output`, or any program that serves it. It never contains
+    /// commands, environment or output. See docs/metrics.md.
     Metrics(client::MetricsArgs),
     /// Print the address of a process type of the running session
     Url(client::AddressArgs),
@@ -94,8 +95,8 @@ pub enum Command {
     Signal(client::SignalArgs),
     /// Wait until instances of the running session are ready, done, started or stopped
     ///
-    /// Fails as soon as one never will be, with the cause and its last 10 lines of output. Where no session runs yet, it is
-    /// waited for up to 5 seconds.
+    /// Fails as soon as one can no longer get there, with the cause and its last 10 lines of output. If no session is
+    /// running yet, it waits up to 5 seconds for one.
     Wait(client::UntilArgs),
     /// Show recent output of the running session
     Logs(client::LogsArgs),
@@ -127,7 +128,7 @@ pub struct SchemaArgs {
     /// A command, or `error` [default: the schema of pm.toml]
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// A schema is JSON with and without it; an error is only with it
+    /// Print an error as JSON, too; a schema always is
     #[arg(long)]
     pub json: bool,
 }
@@ -135,7 +136,7 @@ pub struct SchemaArgs {
 /// `pm version`
 #[derive(Debug, Args)]
 pub struct VersionArgs {
-    /// Say what it was built for, with which features and from which commit
+    /// Show the target, the features and the commit that it was built from
     #[arg(short, long)]
     pub verbose: bool,
     #[command(flatten)]

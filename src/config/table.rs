@@ -95,7 +95,7 @@ settings! {
         /// chooses a free base for this root and keeps it: each checkout has ports of its own.
         port: Port = key("port").default("PORT, else 5000").example("5000")
             .flag(flag("port", "PM_PORT").short('p').value("N|auto"));
-        /// Start nothing if somebody else listens on a port that is needed
+        /// Start nothing if another process listens on a port that is needed
         strict_ports: Switch = key("strict-ports").example("false").flag(flag("strict-ports", "PM_STRICT_PORTS"));
         /// Seconds between the stop signal and SIGKILL
         timeout: Duration = key("timeout").default("5").example("5")
@@ -118,10 +118,10 @@ settings! {
             flag("no-prefix", "PM_NO_PREFIX").negative().group(HelpGroup::Output)
                 .help("Omit the time and the name before each line"),
         );
-        /// Length from which on a log is renamed to pm.log.1, and begun again; 0: never
+        /// Size at which a log is renamed to pm.log.1 and started anew; 0: never
         ///
-        /// For the log of `--daemon`, and for those of `--log-dir`. A log is renamed between two lines. One that another
-        /// program renames or truncates is begun again, too.
+        /// For the log of `--daemon`, and for those of `--log-dir`. A log is renamed between two lines. A log that another
+        /// program renames or truncates is started anew, too.
         log_size: Amount = key("log-size").default("32M").example(r#""32M""#)
             .flag(flag("log-size", "PM_LOG_SIZE").value("SIZE").group(HelpGroup::Output));
         /// How many renamed logs to keep: pm.log.1 is the newest
@@ -140,7 +140,7 @@ settings! {
         /// When to take single keys of the terminal: `1`-`9` show one type, `r` restarts, `?` lists all
         ///
         /// `auto`: if standard input and output are one terminal, TERM is not `dumb` and CI is not set. Ctrl-C, Ctrl-Z
-        /// and the like stay the terminal's.
+        /// and the like work as always.
         keys: Keys = key("keys").default("auto").example(r#""auto""#)
             .flag(flag("keys", "PM_KEYS").value("WHEN").group(HelpGroup::Output));
         /// Run these types without showing their output
@@ -162,11 +162,11 @@ settings! {
         release: Switch = key("release").example("false").flag(flag("release", "PM_RELEASE"));
         /// How much of the output to keep on disk for `pm logs`; 0 keeps nothing
         ///
-        /// At most 1 MiB of each instance, less where many share it. A session on a terminal and one with `--daemon`
-        /// keep their output; where it goes to a pipe or a file, this option turns it on.
+        /// At most 1 MiB per instance, less if many share it. Sessions on a terminal and with `--daemon` keep their output
+        /// by default; if it goes to a pipe or a file, this option turns it on.
         keep: Amount = key("keep").default("64M").example(r#""64M""#)
             .flag(flag("keep", "PM_KEEP").value("SIZE").group(HelpGroup::Output));
-        /// How many runs to keep, with the one that starts; none is kept longer than 14 days
+        /// How many runs to keep, including the new one; none is kept longer than 14 days
         keep_runs: NonZeroU32 = key("keep-runs").default("5").example("5");
     }
 }
@@ -180,7 +180,7 @@ settings! {
         /// Memory budget of one instance: `512M`, `1.5G`; a number alone is MiB
         ///
         /// Sets MEMORY_AVAILABLE, WEB_CONCURRENCY (budget / WEB_MEMORY, else 1) and a heap of 90 % of
-        /// budget / WEB_CONCURRENCY for Node, JVM, Go and .NET, each only where nothing else sets it. An
+        /// budget / WEB_CONCURRENCY for Node, JVM, Go and .NET, each only if nothing else sets it. An
         /// instance that stays over its budget is stopped gracefully and restarted.
         memory: Size = key("memory").example(r#""512M""#).flag(per_type("memory", "PM_MEMORY", "web=512M,.."));
         /// What to do with an instance that stays over its budget: restart, warn or kill
@@ -206,7 +206,7 @@ settings! {
         stop_timeout: Duration = key("stop-timeout").tables(Tables::Process).example("30");
         /// Give each instance its own terminal
         ///
-        /// So it keeps its colours and does not buffer its output, and `pm attach` can connect to it. Escape sequences
+        /// Programs then keep their colours and do not buffer their output, and `pm attach` can connect to them. Escape sequences
         /// that would draw over other programs are removed: cursor movement, erasing, titles, modes.
         pty: Pty = key("pty").default("auto: if pm writes to a terminal").example(r#""auto""#)
             .flag(flag("pty", "PM_PTY").value("WHEN"));
@@ -256,20 +256,20 @@ settings! {
         /// `node_modules`. A change is a file whose bytes differ.
         watch: WatchedFiles = key("watch").example(r#"["src/**/*.py", "!**/test_*.py"]"#)
             .flag(per_type("watch", "PM_WATCH", "web=GLOB,..").group(HelpGroup::Watch));
-        /// Time without a change until a burst of changes is over, in seconds or as `300ms`
+        /// Quiet time after which a burst of changes is over, in seconds or as `300ms`
         watch_debounce: Time = key("watch-debounce").default("0.1").example("0.1")
             .flag(per_type("watch-debounce", "PM_WATCH_DEBOUNCE", "web=300ms,..").group(HelpGroup::Watch));
         /// What to do when watched files have changed: `restart`, `rolling`, or a signal as `signal:HUP`
         watch_action: WatchAction = key("watch-action").default("restart").example(r#""restart""#)
             .flag(per_type("watch-action", "PM_WATCH_ACTION", "web=signal:HUP,..").group(HelpGroup::Watch));
-        /// Look for changes at this interval, in seconds or as `1s`; without it only where the system does not tell of them
+        /// Poll for changes at this interval, in seconds or as `1s`; by default only if the system does not report them
         watch_poll: Time = key("watch-poll").example(r#""1s""#)
             .flag(per_type("watch-poll", "PM_WATCH_POLL", "web=1s,..").group(HelpGroup::Watch));
         /// Give all its instances one address, on the port of the first or on this one: `true`, or a port
         ///
-        /// pm listens there on 127.0.0.1 and ::1, and passes each HTTP request to the instance with the fewest; the instances
-        /// have the ports from the next one on. Requests wait while none is ready. `NAME.2.localhost` is the second
-        /// instance. `--proxy` alone: `web`, and each type whose `ready` is a port or a path of its own.
+        /// pm listens there on 127.0.0.1 and ::1, and passes each HTTP request to the instance that has the fewest; the
+        /// instances get the ports after it. Requests wait while no instance is ready. `NAME.2.localhost` is the second
+        /// instance. `--proxy` alone: `web`, and each type whose `ready` is its own port or a path.
         proxy: ProxyChoice = key("proxy").tables(Tables::Process).example("true")
             .flag(per_type("proxy", "PM_PROXY", "TYPE[=PORT],..").alone("all=auto").group(HelpGroup::Session).help(
                 "Give all instances of a type one address: the port of the first, or PORT\n\n\
@@ -279,20 +279,20 @@ settings! {
             ));
         /// Where `proxy` listens instead of 127.0.0.1 and ::1; `0.0.0.0` lets other machines in
         proxy_bind: IpAddr = key("proxy-bind").example(r#""0.0.0.0""#);
-        /// Seconds that a request waits for an instance that is ready
+        /// Seconds that a request waits for a ready instance
         proxy_wait: Duration = key("proxy-wait").default("30").example("30");
-        /// Seconds that the stop of an instance behind `proxy` waits for the requests that it is answering
+        /// Seconds that a stop waits for requests that an instance behind `proxy` is still answering
         drain: Duration = key("drain").default("10").example("10");
         /// How its instances are restarted: `stop-start`, or `rolling`: the new one is ready before the old one stops
         ///
         /// It needs `proxy` or `share-port`. With `rolling`, a changed file, a memory budget, a failed `live` and a plain
         /// `pm restart` replace its instances one after the other.
         update: Update = key("update").default("stop-start").example(r#""rolling""#);
-        /// Give all its instances one listening socket, on the port of the first: `true`, or the host, which is 127.0.0.1 else
+        /// Give all its instances one listening socket, on the port of the first: a host, or `true` for 127.0.0.1
         ///
-        /// pm listens before anything starts, and never accepts. Each instance has the socket as descriptor 3, with
+        /// pm listens before anything starts, and never accepts. Each instance gets the socket as descriptor 3, with
         /// LISTEN_FDS=1, LISTEN_FDNAMES, LISTEN_PID and PM_LISTEN_FD=3 as in sd_listen_fds(3), and the same PORT. It stays
-        /// open over restarts: a client waits instead of being refused.
+        /// open across restarts: clients wait instead of being refused.
         share_port: SharedHost = key("share-port").tables(Tables::Process).example("true");
         /// Variables of this type only
         env: Variables = key("env").tables(Tables::Process).example(r#"{ NODE_ENV = "development" }"#);

@@ -120,10 +120,10 @@ pub struct TopArgs {
     /// Print one table, or with `--json` one object
     #[arg(long)]
     pub once: bool,
-    /// Divide memory that processes share (PSS); it takes fifty times as long to measure
+    /// Count shared memory proportionally (PSS); measuring it takes fifty times as long
     #[arg(long)]
     pub pss: bool,
-    /// Print one JSON object a second, also for an error
+    /// Print one JSON object per second, also for an error
     #[arg(long)]
     pub json: bool,
 }
@@ -136,7 +136,7 @@ pub struct MetricsArgs {
     /// Print the metrics of every session of this user
     #[arg(long)]
     pub all: bool,
-    /// Replace FILE by rename: who reads it never finds a part
+    /// Write to FILE, which is replaced by rename: no reader sees half of it
     #[arg(short = 'o', long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Print errors as JSON; the metrics stay text
@@ -173,18 +173,18 @@ pub struct StopOptions {
 /// How `pm restart` and `pm reload` replace instances.
 #[derive(Debug, Args)]
 pub struct RollingArgs {
-    /// Start each new one beside the old one, which stops when the new one is ready
+    /// Start each new instance beside the old one, which stops when the new one is ready
     ///
-    /// One after the other. Types with `proxy` or `share-port` can be replaced so, and others whose `ready` is not their
-    /// own port; without a name, the rest is restarted. Without `ready`, the new one is ready when it listens. If a new
-    /// one ends or is not ready in time, no other is replaced, the old ones go on, and the exit code is 1. Ctrl-C: the
-    /// step under way is finished. A later request for the same instances wins.
+    /// Replaces one after the other. This works for types with `proxy` or `share-port`, and for those whose `ready` is
+    /// not their own port; without a name, all others are restarted. Without `ready`, a new instance is ready when it
+    /// listens. If a new instance ends or is not ready in time, no more are replaced, the old ones keep running, and
+    /// the exit code is 1. After Ctrl-C the current step is finished. A later request for the same instances wins.
     #[arg(long)]
     pub rolling: bool,
     /// With --rolling: replace N at a time [default: 1]
     #[arg(long, value_name = "N", requires = "rolling")]
     pub batch: Option<NonZeroU16>,
-    /// With --rolling: stop each old one before its new one starts, where there is no room for both
+    /// With --rolling: stop each old instance before its new one starts, if there is no room for both
     #[arg(long, requires = "rolling")]
     pub stop_first: bool,
 }
@@ -247,7 +247,7 @@ pub struct SignalArgs {
 pub enum LogForm {
     /// As `pm start` shows them
     Text,
-    /// The bytes of the processes alone
+    /// Only the bytes of the processes
     Raw,
     /// One JSON object per line
     Json,
@@ -273,7 +273,7 @@ pub struct LogsArgs {
     /// Show the last N lines of each instance [default: all that are kept]
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
-    /// Show the run before: the newest that has ended
+    /// Show the previous run: the newest that has ended
     #[arg(long, conflicts_with_all = ["run", "runs", "follow"])]
     pub last: bool,
     /// Show this run: a number of `--runs`, or -1 for the newest that has ended, -2 for the one before
@@ -282,12 +282,12 @@ pub struct LogsArgs {
     /// List the runs that are kept, with their start, end, size and verdict
     #[arg(long)]
     pub runs: bool,
-    /// Remove the runs that are kept, but for those that still run
+    /// Remove all kept runs except those that are still running
     #[arg(long, conflicts_with_all = ["names", "follow", "lines", "last", "run", "runs", "since", "until", "grep", "events", "exits"])]
     pub purge: bool,
     /// Show lines from this time on: `10m` (ago), `10:30`, RFC 3339, `start` of the session or `restart`
     ///
-    /// `restart` is the last start of each instance. A time alone is the last time that it was so late.
+    /// `restart` is the last start of each instance. A time without a date is its latest occurrence.
     #[arg(long, value_name = "TIME")]
     pub since: Option<When>,
     /// Show lines up to this time, written as for `--since`
@@ -296,16 +296,16 @@ pub struct LogsArgs {
     /// Show lines that this regular expression matches, without their colours
     #[arg(long, value_name = "REGEX")]
     pub grep: Option<String>,
-    /// With `--grep`: capitals or not are the same
+    /// With `--grep`: ignore case
     #[arg(short = 'i', long, requires = "grep")]
     pub ignore_case: bool,
     /// With `--grep`: show the lines that do not match
     #[arg(short = 'v', long, requires = "grep")]
     pub invert_match: bool,
-    /// Show what pm says alone: starts, ends, restarts
+    /// Show only pm's own messages: starts, ends, restarts
     #[arg(long, conflicts_with = "exits")]
     pub events: bool,
-    /// Show the last 20 lines (`-n`) before each end of an instance alone
+    /// Show only the last 20 lines (`-n`) before each end of an instance
     #[arg(long)]
     pub exits: bool,
     /// Form of the lines
