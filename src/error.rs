@@ -35,7 +35,7 @@ pub enum Error {
         source: io::Error,
     },
     /// There is no Procfile, but something else that a person may mean.
-    #[error("cannot read the Procfile `{}`: there is none{}", path.display(), beside(instead))]
+    #[error("cannot read the Procfile `{}`: file not found{}", path.display(), beside(instead))]
     ProcfileMissing {
         /// The Procfile.
         path: PathBuf,
@@ -159,13 +159,13 @@ pub enum Error {
         root: PathBuf,
     },
     /// No session of this folder runs, and nothing is kept of one that has ended.
-    #[error("no session runs in `{}`, and nothing is kept of an earlier one", root.display())]
+    #[error("no session runs in `{}`, and no earlier output is kept", root.display())]
     NothingKept {
         /// The application's folder.
         root: PathBuf,
     },
     /// There is no such run of this folder.
-    #[error("no such run of `{}` is kept", root.display())]
+    #[error("no such run is kept for `{}`", root.display())]
     NoRun {
         /// The application's folder.
         root: PathBuf,
@@ -173,7 +173,7 @@ pub enum Error {
         known: Vec<u32>,
     },
     /// What is kept of a run cannot be read.
-    #[error("cannot read what is kept of run {number}")]
+    #[error("cannot read the kept output of run {number}")]
     RunRead {
         /// Its number.
         number: u32,
@@ -209,7 +209,7 @@ pub enum Error {
     },
     /// No base is left for a root.
     #[error(
-        "no ports are left for `{}`: it needs {hundreds} hundreds below {limit}, and `{}` gives them all to others",
+        "no ports are left for `{}`: it needs {hundreds} hundreds below {limit}, and `{}` assigns them all to others",
         root.display(), path.display()
     )]
     NoBase {
@@ -245,7 +245,7 @@ pub enum Error {
         running: Vec<(String, i32)>,
     },
     /// Some of what is to be started is known to a session, and some is not.
-    #[error("nothing is started: {}, and no session knows {}", stopped(down), quoted(unknown))]
+    #[error("nothing was started: {}, and no session knows {}", stopped(down), quoted(unknown))]
     PartlyKnown {
         /// Each name that does not run, and the process id of the session that knows it.
         down: Vec<(String, i32)>,

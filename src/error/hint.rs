@@ -36,7 +36,7 @@ impl Error {
             Self::NothingKept { .. } => {
                 "a session keeps its output on a terminal, with `--daemon`, and with `--keep 64M`".into()
             }
-            Self::NoRun { known, .. } if known.is_empty() => "nothing is kept of this folder".into(),
+            Self::NoRun { known, .. } if known.is_empty() => "no runs are kept for this folder".into(),
             Self::NoRun { known, .. } => {
                 let known: Vec<_> = known.iter().map(u32::to_string).collect();
                 format!("these are kept: {}; `pm logs --runs` says which they are", known.join(", "))

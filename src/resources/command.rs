@@ -8,13 +8,13 @@ use crate::app::shell::{Expansion, Word, lex};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// No word of it is the program `node`.
-    #[error("the command does not run `node` itself, so V8's flags have no place in it")]
+    #[error("the command does not run `node` itself, so V8's flags cannot be added")]
     NotNode,
     /// More than one.
     #[error("the command runs `node` more than once, so it is not clear which one is meant")]
     Several,
     /// A quote that is not closed, a here-document, a `case`: words that cannot be told apart for sure.
-    #[error("the command is too intricate to find the word `node` in it for certain")]
+    #[error("the command is too complex to find the word `node` in it reliably")]
     Unclear,
 }
 

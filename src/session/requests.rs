@@ -331,10 +331,10 @@ pub(super) fn why(failure: &Failure) -> String {
         Failure::NoPort => "would get a port over 65535".to_owned(),
         Failure::Overruled => "a later request wanted something else".to_owned(),
         Failure::ReplacementEnded(exit) => {
-            format!("the new one {exit} before it was ready; the old one goes on")
+            format!("the new instance {exit} before it was ready; the old one keeps running")
         }
         Failure::ReplacementNotReady => {
-            "the new one was not ready in time; the old one goes on".to_owned()
+            "the new instance was not ready in time; the old one keeps running".to_owned()
         }
         Failure::SessionEnds | Failure::EndedWith { .. } => "the session ends".to_owned(),
         Failure::Failed(exit) | Failure::EndedBefore(exit) => exit.to_string(),

@@ -107,5 +107,5 @@ fn a_session_that_nobody_could_control_is_not_started() {
     assert_eq!((app.read("started"), app.read("pm.log")), (None, None));
     // In the foreground its terminal controls it.
     let session = app.pm(["start"]).spawn();
-    session.wait_for("will not find this session");
+    session.wait_for("cannot find this session");
 }

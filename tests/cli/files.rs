@@ -42,7 +42,7 @@ fn a_procfile_dev_is_no_procfile_and_the_error_says_how_to_name_it() {
         let output = app.pm(command.iter().chain(&["-d", "app"])).run();
         assert_eq!(
             output.stderr,
-            "error: cannot read the Procfile `app/Procfile`: there is none, but there is `app/Procfile.dev`\n\
+            "error: cannot read the Procfile `app/Procfile`: file not found, but there is `app/Procfile.dev`\n\
              hint: name it with `-f app/Procfile.dev`\n",
             "{command:?}"
         );
@@ -65,7 +65,7 @@ fn without_a_start_script_npm_start_is_not_offered() {
     let output = app.pm(["start"]).run();
     assert_eq!(
         output.stderr,
-        "error: cannot read the Procfile `Procfile`: there is none, and `package.json` has no script `start`\n\
+        "error: cannot read the Procfile `Procfile`: file not found, and `package.json` has no script `start`\n\
          hint: create a Procfile with a line such as `web: npm run dev`, or name one with `-f`\n"
     );
     assert_eq!((output.code(), output.stdout.as_str()), (1, ""));

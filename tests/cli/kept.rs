@@ -171,7 +171,7 @@ fn what_cannot_be_kept_is_said_once_and_the_session_goes_on() {
     let output = app.pm(["start", "--keep", "1M"]).run();
     assert_eq!(output.code(), 0, "{output:#?}");
     assert!(output.stdout.contains("web.1  | line 2000\n"));
-    assert_eq!(output.stdout.matches("will have nothing of this session").count(), 1);
+    assert_eq!(output.stdout.matches("this session is not kept for `pm logs`").count(), 1);
 }
 
 #[test]

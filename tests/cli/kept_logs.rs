@@ -19,7 +19,7 @@ fn past(app: &Sandbox) {
 #[test]
 fn without_a_session_the_last_run_is_shown_and_said_to_be_that() {
     let app = app("web: echo cause of it; exit 3\n");
-    assert!(refused(&app, "logs").contains("nothing is kept of an earlier one"));
+    assert!(refused(&app, "logs").contains("no earlier output is kept"));
     done(&app, "start --daemon --restart never");
     eventually("its end", || refused_or_shown(&app).contains("this is its last run").then_some(()));
     let output = pm(&app, "logs");
@@ -244,7 +244,7 @@ fn an_option_for_what_is_kept_is_refused_where_nothing_is() {
     let session = app.pm(["start"]).spawn();
     session.wait_for("| ready");
     let said = refused(&app, "logs --events");
-    assert!(said.contains("`--events` is for output that is kept"), "{said}");
+    assert!(said.contains("`--events` needs kept output"), "{said}");
     assert!(said.contains("hint: start it with `--keep 64M`"), "{said}");
     session.signal(Signal::SIGTERM);
 }

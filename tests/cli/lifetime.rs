@@ -78,7 +78,7 @@ fn a_session_ends_when_its_root_is_removed_and_not_made_again() {
     session.signal(LOOK);
     let root = app.path("app").display().to_string();
     session.wait_for(&format!(
-        "`{root}` was removed; the session ends in 10s unless it is made again"
+        "`{root}` was removed; the session ends in 10s unless it is created again"
     ));
     app.assert_nothing_left_within(Duration::from_secs(20));
     assert_eq!(session.wait(), End::Code(0));
@@ -94,7 +94,7 @@ fn a_session_goes_on_whose_root_is_made_again() {
     session.signal(LOOK);
     session.wait_for("was removed; the session ends in 10s");
     fs::rename(app.path("moved"), app.path("app")).expect("it is ours");
-    session.wait_for("is there again; the session goes on");
+    session.wait_for("is back; the session continues");
     fs::remove_dir_all(app.path("app")).expect("it is ours");
     session.signal(LOOK);
     session.wait_for_times("was removed; the session ends in 10s", 2);

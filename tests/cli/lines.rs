@@ -181,7 +181,7 @@ fn a_stuck_reader_does_not_keep_the_processes_from_being_stopped() {
     assert_eq!(session.wait(), End::Code(0));
     let stderr = session.stderr_so_far();
     assert!(
-        stderr.contains("cannot write to standard output: its reader takes nothing"),
+        stderr.contains("cannot write to standard output: its reader does not read"),
         "{stderr}"
     );
     drop(reader);

@@ -59,9 +59,9 @@ fn one_that_fails_is_told_with_its_last_lines_and_the_old_ones_go_on() {
     let old = pids(&app);
     let app = app.write(".env", "MARK=broken\n");
     let said = refused(&app, "restart --rolling job");
-    let cause = "`job.1`: the new one exited with code 41 before it was ready; the old one goes on";
+    let cause = "`job.1`: the new instance exited with code 41 before it was ready; the old one keeps running";
     assert!(said.contains(cause) && said.contains("no luck"), "{said}");
-    session.wait_for("exited with code 41; the one that it was to replace goes on");
+    session.wait_for("exited with code 41; the instance that it was to replace keeps running");
     assert_eq!(pids(&app), old);
     let app = app.write(".env", "MARK=mended\n");
     done(&app, "restart --rolling job");
@@ -101,7 +101,7 @@ fn what_cannot_be_replaced_is_named_or_restarted_with_the_rest() {
     let (app, session) = jobs(1);
     let output = refused(&app, "restart --rolling web");
     assert!(
-        output.contains("`web` has no place for two runs of an instance at a time"),
+        output.contains("`web` cannot have two runs of an instance at a time"),
         "{output}"
     );
     done(&app, "restart --rolling");

@@ -83,7 +83,7 @@ fn of_first(report: &Report) -> Result<(String, u16), Error> {
             .or_else(|| Some((instance.name.clone(), instance.port?)))
     });
     found.ok_or_else(|| Error::Refused {
-        reason: format!("nothing runs in the session of pid {}", report.session),
+        reason: format!("no instance is running in the session of pid {}", report.session),
         hint: Some("name a process type".to_owned()),
     })
 }

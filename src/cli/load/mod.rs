@@ -291,7 +291,7 @@ mod tests {
         let error = error.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "cannot read the Procfile `app/Procfile`: there is none, and `app/package.json` has no script \
+            "cannot read the Procfile `app/Procfile`: file not found, and `app/package.json` has no script \
              `start`"
         );
         let hint =

@@ -68,7 +68,7 @@ pub(crate) fn logs(args: &LogsArgs, (form, sources): (AnswerForm, &Sources)) -> 
             if let Some(option) = needs_kept(args) {
                 return Err(Error::Refused {
                     reason: format!(
-                        "`{option}` is for output that is kept, and this session keeps none"
+                        "`{option}` needs kept output, and this session keeps none"
                     ),
                     hint: Some("start it with `--keep 64M`".to_owned()),
                 });

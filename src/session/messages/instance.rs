@@ -144,7 +144,7 @@ fn ended(
         Next::Again => format!("{exit}; restarting, as requested"),
         Next::AtOnce => format!("{exit}; restarting"),
         Next::Replaced => format!("{exit}; replaced"),
-        Next::NotReplaced => format!("{exit}; the one that it was to replace goes on"),
+        Next::NotReplaced => format!("{exit}; the instance that it was to replace keeps running"),
         Next::Restart { crash: 0, delay, .. } => format!("{exit}; restarting in {}", short(*delay)),
         Next::Restart { crash, limit, delay } => {
             format!("{exit}; restart {crash} of {limit} in {}", short(*delay))

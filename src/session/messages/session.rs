@@ -56,11 +56,11 @@ pub(crate) fn message(
         Message::RootRemoved { left } => {
             let (root, end) = (app.root.display(), short(*left));
             let text =
-                format!("`{root}` was removed; the session ends in {end} unless it is made again");
+                format!("`{root}` was removed; the session ends in {end} unless it is created again");
             ("root_removed", text, json!({ "left": left.as_secs_f64() }))
         }
         Message::RootRestored => {
-            let text = format!("`{}` is there again; the session goes on", app.root.display());
+            let text = format!("`{}` is back; the session continues", app.root.display());
             ("root_restored", text, json!({}))
         }
     };

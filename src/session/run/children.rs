@@ -104,7 +104,7 @@ impl SessionLoop {
     }
 
     fn say_unguarded(&mut self, why: &str) {
-        let text = format!("{why}: if pm is killed by SIGKILL, what it started stays");
+        let text = format!("{why}: if pm is killed by SIGKILL, its processes keep running");
         let said = messages::say(About::Session, "unguarded", text, serde_json::Value::Null);
         self.say(said.failed());
         self.pump.wake();

@@ -134,7 +134,7 @@ impl SessionLoop {
                     let written = self.pump.progress();
                     if written == seen.0 {
                         self.output_error =
-                            Some("its reader takes nothing; the last lines are lost".to_owned());
+                            Some("its reader does not read; the last lines are lost".to_owned());
                         self.lost = Some(1);
                         return;
                     }

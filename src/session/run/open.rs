@@ -192,7 +192,7 @@ impl SessionLoop {
     fn say_not_kept(&mut self, plan: &KeepPlan, error: &io::Error) {
         let folder = plan.root.display();
         let text = format!(
-            "`pm logs` will have nothing of this session when it is over: cannot write in `{folder}`: {error}"
+            "this session is not kept for `pm logs`: cannot write in `{folder}`: {error}"
         );
         let said = messages::say(About::Session, "not-kept", text, serde_json::Value::Null);
         self.say(said.failed());
@@ -208,7 +208,7 @@ impl SessionLoop {
 
     fn say_no_control(&mut self, folder: &Path, error: &io::Error) {
         let text = format!(
-            "`pm status` and the like will not find this session: cannot make a socket in `{}`: {error}",
+            "`pm status` and other commands cannot find this session: cannot create a socket in `{}`: {error}",
             folder.display()
         );
         let said = messages::say(About::Session, "no-control", text, serde_json::Value::Null);

@@ -169,7 +169,7 @@ impl SessionLoop {
         if let Some(id) = fixed.filter(|_| !roll.names.is_empty()) {
             let name = &core.app().type_of(*id).name;
             return Err(Response::Refused {
-                reason: format!("`{name}` has no place for two runs of an instance at a time"),
+                reason: format!("`{name}` cannot have two runs of an instance at a time"),
                 hint: Some(format!(
                     "`proxy` or `share-port` of `{name}` gives it one, or a `ready` that is not its own port; \
                      `pm restart {name}` stops each before it starts it"

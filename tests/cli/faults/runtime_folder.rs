@@ -62,7 +62,7 @@ fn a_folder_that_cannot_be_used_is_named_and_the_session_runs_without() {
         }
         let output = end_by_signal(&app, session);
         let said = format!(
-            "`pm status` and the like will not find this session: cannot make a socket in `{}`: {reason}",
+            "`pm status` and other commands cannot find this session: cannot create a socket in `{}`: {reason}",
             folder.display()
         );
         assert_eq!(output.matches(&said).count(), 1, "{what}: {output}");
@@ -76,7 +76,7 @@ fn a_session_without_a_socket_does_not_wake_up_for_it() {
     let runtime = app.dir();
     let app = app.env("XDG_RUNTIME_DIR", runtime);
     let mut session = app.pm(["start"]).spawn();
-    session.wait_for("will not find this session");
+    session.wait_for("cannot find this session");
     session.wait_for("| tick");
     let tasks = fs::read_dir(format!("/proc/{}/task", session.pid())).expect("pm runs");
     let mut statuses = tasks.map(|task| task.expect("pm runs").path().join("status"));
@@ -122,7 +122,7 @@ fn a_folder_that_is_removed_takes_the_control_along_and_nothing_else() {
     done(&app, "status");
     fs::remove_dir_all(app.path("pm")).expect("it is there");
     let output = end(&app, session);
-    assert!(!output.contains("will not find"), "{output}");
+    assert!(!output.contains("cannot find this session"), "{output}");
     assert!(!app.path("pm").exists());
 }
 
