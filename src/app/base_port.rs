@@ -29,7 +29,7 @@ impl PortRoom {
         Self::of_counts(&counts)
     }
 
-    /// Returns what so many instances of each type need.
+    /// Returns what these counts of instances need, one per type.
     pub(crate) fn of_counts(counts: &[u16]) -> Self {
         let of_type = |(process_type, count): (u16, &u16)| {
             let numbers = 1..=(*count).max(1);
@@ -52,7 +52,7 @@ impl PortRoom {
         self.end(base).is_some_and(|end| end <= limit)
     }
 
-    /// Returns whether some port of this application is one of another, of so many hundreds above its base.
+    /// Returns whether some port of this application is one of another that has this number of hundreds from its base on.
     pub(crate) fn overlaps(&self, base: u16, (other, steps): (u16, u16)) -> bool {
         let end = |base: u16, steps: u16| u32::from(base) + u32::from(STEP) * u32::from(steps);
         u32::from(base) < end(other, steps) && u32::from(other) < end(base, self.steps)

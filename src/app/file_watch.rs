@@ -12,7 +12,7 @@ pub const DEBOUNCE: Duration = Duration::from_millis(100);
 pub struct FileWatch {
     /// Globs as in a .gitignore, from the type's folder; none: every file that is not ignored.
     pub globs: Vec<String>,
-    /// A burst of changes is over after so much silence.
+    /// The silence after which a burst of changes is over.
     pub debounce: Duration,
     /// What a change leads to.
     pub action: WatchAction,

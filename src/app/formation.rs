@@ -5,7 +5,7 @@ use super::nearest::nearest;
 /// A count as it was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// So many instances.
+    /// This number of instances.
     Number(u16),
     /// As many as this process may use CPUs.
     Auto,

@@ -56,7 +56,7 @@ pub enum Gc {
 /// How much CPU an instance may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuLimit {
-    /// So many thousandths of a CPU, on any of them: `2`, `1.5` (the cgroup's `cpu.max`).
+    /// Thousandths of a CPU, on any of them: `2`, `1.5` (the cgroup's `cpu.max`).
     Time {
         /// Thousandths of one CPU, at least 1.
         thousandths: u32,

@@ -95,7 +95,7 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
     Ok(found)
 }
 
-/// Splits a line at its first colon. Spaces around the command are dropped, but a blank that a
+/// Splits a line at its first colon. Spaces around the command are dropped, but a space that a
 /// backslash escapes is part of it.
 fn entry(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.split_once(':')?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::git::GitFolder;
 
-/// So many digits of a commit are shown where no branch is checked out, as by `git status`.
+/// How many digits of a commit are shown if no branch is checked out, as by `git status`.
 const SHORT_HASH: usize = 7;
 
 /// Returns the branch that is checked out in a folder or in the nearest one above it that is a checkout: of a clone,

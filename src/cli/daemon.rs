@@ -24,7 +24,7 @@ use crate::state::ports::PortsLock;
 
 /// By these the lines of a log are known that say why a session ended.
 const VERDICTS: [&str; 2] = ["!! ended by ", "\"event\":\"verdict\""];
-/// So many lines of the log are shown where nothing else is known.
+/// How many lines of the log are shown if nothing else is known.
 const LAST_LINES: usize = 10;
 
 /// What is held until the session can be asked.

@@ -9,9 +9,9 @@ use crate::error::Error;
 use crate::session::kept::KeepPlan;
 use crate::state::folder;
 
-/// So many bytes are kept where nothing is said: 64 MiB.
+/// How many bytes are kept by default: 64 MiB.
 const BYTES: u64 = 64 << 20;
-/// So many runs are kept where nothing is said.
+/// How many runs are kept by default.
 const RUNS: usize = 5;
 /// What pm adds to the command line where it starts itself in the background.
 const ADDED: [&str; 2] = ["--daemonised", "--elsewhere="];

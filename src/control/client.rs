@@ -41,7 +41,7 @@ impl Connection {
         Ok(Self { reader: BufReader::new(stream), line: Vec::new() })
     }
 
-    /// Waits for an answer, for at most so long; `None`: for as long as it takes.
+    /// Waits for an answer, at most for this time; `None`: for as long as it takes.
     ///
     /// # Errors
     /// The connection breaks, or what comes is no answer.

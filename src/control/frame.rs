@@ -14,7 +14,7 @@ pub enum Frame<'a> {
     },
 }
 
-/// A frame is a kind, a length of two bytes, and so many bytes.
+/// A frame is a kind, a length of two bytes, and that number of bytes.
 pub const HEAD: usize = 3;
 const KEYS: u8 = 0;
 const SIZE: u8 = 1;

@@ -33,7 +33,7 @@ pub struct InputSink(pub Box<dyn FnOnce(&UnixStream) + Send>);
 #[derive(Debug)]
 enum QueueItem {
     Bytes(Vec<u8>),
-    /// Here some was lost: so many lines, or [`CLOSED`].
+    /// Output was lost here: the number of lines, or [`CLOSED`].
     Gap(Arc<AtomicU64>),
 }
 
@@ -75,7 +75,7 @@ impl Outbox {
         let _ = self.send(proto::line(response), 0);
     }
 
-    /// Sends bytes that are so many lines; never blocks. Where the queue is full they are lost, and the
+    /// Sends bytes, which are this number of lines; never blocks. If the queue is full they are lost, and the
     /// client is told how many lines, at the place where they would have stood. Returns whether they go.
     pub fn send(&self, bytes: Vec<u8>, lines: u64) -> bool {
         let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +97,7 @@ impl Outbox {
         self.fill.bytes.load(Ordering::Acquire) == 0
     }
 
-    /// Tells the client, in its turn, that so many lines are lost.
+    /// Tells the client, in its turn, how many lines are lost.
     pub fn report_loss(&self, lines: u64) {
         let mut gap = self.fill.gap.lock().unwrap_or_else(PoisonError::into_inner);
         self.widen(&mut gap, lines);

@@ -31,7 +31,7 @@ pub enum Request {
     Stop(Targets),
     /// To restart instances.
     Restart(Targets),
-    /// To have so many of each type.
+    /// To change how many instances each type has.
     Scale {
         /// Process types and their counts.
         counts: Vec<(String, u16)>,
@@ -67,8 +67,8 @@ pub enum Request {
         /// The size of the client's terminal.
         columns: u16,
     },
-    /// To be told when instances are so; [`Response::Failed`] as soon as one never will be, and then [`Response::Output`]:
-    /// its last lines.
+    /// To be told when instances have reached a state; [`Response::Failed`] once one no longer can, and then
+    /// [`Response::Output`]: its last lines.
     Wait {
         /// Which, and how; none: all, ready, up or done.
         targets: Vec<WaitTarget>,
@@ -85,7 +85,7 @@ pub enum Request {
 pub struct LogQuery {
     /// Names or globs; none: all.
     pub names: Vec<String>,
-    /// So many lines of each instance, of those that are kept.
+    /// How many lines of each instance, of those that are kept.
     pub lines: usize,
     /// What comes later, too.
     pub follow: bool,
@@ -186,7 +186,7 @@ pub enum Response {
     },
     /// What every instance does.
     Status(Box<Report>),
-    /// Output of an instance, as it was read: so many bytes follow this line.
+    /// Output of an instance, as it was read: this number of bytes follows the line.
     Output {
         /// `web.2`
         name: String,
@@ -197,7 +197,7 @@ pub enum Response {
     },
     /// The client is attached.
     Attached,
-    /// The client was too slow: so many lines were lost before what comes next.
+    /// The client was too slow: this number of lines was lost before what comes next.
     Lost {
         /// The number of lines.
         lines: u64,

@@ -105,7 +105,7 @@ impl Server {
         Ok((Self { paths, open }, listener))
     }
 
-    /// Lets no more than so many clients in at a time from now on.
+    /// Limits how many clients are let in at a time from now on.
     pub fn limit_connections(&self, most: usize) {
         self.open.most.store(most.min(MAX_CLIENTS), Ordering::Relaxed);
     }

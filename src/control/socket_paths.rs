@@ -26,7 +26,7 @@ use crate::root_hash::{self, hash};
 const PATH_LIMIT: usize = size_of::<sockaddr_un>() - offset_of!(sockaddr_un, sun_path);
 /// The longest name in the folder: 16 hexadecimal digits, 8 of salt, a pid of up to 10, and the rest.
 const NAME_LIMIT: usize = "0123456789abcdef-01234567-2147483647.sock".len();
-/// So often a name is tried that nobody else has. Once is enough, but where two clean up at that moment.
+/// How often a name is tried that nobody else has. Once is enough, except where two clean up at that moment.
 const TRIES: usize = 16;
 
 /// Returns the runtime folder: `pm` in XDG_RUNTIME_DIR, or where there is none, it is another user's (as after

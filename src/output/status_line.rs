@@ -32,7 +32,7 @@ pub struct TypeStatus {
 /// What the instances of a type do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TypeState {
-    /// So many run of those that are to run.
+    /// How many run, of how many that are to run.
     Running {
         /// How many run.
         running: usize,

@@ -94,7 +94,7 @@ impl fmt::Debug for TerminalViewer {
 pub struct TailQuery {
     /// The instance.
     pub instance: InstanceId,
-    /// So many lines.
+    /// A number of lines.
     pub lines: usize,
     /// The way back: called once.
     pub send: SendChunks,

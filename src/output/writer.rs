@@ -114,7 +114,7 @@ impl<F: AsFd + From<OwnedFd>> Writer<F> {
     }
 }
 
-/// Returns how much the next system call writes after one that took so long.
+/// Returns how much the next system call writes, by how long the last one took.
 fn portion_after(portion: usize, took: Duration) -> usize {
     let next = if took > SLOW { portion / 2 } else { portion * 2 };
     next.clamp(SMALLEST, LARGEST)

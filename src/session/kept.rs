@@ -17,7 +17,7 @@ pub(crate) struct KeepPlan {
     pub(crate) root: PathBuf,
     /// Bytes of output.
     pub(crate) bytes: u64,
-    /// So many runs, with this one.
+    /// How many runs, including this one.
     pub(crate) runs: usize,
     /// What was typed.
     pub(crate) command: Vec<String>,

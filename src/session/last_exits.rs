@@ -8,9 +8,9 @@ use crate::control::proto::LastExit;
 use crate::output::{Chunk, Notice, PumpCommand, TailQuery};
 use crate::supervisor::Note;
 
-/// So many lines of output are kept with an end.
+/// The lines of output that are kept with an end.
 const LAST_LINES: usize = 10;
-/// And so many bytes of them: a status must not grow by lines without an end.
+/// And the most bytes of them: a status must not grow by lines without an end.
 const LAST_BYTES: usize = 4 << 10;
 
 /// What is known of the ends of instances.

@@ -38,7 +38,7 @@ pub struct BaseEntry {
 }
 
 impl BaseEntry {
-    /// Gives a root a base and so many hundreds of ports.
+    /// Gives a root a base, and this number of hundreds of ports.
     pub fn new(root: &Path, base: u16, hundreds: u16) -> Self {
         let real = fs::canonicalize(root);
         let shown = real.as_deref().unwrap_or(root).to_string_lossy().into_owned();

@@ -11,7 +11,7 @@ use crate::app::file_watch::WatchAction;
 
 /// A change that comes sooner after a start is taken for the program's own.
 const OWN_WITHIN: Duration = Duration::from_secs(2);
-/// So many restarts in a row by the program's own changes, within [`LOOP_WITHIN`], are a loop.
+/// This many restarts in a row by the program's own changes, within [`LOOP_WITHIN`], are a loop.
 const LOOP_LENGTH: usize = 5;
 const LOOP_WITHIN: Duration = Duration::from_secs(10);
 

@@ -26,7 +26,7 @@ pub(super) struct MemoryWatch {
 }
 
 impl MemoryWatch {
-    /// Returns so many samples over the budget in a row lead to something.
+    /// Returns how many samples in a row over the budget lead to something.
     fn limit(self) -> u8 {
         SAMPLES_OVER << self.failed.min(5)
     }

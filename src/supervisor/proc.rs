@@ -47,7 +47,7 @@ pub(super) enum Told {
 }
 
 impl Proc {
-    /// Makes one that has had so many runs.
+    /// Makes one that has had this number of runs.
     pub(super) fn new(runs: u32) -> Self {
         Self {
             life: InstanceRun::idle(runs, PortSlot::default()),

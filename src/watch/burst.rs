@@ -30,7 +30,7 @@ impl Burst {
         self.due = self.due.max((now + silence).min(longest));
     }
 
-    /// git is at work in this folder: asks again soon, for so long as a burst may wait for it.
+    /// git is at work in this folder: asks again soon, for as long as a burst may wait for it.
     pub(super) fn wait_for_git(&mut self, now: Instant) -> bool {
         let may_wait = now < self.first + LONGEST_WITH_GIT;
         if may_wait {

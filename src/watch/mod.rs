@@ -49,7 +49,7 @@ pub(crate) struct WatchTarget {
     pub(crate) folder: PathBuf,
     /// Which files of it.
     pub(crate) patterns: Patterns,
-    /// A burst is over after so much silence.
+    /// The silence after which a burst is over.
     pub(crate) silence: Duration,
     /// Look for changes at this interval instead of being told.
     pub(crate) poll: Option<Duration>,
@@ -101,7 +101,7 @@ pub(crate) enum PollCause {
     Asked,
     /// The file system of its folder tells nothing of changes elsewhere: `nfs`.
     FileSystem(&'static str),
-    /// The user has no watch left; so many folders need one in all.
+    /// The user has no watch left; this is how many folders need one in all.
     NoWatchLeft { needed: usize },
     /// The system's watcher cannot be had; why.
     NoWatcher(String),

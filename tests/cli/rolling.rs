@@ -100,10 +100,7 @@ fn a_stop_meanwhile_wins() {
 fn what_cannot_be_replaced_is_named_or_restarted_with_the_rest() {
     let (app, session) = jobs(1);
     let output = refused(&app, "restart --rolling web");
-    assert!(
-        output.contains("`web` cannot have two runs of an instance at a time"),
-        "{output}"
-    );
+    assert!(output.contains("`web` cannot have two runs of an instance at a time"), "{output}");
     done(&app, "restart --rolling");
     let said = session.stdout_so_far();
     assert!(said.contains("restarting, as requested") && said.contains("; replaced"), "{said}");

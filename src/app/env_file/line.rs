@@ -44,7 +44,7 @@ pub(super) enum Form {
     Quoted { quote: char, comment: Option<usize> },
     /// From the first quote to the last of the line, with others between (foreman's rule).
     Greedy { quote: char },
-    /// In quotes, over so many lines.
+    /// In quotes, over this number of lines.
     Joined { quote: char, lines: usize },
 }
 
@@ -100,7 +100,7 @@ fn is_key(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
 }
 
-/// Splits `[spaces] [export blank+] KEY [spaces] = raw`: where the key begins, the key, where raw
+/// Splits `[spaces] [export space+] KEY [spaces] = raw`: where the key begins, the key, where raw
 /// begins, and what stands round the key.
 fn assignment(line: &str) -> Option<(usize, &str, usize, Prefix)> {
     let content = line.trim_start_matches(is_blank);
@@ -196,7 +196,7 @@ fn unescape(text: &str, quote: char) -> String {
     value
 }
 
-/// Cuts a comment, which is a `#` behind a blank, and outer spaces. Nothing else: quotes and
+/// Cuts a comment, which is a `#` behind a space, and outer spaces. Nothing else: quotes and
 /// backslashes are data.
 fn bare(raw: &str) -> (String, Option<usize>) {
     let is_comment = |&(at, _): &(usize, &str)| raw[..at].ends_with(is_blank);

@@ -78,7 +78,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Finds types with so many instances that they reach the ports of a later type, and ports over 65535.
+/// Finds types whose instances reach the ports of a later type, and ports over 65535.
 pub(super) fn collisions(subject: LintInput<'_>) -> Vec<Finding> {
     let entries = &subject.procfile.entries;
     let mut found = Vec::new();

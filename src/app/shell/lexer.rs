@@ -48,7 +48,7 @@ pub(super) struct Lexer<'a> {
     /// Where the part that is read ends.
     pub(super) end: usize,
     pub(super) depth: usize,
-    /// In so many words `y` of `${X:-y}`.
+    /// The number of words `y` of `${X:-y}` that are open.
     pub(super) guards: usize,
     pub(super) lexed: Lexed,
 }

@@ -8,7 +8,7 @@ use crate::app::lint::{Finding, Severity};
 use crate::cli::settings::{Place, Settings};
 use crate::watch::{self, Patterns};
 
-/// From so many folders on, the watches of other programs may not suffice: 8,192 were the default of Linux for long.
+/// With more folders, the watches of other programs may not suffice: 8,192 was the default of Linux for a long time.
 const FOLDERS_MANY: usize = 8_000;
 
 /// Says for each type that is watched how many files that are, and what is likely not meant.

@@ -188,7 +188,7 @@ pub(in crate::cli) fn chosen(report: &Report, patterns: &[String]) -> Result<Vec
         .map_err(|unknown| Error::UnknownName { reason: unknown.to_string(), hint: unknown.hint() })
 }
 
-/// Returns why a session has refused a request for these names: since one of them is nobody's, where that is so.
+/// Returns why a session has refused a request for these names: because no instance has one of them, if so.
 pub(super) fn refusal(
     (reason, hint): (String, Option<String>),
     report: &Report,

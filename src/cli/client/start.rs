@@ -21,7 +21,7 @@ use crate::error::Error;
 
 /// Between two looks whether a session has ended, in milliseconds.
 const POLL_MS: u16 = 50;
-/// So often is looked at a session that is ending: 5 s in all.
+/// How often it looks at a session that is ending: 5 s in all.
 const POLLS: usize = 100;
 
 /// What a start comes to.

@@ -181,7 +181,7 @@ pub(crate) fn plain_table(report: &Report) -> String {
     table(report, &HashMap::new())
 }
 
-/// So many failures are explained.
+/// How many failures are explained.
 const EXPLAINED: usize = 3;
 
 /// Says how to see what those wrote last that have failed.

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// What came of a wait.
 #[derive(Debug)]
 pub(in crate::cli) enum WaitOutcome {
-    /// All is so.
+    /// All have reached their state.
     Reached,
     /// It never will be: why, and the exit code of the first that failed.
     Never(Vec<String>, i32),
@@ -111,8 +111,8 @@ fn is_over(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| clock::instant() >= deadline)
 }
 
-/// Waits for instances of a session; without a name for all of them, until each is ready, up or done. What never will be
-/// so is answered at once, and its last lines are shown.
+/// Waits for instances of a session; without a name for all of them, until each is ready, up or done. Returns as soon as
+/// one no longer can be, and shows its last lines.
 pub(in crate::cli) fn until(
     session: &SessionInfo,
     names: &[WaitName],

@@ -16,11 +16,11 @@ use crate::control::proto::{InstanceFailure, Report, Request, Response};
 use crate::control::socket_paths::Endpoint;
 use crate::error::Error;
 
-/// Silence before the first word on whom is waited for, and between two words.
+/// Time before the first message about what it waits for, and between two messages.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two looks whether a session that has ended has removed its files, in milliseconds.
 const GONE_MS: u8 = 5;
-/// So often is looked: 1 s in all.
+/// How often it looks: 1 s in all.
 const GONE_LOOKS: usize = 200;
 
 /// Returns when it is done. `names` are whom it concerns; empty: all.

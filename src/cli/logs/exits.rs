@@ -24,7 +24,7 @@ struct HeldLine {
 }
 
 impl Exits {
-    /// Keeps so many lines of each.
+    /// Keeps this number of lines of each.
     pub(super) fn new(lines: usize) -> Self {
         Self { lines, last: HashMap::new() }
     }

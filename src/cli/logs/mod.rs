@@ -45,7 +45,7 @@ use crate::os::clock;
 use crate::state::folder;
 use crate::state::runs::{Purged, Reader, Run, What, Which, choose, list, purge};
 
-/// With `--exits`, so many lines before each end.
+/// How many lines `--exits` shows before each end.
 const LINES_BEFORE_END: usize = 20;
 
 /// Shows output until all is shown, or with `--follow` until the session ends.
@@ -67,9 +67,7 @@ pub(crate) fn logs(args: &LogsArgs, (form, sources): (AnswerForm, &Sources)) -> 
         LogSubject::Unkept(session) => {
             if let Some(option) = needs_kept(args) {
                 return Err(Error::Refused {
-                    reason: format!(
-                        "`{option}` needs kept output, and this session keeps none"
-                    ),
+                    reason: format!("`{option}` needs kept output, and this session keeps none"),
                     hint: Some("start it with `--keep 64M`".to_owned()),
                 });
             }
@@ -307,7 +305,7 @@ fn check_names(
     }))
 }
 
-/// Says that output is missing: so many bytes, where that is known.
+/// Says that output is missing, and how many bytes, if that is known.
 fn gap(lost: Option<u64>) -> String {
     match lost {
         Some(bytes @ 1..) => format!("output is missing here: {bytes} bytes"),

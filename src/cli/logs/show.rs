@@ -18,7 +18,7 @@ pub(super) struct Show {
     out: Out,
     /// The starts in all of the log, and those up to here.
     starts: (RunStarts, RunStarts),
-    /// So many are not shown yet of what is selected of an instance.
+    /// How many are not shown yet of what is selected of an instance.
     skip: HashMap<String, usize>,
 }
 

@@ -10,7 +10,7 @@ use jiff::{Timestamp, ToSpan};
 /// A time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum When {
-    /// So long ago: `10m`.
+    /// A time ago: `10m`.
     Ago(Duration),
     /// When it was last so late: `10:30`.
     Clock(Time),

@@ -2,7 +2,7 @@
 
 use super::{Quoted, Refusal, replace, sh};
 
-/// Returns a word of supervisord's `command=`: split by Python's shlex after `%(…)s` is expanded. A blank
+/// Returns a word of supervisord's `command=`: split by Python's shlex after `%(…)s` is expanded. A space
 /// before `;` or `#` begins a comment even inside quotes, so empty quotes stand between the two.
 pub(crate) fn ini_word(text: &str) -> Quoted {
     if text.contains(|c: char| c.is_control() && c != '\t') {
@@ -46,7 +46,7 @@ pub(crate) fn logrotate_path(text: &str) -> Quoted {
 }
 
 /// Returns one token of an upstart stanza (libnih's `nih_config_token`): a backslash escapes only itself
-/// and spaces, quotes cannot hold their own kind, and a newline would become a blank.
+/// and spaces, quotes cannot hold their own kind, and a newline would become a space.
 pub(crate) fn upstart_token(text: &str) -> Quoted {
     if text.contains('\n') {
         return Err(Refusal("a newline"));
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// supervisord's reader: comments after a blank, `%%`, then shlex in POSIX mode.
+    /// supervisord's reader: comments after a space, `%%`, then shlex in POSIX mode.
     fn read_ini_word(line: &str) -> Option<String> {
         let mut before = 'x';
         for c in line.chars() {

@@ -20,7 +20,7 @@ use crate::app::LogLimits;
 pub(in crate::output) struct Step {
     /// The file that it goes to, where that is another one from here on.
     pub(in crate::output) file: Option<File>,
-    /// So many of the bytes.
+    /// How many of the bytes go there.
     pub(in crate::output) length: usize,
 }
 
@@ -229,7 +229,7 @@ fn first_line(bytes: &[u8]) -> usize {
     memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1)
 }
 
-/// Returns the length of the whole lines that so many bytes have room for.
+/// Returns the length of the whole lines that fit into this number of bytes.
 fn lines_within(bytes: &[u8], room: u64) -> Option<usize> {
     let room = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
     memrchr(b'\n', &bytes[..room]).map(|at| at + 1)

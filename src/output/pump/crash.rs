@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::Pump;
 use crate::output::message::{About, ENDED, Level, Notice, PumpEvent};
 
-/// So many lines of others push the cause off a screen.
+/// This many lines of others push the cause off a screen.
 const FAR: u64 = 20;
-/// So many lines are shown again.
+/// How many lines are shown again.
 const LAST: usize = 5;
 
 impl<F, W> Pump<F, W>

@@ -8,7 +8,7 @@ use crate::state::runs::{Keeper, KeptNotice, RingId};
 pub(super) struct OutputCopy(Option<Box<Keeper>>);
 
 impl OutputCopy {
-    /// Keeps the output of so many instances.
+    /// Keeps the output of this number of instances.
     pub(super) fn by(keeper: Keeper, instances: usize) -> Self {
         let mut kept = Self(Some(Box::new(keeper)));
         kept.expect(instances);

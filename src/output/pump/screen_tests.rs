@@ -148,7 +148,7 @@ impl TestScreen {
     }
 }
 
-/// Returns rows without the blanks at their ends, and without empty ones at the end.
+/// Returns rows without the spaces at their ends, and without empty ones at the end.
 fn trimmed(rows: impl Iterator<Item = String>) -> Vec<String> {
     let mut rows: Vec<_> = rows.map(|row| row.trim_end().to_owned()).collect();
     while rows.last().is_some_and(String::is_empty) {

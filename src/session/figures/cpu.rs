@@ -42,7 +42,7 @@ impl CpuAccount {
         self.known = now;
     }
 
-    /// Ends a run whose leader has used so much, with what it has waited for; `None` where that is unknown.
+    /// Ends a run. The time is what its leader has used, with what it has waited for; `None` if that is unknown.
     pub(super) fn ended(&mut self, leader: i32, used: Option<Duration>) {
         let Some(used) = used else { return self.known.clear() };
         let before = self.known.get(&leader).copied();
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(total(&account), 170);
     }
 
-    /// A process of the model: it has used so much, and waited for so much.
+    /// A process of the model: what it has used, and what the children that it has waited for have used.
     #[derive(Clone, Copy)]
     struct Modelled {
         pid: i32,

@@ -84,7 +84,7 @@ impl Figures {
         is_new.then(|| account.output.clone())
     }
 
-    /// A run is over. Its leader has used so much CPU time, with what it has waited for.
+    /// A run is over. The CPU time is what its leader has used, with what it has waited for.
     pub(super) fn ended(&mut self, run: RunId, used: Option<Duration>) {
         let Some(account) = self.accounts.get_mut(&run.instance) else { return };
         if let Some(ended) = account.run.take_if(|current| current.run == run) {

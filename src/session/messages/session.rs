@@ -55,8 +55,9 @@ pub(crate) fn message(
         }
         Message::RootRemoved { left } => {
             let (root, end) = (app.root.display(), short(*left));
-            let text =
-                format!("`{root}` was removed; the session ends in {end} unless it is created again");
+            let text = format!(
+                "`{root}` was removed; the session ends in {end} unless it is created again"
+            );
             ("root_removed", text, json!({ "left": left.as_secs_f64() }))
         }
         Message::RootRestored => {

@@ -8,7 +8,7 @@ use crate::session::fronts::{ClosedFront, FrontNews, Opened};
 use crate::session::messages;
 use crate::supervisor::{Doing, Event, Supervisor};
 
-/// So many of the last lines stand in the page of a front whose instances have all failed.
+/// How many of the last lines are in the page of a front whose instances have all failed.
 const PAGE_LINES: usize = 20;
 
 impl SessionLoop {

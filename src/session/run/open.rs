@@ -191,9 +191,8 @@ impl SessionLoop {
     /// The session goes on: it is a copy that is missing.
     fn say_not_kept(&mut self, plan: &KeepPlan, error: &io::Error) {
         let folder = plan.root.display();
-        let text = format!(
-            "this session is not kept for `pm logs`: cannot write in `{folder}`: {error}"
-        );
+        let text =
+            format!("this session is not kept for `pm logs`: cannot write in `{folder}`: {error}");
         let said = messages::say(About::Session, "not-kept", text, serde_json::Value::Null);
         self.say(said.failed());
     }

@@ -116,7 +116,7 @@ impl Cursor {
         Ok(Some(&bytes[..left.min(bytes.len())]))
     }
 
-    /// Takes so many bytes of the payload, of those that [`Self::chunk`] gave. They are in [`Self::window`] at the
+    /// Takes this number of bytes of the payload, of those that [`Self::chunk`] gave. They are in [`Self::window`] at the
     /// place that is returned, until something else is read.
     pub(super) fn take(&mut self, count: usize) -> usize {
         let place = self.at - self.window_at;

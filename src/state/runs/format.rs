@@ -14,7 +14,7 @@
 //! Numbers are little-endian. A mark belongs to one generation, so that what an earlier one left behind is no
 //! record. The trailer is written last: a record that has none was cut by the end of pm, or is being written.
 
-/// A ring is so many segments: at least all but one are kept.
+/// The segments of a ring: at least all but one are kept.
 pub(super) const SEGMENTS: u64 = 8;
 /// Segments are multiples of a page, so that no two share one.
 pub(super) const PAGE: u64 = 4096;
@@ -75,7 +75,7 @@ pub(super) struct SegmentHeader {
     pub(super) ring: u64,
     /// What the stamps of records are counted from.
     pub(super) base: Stamp,
-    /// So many bytes of the line that goes on here stand before this segment.
+    /// How many bytes of the line that continues here are before this segment.
     pub(super) unfinished: u64,
     /// Whose ring it is; empty: pm's own.
     pub(super) name: String,
@@ -231,7 +231,7 @@ fn check(fixed: &[u8], name: &[u8]) -> u32 {
     bytes.fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// Returns so many bytes from `at` on, which are there.
+/// Returns this number of bytes from `at` on, which are there.
 fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut part = [0; N];
     part.copy_from_slice(&bytes[at..at + N]);

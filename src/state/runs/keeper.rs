@@ -12,7 +12,7 @@ use super::ring::Ring;
 /// The most that is kept of an instance, and the least where there are very many.
 const MOST: u64 = 1 << 20;
 const LEAST: u64 = 64 << 10;
-/// After an error nothing is written for so many milliseconds.
+/// Milliseconds after an error in which nothing is written.
 const RETRY: i64 = 1000;
 /// Longer words of pm are cut: a record of one fits into the smallest segment.
 const LONGEST_NOTICE: usize = 4096;

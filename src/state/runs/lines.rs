@@ -4,7 +4,7 @@
 #[derive(Debug)]
 pub(super) struct LineJoiner {
     bytes: Vec<u8>,
-    /// So many bytes of it are not there, before those that are.
+    /// How many of its bytes are missing, before those that are there.
     missing: u64,
     /// No more of a line is kept.
     longest: usize,
@@ -15,7 +15,7 @@ impl LineJoiner {
         Self { bytes: Vec::new(), missing: 0, longest }
     }
 
-    /// Begins behind so many bytes of a line that are gone.
+    /// Begins behind this number of bytes of a line that are gone.
     pub(super) fn begin(&mut self, missing: u64) {
         self.bytes.clear();
         self.missing = missing;

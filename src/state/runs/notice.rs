@@ -21,7 +21,7 @@ pub struct KeptNotice {
 }
 
 impl KeptNotice {
-    /// Returns it as JSON of at most so many bytes: the facts are left out where they are too long, and then the
+    /// Returns it as JSON of at most this number of bytes: the facts are left out if they are too long, and then the
     /// end of the text.
     pub(super) fn encode(&self, most: usize) -> Vec<u8> {
         let bytes = serde_json::to_vec(self).unwrap_or_default();

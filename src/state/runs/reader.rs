@@ -41,7 +41,7 @@ pub enum What<'a> {
     Started(u32),
     /// The output of this run of the instance ended.
     Ended(u32),
-    /// Output is missing here: so many bytes, where that is known. The disk was full, or it was overwritten while it
+    /// Output is missing here: the number of bytes, if it is known. The disk was full, or it was overwritten while it
     /// was being read.
     Gap(Option<u64>),
 }
@@ -55,7 +55,7 @@ pub struct Line<'a> {
     pub bytes: &'a [u8],
     /// What ended it.
     pub end: LineEnd,
-    /// So many bytes are missing at its beginning: of a line over half the ring, the last part is kept.
+    /// The number of bytes that are missing at its beginning: of a line over half the ring, the last part is kept.
     pub missing: u64,
 }
 
@@ -112,7 +112,7 @@ struct RingSource {
 enum Found {
     /// Bytes of the window, from and to.
     Window(usize, usize),
-    /// [`Reader::line`], which misses so many bytes.
+    /// [`Reader::line`], with the number of bytes that it misses.
     Line(LineEnd, u64),
     Started,
     Ended,

@@ -140,7 +140,7 @@ impl Ring {
         written
     }
 
-    /// Says that something is missing here, where that is so.
+    /// Says that something is missing here, if it is.
     fn close_gap(&mut self, file: &File, stamp: Stamp) -> io::Result<()> {
         if self.has_gap {
             // A segment that it begins has room for what comes, too.
@@ -152,7 +152,7 @@ impl Ring {
         Ok(())
     }
 
-    /// Finds room for a record with so many bytes, in the next segment where this one has too little. Returns how
+    /// Finds room for a record of this number of bytes, in the next segment where this one has too little. Returns how
     /// many there are.
     fn make_room(&mut self, file: &File, stamp: Stamp, least: usize) -> io::Result<usize> {
         let is_in_range = || {
@@ -231,7 +231,7 @@ pub(super) fn index_of(generation: u32) -> u64 {
     u64::from(generation.saturating_sub(1)) % SEGMENTS
 }
 
-/// Cuts two parts that belong together after so many bytes.
+/// Cuts two parts that belong together at this number of bytes.
 fn split(parts: [&[u8]; 2], at: usize) -> ([&[u8]; 2], [&[u8]; 2]) {
     let (first, second) = parts[0].split_at(at.min(parts[0].len()));
     let (third, fourth) = parts[1].split_at(at - first.len());

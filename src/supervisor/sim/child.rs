@@ -13,20 +13,20 @@ pub(in crate::supervisor) enum FakeChild {
     Deaf,
     /// Does not even end when killed.
     Immortal,
-    /// Ends by itself, so long after its start.
+    /// Ends by itself, this long after its start.
     ExitsAfter(u64, Exit),
     /// Cannot be started.
     Missing,
     /// Ends by itself; a grandchild outside of the group keeps its pipe open.
     Leaky(u64, Exit),
-    /// When asked to stop, ends its workers in its own way and then itself, so much later. These end at once
+    /// When asked to stop, ends its workers in its own way and then itself, this much later. These end at once
     /// when they are asked.
     Master(u64),
-    /// A shell that ends at once when asked to stop; what it has started itself takes so long.
+    /// A shell that ends at once when asked to stop; what it has started itself takes this long.
     Shell(u64),
-    /// The same, and what it has started leaves a worker in the group, which takes so long when it is asked.
+    /// The same, and what it has started leaves a worker in the group, which takes this long when it is asked.
     ShellOfMaster(u64, u64),
-    /// Ends at once when asked to stop; the rest of its group takes so much longer when it is asked.
+    /// Ends at once when asked to stop; the rest of its group takes this much longer when it is asked.
     LeavesGroup(u64),
     /// Ends at once when asked to stop; the rest of its group ends only when killed.
     LeavesGroupDeaf,
@@ -131,7 +131,7 @@ impl FakeChild {
     }
 }
 
-/// So many milliseconds after a signal the parts of a group end; `None`: they do not.
+/// Milliseconds from a signal until the parts of a group end; `None`: they do not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ends {
     pub(super) leader: Option<u64>,

@@ -112,7 +112,7 @@ impl World {
         self.plan(Moment(ms(since_start)), Happening::Fact(event));
     }
 
-    /// Plans an event for so many milliseconds from this moment.
+    /// Plans an event, in milliseconds from this moment.
     pub(super) fn after(&mut self, delay: u64, event: Event) {
         self.plan(self.now + ms(delay), Happening::Fact(event));
     }

@@ -1,4 +1,4 @@
-//! `pm wait`: it is told when all is so, and at once when that can never be.
+//! `pm wait`: it is answered when all have reached their state, and at once when one no longer can.
 
 use std::time::Duration;
 

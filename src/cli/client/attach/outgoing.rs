@@ -85,7 +85,7 @@ impl Outgoing {
 mod tests {
     use super::*;
 
-    /// Takes so many bytes, and then no more at present.
+    /// Takes this number of bytes, and then no more at present.
     struct SlowWriter {
         taken: Vec<u8>,
         room: usize,

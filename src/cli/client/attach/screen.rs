@@ -18,7 +18,7 @@ use crate::control::proto::Response;
 use crate::os::terminal::{RESET_MODES, stdout_without_blocking};
 use crate::output::Modes;
 
-/// Once so many bytes wait, the session is not read any more.
+/// Once this many bytes wait, the session is not read any more.
 const FULL: usize = 64 << 10;
 /// A pipe that is ready takes as much at once.
 const AT_ONCE: usize = libc::PIPE_BUF;
@@ -89,7 +89,7 @@ impl Screen {
         self.drain(limit)
     }
 
-    /// Waits until all is shown, for so long at most. Returns whether it is; nothing is left to do for a
+    /// Waits until all is shown, at most for this time. Returns whether it is; nothing is left to do for a
     /// terminal that is gone.
     fn drain(&mut self, limit: Duration) -> bool {
         let until = now() + limit;

@@ -33,7 +33,7 @@ const BELL: &[u8] = b"\x07";
 /// Why it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// The user left. So many bytes that were typed did not get to the instance, which does not read.
+    /// The user left. This number of typed bytes did not get to the instance, which does not read.
     Detached { unsent: usize },
     /// The instance's run, or its session, is over.
     Over,

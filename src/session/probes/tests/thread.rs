@@ -20,7 +20,7 @@ fn start(watched: Watched) -> (Probes, crossbeam_channel::Receiver<ProbeReport>)
     (probes, reports)
 }
 
-/// Waits for a report that is so.
+/// Waits for such a report.
 fn wait_for(
     reports: &crossbeam_channel::Receiver<ProbeReport>,
     is_it: impl Fn(&ProbeReport) -> bool,
