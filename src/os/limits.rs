@@ -57,6 +57,19 @@ pub(crate) struct OpenFiles {
     clients: usize,
 }
 
+/// How many runs there are, by what they need descriptors for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunCounts {
+    /// All of them.
+    pub(crate) all: usize,
+    /// Those with a terminal.
+    pub(crate) terminals: usize,
+    /// Those with a socket for `notify`.
+    pub(crate) notify_sockets: usize,
+    /// Those that are probed.
+    pub(crate) probed: usize,
+}
+
 /// How many clients may be connected, so that a start always finds its descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
@@ -103,17 +116,11 @@ impl OpenFiles {
     }
 
     /// Raises the limit again after the session was scaled up, as far as the hard limit allows. Beyond that, starts
-    /// that find no descriptor fail. `sockets` is the number of notify sockets, `asked` that of runs with probes.
-    pub(crate) fn make_room_for(
-        &mut self,
-        instances: usize,
-        terminals: usize,
-        sockets: usize,
-        asked: usize,
-    ) {
-        let runs = instances as u64 * PIPE + terminals as u64 * (TERMINAL - PIPE);
-        self.needed = runs + sockets as u64 * NOTIFY + BESIDE + self.files;
-        self.probes = asked as u64 * PROBE;
+    /// that find no descriptor fail.
+    pub(crate) fn make_room_for(&mut self, runs: &RunCounts) {
+        let of_output = runs.all as u64 * PIPE + runs.terminals as u64 * (TERMINAL - PIPE);
+        self.needed = of_output + runs.notify_sockets as u64 * NOTIFY + BESIDE + self.files;
+        self.probes = runs.probed as u64 * PROBE;
         let needed = self.needed + self.probes + of_clients(self.clients);
         if needed <= self.raised || self.raised == self.hard {
             return;

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use nix::unistd::Pid;
 
-use super::limits::{OpenFiles, Room};
+use super::limits::{OpenFiles, Room, RunCounts};
 use super::pid_table::Pipes;
 use super::pty::{self, SessionLeader};
 use super::restrict;
@@ -61,15 +61,9 @@ impl Spawner {
         Self { open_files, guarded }
     }
 
-    /// Raises the limit of open files for this many instances, of which some have terminals, notify sockets or probes.
-    pub(crate) fn make_room_for(
-        &mut self,
-        instances: usize,
-        terminals: usize,
-        sockets: usize,
-        asked: usize,
-    ) {
-        self.open_files.make_room_for(instances, terminals, sockets, asked);
+    /// Raises the limit of open files for this many runs.
+    pub(crate) fn make_room_for(&mut self, runs: &RunCounts) {
+        self.open_files.make_room_for(runs);
     }
 
     /// Returns how many clients may be connected, so that starts find descriptors.

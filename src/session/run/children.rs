@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::{SessionLoop, source};
 use crate::app::{PortSlot, Reach, RunId, Signal, Stdio};
+use crate::os::limits::RunCounts;
 use crate::os::spawn::Handed;
 use crate::os::watchdog;
 use crate::output::{About, PumpCommand};
@@ -97,9 +98,12 @@ impl SessionLoop {
 
     /// Reserves descriptors for one more child, and for this many more terminals; clients get what is left.
     pub(super) fn make_room(&mut self, terminals: usize) {
-        let terminals = self.terminals.len() + terminals;
-        let (sockets, asked) = (self.readiness.sockets() + 1, self.readiness.asked() + 1);
-        self.spawner.make_room_for(self.children.count() + 1, terminals, sockets, asked);
+        self.spawner.make_room_for(&RunCounts {
+            all: self.children.count() + 1,
+            terminals: self.terminals.len() + terminals,
+            notify_sockets: self.readiness.sockets() + 1,
+            probed: self.readiness.asked() + 1,
+        });
         self.bound_clients();
     }
 
