@@ -150,6 +150,23 @@ fn each_function_that_contributing_names_is_in_its_file() {
 }
 
 #[test]
+fn each_path_that_contributing_names_is_there() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = document::read("CONTRIBUTING.md").replace("```", "");
+    // `FORMAT` stands for the name of one.
+    let is_path = |span: &&str| span.contains('/') && !span.contains([' ', '*']);
+    let spans = document::spans(&text).filter(is_path).filter(|span| !span.contains("FORMAT"));
+    let is_of_sources = |span: &&str| {
+        ["src/", "tests/", "benches/", ".ci/"].iter().any(|folder| span.starts_with(folder))
+    };
+    let paths: Vec<&str> = spans.filter(is_of_sources).collect();
+    assert!(paths.len() > 40, "{paths:?}");
+    for path in paths {
+        assert!(top.join(path).exists(), "CONTRIBUTING.md: there is no `{path}`");
+    }
+}
+
+#[test]
 fn every_option_that_a_document_gives_to_pm_is_one() {
     let app = Sandbox::new();
     let mut help: HashMap<String, String> = HashMap::new();
