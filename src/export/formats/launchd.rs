@@ -31,13 +31,7 @@ pub(crate) const FORMAT: Format = Format {
             variables: &[],
             probe: &[],
         },
-        Checker {
-            program: "xmllint",
-            arguments: &["--nonet", "--noout"],
-            files: Select::Suffixes(&[".plist"]),
-            variables: &[],
-            probe: &[],
-        },
+        xml::checker(&[".plist"]),
     ],
     render,
 };

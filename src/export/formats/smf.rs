@@ -41,13 +41,7 @@ pub(crate) const FORMAT: Format = Format {
             variables: &[],
             probe: &[],
         },
-        Checker {
-            program: "xmllint",
-            arguments: &["--nonet", "--noout"],
-            files: Select::Suffixes(&[".xml"]),
-            variables: &[],
-            probe: &[],
-        },
+        xml::checker(&[".xml"]),
     ],
     render,
 };
@@ -67,11 +61,11 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
             json!({ "name": format!("need-{at}"), "units": units })
         });
         types.push(service.context(json!({
-        "name": service.name,
-        "instances": instances,
-        "needs": needs.collect::<Vec<_>>(),
-        "restart_on": if service.follows_restarts() { "restart" } else { "none" },
-                })));
+            "name": service.name,
+            "instances": instances,
+            "needs": needs.collect::<Vec<_>>(),
+            "restart_on": if service.follows_restarts() { "restart" } else { "none" },
+        })));
     }
     let path = format!("{}.xml", export.options.app);
     let file = export.render("app.xml.j2", path, json!({ "types": types }))?;

@@ -5,6 +5,18 @@ use serde_json::{Value, json};
 use crate::export::ExportError;
 use crate::export::context::{Export, Instance};
 use crate::export::quote::markup;
+use crate::export::verify::{Checker, Select};
+
+/// Returns the checker that knows nothing of the format, and runs where its own is not installed.
+pub(super) const fn checker(endings: &'static [&'static str]) -> Checker {
+    Checker {
+        program: "xmllint",
+        arguments: &["--nonet", "--noout"],
+        files: Select::Suffixes(endings),
+        variables: &[],
+        probe: &[],
+    }
+}
 
 /// Returns the context of an instance that runs `command` in `folder`.
 pub(super) fn context(
