@@ -36,13 +36,14 @@
 //! config     → app
 //! export     → app
 //! os         → app
-//! output     → app, state
+//! output     → app, os, state
 //! resources  → app
 //! supervisor → app
 //! control, state → root_hash
+//! proxy      → os
 //! tui        → control
 //! watch      → git
-//! app, error, git, proxy, root_hash → nothing
+//! app, error, git, root_hash → nothing
 //! ```
 //! A test compares this table with every path in the sources (`tests/layout/edges.rs`): an edge that is not listed, or
 //! is listed and not used, fails it, and so does a circle. `main` knows `os` because the watchdog is pm's own

@@ -111,7 +111,8 @@ impl OpenFiles {
         limits
             .set(limits.raised)
             .map_err(|error| NoRoom::System("raise the limit of open files", error))?;
-        widen_table(needed);
+        // A front is not held up later by its own connections.
+        widen_table((needed + fronts).min(raised));
         Ok(limits)
     }
 

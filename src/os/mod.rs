@@ -21,6 +21,8 @@ pub(crate) mod listeners;
 pub(crate) mod malloc;
 pub(crate) mod notify_socket;
 pub(crate) mod pid_table;
+pub(crate) mod pipe;
+pub(crate) mod poller;
 pub(crate) mod port_owner;
 pub(crate) mod processes;
 mod program;

@@ -19,7 +19,6 @@ mod modes;
 mod plain;
 mod pump;
 mod queries;
-mod ready;
 mod render;
 mod splitter;
 mod status_line;

@@ -77,21 +77,27 @@ impl BodyPass {
         self.0 == BodyProgress::UntilClose
     }
 
-    /// Returns how many of `available` bytes pass as they are, and notes that they have passed; `None` for chunks.
-    pub fn pass_plain(&mut self, available: usize) -> Option<usize> {
-        match &mut self.0 {
-            BodyProgress::Counted { left } => {
-                let count = usize::try_from(*left).map_or(available, |left| left.min(available));
-                *left -= count as u64;
-                if *left == 0 {
-                    self.0 = BodyProgress::Complete;
-                }
-                Some(count)
-            }
-            BodyProgress::UntilClose => Some(available),
+    /// Returns how many bytes, at most, are still to pass as they are; `None` for chunks.
+    #[must_use]
+    pub fn plain_left(&self) -> Option<usize> {
+        match &self.0 {
+            BodyProgress::Counted { left } => Some(usize::try_from(*left).unwrap_or(usize::MAX)),
+            BodyProgress::UntilClose => Some(usize::MAX),
             BodyProgress::Complete => Some(0),
             BodyProgress::Chunked { .. } => None,
         }
+    }
+
+    /// Returns how many of `available` bytes pass as they are, and notes that they have passed; `None` for chunks.
+    pub fn pass_plain(&mut self, available: usize) -> Option<usize> {
+        let count = self.plain_left()?.min(available);
+        if let BodyProgress::Counted { left } = &mut self.0 {
+            *left -= count as u64;
+            if *left == 0 {
+                self.0 = BodyProgress::Complete;
+            }
+        }
+        Some(count)
     }
 
     /// Reads what has come, and writes to `out` what the other side gets. Returns how much was read: less than all only

@@ -16,7 +16,6 @@ mod figures;
 pub mod head;
 pub mod host;
 pub mod page;
-mod poll;
 mod slab;
 #[cfg(test)]
 mod tests;
@@ -30,10 +29,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, unbounded};
 
+use crate::os::poller::Waker;
 use engine::{Engine, ProxyOrder};
 use figures::{FrontCounters, InstanceCounters};
 pub use figures::{FrontFigures, InstanceFigures, SECONDS};
-use poll::Wakeups;
 
 /// Which front; whoever opens it gives the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,7 +83,7 @@ pub enum ProxyReport {
 #[derive(Debug)]
 pub struct Proxy {
     orders: Sender<ProxyOrder>,
-    wakeups: Wakeups,
+    waker: Waker,
     thread: Option<JoinHandle<()>>,
     counters: BTreeMap<FrontId, Counters>,
 }
@@ -105,9 +104,9 @@ pub fn start(
     report: impl Fn(ProxyReport) + Send + 'static,
 ) -> io::Result<Proxy> {
     let (orders, taken) = unbounded();
-    let (engine, wakeups) = Engine::new(now, Box::new(report), taken)?;
+    let (engine, waker) = Engine::new(now, Box::new(report), taken)?;
     let thread = std::thread::Builder::new().name("proxy".into()).spawn(move || engine.run())?;
-    Ok(Proxy { orders, wakeups, thread: Some(thread), counters: BTreeMap::new() })
+    Ok(Proxy { orders, waker, thread: Some(thread), counters: BTreeMap::new() })
 }
 
 impl Proxy {
@@ -168,7 +167,7 @@ impl Proxy {
     fn order(&self, order: ProxyOrder) {
         // The thread takes orders until it is told to end; where the system has failed it, there is nobody to tell.
         let _ = self.orders.send(order);
-        self.wakeups.wake();
+        self.waker.wake();
     }
 }
 

@@ -74,6 +74,11 @@ impl<T> Slab<T> {
         Some(taken)
     }
 
+    /// Returns all of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().filter_map(|(_, place)| place.as_ref())
+    }
+
     /// Returns the ids of those that a property holds for.
     pub(super) fn ids_where(&self, is_meant: impl Fn(&T) -> bool) -> Vec<PlaceId> {
         let taken = self.places.iter().enumerate();

@@ -10,6 +10,8 @@ pub(in crate::os) mod listeners;
 pub mod machine;
 pub(crate) mod origin;
 pub(crate) mod orphans;
+pub(in crate::os) mod pipe;
+pub(in crate::os) mod poller;
 mod proc_tree;
 pub(in crate::os) mod process_end;
 pub(in crate::os) mod processes;

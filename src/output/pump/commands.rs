@@ -9,6 +9,7 @@ use nix::unistd::isatty;
 use super::kept::OutputCopy;
 use super::{OpenPipe, Pump};
 use crate::app::RunId;
+use crate::os::poller::READABLE;
 use crate::output::crlf::CrlfToLf;
 use crate::output::line_matcher::LineMatcher;
 use crate::output::log::TypeLogs;
@@ -102,9 +103,10 @@ where
         let key = self.next_key;
         let matcher = self.expected.remove(&run);
         let opened = fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-            .and_then(|_| self.poller.add(key, &pipe));
+            .map_err(io::Error::from)
+            .and_then(|_| self.poller.add(key, &pipe, READABLE));
         if let Err(error) = opened {
-            let text = format!("cannot read its output: {}", io::Error::from(error));
+            let text = format!("cannot read its output: {error}");
             let about = About::Instance(run.instance);
             let (level, facts) = (Level::Failure, serde_json::Map::new());
             self.say(Notice { about, level, event: "unreadable", text, facts });

@@ -2,8 +2,8 @@
 
 use crossbeam_channel::Sender;
 
+use crate::os::poller::Waker;
 use crate::output::message::PumpCommand;
-use crate::output::ready::Waker;
 use crate::output::writer::WriteProgress;
 
 /// How the other threads reach the pump.

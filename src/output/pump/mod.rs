@@ -29,11 +29,12 @@ use super::crlf::CrlfToLf;
 use super::line_matcher::LineMatcher;
 use super::log::{TypeLogs, TypeOutput};
 use super::message::{PumpCommand, PumpEvent};
-use super::ready::{Key, Poller, Ready, pipe_holds};
 use super::render::{LabelId, LogFormat, OutputSource, Renderer};
 use super::subscription::{Chunk, Subscriptions, TerminalViewer};
 use super::writer::{WriteProgress, Writer};
 use crate::app::{InstanceId, RunId};
+use crate::os::pipe::pipe_holds;
+use crate::os::poller::{FdReady, Interest, Poller, READABLE, WOKEN};
 use crate::state::runs::RingId;
 use at_terminal::AttachedRun;
 use kept::OutputCopy;
@@ -43,6 +44,10 @@ pub use handle::PumpHandle;
 
 /// One read; also what a pipe holds by default (pipe(7)).
 const READ: usize = 64 << 10;
+/// How many pipes one wait tells of.
+const TOLD_AT_ONCE: usize = 64;
+/// The token of stdout, which is waited for only to see that it loses its reader.
+const STDOUT: u64 = WOKEN - 1;
 /// Silence after which an unfinished line is shown: a prompt.
 const SILENCE: Duration = Duration::from_millis(100);
 /// A terminal holds at most 64 KiB (Linux, tty_buffer.c) and gives 4 KiB a read.
@@ -141,7 +146,9 @@ where
         stdout: W,
         report: F,
     ) -> io::Result<(PumpHandle, JoinHandle<()>)> {
-        let (poller, waker) = Poller::new(&stdout)?;
+        let (poller, waker) = Poller::new(TOLD_AT_ONCE)?;
+        // Tells when the reader goes away while nothing is written. Files cannot be waited for (EPERM).
+        let _ = poller.add(STDOUT, &stdout, Interest::default());
         let is_terminal = isatty(&stdout).unwrap_or(false);
         let (sender, inbox) = crossbeam_channel::unbounded();
         let progress = WriteProgress::default();
@@ -175,19 +182,15 @@ where
     }
 
     fn run(mut self) {
-        let mut ready = Ready::new();
+        let mut told = Vec::with_capacity(TOLD_AT_ONCE);
         loop {
-            let sources = self.pipes.iter().map(|(key, source)| (*key, source.pipe.as_fd()));
-            match self.poller.wait(&mut ready, self.timeout(), self.batch.writer().fd(), sources) {
-                Ok(()) => {}
-                Err(Errno::EINTR) => continue,
-                Err(error) => {
-                    (self.report)(PumpEvent::OutputLost(io::ErrorKind::Other, error.to_string()));
-                    return;
-                }
+            told.clear();
+            if let Err(error) = self.wait(&mut told) {
+                (self.report)(PumpEvent::OutputLost(io::ErrorKind::Other, error.to_string()));
+                return;
             }
             self.renderer.tick();
-            if ready.keys().any(|key| key == Key::Wakeup) {
+            if told.iter().any(|ready| ready.token == WOKEN) {
                 // Before the messages are taken, so that none that comes meanwhile goes unnoticed.
                 self.poller.take_wakeups();
             }
@@ -195,11 +198,13 @@ where
             if !self.listen() {
                 return;
             }
-            for key in ready.keys() {
-                match key {
-                    Key::Wakeup => {}
-                    Key::Stdout => self.lose_stdout(),
-                    Key::Source(key) => self.read(key),
+            for ready in &told {
+                match ready.token {
+                    WOKEN => {}
+                    // A pipe without a reader is told as an error, and a socket as a hang-up.
+                    STDOUT if ready.is_over => self.lose_stdout(),
+                    STDOUT => {}
+                    key => self.read(key),
                 }
             }
             if self.next_look.is_some_and(|at| now() >= at) {
@@ -211,12 +216,15 @@ where
         }
     }
 
-    /// Returns how long the next wait may take.
-    fn timeout(&self) -> Option<Duration> {
-        let next = self.next_look.into_iter().chain(self.status.next()).min()?;
-        let left = next.saturating_duration_since(now());
-        // Rounded up, so that the wait does not end just before it is due.
-        Some(left + Duration::from_micros(999))
+    /// Waits until something is to be read, or is due.
+    fn wait(&mut self, told: &mut Vec<FdReady>) -> io::Result<()> {
+        let next = self.next_look.into_iter().chain(self.status.next()).min();
+        let limit = next.map(|next| next.saturating_duration_since(now()));
+        let stdout = &*self.batch.writer();
+        let stdout =
+            (!stdout.is_lost()).then(|| (STDOUT, stdout.fd().as_fd(), Interest::default()));
+        let pipes = self.pipes.iter().map(|(key, source)| (*key, source.pipe.as_fd(), READABLE));
+        self.poller.wait(limit, pipes.chain(stdout), told)
     }
 
     /// Does what is due after silence. Only then is every source looked at, however often they write.
@@ -323,7 +331,7 @@ where
     }
 
     /// Shows the unfinished lines that have been silent. A pipe that has something after all is read
-    /// instead: a wait reports no more than [`super::ready::READY`] pipes, and a slow reader of stdout may
+    /// instead: a wait tells of no more than [`TOLD_AT_ONCE`] pipes, and a slow reader of stdout may
     /// have held the pump up.
     fn show_prompts(&mut self) {
         let is_due = |since: Instant| since.elapsed() >= SILENCE;
@@ -370,7 +378,8 @@ where
             let kind = io::ErrorKind::BrokenPipe;
             (self.report)(PumpEvent::OutputLost(kind, kind.to_string()));
         }
-        self.poller.forget_stdout(self.batch.writer().fd());
+        // It would be told at every wait.
+        self.poller.remove(self.batch.writer().fd());
     }
 }
 

@@ -165,7 +165,7 @@ type IdlePump = Pump<fn(PumpEvent), std::fs::File>;
 /// Makes a pump that no thread runs, whose output goes nowhere.
 fn idle_pump(types: u16) -> (IdlePump, WriteProgress) {
     let nowhere = std::fs::File::options().write(true).open("/dev/null").unwrap();
-    let (poller, _waker) = Poller::new(&nowhere).unwrap();
+    let (poller, _waker) = Poller::new(TOLD_AT_ONCE).unwrap();
     let progress = WriteProgress::default();
     let form = LogFormat::Text(Look { color: false, timestamp: None, prefix: true, width: 1 });
     let pump = Pump {
@@ -294,7 +294,7 @@ fn a_pump_that_fails_says_so() {
 
 #[test]
 fn a_prompt_is_shown_although_more_pipes_are_loud_than_one_wait_reports() {
-    let loud = u16::try_from(crate::output::ready::READY).unwrap() + 16;
+    let loud = u16::try_from(TOLD_AT_ONCE).unwrap() + 16;
     let (handle, mut reader, _news) = pump(loud + 1);
     let mut writers = Vec::new();
     for t in 0..loud {

@@ -8,8 +8,8 @@ use nix::sys::resource::{Resource, getrlimit};
 use super::Engine;
 use super::client::Client;
 use super::wire::Wire;
+use crate::os::poller::READABLE;
 use crate::proxy::FrontId;
-use crate::proxy::poll::Interest;
 
 /// So many connections are taken before others have their turn.
 const ACCEPTED_AT_ONCE: usize = 64;
@@ -93,10 +93,8 @@ impl Engine {
         if self.accepts_at.is_some() {
             return;
         }
-        for (id, front) in &self.fronts {
-            for (place, listener) in front.listeners.iter().enumerate() {
-                self.poller.remove(token(*id, place), listener);
-            }
+        for listener in self.fronts.values().flat_map(|front| &front.listeners) {
+            self.poller.remove(listener);
         }
         self.accepts_at = Some(self.now + PAUSE);
     }
@@ -110,15 +108,15 @@ impl Engine {
         }
     }
 
-    /// Waits for the listeners of a front.
+    /// Waits for the listeners of a front; with those of the others, where these are not waited for.
     pub(super) fn listen(&mut self, id: FrontId) {
-        let Some(front) = self.fronts.get(&id) else { return };
-        let reads = Interest { read: true, write: false };
-        for (place, listener) in front.listeners.iter().enumerate() {
-            if self.poller.add(token(id, place), listener, reads).is_err() {
-                // No memory in the kernel; tried again with the others.
-                self.accepts_at = Some(self.now + PAUSE);
-            }
+        let Some(front) = self.fronts.get(&id).filter(|_| self.accepts_at.is_none()) else {
+            return;
+        };
+        let mut listeners = front.listeners.iter().enumerate();
+        if listeners.any(|(place, it)| self.poller.add(token(id, place), it, READABLE).is_err()) {
+            // No memory in the kernel.
+            self.accept_later();
         }
     }
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::Engine;
 use super::ask::Exchange;
-use super::wire::{Got, Wire};
+use super::wire::{BULK, Got, Wire};
+use crate::os::poller::FdReady;
 use crate::proxy::FrontId;
 use crate::proxy::head::{
     HeadScan, LONGEST_HEAD, LineEnds, Malformed, RequestHead, RequestView, Sniffed, read_request,
     sniff,
 };
 use crate::proxy::page::PageReason;
-use crate::proxy::poll::SocketReady;
 use crate::proxy::slab::PlaceId;
 
 /// A client that was told the last has so long to read it: with unread bytes in the kernel a close at once would take
@@ -73,11 +73,11 @@ enum HeadStep {
 
 impl Engine {
     /// Takes what is ready at a client's connection.
-    pub(super) fn on_client(&mut self, id: PlaceId, ready: SocketReady) {
+    pub(super) fn on_client(&mut self, id: PlaceId, ready: FdReady) {
         let wants = self.wants_of_client(id);
         let Some(client) = self.clients.get_mut(id) else { return };
         if ready.write {
-            client.wire.flush();
+            client.wire.flush(&mut self.pipes);
         }
         if ready.read || ready.is_over {
             if wants {
@@ -115,6 +115,15 @@ impl Engine {
     /// Reads once, and passes it on as far as it is the body of a request.
     fn read_client(&mut self, id: PlaceId) {
         let Some(client) = self.clients.get_mut(id) else { return };
+        if let Some(link) = client.link.and_then(|link| self.links.get_mut(link))
+            && let Some(most) = plain_left(client).filter(|most| *most >= BULK)
+            && let Some(got) = link.wire.relay(&mut client.wire, most, &mut self.pipes)
+        {
+            if let (Some(ask), Got::Bytes(count)) = (client.ask.as_mut(), got) {
+                ask.body.pass_plain(count);
+            }
+            return;
+        }
         let Got::Bytes(count) = client.wire.read(&mut self.scratch) else { return };
         let mut bytes = &self.scratch[..count];
         match client.stage {
@@ -167,6 +176,10 @@ impl Engine {
 
     /// Begins what the bytes at the start of a connection, or behind a request, ask for. Returns whether to go on.
     fn begin(&mut self, id: PlaceId) -> bool {
+        if self.clients.get(id).is_some_and(|client| !client.wire.is_flushed()) {
+            // It has asked ahead, and does not read: nothing is answered for it to be held here.
+            return false;
+        }
         let step = self.look_at_head(id);
         let Some(client) = self.clients.get_mut(id) else { return false };
         match step {
@@ -267,9 +280,9 @@ impl Engine {
         let wants_client = self.wants_of_client(id);
         let wants_link = self.wants_of_link(id);
         let Some(client) = self.clients.get_mut(id) else { return };
-        let armed = client.wire.arm(&mut self.poller, wants_client);
+        let armed = client.wire.arm(&self.poller, wants_client);
         let link = client.link.and_then(|link| self.links.get_mut(link));
-        let link_armed = link.map_or(Ok(()), |link| link.arm(&mut self.poller, wants_link));
+        let link_armed = link.map_or(Ok(()), |link| link.arm(&self.poller, wants_link));
         if armed.is_err() || link_armed.is_err() {
             // The kernel has no memory for it, and would never tell that the connection is ready.
             self.abandon(id);
@@ -279,5 +292,18 @@ impl Engine {
     /// Closes a client's connection, which asks nothing any more.
     pub(super) fn close_client(&mut self, id: PlaceId) {
         self.abandon(id);
+    }
+}
+
+/// Returns how many bytes, at most, the instance gets as they come, if the last read says that there are many. What is to
+/// be sent again is not among them.
+fn plain_left(client: &Client) -> Option<usize> {
+    if !client.wire.is_bulky || !client.wire.input.is_empty() {
+        return None;
+    }
+    match &client.ask {
+        _ if client.stage == Stage::Passed => Some(usize::MAX),
+        Some(ask) if client.stage == Stage::Asking && !ask.is_held => ask.body.plain_left(),
+        _ => None,
     }
 }

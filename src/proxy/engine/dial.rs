@@ -142,7 +142,7 @@ impl Engine {
         let run = self.fronts.get_mut(&link.front).and_then(|front| front.run(link.key));
         if !has_failed {
             link.is_connecting = false;
-            link.wire.flush();
+            link.wire.flush(&mut self.pipes);
             if let Some(run) = run {
                 run.not_before = None;
             }

@@ -156,8 +156,8 @@ impl Engine {
     /// Forgets a client, whatever it is at.
     pub(super) fn abandon(&mut self, id: PlaceId) {
         self.let_go(id, None);
-        if let Some(client) = self.clients.remove(id) {
-            self.poller.forget(client.wire.token());
+        if let Some(mut client) = self.clients.remove(id) {
+            client.wire.give_back(&mut self.pipes);
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::io;
 
 use super::Engine;
-use super::client::Stage;
+use super::client::{Client, Stage};
 use super::front::{KEPT_FOR, MOST_KEPT};
-use super::wire::{Got, Wire};
+use super::wire::{BULK, Got, Wire};
+use crate::os::poller::{FdReady, Poller};
 use crate::proxy::FrontId;
-use crate::proxy::poll::{SocketPoller, SocketReady};
 use crate::proxy::slab::PlaceId;
 
 /// So often a large body is read before others have their turn.
@@ -30,7 +30,7 @@ pub(super) struct InstanceLink {
 
 impl InstanceLink {
     /// Waits for what is wanted; for the outcome of the connect first.
-    pub(super) fn arm(&mut self, poller: &mut SocketPoller, wants_read: bool) -> io::Result<()> {
+    pub(super) fn arm(&mut self, poller: &Poller, wants_read: bool) -> io::Result<()> {
         if self.is_connecting {
             return self.wire.arm_connect(poller);
         }
@@ -40,7 +40,7 @@ impl InstanceLink {
 
 impl Engine {
     /// Takes what is ready at an instance's connection.
-    pub(super) fn on_link(&mut self, id: PlaceId, ready: SocketReady) {
+    pub(super) fn on_link(&mut self, id: PlaceId, ready: FdReady) {
         let Some(link) = self.links.get_mut(id) else { return };
         let Some(client) = link.client else {
             // Nobody has asked: it has ended, or says what is no answer.
@@ -54,7 +54,7 @@ impl Engine {
             return;
         }
         if ready.write {
-            link.wire.flush();
+            link.wire.flush(&mut self.pipes);
         }
         if ready.read || ready.is_over {
             if self.wants_of_link(client) {
@@ -90,6 +90,15 @@ impl Engine {
     fn read_link(&mut self, id: PlaceId, client: PlaceId) -> bool {
         let Some(link) = self.links.get_mut(id) else { return false };
         let Some(client) = self.clients.get_mut(client) else { return false };
+        if let Some(most) = plain_left(client, link).filter(|most| *most >= BULK)
+            && let Some(got) = client.wire.relay(&mut link.wire, most, &mut self.pipes)
+        {
+            let Got::Bytes(count) = got else { return false };
+            if let Some(ask) = client.ask.as_mut() {
+                ask.answer.body.pass_plain(count);
+            }
+            return link.wire.is_bulky;
+        }
         let Got::Bytes(count) = link.wire.read(&mut self.scratch) else { return false };
         let is_full = count == self.scratch.len();
         let mut bytes = &self.scratch[..count];
@@ -118,7 +127,7 @@ impl Engine {
         link.client = None;
         link.is_reused = true;
         link.wire.shrink();
-        let is_armed = link.wire.arm(&mut self.poller, true).is_ok();
+        let is_armed = link.wire.arm(&self.poller, true).is_ok();
         let run = self.fronts.get_mut(&link.front).and_then(|front| front.run(link.key));
         match run.filter(|run| is_armed && !run.is_withdrawn && run.idle.len() < MOST_KEPT) {
             Some(run) => run.idle.push_back((now, id)),
@@ -128,8 +137,8 @@ impl Engine {
 
     /// Closes a connection to an instance, kept or not.
     pub(super) fn close_link(&mut self, id: PlaceId) {
-        let Some(link) = self.links.remove(id) else { return };
-        self.poller.forget(link.wire.token());
+        let Some(mut link) = self.links.remove(id) else { return };
+        link.wire.give_back(&mut self.pipes);
         if let Some(run) = self.fronts.get_mut(&link.front).and_then(|front| front.run(link.key)) {
             run.idle.retain(|(_, idle)| *idle != id);
         }
@@ -149,5 +158,17 @@ impl Engine {
         for link in idle {
             self.close_link(link);
         }
+    }
+}
+
+/// Returns how many bytes, at most, the client gets as they come, if the last read says that there are many.
+fn plain_left(client: &Client, link: &InstanceLink) -> Option<usize> {
+    if !link.wire.is_bulky || !link.wire.input.is_empty() {
+        return None;
+    }
+    match &client.ask {
+        _ if client.stage == Stage::Passed => Some(usize::MAX),
+        Some(ask) if ask.answer.head.is_some() => ask.answer.body.plain_left(),
+        _ => None,
     }
 }

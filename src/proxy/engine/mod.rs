@@ -10,25 +10,31 @@ mod front;
 mod link;
 mod orders;
 mod passed;
+mod pipes;
 mod waiting;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
-use super::poll::{SocketPoller, SocketReady, WOKEN, Wakeups};
 use super::slab::{PlaceId, Slab};
 use super::{FrontId, ProxyReport};
+use crate::os::poller::{FdReady, Poller, READABLE, WOKEN, Waker};
 use client::Client;
 pub(super) use front::ProxyOrder;
 use front::ServedFront;
 use link::InstanceLink;
+use pipes::BodyPipes;
+use wire::Wire;
 
 /// So much is read at once, and at most so much of a message is held for a side that does not read.
 const READ_AT_ONCE: usize = 64 << 10;
+/// How many sockets one wait tells of.
+const TOLD_AT_ONCE: usize = 256;
 /// The bit of a token that says that it is an instance's connection.
 const IS_LINK: bool = true;
 
@@ -38,7 +44,8 @@ pub(super) struct Engine {
     clock: fn() -> Instant,
     report: Box<dyn Fn(ProxyReport) + Send>,
     orders: Receiver<ProxyOrder>,
-    poller: SocketPoller,
+    poller: Poller,
+    pipes: BodyPipes,
     scratch: Vec<u8>,
     fronts: BTreeMap<FrontId, ServedFront>,
     clients: Slab<Client>,
@@ -58,14 +65,15 @@ impl Engine {
         clock: fn() -> Instant,
         report: Box<dyn Fn(ProxyReport) + Send>,
         orders: Receiver<ProxyOrder>,
-    ) -> io::Result<(Self, Wakeups)> {
-        let (poller, wakeups) = SocketPoller::new()?;
+    ) -> io::Result<(Self, Waker)> {
+        let (poller, waker) = Poller::new(TOLD_AT_ONCE)?;
         let engine = Self {
             now: clock(),
             clock,
             report,
             orders,
             poller,
+            pipes: BodyPipes::new(),
             scratch: vec![0; READ_AT_ONCE],
             fronts: BTreeMap::new(),
             clients: Slab::new(),
@@ -75,16 +83,15 @@ impl Engine {
             accepts_at: None,
             has_ended: false,
         };
-        Ok((engine, wakeups))
+        Ok((engine, waker))
     }
 
     /// Works until it is told to end.
     pub(super) fn run(mut self) {
-        let mut told = Vec::new();
+        let mut told = Vec::with_capacity(TOLD_AT_ONCE);
         while !self.has_ended {
-            let limit = self.deadline().map(|at| at.saturating_duration_since(self.now));
             told.clear();
-            if self.poller.wait(limit, &mut told).is_err() {
+            if self.wait(&mut told).is_err() {
                 // Nothing can be waited for: the front is closed, rather than taking connections and not answering.
                 return;
             }
@@ -96,7 +103,21 @@ impl Engine {
         }
     }
 
-    fn take(&mut self, ready: SocketReady) {
+    /// Waits until a socket is ready, or something is due.
+    fn wait(&mut self, told: &mut Vec<FdReady>) -> io::Result<()> {
+        let limit = self.deadline().map(|at| at.saturating_duration_since(self.now));
+        let clients = self.clients.iter().map(|client| &client.wire);
+        let wires = clients.chain(self.links.iter().map(|link| &link.wire));
+        let sockets = wires.filter_map(Wire::awaited);
+        let fronts = self.fronts.iter().filter(|_| self.accepts_at.is_none());
+        let listeners = fronts.flat_map(|(id, front)| {
+            let listeners = front.listeners.iter().enumerate();
+            listeners.map(|(place, it)| (accept::token(*id, place), it.as_fd(), READABLE))
+        });
+        self.poller.wait(limit, sockets.chain(listeners), told)
+    }
+
+    fn take(&mut self, ready: FdReady) {
         if ready.token == WOKEN {
             self.poller.take_wakeups();
             while let Ok(order) = self.orders.try_recv() {

@@ -63,8 +63,8 @@ impl Engine {
 
     fn close_listeners(&mut self, id: FrontId) {
         let Some(front) = self.fronts.get_mut(&id) else { return };
-        for (place, listener) in std::mem::take(&mut front.listeners).iter().enumerate() {
-            self.poller.remove(super::accept::token(id, place), listener);
+        for listener in std::mem::take(&mut front.listeners) {
+            self.poller.remove(listener);
         }
     }
 

@@ -2,11 +2,16 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::proxy::poll::{Interest, SocketPoller};
+use super::pipes::BodyPipes;
+use crate::os::pipe::SplicePipe;
+use crate::os::poller::{Interest, Poller};
 
 /// A buffer that is larger gives its memory back as soon as it is empty: 2,000 connections would keep it else.
 const SMALL: usize = 4 << 10;
+/// Reads of less are cheaper copied than passed through a pipe.
+pub(super) const BULK: usize = 32 << 10;
 
 /// What a read has brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +42,10 @@ pub(super) struct Wire {
     /// Bytes that are to go, from `sent` on.
     out: Vec<u8>,
     sent: usize,
+    /// What is to go before `out`: large bodies pass through a pipe, and have not been taken.
+    pipe: Option<SplicePipe>,
+    /// The last read brought so much that the next one is worth a pipe.
+    pub(super) is_bulky: bool,
     /// The other side writes no more.
     pub(super) is_at_end: bool,
     /// Reading has failed: what has come is not all that was sent.
@@ -57,6 +66,8 @@ impl Wire {
             input: Vec::new(),
             out: Vec::new(),
             sent: 0,
+            pipe: None,
+            is_bulky: false,
             is_at_end: false,
             is_broken: false,
             is_deaf: false,
@@ -68,10 +79,6 @@ impl Wire {
         &self.stream
     }
 
-    pub(super) fn token(&self) -> u64 {
-        self.token
-    }
-
     /// Reads once.
     pub(super) fn read(&mut self, scratch: &mut [u8]) -> Got {
         loop {
@@ -80,7 +87,10 @@ impl Wire {
                     self.is_at_end = true;
                     Got::End
                 }
-                Ok(count) => Got::Bytes(count),
+                Ok(count) => {
+                    self.is_bulky = count >= BULK;
+                    Got::Bytes(count)
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Got::Nothing,
                 Err(_) => {
@@ -90,6 +100,33 @@ impl Wire {
                 }
             };
         }
+    }
+
+    /// Reads `most` bytes at most from another connection and writes them to this one, which must be flushed, without a
+    /// copy. Returns `None`, and has done nothing, where that cannot be.
+    pub(super) fn relay(
+        &mut self,
+        from: &mut Self,
+        most: usize,
+        pipes: &mut BodyPipes,
+    ) -> Option<Got> {
+        let mut pipe = pipes.take()?;
+        let got = match pipe.fill(&from.stream, most) {
+            Ok(0) => {
+                from.is_at_end = true;
+                Some(Got::End)
+            }
+            Ok(count) => {
+                from.is_bulky = count >= BULK;
+                Some(Got::Bytes(count))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Some(Got::Nothing),
+            // A read tells what it is.
+            Err(_) => None,
+        };
+        self.pipe = Some(pipe);
+        self.flush(pipes);
+        got
     }
 
     /// Writes what goes at once, and keeps the rest.
@@ -109,7 +146,14 @@ impl Wire {
     }
 
     /// Writes what was kept, as far as it goes.
-    pub(super) fn flush(&mut self) {
+    pub(super) fn flush(&mut self, pipes: &mut BodyPipes) {
+        if let Some(pipe) = &mut self.pipe {
+            self.is_deaf |= pipe.drain(&self.stream).is_err();
+            if pipe.held() > 0 && !self.is_deaf {
+                return;
+            }
+            self.give_back(pipes);
+        }
         if self.is_flushed() {
             return;
         }
@@ -138,9 +182,21 @@ impl Wire {
         written
     }
 
+    /// Gives back the pipe, if there is one, with all that is in it.
+    pub(super) fn give_back(&mut self, pipes: &mut BodyPipes) {
+        if let Some(pipe) = self.pipe.take() {
+            pipes.give_back(pipe);
+        }
+    }
+
     /// Returns whether nothing is left to go.
     pub(super) fn is_flushed(&self) -> bool {
-        self.out.is_empty()
+        self.out.is_empty() && self.pipe.is_none()
+    }
+
+    /// Returns what the poller waits for.
+    pub(super) fn awaited(&self) -> Option<(u64, BorrowedFd<'_>, Interest)> {
+        self.armed.map(|interest| (self.token, self.stream.as_fd(), interest))
     }
 
     /// Tells the other side that nothing more comes. What was kept must be flushed.
@@ -163,7 +219,7 @@ impl Wire {
     }
 
     /// Waits until a connect that is pending has an outcome.
-    pub(super) fn arm_connect(&mut self, poller: &mut SocketPoller) -> std::io::Result<()> {
+    pub(super) fn arm_connect(&mut self, poller: &Poller) -> std::io::Result<()> {
         if self.armed.is_none() {
             let interest = Interest { read: false, write: true };
             poller.add(self.token, &self.stream, interest)?;
@@ -174,11 +230,7 @@ impl Wire {
 
     /// Waits for what is wanted, and for what is to go. What is waited for without need stays so until it is told once:
     /// most requests change nothing here, and cost no system call.
-    pub(super) fn arm(
-        &mut self,
-        poller: &mut SocketPoller,
-        wants_read: bool,
-    ) -> std::io::Result<()> {
+    pub(super) fn arm(&mut self, poller: &Poller, wants_read: bool) -> std::io::Result<()> {
         let write = !self.is_flushed();
         let read = wants_read && !self.is_at_end;
         let is_noisy = std::mem::take(&mut self.is_noisy);
@@ -192,7 +244,7 @@ impl Wire {
             return Ok(());
         };
         if is_muted && !read && !write {
-            poller.remove(self.token, &self.stream);
+            poller.remove(&self.stream);
             self.armed = None;
             return Ok(());
         }

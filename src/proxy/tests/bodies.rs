@@ -150,3 +150,75 @@ fn a_large_body_passes_whole_to_a_client_that_reads_slowly() {
     }
     writer.join().unwrap();
 }
+
+/// Bytes that are another at each place, in lines of eight.
+fn numbered(size: usize) -> String {
+    (0..size / 8).map(|at| format!("{at:07}\n")).collect()
+}
+
+#[test]
+fn a_large_request_passes_whole_and_what_was_sent_behind_it_is_another() {
+    let body = numbered(4 << 20);
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+    let (_front, mut client, _instance, mut taken) = asked(&head);
+    let writer = std::thread::spawn(move || {
+        client.send(&(body + GET));
+        client
+    });
+    taken.head();
+    for at in 0..(4 << 20) / 8 {
+        assert_eq!(taken.take(8), format!("{at:07}\n"));
+    }
+    taken.send(&answer("first"));
+    let mut client = writer.join().unwrap();
+    assert_eq!(client.answer().1, "first");
+    assert!(taken.head().starts_with("GET / "));
+    taken.send(&answer("second"));
+    assert_eq!(client.answer().1, "second");
+}
+
+#[test]
+fn more_slow_readers_than_there_are_pipes_get_their_answers_whole() {
+    let mut front = Fronted::new();
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    let body = numbered(8 << 20);
+    let mut clients = Vec::new();
+    let mut writers = Vec::new();
+    for _ in 0..18 {
+        let mut client = front.connect();
+        client.send(GET);
+        let mut taken = instance.accept();
+        taken.head();
+        let whole = answer(&body);
+        // Those whose clients go away are not taken whole.
+        writers.push(std::thread::spawn(move || drop(taken.stream.write_all(whole.as_bytes()))));
+        client.head();
+        clients.push(client);
+    }
+    clients.truncate(17);
+    for client in &mut clients {
+        assert_eq!(client.take(body.len()), body);
+    }
+    for writer in writers {
+        writer.join().unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_asks_ahead_and_does_not_read_is_not_answered_ahead() {
+    let mut front = Fronted::new();
+    front.fail_with("a long line".repeat(20_000));
+    let mut client = front.connect();
+    client.send(&GET.repeat(500));
+    // Each answer is larger than 200 KiB, and the system holds some megabytes of them.
+    client.head();
+    front.proxy.withdraw(99);
+    front.report();
+    let answered: u64 = front.proxy.figures()[0].codes.iter().map(|(_, count)| count).sum();
+    assert!((1..400).contains(&answered), "{answered}");
+    while front.proxy.figures()[0].codes[0].1 < 500 {
+        assert!(client.more());
+        client.input.clear();
+    }
+}

@@ -80,6 +80,31 @@ fn after_101_bytes_pass_both_ways_and_each_side_ends_by_itself() {
 }
 
 #[test]
+fn after_101_large_amounts_pass_both_ways_at_the_same_time() {
+    let (_front, _instance, mut client, mut taken) = Fronted::with_request(
+        "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    );
+    taken.send(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    );
+    client.head();
+    let to_instance: String = (0..1 << 19).map(|at| format!("{at:07}>")).collect();
+    let to_client: String = (0..1 << 19).map(|at| format!("{at:07}<")).collect();
+    let both = |end: &SocketEnd, bytes: &str| {
+        let mut writer = SocketEnd::new(end.stream.try_clone().unwrap());
+        let bytes = bytes.to_owned();
+        std::thread::spawn(move || writer.send(&bytes))
+    };
+    let writers = [both(&client, &to_instance), both(&taken, &to_client)];
+    let reader = std::thread::spawn(move || assert_eq!(taken.take(to_instance.len()), to_instance));
+    assert_eq!(client.take(to_client.len()), to_client);
+    reader.join().unwrap();
+    for writer in writers {
+        writer.join().unwrap();
+    }
+}
+
+#[test]
 fn what_is_not_http_passes_as_it_is() {
     let mut front = Fronted::new();
     let instance = TinyServer::new();

@@ -62,7 +62,11 @@ impl Fronted {
     }
 
     fn fail(&mut self) {
-        let lines = vec!["the last line".to_owned()];
+        self.fail_with("the last line".to_owned());
+    }
+
+    fn fail_with(&mut self, line: String) {
+        let lines = vec![line];
         let failure = FrontFailure { cause: "web.1 failed: exited with code 73".into(), lines };
         self.proxy.fail(FRONT, Some(failure));
     }
