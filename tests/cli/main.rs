@@ -37,6 +37,8 @@ mod orphans;
 mod output;
 mod ports;
 mod proxy;
+mod proxy_load;
+mod proxy_streams;
 mod pty;
 mod readiness;
 mod readme;

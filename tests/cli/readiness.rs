@@ -49,7 +49,7 @@ fn becomes(app: &Sandbox, name: &str, state: &str) {
 }
 
 /// Returns how often the threads of a process have waited, with the name of each.
-fn waits(pid: Pid) -> Vec<(String, String)> {
+pub(crate) fn waits(pid: Pid) -> Vec<(String, String)> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("pm runs");
     let mut waits: Vec<_> = tasks
         .map(|task| {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::{LIMIT, eventually};
 
@@ -14,6 +15,20 @@ pub(crate) fn free_port(count: u16) -> u16 {
         let others: Result<Vec<_>, _> =
             (port + 1..=last).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
         others.ok().map(|_| port)
+    })
+}
+
+/// Returns a port as [`free_port`] does, below those that the system gives to connections: the clients of a test under
+/// load do not take one of these.
+pub(crate) fn quiet_port(count: u16) -> u16 {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(7) + 131 * TAKEN.fetch_add(1, Relaxed);
+    let mut bases = (0..).map(|step| 10_000 + (first + 61 * step) % 20_000);
+    eventually("free ports in a row", || {
+        let base = u16::try_from(bases.next()?).ok()?;
+        let all: Result<Vec<_>, _> =
+            (base..base + count).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
+        all.ok().map(|_| base)
     })
 }
 
