@@ -81,6 +81,9 @@ fn pass_on(
     }
     let fields = &*response.headers;
     let options = ConnectionOptions::of(fields);
+    if asked.minor == 0 && has_coding_besides_chunked(fields) {
+        return Err(Malformed("a Transfer-Encoding that HTTP/1.0 does not know"));
+    }
     let body = body_length(fields, status, minor, asked.is_head)?;
     let is_interim = (100..200).contains(&status) && status != 101;
     let ends_by_close =
@@ -135,10 +138,8 @@ fn write_fields(
             () if is("content-length") => {
                 (!has_no_body || head.status == 304) && !std::mem::replace(&mut has_length, true)
             }
-            () if is("transfer-encoding") => {
-                let has_chunks = head.writes_chunks || (asked.is_head && asked.minor > 0);
-                has_chunks && !has_no_body
-            }
+            // Chunks are undone for HTTP/1.0, which knows nothing of them.
+            () if is("transfer-encoding") => asked.minor > 0 && !has_no_body,
             () if is("upgrade") => matches!(head.status, 101 | 426),
             () => !options.removes(field.name),
         };
@@ -146,6 +147,15 @@ fn write_fields(
             write_field(out, field.name, field.value);
         }
     }
+}
+
+/// Returns whether the body is coded for the way in another manner than in chunks, which the front does not undo.
+fn has_coding_besides_chunked(fields: &[httparse::Header<'_>]) -> bool {
+    let is_other = |field: &httparse::Header<'_>| {
+        field.name.eq_ignore_ascii_case("transfer-encoding")
+            && !trimmed(field.value).eq_ignore_ascii_case(b"chunked")
+    };
+    fields.iter().any(is_other)
 }
 
 /// Returns whether an answer with this status ends with its head.

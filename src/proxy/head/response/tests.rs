@@ -85,6 +85,20 @@ fn an_older_client_gets_what_it_understands() {
 }
 
 #[test]
+fn a_coding_that_is_not_undone_stays_with_its_name() {
+    for (fields, body) in [
+        ("Transfer-Encoding: gzip\r\n", BodyLength::UntilClose),
+        ("Transfer-Encoding: gzip, chunked\r\n", BodyLength::Chunked),
+    ] {
+        let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        let (head, out) = read(&text, ASKED).unwrap();
+        assert_eq!(head.body, body);
+        assert!(out.contains(fields), "{out}");
+        read(&text, Asked { minor: 0, ..ASKED }).unwrap_err();
+    }
+}
+
+#[test]
 fn a_body_that_ends_with_the_connection_ends_the_clients_too() {
     let (head, out) = read("HTTP/1.0 200 OK\n\n", ASKED).unwrap();
     assert!(!head.keeps_client && !head.keeps_upstream);
