@@ -6,6 +6,7 @@ mod checkout;
 pub mod client;
 mod columns;
 pub mod completion;
+mod counted;
 mod daemon;
 mod diagnostics;
 mod env;

@@ -28,7 +28,7 @@ fn a_save_restarts_its_type_and_says_which_file_it_was() {
     let app = app("[process.web]\nwatch = ['src/**']\n");
     let mut session = app.pm(["start"]).spawn();
     session.wait_for("first version");
-    is_watched(&app, "watching 1 files");
+    is_watched(&app, "watching 1 file ");
     fs::write(app.path("src/app.txt"), "second version\n").expect("a file");
     session.wait_for("-- restarting: src/app.txt changed");
     session.wait_for("second version");
@@ -46,7 +46,7 @@ fn flags_say_what_is_watched_and_that_nothing_is() {
     drop(session);
     let session = app.pm(["start", "--watch", "web=src/*.txt,lib/**"]).spawn();
     session.wait_for("no file matches `lib/**`, which `web` watches");
-    is_watched(&app, "watching 1 files");
+    is_watched(&app, "watching 1 file ");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn check_says_how_many_files_are_watched_and_which_glob_has_none() {
     let run = app.pm(["check"]).run();
     assert_eq!(run.code(), 0);
     assert!(
-        run.stderr.contains("`web` watches 1 files in 2 folders: src/**, lib/**"),
+        run.stderr.contains("`web` watches 1 file in 2 folders: src/**, lib/**"),
         "{}",
         run.stderr
     );
@@ -83,7 +83,7 @@ fn a_reload_that_begins_to_watch_restarts_nothing_that_was_written_before() {
     fs::write(app.path("src/app.txt"), "second version\n").expect("a file");
     fs::write(app.path("pm.toml"), "[process.web]\nwatch = ['src/**']\n").expect("a file");
     done(&app, "reload");
-    is_watched(&app, "watching 1 files");
+    is_watched(&app, "watching 1 file ");
     fs::write(app.path("src/app.txt"), "third version\n").expect("a file");
     session.wait_for("third version");
     assert_eq!(session.stdout_so_far().matches("-- restarting:").count(), 1);
@@ -110,12 +110,12 @@ fn a_type_that_finds_no_watch_left_leaves_the_others_theirs() {
     let words = unshare[1..].iter().map(String::as_str).chain([pm, "start"]);
     let session = app.command(&unshare[0], words).spawn();
     session.wait_for("first version");
-    is_watched(&app, "watching 1 files");
+    is_watched(&app, "watching 1 file ");
     for folder in 0..20 {
         fs::create_dir(app.path(&format!("lib/f{folder}"))).expect("a folder");
     }
     session.wait_for("no inotify watch is left for its");
     fs::write(app.path("src/app.txt"), "second version\n").expect("a file");
     session.wait_for("second version");
-    assert!(done(&app, "ps web").contains("watching 1 files"));
+    assert!(done(&app, "ps web").contains("watching 1 file "));
 }

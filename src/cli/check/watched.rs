@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::place;
 use crate::app::App;
 use crate::app::lint::{Finding, Severity};
+use crate::cli::counted::counted;
 use crate::cli::settings::{Place, Settings};
 use crate::watch::{self, Patterns};
 
@@ -24,12 +25,11 @@ pub(super) fn findings(settings: &Settings, app: &App, cwd: &Path) -> Vec<Findin
             [] => "all that are not ignored".to_owned(),
             globs => globs.join(", "),
         };
-        let (files, folders) = (found.files, found.folders);
-        let message = format!("`{name}` watches {files} files in {folders} folders: {globs}");
+        let (files, folders) = (counted(found.files, "file"), counted(found.folders, "folder"));
+        let message = format!("`{name}` watches {files} in {folders}: {globs}");
         findings.push(finding(Severity::Note, "watch", message, None));
-        if folders > FOLDERS_MANY {
-            let message =
-                format!("`{name}` watches {folders} folders: each costs a watch of the system");
+        if found.folders > FOLDERS_MANY {
+            let message = format!("`{name}` watches {folders}: each costs a watch of the system");
             let hint = "leave folders out by a glob with `!`, or by .gitignore".to_owned();
             findings.push(finding(Severity::Warning, "watch-many", message, Some(hint)));
         }

@@ -11,6 +11,7 @@ use super::find;
 use crate::app::siblings;
 use crate::cli::answer;
 use crate::cli::columns::columns;
+use crate::cli::counted::counted;
 use crate::cli::json::status::StatusObject;
 use crate::cli::json::{AnswerForm, CommandAnswer};
 use crate::cli::sources::Sources;
@@ -214,7 +215,9 @@ fn row(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Vec<String> {
     let state = match instance.watching {
         Some(FileWatchStatus { polling: true, .. }) => format!("{state}, polling"),
         Some(_) if instance.state == InstanceState::Done => format!("{state}, watching"),
-        Some(FileWatchStatus { files, .. }) => format!("{state}, watching {files} files"),
+        Some(FileWatchStatus { files, .. }) => {
+            format!("{state}, watching {}", counted(files, "file"))
+        }
         None => state,
     };
     // What the program says of itself (sd_notify(3)).

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cli::counted::counted;
 use crate::cli::json::CommandAnswer;
 use crate::state::runs::Purged;
 
@@ -24,8 +25,7 @@ impl CommandAnswer for PurgeAnswer {
 
     fn text(&self) -> Vec<u8> {
         let Purged { removed, alive } = self.0;
-        let runs = |count| if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
-        let removed = format!("removed {}", runs(removed));
+        let removed = format!("removed {}", counted(removed, "run"));
         let stays = match alive {
             0 => String::new(),
             1 => "; the running session keeps its own".to_owned(),
