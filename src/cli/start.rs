@@ -200,6 +200,8 @@ impl NewSession {
             trace: sources.var("PM_TRACE").map(|file| sources.cwd.join(file)),
             notify: sources.var("NOTIFY_SOCKET").map(OsStr::to_owned),
             logs,
+            // Without one, nothing is kept either, and that says so.
+            state: sources.state_folder().ok(),
             keep,
             owner,
             terminal,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::kept::KeepPlan;
 use super::keyboard::TerminalUse;
 use super::messages;
+use super::watching::OwnPaths;
 use super::{subscriber, wait};
 use crate::app::select::select;
 use crate::app::{App, InstanceId, Role};
@@ -70,6 +71,8 @@ pub(crate) struct Control {
     pub(crate) notify: Option<OsString>,
     /// The files that its output goes to.
     pub(crate) logs: LogOutputs,
+    /// The folder of pm's state, where this session and others write.
+    pub(crate) state: Option<PathBuf>,
     /// Where a copy of the output is kept, if it is to be.
     pub(crate) keep: Option<KeepPlan>,
     /// The process that it is to live as long as (`--with`).
@@ -87,11 +90,15 @@ pub(crate) struct LogOutputs {
     pub(crate) of_types: Option<TypeLogFolder>,
 }
 
-impl LogOutputs {
-    /// Returns the files and folders that pm writes.
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
-        let own = self.own.iter().map(|log| log.path.clone());
-        own.chain(self.of_types.iter().map(|logs| logs.path.clone())).collect()
+impl Control {
+    /// Returns where the session writes by itself.
+    pub(super) fn own_paths(&self) -> OwnPaths {
+        let LogOutputs { own, of_types } = &self.logs;
+        OwnPaths {
+            folders: self.state.iter().chain([&self.folder]).cloned().collect(),
+            files: own.iter().map(|log| &log.path).chain(&self.trace).cloned().collect(),
+            of_types: of_types.clone(),
+        }
     }
 }
 

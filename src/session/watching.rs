@@ -12,10 +12,10 @@ use super::messages::{self, short};
 use crate::app::App;
 use crate::os::clock::{self, Clock};
 use crate::os::job_control::keep_from;
-use crate::output::{About, Notice};
+use crate::output::{About, Notice, TypeLogFolder};
 use crate::supervisor::{Event, FileChanges};
 use crate::watch::{
-    FileChange, FileWatcher, POLL_INTERVAL, Patterns, PollCause, WatchClock, WatchReport,
+    FileChange, FileWatcher, OwnFiles, POLL_INTERVAL, Patterns, PollCause, WatchClock, WatchReport,
     WatchTarget, Watchlist, real,
 };
 
@@ -31,24 +31,40 @@ pub(super) struct WatchedNow {
     pub(super) is_polling: bool,
 }
 
+/// Where a session writes by itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OwnPaths {
+    /// Folders that hold nothing else: its state, its socket.
+    pub(super) folders: Vec<PathBuf>,
+    /// Its log and its trace.
+    pub(super) files: Vec<PathBuf>,
+    /// The logs of process types, whose folder may hold other files, too.
+    pub(super) of_types: Option<TypeLogFolder>,
+}
+
+impl OwnPaths {
+    fn files(&self, app: &App) -> OwnFiles {
+        let of_types = self
+            .of_types
+            .iter()
+            .flat_map(|logs| app.types.iter().map(|own| logs.log_of(&own.name)));
+        OwnFiles::new(self.folders.clone(), self.files.iter().cloned().chain(of_types))
+    }
+}
+
 /// The watch of a session.
 pub(super) struct SessionWatch {
     /// It has a thread only where something is watched.
     watch: Option<FileWatcher>,
     /// By the position of the type.
     now: BTreeMap<usize, WatchedNow>,
-    /// pm's own files and folders.
-    own_files: Arc<[PathBuf]>,
+    own: OwnPaths,
     tell: Arc<dyn Fn(WatchReport) + Send + Sync>,
 }
 
 impl SessionWatch {
-    pub(super) fn new(
-        own_files: Vec<PathBuf>,
-        tell: impl Fn(WatchReport) + Send + Sync + 'static,
-    ) -> Self {
-        let own_files = own_files.iter().map(|path| real(path)).collect();
-        Self { watch: None, now: BTreeMap::new(), own_files, tell: Arc::new(tell) }
+    pub(super) fn new(own: OwnPaths, tell: impl Fn(WatchReport) + Send + Sync + 'static) -> Self {
+        Self { watch: None, now: BTreeMap::new(), own, tell: Arc::new(tell) }
     }
 
     /// Has the files of an application watched, and no others.
@@ -56,8 +72,9 @@ impl SessionWatch {
     /// # Errors
     /// No thread can be started.
     pub(super) fn watch(&mut self, app: &App) -> io::Result<()> {
-        let targets: Vec<WatchTarget> =
-            app.types.iter().enumerate().filter_map(|(id, _)| self.target(app, id)).collect();
+        let own_files = Arc::new(self.own.files(app));
+        let target = |(id, _)| target(app, id, &own_files);
+        let targets: Vec<WatchTarget> = app.types.iter().enumerate().filter_map(target).collect();
         self.now.retain(|id, _| targets.iter().any(|target| target.id == *id));
         if self.watch.is_none() && !targets.is_empty() {
             let tell = Arc::clone(&self.tell);
@@ -70,20 +87,6 @@ impl SessionWatch {
             watch.watch(Watchlist { targets, since: clock::wall() });
         }
         Ok(())
-    }
-
-    fn target(&self, app: &App, id: usize) -> Option<WatchTarget> {
-        let own = &app.types[id];
-        let watch = own.policy.watch.as_ref()?;
-        Some(WatchTarget {
-            id,
-            folder: real(own.folder(&app.root)),
-            // They were read before, when the settings were.
-            patterns: Patterns::parse(&watch.globs).ok()?,
-            silence: watch.debounce,
-            poll: watch.poll,
-            own_files: Arc::clone(&self.own_files),
-        })
     }
 
     /// Returns what is watched of a process type.
@@ -108,6 +111,20 @@ impl SessionWatch {
             WatchReport::Changed(change) => changed(change, app, clock),
         }
     }
+}
+
+fn target(app: &App, id: usize, own_files: &Arc<OwnFiles>) -> Option<WatchTarget> {
+    let own = &app.types[id];
+    let watch = own.policy.watch.as_ref()?;
+    Some(WatchTarget {
+        id,
+        folder: real(own.folder(&app.root)),
+        // They were read before, when the settings were.
+        patterns: Patterns::parse(&watch.globs).ok()?,
+        silence: watch.debounce,
+        poll: watch.poll,
+        own_files: Arc::clone(own_files),
+    })
 }
 
 fn polls(app: &App, id: usize, cause: &PollCause) -> Option<Notice> {

@@ -10,6 +10,7 @@ mod fingerprint;
 mod ignores;
 mod kernel_watch;
 mod names;
+mod own_files;
 mod patterns;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crossbeam_channel::{Sender, unbounded};
 
 use ignores::Ignores;
 use kernel_watch::FileHint;
+pub(crate) use own_files::OwnFiles;
 pub(crate) use patterns::Patterns;
 use watched_type::WatchedType;
 use worker::Worker;
@@ -53,8 +55,8 @@ pub(crate) struct WatchTarget {
     pub(crate) silence: Duration,
     /// Look for changes at this interval instead of being told.
     pub(crate) poll: Option<Duration>,
-    /// pm's own files and folders, which are never watched: absolute, as [`real`] has them.
-    pub(crate) own_files: Arc<[PathBuf]>,
+    /// pm's own, which are never watched.
+    pub(crate) own_files: Arc<OwnFiles>,
 }
 
 impl WatchTarget {
@@ -127,9 +129,15 @@ enum WatchInput {
     End,
 }
 
-/// Returns a path without symbolic links, where it is there: what the system says is about such.
+/// Returns a path without symbolic links, as far as it is there: what the system says is about such.
 pub(crate) fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    let of_folder = |above: &Path| {
+        let inner = path.strip_prefix(above).ok()?;
+        let real = above.canonicalize().ok()?;
+        // Nothing behind a folder would be a `/` behind a file.
+        Some(if inner.as_os_str().is_empty() { real } else { real.join(inner) })
+    };
+    path.ancestors().find_map(of_folder).unwrap_or_else(|| path.to_owned())
 }
 
 /// What a watch of a process type would see.
@@ -152,7 +160,7 @@ pub(crate) fn survey(folder: &Path, patterns: Patterns) -> WatchSurvey {
         patterns,
         silence: Duration::ZERO,
         poll: None,
-        own_files: Arc::from([]),
+        own_files: Arc::default(),
     };
     let (mut folders, mut files) = (0, Vec::new());
     let enter = &mut |_: &Path| {

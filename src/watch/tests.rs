@@ -1,3 +1,6 @@
+mod bursts;
+mod saves;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -9,9 +12,11 @@ use crossbeam_channel::{Receiver, unbounded};
 use tempfile::TempDir;
 
 use super::{
-    FileChange, FileWatcher, Patterns, PollCause, WatchClock, WatchReport, WatchTarget, Watchlist,
+    FileChange, FileWatcher, OwnFiles, Patterns, PollCause, WatchClock, WatchReport, WatchTarget,
+    Watchlist,
 };
 use crate::git::GitFolder;
+use crate::long::cases;
 
 const SILENCE: Duration = Duration::from_millis(60);
 const LIMIT: Duration = Duration::from_secs(10);
@@ -47,6 +52,14 @@ impl WatchedFolder {
         for file in files {
             write(folder.path(), file, "first");
         }
+        Self::with(folder, globs, poll)
+    }
+
+    fn of(folder: TempDir, globs: &[&str]) -> Self {
+        Self::with(folder, globs, None)
+    }
+
+    fn with(folder: TempDir, globs: &[&str], poll: Option<Duration>) -> Self {
         let (sender, reports) = unbounded();
         let tell = move |report| {
             let _ = sender.send(report);
@@ -61,15 +74,23 @@ impl WatchedFolder {
     }
 
     fn watch_from(&self, since: SystemTime) {
-        let target = WatchTarget {
+        self.watch.watch(Watchlist { targets: vec![self.target(SILENCE)], since });
+    }
+
+    /// From now on a burst is over after so much silence.
+    fn be_silent_for(&self, silence: Duration) {
+        self.watch.watch(Watchlist { targets: vec![self.target(silence)], since: wall() });
+    }
+
+    fn target(&self, silence: Duration) -> WatchTarget {
+        WatchTarget {
             id: 7,
             folder: self.folder.path().canonicalize().expect("a real path"),
             patterns: Patterns::parse(&self.globs).expect("globs"),
-            silence: SILENCE,
+            silence,
             poll: self.poll,
-            own_files: Arc::from([self.folder.path().join("pm.log")]),
-        };
-        self.watch.watch(Watchlist { targets: vec![target], since });
+            own_files: Arc::new(OwnFiles::new([self.path("state")], [self.path("pm.log")])),
+        }
     }
 
     fn next(&self) -> WatchReport {
@@ -122,6 +143,18 @@ fn write(folder: &Path, file: &str, text: &str) {
     let path = folder.join(file);
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     fs::write(path, text).expect("a file");
+}
+
+/// Runs a program in a folder; it succeeds.
+fn run(folder: &Path, program: &str, arguments: &[&str]) {
+    let done = Command::new(program).current_dir(folder).args(arguments).output();
+    let done = done.expect("it can be started");
+    assert!(done.status.success(), "{program} {arguments:?}: {done:?}");
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let settings = ["-c", "user.name=x", "-c", "user.email=x@x", "-c", "init.defaultBranch=main"];
+    run(folder, "git", &[&settings, arguments].concat());
 }
 
 /// The time that a file gets which is written now.
@@ -186,11 +219,24 @@ fn a_file_that_is_made_and_removed_in_one_burst_is_no_change() {
 fn a_file_in_folders_that_were_made_just_before_is_seen() {
     let watching = WatchedFolder::begin(&["a.txt"], &["**/*.txt"]);
     watching.expect_count(1);
-    for round in 0..50 {
+    for round in 0..cases(50) {
         let file = format!("r{round}/a/b/c/d/x.txt");
         watching.write(&file, "x");
         watching.expect_change(&[&file]);
     }
+}
+
+#[test]
+fn what_pm_writes_itself_does_not_count_even_where_it_was_renamed() {
+    let watching = WatchedFolder::begin(&["a", "pm.log.1", "state/x"], &[]);
+    watching.expect_count(1);
+    for file in ["pm.log", "pm.log.2", "state/x", "state/new/y"] {
+        watching.write(file, "second");
+    }
+    fs::rename(watching.path("pm.log"), watching.path("pm.log.1")).expect("renamed");
+    watching.expect_nothing();
+    watching.write("pm.log.bak", "second");
+    watching.expect_change(&["pm.log.bak"]);
 }
 
 #[test]
@@ -281,7 +327,7 @@ fn a_file_that_was_written_after_the_start_has_changed() {
         patterns: Patterns::parse(&["a", "b"]).expect("globs"),
         silence: SILENCE,
         poll: None,
-        own_files: Arc::from([]),
+        own_files: Arc::default(),
     };
     let list = |target: &WatchTarget| Watchlist { targets: vec![target.clone()], since };
     watching.watch.watch(list(&target));
@@ -323,13 +369,7 @@ fn a_worktree_of_git_has_its_lock_and_its_exclusions_elsewhere() {
         return;
     }
     let home = tempfile::tempdir().expect("a folder");
-    let git = |arguments: &[&str]| {
-        let settings =
-            ["-c", "user.name=x", "-c", "user.email=x@x", "-c", "init.defaultBranch=main"];
-        let done =
-            Command::new("git").current_dir(home.path()).args(settings).args(arguments).output();
-        assert!(done.expect("git runs").status.success(), "{arguments:?}");
-    };
+    let git = |arguments: &[&str]| git(home.path(), arguments);
     git(&["init", "-q", "main"]);
     git(&["-C", "main", "commit", "-q", "--allow-empty", "-m", "x"]);
     git(&["-C", "main", "worktree", "add", "-q", "../tree"]);

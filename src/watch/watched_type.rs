@@ -115,15 +115,19 @@ impl WatchedType {
             }
         }
         if is_folder {
-            self.target.patterns.reach(inner, ignored.as_deref())
+            self.can_hold_files_of_it(path, inner, ignored.as_deref())
         } else {
             self.is_a_file_of_it(path, inner, ignored.as_deref())
         }
     }
 
+    fn can_hold_files_of_it(&self, path: &Path, inner: &Path, ignored: Option<&Path>) -> bool {
+        !self.target.own_files.hold(path) && self.target.patterns.reach(inner, ignored)
+    }
+
     fn is_a_file_of_it(&self, path: &Path, inner: &Path, ignored: Option<&Path>) -> bool {
         !path.file_name().is_some_and(is_of_an_editor)
-            && !self.target.own_files.iter().any(|own| path.starts_with(own))
+            && !self.target.own_files.hold(path)
             && self.target.patterns.mean(inner, ignored)
     }
 
@@ -161,7 +165,7 @@ impl WatchedType {
                     None => ignores.leave_out(&path, kind.is_dir()).then(|| within.clone()),
                 };
                 if kind.is_dir() {
-                    if self.target.patterns.reach(&within, ignored.as_deref()) {
+                    if self.can_hold_files_of_it(&path, &within, ignored.as_deref()) {
                         ahead.push(Ahead { folder: path, ignored });
                     }
                 } else if self.is_a_file_of_it(&path, &within, ignored.as_deref())

@@ -4,9 +4,11 @@
 use std::fs;
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::control::done;
-use crate::sandbox::{End, Sandbox, eventually, has, has_program};
+use crate::readiness::waits;
+use crate::sandbox::{End, Sandbox, cases, eventually, has, has_program};
 
 const PROCFILE: &str = "web: cat src/app.txt; exec sleep 1000\nworker: exec sleep 1000\n";
 
@@ -35,6 +37,24 @@ fn a_save_restarts_its_type_and_says_which_file_it_was() {
     assert_eq!(session.stdout_so_far().matches("-- restarting:").count(), 1);
     session.signal(Signal::SIGINT);
     assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
+fn what_pm_writes_below_the_root_is_not_watched() {
+    let app = app("[defaults]\nlog-dir = '.'\n[process.web]\nwatch = true\n");
+    let state = app.path("state");
+    let app = app.env("PM_TRACE", "trace").env("XDG_STATE_HOME", state);
+    let mut session = app.pm(["start", "--keep", "1M"]).spawn();
+    session.wait_for("first version");
+    is_watched(&app, "watching 3 files");
+    fs::write(app.path("src/app.txt"), "second version\n").expect("a file");
+    session.wait_for("second version");
+    is_watched(&app, "watching 3 files");
+    let kept = ["web.log", "trace", "state/pm"].map(|name| app.path(name).exists());
+    assert_eq!(kept, [true; 3]);
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(session.stdout_so_far().matches("-- restarting:").count(), 1);
 }
 
 #[test]
@@ -87,6 +107,53 @@ fn a_reload_that_begins_to_watch_restarts_nothing_that_was_written_before() {
     fs::write(app.path("src/app.txt"), "third version\n").expect("a file");
     session.wait_for("third version");
     assert_eq!(session.stdout_so_far().matches("-- restarting:").count(), 1);
+}
+
+#[test]
+fn what_is_ignored_costs_no_watch_and_watching_wakes_nobody() {
+    let ignored = cases(3_000);
+    let app = app("[process.web]\nwatch = true\n[process.worker]\nwatch = ['lib/**']\n");
+    for folder in 0..ignored {
+        let path = app.path(&format!("node_modules/p{}/l{folder}", folder % 30));
+        fs::create_dir_all(path).expect("a folder");
+    }
+    // Its home is the sandbox.
+    let state = app.path("node_modules/state");
+    let app = app.env("XDG_STATE_HOME", state);
+    let folders = 60;
+    for file in 0..5_000 {
+        let folder = app.path(&format!("lib/m{}", file % folders));
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join(format!("f{file}")), "x").expect("a file");
+    }
+    let session = app.pm(["start"]).spawn();
+    session.wait_for("first version");
+    is_watched(&app, "watching 5000 files");
+    // The root, src, lib and what is in it, for both types.
+    assert_eq!(watches(session.pid()), folders + 3);
+    let mut before = Vec::new();
+    eventually("rest", || {
+        assert_eq!(app.sh("sleep 0.2").run().code(), 0);
+        let now = waits(session.pid());
+        let rests = now == before;
+        before = now;
+        rests.then_some(())
+    });
+    assert_eq!(app.sh("sleep 1").run().code(), 0);
+    assert_eq!(waits(session.pid()), before);
+}
+
+/// Returns how many watches of inotify a process has that tell of files which were written: `IN_CLOSE_WRITE` is in the
+/// mask (proc_pid_fdinfo(5), inotify(7)). The others are for the end of the root.
+fn watches(pid: Pid) -> usize {
+    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("pm runs");
+    let texts = entries.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    let tells = |line: &&str| {
+        let mask = line.split("mask:").nth(1).and_then(|rest| rest.split(' ').next());
+        let mask = mask.and_then(|mask| u32::from_str_radix(mask, 16).ok());
+        line.starts_with("inotify ") && mask.is_some_and(|mask| mask & 0x8 != 0)
+    };
+    texts.map(|text| text.lines().filter(tells).count()).sum()
 }
 
 /// Runs a command where a user may have so many watches of inotify.

@@ -26,3 +26,10 @@ pub struct TypeLogFolder {
     /// How long each may get.
     pub limits: LogLimits,
 }
+
+impl TypeLogFolder {
+    /// Returns the log of a process type.
+    pub(crate) fn log_of(&self, process_type: &str) -> PathBuf {
+        self.path.join(format!("{process_type}.log"))
+    }
+}

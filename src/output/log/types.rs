@@ -110,7 +110,7 @@ impl TypeLogs {
 
 impl TypeLog {
     fn open(folder: &TypeLogFolder, process_type: &str) -> (Self, Option<String>) {
-        let path = folder.path.join(format!("{process_type}.log"));
+        let path = folder.log_of(process_type);
         let opened = Rotation::open(&path).and_then(|file| {
             let rotation = Rotation::of(&path, folder.limits, &file)?;
             Ok(rotation.map(|rotation| (file, rotation)))

@@ -88,7 +88,7 @@ impl SessionLoop {
                 return Err(Error::PortTaken { reason, hint });
             }
         };
-        let own_files = control.logs.paths();
+        let own_paths = control.own_paths();
         let own = control.logs.own.map(PumpCommand::RotateLog);
         let of_types = control.logs.of_types.map(PumpCommand::CopyToLogs);
         // Before anything is shown.
@@ -109,7 +109,7 @@ impl SessionLoop {
         let readiness = SessionProbes::new(control.folder.clone(), tell);
         let reports = sender.clone();
         let tell = move |report| drop(reports.send(Input::Watch(report)));
-        let watching = SessionWatch::new(own_files, tell);
+        let watching = SessionWatch::new(own_paths, tell);
         let typed = sender.clone();
         let tell = move |bytes| drop(typed.send(Input::Typed(bytes)));
         let screen = job_control::keep_from(|| OwnScreen::open(plan, modes, tell))
