@@ -107,3 +107,16 @@ fn hints(event: Event) -> Vec<FileHint> {
     let hint = if is_gone { FileHint::Gone } else { FileHint::Touched };
     event.paths.into_iter().map(hint).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use notify::event::Flag;
+
+    use super::*;
+
+    #[test]
+    fn an_overflow_of_the_queue_is_that_hints_are_lost() {
+        let overflow = Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        assert!(matches!(hints(overflow)[..], [FileHint::Lost]));
+    }
+}

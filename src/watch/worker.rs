@@ -207,7 +207,13 @@ impl Worker {
     fn take(&mut self, hint: FileHint) {
         let now = (self.clock.now)();
         let (path, was_folder) = match hint {
-            FileHint::Lost => (None, false),
+            FileHint::Lost => {
+                // A folder may be another one than that which is watched.
+                if let Some(kernel) = &mut self.kernel {
+                    kernel.keep_only(|_| false);
+                }
+                (None, false)
+            }
             FileHint::Gone(path) => {
                 let was_folder = self.kernel.as_mut().is_some_and(|kernel| kernel.forget(&path));
                 (Some(path), was_folder)
@@ -287,5 +293,52 @@ impl Worker {
             (self.tell)(report.clone());
             one.told = Some(report);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use crossbeam_channel::unbounded;
+
+    use super::super::{Patterns, real};
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "the tests are the clock of the watch")]
+    const CLOCK: WatchClock = WatchClock { now: Instant::now, wall: SystemTime::now };
+
+    #[test]
+    fn a_folder_that_was_replaced_while_hints_were_lost_is_watched_on() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = real(scratch.path());
+        let (inputs, taken) = unbounded();
+        let mut worker = Worker::new(CLOCK, Box::new(|_| {}), inputs);
+        let target = WatchTarget {
+            id: 0,
+            folder: folder.clone(),
+            patterns: Patterns::parse::<&str>(&[]).unwrap(),
+            silence: Duration::ZERO,
+            poll: None,
+            own_files: Arc::default(),
+        };
+        fs::create_dir(folder.join("src")).unwrap();
+        worker.watch(Watchlist { targets: vec![target], since: SystemTime::UNIX_EPOCH });
+        // Whatever the system says of it is lost.
+        fs::remove_dir(folder.join("src")).unwrap();
+        fs::create_dir(folder.join("src")).unwrap();
+        worker.take(FileHint::Lost);
+        let file = folder.join("src/a");
+        fs::write(&file, "x").unwrap();
+        let is_told = |input: WatchInput| match input {
+            WatchInput::Hints(hints) => {
+                hints.iter().any(|hint| matches!(hint, FileHint::Touched(path) if *path == file))
+            }
+            WatchInput::Watch(_) | WatchInput::End => false,
+        };
+        let limit = Duration::from_secs(10);
+        while !is_told(taken.recv_timeout(limit).expect("the system tells of the file")) {}
     }
 }
