@@ -20,6 +20,7 @@ mod stop;
 mod stop_order;
 mod storm;
 mod wait;
+mod watch_storm;
 mod wishes;
 mod withdraw;
 
