@@ -252,9 +252,18 @@ fn image(args: &ExportArgs, app: &App) -> Result<Image, ExportError> {
             export::check_image(image)?;
             Ok(Image::Named(image.clone()))
         }
-        None if app.root.join("Dockerfile").is_file() => Ok(Image::Build),
-        None => Ok(Image::Assumed),
+        None => Ok(built(&app.root)),
     }
+}
+
+/// Returns the image that a Dockerfile in the root makes. One that cannot be read is compose's to complain of.
+fn built(root: &Path) -> Image {
+    let path = root.join("Dockerfile");
+    if !path.is_file() {
+        return Image::Assumed;
+    }
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    Image::Build { workdir: export::dockerfile::workdir(&text) }
 }
 
 /// Returns the folder of the user's own templates.

@@ -5,6 +5,7 @@
 //! [`mod@write`] and [`overrides`] touch the disk.
 
 mod context;
+pub mod dockerfile;
 mod error;
 pub(crate) mod formats;
 mod logrotate;

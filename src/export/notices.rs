@@ -1,6 +1,6 @@
 //! Notices about an export that its files do not show: what was left out, and what was assumed.
 
-use super::formats::SocketFor;
+use super::formats::{SocketFor, compose};
 use super::{Feature, Format, Image, Logs, Options, Owner, Runs, Scope};
 use crate::app::{App, InstanceId, Policy, ProcessType, Role, Signal, Update};
 
@@ -26,13 +26,13 @@ pub fn notices(
     let mut notices = left_out(format, app);
     notices.extend(super::unsaid::notices(format, app, options));
     notices.extend(of_logs(format, options));
-    notices.extend(of_watch(app));
+    notices.extend(of_watch(format, app, options));
     notices.extend(of_sockets(format, app));
     notices.extend(of_fronts(format, app));
     match format.runs {
         Runs::Containers { without_image } => {
-            let builds = format.name == super::formats::compose::FORMAT.name
-                && options.image == Image::Build;
+            let builds =
+                format.name == compose::FORMAT.name && matches!(options.image, Image::Build { .. });
             if !matches!(options.image, Image::Named(_)) && !builds {
                 let assumed = without_image.replace("APP", &options.app.to_lowercase());
                 notices.push(format!("no image was given with `--image`: {assumed}"));
@@ -56,16 +56,21 @@ pub fn notices(
     notices
 }
 
-/// Says that nothing is restarted when files change: no format has that.
-fn of_watch(app: &App) -> Option<String> {
+/// Says what becomes of files that are watched.
+fn of_watch(format: &Format, app: &App, options: &Options) -> Vec<String> {
+    if format.name == compose::FORMAT.name {
+        return compose::watch::notices(app, options);
+    }
     let watched = app.types.iter().filter(|own| own.count > 0 && own.policy.watch.is_some());
     let names: Vec<_> = watched.map(|own| format!("`{}`", own.name)).collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "`watch` of {} is left out: files are watched by `pm start` alone",
-            names.join(", ")
-        )
-    })
+    if names.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "`watch` of {} is left out: {} does not watch files",
+        names.join(", "),
+        format.name
+    )]
 }
 
 /// Says who does not get a shared socket.

@@ -44,7 +44,10 @@ pub enum Image {
     /// As it was named.
     Named(String),
     /// To be built from the Dockerfile in the root.
-    Build,
+    Build {
+        /// The working folder of its containers, where the Dockerfile says it.
+        workdir: Option<String>,
+    },
     /// Neither named nor to be built: the application's name is assumed.
     Assumed,
 }

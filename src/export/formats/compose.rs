@@ -1,6 +1,8 @@
 //! compose: one file with a service for each process type (the Compose Specification). Proven with
 //! docker compose 2.26.
 
+pub(in crate::export) mod watch;
+
 use serde_json::{Value, json};
 
 use super::{Addresses, Can, Feature, Format, Logs, Runs, Starts, container};
@@ -58,7 +60,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
         // Quoted like every name here: `on` and `123` are not strings in YAML.
         "project": markup::json(&project(app)),
         "image": markup::json(&container::image(export)),
-        "build": (export.options.image == Image::Build).then(|| markup::dollar_json(&export.root)),
+        "build": matches!(export.options.image, Image::Build { .. }).then(|| markup::dollar_json(&export.root)),
         "release": release.map(|(_, name)| markup::json(name)),
         "services": types.iter().map(|(one, name)| context(export, one, name, &types)).collect::<Vec<_>>(),
     });
@@ -125,6 +127,7 @@ fn context(
         "healthcheck": health.map(|check| markup::dollar_json(&check)),
         "check": service.check(),
         "ready_seconds": service.ready_seconds(),
+        "watch": watch::rules(export, service),
         "env_file": env_file.map(|name| markup::dollar_json(&name)),
         "restart": match service.restart() {
             Restart::Never => "\"no\"",

@@ -10,7 +10,9 @@ use crate::export::needs::Whom;
 pub(super) fn image(export: &Export<'_>) -> String {
     match &export.options.image {
         Image::Named(name) => name.clone(),
-        Image::Build | Image::Assumed => format!("{}:latest", export.options.app.to_lowercase()),
+        Image::Build { .. } | Image::Assumed => {
+            format!("{}:latest", export.options.app.to_lowercase())
+        }
     }
 }
 

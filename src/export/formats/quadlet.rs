@@ -121,7 +121,7 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
     // podman looks an unqualified name up in registries that the machine's own configuration chooses.
     let image = match &export.options.image {
         Image::Named(name) => name.clone(),
-        Image::Build | Image::Assumed => format!("localhost/{}", container::image(export)),
+        Image::Build { .. } | Image::Assumed => format!("localhost/{}", container::image(export)),
     };
     Ok(instance.context(json!({
         "image": image,

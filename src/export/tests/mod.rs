@@ -8,6 +8,7 @@ mod notices;
 mod paths;
 mod templates;
 mod values;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -32,7 +32,10 @@ fn what_is_left_out_or_assumed_is_told() {
             "only root can change the owner of files: the scripts and env files must be owned by `deploy`",
         ]
     );
-    assert_eq!(told(&compose::FORMAT, quoting, Account::Unknown, Image::Build), [""; 0]);
+    assert_eq!(
+        told(&compose::FORMAT, quoting, Account::Unknown, Image::Build { workdir: None }),
+        [""; 0]
+    );
     assert_eq!(
         told(&quadlet::FORMAT, quoting, Account::Unknown, Image::Assumed),
         ["no image was given with `--image`: `localhost/quoting:latest` is assumed"]
