@@ -144,6 +144,8 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("PM_CI_LONG=1 cargo mutants --jobs 2", NotRun("runs for hours"), &[]),
     ("python3 tests/soak/run.py", NotRun("runs for minutes; .ci/run does a short one"), &[]),
     ("python3 tests/soak/thousand.py", SHARED, &[]),
+    ("python3 tests/soak/dependents.py", SHARED, &[]),
+    ("python3 tests/consumers/order.py", SHARED, &[]),
     // examples
     ("npm ci", NotRun("needs the network; .ci/run does it"), &[]),
     ("curl -d 'hello' http://127.0.0.1:5000/jobs", EXAMPLE, &[]),
