@@ -3,6 +3,7 @@
 //! `{"pm":1,"do":"restart","names":["web"],"wait":true}` → `{"pm":1,"is":"done"}`
 
 mod status;
+mod traffic;
 mod usage;
 
 use std::num::NonZeroU16;
@@ -10,6 +11,7 @@ use std::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 
 pub use status::{FileWatchStatus, InstanceState, InstanceStatus, LastExit, ProxyStatus, Report};
+pub use traffic::ProxyTraffic;
 pub use usage::{FiguresQuery, InstanceUsage, PastFigure, RestartCounts};
 
 /// The version of the protocol. A session refuses any other, and says its own.

@@ -303,7 +303,7 @@ impl SessionFronts {
 
 /// Returns what an instance has served.
 pub(super) fn figures_of(figures: &[FrontFigures], id: InstanceId) -> Option<InstanceFigures> {
-    let front = figures.iter().find(|of| of.front == front_of(id.process_type))?;
+    let front = of_front(figures, id.process_type)?;
     let found = front.instances.iter().find(|of| of.number == id.number).copied();
     Some(found.unwrap_or(InstanceFigures {
         number: id.number,
@@ -313,10 +313,9 @@ pub(super) fn figures_of(figures: &[FrontFigures], id: InstanceId) -> Option<Ins
     }))
 }
 
-/// Returns how many requests to a front have no answer.
-pub(super) fn in_flight(figures: &[FrontFigures], process_type: u16) -> u64 {
-    let front = figures.iter().find(|of| of.front == front_of(process_type));
-    front.map_or(0, |front| front.in_flight)
+/// Returns what the front of a process type has counted.
+pub(super) fn of_front(figures: &[FrontFigures], process_type: u16) -> Option<&FrontFigures> {
+    figures.iter().find(|of| of.front == front_of(process_type))
 }
 
 #[cfg(test)]

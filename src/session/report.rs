@@ -10,11 +10,11 @@ use super::watching::SessionWatch;
 use crate::app::{App, Exit, Moment, Stdio};
 use crate::control::outbox::Outbox;
 use crate::control::proto::{
-    FileWatchStatus, InstanceState, InstanceStatus, ProxyStatus, Report, Response,
+    FileWatchStatus, InstanceState, InstanceStatus, ProxyStatus, ProxyTraffic, Report, Response,
 };
 use crate::os::job_control;
 use crate::os::sampler::{Root, Sampler};
-use crate::proxy::FrontFigures;
+use crate::proxy::{FrontFigures, SECONDS};
 use crate::supervisor::{Doing, Status, Supervisor};
 
 /// Where a session comes from.
@@ -127,10 +127,22 @@ fn proxies(
             port,
             ready: of_type().filter(is_ready).count(),
             instances: of_type().count(),
-            in_flight: fronts::in_flight(figures, process_type),
+            in_flight: fronts::of_front(figures, process_type).map_or(0, |front| front.in_flight),
+            traffic: fronts::of_front(figures, process_type).map(|front| Box::new(traffic(front))),
         }
     };
     fronts.ports().map(one).collect()
+}
+
+/// Returns what a front has answered, in the form that clients read.
+fn traffic(front: &FrontFigures) -> ProxyTraffic {
+    let so_far = front.seconds.iter().scan(0, |sum, count| {
+        *sum += count;
+        Some(*sum)
+    });
+    let within = SECONDS.into_iter().zip(so_far).collect();
+    let answered = front.seconds.iter().sum();
+    ProxyTraffic { codes: front.codes.clone(), within, answered, seconds_sum: front.seconds_sum }
 }
 
 /// Sends a report with the memory and CPU time of each instance. `helpers` are the processes that left the groups of
@@ -174,5 +186,29 @@ fn measure(report: &mut Report, helpers: &HashMap<i32, Vec<i32>>) {
             instance.rss = usage.map(|usage| usage.bytes);
             instance.cpu = sampler.cpu(leader).map(|time| time.as_secs_f64());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::FrontId;
+
+    #[test]
+    fn a_bound_counts_all_answers_that_came_before_it() {
+        let mut seconds = [0; SECONDS.len() + 1];
+        (seconds[0], seconds[2], seconds[SECONDS.len()]) = (3, 2, 1);
+        let front = FrontFigures {
+            front: FrontId(0),
+            instances: Vec::new(),
+            codes: vec![(200, 5), (503, 1)],
+            in_flight: 1,
+            seconds,
+            seconds_sum: 20.5,
+        };
+        let traffic = traffic(&front);
+        assert_eq!(traffic.within[..4], [(0.001, 3), (0.0025, 3), (0.005, 5), (0.01, 5)]);
+        assert_eq!((traffic.within.len(), traffic.within[11]), (12, (10.0, 5)));
+        assert_eq!((traffic.answered, traffic.codes), (6, vec![(200, 5), (503, 1)]));
     }
 }

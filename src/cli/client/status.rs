@@ -314,6 +314,7 @@ mod tests {
             ready: 3,
             instances: 4,
             in_flight: 2,
+            traffic: None,
         }];
         let report = Report {
             types: vec!["web".into(), "job".into()],

@@ -210,7 +210,7 @@ impl StatusObject {
 
 impl ProxyObject {
     fn named(status: ProxyStatus) -> (String, Self) {
-        let ProxyStatus { name, port, ready, instances, in_flight } = status;
+        let ProxyStatus { name, port, ready, instances, in_flight, traffic: _ } = status;
         (name, Self { url: siblings::url(port), port, ready, instances, in_flight })
     }
 }

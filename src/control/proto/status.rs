@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::traffic::ProxyTraffic;
 use super::usage::InstanceUsage;
 
 /// The session and its instances.
@@ -46,7 +47,7 @@ pub struct Report {
 }
 
 /// The one address of all instances of a process type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProxyStatus {
     /// The process type.
     pub name: String,
@@ -58,6 +59,9 @@ pub struct ProxyStatus {
     pub instances: usize,
     /// Requests without an answer, those that wait for an instance, too.
     pub in_flight: u64,
+    /// What it has answered; nothing: an older pm does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Box<ProxyTraffic>>,
 }
 
 /// What one instance does.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::proxies::ProxyFamilies;
 use super::text::MetricKind::{Counter, Gauge};
 use super::text::{MetricFamily, label};
 use crate::control::proto::{InstanceStatus, InstanceUsage, LastExit, Report, RestartCounts};
@@ -175,6 +176,7 @@ impl InstanceFamilies {
 pub(super) fn text(sessions: &[SessionMetrics]) -> String {
     let mut up = MetricFamily::new("pm_up", Gauge, "Whether the session answers.");
     let mut families = InstanceFamilies::new();
+    let mut proxies = ProxyFamilies::new();
     for session in sessions {
         let same = sessions.iter().filter(|other| other.root == session.root);
         let mut labels = label("root", &session.root);
@@ -183,6 +185,9 @@ pub(super) fn text(sessions: &[SessionMetrics]) -> String {
             labels.push_str(&label("session", &session.pid.to_string()));
         }
         up.add(&labels, &[], u8::from(session.report.is_some()));
+        for proxy in session.report.iter().flat_map(|report| &report.proxies) {
+            proxies.add(&labels, proxy);
+        }
         for instance in session.report.iter().flat_map(|report| &report.instances) {
             let name = &instance.name;
             let process_type = name.rsplit_once('.').map_or(name.as_str(), |(known, _)| known);
@@ -190,7 +195,7 @@ pub(super) fn text(sessions: &[SessionMetrics]) -> String {
             families.add(&format!("{labels},{}", own.join(",")), instance);
         }
     }
-    up.text() + &families.text()
+    up.text() + &families.text() + &proxies.text()
 }
 
 #[cfg(test)]

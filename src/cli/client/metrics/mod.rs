@@ -1,6 +1,7 @@
 //! `pm metrics`: what is known of instances, as Prometheus text, once.
 
 mod families;
+mod proxies;
 mod text;
 
 use std::fs::{self, OpenOptions};

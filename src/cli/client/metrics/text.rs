@@ -9,6 +9,8 @@ pub(super) enum MetricKind {
     Counter,
     /// It goes up and down.
     Gauge,
+    /// Counters of what was at most so much, with their sum.
+    Histogram,
 }
 
 /// A metric with its samples, all in one place as the format wants it.
@@ -28,7 +30,19 @@ impl MetricFamily {
     /// Adds a sample. `labels` are written already; those in `more` are added to them, but for empty ones, which are the
     /// same as none.
     pub(super) fn add(&mut self, labels: &str, more: &[(&str, &str)], value: impl ToString) {
+        self.add_part("", labels, more, value);
+    }
+
+    /// Adds one of several samples that make a histogram: `_bucket`, `_sum` or `_count`.
+    pub(super) fn add_part(
+        &mut self,
+        part: &str,
+        labels: &str,
+        more: &[(&str, &str)],
+        value: impl ToString,
+    ) {
         self.samples.push_str(self.name);
+        self.samples.push_str(part);
         self.samples.push('{');
         self.samples.push_str(labels);
         for (name, value) in more.iter().filter(|(_, value)| !value.is_empty()) {
@@ -47,6 +61,7 @@ impl MetricFamily {
         let kind = match self.kind {
             MetricKind::Counter => "counter",
             MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         let Self { name, help, samples, .. } = self;
         format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{samples}")
