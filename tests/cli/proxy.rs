@@ -1,5 +1,9 @@
 //! `proxy`: one address for all instances of a process type.
 
+mod framing;
+mod passed;
+mod waiting;
+
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -288,6 +292,18 @@ fn requests_are_answered_behind_the_front_and_counted() {
         ps["instances"].as_array().unwrap().iter().filter_map(|it| it[key].as_u64()).sum()
     };
     assert_eq!((sum("requests"), sum("in_flight"), sum("errors_5xx")), (7, 0, 1), "{ps}");
+    let metrics = done(&app, "metrics");
+    let of_web = format!("{{root=\"{}\",type=\"web\"", app.dir().display());
+    for (name, labels, value) in [
+        ("requests_total", ",code=\"200\"", 6),
+        ("requests_total", ",code=\"500\"", 1),
+        ("in_flight", "", 0),
+        ("request_seconds_bucket", ",le=\"+Inf\"", 7),
+        ("request_seconds_count", "", 7),
+    ] {
+        let line = format!("pm_proxy_{name}{of_web}{labels}}} {value}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
     done(&app, "quit");
 }
 

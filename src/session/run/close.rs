@@ -112,6 +112,7 @@ impl SessionLoop {
                         }
                     }
                     Ok(Input::Pump(news)) => self.note_loss(&news),
+                    Ok(Input::Front(news)) => self.take_last_news(news),
                     Ok(Input::Heard(SignalEvent::Signal(Signal::TSTP))) => {
                         self.pause();
                     }
@@ -121,7 +122,6 @@ impl SessionLoop {
                         | Input::Probe(_)
                         | Input::Watch(_)
                         | Input::Figures(_)
-                        | Input::Front(_)
                         | Input::Typed(_),
                     )
                     | Err(_) => {}
@@ -144,8 +144,15 @@ impl SessionLoop {
         }
         // The pump reports a failed write before it answers.
         for input in inputs.try_iter() {
-            if let Input::Pump(news) = input {
-                self.note_loss(&news);
+            match input {
+                Input::Pump(news) => self.note_loss(&news),
+                Input::Front(news) => self.take_last_news(news),
+                Input::Heard(_)
+                | Input::Client(_)
+                | Input::Probe(_)
+                | Input::Watch(_)
+                | Input::Figures(_)
+                | Input::Typed(_) => {}
             }
         }
     }

@@ -105,6 +105,12 @@ impl SessionLoop {
         self.post(PumpCommand::Tail(query));
     }
 
+    /// Takes what is said of a front when the session ends: who still waits is told why before the front is closed.
+    pub(super) fn take_last_news(&mut self, news: FrontNews) {
+        // What follows is for a session that goes on.
+        drop(self.take_news(news));
+    }
+
     /// Takes what a front has to say, and returns the event that follows from it.
     pub(super) fn take_news(&mut self, news: FrontNews) -> Option<Event> {
         match news {
