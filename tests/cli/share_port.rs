@@ -1,5 +1,7 @@
 //! `share-port`: one listening socket for all instances of a type, open before they run and over their restarts.
 
+mod servers;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -54,63 +56,6 @@ fn each_instance_has_the_socket_as_descriptor_3_and_its_own_process_id() {
         session.signal(Signal::SIGTERM);
         assert_eq!(session.wait(), End::Code(0));
     }
-}
-
-/// A server of docs/one-address.md answers on the shared socket, and says so when it was restarted.
-#[track_caller]
-fn answers(app: &Sandbox, command: &str) {
-    let port = free_port(1);
-    let args = ["start", "web=2", "-p", &port.to_string()];
-    let mut session = app.pm(args).spawn();
-    let connected = || get(port, "/").ok().filter(|answer| answer.contains("hello"));
-    eventually(&format!("an answer of `{command}`"), connected);
-    assert_eq!(app.pm(["restart", "web"]).run().code(), 0, "{command}");
-    assert!(get(port, "/").expect("nobody is refused").contains("hello"), "{command}");
-    session.signal(Signal::SIGTERM);
-    assert_eq!(session.wait(), End::Code(0), "{command}");
-}
-
-#[test]
-fn node_takes_the_socket() {
-    if !has_program("node") {
-        return;
-    }
-    let server = "require('http').createServer((q, r) => r.end('hello')).listen({ fd: 3 });\n\
-                  process.on('SIGTERM', () => process.exit(0));\n";
-    let app = app("web: node server.js\n", "[process.web]\nshare-port = true\n");
-    answers(&app.write("server.js", server), "node server.js");
-}
-
-#[test]
-fn go_takes_the_socket() {
-    if !has_program("go") {
-        return;
-    }
-    let server = r#"package main
-import ("net"; "os")
-func main() {
-    listener, err := net.FileListener(os.NewFile(3, "web"))
-    if err != nil { panic(err) }
-    for {
-        client, err := listener.Accept()
-        if err != nil { panic(err) }
-        client.Read(make([]byte, 4096))
-        client.Write([]byte("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello"))
-        client.Close()
-    }
-}
-"#;
-    let app = app(
-        "web: ./server
-",
-        "[process.web]
-share-port = true
-",
-    );
-    let app = app.write("server.go", server).env("GO111MODULE", "off").env("CGO_ENABLED", "0");
-    let built = app.sh("go build -o server server.go").run();
-    assert_eq!(built.code(), 0, "{}", built.stderr);
-    answers(&app, "./server");
 }
 
 #[test]
