@@ -58,6 +58,33 @@ fn the_node_cluster_serves_works_restarts_and_ends_without_a_trace() {
     app.assert_nothing_left();
 }
 
+#[test]
+fn behind_a_proxy_the_node_cluster_is_replaced_without_a_lost_request() {
+    if !has_program("node") {
+        return;
+    }
+    let base = free_port(10);
+    let app = Sandbox::of_example("node-cluster");
+    let args = ["start", "--proxy", "web=2", "-p", &base.to_string()].map(str::to_owned);
+    let mut session =
+        app.pm(args.iter().chain(&["--set".into(), "WEB_CONCURRENCY=1".into()])).spawn();
+    session.wait_for("-- started with pid");
+    let ask = || get(base, "/").expect("nobody is refused");
+    // The first one waits until an instance listens.
+    assert!(ask().contains("Hello from web."));
+    session.wait_for_times("listening on port", 2);
+    let mut restart = app.pm(["restart", "--rolling", "web"]).spawn();
+    while restart.is_running() {
+        let answer = ask();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert_eq!(restart.wait(), End::Code(0));
+    session.wait_for_times("; replaced", 2);
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.wait(), End::Code(0));
+    app.assert_nothing_left();
+}
+
 #[track_caller]
 fn do_a_job(port: u16, id: &str, text: &str, result: &str) {
     let answer = post(port, "/jobs", text).expect("the server answers");
