@@ -33,6 +33,7 @@ pub(crate) mod shared_socket;
 pub(crate) mod signals;
 pub(crate) mod spawn;
 pub(crate) mod terminal;
+pub(crate) mod terminal_guard;
 pub(crate) mod usage;
 pub(crate) mod wait;
 pub(crate) mod watchdog;

@@ -22,6 +22,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::{ForkResult, Pid};
 
 use self::pace::Pace;
+pub(super) use self::watch::settle_in;
 use super::forked;
 use super::pid_table::{PidTable, Pipes, SlotIndex};
 use super::system::executable;
@@ -31,7 +32,7 @@ use crate::app::Moment;
 /// What `ps` shows of it.
 const NAME: &str = "procfile-guard";
 /// Written to the pipe when pm ends normally.
-const GOODBYE: &[u8] = b".";
+pub(super) const GOODBYE: &[u8] = b".";
 
 /// A change of the watchdog.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ pub(crate) mod attach;
 pub(in crate::cli) mod find;
 pub(crate) mod metrics;
 pub(in crate::cli) mod sessions;
+mod signals;
 pub(in crate::cli) mod start;
 pub(crate) mod status;
 pub(crate) mod top;

@@ -40,7 +40,8 @@ pub(super) fn watch(mut lifeline: impl Read, table: &PidTable, modes: Option<&Ow
     }
 }
 
-fn settle_in() {
+/// Leaves the session, the folder, the descriptors, the name and the signals that a guard has from who has forked it.
+pub(in crate::os) fn settle_in() {
     // If a call below fails, the watchdog still works.
     let _ = nix::unistd::setsid();
     let _ = nix::unistd::chdir("/");

@@ -1,8 +1,8 @@
 //! The client's side of `pm attach`: pm's own terminal in raw mode, connected to that of an instance. The
 //! mode is restored however this ends.
 
-use std::io::{self, ErrorKind, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use super::outgoing::Outgoing;
 use super::screen::{Screen, now};
 use crate::app::Signal;
+use crate::cli::client::signals::{ENDING, SignalPipes};
 use crate::control::client;
 use crate::control::incoming::{Incoming, Item};
 use crate::control::proto::{Request, Response};
 use crate::error::Error;
 use crate::os::pty::WindowSize;
+use crate::os::terminal_guard::TerminalGuard;
 use crate::session::keyboard::detach;
 
-/// Signals that end it gracefully.
-const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 /// How long a client that ends waits for the session to take the rest of what was typed, and for the terminal
 /// to take the rest of what was shown.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -62,7 +62,8 @@ pub(crate) fn attach(socket: &Path, name: &str, begin: impl FnOnce()) -> Result<
             None => return Err(fail(ErrorKind::UnexpectedEof.into())),
         }
     }
-    let signals = SignalPipes::listen().map_err(fail)?;
+    let _guard = TerminalGuard::start().map_err(fail)?;
+    let signals = SignalPipes::listen(&[libc::SIGWINCH]).map_err(fail)?;
     stream.set_nonblocking(true).map_err(fail)?;
     let mut screen = Screen::of_stdout().map_err(fail)?;
     let raw = RawMode::enter().map_err(fail)?;
@@ -98,11 +99,10 @@ fn relay(
         // Where the session takes no more, what it said before is still read.
         wanted.set(PollFlags::POLLOUT, outgoing.send(stream)? && outgoing.is_waiting());
         let found = wait(&stdin, signals, (stream, wanted), screen)?;
-        if found.ends {
-            return Ok(signals.first().map_or(Ended::Detached { unsent: 0 }, Ended::Signal));
+        if let Some(signal) = found.ends {
+            return Ok(Ended::Signal(Signal(signal)));
         }
         if found.is_resized {
-            signals.forget_resize();
             outgoing.resize(WindowSize::of_stdout());
         }
         if found.is_from_session && wanted.contains(PollFlags::POLLIN) {
@@ -133,8 +133,8 @@ struct WaitEvents {
     is_typed: bool,
     /// The session has sent something, or takes keys again.
     is_from_session: bool,
-    /// A signal asks pm to end.
-    ends: bool,
+    /// This signal asks pm to end.
+    ends: Option<i32>,
     /// The terminal has another size.
     is_resized: bool,
 }
@@ -147,8 +147,8 @@ fn wait(
     screen: &Screen,
 ) -> io::Result<WaitEvents> {
     let one = |fd| PollFd::new(fd, PollFlags::POLLIN);
-    let mut fds = vec![one(stdin.as_fd()), one(signals.resized.as_fd())];
-    fds.extend(signals.ending.iter().map(|(_, pipe)| one(pipe.as_fd())));
+    let mut fds = vec![one(stdin.as_fd())];
+    fds.extend(signals.descriptors().map(one));
     let behind_signals = fds.len();
     // A session that has hung up would end each wait.
     if !wanted.is_empty() {
@@ -161,10 +161,11 @@ fn wait(
         Err(error) => return Err(error.into()),
     }
     let has = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
+    let come = signals.take();
     Ok(WaitEvents {
         is_typed: has(&fds[0]),
-        is_resized: has(&fds[1]),
-        ends: fds[2..behind_signals].iter().any(has),
+        is_resized: come.contains(&libc::SIGWINCH),
+        ends: come.into_iter().find(|signal| ENDING.contains(signal)),
         is_from_session: !wanted.is_empty() && has(&fds[behind_signals]),
     })
 }
@@ -203,39 +204,5 @@ impl Drop for RawMode {
     fn drop(&mut self) {
         // A terminal that is gone has no mode.
         let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.before);
-    }
-}
-
-/// Signals as descriptors that become readable.
-struct SignalPipes {
-    ending: Vec<(Signal, UnixStream)>,
-    resized: UnixStream,
-}
-
-impl SignalPipes {
-    fn listen() -> io::Result<Self> {
-        let pipe = |signal| -> io::Result<UnixStream> {
-            let (reader, writer) = UnixStream::pair()?;
-            reader.set_nonblocking(true)?;
-            signal_hook::low_level::pipe::register(signal, writer)?;
-            Ok(reader)
-        };
-        let ending = ENDING.map(|signal| Ok((Signal(signal), pipe(signal)?)));
-        let ending = ending.into_iter().collect::<io::Result<Vec<_>>>()?;
-        Ok(Self { ending, resized: pipe(libc::SIGWINCH)? })
-    }
-
-    /// Returns the ending signal that has come.
-    fn first(&self) -> Option<Signal> {
-        let has = |pipe: BorrowedFd<'_>| {
-            let mut fds = [PollFd::new(pipe, PollFlags::POLLIN)];
-            poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-        };
-        self.ending.iter().find(|(_, pipe)| has(pipe.as_fd())).map(|(signal, _)| *signal)
-    }
-
-    fn forget_resize(&self) {
-        // Empty is what it is to be.
-        while (&self.resized).read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
     }
 }

@@ -1,8 +1,7 @@
 //! The terminal of `pm top`: single keys without echo, and signals. It is as before at every end, and while pm is stopped.
 
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -10,11 +9,11 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
 
+use crate::cli::client::signals::{ENDING, SignalPipes};
 use crate::os::clock;
 use crate::os::terminal::{OwnModes, TypingMode};
+use crate::os::terminal_guard::TerminalGuard;
 
-/// Signals that end it.
-const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 /// Signals after which it is drawn again.
 const OTHERS: [i32; 3] = [libc::SIGTSTP, libc::SIGCONT, libc::SIGWINCH];
 
@@ -36,20 +35,16 @@ pub(super) enum Heard {
 /// A terminal that gives single keys.
 pub(super) struct KeyTerminal {
     modes: OwnModes,
-    signals: Vec<(i32, UnixStream)>,
+    _guard: TerminalGuard,
+    signals: SignalPipes,
 }
 
 impl KeyTerminal {
     /// Takes over standard input. The screen is cleared.
     pub(super) fn open() -> io::Result<Self> {
-        let pipe = |signal| -> io::Result<(i32, UnixStream)> {
-            let (reader, writer) = UnixStream::pair()?;
-            reader.set_nonblocking(true)?;
-            signal_hook::low_level::pipe::register(signal, writer)?;
-            Ok((signal, reader))
-        };
-        let signals = ENDING.into_iter().chain(OTHERS).map(pipe).collect::<io::Result<_>>()?;
-        let terminal = Self { modes: OwnModes::of_stdin()?, signals };
+        let (modes, guard) = (OwnModes::of_stdin()?, TerminalGuard::start()?);
+        let signals = SignalPipes::listen(&OTHERS)?;
+        let terminal = Self { modes, _guard: guard, signals };
         terminal.modes.set(TypingMode::Keys);
         Ok(terminal)
     }
@@ -59,7 +54,7 @@ impl KeyTerminal {
         let left = deadline.saturating_duration_since(clock::instant());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         let stdin = io::stdin();
-        let all = self.signals.iter().map(|(_, pipe)| pipe.as_fd()).chain([stdin.as_fd()]);
+        let all = self.signals.descriptors().chain([stdin.as_fd()]);
         let mut fds: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut fds, timeout) {
             Ok(0) => return Ok(Heard::Timeout),
@@ -84,13 +79,7 @@ impl KeyTerminal {
     }
 
     fn take_signal(&self) -> Option<Heard> {
-        let has_come = |pipe: &UnixStream| {
-            let mut bytes = [0; 64];
-            let mut pipe = pipe;
-            pipe.read(&mut bytes).is_ok_and(|count| count > 0)
-        };
-        let come: Vec<i32> =
-            self.signals.iter().filter(|(_, pipe)| has_come(pipe)).map(|(it, _)| *it).collect();
+        let come = self.signals.take();
         if let Some(signal) = come.iter().find(|signal| ENDING.contains(signal)) {
             return Some(Heard::Signal(*signal));
         }
