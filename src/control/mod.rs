@@ -4,6 +4,7 @@
 pub mod client;
 pub mod frame;
 pub(crate) mod incoming;
+pub mod last_minute;
 pub mod outbox;
 mod peer_credentials;
 pub mod proto;

@@ -9,6 +9,7 @@ use super::rows::Chosen;
 use super::scroll;
 use super::seen;
 use super::update::{connect, resize_pane};
+use super::view::help_rows;
 
 /// Takes a key.
 pub(super) fn key(model: &mut UiModel, key: KeyPress, effects: &mut Vec<UiEffect>) {
@@ -18,7 +19,7 @@ pub(super) fn key(model: &mut UiModel, key: KeyPress, effects: &mut Vec<UiEffect
         return;
     }
     match std::mem::replace(&mut model.mode, KeyMode::Actions) {
-        KeyMode::Help => {}
+        KeyMode::Help { first } => help(model, key, first),
         KeyMode::Prompt { is_filter, text } => prompt::key(model, key, (is_filter, text)),
         KeyMode::Whom(action) => requests::whom(model, action, key, effects),
         KeyMode::Actions => match (key, model.keys.action(key)) {
@@ -36,7 +37,7 @@ pub(super) fn key(model: &mut UiModel, key: KeyPress, effects: &mut Vec<UiEffect
 fn act(model: &mut UiModel, action: UiAction, effects: &mut Vec<UiEffect>) {
     match action {
         UiAction::Quit => effects.push(UiEffect::Leave(UiEnd::Left)),
-        UiAction::Help => model.mode = KeyMode::Help,
+        UiAction::Help => model.mode = KeyMode::Help { first: 0 },
         UiAction::Down
         | UiAction::Up
         | UiAction::First
@@ -89,6 +90,22 @@ fn act(model: &mut UiModel, action: UiAction, effects: &mut Vec<UiEffect>) {
         | UiAction::Mute => model.mode = KeyMode::Whom(action),
         UiAction::Mark => requests::mark(model),
     }
+}
+
+/// Scrolls the help, where it is longer than the screen. Any other key ends it.
+fn help(model: &mut UiModel, key: KeyPress, first: usize) {
+    let (page, last) = help_rows(model);
+    let first = match (key, model.keys.action(key)) {
+        _ if last == 0 => return,
+        (KeyPress::WheelUp(_), _) | (_, Some(UiAction::Up)) => first.saturating_sub(1),
+        (KeyPress::WheelDown(_), _) | (_, Some(UiAction::Down)) => first + 1,
+        (_, Some(UiAction::PageUp)) => first.saturating_sub(page),
+        (_, Some(UiAction::PageDown)) => first + page,
+        (_, Some(UiAction::First)) => 0,
+        (_, Some(UiAction::Last)) => last,
+        _ => return,
+    };
+    model.mode = KeyMode::Help { first: first.min(last) };
 }
 
 fn go(model: &mut UiModel, action: UiAction) {

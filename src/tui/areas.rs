@@ -46,6 +46,7 @@ impl Areas {
     }
 }
 
+/// At 80 columns: a name of nine, its state, port, memory and CPU.
 fn list_width(columns: u16) -> u16 {
-    (columns * 2 / 5).clamp(30, 70)
+    (columns / 2).clamp(30, 84)
 }

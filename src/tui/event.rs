@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::keys::KeyPress;
+use super::older::{InstanceOutput, OlderQuery};
 use crate::control::proto::{Report, Request};
 
 /// What has happened.
@@ -14,8 +15,10 @@ pub(super) enum UiEvent {
     Resized(u16, u16),
     /// A session says what its instances do.
     Reported(usize, Box<Report>),
-    /// Output of an instance of a session; none: a run has ended.
-    Output(usize, String, Vec<u8>),
+    /// Output of an instance of a session.
+    Output(usize, InstanceOutput),
+    /// What a session has kept in files.
+    Older(usize, Vec<InstanceOutput>),
     /// So many lines were lost.
     Lost(u64),
     /// A session has ended.
@@ -51,6 +54,8 @@ pub(super) enum UiEffect {
     Copy(String),
     /// Show a text in a pager.
     Open(String),
+    /// Read what a session has kept in files.
+    Older(usize, OlderQuery),
     /// Take the mouse, or leave it to the terminal.
     Mouse(bool),
     /// Stop, as Ctrl-Z does.

@@ -7,10 +7,11 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use super::event::UiEvent;
+use super::older::InstanceOutput;
 use crate::control::client;
 use crate::control::frame;
 use crate::control::incoming::{Incoming, Item};
-use crate::control::proto::{LogQuery, Request, Response};
+use crate::control::proto::{FiguresQuery, LogQuery, Request, Response};
 
 /// Lines of each instance that are asked for at first: all that a session keeps.
 const HISTORY: usize = 2000;
@@ -36,8 +37,8 @@ struct Link {
     purpose: LinkPurpose,
     stream: UnixStream,
     incoming: Incoming,
-    /// The name of the instance whose bytes come next.
-    name: Option<String>,
+    /// The name of the instance whose bytes come next, and when they were read.
+    name: Option<(String, i64)>,
     /// Frames that were not sent yet.
     outgoing: VecDeque<u8>,
     is_attached: bool,
@@ -48,12 +49,14 @@ struct Link {
 #[derive(Debug)]
 pub(super) struct Links {
     sockets: Vec<PathBuf>,
+    /// Each of them was asked for figures before.
+    was_asked: Vec<bool>,
     open: Vec<Link>,
 }
 
 impl Links {
     pub(super) fn new(sockets: Vec<PathBuf>) -> Self {
-        Self { sockets, open: Vec::new() }
+        Self { was_asked: vec![false; sockets.len()], sockets, open: Vec::new() }
     }
 
     fn connect(
@@ -79,11 +82,16 @@ impl Links {
         Ok(())
     }
 
-    /// Asks a session what its instances do, unless it has still to answer. Returns whether it is there.
-    pub(super) fn ask_status(&mut self, session: usize) -> bool {
+    /// Asks a session what its instances do and use, unless it has still to answer: the first time also for what it has
+    /// kept of the time before. Returns whether it is there.
+    pub(super) fn ask_figures(&mut self, session: usize) -> bool {
         let is_asked = |link: &Link| link.session == session && link.purpose == LinkPurpose::Status;
-        self.open.iter().any(is_asked)
-            || self.connect(session, LinkPurpose::Status, Request::Status).is_ok()
+        if self.open.iter().any(is_asked) {
+            return true;
+        }
+        let past = !std::mem::replace(&mut self.was_asked[session], true);
+        let query = FiguresQuery { pss: false, details: false, past };
+        self.connect(session, LinkPurpose::Status, Request::Figures(query)).is_ok()
     }
 
     /// Asks a session for its output, from what is kept on.
@@ -194,13 +202,13 @@ impl Link {
     fn item(&mut self, item: Item, take: &mut impl FnMut(UiEvent)) {
         match item {
             Item::Bytes(bytes) => {
-                let name = self.name.take().unwrap_or_default();
+                let (name, at) = self.name.take().unwrap_or_default();
                 take(match self.purpose {
                     LinkPurpose::Terminal => UiEvent::Screen(bytes),
-                    _ => UiEvent::Output(self.session, name, bytes),
+                    _ => UiEvent::Output(self.session, InstanceOutput { name, at, bytes }),
                 });
             }
-            Item::Response(Response::Output { name, .. }) => self.name = Some(name),
+            Item::Response(Response::Output { name, at, .. }) => self.name = Some((name, at)),
             Item::Response(Response::Status(report)) => {
                 self.is_over = true;
                 take(UiEvent::Reported(self.session, report));

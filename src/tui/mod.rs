@@ -15,6 +15,7 @@ mod lines;
 mod links;
 mod look;
 mod model;
+mod older;
 mod output_view;
 mod pane;
 mod person_terminal;
@@ -35,6 +36,7 @@ use std::time::Instant;
 pub use event::UiEnd;
 pub use keys::{KeyMap, KeyPress, UiAction};
 pub use look::UiLook;
+pub use older::{InstanceOutput, OlderQuery, OlderReader, ReadOlder};
 pub use run::run;
 
 use crate::control::proto::Report;
@@ -53,7 +55,7 @@ pub struct UiSession {
 }
 
 /// What the ui is given.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct UiSetup {
     /// What it shows.
     pub sessions: Vec<UiSession>,
@@ -65,6 +67,8 @@ pub struct UiSetup {
     pub pager: String,
     /// A folder for that file.
     pub scratch: PathBuf,
+    /// What is kept in files of the output of sessions.
+    pub older: OlderReader,
     /// The machine's clock.
     pub clock: fn() -> Instant,
     /// The time of day, for a person.

@@ -9,6 +9,7 @@ use super::areas::Areas;
 use super::keys::{KeyMap, UiAction};
 use super::lines::{LineStore, StoredLine, Wrapping, rows_of, spans};
 use super::look::UiLook;
+use super::older::InstanceOutput;
 use super::output_view::OutputView;
 use super::pane::Pane;
 use super::rows::{Chosen, rows};
@@ -18,6 +19,8 @@ use super::sessions::ShownSession;
 const TOTAL: usize = 8 << 20;
 const MOST: usize = 256 << 10;
 const LEAST: usize = 16 << 10;
+/// Lines are counted from here on: older ones have lower numbers.
+const FIRST_ORDER: u64 = 1 << 32;
 
 /// Where arrows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +38,8 @@ pub(super) enum KeyMode {
     Prompt { is_filter: bool, text: String },
     /// The next one says for whom an action is: a digit, or Enter for what is chosen.
     Whom(UiAction),
-    /// The help is shown.
-    Help,
+    /// The help is shown, from this row on.
+    Help { first: usize },
 }
 
 /// The model.
@@ -75,6 +78,13 @@ pub(super) struct UiModel {
     /// The session and the name of each owner of lines.
     names: Vec<(usize, String)>,
     order: u64,
+    /// When output came last, in milliseconds since 1970.
+    pub(super) last_at: i64,
+    /// Lines that a session keeps in files, from before those that it has in memory: of what is chosen, while the person
+    /// has scrolled.
+    pub(super) older: Vec<Rc<StoredLine>>,
+    /// They were asked for.
+    pub(super) is_older_asked: bool,
     /// The first reports have not come.
     is_new: bool,
 }
@@ -106,7 +116,10 @@ impl UiModel {
             stores: Vec::new(),
             owners: HashMap::new(),
             names: Vec::new(),
-            order: 0,
+            order: FIRST_ORDER,
+            last_at: 0,
+            older: Vec::new(),
+            is_older_asked: false,
             is_new: true,
         }
     }
@@ -137,6 +150,7 @@ impl UiModel {
             self.has_no_pane = None;
             self.skip = 0;
             self.found = None;
+            self.forget_older();
         }
         self.show_again();
     }
@@ -147,6 +161,14 @@ impl UiModel {
             |store: &LineStore| store.lines().next().is_some_and(|line| self.takes(line.owner));
         let stores: Vec<_> = self.stores.iter().filter(|store| takes(store)).collect();
         self.output.show(stores.into_iter().flat_map(LineStore::lines).map(Rc::clone));
+        let older: Vec<_> = self.older.iter().filter(|it| self.takes(it.owner)).cloned().collect();
+        self.output.add_older(&older);
+    }
+
+    /// Lets go of lines that are in files. The lines must be shown again.
+    pub(super) fn forget_older(&mut self) {
+        self.older = Vec::new();
+        self.is_older_asked = false;
     }
 
     /// Returns whether lines of this owner are shown.
@@ -161,7 +183,9 @@ impl UiModel {
     }
 
     /// Takes output of an instance. Returns whether any of it is shown.
-    pub(super) fn output(&mut self, session: usize, name: &str, bytes: &[u8]) -> bool {
+    pub(super) fn output(&mut self, session: usize, output: &InstanceOutput) -> bool {
+        let InstanceOutput { name, at, bytes } = output;
+        self.last_at = *at;
         let owner = self.owner(session, name);
         let is_shown = self.takes(owner);
         let store = &mut self.stores[owner as usize];
@@ -169,20 +193,21 @@ impl UiModel {
             store.end_run();
             return is_shown;
         }
-        let output = &mut self.output;
-        store.push(bytes, &mut self.order, |pushed| {
+        let view = &mut self.output;
+        store.push((bytes, *at), &mut self.order, |pushed| {
             if is_shown {
-                output.push(&pushed);
+                view.push(&pushed);
             }
         });
         if is_shown {
             let stores = &self.stores;
-            output.forget(|line| stores[line.owner as usize].keeps(line));
+            self.output.forget(|line| stores[line.owner as usize].keeps(line));
         }
         is_shown
     }
 
-    fn owner(&mut self, session: usize, name: &str) -> u32 {
+    /// Returns the number by which lines of an instance are told from others.
+    pub(super) fn owner(&mut self, session: usize, name: &str) -> u32 {
         let key = (session, name.to_owned());
         if let Some(owner) = self.owners.get(&key) {
             return *owner;
@@ -195,6 +220,11 @@ impl UiModel {
         self.stores.push(LineStore::new(owner, limit));
         self.owners.insert(key, owner);
         owner
+    }
+
+    /// Returns the lines of an owner that the session has in memory.
+    pub(super) fn store(&self, owner: u32) -> &LineStore {
+        &self.stores[owner as usize]
     }
 
     /// Returns the session and the name of the owner of a line.

@@ -50,6 +50,24 @@ impl OutputView {
         (self.end, self.new, self.is_cut) = (None, 0, false);
     }
 
+    /// Takes lines from before those that are there. What is seen stays where it is.
+    pub(super) fn add_older(&mut self, lines: &[Rc<StoredLine>]) {
+        if lines.is_empty() {
+            return;
+        }
+        let foot = self.end.map(|end| (Rc::clone(&self.shown[end.line]), end.hidden));
+        let older = lines.iter().filter(|line| self.takes(line)).map(Rc::clone);
+        let mut all: Vec<_> = older.chain(self.shown.iter().map(Rc::clone)).collect();
+        // Those of one instance may be older than what there is of another. Of one time, each has its place.
+        all.sort_by_key(|line| line.at);
+        self.shown = all.split_off(all.len().saturating_sub(LINES)).into();
+        let place = |(foot, hidden): (Rc<StoredLine>, usize)| {
+            let line = self.shown.iter().position(|line| Rc::ptr_eq(line, &foot))?;
+            Some(ScrollEnd { line, hidden })
+        };
+        self.end = foot.and_then(place);
+    }
+
     /// Takes a line that has come.
     pub(super) fn push(&mut self, PushedLine { line, goes_on }: &PushedLine) {
         if !self.takes(line) {
@@ -97,9 +115,9 @@ impl OutputView {
         self.filter.as_ref().is_none_or(|filter| filter.is_match(&plain(&line.bytes)))
     }
 
-    /// Returns how many lines there are.
-    pub(super) fn len(&self) -> usize {
-        self.shown.len()
+    /// Returns all lines.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &StoredLine> {
+        self.shown.iter().map(|line| &**line)
     }
 
     /// Returns the lines that came while it is scrolled; `None` where it follows.
@@ -196,32 +214,34 @@ impl OutputView {
         }
     }
 
-    /// Finds the nearest line that matches behind another, or before it, and once around. Returns its order.
+    /// Finds the nearest line that matches behind another, or before it, and once around. Returns its order. From nowhere,
+    /// it is the foot of the view, which is itself before.
     pub(super) fn find(&self, pattern: &Regex, from: Option<u64>, is_forward: bool) -> Option<u64> {
         let is_match = |line: &&Rc<StoredLine>| pattern.is_match(&plain(&line.bytes));
-        let from = match from {
-            Some(from) => from,
-            None => self.foot()? + u64::from(!is_forward),
+        let (before, behind) = match from.and_then(|order| self.place_of(order)) {
+            Some(at) => (self.shown.range(..at), self.shown.range(at + 1..)),
+            None => {
+                let behind = self.end.or_else(|| self.last())?.line + 1;
+                (self.shown.range(..behind), self.shown.range(behind..))
+            }
         };
-        let at = self.shown.partition_point(|line| line.order < from);
-        let is_there = self.shown.get(at).is_some_and(|line| line.order == from);
-        let (before, behind) = (
-            self.shown.range(..at),
-            self.shown.range((at + usize::from(is_there)).min(self.shown.len())..),
-        );
         let found = if is_forward {
             behind.chain(before).find(is_match)
         } else {
             before.rev().chain(behind.rev()).find(is_match)
         };
-        let is_itself = || is_there.then(|| &self.shown[at]).filter(is_match);
-        found.or_else(is_itself).map(|line| line.order)
+        let itself = || self.shown.get(self.place_of(from?)?).filter(is_match);
+        found.or_else(itself).map(|line| line.order)
     }
 
-    /// Returns the order of the line at the foot of the view.
-    fn foot(&self) -> Option<u64> {
-        let at = self.end.or_else(|| self.last())?;
-        self.shown.get(at.line).map(|line| line.order)
+    /// Returns where a line is, by its order. Lines are in the order of their times.
+    fn place_of(&self, order: u64) -> Option<usize> {
+        self.shown.iter().position(|line| line.order == order)
+    }
+
+    /// Returns whether the first line is seen by who has scrolled.
+    pub(super) fn is_at_top(&self, height: usize, rows: RowCount<'_>) -> bool {
+        self.end.is_some_and(|end| self.rows_to(end, height, rows) <= height)
     }
 
     /// Scrolls so that a line is seen, in the middle where it was not.
@@ -231,10 +251,7 @@ impl OutputView {
             self.end = self.end.or_else(|| self.last());
             return;
         }
-        let at = self.shown.partition_point(|line| line.order < order);
-        if at >= self.shown.len() {
-            return;
-        }
+        let Some(at) = self.place_of(order) else { return };
         self.end = Some(ScrollEnd { line: at, hidden: 0 });
         self.down(height / 2, rows);
         // Not beyond the beginning.
@@ -265,7 +282,8 @@ mod tests {
 
     fn line(order: u64) -> Rc<StoredLine> {
         let bytes = format!("line {order}").into_bytes();
-        Rc::new(StoredLine { owner: 0, order, bytes, style: Style::default() })
+        let at = i64::try_from(order).unwrap();
+        Rc::new(StoredLine { owner: 0, order, at, bytes, style: Style::default() })
     }
 
     fn seen(view: &OutputView) -> Vec<u64> {
@@ -290,7 +308,7 @@ mod tests {
         view.follow();
         push(&mut view, 10_010);
         assert_eq!((seen(&view), view.new_lines()), (vec![10_007, 10_008, 10_009, 10_010], None));
-        assert_eq!(view.len(), 20);
+        assert_eq!(view.shown.len(), 20);
     }
 
     #[test]
@@ -299,7 +317,7 @@ mod tests {
         view.show((0..10).map(line));
         view.up(1, 4, &|_| 1);
         (10..60_000).for_each(|order| push(&mut view, order));
-        assert_eq!((view.len(), view.new_lines()), (LINES, Some(59_990)));
+        assert_eq!((view.shown.len(), view.new_lines()), (LINES, Some(59_990)));
         assert!(view.is_cut());
         assert_eq!(seen(&view), [5, 6, 7, 8]);
     }
@@ -372,7 +390,33 @@ mod tests {
         view.show((0..3).map(line));
         let longer = StoredLine { bytes: b"line 1 and more".to_vec(), ..(*line(1)).clone() };
         view.push(&PushedLine { line: Rc::new(longer), goes_on: true });
-        assert_eq!(view.len(), 3);
+        assert_eq!(view.shown.len(), 3);
         assert_eq!(view.shown[1].bytes, b"line 1 and more");
+    }
+
+    #[test]
+    fn older_lines_stand_before_the_others_and_move_nothing_that_is_seen() {
+        let mut view = OutputView::default();
+        view.show((100..110).map(line));
+        assert!(!view.is_at_top(4, &|_| 1));
+        view.top(4, &|_| 1);
+        assert!(view.is_at_top(4, &|_| 1));
+        view.add_older(&(0..100).map(line).collect::<Vec<_>>());
+        assert_eq!(seen(&view), [100, 101, 102, 103]);
+        assert!(!view.is_at_top(4, &|_| 1));
+        view.up(2, 4, &|_| 1);
+        assert_eq!(seen(&view), [98, 99, 100, 101]);
+        let pattern = Regex::new("^line 5$").unwrap();
+        assert_eq!(view.find(&pattern, None, false), Some(5));
+        // One instance may have more in memory than another: lines stand where they were read.
+        let between = StoredLine { order: 7, at: 104, ..(*line(7)).clone() };
+        view.add_older(&[Rc::new(between)]);
+        let orders: Vec<_> = view.shown.iter().skip(104).take(3).map(|it| it.order).collect();
+        assert_eq!(orders, [7, 104, 105]);
+        // Who follows again has what is in memory.
+        view.follow();
+        view.push(&PushedLine { line: line(110), goes_on: false });
+        view.forget(|line| line.order >= 100);
+        assert_eq!(seen(&view), [107, 108, 109, 110]);
     }
 }

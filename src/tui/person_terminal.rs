@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -24,6 +25,7 @@ const PATIENCE: u16 = 500;
 
 /// The terminal, for as long as this lives.
 pub(super) struct PersonTerminal {
+    input: OwnedFd,
     out: OwnedFd,
     waiting: VecDeque<u8>,
     before: Termios,
@@ -32,36 +34,38 @@ pub(super) struct PersonTerminal {
 }
 
 impl PersonTerminal {
-    /// Takes the terminal over; `out` writes to it.
-    pub(super) fn enter(out: OwnedFd) -> io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
+    /// Takes the terminal over; `input` is what is typed on it, and `out` writes to it.
+    pub(super) fn enter(input: OwnedFd, out: OwnedFd) -> io::Result<Self> {
+        let before = tcgetattr(&input)?;
         let is_entered = Arc::new(AtomicBool::new(false));
-        let mut terminal = Self { out, waiting: VecDeque::new(), before, is_entered };
-        terminal.restore_on_panic();
+        let mut terminal = Self { input, out, waiting: VecDeque::new(), before, is_entered };
+        terminal.restore_on_panic()?;
         terminal.resume()?;
         Ok(terminal)
     }
 
-    /// A panic is told on a screen that stays.
-    fn restore_on_panic(&self) {
+    /// A panic of this thread is told on a screen that stays.
+    fn restore_on_panic(&self) -> io::Result<()> {
         let (before, is_entered) = (Mutex::new(self.before.clone()), Arc::clone(&self.is_entered));
-        let tell = panic::take_hook();
+        let (input, out) = (self.input.try_clone()?, self.out.try_clone()?);
+        let (tell, thread) = (panic::take_hook(), thread::current().id());
         panic::set_hook(Box::new(move |info| {
-            if is_entered.swap(false, Ordering::SeqCst) {
+            if thread::current().id() == thread && is_entered.swap(false, Ordering::SeqCst) {
                 let before = before.lock().unwrap_or_else(PoisonError::into_inner);
                 // The panic is what is to be told, whatever the terminal does.
-                let _ = nix::unistd::write(io::stdout(), LEAVE.as_bytes());
-                let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &before);
+                let _ = nix::unistd::write(&out, LEAVE.as_bytes());
+                let _ = tcsetattr(&input, SetArg::TCSANOW, &before);
             }
             tell(info);
         }));
+        Ok(())
     }
 
     /// Takes it over again, after [`Self::suspend`].
     pub(super) fn resume(&mut self) -> io::Result<()> {
         let mut raw = self.before.clone();
         cfmakeraw(&mut raw);
-        tcsetattr(io::stdin(), SetArg::TCSANOW, &raw)?;
+        tcsetattr(&self.input, SetArg::TCSANOW, &raw)?;
         self.is_entered.store(true, Ordering::SeqCst);
         self.show(ENTER.as_bytes())
     }
@@ -79,7 +83,7 @@ impl PersonTerminal {
         self.waiting.extend(LEAVE.as_bytes());
         self.drain();
         // A terminal that is gone has no mode.
-        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.before);
+        let _ = tcsetattr(&self.input, SetArg::TCSANOW, &self.before);
     }
 
     /// Waits until it has taken everything, or for [`PATIENCE`]. Returns whether it has.
@@ -127,8 +131,36 @@ impl PersonTerminal {
 impl Drop for PersonTerminal {
     fn drop(&mut self) {
         self.suspend();
-        if !std::thread::panicking() {
+        if !thread::panicking() {
             drop(panic::take_hook());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::pty::openpty;
+    use nix::sys::termios::LocalFlags;
+
+    #[test]
+    fn a_panic_leaves_the_terminal_as_it_was() {
+        let pty = openpty(None, None).unwrap();
+        let before = tcgetattr(&pty.slave).unwrap();
+        let (input, out) = (pty.slave.try_clone().unwrap(), pty.slave.try_clone().unwrap());
+        let ui = thread::spawn(move || {
+            let terminal = PersonTerminal::enter(input, out).unwrap();
+            let now = tcgetattr(&terminal.input).unwrap();
+            assert!(!now.local_flags.contains(LocalFlags::ECHO));
+            panic!("what a bug does");
+        });
+        let told = ui.join().unwrap_err();
+        assert_eq!(told.downcast_ref(), Some(&"what a bug does"));
+        assert!(tcgetattr(&pty.slave).unwrap() == before);
+        let mut seen = [0; 4096];
+        let count = nix::unistd::read(&pty.master, &mut seen).unwrap();
+        let seen = String::from_utf8_lossy(&seen[..count]);
+        assert!(seen.starts_with(ENTER) && seen.ends_with(LEAVE), "{seen:?}");
+        assert_eq!(seen.matches(LEAVE).count(), 1);
     }
 }

@@ -6,6 +6,7 @@ use super::act::type_into;
 use super::event::{UiEffect, UiEnd};
 use super::keys::{KeyPress, UiAction};
 use super::model::UiModel;
+use super::older::InstanceOutput;
 use super::rows::Chosen;
 use super::sessions::{is_running, type_of};
 use crate::control::proto::{Request, Targets};
@@ -153,14 +154,19 @@ fn mute(model: &mut UiModel, whom: &Chosen) {
     model.show_again();
 }
 
+/// Returns the names by which a session knows what is chosen; none: all.
+pub(super) fn names(chosen: &Chosen) -> Vec<String> {
+    match chosen {
+        Chosen::All | Chosen::Session(_) => Vec::new(),
+        Chosen::Type(_, name) | Chosen::Instance(_, name) => vec![name.clone()],
+    }
+}
+
 /// Leaves for the plain stream of what is chosen.
 pub(super) fn stream(model: &mut UiModel, effects: &mut Vec<UiEffect>) {
     let session = model.chosen.session().unwrap_or(0);
     let Some(shown) = model.sessions.get(session) else { return };
-    let names = match &model.chosen {
-        Chosen::All | Chosen::Session(_) => Vec::new(),
-        Chosen::Type(_, name) | Chosen::Instance(_, name) => vec![name.clone()],
-    };
+    let names = names(&model.chosen);
     let root = shown.report.as_ref().map(|report| PathBuf::from(&report.root)).unwrap_or_default();
     effects.push(UiEffect::Leave(UiEnd::Stream { session: shown.pid, root, names }));
 }
@@ -177,6 +183,7 @@ pub(super) fn mark(model: &mut UiModel) {
             (session, first.name.clone())
         }
     };
-    let text = format!("---------- {} ----------\n", (model.time_of_day)());
-    model.output(session, &name, text.as_bytes());
+    let bytes = format!("---------- {} ----------\n", (model.time_of_day)()).into_bytes();
+    let at = model.last_at;
+    model.output(session, &InstanceOutput { name, at, bytes });
 }

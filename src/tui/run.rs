@@ -79,15 +79,16 @@ impl Ui {
         let mut model = UiModel::new(shown, setup.keys.clone(), setup.look);
         model.time_of_day = setup.time_of_day;
         let signals = UiSignals::listen()?;
-        let terminal = PersonTerminal::enter(out)?;
+        let input = io::stdin().as_fd().try_clone_to_owned()?;
+        let terminal = PersonTerminal::enter(input, out)?;
         model.size = terminal.size();
         let start = (setup.clock)();
         for (at, session) in sessions.into_iter().enumerate() {
             if let Some(report) = session.report {
-                drop(update(&mut model, UiEvent::Reported(at, Box::new(report)), Duration::ZERO));
+                drop(update(&mut model, UiEvent::Reported(at, Box::new(report))));
             }
             if links.follow(at).is_err() {
-                drop(update(&mut model, UiEvent::Ended(at), Duration::ZERO));
+                drop(update(&mut model, UiEvent::Ended(at)));
             }
         }
         let size = Size::new(model.size.0, model.size.1);
@@ -180,7 +181,7 @@ impl Ui {
         }
         let is_of_lines = matches!(event, UiEvent::Output(..) | UiEvent::Lost(_));
         let before = self.model.message.clone();
-        let effects = update(&mut self.model, event, now);
+        let effects = update(&mut self.model, event);
         if self.model.message != before {
             self.message_until = self.model.message.as_ref().map(|_| now + MESSAGE);
         }
@@ -222,6 +223,12 @@ impl Ui {
                 return self.terminal.show(format!("\x1b]52;c;{text}\x1b\\").as_bytes());
             }
             UiEffect::Open(text) => return self.open_in_pager(&text),
+            UiEffect::Older(session, query) => {
+                return self.tell(match (self.setup.older.0)(&query) {
+                    Ok(output) => UiEvent::Older(session, output),
+                    Err(error) => UiEvent::Answered(format!("cannot read what is kept: {error}")),
+                });
+            }
             UiEffect::Mouse(is_on) => {
                 let end = if is_on { 'h' } else { 'l' };
                 return self.terminal.show(format!("\x1b[?1000{end}\x1b[?1006{end}").as_bytes());
@@ -351,7 +358,7 @@ impl Ui {
         if self.asked + self.status_interval() <= now || self.asked.is_zero() {
             self.asked = now.max(Duration::from_nanos(1));
             for session in 0..self.model.sessions.len() {
-                if !self.model.sessions[session].is_over && !self.links.ask_status(session) {
+                if !self.model.sessions[session].is_over && !self.links.ask_figures(session) {
                     self.tell(UiEvent::Ended(session))?;
                 }
             }

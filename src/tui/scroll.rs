@@ -21,7 +21,8 @@ pub(super) fn top(model: &mut UiModel) {
 
 /// Shows the end, and what comes.
 pub(super) fn follow(model: &mut UiModel) {
-    if model.output.is_cut() {
+    if model.output.is_cut() || !model.older.is_empty() {
+        model.forget_older();
         model.show_again();
     }
     model.output.follow();

@@ -17,11 +17,11 @@ pub(super) fn visible_text(model: &UiModel) -> String {
     text
 }
 
-/// Returns every line that is behind the view, with the names where they are of several instances.
+/// Returns every line that is behind the view, also those below it, with the names where they are of several instances.
 pub(super) fn whole_text(model: &UiModel) -> String {
     let mut text = String::new();
     let has_names = !model.chosen.is_one();
-    for (line, _, _) in model.output.visible(model.output.len(), &|_| 1) {
+    for line in model.output.lines() {
         if has_names {
             text.push_str(model.name_of(line.owner).1);
             text.push_str(" | ");

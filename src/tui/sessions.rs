@@ -1,12 +1,12 @@
 //! What is known of sessions and their instances.
 
-use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
+use std::collections::HashMap;
 
+use crate::control::last_minute::LastMinute;
 use crate::control::proto::{InstanceState, InstanceStatus, Report};
 
-/// Samples that a line shows: one a second.
-pub(super) const SAMPLES: usize = 60;
+/// Time between two samples of a line, in seconds: a look before that is one at states alone.
+const SAMPLE: f64 = 0.9;
 
 /// A session that the ui shows.
 #[derive(Debug)]
@@ -18,39 +18,30 @@ pub(super) struct ShownSession {
     pub(super) report: Option<Report>,
     /// It has ended, or does not answer any more.
     pub(super) is_over: bool,
-    usage: HashMap<String, RecentUsage>,
-    reported: Option<Duration>,
-}
-
-/// What an instance has used of late.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RecentUsage {
-    /// CPU time in seconds, as it was told last.
-    seconds: Option<f64>,
-    /// Hundredths of one CPU, between the last two reports.
-    pub(super) percent: Option<f64>,
-    /// Memory in bytes, the newest last.
-    pub(super) memory: VecDeque<u64>,
+    usage: HashMap<String, LastMinute>,
+    /// When it was last sampled, in seconds on the session's clock.
+    sampled: Option<f64>,
 }
 
 impl ShownSession {
     pub(super) fn new(label: String, pid: i32) -> Self {
         let usage = HashMap::new();
-        Self { label, pid, report: None, is_over: false, usage, reported: None }
+        Self { label, pid, report: None, is_over: false, usage, sampled: None }
     }
 
-    /// Takes a report. `now`: since the ui began.
-    pub(super) fn take(&mut self, report: Report, now: Duration) {
-        let passed = self.reported.map(|before| now.saturating_sub(before));
-        // A report between two samples is one of states alone.
-        let is_sample = passed.is_none_or(|passed| passed > Duration::from_millis(900));
-        if is_sample {
+    /// Takes a report.
+    pub(super) fn take(&mut self, report: Report) {
+        let is_due = |at: &f64| self.sampled.is_none_or(|before| at - before > SAMPLE);
+        if let Some(at) = report.sampled.filter(is_due) {
             let mut old = std::mem::take(&mut self.usage);
-            for instance in &report.instances {
-                let before = old.remove(&instance.name).unwrap_or_default();
-                self.usage.insert(instance.name.clone(), before.with(instance, passed));
+            for InstanceStatus { name, figures, .. } in &report.instances {
+                if let Some(figures) = figures {
+                    let mut minute = old.remove(name).unwrap_or_default();
+                    minute.add(at, figures);
+                    self.usage.insert(name.clone(), minute);
+                }
             }
-            self.reported = Some(now);
+            self.sampled = Some(at);
         }
         self.report = Some(report);
     }
@@ -80,29 +71,14 @@ impl ShownSession {
         self.report.as_ref().is_some_and(|report| report.terminals.iter().any(|one| one == of))
     }
 
-    /// Returns what an instance has used.
-    pub(super) fn usage(&self, name: &str) -> Option<&RecentUsage> {
+    /// Returns what an instance has used in the last minute.
+    pub(super) fn usage(&self, name: &str) -> Option<&LastMinute> {
         self.usage.get(name)
     }
 
     /// Returns whether an instance is on its way to something else: then it is worth to ask soon again.
     pub(super) fn is_passing(&self) -> bool {
         !self.is_over && self.instances().iter().any(|instance| instance.state.is_passing())
-    }
-}
-
-impl RecentUsage {
-    fn with(mut self, instance: &InstanceStatus, passed: Option<Duration>) -> Self {
-        let used = instance.cpu.zip(self.seconds).map(|(cpu, before)| cpu - before);
-        let seconds = passed.map(|passed| passed.as_secs_f64()).filter(|seconds| *seconds > 0.0);
-        // A new run begins with nothing.
-        self.percent = used.zip(seconds).map(|(used, seconds)| (used / seconds * 100.0).max(0.0));
-        self.seconds = instance.cpu;
-        self.memory.extend(instance.rss);
-        while self.memory.len() > SAMPLES {
-            self.memory.pop_front();
-        }
-        self
     }
 }
 
@@ -122,30 +98,38 @@ pub(super) fn is_running(state: InstanceState) -> bool {
     }
 }
 
+/// Returns the memory of an instance in bytes: the fairest figure that there is.
+pub(super) fn memory(instance: &InstanceStatus) -> Option<u64> {
+    instance.figures.as_ref().and_then(|figures| figures.memory()).or(instance.rss)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::proto::InstanceUsage;
 
-    fn report(cpu: f64, rss: u64) -> Report {
+    fn report(at: f64, cpu_total: f64, rss: u64) -> Report {
         let mut web = InstanceStatus::of("web.1", InstanceState::Up);
-        (web.cpu, web.rss) = (Some(cpu), Some(rss));
-        Report { types: vec!["web".into()], ..Report::of(vec![web]) }
+        let usage = InstanceUsage { cpu_total, rss: Some(rss), ..InstanceUsage::default() };
+        web.figures = Some(Box::new(usage));
+        Report { types: vec!["web".into()], sampled: Some(at), ..Report::of(vec![web]) }
     }
 
     #[test]
-    fn cpu_is_what_was_used_between_two_samples() {
+    fn a_line_takes_one_sample_a_second_and_looks_at_states_are_none() {
         let mut session = ShownSession::new("app".into(), 1);
-        session.take(report(1.0, 10), Duration::from_secs(1));
-        assert_eq!(session.usage("web.1").unwrap().percent, None);
-        session.take(report(1.1, 11), Duration::from_millis(1100));
-        session.take(report(2.0, 20), Duration::from_secs(3));
+        session.take(report(1.0, 1.0, 10));
+        assert_eq!(session.usage("web.1").unwrap().cpu(), None);
+        session.take(report(1.3, 1.1, 11));
+        session.take(report(3.0, 2.0, 20));
         let usage = session.usage("web.1").unwrap();
-        assert_eq!(usage.percent, Some(50.0));
-        assert_eq!(usage.memory, [10, 20]);
-        for second in 4..100 {
-            session.take(report(0.0, second), Duration::from_secs(second));
-        }
-        let usage = session.usage("web.1").unwrap();
-        assert_eq!((usage.percent, usage.memory.len()), (Some(0.0), SAMPLES));
+        assert_eq!(usage.cpu(), Some(50.0));
+        assert_eq!(usage.memory_line(60), [0, 7]);
+        // A report of states alone.
+        let web = InstanceStatus::of("web.1", InstanceState::Stopping);
+        session.take(Report::of(vec![web]));
+        assert_eq!(session.usage("web.1").unwrap().cpu(), Some(50.0));
+        session.take(Report { sampled: Some(9.0), ..Report::of(Vec::new()) });
+        assert!(session.usage("web.1").is_none());
     }
 }

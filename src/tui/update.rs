@@ -1,16 +1,15 @@
 //! What an event does to the model, and what is to be done then. Pure.
 
-use std::time::Duration;
-
 use super::act;
 use super::event::{UiEffect, UiEvent};
 use super::model::UiModel;
+use super::older;
 use super::pane::Pane;
 use super::rows::Chosen;
 use super::sessions::type_of;
 
-/// Takes an event. `now`: since the ui began.
-pub(super) fn update(model: &mut UiModel, event: UiEvent, now: Duration) -> Vec<UiEffect> {
+/// Takes an event.
+pub(super) fn update(model: &mut UiModel, event: UiEvent) -> Vec<UiEffect> {
     let mut is_changed = true;
     let mut effects = Vec::new();
     match event {
@@ -20,12 +19,11 @@ pub(super) fn update(model: &mut UiModel, event: UiEvent, now: Duration) -> Vec<
             resize_pane(model, &mut effects);
         }
         UiEvent::Reported(session, report) => {
-            model.sessions[session].take(*report, now);
+            model.sessions[session].take(*report);
             model.arrange();
         }
-        UiEvent::Output(session, name, bytes) => {
-            is_changed = model.output(session, &name, &bytes);
-        }
+        UiEvent::Output(session, output) => is_changed = model.output(session, &output),
+        UiEvent::Older(session, output) => older::take(model, session, &output),
         UiEvent::Lost(lines) => {
             model.message =
                 Some(format!("{lines} lines were lost: they came faster than they were read"));
@@ -57,6 +55,7 @@ pub(super) fn update(model: &mut UiModel, event: UiEvent, now: Duration) -> Vec<
         UiEvent::MessageOver => model.message = None,
     }
     fit_pane(model, &mut effects);
+    older::ask(model, &mut effects);
     model.is_changed |= is_changed;
     effects
 }
@@ -117,6 +116,7 @@ mod tests {
     use crate::control::proto::{InstanceState, InstanceStatus, Report, Request, Targets};
     use crate::tui::keys::{KeyMap, KeyPress};
     use crate::tui::look::UiLook;
+    use crate::tui::older::InstanceOutput;
     use crate::tui::sessions::ShownSession;
 
     /// Returns a model of two instances, of which `vim.1` has a terminal.
@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn tell(model: &mut UiModel, event: UiEvent) -> Vec<UiEffect> {
-        update(model, event, Duration::ZERO)
+        update(model, event)
     }
 
     fn key(model: &mut UiModel, key: char) -> Vec<UiEffect> {
@@ -144,7 +144,8 @@ mod tests {
     }
 
     fn output(model: &mut UiModel, bytes: &[u8]) -> Vec<UiEffect> {
-        tell(model, UiEvent::Output(0, "vim.1".into(), bytes.to_vec()))
+        let (name, bytes) = ("vim.1".to_owned(), bytes.to_vec());
+        tell(model, UiEvent::Output(0, InstanceOutput { name, at: 0, bytes }))
     }
 
     #[test]

@@ -3,6 +3,8 @@
 #[cfg(feature = "ui")]
 mod keys;
 #[cfg(feature = "ui")]
+mod older;
+#[cfg(feature = "ui")]
 mod show;
 
 #[cfg(feature = "ui")]

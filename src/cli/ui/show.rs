@@ -7,7 +7,7 @@ use clap::{ArgMatches, Parser};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::keys;
+use super::{keys, older};
 use crate::cli::args::{Cli, Command};
 use crate::cli::client::args::UiArgs;
 use crate::cli::client::{find, sessions};
@@ -19,7 +19,8 @@ use crate::cli::sources::Sources;
 use crate::error::Error;
 use crate::os::clock;
 use crate::os::terminal::stdout_without_blocking;
-use crate::tui::{self, UiEnd, UiLook, UiSession, UiSetup};
+use crate::os::terminal_guard::TerminalGuard;
+use crate::tui::{self, OlderReader, UiEnd, UiLook, UiSession, UiSetup};
 
 /// Shows the session, or all of the user's, until the person leaves.
 pub(crate) fn ui(
@@ -36,6 +37,8 @@ pub(crate) fn ui(
         });
     }
     diagnostics::release();
+    let guard = TerminalGuard::start()
+        .map_err(|source| Error::Startup { what: "guard the terminal", source })?;
     let setup = UiSetup {
         sessions: found,
         keys,
@@ -45,12 +48,18 @@ pub(crate) fn ui(
         },
         pager: pager(sources),
         scratch: sources.var("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
+        older: OlderReader(match sources.state_folder() {
+            Ok(state) => Box::new(move |query| older::output(&state, query)),
+            // Nothing can be kept there.
+            Err(_) => Box::new(|_| Ok(Vec::new())),
+        }),
         clock: clock::instant,
         time_of_day,
     };
     let end = stdout_without_blocking()
         .and_then(|out| tui::run(setup, out))
         .map_err(|source| Error::Startup { what: "show the ui", source })?;
+    drop(guard);
     match end {
         UiEnd::Left => Ok(0),
         UiEnd::Signal(signal) => Ok(128 + signal),

@@ -106,7 +106,7 @@ const ACTIONS: [KnownAction; 29] = {
         known(A::Search, "search", &[Char('/')], "search by regex"),
         known(A::Next, "next", &[Char('n')], "next match"),
         known(A::Previous, "previous", &[Char('N')], "match before"),
-        known(A::Filter, "filter", &[Char('&')], "matching lines only; Esc ends"),
+        known(A::Filter, "filter", &[Char('&')], "matching lines; Esc ends"),
         known(A::Wrap, "wrap", &[Char('w')], "wrap long lines"),
         known(A::Full, "full", &[Char('f')], "output alone, no frame"),
         known(A::Copy, "copy", &[Char('y')], "copy what is seen"),

@@ -20,6 +20,8 @@ pub(crate) struct StoredLine {
     pub(crate) owner: u32,
     /// Where it stands among the lines of all.
     pub(crate) order: u64,
+    /// When its beginning was read, in milliseconds since 1970.
+    pub(crate) at: i64,
     /// The bytes, without their end.
     pub(crate) bytes: Vec<u8>,
     /// What the line before has left on.
@@ -32,6 +34,8 @@ pub(crate) struct LineStore {
     lines: VecDeque<Rc<StoredLine>>,
     bytes: usize,
     limit: usize,
+    /// Lines at most.
+    most: usize,
     /// The last line has no end yet.
     is_open: bool,
     parser: vte::Parser,
@@ -59,10 +63,16 @@ impl LineStore {
             lines: VecDeque::new(),
             bytes: 0,
             limit,
+            most: LINES,
             is_open: false,
             parser: vte::Parser::new(),
             left_on: LeftOn::default(),
         }
+    }
+
+    /// Makes it for lines whose number is bounded elsewhere.
+    pub(crate) fn unbounded(owner: u32) -> Self {
+        Self { most: usize::MAX, ..Self::new(owner, usize::MAX) }
     }
 
     /// Returns the lines.
@@ -80,8 +90,13 @@ impl LineStore {
         self.left_on
     }
 
-    /// Takes bytes as they were read; `order` counts lines. Gives each line to `take`.
-    pub(crate) fn push(&mut self, bytes: &[u8], order: &mut u64, mut take: impl FnMut(PushedLine)) {
+    /// Takes bytes as they were read at a time; `order` counts lines. Gives each line to `take`.
+    pub(crate) fn push(
+        &mut self,
+        (bytes, at): (&[u8], i64),
+        order: &mut u64,
+        mut take: impl FnMut(PushedLine),
+    ) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let style = self.left_on.style;
             let was_alternate = self.left_on.is_alternate;
@@ -99,7 +114,7 @@ impl LineStore {
             let pushed = if self.is_open && has_room {
                 self.extend(text)
             } else {
-                self.append(text, style, order)
+                self.append((text, at), style, order)
             };
             self.is_open = !is_end;
             take(pushed);
@@ -117,27 +132,27 @@ impl LineStore {
         self.bytes += text.len();
         let last = self.lines.pop_back();
         let mut last =
-            last.map_or_else(|| self.line(&[], Style::default(), 0), Rc::unwrap_or_clone);
+            last.map_or_else(|| self.line((&[], 0), Style::default(), 0), Rc::unwrap_or_clone);
         last.bytes.extend_from_slice(text);
         let line = Rc::new(last);
         self.lines.push_back(Rc::clone(&line));
         PushedLine { line, goes_on: true }
     }
 
-    fn append(&mut self, text: &[u8], style: Style, order: &mut u64) -> PushedLine {
+    fn append(&mut self, text: (&[u8], i64), style: Style, order: &mut u64) -> PushedLine {
         *order += 1;
         let line = Rc::new(self.line(text, style, *order));
-        self.bytes += text.len();
+        self.bytes += line.bytes.len();
         self.lines.push_back(Rc::clone(&line));
-        while self.lines.len() > LINES || self.bytes > self.limit && self.lines.len() > 1 {
+        while self.lines.len() > self.most || self.bytes > self.limit && self.lines.len() > 1 {
             let gone = self.lines.pop_front();
             self.bytes -= gone.map_or(0, |line| line.bytes.len());
         }
         PushedLine { line, goes_on: false }
     }
 
-    fn line(&self, text: &[u8], style: Style, order: u64) -> StoredLine {
-        StoredLine { owner: self.owner, order, bytes: text.to_vec(), style }
+    fn line(&self, (text, at): (&[u8], i64), style: Style, order: u64) -> StoredLine {
+        StoredLine { owner: self.owner, order, at, bytes: text.to_vec(), style }
     }
 }
 
@@ -155,12 +170,12 @@ mod tests {
         let (mut store, mut order) = (LineStore::new(0, 1000), 0);
         let mut goes_on = Vec::new();
         for bytes in [&b"one\ntw"[..], b"o", b"\nthree\n", b"> "] {
-            store.push(bytes, &mut order, |pushed| goes_on.push(pushed.goes_on));
+            store.push((bytes, 0), &mut order, |pushed| goes_on.push(pushed.goes_on));
         }
         assert_eq!(texts(&store), ["one", "two", "three", "> "]);
         assert_eq!(goes_on, [false, false, true, true, false, false]);
         store.end_run();
-        store.push(b"next\n", &mut order, |_| {});
+        store.push((b"next\n", 0), &mut order, |_| {});
         assert_eq!(texts(&store)[3..], ["> ", "next"]);
         assert_eq!(order, 5);
     }
@@ -169,38 +184,38 @@ mod tests {
     fn no_more_is_kept_than_fits() {
         let (mut store, mut order) = (LineStore::new(0, 100), 0);
         for _ in 0..50 {
-            store.push(b"0123456789\n", &mut order, |_| {});
+            store.push((b"0123456789\n", 0), &mut order, |_| {});
         }
         assert_eq!(texts(&store).len(), 10);
         let mut store = LineStore::new(0, usize::MAX);
         for _ in 0..3000 {
-            store.push(b"x\n", &mut order, |_| {});
+            store.push((b"x\n", 0), &mut order, |_| {});
         }
         assert_eq!(texts(&store).len(), LINES);
-        store.push(&vec![b'y'; 3 * LINE_LENGTH], &mut order, |_| {});
-        store.push(b"z", &mut order, |_| {});
+        store.push((&vec![b'y'; 3 * LINE_LENGTH], 0), &mut order, |_| {});
+        store.push((b"z", 0), &mut order, |_| {});
         assert_eq!(texts(&store)[LINES - 1], "z", "a line has an end");
     }
 
     #[test]
     fn a_colour_that_is_left_on_is_seen_on_the_next_line_until_the_run_ends() {
         let (mut store, mut order) = (LineStore::new(0, 1000), 0);
-        store.push(b"\x1b[3", &mut order, |_| {});
-        store.push(b"1mred\nstill\n", &mut order, |_| {});
+        store.push((b"\x1b[3", 0), &mut order, |_| {});
+        store.push((b"1mred\nstill\n", 0), &mut order, |_| {});
         let style = |store: &LineStore| store.lines().next_back().unwrap().style;
         assert_eq!(style(&store).fg, Some(Color::Indexed(1)));
         store.end_run();
-        store.push(b"plain\n", &mut order, |_| {});
+        store.push((b"plain\n", 0), &mut order, |_| {});
         assert_eq!(style(&store).fg, None);
     }
 
     #[test]
     fn what_draws_a_whole_screen_has_no_lines() {
         let (mut store, mut order) = (LineStore::new(0, 1000), 0);
-        store.push(b"before\n\x1b[?1049h\x1b[Hscreen\nmore\n", &mut order, |_| {});
+        store.push((b"before\n\x1b[?1049h\x1b[Hscreen\nmore\n", 0), &mut order, |_| {});
         assert!(store.left_on().is_alternate);
-        store.push(b"\x1b[Hagain\n", &mut order, |_| {});
-        store.push(b"\x1b[?1049lafter\n", &mut order, |_| {});
+        store.push((b"\x1b[Hagain\n", 0), &mut order, |_| {});
+        store.push((b"\x1b[?1049lafter\n", 0), &mut order, |_| {});
         assert!(!store.left_on().is_alternate);
         let texts: Vec<_> = store.lines().map(|line| super::super::plain(&line.bytes)).collect();
         assert_eq!(texts, ["before", "screen", "after"]);

@@ -1,50 +1,96 @@
 //! The list: each instance in a row, with as many columns as fit.
 
+use std::collections::HashSet;
+
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use ratatui_core::style::Style;
 
 use super::{cut, put, put_at, size};
+use crate::control::last_minute::{SECONDS, signs};
 use crate::control::proto::InstanceStatus;
 use crate::tui::look::{BOLD, DIM, REVERSED};
 use crate::tui::model::{Focus, UiModel};
 use crate::tui::rows::Chosen;
 use crate::tui::seen;
-use crate::tui::sessions::{RecentUsage, SAMPLES, ShownSession, is_running};
+use crate::tui::sessions::{ShownSession, is_running, memory, type_of};
 
-/// The widest column: `● starting`.
+/// Before a name: the mark of what is chosen, and a gap.
+const MARK: usize = 2;
+/// An instance stands below its type.
+const INDENT: usize = 2;
+/// Columns of a name: as many as it has, between these. For another column it is cut to the second.
+const NAME: [usize; 3] = [6, 9, 24];
+/// The widest state: `● starting`.
 const STATE: usize = 10;
+/// `999M`, `1.2G`
+const MEMORY: usize = 4;
+/// `100%`
+const CPU: usize = 4;
+/// `:65535`
 const PORT: usize = 6;
-const CPU: usize = 5;
-const MEMORY: usize = 6;
-const RESTARTS: usize = 4;
+const RESTARTS: usize = 3;
+/// A line that is shorter says nothing.
+const SHORTEST_LINE: usize = 8;
 
-/// What fits into a row beside the name and the state, each with the gap before it.
-struct ListColumns {
+/// What fits into a row beside the name and the state, each with the gap before it. In a narrow list some are left out,
+/// those that matter least first.
+struct ListColumns<'a> {
+    /// Types that have a row, below which their instances stand.
+    types: HashSet<(usize, &'a str)>,
     name: usize,
-    port: bool,
     memory: bool,
     cpu: bool,
+    port: bool,
     restarts: bool,
-    /// Width of the line of memory; 0: none.
-    line: usize,
+    /// Columns of the lines of the last minute; 0: none.
+    memory_line: usize,
+    cpu_line: usize,
 }
 
-impl ListColumns {
-    fn of(model: &UiModel, width: usize) -> Self {
-        let names = model.sessions.iter().flat_map(ShownSession::instances);
-        let longest = names.map(|instance| instance.name.chars().count()).max().unwrap_or(0);
-        let name = longest.clamp(6, 24).min(width.saturating_sub(STATE + 4));
-        let mut left = width.saturating_sub(name + STATE + 4);
+impl<'a> ListColumns<'a> {
+    fn of(model: &'a UiModel, width: usize) -> Self {
+        let of_row = |row: &'a Chosen| match row {
+            Chosen::Type(session, of) => Some((*session, of.as_str())),
+            Chosen::All | Chosen::Session(_) | Chosen::Instance(..) => None,
+        };
+        let types: HashSet<_> = model.rows.iter().filter_map(of_row).collect();
+        let columns_of = |row: &Chosen| match row {
+            Chosen::Instance(session, name) => {
+                name.chars().count() + indent(&types, (*session, name))
+            }
+            Chosen::All | Chosen::Session(_) | Chosen::Type(..) => 0,
+        };
+        let [least, short, most] = NAME;
+        let longest = model.rows.iter().map(columns_of).max().unwrap_or(0);
+        let wanted = longest.clamp(least, most);
+        let mut name = wanted.min(short);
+        let mut left = width.saturating_sub(MARK + name + 1 + STATE);
         let mut fits = |column: usize| {
             let fits = left > column;
             left -= if fits { column + 1 } else { 0 };
             fits
         };
-        let (port, memory, cpu, restarts) = (fits(PORT), fits(MEMORY), fits(CPU), fits(RESTARTS));
-        let line = if left > 8 && memory { (left - 1).min(SAMPLES / 2) } else { 0 };
-        Self { name, port, memory, cpu, restarts, line }
+        let [memory, cpu, port, restarts] = [MEMORY, CPU, PORT, RESTARTS].map(&mut fits);
+        let more = (wanted - name).min(left);
+        name += more;
+        left -= more;
+        // As many cells as a minute has in so much room.
+        let cells = |room: usize| SECONDS.div_ceil(SECONDS.div_ceil(room.saturating_sub(1).max(1)));
+        let [one, two] = [left, left / 2].map(cells);
+        let (memory_line, cpu_line) = match (one, two) {
+            _ if !cpu => (0, 0),
+            (_, two) if two >= SHORTEST_LINE => (two, two),
+            (one, _) if one >= SHORTEST_LINE => (one, 0),
+            _ => (0, 0),
+        };
+        Self { types, name, memory, cpu, port, restarts, memory_line, cpu_line }
     }
+}
+
+/// Returns how far an instance stands to the right: below its type, where that has a row.
+fn indent(types: &HashSet<(usize, &str)>, (session, name): (usize, &str)) -> usize {
+    if types.contains(&(session, type_of(name))) { INDENT } else { 0 }
 }
 
 pub(super) fn draw(model: &UiModel, area: Rect, buffer: &mut Buffer) {
@@ -68,7 +114,7 @@ pub(super) fn draw(model: &UiModel, area: Rect, buffer: &mut Buffer) {
 fn draw_row(
     model: &UiModel,
     row: &Chosen,
-    columns: &ListColumns,
+    columns: &ListColumns<'_>,
     (area, y): (Rect, u16),
     buffer: &mut Buffer,
 ) {
@@ -101,7 +147,8 @@ fn draw_row(
         Chosen::Instance(session, name) => {
             let shown = &model.sessions[*session];
             if let Some(instance) = shown.instance(name) {
-                draw_instance(model, (shown, instance), columns, (area, y), buffer);
+                let indent = indent(&columns.types, (*session, name));
+                draw_instance(model, (shown, instance, indent), columns, (area, y), buffer);
             }
         }
     }
@@ -115,70 +162,53 @@ fn running<'a>(instances: impl Iterator<Item = &'a InstanceStatus>) -> (usize, u
 
 fn draw_instance(
     model: &UiModel,
-    (session, instance): (&ShownSession, &InstanceStatus),
-    columns: &ListColumns,
+    (session, instance, indent): (&ShownSession, &InstanceStatus, usize),
+    columns: &ListColumns<'_>,
     (area, y): (Rect, u16),
     buffer: &mut Buffer,
 ) {
-    let name = cut(model, &instance.name, columns.name);
+    let name = cut(model, &instance.name, columns.name.saturating_sub(indent));
     let (sign, word, style) = match session.is_over {
         true => (model.look.pick("○", "-"), "ended", DIM),
         false => model.look.state(instance.state),
     };
-    put(buffer, area, y, &format!("  {name}"), Style::default());
-    let mut x = area.x + 3 + u16::try_from(columns.name).unwrap_or(0);
+    put(buffer, area, y, &format!("{:1$}{name}", "", MARK + indent), Style::default());
+    let columns_of = |width: usize| u16::try_from(width).unwrap_or(0);
+    let mut x = area.x + columns_of(MARK + columns.name + 1);
     put_at(buffer, area, (x, y), &format!("{sign} {word}"), style);
-    x += u16::try_from(STATE + 1).unwrap_or(0);
-    let mut right = |text: &str, width: usize, style: Style| {
+    x += columns_of(STATE + 1);
+    let mut right = |text: String, width: usize, style: Style| {
         put_at(buffer, area, (x, y), &format!("{text:>width$}"), style);
-        x += u16::try_from(width + 1).unwrap_or(0);
+        x += columns_of(width + 1);
     };
-    let usage = session.usage(&instance.name);
     let runs = is_running(instance.state) && !session.is_over;
+    let usage = session.usage(&instance.name).filter(|_| runs);
+    let of_line = |heights: Option<Vec<u8>>| {
+        heights.map(|heights| signs(&heights, model.look.unicode)).unwrap_or_default()
+    };
     if columns.port {
         let port = instance.port.map(|port| format!(":{port}")).unwrap_or_default();
-        right(&port, PORT, if runs { Style::default() } else { DIM });
+        right(port, PORT, if runs { Style::default() } else { DIM });
     }
     if columns.memory {
-        right(
-            &instance.rss.filter(|_| runs).map(size).unwrap_or_default(),
-            MEMORY,
-            Style::default(),
-        );
+        let bytes = memory(instance).filter(|_| runs);
+        right(bytes.map(size).unwrap_or_default(), MEMORY, Style::default());
+    }
+    if columns.memory_line > 0 {
+        let heights = usage.map(|usage| usage.memory_line(columns.memory_line));
+        right(of_line(heights), columns.memory_line, DIM);
     }
     if columns.cpu {
-        let percent = usage.and_then(|usage| usage.percent).filter(|_| runs);
-        right(
-            &percent.map(|percent| format!("{percent:.0}%")).unwrap_or_default(),
-            CPU,
-            Style::default(),
-        );
+        let percent = usage.and_then(|usage| usage.cpu());
+        let text = percent.map(|percent| format!("{percent:.0}%")).unwrap_or_default();
+        right(text, CPU, Style::default());
     }
-    if columns.restarts {
-        let text = match instance.restarts {
-            0 => String::new(),
-            count => format!("{}{count}", model.look.pick("↻", "r")),
-        };
-        right(&text, RESTARTS, DIM);
+    if columns.cpu_line > 0 {
+        let heights = usage.map(|usage| usage.cpu_line(columns.cpu_line));
+        right(of_line(heights), columns.cpu_line, DIM);
     }
-    if columns.line > 0 && runs {
-        let line = usage.map(|usage| memory_line(model, usage, columns.line)).unwrap_or_default();
-        right(&line, columns.line, DIM);
+    if columns.restarts && instance.restarts > 0 {
+        let text = format!("{}{}", model.look.pick("↻", "r"), instance.restarts);
+        right(text, RESTARTS, DIM);
     }
-}
-
-/// Returns a minute of memory as a line: each sign is the most of its part, from nothing to the most of all.
-fn memory_line(model: &UiModel, usage: &RecentUsage, width: usize) -> String {
-    let signs: Vec<char> = model.look.pick("▁▂▃▄▅▆▇█", "_.-:=+*#").chars().collect();
-    let most = usage.memory.iter().copied().max().unwrap_or(0).max(1);
-    let per_sign = SAMPLES.div_ceil(width.max(1));
-    let samples: Vec<u64> = usage.memory.iter().copied().collect();
-    let sign = |part: &[u64]| {
-        let of_part = part.iter().copied().max().unwrap_or(0);
-        let last = signs.len() - 1;
-        // A share of the last sign: it fits.
-        let at = (u128::from(of_part) * last as u128 / u128::from(most)) as usize;
-        signs[at.min(last)]
-    };
-    samples.rchunks(per_sign).map(sign).collect::<Vec<_>>().into_iter().rev().collect()
 }

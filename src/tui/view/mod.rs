@@ -12,6 +12,7 @@ use ratatui_core::layout::Rect;
 use ratatui_core::style::Style;
 use ratatui_core::terminal::Frame;
 
+pub(super) use self::help::rows as help_rows;
 use super::areas::LEAST;
 use super::look::DIM;
 use super::model::{KeyMode, UiModel};
@@ -37,8 +38,8 @@ pub(super) fn view(model: &UiModel, frame: &mut Frame<'_>) {
         None => output::draw(model, areas.output, buffer),
     }
     cursor = foot::draw(model, areas.foot, buffer).or(cursor);
-    if model.mode == KeyMode::Help {
-        help::draw(model, buffer);
+    if let KeyMode::Help { first } = model.mode {
+        help::draw(model, first, buffer);
         cursor = None;
     }
     model.look.restrict(buffer);
@@ -83,10 +84,13 @@ fn cut(model: &UiModel, text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(sign.chars()).collect()
 }
 
-/// Returns bytes as a person reads them: `12M`.
+/// Returns bytes as a person reads them, in four columns: `12M`, `1.2G`.
 fn size(bytes: u64) -> String {
-    let mega = bytes.div_ceil(1 << 20);
-    if mega < 10_000 { format!("{mega}M") } else { format!("{}G", mega / 1024) }
+    match bytes.div_ceil(1 << 20) {
+        mega @ 0..1000 => format!("{mega}M"),
+        mega @ 1000..10_000 => format!("{}.{}G", mega / 1024, mega % 1024 * 10 / 1024),
+        mega => format!("{}G", mega / 1024),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! `PM_BLESS=1 cargo test --lib tui` writes them again.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ratatui_core::backend::TestBackend;
 use ratatui_core::buffer::Buffer;
@@ -10,11 +9,12 @@ use ratatui_core::style::Color;
 use ratatui_core::terminal::Terminal;
 
 use super::view;
-use crate::control::proto::{InstanceState, InstanceStatus, Report};
+use crate::control::proto::{InstanceState, InstanceStatus, InstanceUsage, Report};
 use crate::tui::event::UiEvent;
 use crate::tui::keys::{KeyMap, TypedKeys};
 use crate::tui::look::UiLook;
 use crate::tui::model::UiModel;
+use crate::tui::older::InstanceOutput;
 use crate::tui::sessions::ShownSession;
 use crate::tui::update::update;
 
@@ -26,8 +26,13 @@ fn instance(name: &str, state: InstanceState, port: u16, second: u64) -> Instanc
         port: Some(port),
         pid: runs.then_some(4000 + i32::from(port) % 1000),
         uptime: runs.then_some(75.4),
-        rss: runs.then_some((60 + second % 7 * 5) << 20),
-        cpu: runs.then_some(second as f64 * 0.12),
+        figures: runs.then(|| {
+            Box::new(InstanceUsage {
+                cpu_total: second as f64 * 0.12,
+                rss: Some((60 + second % 7 * 5) << 20),
+                ..InstanceUsage::default()
+            })
+        }),
         ..InstanceStatus::of(name, state)
     }
 }
@@ -50,23 +55,29 @@ fn report(second: u64) -> Report {
         root: "/srv/shop".into(),
         types: ["web", "worker", "css", "release"].map(str::to_owned).to_vec(),
         terminals: vec!["worker".into()],
+        sampled: Some(second as f64),
         ..Report::of(instances)
     }
 }
 
-fn tell(model: &mut UiModel, event: UiEvent, second: u64) {
-    update(model, event, Duration::from_secs(second));
+fn tell(model: &mut UiModel, event: UiEvent) {
+    update(model, event);
+}
+
+fn output_of(model: &mut UiModel, session: usize, name: &str, bytes: &[u8]) {
+    let output = InstanceOutput { name: name.to_owned(), at: 0, bytes: bytes.to_vec() };
+    tell(model, UiEvent::Output(session, output));
 }
 
 fn output(model: &mut UiModel, name: &str, text: &str) {
-    tell(model, UiEvent::Output(0, name.into(), text.as_bytes().to_vec()), 99);
+    output_of(model, 0, name, text.as_bytes());
 }
 
 fn keys(model: &mut UiModel, typed: &str) {
     let mut reader = TypedKeys::default();
     reader.push(typed.as_bytes());
     while let Some(key) = reader.next(true) {
-        tell(model, UiEvent::Key(key), 99);
+        tell(model, UiEvent::Key(key));
     }
 }
 
@@ -74,9 +85,9 @@ fn keys(model: &mut UiModel, typed: &str) {
 fn stack(size: (u16, u16), look: UiLook) -> UiModel {
     let mut model =
         UiModel::new(vec![ShownSession::new("shop".into(), 812)], KeyMap::default(), look);
-    tell(&mut model, UiEvent::Resized(size.0, size.1), 0);
+    tell(&mut model, UiEvent::Resized(size.0, size.1));
     for second in 1..=60 {
-        tell(&mut model, UiEvent::Reported(0, Box::new(report(second))), second);
+        tell(&mut model, UiEvent::Reported(0, Box::new(report(second))));
     }
     for at in 0..60 {
         output(
@@ -102,7 +113,7 @@ fn stack(size: (u16, u16), look: UiLook) -> UiModel {
 /// A state of the ui.
 type UiState = (&'static str, fn(&mut UiModel));
 
-const STATES: [UiState; 15] = [
+const STATES: [UiState; 16] = [
     ("all", |_| {}),
     ("instance", |model| keys(model, "jj")),
     ("failed", |model| keys(model, "3")),
@@ -115,28 +126,28 @@ const STATES: [UiState; 15] = [
     ("prompt", |model| keys(model, "/ite")),
     ("whom", |model| keys(model, "jr")),
     ("help", |model| keys(model, "?")),
+    ("help-scrolled", |model| {
+        tell(model, UiEvent::Resized(model.size.0.min(90), 14));
+        keys(model, "?jjj");
+    }),
     ("full", |model| keys(model, "jjf")),
     ("wrap", |model| keys(model, "w")),
     ("typing", |model| {
         keys(model, "2i");
         let text = b"\x1b[2J\x1b[3;5H\x1b[7m Breakpoint \x1b[0m\r\n(\x1b[1mpdb\x1b[0m) p 6 * 7\r\n42 \xe4\xb8\xad\r\n(pdb) ";
-        tell(model, UiEvent::Screen(text.to_vec()), 99);
+        tell(model, UiEvent::Screen(text.to_vec()));
     }),
     ("sessions", |model| {
         model.sessions.push(ShownSession::new("blog".into(), 977));
         let mut report = report(60);
         report.instances.truncate(1);
         report.types.truncate(2);
-        tell(model, UiEvent::Reported(1, Box::new(report)), 99);
-        tell(
-            model,
-            UiEvent::Output(1, "web.1".into(), b"hello from the other session\n".to_vec()),
-            99,
-        );
+        tell(model, UiEvent::Reported(1, Box::new(report)));
+        output_of(model, 1, "web.1", b"hello from the other session\n");
         keys(model, "jjjjjjjj");
     }),
-    ("over", |model| tell(model, UiEvent::Ended(0), 99)),
-    ("small", |model| tell(model, UiEvent::Resized(40, 10), 99)),
+    ("over", |model| tell(model, UiEvent::Ended(0))),
+    ("small", |model| tell(model, UiEvent::Resized(40, 10))),
 ];
 
 /// Returns the picture of a model.
@@ -211,7 +222,7 @@ fn without_colour_the_text_is_the_same_and_nothing_is_coloured() {
         let (with, without) = (of(true), of(false));
         assert_eq!(text(&with), text(&without), "{name}");
         assert!(!is_coloured(&without), "{name}");
-        assert!(is_coloured(&with) || matches!(name, "help" | "small"), "{name}");
+        assert!(is_coloured(&with) || matches!(name, "help" | "help-scrolled" | "small"), "{name}");
     }
 }
 
@@ -245,7 +256,7 @@ fn no_size_of_the_terminal_is_too_odd() {
         for size in [(0, 0), (1, 1), (0, 5), (5, 0), (60, 12), (61, 500), (1000, 12)] {
             let mut model = stack((80, 24), UiLook { unicode: true, color: true });
             make(&mut model);
-            tell(&mut model, UiEvent::Resized(size.0, size.1), 99);
+            tell(&mut model, UiEvent::Resized(size.0, size.1));
             keys(&mut model, "jjk\tkkg/x\rG f");
             picture(&model);
         }
@@ -257,7 +268,7 @@ fn any_output_and_any_keys_have_a_picture() {
     proptest::proptest!(proptest::prelude::ProptestConfig::with_cases(64), |(bytes: Vec<u8>, typed: String, wrap: bool)| {
         let mut model = stack((70, 20), UiLook { unicode: true, color: true });
         keys(&mut model, if wrap { "w" } else { "" });
-        tell(&mut model, UiEvent::Output(0, "web.1".into(), bytes), 99);
+        output_of(&mut model, 0, "web.1", &bytes);
         keys(&mut model, &typed);
         let picture = picture(&model);
         let is_clean = |cell: &ratatui_core::buffer::Cell| !cell.symbol().contains(char::is_control);

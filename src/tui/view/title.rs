@@ -8,7 +8,7 @@ use crate::control::proto::{InstanceState, InstanceStatus};
 use crate::tui::look::{BOLD, DIM};
 use crate::tui::model::{Focus, UiModel};
 use crate::tui::rows::Chosen;
-use crate::tui::sessions::{ShownSession, is_running};
+use crate::tui::sessions::{ShownSession, is_running, memory};
 
 /// Names the session, and says how it is.
 pub(super) fn head(model: &UiModel, area: Rect, buffer: &mut Buffer) {
@@ -107,7 +107,7 @@ fn facts(instance: &InstanceStatus) -> Vec<String> {
         facts.extend(instance.pid.map(|pid| format!("pid {pid}")));
         facts.extend(instance.port.map(|port| format!("port {port}")));
         facts.extend(instance.uptime.map(|uptime| format!("up {}", duration(uptime))));
-        facts.extend(instance.rss.map(size));
+        facts.extend(memory(instance).map(size));
     }
     if instance.restarts > 0 {
         facts.push(format!("{} restarts", instance.restarts));

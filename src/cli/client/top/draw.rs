@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::history::{SECONDS, TopHistory, TopSort};
+use super::history::{TopHistory, TopSort};
 use crate::app::text::printable;
+use crate::control::last_minute::{SECONDS, signs};
 use crate::control::proto::{InstanceStatus, InstanceUsage, Report};
 use crate::os::pty::WindowSize;
 use crate::session::messages::short;
@@ -125,43 +126,21 @@ fn bar(figures: &InstanceUsage, unicode: bool) -> Option<String> {
     ))
 }
 
-/// Returns the last minute of what the rows are sorted by, else of CPU: memory against the budget or its most, CPU against
-/// one CPU or its most.
+/// Returns the last minute of what the rows are sorted by, else of CPU, the newest at the right.
 fn last_minute(
     instance: &InstanceStatus,
     history: &TopHistory,
     look: TopLook,
     length: usize,
 ) -> String {
-    let (values, least) = match look.sort {
-        TopSort::Memory => {
-            let budget = instance.figures.as_ref().and_then(|figures| figures.budget);
-            #[expect(clippy::cast_precision_loss, reason = "a line of eight heights")]
-            (history.memory_line(&instance.name), budget.unwrap_or(0) as f64)
-        }
-        TopSort::Cpu | TopSort::Restarts | TopSort::Name => {
-            (history.cpu_line(&instance.name), 100.0)
-        }
+    let Some(minute) = history.of(&instance.name) else { return String::new() };
+    let heights = match look.sort {
+        TopSort::Memory => minute.memory_line(length),
+        TopSort::Cpu | TopSort::Restarts | TopSort::Name => minute.cpu_line(length),
     };
-    line(&values, least, length, look.unicode)
-}
-
-/// Draws values as heights, the newest at the right. `least` is what the highest sign stands for at least. Where a minute
-/// does not fit, each sign is the highest of several values.
-fn line(values: &[f64], least: f64, length: usize, unicode: bool) -> String {
-    let signs: Vec<char> = (if unicode { "▁▂▃▄▅▆▇█" } else { "_.:-=+*#" }).chars().collect();
-    let each = SECONDS.div_ceil(length.max(1));
-    let most = values.iter().copied().fold(least, f64::max);
-    let height = |values: &[f64]| {
-        let value = values.iter().copied().fold(0.0, f64::max);
-        let share = if most > 0.0 { value / most } else { 0.0 };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 7")]
-        let at = (share * 7.0).round() as usize;
-        signs[at.min(7)]
-    };
-    let heights: Vec<char> = values.rchunks(each).map(height).collect();
-    let gap = SECONDS.div_ceil(each).saturating_sub(heights.len());
-    " ".repeat(gap) + &heights.into_iter().rev().collect::<String>()
+    // As long as a whole minute would be.
+    let whole = SECONDS.div_ceil(SECONDS.div_ceil(length.max(1)));
+    " ".repeat(whole.saturating_sub(heights.len())) + &signs(&heights, look.unicode)
 }
 
 #[cfg(test)]
@@ -216,14 +195,5 @@ mod tests {
         let frame = TopFrame::of(&report, &history, look(true, Some((24, 80))));
         assert!(frame.lines.last().unwrap().contains("q quit"));
         assert!(frame.screen().starts_with("\x1b[HNAME"));
-    }
-
-    #[test]
-    fn a_line_shows_the_highest_of_what_does_not_fit_one_by_one() {
-        assert_eq!(line(&[0.0, 50.0, 100.0], 100.0, 60, false).trim(), "_=#");
-        assert_eq!(line(&[0.0, 50.0, 100.0, 0.0], 100.0, 30, false).trim(), "=#");
-        assert_eq!(line(&[300.0, 0.0], 100.0, 60, false).trim(), "#_");
-        assert_eq!(line(&[0.0], 0.0, 60, true).trim(), "▁");
-        assert_eq!(line(&[1.0; 60], 1.0, 7, false).chars().count(), 7);
     }
 }

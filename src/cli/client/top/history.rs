@@ -1,11 +1,9 @@
 //! What was seen of each instance in the last minute, and the order of the rows.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
-use crate::control::proto::{InstanceStatus, InstanceUsage, Report};
-
-/// How many seconds a line shows.
-pub(super) const SECONDS: usize = 60;
+use crate::control::last_minute::LastMinute;
+use crate::control::proto::{InstanceStatus, Report};
 
 /// What the rows are sorted by: the highest first, but names from the first letter on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,34 +28,6 @@ impl TopSort {
             b'n' => Some(Self::Name),
             _ => None,
         }
-    }
-}
-
-/// The last minute of one instance.
-#[derive(Clone, Debug, Default)]
-struct LastMinute {
-    /// When it was last seen, on the session's clock, and the CPU time by then.
-    last: Option<(f64, f64)>,
-    cpu: VecDeque<f64>,
-    memory: VecDeque<u64>,
-}
-
-impl LastMinute {
-    fn add(&mut self, at: f64, figures: &InstanceUsage) {
-        if self.last.is_none() {
-            let newest = figures.past.len().saturating_sub(SECONDS);
-            self.cpu.extend(figures.past[newest..].iter().map(|past| past.cpu.unwrap_or(0.0)));
-            self.memory.extend(figures.past[newest..].iter().map(|past| past.memory));
-        }
-        if let Some((before, cpu)) = self.last
-            && at > before
-        {
-            self.cpu.push_back(100.0 * (figures.cpu_total - cpu).max(0.0) / (at - before));
-        }
-        self.memory.push_back(figures.memory().unwrap_or(0));
-        self.last = Some((at, figures.cpu_total));
-        self.cpu.drain(..self.cpu.len().saturating_sub(SECONDS));
-        self.memory.drain(..self.memory.len().saturating_sub(SECONDS));
     }
 }
 
@@ -87,19 +57,12 @@ impl TopHistory {
 
     /// Returns the per cent of one CPU that an instance has used since the look before; `None` at the first.
     pub(super) fn cpu(&self, name: &str) -> Option<f64> {
-        self.instances.get(name).and_then(|it| it.cpu.back()).copied()
+        self.of(name).and_then(LastMinute::cpu)
     }
 
-    /// Returns the last minute of CPU, in per cent.
-    pub(super) fn cpu_line(&self, name: &str) -> Vec<f64> {
-        self.instances.get(name).map(|it| it.cpu.iter().copied().collect()).unwrap_or_default()
-    }
-
-    /// Returns the last minute of memory, in bytes.
-    pub(super) fn memory_line(&self, name: &str) -> Vec<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "a line of eight heights")]
-        let heights = |it: &LastMinute| it.memory.iter().map(|bytes| *bytes as f64).collect();
-        self.instances.get(name).map(heights).unwrap_or_default()
+    /// Returns the last minute of an instance; `None` where it was never seen with figures.
+    pub(super) fn of(&self, name: &str) -> Option<&LastMinute> {
+        self.instances.get(name)
     }
 
     /// Returns the instances in the order that was asked for; of two that are equal, the first of the Procfile.
@@ -126,7 +89,7 @@ fn natural(name: &str) -> (String, u32) {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::control::proto::{InstanceState, PastFigure};
+    use crate::control::proto::{InstanceState, InstanceUsage};
 
     /// Returns a report of instances, each with its CPU time and memory.
     pub(in super::super) fn report(at: f64, instances: &[(&str, f64, u64)]) -> Report {
@@ -153,20 +116,8 @@ pub(super) mod tests {
         assert_eq!(history.cpu("web.1"), Some(0.0));
         // An answer that came twice says nothing of a time.
         history.add(&report(13.0, &[("web.1", 9.0, 1)]));
-        assert_eq!(history.cpu_line("web.1"), [50.0, 0.0]);
+        assert_eq!(history.of("web.1").unwrap().cpu_line(60), [4, 0]);
         assert!(!history.is_new());
-    }
-
-    #[test]
-    fn a_line_begins_with_what_the_session_has_kept_and_is_no_longer_than_a_minute() {
-        let mut history = TopHistory::default();
-        let mut first = report(10.0, &[("web.1", 3.0, 7)]);
-        let past = |ago: u32| PastFigure { ago: ago.into(), memory: ago.into(), cpu: Some(1.0) };
-        first.instances[0].figures.as_mut().unwrap().past = (1..=100).rev().map(past).collect();
-        history.add(&first);
-        let line = history.memory_line("web.1");
-        assert_eq!((line.len(), line[0], line[59]), (60, 59.0, 7.0));
-        assert_eq!(history.cpu_line("web.1").len(), 60);
     }
 
     #[test]
