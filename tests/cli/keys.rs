@@ -180,6 +180,22 @@ fn a_terminal_that_cannot_draw_has_no_line_and_no_keys() {
 }
 
 #[test]
+fn the_line_is_drawn_in_every_terminal_that_can() {
+    for (key, value) in [
+        ("TERM", "tmux-256color"),
+        ("TERM", "screen"),
+        ("TERM", "xterm-kitty"),
+        ("TERM", "linux"),
+        ("TERM_PROGRAM", "vscode"),
+    ] {
+        let app = app("web: exec sh ticker.sh\n").env(key, value);
+        let session = started(&app, &[], &["web.1"]);
+        line_says(&session, "web 1/1  | 1-9 only");
+        assert!(takes_keys(&session.modes()), "{value}");
+    }
+}
+
+#[test]
 fn a_program_that_waits_for_input_is_announced_and_attached_to_by_one_key() {
     for key in ["a", "\r"] {
         let app = app(
@@ -245,6 +261,45 @@ fn in_a_shell(app: &Sandbox, words: &[&str]) -> Session {
 fn said(output: &str, word: &str) -> Option<String> {
     let begin = output.find(&format!("{word}-"))? + word.len() + 1;
     Some(output[begin..].split('-').next()?.to_owned())
+}
+
+#[test]
+fn each_key_works_in_any_shell() {
+    let shells: [&[&str]; 3] =
+        [&["dash", "-i"], &["bash", "--norc", "-i"], &["zsh", "-f", "-i", "+Z"]];
+    for words in shells.into_iter().filter(|words| has_program(words[0])) {
+        let app = app(TWO).env("NO_COLOR", "1");
+        let shell = in_a_shell(&app, words);
+        for (keys, line) in [
+            ("1", "web 1/1  (worker 1/1)"),
+            ("1", "web 1/1  worker 1/1"),
+            ("m2", "web 1/1  (worker 1/1)"),
+            ("m2", "web 1/1  worker 1/1"),
+            ("/tick", "/tick (0 hidden)"),
+            ("\x1b", "? keys"),
+            ("+1", "web 2/2"),
+            ("-1", "web 1/1"),
+            ("s2", "worker stopped"),
+            ("s2", "worker 1/1"),
+            ("r", "restart 1:web"),
+        ] {
+            shell.type_keys(keys);
+            line_says(&shell, line);
+        }
+        for (keys, said) in [
+            ("1", "| web.1-ready"),
+            ("l1", "| web.1-ready"),
+            ("p", "NAME      STATE"),
+            ("c", "----------"),
+            ("?", "-- keys; a digit is a type"),
+            ("q", "`pm quit` received"),
+        ] {
+            let before = shell.stdout_so_far().matches(said).count();
+            shell.type_keys(keys);
+            shell.wait_for_times(said, before + 1);
+        }
+        shell.wait_for("after-");
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod log;
 mod log_files;
 mod logs;
 mod manual;
+mod measured;
 mod metrics;
 mod node_cluster;
 mod orphans;
@@ -57,6 +58,7 @@ mod stack;
 mod start;
 mod stop;
 mod terminal;
+mod terminal_restored;
 mod trace;
 #[cfg(feature = "ui")]
 mod ui;

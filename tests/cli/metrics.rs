@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::sandbox::{CTRL_C, CTRL_Z, End, Sandbox, Session, eventually, state_of};
 
 /// Returns the value of the one sample of a metric of an instance, with these words in its labels.
-fn sample(text: &str, metric: &str, instance: &str, words: &[&str]) -> Option<f64> {
+pub(crate) fn sample(text: &str, metric: &str, instance: &str, words: &[&str]) -> Option<f64> {
     let own = format!("instance=\"{instance}\"");
     let mut found = text.lines().filter(|line| {
         line.starts_with(&format!("pm_instance_{metric}{{"))
@@ -19,7 +19,7 @@ fn sample(text: &str, metric: &str, instance: &str, words: &[&str]) -> Option<f6
     Some(value)
 }
 
-fn metrics(app: &Sandbox) -> String {
+pub(crate) fn metrics(app: &Sandbox) -> String {
     let output = app.pm(["metrics"]).run();
     assert_eq!(output.code(), 0, "{output:?}");
     output.stdout

@@ -28,7 +28,7 @@ pub(crate) use invocation::{Invocation, Output};
 pub(crate) use long::cases;
 pub(crate) use processes::{Process, descendants, zombies_of};
 pub(crate) use session::{CTRL_C, CTRL_Z, End, Session};
-pub(crate) use skipped::{has, has_program};
+pub(crate) use skipped::{has, has_by_chance, has_program, is_in_path};
 pub(crate) use system::{Stopwatch, eventually, pid_namespace, state_of, status};
 
 /// No wait is longer: what has not happened by then does not happen on a loaded machine either.

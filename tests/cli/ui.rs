@@ -244,3 +244,40 @@ fn a_program_that_has_the_whole_screen_is_shown_as_it_is_after_many_resizes() {
     assert_eq!(ui.wait(), End::Code(0));
     assert!(session.is_running());
 }
+
+#[test]
+fn who_scrolls_up_beyond_what_is_in_memory_gets_what_is_kept() {
+    let app = app("web: seq -f 'line-%g-' 3000; exec cat\nworker: exec cat\n");
+    let session = app.pm(["start", "--keep", "64M"]).spawn();
+    session.wait_for("line-3000-");
+    let ui = opened(&app, &[]);
+    sees(&ui, "line-3000-");
+    ui.type_keys("1\tg");
+    // The session has 2,000 lines in memory, and pm's own are among them.
+    ui.wait_until("the first line in memory", |output| {
+        let text = screen(output.as_bytes(), (24, 80));
+        text.contains("line-1003-") && !text.contains("line-3000-")
+    });
+    ui.type_keys("g");
+    sees(&ui, "line-1-");
+    // `n` goes through all of them.
+    ui.type_keys("/line-500-\r");
+    sees(&ui, "line-500-");
+    ui.type_keys("G");
+    sees(&ui, "line-3000-");
+    ui.type_keys("gg");
+    sees(&ui, "line-1-");
+}
+
+#[test]
+fn without_unicode_and_colour_the_list_tells_cpu_and_memory_at_80_columns() {
+    let app = app(TWO).env("LC_ALL", "C").env("NO_COLOR", "1");
+    let _session = started(&app, &["web=2"], 2);
+    let ui = opened(&app, &[]);
+    ui.wait_until("memory and CPU of web.1", |output| {
+        let text = screen(output.as_bytes(), (24, 80));
+        let row = text.lines().find(|line| line.contains("  web.1 ")).unwrap_or_default();
+        let words: Vec<_> = row.split('|').next().unwrap_or_default().split_whitespace().collect();
+        words.len() == 6 && words[2] == "up" && words[4].ends_with('M') && words[5].ends_with('%')
+    });
+}

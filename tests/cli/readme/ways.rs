@@ -140,6 +140,12 @@ pub(crate) const SPECIAL: &[Special] = &[
         NotRun("writes into the tree"),
         &[],
     ),
+    ("python3 docs/pictures.py target/release/pm docs", NotRun("writes into the tree"), &[]),
+    (
+        "python3 benches/compare/terminal.py target/release/pm",
+        NotRun("runs for minutes, and needs a quiet machine"),
+        &[],
+    ),
     ("fuzz/run", NotRun("runs for minutes"), &[]),
     ("PM_CI_LONG=1 cargo mutants --jobs 2", NotRun("runs for hours"), &[]),
     ("python3 tests/soak/run.py", NotRun("runs for minutes; .ci/run does a short one"), &[]),
