@@ -16,7 +16,7 @@ const ACCEPTED_AT_ONCE: usize = 64;
 /// Without a descriptor, it is tried again after this time.
 const PAUSE: Duration = Duration::from_millis(100);
 /// A client that says nothing for so long waits for the server to speak first.
-const SILENCE: Duration = Duration::from_secs(5);
+pub(super) const SILENCE: Duration = Duration::from_secs(5);
 /// Descriptors that the proxy leaves to the rest of pm, which needs them to start and to stop instances.
 const LEFT_TO_OTHERS: usize = 256;
 /// Below so many connections the limit is not asked for.

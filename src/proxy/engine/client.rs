@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Engine;
+use super::accept::SILENCE;
 use super::ask::Exchange;
 use super::wire::{BULK, Got, Wire};
 use crate::os::poller::FdReady;
@@ -57,6 +58,11 @@ impl Client {
     /// Returns whether its protocol is not known yet.
     pub(super) fn is_silent(&self) -> bool {
         self.stage == Stage::New
+    }
+
+    /// Returns whether it was passed to an instance without a word, and the instance has not spoken either.
+    fn has_heard_nothing(&self) -> bool {
+        self.ask.as_ref().is_some_and(|ask| ask.is_silent && !ask.answer.has_begun)
     }
 }
 
@@ -141,16 +147,18 @@ impl Engine {
                 }
                 client.wire.input.extend_from_slice(bytes);
             }
+            Stage::Passed if client.has_heard_nothing() => {
+                client.wire.input.extend_from_slice(bytes);
+                self.look_again(id);
+            }
             Stage::Passed => {
                 if let Some(link) = client.link.and_then(|link| self.links.get_mut(link)) {
                     link.wire.send(bytes);
                 }
             }
             Stage::Waiting => {
-                // It was taken for one that waits for the server to speak, and speaks first: look again.
                 client.wire.input.extend_from_slice(bytes);
-                client.ask = None;
-                client.stage = Stage::New;
+                self.look_again(id);
             }
             Stage::New | Stage::Head => client.wire.input.extend_from_slice(bytes),
         }
@@ -254,6 +262,18 @@ impl Engine {
         client.ask = Some(Box::new(Exchange::passed(is_silent, self.now)));
         self.dispatch(id, false);
         self.advance(id);
+    }
+
+    /// A client was taken for one that waits for the server to speak, and speaks first: it may speak HTTP. Browsers open
+    /// connections before they need them.
+    fn look_again(&mut self, id: PlaceId) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        client.ask = None;
+        client.stage = Stage::New;
+        self.silent.push_back((self.now + SILENCE, id));
+        if let Some(link) = client.link.take() {
+            self.close_link(link);
+        }
     }
 
     /// Waits until a client that was told the last hangs up. Returns whether to go on.

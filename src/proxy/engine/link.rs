@@ -103,6 +103,9 @@ impl Engine {
         let is_full = count == self.scratch.len();
         let mut bytes = &self.scratch[..count];
         if client.stage == Stage::Passed {
+            if let Some(ask) = client.ask.as_mut() {
+                ask.answer.has_begun = true;
+            }
             client.wire.send(bytes);
             return is_full;
         }

@@ -121,8 +121,13 @@ impl Wire {
                 Some(Got::Bytes(count))
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Some(Got::Nothing),
-            // A read tells what it is.
-            Err(_) => None,
+            Err(error) if is_no_splice(&error) => None,
+            // It is told once: a read would take this for the end (tcp(7), SO_ERROR).
+            Err(_) => {
+                from.is_at_end = true;
+                from.is_broken = true;
+                Some(Got::Broken)
+            }
         };
         self.pipe = Some(pipe);
         self.flush(pipes);
@@ -265,4 +270,13 @@ impl Wire {
             }
         }
     }
+}
+
+/// Returns whether an error of splice(2) says that it cannot be done here, and nothing of the connection.
+fn is_no_splice(error: &std::io::Error) -> bool {
+    use ErrorKind::{Interrupted, InvalidInput, OutOfMemory, PermissionDenied, Unsupported};
+    matches!(
+        error.kind(),
+        Interrupted | InvalidInput | OutOfMemory | PermissionDenied | Unsupported
+    )
 }

@@ -95,6 +95,29 @@ fn an_answer_that_is_cut_is_cut_for_the_client_too() {
 }
 
 #[test]
+fn an_answer_without_a_length_that_is_reset_is_not_whole_for_the_client_either() {
+    let (_front, mut client, _instance, mut taken) = asked(GET);
+    taken.head();
+    taken.send("HTTP/1.1 200 OK\r\n\r\n");
+    client.head();
+    // As much as goes, so that the front is amid it.
+    taken.stream.set_nonblocking(true).unwrap();
+    let block = vec![b'x'; 1 << 20];
+    while taken.stream.write(&block).is_ok() {}
+    let reset = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+    nix::sys::socket::setsockopt(&taken.stream, nix::sys::socket::sockopt::Linger, &reset).unwrap();
+    drop(taken);
+    let told = loop {
+        match client.stream.read(&mut [0; 4096]) {
+            Ok(0) => break None,
+            Ok(_) => {}
+            Err(error) => break Some(error.kind()),
+        }
+    };
+    assert_eq!(told, Some(std::io::ErrorKind::ConnectionReset));
+}
+
+#[test]
 fn what_is_no_answer_is_502() {
     for bytes in
         ["", "HTTP/1.1 200", "<html>\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]

@@ -1,5 +1,7 @@
 //! Connections that are kept, and those that are passed as they are.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 
 #[test]
@@ -120,6 +122,47 @@ fn what_is_not_http_passes_as_it_is() {
     client.send("last");
     drop(client);
     assert_eq!(taken.rest(), "last");
+}
+
+#[test]
+fn an_upgrade_waits_for_an_instance_as_any_request_does() {
+    let mut front = Fronted::new();
+    let mut client = front.connect();
+    client.send("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    assert!(instance.accept().head().contains("Upgrade: websocket\r\n"));
+}
+
+/// Later than it is, as soon as a test says so.
+fn later() -> Instant {
+    now() + Duration::from_secs(LATER.load(Ordering::Relaxed))
+}
+
+static LATER: AtomicU64 = AtomicU64::new(0);
+
+#[test]
+fn a_client_that_is_silent_hears_the_server_first_and_may_still_speak_http() {
+    let mut front = Fronted::with(LIMIT, later);
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    let mut browser = front.connect();
+    let mut mailer = front.connect();
+    // Of one listener: the others are with the front, too.
+    assert!(front.told("GET / HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 400 "));
+    LATER.store(6, Ordering::Relaxed);
+    front.proxy.withdraw(99);
+    let (mut silent, mut polite) = (instance.accept(), instance.accept());
+    polite.send("220 at your service");
+    assert_eq!(mailer.take(19), "220 at your service");
+    mailer.send("EHLO");
+    assert_eq!(polite.take(4), "EHLO");
+    browser.send(GET);
+    assert_eq!(silent.rest(), "");
+    let mut taken = instance.accept();
+    assert!(taken.head().contains("X-Forwarded-For: 127.0.0.1\r\n"));
+    taken.send(&answer("as any other"));
+    assert_eq!(browser.answer().1, "as any other");
 }
 
 #[test]

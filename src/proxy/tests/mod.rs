@@ -35,8 +35,12 @@ impl Fronted {
     }
 
     fn with_wait(wait: Duration) -> Self {
+        Self::with(wait, now)
+    }
+
+    fn with(wait: Duration, clock: fn() -> Instant) -> Self {
         let (told, reports) = unbounded();
-        let mut proxy = start(now, move |report| told.send(report).unwrap()).unwrap();
+        let mut proxy = start(clock, move |report| told.send(report).unwrap()).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let listeners = vec![listener];
