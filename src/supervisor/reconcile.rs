@@ -37,9 +37,7 @@ impl Supervisor {
             // The leader has not even ended after SIGKILL: otherwise the run would be draining.
             State::Stopping { since, stage: StopStage::Killed, cause, .. } => {
                 let outcome = Outcome { exit: Exit::Lost, uptime: now.since(since), cause };
-                if !self.verdict.lost.contains(&run.instance) {
-                    self.verdict.lost.push(run.instance);
-                }
+                self.verdict.lost.insert(run.instance);
                 self.finish_run(run, outcome, now);
             }
             State::Draining { outcome, .. } => self.finish_run(run, outcome, now),

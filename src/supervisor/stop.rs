@@ -106,9 +106,8 @@ impl Supervisor {
         };
         self.out.push(Action::Signal(run, Signal::KILL, Reach::Group));
         // The summary is about the end of the session, and not about a kill for memory long before.
-        let killed = &mut self.verdict.killed;
-        if self.phase != Phase::Running && !killed.contains(&run.instance) {
-            killed.push(run.instance);
+        if self.phase != Phase::Running {
+            self.verdict.killed.insert(run.instance);
         }
     }
 

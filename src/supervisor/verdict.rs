@@ -1,5 +1,6 @@
 //! Why and how a session ended.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Moment;
@@ -11,9 +12,9 @@ pub struct SessionEnd {
     /// The instance whose end ended the session.
     pub culprit: Option<Culprit>,
     /// Who had to be killed.
-    pub killed: Vec<InstanceId>,
+    pub killed: BTreeSet<InstanceId>,
     /// Who did not even end when killed.
-    pub lost: Vec<InstanceId>,
+    pub lost: BTreeSet<InstanceId>,
 }
 
 /// The instance whose end ended the session.

@@ -106,7 +106,7 @@ fn who_could_not_be_killed_is_not_called_killed() {
     let why = "it runs as another user";
     let [web, worker] = [1, 2].map(|number| InstanceId { process_type: 0, number });
     let verdict =
-        SessionEnd { killed: vec![web, worker], lost: vec![web], ..SessionEnd::default() };
+        SessionEnd { killed: [web, worker].into(), lost: [web].into(), ..SessionEnd::default() };
     let why_of = |id| (id == web).then_some(why);
     let orphans = [("r (pid 9)".to_owned(), why)];
     let lines = super::verdict(&app(), &verdict, why_of, &orphans);

@@ -256,6 +256,17 @@ impl World {
         id
     }
 
+    /// Returns what the next request will be called.
+    pub(super) fn next_request(&self) -> RequestId {
+        RequestId(self.requests + 1)
+    }
+
+    /// Returns how many runs an instance has had.
+    pub(super) fn runs_of(&self, id: InstanceId) -> u32 {
+        let left = || self.sup.left.get(&id).copied();
+        self.sup.procs.get(id).map(|proc| proc.runs).or_else(left).unwrap_or(0)
+    }
+
     /// Who made a request leaves.
     pub(super) fn leave(&mut self, id: RequestId) {
         self.asked.remove(&id);
@@ -266,6 +277,16 @@ impl World {
     /// Returns whether a rollout is not over.
     pub(super) fn is_rolling(&self) -> bool {
         !self.sup.rollouts.is_empty()
+    }
+
+    /// Returns who had to be killed at the end of the session.
+    pub(super) fn killed(&self) -> Vec<InstanceId> {
+        self.sup.verdict().killed.iter().copied().collect()
+    }
+
+    /// Returns who did not even end when killed.
+    pub(super) fn lost(&self) -> Vec<InstanceId> {
+        self.sup.verdict().lost.iter().copied().collect()
     }
 
     /// Returns the runs that live.

@@ -247,8 +247,8 @@ fn the_verdict_names_who_ended_the_session_how_when_and_after_how_many_restarts(
         at,
     };
     assert_eq!(w.sup.verdict().culprit, Some(culprit));
-    assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
-    assert_eq!(w.sup.verdict().lost, []);
+    assert_eq!(w.killed(), [w.instance("web.1")]);
+    assert_eq!(w.lost(), []);
     assert_eq!(at.to_string(), "2.250s");
 }
 

@@ -98,7 +98,7 @@ fn kill_kills_at_once_and_restarts() {
             "3501 spawn web.1#2",
         ]
     );
-    assert_eq!(w.sup.verdict().killed, []);
+    assert_eq!(w.killed(), []);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn one_that_even_sigkill_does_not_end_gets_no_second_beside_it() {
     let mut w = a_web(policy, FakeChild::Immortal, the_first_leaks);
     assert_eq!(w.run(60_000), Some(1));
     assert_eq!(w.lines(&["spawn"]).len(), 1);
-    assert_eq!(w.sup.verdict().lost, [w.instance("web.1")]);
+    assert_eq!(w.lost(), [w.instance("web.1")]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Thousands of random rollouts, with everything else that may happen to an instance meanwhile.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::app::readiness::{Liveness, Probe};
 use crate::app::{ExitOn, Front, InstanceId, Moment, Policy, Restart, Signal, Update};
 use crate::long::cases;
 use crate::supervisor::sim::{FakeChild, TypeRow, World};
-use crate::supervisor::{Event, FileChanges, RequestId, ResolvedRequest, RolloutOrder};
+use crate::supervisor::{Event, FileChanges, Reply, RequestId, ResolvedRequest, RolloutOrder};
 
 fn a_row(random: &mut Random, name: &'static str) -> TypeRow {
     let live = Liveness { probe: Probe::Port(None), interval: Duration::from_secs(1), failures: 1 };
@@ -56,8 +57,91 @@ fn an_order(random: &mut Random) -> RolloutOrder {
     RolloutOrder { batch, stop_first: random.below(4) == 0 }
 }
 
+/// What was last wished for each instance, and by whom.
+#[derive(Default)]
+struct LastWishes {
+    last: BTreeMap<InstanceId, LastWish>,
+    /// Each instance that a rollout or a restart was asked for, with how many runs it had had.
+    renewed: Vec<(RequestId, InstanceId, u32)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LastWish {
+    Run,
+    Stop,
+    Leave,
+}
+
+impl LastWishes {
+    /// Takes note of a request before it is made.
+    fn note(&mut self, request: &ResolvedRequest, id: RequestId, w: &World) {
+        if w.sup.is_ending() {
+            return;
+        }
+        match request {
+            ResolvedRequest::Roll(ids, _) | ResolvedRequest::Restart(ids) => {
+                // Of one that was scaled away, a rollout finds nothing when its turn comes.
+                let wanted: BTreeSet<_> = w.sup.wanted().collect();
+                if ids.iter().any(|of| !wanted.contains(of)) {
+                    ids.iter().for_each(|of| drop(self.last.remove(of)));
+                    return;
+                }
+                self.last.extend(ids.iter().map(|of| (*of, LastWish::Run)));
+                self.renewed.extend(ids.iter().map(|of| (id, *of, w.runs_of(*of))));
+            }
+            ResolvedRequest::Start(ids) => {
+                self.last.extend(ids.iter().map(|of| (*of, LastWish::Run)))
+            }
+            ResolvedRequest::Stop(ids) => {
+                self.last.extend(ids.iter().map(|of| (*of, LastWish::Stop)))
+            }
+            ResolvedRequest::Scale(counts) => {
+                for (process_type, count) in counts.iter().copied() {
+                    for number in 1..=3 {
+                        let of = InstanceId { process_type, number };
+                        let is_gone = !w.sup.wanted().any(|wanted| wanted == of);
+                        match number <= count {
+                            false => drop(self.last.insert(of, LastWish::Leave)),
+                            true if is_gone => drop(self.last.insert(of, LastWish::Run)),
+                            true => {}
+                        }
+                    }
+                }
+            }
+            _ => {} // It wishes nothing for an instance alone.
+        }
+    }
+
+    /// When everything has come to rest, each instance does what was last wished for it, and what was renewed has had
+    /// another run since.
+    fn check(&self, w: &World, seed: u64) {
+        let lives: BTreeSet<_> = w.live_runs().into_iter().map(|run| run.instance).collect();
+        for (id, wish) in &self.last {
+            let status = w.sup.status(w.now).into_iter().find(|status| status.id == *id);
+            let doing = status.map(|status| status.doing);
+            let holds = match wish {
+                LastWish::Run => doing.is_some(),
+                // One that had ended already is started when its files change.
+                LastWish::Stop => !lives.contains(id) || w.sup.is_watched(*id),
+                LastWish::Leave => doing.is_none(),
+            };
+            assert!(holds, "storm {seed}: {id:?} {wish:?} {doing:?}\n{}", w.trace());
+        }
+        for (request, id, before) in &self.renewed {
+            let is_done = w.replies.get(request) == Some(&Reply::Done);
+            let is_renewed = !is_done || w.runs_of(*id) > *before;
+            assert!(is_renewed, "storm {seed}: {id:?} of {request:?}\n{}", w.trace());
+        }
+    }
+}
+
 /// Asks for something, or lets something happen. Returns the request.
-fn act(random: &mut Random, w: &mut World, asked: &[RequestId]) -> Option<RequestId> {
+fn act(
+    random: &mut Random,
+    w: &mut World,
+    asked: &[RequestId],
+    wishes: &mut LastWishes,
+) -> Option<RequestId> {
     let ids = some_ids(random, w);
     let request = match random.below(14) {
         0..=3 => ResolvedRequest::Roll(ids, an_order(random)),
@@ -94,6 +178,7 @@ fn act(random: &mut Random, w: &mut World, asked: &[RequestId]) -> Option<Reques
         }
         _ => ResolvedRequest::Signal(ids, Signal::USR1),
     };
+    wishes.note(&request, w.next_request(), w);
     Some(w.ask(request))
 }
 
@@ -104,7 +189,7 @@ fn every_storm_of_rollouts_breaks_no_rule_and_every_rollout_ends() {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut w = a_world(&mut random);
         let mut until = 0;
-        let mut asked = Vec::new();
+        let (mut asked, mut wishes) = (Vec::new(), LastWishes::default());
         for _ in 0..random.below(25) {
             until += pick(&mut random, &[0, 1, 50, 100, 300, 2000]);
             w.run(until);
@@ -113,12 +198,15 @@ fn every_storm_of_rollouts_breaks_no_rule_and_every_rollout_ends() {
             }
             w.now = w.now.max(Moment(Duration::from_millis(until)));
             w.deliver(Event::Ticked);
-            asked.extend(act(&mut random, &mut w, &asked));
+            asked.extend(act(&mut random, &mut w, &asked, &mut wishes));
         }
         if random.below(2) == 0 {
             until += 1_000_000;
             w.run(until);
             assert!(!w.is_rolling(), "storm {seed}: a rollout does not end\n{}", w.trace());
+            if !w.sup.is_ending() {
+                wishes.check(&w, seed);
+            }
         }
         replaced += w.lines(&["; replaced"]).len();
         w.after(0, Event::Signalled(Signal::TERM));

@@ -105,7 +105,7 @@ fn a_second_request_kills() {
         401 web.1 terminated by SIGKILL
         401 orphans SIGKILL",
     );
-    assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
+    assert_eq!(w.killed(), [w.instance("web.1")]);
 }
 
 #[test]

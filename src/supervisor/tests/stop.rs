@@ -59,8 +59,8 @@ fn who_does_not_stop_is_announced_and_killed_after_its_grace() {
         12101 api.1 terminated by SIGKILL
         12101 orphans SIGTERM",
     );
-    assert_eq!(w.sup.verdict().killed, [w.instance("web.1"), w.instance("api.1")]);
-    assert_eq!((w.sup.verdict().culprit, w.sup.verdict().lost.len()), (None, 0));
+    assert_eq!(w.killed(), [w.instance("web.1"), w.instance("api.1")]);
+    assert_eq!((w.sup.verdict().culprit, w.lost().len()), (None, 0));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn the_rest_of_a_group_is_killed_after_the_grace() {
         5101 web.1 terminated by SIGTERM
         5101 orphans SIGTERM",
     );
-    assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
+    assert_eq!(w.killed(), [w.instance("web.1")]);
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn who_does_not_even_end_when_killed_is_lost_and_left() {
         7100 web.1 did not end
         7100 orphans SIGTERM",
     );
-    assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
-    assert_eq!(w.sup.verdict().lost, [w.instance("web.1")]);
+    assert_eq!(w.killed(), [w.instance("web.1")]);
+    assert_eq!(w.lost(), [w.instance("web.1")]);
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn a_group_that_does_not_even_end_when_killed_is_left_after_the_drain() {
         "5300 sweep web.1#1",
     ];
     assert_eq!(w.lines(&["SIGTERM web.1#1", "SIGKILL", "sweep"]), expected);
-    assert_eq!(w.sup.verdict().killed, [w.instance("web.1")]);
-    assert_eq!(w.sup.verdict().lost, []);
+    assert_eq!(w.killed(), [w.instance("web.1")]);
+    assert_eq!(w.lost(), []);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn one_that_ends_in_the_moment_in_which_its_grace_ends_is_not_killed() {
     w.at(5100, Event::Exited { run, exit: Exit::Code(0), group: Group::Gone });
     assert_eq!(w.run(FOREVER), Some(0));
     assert_eq!(w.lines(&["killed", "SIGKILL web", "sweep"]), ["5300 sweep web.1#1"]);
-    assert_eq!(w.sup.verdict().killed, []);
+    assert_eq!(w.killed(), []);
 }
 
 /// A stop at 100 whose leader ends at 101 and whose group has ended by 200.
