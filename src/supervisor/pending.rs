@@ -32,7 +32,7 @@ pub(super) struct PendingRequest {
 /// What must become true of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Condition {
-    /// It is up, and should stay up.
+    /// It is up, and should stay up. Where its port is asked for, it also listens.
     Up,
     /// It is down, and stays down.
     Down,
@@ -60,6 +60,11 @@ impl PendingRequest {
     pub(super) fn expect(&mut self, id: InstanceId, condition: Condition) {
         self.take(id);
         self.conditions.insert((id, condition));
+    }
+
+    /// Returns whether it is answered when an instance is up.
+    pub(super) fn awaits_start(&self, id: InstanceId) -> bool {
+        self.conditions.contains(&(id, Condition::Up))
     }
 
     /// Waits for all of these.
@@ -214,6 +219,9 @@ impl Supervisor {
             (Condition::Up | Condition::Down, None) => never(Failure::Overruled),
             (Condition::Up, Some(_)) if ends => never(Failure::SessionEnds),
             (Condition::Up, Some(proc)) => match (proc.goal, proc.life.state) {
+                (Goal::Run, State::Up { unready: Some(_), .. }) if proc.life.asks_port => {
+                    Poll::Pending
+                }
                 // An instance keeps the goal to be restarted until that is done.
                 (Goal::Run, State::Up { .. }) => TRUE,
                 // Waiting for what it depends on is no failure.

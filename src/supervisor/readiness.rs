@@ -81,10 +81,22 @@ impl Supervisor {
             self.life(run).state = State::Up { since, unready: None };
             return;
         }
+        if self.may_stay_silent(run) {
+            return self.stays_silent(run, since);
+        }
         let ready = self.policy(id).ready.as_ref();
         let timeout = ready.map_or(READY_TIMEOUT, |ready| ready.timeout);
         self.out.push(Action::Note(id, Note::NotReady { timeout }));
         self.ask_to_stop(run, since, Cause::NotReady, now);
+    }
+
+    /// A run without `ready` does not listen, for which alone it is not stopped. Nobody waits for it any longer.
+    fn stays_silent(&mut self, run: RunId, since: Moment) {
+        self.life(run).state = State::Up { since, unready: None };
+        self.out.push(Action::EndProbe(run));
+        if self.policy(run.instance).live.is_some() {
+            self.out.push(Action::Watch(run));
+        }
     }
 
     /// Restarts a run that is no longer alive, unless it should stop anyway.

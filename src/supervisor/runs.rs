@@ -19,10 +19,10 @@ impl Supervisor {
         }
         let id = run.instance;
         let counts = self.counts(run);
-        let must_prove = !counts || self.is_step(run);
+        let is_awaited = self.must_prove(run) || self.is_awaited_behind_front(id);
         let policy = self.policy(id);
         let ready = policy.ready.as_ref().map(|ready| ready.timeout);
-        let asks_port = ready.is_none() && must_prove && self.has_address(id.process_type);
+        let asks_port = ready.is_none() && is_awaited && self.has_address(id.process_type);
         let timeout = ready.or(asks_port.then_some(READY_TIMEOUT));
         let is_probed = policy.is_probed();
         let life = self.life(run);
@@ -45,12 +45,32 @@ impl Supervisor {
             let proc = self.proc(id);
             proc.told = Told::Nothing;
             proc.by_request = false;
-            if timeout.is_none() {
+            // Without `ready` it serves at once: the front itself finds out who listens.
+            if timeout.is_none() || self.may_stay_silent(run) {
                 self.serve(run);
             }
             self.came_back(id, Milestone::Started);
             self.renew_again(id);
         }
+    }
+
+    /// Returns whether a run must show that it is ready: it replaces another, or is a step of a rollout.
+    fn must_prove(&self, run: RunId) -> bool {
+        !self.counts(run) || self.is_step(run)
+    }
+
+    /// Returns whether a request waits for an instance to be up that is behind a front: it is answered when the
+    /// instance listens, so that whoever restarts it next does not end it while it boots.
+    fn is_awaited_behind_front(&self, id: InstanceId) -> bool {
+        self.app.type_of(id).front.is_some()
+            && self.pending_requests.iter().any(|pending| pending.awaits_start(id))
+    }
+
+    /// Returns whether a run whose port is asked for goes on where it never listens: somebody waits for that, and
+    /// nothing depends on it.
+    pub(super) fn may_stay_silent(&self, run: RunId) -> bool {
+        let life = self.procs.get(run.instance).and_then(|proc| proc.life(run.seq));
+        life.is_some_and(|life| life.asks_port) && !self.must_prove(run)
     }
 
     pub(super) fn spawn_failed(&mut self, run: RunId, error: String, now: Moment) {

@@ -5,6 +5,7 @@ mod exit_rules;
 mod file_changes;
 mod forks;
 mod job_control;
+mod listening;
 mod memory;
 mod needs;
 mod orphans;
