@@ -21,10 +21,7 @@ LANDED = (
 )
 
 # The name of a check, and the issue of the rule that it wants.
-KNOWN = {
-    "proxy.restart_of_one_is_a_wait": "issue 15: a plain restart without `ready` does not wait for the port",
-    "share.rolling_refuses_nobody": "issue 15: `port` holds as soon as the shell has the socket",
-}
+KNOWN = {}
 BAD = ("fail", "error")
 # Most checks wait most of the time: with two at once, a machine of two processors does nothing for half of it.
 JOBS = "4"

@@ -62,6 +62,13 @@ fn if_seen(owner: PortOwner) -> PortOwner {
     }
 }
 
+/// Returns a process that listens on a port, as far as it can be seen, and what instance it is of. It reads every
+/// descriptor of every process.
+pub(crate) fn holder_of(port: u16) -> Option<Holder> {
+    let holders = Listeners::read().holders(&[port]);
+    holders.into_iter().next().map(|(_, holder)| identified(holder))
+}
+
 /// Says what instance of which session a holder is, where pm has started it.
 pub(crate) fn identified(holder: Holder) -> Holder {
     Holder { instance: instance_of(holder.pid), ..holder }

@@ -36,6 +36,8 @@ pub(super) struct SessionProbes {
     notified: HashSet<RunId>,
     /// The PORT of runs that were given one.
     ports: HashMap<RunId, u16>,
+    /// The sockets of runs that share one, by their inodes.
+    shared: HashMap<RunId, u64>,
     /// The folder for these.
     folder: PathBuf,
 }
@@ -54,6 +56,7 @@ impl SessionProbes {
             sockets: HashMap::new(),
             notified: HashSet::new(),
             ports: HashMap::new(),
+            shared: HashMap::new(),
             folder,
         }
     }
@@ -91,6 +94,11 @@ impl SessionProbes {
         self.ports.insert(run, port);
     }
 
+    /// Takes note of the socket that a run was given, by its inode.
+    pub(super) fn has_socket(&mut self, run: RunId, inode: u64) {
+        self.shared.insert(run, inode);
+    }
+
     /// Begins to probe a run with this leader.
     pub(super) fn begin(&mut self, app: &App, run: RunId, leader: Pid) -> io::Result<()> {
         let watched = self.watched(app, run, leader);
@@ -120,6 +128,7 @@ impl SessionProbes {
             name: app.name_of(run.instance),
             leader,
             port: self.ports.get(&run).copied().or_else(|| app.port_of(run.instance)),
+            shared: self.shared.get(&run).copied(),
             is_out_of_sight: shell::is_container_client(&own.command),
             ready: own.policy.ready.clone(),
             live: own.policy.live.clone(),
@@ -140,6 +149,7 @@ impl SessionProbes {
             name: own.name.clone(),
             leader: Pid::from_raw(0),
             port: None,
+            shared: None,
             is_out_of_sight: true,
             ready,
             live: None,
@@ -182,6 +192,7 @@ impl SessionProbes {
         self.sockets.remove(&run);
         self.notified.remove(&run);
         self.ports.remove(&run);
+        self.shared.remove(&run);
     }
 
     /// Returns how many runs have a socket for their notices.
@@ -194,7 +205,12 @@ impl SessionProbes {
         self.asked.len()
     }
 
-    /// Returns the details of an instance's readiness.
+    /// Returns the details of a run's readiness.
+    pub(super) fn of_run(&self, run: RunId) -> Option<&ReadinessDetail> {
+        self.details.get(&run)
+    }
+
+    /// Returns the details of an instance's readiness: those of its newest run.
     pub(super) fn of(&self, id: InstanceId) -> Option<&ReadinessDetail> {
         let known = self.details.iter().filter(|(run, _)| run.instance == id);
         known.max_by_key(|(run, _)| run.seq).map(|(_, detail)| detail)

@@ -10,13 +10,16 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use super::messages;
+use crate::app::lint::Holder;
+use crate::app::readiness::Probe;
 use crate::app::{App, InstanceId, Moment, RunId};
 use crate::os::listeners::InstancePorts;
+use crate::os::port_owner::holder_of;
 use crate::os::shared_socket::{NUMBER, Placeholder, SharedSocket};
 use crate::output::{About, Notice};
 
-/// How long after its start a run without `ready` must have its socket: a shell or a wrapper still stands in its place
-/// before.
+/// How long after its start a run must have its socket, where no `ready` tells when to look: a shell or a wrapper still
+/// stands in its place before.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// A socket that could not be opened.
@@ -26,13 +29,39 @@ pub(super) struct CannotListen {
     host: String,
     port: u16,
     source: io::Error,
+    holder: Option<Box<Holder>>,
 }
 
 impl CannotListen {
+    fn new(name: &str, host: &str, port: u16, source: io::Error) -> Self {
+        let is_taken = source.kind() == io::ErrorKind::AddrInUse;
+        let holder = is_taken.then(|| holder_of(port)).flatten().map(Box::new);
+        Self { name: name.to_owned(), host: host.to_owned(), port, source, holder }
+    }
+
     /// Returns what was tried and why it failed, for a person.
     pub(super) fn reason(&self) -> String {
-        let Self { name, host, port, source } = self;
-        format!("cannot listen on {host}, port {port}, for `{name}`: {source}")
+        let Self { name, host, port, source, holder } = self;
+        let why = match holder {
+            None => source.to_string(),
+            Some(holder) => {
+                let who = holder.as_instance().unwrap_or_else(|| holder.to_string());
+                format!("{who} has the port")
+            }
+        };
+        format!("cannot listen on {host}, port {port}, for `{name}`: {why}")
+    }
+
+    /// Returns what to do about it.
+    pub(super) fn hint(&self) -> String {
+        match (self.source.kind(), &self.holder) {
+            (_, Some(_)) => "stop it, or choose another base with `-p`",
+            (io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied, None) => {
+                "choose another base with `-p`"
+            }
+            _ => "`share-port` is `true`, or an address of this machine", // It is not the port.
+        }
+        .to_owned()
     }
 }
 
@@ -84,10 +113,7 @@ impl SharedSockets {
         let process_type = id.process_type;
         if !self.open.contains_key(&process_type) {
             let open = self.placeholder.hold().and_then(|()| SharedSocket::listen(host, port));
-            let socket = open.map_err(|source| {
-                let (name, host) = (own.name.clone(), host.clone());
-                CannotListen { name, host, port, source }
-            })?;
+            let socket = open.map_err(|source| CannotListen::new(&own.name, host, port, source))?;
             let host = host.clone();
             self.open.insert(process_type, OpenSocket { host, port, socket });
         }
@@ -115,10 +141,12 @@ impl SharedSockets {
         });
     }
 
-    /// Notes that a run has started: where nothing tells when it is ready, it is looked at later.
+    /// Notes that a run has started: where nothing tells when it is ready, it is looked at later. Without its socket, it
+    /// never has `ready = "port"`.
     pub(super) fn started(&mut self, app: &App, run: RunId, now: Moment) {
         let own = app.type_of(run.instance);
-        if own.share_port.is_some() && own.policy.ready.is_none() {
+        let asks_port = || own.policy.ready_probes().any(|probe| *probe == Probe::Port(None));
+        if own.share_port.is_some() && (own.policy.ready.is_none() || asks_port()) {
             self.looks.push((now + LOOK_AFTER, run));
         }
     }
@@ -126,6 +154,7 @@ impl SharedSockets {
     /// Notes that a run is ready, and is to be looked at.
     pub(super) fn ready(&mut self, app: &App, run: RunId, now: Moment) {
         if app.type_of(run.instance).share_port.is_some() {
+            self.forget(run);
             self.looks.push((now, run));
         }
     }

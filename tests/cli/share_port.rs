@@ -149,8 +149,15 @@ fn a_port_that_somebody_has_is_an_error_before_anything_starts() {
     let output = app.pm(["start", "-p", &port.to_string()]).run();
     let reason = format!("error: cannot listen on 127.0.0.1, port {port}, for `web`: ");
     assert!(output.stderr.contains(&reason), "{}", output.stderr);
-    assert!(output.stderr.contains("hint: `pm ports` shows who has a port"), "{}", output.stderr);
+    let holder = format!("(pid {}) has the port\n", std::process::id());
+    assert!(output.stderr.contains(&holder), "{}", output.stderr);
+    let hint = "hint: stop it, or choose another base with `-p`\n";
+    assert!(output.stderr.contains(hint), "{}", output.stderr);
     assert_eq!((output.code(), app.read("ran")), (1, None));
+    let app = app.write("pm.toml", "[process.web]\nshare-port = \"192.0.2.1\"\n");
+    let output = app.pm(["start", "-p", &free_port(1).to_string()]).run();
+    let hint = "hint: `share-port` is `true`, or an address of this machine\n";
+    assert!(output.stderr.contains(hint), "{}", output.stderr);
 }
 
 #[test]
@@ -174,18 +181,43 @@ fn an_instance_that_does_not_take_the_socket_is_named_and_one_that_does_is_not()
 }
 
 #[test]
-fn check_warns_of_what_closes_the_socket_and_of_a_port_that_is_open_too_early() {
+fn ready_by_its_port_waits_until_the_program_accepts() {
+    if !has_program("python3") {
+        return;
+    }
+    // A shell and a Python that boots have the socket, and nobody accepts.
+    let app = app(
+        "web: sh -c 'read line < go; exec python3 server.py go'\n",
+        "[process.web]\nshare-port = true\nready = \"port\"\n",
+    );
+    app.sh("mkfifo go").run();
+    let mut session = app.pm(["start", "-p", &free_port(1).to_string()]).spawn();
+    let is_looked_at = || {
+        let table = app.pm(["ps", "--json"]).run().stdout;
+        let status: serde_json::Value = serde_json::from_str(&table).ok()?;
+        let web = &status["instances"][0];
+        (web["last_answer"] == "is not served by web.1").then(|| web["state"] == "starting")
+    };
+    assert!(eventually("the shell was looked at", is_looked_at));
+    for _ in 0..2 {
+        app.sh("echo > go").run();
+    }
+    session.wait_for("ready after");
+    let output = session.stdout_so_far();
+    assert!(output.find("serving") < output.find("ready after"), "{output}");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
+fn check_warns_of_what_closes_the_socket() {
     let app = Sandbox::with_procfile("web: npx -c 'vite'\napi: npm start\n")
-        .write(
-            "pm.toml",
-            "[process]\nweb = { share-port = true, ready = \"port\" }\napi = { share-port = true }\n",
-        )
+        .write("pm.toml", "[process]\nweb = { share-port = true }\napi = { share-port = true }\n")
         .env("PORT", free_port(101).to_string());
     let output = app.pm(["check"]).run();
     for part in [
         "warning[closed-socket]: `npx -c` closes descriptor 3 in what it starts, so `web` does not get its socket",
         "Procfile:1:6",
-        "warning[open-socket]: `ready = \"port\"` of `web` holds too early",
     ] {
         assert!(output.stderr.contains(part), "{part}: {}", output.stderr);
     }

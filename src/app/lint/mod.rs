@@ -150,7 +150,6 @@ pub fn check(subject: LintInput<'_>, system: &System<'_>) -> Vec<Finding> {
         all.extend(daemon::background(&say, &lexed));
         all.extend(container::published_port(&say, &lexed, &own.policy));
         all.extend(share::closed_descriptor(&say, &lexed, own));
-        all.extend(share::open_port(&say, own));
     }
     all.extend(ports::collisions(subject));
     all.extend(ports::taken(subject, system.port));

@@ -1,10 +1,9 @@
-//! Lint of a type with `share-port`: what keeps its program from getting the socket, and what it says of readiness.
+//! Lint of a type with `share-port`: what keeps its program from getting the socket.
 
 use std::ops::Range;
 
 use super::{Finding, Speaker};
 use crate::app::ProcessType;
-use crate::app::readiness::Probe;
 use crate::app::shell::{Lexed, Word};
 
 /// Python programs that start another one by `subprocess`, which closes every descriptor but the first three.
@@ -25,19 +24,6 @@ pub(super) fn closed_descriptor(
     );
     let hint = "run the program itself; sh and ruby keep the descriptor";
     Some(say.warn("closed-socket", span, message, hint.to_owned()))
-}
-
-/// Finds `ready = "port"` of a type whose port is open before it runs.
-pub(super) fn open_port(say: &Speaker<'_>, own: &ProcessType) -> Option<Finding> {
-    own.share_port.as_ref()?;
-    let mut probes = own.policy.ready_probes();
-    let probe = probes.find(|probe| matches!(probe, Probe::Port(None)))?;
-    let name = &own.name;
-    let message = format!(
-        "`ready = \"{probe}\"` of `{name}` holds too early: with `share-port` the port is open before the program runs"
-    );
-    let hint = "wait for its output (`log:REGEX`), its word (`notify`) or a command (`cmd:`)";
-    Some(say.warn_of_name("open-socket", message, hint.to_owned()))
 }
 
 /// Returns what of a command closes descriptor 3, and where it stands.

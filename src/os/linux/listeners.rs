@@ -132,10 +132,14 @@ impl InstancePorts {
 
     /// Returns the sockets of a leader, of each descendant, and of each orphan of its group.
     fn sockets_of(&self, leader: Pid) -> impl Iterator<Item = Vec<u64>> {
+        self.processes_of(leader).map(|pid| inodes_of(pid.as_raw().cast_unsigned()))
+    }
+
+    /// Returns a leader, its descendants, and the orphans of its group.
+    pub(super) fn processes_of(&self, leader: Pid) -> impl Iterator<Item = Pid> {
         let of_group = self.orphans.iter().filter(move |(group, _)| *group == leader);
         let roots = of_group.map(|(_, pid)| *pid).chain([leader]);
-        let pids = roots.flat_map(|root| [vec![root], processes::descendants_of(root)].concat());
-        pids.map(|pid| inodes_of(pid.as_raw().cast_unsigned()))
+        roots.flat_map(|root| [vec![root], processes::descendants_of(root)].concat())
     }
 }
 
@@ -149,6 +153,17 @@ fn inodes_of(pid: u32) -> Vec<u64> {
     let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
     let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
     links.filter_map(|link| inode(link.as_os_str().as_bytes())).collect()
+}
+
+/// Returns the descriptors that a process has of one socket; none if it is gone or may not be read.
+pub(super) fn descriptors_of(pid: Pid, socket: u64) -> Vec<u64> {
+    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let number = |file: fs::DirEntry| {
+        let link = fs::read_link(file.path()).ok()?;
+        let is_it = inode(link.as_os_str().as_bytes()) == Some(socket);
+        is_it.then(|| file.file_name().to_str()?.parse().ok())?
+    };
+    files.flatten().filter_map(number).collect()
 }
 
 /// Returns the inode of `socket:[4711]`.

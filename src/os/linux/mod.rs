@@ -1,5 +1,6 @@
 //! Code that only works on Linux. Every module has a counterpart in `portable`.
 
+mod accepting;
 pub(in crate::os) mod affinity;
 pub(in crate::os) mod credentials;
 pub(in crate::os) mod executable;

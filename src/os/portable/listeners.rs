@@ -49,6 +49,11 @@ impl InstancePorts {
     }
 
     /// Returns that it is not known.
+    pub(crate) fn accepts(&self, _leader: Pid, _inode: u64) -> Option<bool> {
+        None
+    }
+
+    /// Returns that it is not known.
     pub(crate) fn of(&self, _leader: Pid) -> Option<Vec<u16>> {
         None
     }

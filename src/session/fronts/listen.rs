@@ -6,8 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use crate::app::Front;
 use crate::app::lint::Holder;
 use crate::os::listen;
-use crate::os::listeners::Listeners;
-use crate::os::port_owner;
+use crate::os::port_owner::holder_of;
 
 /// A front that cannot be opened.
 #[derive(Debug)]
@@ -88,14 +87,10 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(nix::libc::EAFNOSUPPORT | nix::libc::EADDRNOTAVAIL))
 }
 
-fn holder_of(port: u16) -> Option<Holder> {
-    let holders = Listeners::read().holders(&[port]);
-    holders.into_iter().next().map(|(_, holder)| port_owner::identified(holder))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::listeners::Listeners;
 
     #[test]
     fn a_front_listens_on_both_loopback_addresses_or_where_it_is_bound() {

@@ -45,6 +45,8 @@ pub(crate) struct Watched {
     pub(crate) leader: Pid,
     /// Its PORT.
     pub(crate) port: Option<u16>,
+    /// The socket of its PORT that it has from pm, which listens before it runs (`share-port`): its inode.
+    pub(crate) shared: Option<u64>,
     /// Its processes cannot be seen: it is a client of a container engine, which publishes the port itself.
     pub(crate) is_out_of_sight: bool,
     /// When it is ready.

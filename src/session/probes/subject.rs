@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
+use nix::unistd::Pid;
 
 use super::task::{ProbeAnswer, Task, TaskState, TaskStep};
 use super::{HostLookup, ProbeReport, Watched};
 use crate::app::readiness::Liveness;
-use crate::os::listeners::Listeners;
+use crate::os::listeners::{InstancePorts, Listeners};
 use crate::os::port_owner::{PortOwner, owner_of};
 use crate::os::processes::{descendants_of, is_traced};
 
@@ -133,6 +134,13 @@ impl Subject {
                 TaskStep::LookAtPort(port) if self.watched.is_out_of_sight => {
                     self.connect(at, port, now, report);
                 }
+                TaskStep::LookAtPort(port)
+                    if let Some(socket) =
+                        self.watched.shared.filter(|_| Some(port) == self.watched.port) =>
+                {
+                    let answer = self.look_at_shared(socket, at < self.starting.len());
+                    self.answered(at, answer, now, report);
+                }
                 TaskStep::LookAtPort(port) => {
                     let listeners = listeners.get_or_insert_with(Listeners::read);
                     let owner = owner_of(listeners, port, self.watched.leader);
@@ -144,6 +152,20 @@ impl Subject {
             }
         }
         self.settle(now, report);
+    }
+
+    /// Looks at a socket that is open whatever the run does. To be ready, a program must wait for its connections: the
+    /// shell before it has the socket, too. Who is ready may be busy, and must only have it.
+    fn look_at_shared(&self, socket: u64, is_start: bool) -> ProbeAnswer {
+        let ports = InstancePorts::look(Pid::this());
+        let leader = self.watched.leader;
+        let serves =
+            if is_start { ports.accepts(leader, socket) } else { ports.holds(leader, socket) };
+        match serves {
+            // Where nobody can tell, the port is open, and that is all.
+            Some(true) | None => ProbeAnswer::Success,
+            Some(false) => ProbeAnswer::Failure(format!("is not served by {}", self.watched.name)),
+        }
     }
 
     /// Judges the listener of a port that should be the run's own. `None`: it cannot be seen.

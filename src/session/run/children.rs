@@ -39,6 +39,9 @@ impl SessionLoop {
                 return self.cannot_start(run, format!("cannot start: {}", error.reason()));
             }
         };
+        if let Some(socket) = socket {
+            self.readiness.has_socket(run, socket.inode());
+        }
         let handed = Handed { variables: &variables, socket };
         let group = self.budgets.enter(&self.app, run);
         let children = &mut self.children;

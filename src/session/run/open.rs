@@ -237,8 +237,7 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> Error {
 }
 
 fn cannot_listen(error: &CannotListen) -> Error {
-    let hint = "`pm ports` shows who has a port; `--port N` moves all of them";
-    Error::Refused { reason: error.reason(), hint: Some(hint.to_owned()) }
+    Error::PortTaken { reason: error.reason(), hint: Some(error.hint()) }
 }
 
 fn no_room(why: NoRoom) -> Error {

@@ -3,10 +3,11 @@
 mod thread;
 
 use std::cell::RefCell;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollTimeout, poll};
+use nix::sys::stat::fstat;
 use nix::unistd::Pid;
 
 use super::prober::Prober;
@@ -14,6 +15,7 @@ use super::{ProbeOrder, ProbeReport, Watched};
 use crate::app::readiness::{Liveness, Probe, Readiness};
 use crate::app::{InstanceId, RunId};
 use crate::os::clock;
+use crate::os::listeners::Listeners;
 
 const RUN: RunId = RunId { instance: InstanceId { process_type: 0, number: 1 }, seq: 1 };
 
@@ -30,6 +32,7 @@ fn watched(ready: &[&str]) -> Watched {
         name: "web.1".to_owned(),
         leader: Pid::this(),
         port: None,
+        shared: None,
         is_out_of_sight: false,
         ready: (!probes.is_empty()).then_some(Readiness { probes, timeout }),
         live: None,
@@ -252,6 +255,43 @@ fn a_port_whose_processes_cannot_be_seen_is_asked_without_waiting_for_it() {
     assert_eq!(world.trace(), [format!("0 {probe}: ")]);
     world.advance();
     assert_eq!(world.trace(), ["20 ready"]);
+}
+
+#[test]
+fn a_shared_port_is_ready_when_somebody_waits_for_its_connections() {
+    if !crate::skipped::has("listeners", Listeners::CAN_TELL) {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut watched = watched(&["port"]);
+    (watched.port, watched.shared) = (Some(5000), Some(fstat(&listener).unwrap().st_ino));
+    let mut world = ProbeWorld::begin(watched);
+    world.until(20);
+    assert_eq!(world.trace(), ["0 port: ", "20 port: is not served by web.1"]);
+    let server = std::thread::spawn(move || listener.accept().unwrap());
+    let mut said = Vec::new();
+    for second in 1.. {
+        world.until(second * 1000);
+        said.extend(world.trace());
+        if !said.is_empty() {
+            break;
+        }
+    }
+    assert!(said.len() == 1 && said[0].ends_with(" ready"), "{said:?}");
+    TcpStream::connect(address).unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_shared_port_is_alive_as_long_as_somebody_has_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut watched = watched(&[]);
+    (watched.port, watched.shared) = (Some(5000), Some(fstat(&listener).unwrap().st_ino));
+    watched.live = Some(live("port", 1));
+    let mut world = ProbeWorld::begin(watched);
+    world.until(30_000);
+    assert!(world.trace().is_empty(), "it may be too busy to wait for connections");
 }
 
 #[test]
