@@ -10,7 +10,10 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
-pub use status::{FileWatchStatus, InstanceState, InstanceStatus, LastExit, ProxyStatus, Report};
+pub use status::{
+    FileWatchStatus, InstanceState, InstanceStatus, LastExit, ProxyStatus, ReplacementRun,
+    ReplacementStatus, Report,
+};
 pub use traffic::ProxyTraffic;
 pub use usage::{FiguresQuery, InstanceUsage, PastFigure, RestartCounts};
 

@@ -34,6 +34,11 @@ impl RunPorts {
         self.0.remove(&run);
     }
 
+    /// Returns whether a run of a process type has a port.
+    fn is_of_type(&self, port: u16, process_type: u16) -> bool {
+        self.0.iter().any(|(run, of)| run.instance.process_type == process_type && *of == port)
+    }
+
     /// Returns the port of a run.
     pub(super) fn of_run(&self, run: RunId) -> Option<u16> {
         self.0.get(&run).copied()
@@ -108,6 +113,10 @@ pub(super) struct SessionFronts {
     /// Passes on what other threads have to tell.
     tell: Tell,
     open: BTreeMap<u16, SessionFront>,
+    /// Types with a front that is opened when no run of theirs from before has its port any more.
+    waiting: BTreeSet<u16>,
+    /// Runs that are to get requests of a front that waits, with their ports.
+    early: BTreeMap<RunId, u16>,
     /// Runs that may get requests, or are withdrawn and not cut.
     serving: HashSet<RunId>,
     /// Types of which something was said that may change whether there is hope for requests.
@@ -123,6 +132,8 @@ impl SessionFronts {
             proxy: None,
             tell: Arc::new(tell),
             open: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            early: BTreeMap::new(),
             serving: HashSet::new(),
             doubtful: BTreeSet::new(),
             failed: BTreeSet::new(),
@@ -144,7 +155,7 @@ impl SessionFronts {
         Arc::clone(&self.tell)
     }
 
-    /// Opens the front of a type that has one which is not open yet. Returns where it was opened.
+    /// Opens the front of a type that has one which is not open yet, and does not wait. Returns where it was opened.
     ///
     /// # Errors
     /// The port cannot be had, or there can be no thread.
@@ -154,7 +165,7 @@ impl SessionFronts {
         process_type: u16,
     ) -> Result<Option<Opened>, ClosedFront> {
         let Some(wanted) = SessionFront::of(app, process_type) else { return Ok(None) };
-        if self.open.contains_key(&process_type) {
+        if self.open.contains_key(&process_type) || self.waiting.contains(&process_type) {
             return Ok(None);
         }
         let listeners = listen(&wanted.name, &wanted.front, wanted.port)?;
@@ -162,6 +173,28 @@ impl SessionFronts {
             .map_err(|error| ClosedFront::no_thread(&wanted.name, error))?;
         let SessionFront { front, name, port } = wanted;
         Ok(Some(Opened { name, port, front }))
+    }
+
+    /// Opens those of the fronts that wait whose ports no run of their types has.
+    pub(super) fn open_waiting(
+        &mut self,
+        app: &App,
+        ports: &RunPorts,
+    ) -> Vec<Result<Opened, ClosedFront>> {
+        let is_free = |process_type: &u16| {
+            let wanted = SessionFront::of(app, *process_type);
+            wanted.is_none_or(|wanted| !ports.is_of_type(wanted.port, *process_type))
+        };
+        let free: Vec<_> =
+            self.waiting.extract_if(.., |process_type| is_free(process_type)).collect();
+        let opened = free.into_iter().filter_map(|process_type| {
+            let opened = self.open(app, process_type).transpose();
+            let of_type = |run: &RunId| run.instance.process_type == process_type;
+            let early = self.early.extract_if(.., |run, _| of_type(run)).collect::<Vec<_>>();
+            early.into_iter().for_each(|(run, port)| self.serve(run, port));
+            opened
+        });
+        opened.collect()
     }
 
     fn begin(
@@ -185,10 +218,15 @@ impl SessionFronts {
     }
 
     /// Fits the open fronts to an application that was read again: a front that is not wanted any more is closed, one
-    /// with other settings takes them, and one on another address listens there. Connections stay. One that is new is
-    /// opened when an instance starts, since until then the port may be that of an older run.
+    /// with other settings takes them, and one on another address listens there. Connections stay. One that is new waits
+    /// for [`Self::open_waiting`], since its port may be that of an older run.
     pub(super) fn settle(&mut self, app: &App) -> Vec<Result<Opened, ClosedFront>> {
         let mut said = Vec::new();
+        let types = app.types.iter().zip(0_u16..);
+        let wanted = types.filter(|(own, at)| {
+            own.front.is_some() && own.count > 0 && !self.open.contains_key(at)
+        });
+        self.waiting = wanted.map(|(_, at)| at).collect();
         for process_type in self.open.keys().copied().collect::<Vec<_>>() {
             let Some(open) = self.open.get(&process_type).cloned() else { continue };
             let Some(proxy) = &mut self.proxy else { continue };
@@ -223,6 +261,9 @@ impl SessionFronts {
     pub(super) fn serve(&mut self, run: RunId, port: u16) {
         let InstanceId { process_type, number } = run.instance;
         if !self.open.contains_key(&process_type) {
+            if self.waiting.contains(&process_type) {
+                self.early.insert(run, port);
+            }
             return;
         }
         if let Some(proxy) = &mut self.proxy {
@@ -235,6 +276,7 @@ impl SessionFronts {
 
     /// Gives a run no more requests. Returns whether a report follows: otherwise it gets none.
     pub(super) fn withdraw(&mut self, run: RunId) -> bool {
+        self.early.remove(&run);
         let serves = self.serving.contains(&run);
         if let Some(proxy) = self.proxy.as_mut().filter(|_| serves) {
             proxy.withdraw(key_of(run));
@@ -250,6 +292,7 @@ impl SessionFronts {
 
     /// Closes what is left of a run that is over, or is being killed.
     pub(super) fn cut(&mut self, run: RunId) {
+        self.early.remove(&run);
         if self.serving.remove(&run)
             && let Some(proxy) = &mut self.proxy
         {
@@ -327,18 +370,37 @@ mod tests {
         RunId { instance: InstanceId { process_type: 0, number }, seq }
     }
 
+    fn an_app(front: Option<Front>, base_port: u16) -> App {
+        App {
+            root: "/".into(),
+            types: vec![ProcessType { front, count: 2, ..ProcessType::of("web", "") }],
+            environment: Environment::default(),
+            base_port,
+            exit_on: ExitOn::Failure,
+        }
+    }
+
+    #[test]
+    fn a_front_that_a_reload_adds_waits_for_the_port_and_is_told_who_serves_meanwhile() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (old, new) = (an_app(None, port), an_app(Some(Front::default()), port));
+        let mut ports = RunPorts::default();
+        ports.started(&old, run(1, 1), PortSlot::Usual);
+        ports.started(&new, run(2, 2), PortSlot::Usual);
+        let mut fronts = SessionFronts::new(|_| {});
+        assert!(fronts.settle(&new).is_empty());
+        assert!(fronts.open_waiting(&new, &ports).is_empty() && fronts.open.is_empty());
+        fronts.serve(run(2, 2), port + 2);
+        assert!(fronts.open(&new, 0).unwrap().is_none(), "it waits");
+        ports.forget(run(1, 1));
+        let opened = fronts.open_waiting(&new, &ports).pop().unwrap().unwrap();
+        assert_eq!(opened.port, port);
+        assert!(fronts.withdraw(run(2, 2)), "it gets requests");
+    }
+
     #[test]
     fn an_instance_has_the_port_of_its_newest_run_and_before_that_its_usual_one() {
-        let app = App {
-            root: "/".into(),
-            types: vec![ProcessType {
-                front: Some(Front::default()),
-                ..ProcessType::of("web", "")
-            }],
-            environment: Environment::default(),
-            base_port: 5000,
-            exit_on: ExitOn::Failure,
-        };
+        let app = an_app(Some(Front::default()), 5000);
         let mut ports = RunPorts::default();
         let id = run(1, 1).instance;
         assert_eq!(ports.of(&app, id), Some(5001));

@@ -10,7 +10,8 @@ use super::watching::SessionWatch;
 use crate::app::{App, Exit, Moment, Stdio};
 use crate::control::outbox::Outbox;
 use crate::control::proto::{
-    FileWatchStatus, InstanceState, InstanceStatus, ProxyStatus, ProxyTraffic, Report, Response,
+    FileWatchStatus, InstanceState, InstanceStatus, ProxyStatus, ProxyTraffic, ReplacementRun,
+    ReplacementStatus, Report, Response,
 };
 use crate::os::job_control;
 use crate::os::sampler::{Root, Sampler};
@@ -65,7 +66,22 @@ pub(super) fn of(
             Doing::Ended(exit) => (InstanceState::Failed, None, Some(exit)),
         };
         let served = fronts::figures_of(&figures, status.id);
-        let detail = readiness.of(status.id).filter(|_| status.pid.is_some());
+        let detail = readiness.of_run(status.run).filter(|_| status.pid.is_some());
+        let replacement = status.beside.map(|second| {
+            let detail = readiness.of_run(second.run).filter(|_| !second.is_leaving);
+            let is_new = second.run.seq > status.run.seq;
+            ReplacementStatus {
+                run: if is_new { ReplacementRun::New } else { ReplacementRun::Old },
+                state: match second.is_leaving {
+                    true => InstanceState::Stopping,
+                    false => InstanceState::Starting,
+                },
+                pid: second.pid,
+                port: ports.of_run(second.run),
+                probe: detail.and_then(|detail| detail.probe.clone()),
+                last_answer: detail.and_then(|detail| detail.answer.clone()),
+            }
+        });
         let has_ready = app.type_of(status.id).policy.ready.is_some();
         InstanceStatus {
             name: app.name_of(status.id),
@@ -80,11 +96,12 @@ pub(super) fn of(
                 polling: watched.is_polling,
             }),
             pid: status.pid,
-            port: ports.of(app, status.id),
+            port: ports.of_run(status.run).or_else(|| app.port_of(status.id)),
             uptime: status.uptime.map(|uptime| uptime.as_secs_f64()),
             restarts: status.restarts,
             restart_in,
             end: end.as_ref().map(Exit::to_string),
+            replacement,
             last_exit: ends.of(status.id),
             rss: None,
             cpu: None,

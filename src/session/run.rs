@@ -215,6 +215,7 @@ impl SessionLoop {
                 self.figures.ended(run, used);
                 self.fronts.cut(run);
                 self.ports.forget(run);
+                self.open_waiting_fronts();
                 self.terminals.remove(&run);
                 self.budgets.ended(run);
                 self.readiness.forget(run);

@@ -55,7 +55,7 @@ pub use request::{Failure, Reply, RequestId, ResolvedRequest, WaitMode};
 use rollout::Rollout;
 pub use rollout::RolloutOrder;
 use state::{Phase, State};
-pub use status::{Doing, Status};
+pub use status::{Doing, SecondRun, Status};
 pub use verdict::{Culprit, SessionEnd};
 pub use wait::Until;
 

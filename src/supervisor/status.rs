@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::kind::Kind;
+use super::life::Beside;
 use super::needs::Standing;
 use super::proc::Proc;
 use super::state::{Goal, State};
 use super::{Moment, Supervisor};
-use crate::app::{Exit, InstanceId, PortSlot};
+use crate::app::{Exit, InstanceId, PortSlot, RunId};
 
 /// What an instance is doing, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +37,24 @@ pub enum Doing {
     GivenUp,
 }
 
+/// A second run of an instance, while it is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecondRun {
+    /// Which.
+    pub run: RunId,
+    /// Its process id, if it has a process.
+    pub pid: Option<i32>,
+    /// It ends. Otherwise it starts, and takes over when it is ready.
+    pub is_leaving: bool,
+}
+
 /// One line of `pm status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Which instance.
     pub id: InstanceId,
+    /// The run that all else is about; of the number 0 before the first.
+    pub run: RunId,
     /// What it does.
     pub doing: Doing,
     /// Its process id, if it has a process.
@@ -52,6 +67,8 @@ pub struct Status {
     pub waits_for: Vec<InstanceId>,
     /// How often it was started again after a crash or a clean exit.
     pub restarts: u32,
+    /// The run beside this one.
+    pub beside: Option<SecondRun>,
 }
 
 impl Supervisor {
@@ -67,8 +84,32 @@ impl Supervisor {
 
     /// Returns what every instance does.
     pub fn status(&self, now: Moment) -> Vec<Status> {
-        let one = |(id, proc): (InstanceId, &Proc)| Status {
+        self.procs.iter().map(|(id, proc)| self.status_of(id, proc, now)).collect()
+    }
+
+    /// Returns what every instance of a process type does.
+    pub fn status_of_type(&self, process_type: u16, now: Moment) -> Vec<Status> {
+        let all = self.procs.of_type(process_type);
+        all.map(|(id, proc)| self.status_of(id, proc, now)).collect()
+    }
+
+    /// Returns whether every instance of a type has ended for good, or waits for one that has: none comes back unless
+    /// somebody asks for it.
+    pub fn is_over(&self, process_type: u16) -> bool {
+        let count = |kind| self.procs.count(kind, process_type);
+        let blocked = match self.standing_of(process_type) {
+            Standing::Blocked(_) => count(Kind::Startable),
+            Standing::Free | Standing::Waits(_) | Standing::Held(_) => 0,
+        };
+        let wanted = count(Kind::Wanted);
+        wanted > 0 && count(Kind::Done) + blocked == wanted
+    }
+
+    fn status_of(&self, id: InstanceId, proc: &Proc, now: Moment) -> Status {
+        let of = |seq| RunId { instance: id, seq };
+        Status {
             id,
+            run: of(proc.life.seq),
             doing: self.doing(id, proc, now),
             waits_for: match (self.standing_of(id.process_type), proc.life.state, proc.goal) {
                 (Standing::Free, _, _) => Vec::new(),
@@ -88,8 +129,12 @@ impl Supervisor {
                 | State::Ended(_) => None,
             },
             restarts: proc.restarts,
-        };
-        self.procs.iter().map(one).collect()
+            beside: proc.beside.life().map(|life| SecondRun {
+                run: of(life.seq),
+                pid: life.pid,
+                is_leaving: matches!(proc.beside, Beside::Leaving(_)),
+            }),
+        }
     }
 
     fn doing(&self, id: InstanceId, proc: &Proc, now: Moment) -> Doing {

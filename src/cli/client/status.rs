@@ -16,7 +16,8 @@ use crate::cli::json::status::StatusObject;
 use crate::cli::json::{AnswerForm, CommandAnswer};
 use crate::cli::sources::Sources;
 use crate::control::proto::{
-    FiguresQuery, FileWatchStatus, InstanceState, InstanceStatus, ProxyStatus, Report,
+    FiguresQuery, FileWatchStatus, InstanceState, InstanceStatus, ProxyStatus, ReplacementRun,
+    ReplacementStatus, Report,
 };
 use crate::error::Error;
 use crate::os::listeners::InstancePorts;
@@ -220,6 +221,10 @@ fn row(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Vec<String> {
         }
         None => state,
     };
+    let state = match &instance.replacement {
+        Some(second) => format!("{state}, {}", replacement(second)),
+        None => state,
+    };
     // What the program says of itself (sd_notify(3)).
     let state = match &instance.status {
         Some(text) => format!("{state} ({text})"),
@@ -235,6 +240,16 @@ fn row(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Vec<String> {
         or_dash(instance.rss.map(|bytes| format!("{}M", bytes.div_ceil(1 << 20)))),
         or_dash(cpu(instance, before).map(|share| format!("{:.0}%", share * 100.0))),
     ]
+}
+
+/// Says what the second run of an instance does.
+fn replacement(second: &ReplacementStatus) -> String {
+    let which = match second.run {
+        ReplacementRun::New => "new",
+        ReplacementRun::Old => "old",
+    };
+    let probe = second.probe.as_deref().map(|probe| format!(" {}", shortened(probe)));
+    format!("{which} one {}{}", second.state.word(), probe.unwrap_or_default())
 }
 
 fn cpu(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Option<f64> {
@@ -328,5 +343,32 @@ mod tests {
              job.1  ready  -    5001  -       0         -    -    -         -          -\n\
              web  http://localhost:5000  3/4\n"
         );
+    }
+
+    #[test]
+    fn an_instance_that_is_replaced_says_what_its_second_run_does() {
+        let second = |run, state, probe: Option<&str>| ReplacementStatus {
+            run,
+            state,
+            pid: Some(42),
+            port: Some(5051),
+            probe: probe.map(str::to_owned),
+            last_answer: None,
+        };
+        let table = [
+            (
+                second(ReplacementRun::New, InstanceState::Starting, Some("http:/up")),
+                "ready, new one starting http:/up",
+            ),
+            (second(ReplacementRun::New, InstanceState::Stopping, None), "ready, new one stopping"),
+            (second(ReplacementRun::Old, InstanceState::Stopping, None), "ready, old one stopping"),
+        ];
+        for (second, expected) in table {
+            let web = InstanceStatus {
+                replacement: Some(second),
+                ..InstanceStatus::of("web.1", InstanceState::Ready)
+            };
+            assert_eq!(row(&web, &HashMap::new())[1], expected);
+        }
     }
 }

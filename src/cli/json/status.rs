@@ -11,7 +11,8 @@ use super::time;
 use crate::app::siblings;
 use crate::cli::checkout;
 use crate::control::proto::{
-    FileWatchStatus, InstanceState, InstanceStatus, LastExit, ProxyStatus, Report,
+    FileWatchStatus, InstanceState, InstanceStatus, LastExit, ProxyStatus, ReplacementStatus,
+    Report,
 };
 use crate::os::listeners::InstancePorts;
 
@@ -108,6 +109,8 @@ pub(crate) struct InstanceObject {
     restart_in: Option<f64>,
     /// How it ended, for a person, where it has ended for good.
     end: Option<String>,
+    /// Its second run, while it is replaced; null where it has one run.
+    replacement: Option<ReplacementStatus>,
     /// How its last run that is over has ended; null where none is.
     last_exit: Option<LastExitObject>,
     /// Memory of its processes in bytes.
@@ -251,6 +254,7 @@ impl InstanceObject {
             restarts: status.restarts,
             restart_in: status.restart_in,
             end: status.end,
+            replacement: status.replacement,
             last_exit: status.last_exit.map(|LastExit { code, signal, at, cause, tail }| {
                 LastExitObject { code, signal, at: time(at), cause, tail }
             }),

@@ -101,6 +101,9 @@ pub struct InstanceStatus {
     pub restart_in: Option<f64>,
     /// How it ended, for a person.
     pub end: Option<String>,
+    /// Its second run, while it is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<ReplacementStatus>,
     /// How its last run that is over has ended, whatever it does by now.
     #[serde(default)]
     pub last_exit: Option<LastExit>,
@@ -127,6 +130,33 @@ impl InstanceStatus {
     pub fn process_type(&self) -> &str {
         self.name.rsplit_once('.').map_or(&*self.name, |(process_type, _)| process_type)
     }
+}
+
+/// The second run of an instance that is being replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplacementStatus {
+    /// Whether it is the new run or the old one.
+    pub run: ReplacementRun,
+    /// `starting`: it takes over when it is ready; `stopping`: it ends.
+    pub state: InstanceState,
+    /// Its process, which is also its process group.
+    pub pid: Option<i32>,
+    /// Its PORT.
+    pub port: Option<u16>,
+    /// What must still come true until it is ready.
+    pub probe: Option<String>,
+    /// What that has last answered.
+    pub last_answer: Option<String>,
+}
+
+/// Which of the two runs of an instance that is being replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplacementRun {
+    /// The one that was started last.
+    New,
+    /// The one before it.
+    Old,
 }
 
 /// How a run has ended.
@@ -227,6 +257,7 @@ impl InstanceStatus {
             restarts: 0,
             restart_in: None,
             end: None,
+            replacement: None,
             last_exit: None,
             rss: None,
             cpu: None,

@@ -77,7 +77,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::app::{Exit, InstanceId};
+    use crate::app::{Exit, InstanceId, RunId};
 
     #[test]
     fn a_type_has_failed_when_none_runs_and_one_has_failed() {
@@ -108,12 +108,14 @@ mod tests {
     fn a_type_keeps_its_digit_when_its_last_instance_is_gone() {
         let one = |process_type| Status {
             id: InstanceId { process_type, number: 1 },
+            run: RunId { instance: InstanceId { process_type, number: 1 }, seq: 1 },
             doing: Doing::Up,
             pid: None,
             slot: crate::app::PortSlot::Usual,
             uptime: None,
             waits_for: Vec::new(),
             restarts: 0,
+            beside: None,
         };
         let first = shown_types(&[one(2), one(0)], &BTreeSet::new());
         assert_eq!(first, BTreeSet::from([0, 2]));

@@ -45,6 +45,14 @@ impl SessionLoop {
         for result in self.fronts.settle(&self.app) {
             self.say_of_front(result);
         }
+        self.open_waiting_fronts();
+    }
+
+    /// Opens the fronts that a reload has added, as far as their ports are free.
+    pub(super) fn open_waiting_fronts(&mut self) {
+        for result in self.fronts.open_waiting(&self.app, &self.ports) {
+            self.say_of_front(result);
+        }
     }
 
     /// Lets a run have requests.
@@ -64,16 +72,10 @@ impl SessionLoop {
     /// Tells the fronts of types of which something was said whether there is hope for requests.
     pub(super) fn tell_fronts(&mut self, core: &Supervisor) {
         let doubtful = self.fronts.take_doubtful();
-        if doubtful.is_empty() {
-            return;
-        }
-        let all = core.status(self.clock.now());
         for process_type in doubtful {
-            let of_type: Vec<_> =
-                all.iter().filter(|it| it.id.process_type == process_type).collect();
-            let have_failed = !of_type.is_empty() && of_type.iter().all(|it| is_over(it.doing));
-            if self.fronts.have_failed(process_type, have_failed) {
+            if self.fronts.have_failed(process_type, core.is_over(process_type)) {
                 // What has happened last is why.
+                let of_type = core.status_of_type(process_type, self.clock.now());
                 let ended = |id| self.last_exits.of(id).map(|end| end.at);
                 let last = of_type.iter().max_by_key(|it| ended(it.id));
                 if let Some(last) = last {
@@ -122,20 +124,5 @@ impl SessionLoop {
                 None
             }
         }
-    }
-}
-
-/// Returns whether nothing more comes of an instance unless someone asks for it.
-fn is_over(doing: Doing) -> bool {
-    match doing {
-        Doing::Ended(_) | Doing::GivenUp | Doing::Blocked(_) => true,
-        Doing::Waiting
-        | Doing::Starting
-        | Doing::Unready
-        | Doing::Ready
-        | Doing::Up
-        | Doing::Stopping
-        | Doing::BackingOff(_)
-        | Doing::Stopped => false,
     }
 }
