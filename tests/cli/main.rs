@@ -46,6 +46,7 @@ mod readme;
 mod resources;
 mod restart;
 mod rolling;
+mod rolling_load;
 mod run;
 mod sandbox;
 mod sandbox_itself;

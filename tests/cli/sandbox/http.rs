@@ -8,13 +8,19 @@ use super::{LIMIT, eventually};
 
 /// Returns a port that is free, and so are those after it, `count` in all.
 pub(crate) fn free_port(count: u16) -> u16 {
-    eventually("free ports in a row", || {
+    free_base(1..count)
+}
+
+/// Returns a port that is free, and so are those at these distances behind it.
+pub(crate) fn free_base(distances: impl IntoIterator<Item = u16> + Clone) -> u16 {
+    eventually("free ports", || {
         let first = TcpListener::bind(("127.0.0.1", 0)).ok()?;
         let port = first.local_addr().ok()?.port();
-        let last = port.checked_add(count - 1)?;
-        let others: Result<Vec<_>, _> =
-            (port + 1..=last).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
-        others.ok().map(|_| port)
+        let mut others = Vec::new();
+        for distance in distances.clone() {
+            others.push(TcpListener::bind(("127.0.0.1", port.checked_add(distance)?)).ok()?);
+        }
+        Some(port)
     })
 }
 
