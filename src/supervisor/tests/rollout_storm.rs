@@ -83,33 +83,30 @@ impl LastWishes {
                 // Of one that was scaled away, a rollout finds nothing when its turn comes.
                 let wanted: BTreeSet<_> = w.sup.wanted().collect();
                 if ids.iter().any(|of| !wanted.contains(of)) {
-                    ids.iter().for_each(|of| drop(self.last.remove(of)));
+                    self.last.retain(|of, _| !ids.contains(of));
                     return;
                 }
-                self.last.extend(ids.iter().map(|of| (*of, LastWish::Run)));
+                self.wish(ids, LastWish::Run);
                 self.renewed.extend(ids.iter().map(|of| (id, *of, w.runs_of(*of))));
             }
-            ResolvedRequest::Start(ids) => {
-                self.last.extend(ids.iter().map(|of| (*of, LastWish::Run)))
-            }
-            ResolvedRequest::Stop(ids) => {
-                self.last.extend(ids.iter().map(|of| (*of, LastWish::Stop)))
-            }
+            ResolvedRequest::Start(ids) => self.wish(ids, LastWish::Run),
+            ResolvedRequest::Stop(ids) => self.wish(ids, LastWish::Stop),
             ResolvedRequest::Scale(counts) => {
                 for (process_type, count) in counts.iter().copied() {
-                    for number in 1..=3 {
-                        let of = InstanceId { process_type, number };
-                        let is_gone = !w.sup.wanted().any(|wanted| wanted == of);
-                        match number <= count {
-                            false => drop(self.last.insert(of, LastWish::Leave)),
-                            true if is_gone => drop(self.last.insert(of, LastWish::Run)),
-                            true => {}
-                        }
-                    }
+                    let all = (1..=3).map(|number| InstanceId { process_type, number });
+                    let (stay, leave): (Vec<_>, Vec<_>) = all.partition(|of| of.number <= count);
+                    let wanted: BTreeSet<_> = w.sup.wanted().collect();
+                    let come: Vec<_> = stay.into_iter().filter(|of| !wanted.contains(of)).collect();
+                    self.wish(&leave, LastWish::Leave);
+                    self.wish(&come, LastWish::Run);
                 }
             }
             _ => {} // It wishes nothing for an instance alone.
         }
+    }
+
+    fn wish(&mut self, ids: &[InstanceId], wish: LastWish) {
+        self.last.extend(ids.iter().map(|id| (*id, wish)));
     }
 
     /// When everything has come to rest, each instance does what was last wished for it, and what was renewed has had
