@@ -7,6 +7,7 @@ binstall from a server here), formula (as far as ruby can tell), debian-11, debi
 package, and the archive), musl (a root with busybox and no glibc), aarch64 (the archive, by qemu). A place that
 cannot be had here is skipped, and that is said. Trees and qemu are kept in ~/.cache/pm-ci.
 """
+import functools
 import glob
 import http.server
 import os
@@ -18,9 +19,11 @@ import socket
 import ssl
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
+import tomllib
 import urllib.request
 import uuid
 
@@ -226,10 +229,26 @@ class Silent(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def check_binstall(dist, version):
+    """Compares what Cargo.toml tells cargo binstall for each system, static or GNU's, with the archives."""
+    with open(os.path.join(TOP, "Cargo.toml"), "rb") as file:
+        told = tomllib.load(file)["package"]["metadata"]["binstall"]
+    for cpu in ("x86_64", "aarch64"):
+        for system in ("musl", "gnu"):
+            target = "%s-unknown-linux-%s" % (cpu, system)
+            keys = {**told, **told["overrides"].get(target, {})}
+            names = {"version": version, "target": target, "bin": "pm", "binary-ext": ""}
+            fill = lambda text: re.sub(r"{ ([a-z-]+) }", lambda name: names[name[1]], text)
+            with tarfile.open(os.path.join(dist, fill(keys["pkg-url"]).rsplit("/", 1)[1])) as packed:
+                if not packed.getmember(fill(keys["bin-dir"])).isfile():
+                    sys.exit("try_release: no program for " + target)
+
+
 def binstall(dist, scratch, demo, version):
     """The manifest as it is, but for its host, which does not exist yet: a server of this machine stands in."""
+    check_binstall(dist, version)
     if not shutil.which("cargo-binstall"):
-        raise Unavailable("no cargo-binstall (cargo install --locked cargo-binstall)")
+        raise Unavailable("no cargo-binstall (cargo install --locked cargo-binstall); what it is told names the archives")
     served, home = os.path.join(scratch, "served"), os.path.join(scratch, "cargo")
     folder = os.path.join(served, "pm", "v" + version)
     os.makedirs(folder)
@@ -237,7 +256,7 @@ def binstall(dist, scratch, demo, version):
     key, certificate = scratch + "/key.pem", scratch + "/certificate.pem"
     sh("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
        "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: Silent(*args, directory=served))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=served))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
