@@ -32,6 +32,7 @@ pub mod sampler;
 pub(crate) mod shared_socket;
 pub(crate) mod signals;
 pub(crate) mod spawn;
+pub(crate) mod stream_socket;
 pub(crate) mod terminal;
 pub(crate) mod terminal_guard;
 pub(crate) mod usage;

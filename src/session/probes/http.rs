@@ -4,16 +4,14 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, connect, getsockopt, socket,
-    sockopt,
-};
+use nix::sys::socket::{AddressFamily, SockaddrIn, SockaddrIn6, connect, getsockopt, sockopt};
 
 use crate::app::readiness::HttpProbe;
+use crate::os::stream_socket::stream_socket;
 
 /// Longest status line. A server that sends more without a line end does not speak HTTP.
 const LONGEST_STATUS_LINE: usize = 8 << 10;
@@ -204,8 +202,7 @@ fn begin_connection(address: SocketAddr) -> io::Result<TcpStream> {
         SocketAddr::V4(_) => AddressFamily::Inet,
         SocketAddr::V6(_) => AddressFamily::Inet6,
     };
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket: OwnedFd = socket(family, SockType::Stream, flags, None)?;
+    let socket = stream_socket(family)?;
     let begun = match address {
         SocketAddr::V4(v4) => {
             connect(std::os::fd::AsRawFd::as_raw_fd(&socket), &SockaddrIn::from(v4))
