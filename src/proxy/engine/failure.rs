@@ -48,10 +48,7 @@ impl Engine {
             self.cut_short(id);
         } else {
             self.count_loss(id);
-            self.refuse(
-                id,
-                PageReason::BadAnswer("the instance has ended the connection without an answer"),
-            );
+            self.refuse(id, PageReason::BadAnswer("the instance has given no answer"));
         }
     }
 
