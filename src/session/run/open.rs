@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender};
 use jiff::tz::TimeZone;
 
 use super::held_port::SeenHolders;
@@ -27,7 +27,7 @@ use crate::os::{daemon, inherited, malloc, orphans};
 use crate::output::{About, LogFormat, Pump, PumpCommand, PumpHandle};
 use crate::session::budgets::Budgets;
 use crate::session::figures::Figures;
-use crate::session::fronts::{RunPorts, SessionFronts};
+use crate::session::fronts::{Opened, RunPorts, SessionFronts};
 use crate::session::kept::{KeepPlan, KeptRun};
 use crate::session::keyboard::OwnScreen;
 use crate::session::last_exits::LastExits;
@@ -45,77 +45,28 @@ impl SessionLoop {
         app: Arc<App>,
         form: LogFormat,
         zone: TimeZone,
-        control: Control,
+        mut control: Control,
     ) -> Result<Self, Error> {
-        malloc::give_back_what_is_freed();
-        inherited::keep_from_children();
-        let logs = control.logs.of_types.as_ref().map_or(0, |_| app.types.len());
-        let files = logs + SharedSockets::descriptors(&app);
-        let open_files = OpenFiles::make_room(&app, MAX_CLIENTS, files).map_err(no_room)?;
-        // Before the watchdog, which must be in pm's own cgroup.
-        let (budgets, warning) = Budgets::open(&app);
-        // Before any thread: the watchdog is forked.
-        let plan = control.terminal;
-        // Whoever cannot remember the modes does not change them.
-        let modes = plan.keys.then(|| OwnModes::of_stdin().ok()).flatten();
-        let guarded_modes = modes.as_ref().and_then(|modes| modes.try_clone().ok());
-        let modes = modes.filter(|_| guarded_modes.is_some());
-        let watchdog = Watchdog::start(guarded_modes).map_err(failed("start the guard process"))?;
+        let Foundation { open_files, budgets, warnings, modes, watchdog, sockets } =
+            Foundation::lay(&app, &control)?;
         let guarded = watchdog.variable();
-        // Behind the watchdog, which would keep them open.
-        let sockets = match SharedSockets::open(&app) {
-            Ok(sockets) => sockets,
-            Err(error) => {
-                watchdog.dismiss();
-                return Err(cannot_listen(&error));
-            }
-        };
-        let left = orphans::become_subreaper();
-        let left = left.map_err(|error| failed("become a subreaper")(error.into()))?;
-        let warnings = warning.into_iter().chain(left).collect();
-        let (sender, inputs) = crossbeam_channel::unbounded();
-        let signals = Signals::catch().map_err(failed("listen to signals"))?;
-        let job_control = JobControl::listen().map_err(failed("listen to signals"))?;
-        let pump = start_pump(&app, form, zone, sender.clone())?;
-        let news = sender.clone();
-        let mut fronts = SessionFronts::new(move |told| drop(news.send(Input::Front(told))));
-        // Before anything is started, and before anybody is told that the session is there.
-        let opened = match fronts.open_all(&app) {
-            Ok(opened) => opened,
-            Err(error) => {
-                watchdog.dismiss();
-                let (reason, hint) = (error.reason(), Some(error.hint()));
-                return Err(Error::PortTaken { reason, hint });
-            }
-        };
         let own_paths = control.own_paths();
-        let own = control.logs.own.map(PumpCommand::RotateLog);
-        let of_types = control.logs.of_types.map(PumpCommand::CopyToLogs);
-        // Before anything is shown.
-        own.into_iter().chain(of_types).for_each(|command| pump.post(command));
-        let clients = sender.clone();
-        let tell = move |news| drop(clients.send(Input::Client(news)));
-        let (server, listener) = match Server::open(&control.folder, &app.root, tell) {
-            Ok((server, listener)) => (Ok(server), Some(listener)),
-            // Without a socket, nobody could end a session in the background.
-            Err(source) if control.launched => {
+        let peers = match SessionPeers::open(&app, (form, zone), &mut control) {
+            Ok(peers) => peers,
+            Err(error) => {
                 watchdog.dismiss();
-                return Err(Error::NoControl { folder: control.folder, source });
+                return Err(error);
             }
-            Err(error) => (Err(error), None),
         };
-        let reports = sender.clone();
-        let tell = move |report| drop(reports.send(Input::Probe(report)));
-        let readiness = SessionProbes::new(control.folder.clone(), tell);
-        let reports = sender.clone();
-        let tell = move |report| drop(reports.send(Input::Watch(report)));
-        let watching = SessionWatch::new(own_paths, tell);
-        let typed = sender.clone();
-        let tell = move |bytes| drop(typed.send(Input::Typed(bytes)));
-        let screen = job_control::keep_from(|| OwnScreen::open(plan, modes, tell))
+        let SessionPeers { sender, inputs, signals, job_control, pump, fronts, opened, server } =
+            peers;
+        let (server, listener) = server;
+        let readiness = SessionProbes::new(control.folder.clone(), teller(&sender, Input::Probe));
+        let watching = SessionWatch::new(own_paths, teller(&sender, Input::Watch));
+        let tell = teller(&sender, Input::Typed);
+        let screen = job_control::keep_from(|| OwnScreen::open(control.terminal, modes, tell))
             .map_err(failed("start the thread for keys"))?;
-        let looks = sender.clone();
-        let tell = move |heard| drop(sender.send(Input::Heard(heard)));
+        let tell = teller(&sender, Input::Heard);
         let (owner, end) = control.owner.map_or((0, None), |owner| (owner.pid, Some(owner.end)));
         // In the foreground somebody is there: no descriptor is spent on it.
         let watched = control.launched.then_some(control.procfile.as_path());
@@ -153,7 +104,7 @@ impl SessionLoop {
             sockets,
             last_exits: LastExits::default(),
             figures: Figures::new(),
-            looks,
+            looks: sender,
             origin: SessionOrigin {
                 procfile: control.procfile,
                 started: clock::unix_milliseconds(),
@@ -171,12 +122,7 @@ impl SessionLoop {
         };
         session.enter_terminal();
         opened.into_iter().for_each(|opened| session.say_of_front(Ok(opened)));
-        if let Some(plan) = &control.keep {
-            match KeptRun::begin(plan, &session.pump) {
-                Ok(kept) => session.kept = Some(kept),
-                Err(error) => session.say_not_kept(plan, &error),
-            }
-        }
+        session.begin_copy(control.keep.as_ref());
         session.open_trace(control.trace.as_deref());
         match server {
             Ok(server) => {
@@ -186,6 +132,14 @@ impl SessionLoop {
             Err(error) => session.say_no_control(&control.folder, &error),
         }
         Ok(session)
+    }
+
+    fn begin_copy(&mut self, plan: Option<&KeepPlan>) {
+        let Some(plan) = plan else { return };
+        match KeptRun::begin(plan, &self.pump) {
+            Ok(kept) => self.kept = Some(kept),
+            Err(error) => self.say_not_kept(plan, &error),
+        }
     }
 
     /// The session goes on: it is a copy that is missing.
@@ -215,17 +169,114 @@ impl SessionLoop {
     }
 }
 
+/// What a session has before it has threads.
+struct Foundation {
+    open_files: OpenFiles,
+    budgets: Budgets,
+    /// Shown before anything starts.
+    warnings: Vec<String>,
+    /// Those of pm's own terminal, where its keys are read.
+    modes: Option<OwnModes>,
+    watchdog: Watchdog,
+    sockets: SharedSockets,
+}
+
+impl Foundation {
+    /// Makes it. The order matters: limits are inherited, the watchdog is forked, and it must hold no socket open.
+    fn lay(app: &App, control: &Control) -> Result<Self, Error> {
+        malloc::give_back_what_is_freed();
+        inherited::keep_from_children();
+        let logs = control.logs.of_types.as_ref().map_or(0, |_| app.types.len());
+        let files = logs + SharedSockets::descriptors(app);
+        let open_files = OpenFiles::make_room(app, MAX_CLIENTS, files).map_err(no_room)?;
+        // Before the watchdog, which must be in pm's own cgroup.
+        let (budgets, warning) = Budgets::open(app);
+        // Before any thread: the watchdog is forked.
+        // Whoever cannot remember the modes does not change them.
+        let modes = control.terminal.keys.then(|| OwnModes::of_stdin().ok()).flatten();
+        let guarded_modes = modes.as_ref().and_then(|modes| modes.try_clone().ok());
+        let modes = modes.filter(|_| guarded_modes.is_some());
+        let watchdog = Watchdog::start(guarded_modes).map_err(failed("start the guard process"))?;
+        // Behind the watchdog, which would keep them open.
+        let sockets = match SharedSockets::open(app) {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                watchdog.dismiss();
+                return Err(cannot_listen(&error));
+            }
+        };
+        let left = orphans::become_subreaper();
+        let left = left.map_err(|error| failed("become a subreaper")(error.into()))?;
+        let warnings = warning.into_iter().chain(left).collect();
+        Ok(Self { open_files, budgets, warnings, modes, watchdog, sockets })
+    }
+}
+
+/// What a session hears and speaks to, before anybody is told that it is there.
+struct SessionPeers {
+    sender: Sender<Input>,
+    inputs: Receiver<Input>,
+    signals: Signals,
+    job_control: JobControl,
+    pump: PumpHandle,
+    fronts: SessionFronts,
+    opened: Vec<Opened>,
+    /// The socket for clients. Without one, a session in the foreground runs all the same.
+    server: (io::Result<Server>, Option<Listener>),
+}
+
+impl SessionPeers {
+    fn open(
+        app: &Arc<App>,
+        (form, zone): (LogFormat, TimeZone),
+        control: &mut Control,
+    ) -> Result<Self, Error> {
+        let (sender, inputs) = crossbeam_channel::unbounded();
+        let signals = Signals::catch().map_err(failed("listen to signals"))?;
+        let job_control = JobControl::listen().map_err(failed("listen to signals"))?;
+        let pump = start_pump(app, form, zone, &sender)?;
+        let mut fronts = SessionFronts::new(teller(&sender, Input::Front));
+        // Before anything is started, and before anybody is told that the session is there.
+        let opened = fronts.open_all(app).map_err(|error| {
+            let (reason, hint) = (error.reason(), Some(error.hint()));
+            Error::PortTaken { reason, hint }
+        })?;
+        let own = control.logs.own.take().map(PumpCommand::RotateLog);
+        let of_types = control.logs.of_types.take().map(PumpCommand::CopyToLogs);
+        // Before anything is shown.
+        own.into_iter().chain(of_types).for_each(|command| pump.post(command));
+        let tell = teller(&sender, Input::Client);
+        let server = match Server::open(&control.folder, &app.root, tell) {
+            Ok((server, listener)) => (Ok(server), Some(listener)),
+            // Without a socket, nobody could end a session in the background.
+            Err(source) if control.launched => {
+                return Err(Error::NoControl { folder: control.folder.clone(), source });
+            }
+            Err(error) => (Err(error), None),
+        };
+        Ok(Self { sender, inputs, signals, job_control, pump, fronts, opened, server })
+    }
+}
+
+/// Returns what sends facts to the session. After its end, they are dropped.
+fn teller<T: 'static>(
+    sender: &Sender<Input>,
+    input: fn(T) -> Input,
+) -> impl Fn(T) + Send + Sync + 'static + use<T> {
+    let sender = sender.clone();
+    move |fact| drop(sender.send(input(fact)))
+}
+
 /// Starts the output thread, which sends its events to the session.
 fn start_pump(
     app: &App,
     form: LogFormat,
     zone: TimeZone,
-    sender: Sender<Input>,
+    sender: &Sender<Input>,
 ) -> Result<PumpHandle, Error> {
     let stdout =
         io::stdout().as_fd().try_clone_to_owned().map_err(failed("open standard output"))?;
-    // After the end of the session, its events are dropped.
-    let tell = move |news| drop(sender.send(Input::Pump(news)));
+    let tell = teller(sender, Input::Pump);
     let (pump, _thread) =
         job_control::keep_from(|| Pump::start(form, zone, sources(app), stdout, tell))
             .map_err(failed("start the output thread"))?;
