@@ -52,36 +52,10 @@ pub(super) fn of(
     let statuses = core.status(now);
     let proxies = proxies(app, &statuses, fronts, &figures);
     let instances = statuses.into_iter().map(|status| {
-        let (state, restart_in, end) = match status.doing {
-            Doing::Waiting => (InstanceState::Waiting, None, None),
-            Doing::Blocked(_) => (InstanceState::Blocked, None, None),
-            Doing::Starting | Doing::Unready => (InstanceState::Starting, None, None),
-            Doing::Ready => (InstanceState::Ready, None, None),
-            Doing::Up => (InstanceState::Up, None, None),
-            Doing::Stopping => (InstanceState::Stopping, None, None),
-            Doing::BackingOff(left) => (InstanceState::BackingOff, Some(left.as_secs_f64()), None),
-            Doing::Stopped => (InstanceState::Stopped, None, None),
-            Doing::Ended(exit) if exit.is_success() => (InstanceState::Done, None, Some(exit)),
-            Doing::GivenUp => (InstanceState::Failed, None, Some(Exit::Code(0))),
-            Doing::Ended(exit) => (InstanceState::Failed, None, Some(exit)),
-        };
+        let (state, restart_in, end) = state_of(status.doing);
         let served = fronts::figures_of(&figures, status.id);
         let detail = readiness.of_run(status.run).filter(|_| status.pid.is_some());
-        let replacement = status.beside.map(|second| {
-            let detail = readiness.of_run(second.run).filter(|_| !second.is_leaving);
-            let is_new = second.run.seq > status.run.seq;
-            ReplacementStatus {
-                run: if is_new { ReplacementRun::New } else { ReplacementRun::Old },
-                state: match second.is_leaving {
-                    true => InstanceState::Stopping,
-                    false => InstanceState::Starting,
-                },
-                pid: second.pid,
-                port: ports.of_run(second.run),
-                probe: detail.and_then(|detail| detail.probe.clone()),
-                last_answer: detail.and_then(|detail| detail.answer.clone()),
-            }
-        });
+        let replacement = replacement(&status, readiness, ports);
         let has_ready = app.type_of(status.id).policy.ready.is_some();
         InstanceStatus {
             name: app.name_of(status.id),
@@ -126,6 +100,45 @@ pub(super) fn of(
         scaled_to_zero: core.scaled_to_zero().map(|at| app.types[at].name.clone()).collect(),
         proxies,
         instances: instances.collect(),
+    }
+}
+
+/// Returns what is to be said of the second run of an instance, where it has one.
+fn replacement(
+    status: &Status,
+    readiness: &SessionProbes,
+    ports: &RunPorts,
+) -> Option<ReplacementStatus> {
+    let second = status.beside?;
+    let detail = readiness.of_run(second.run).filter(|_| !second.is_leaving);
+    let is_new = second.run.seq > status.run.seq;
+    Some(ReplacementStatus {
+        run: if is_new { ReplacementRun::New } else { ReplacementRun::Old },
+        state: match second.is_leaving {
+            true => InstanceState::Stopping,
+            false => InstanceState::Starting,
+        },
+        pid: second.pid,
+        port: ports.of_run(second.run),
+        probe: detail.and_then(|detail| detail.probe.clone()),
+        last_answer: detail.and_then(|detail| detail.answer.clone()),
+    })
+}
+
+/// Returns the state that is shown, the seconds until a restart, and how the last run has ended.
+fn state_of(doing: Doing) -> (InstanceState, Option<f64>, Option<Exit>) {
+    match doing {
+        Doing::Waiting => (InstanceState::Waiting, None, None),
+        Doing::Blocked(_) => (InstanceState::Blocked, None, None),
+        Doing::Starting | Doing::Unready => (InstanceState::Starting, None, None),
+        Doing::Ready => (InstanceState::Ready, None, None),
+        Doing::Up => (InstanceState::Up, None, None),
+        Doing::Stopping => (InstanceState::Stopping, None, None),
+        Doing::BackingOff(left) => (InstanceState::BackingOff, Some(left.as_secs_f64()), None),
+        Doing::Stopped => (InstanceState::Stopped, None, None),
+        Doing::Ended(exit) if exit.is_success() => (InstanceState::Done, None, Some(exit)),
+        Doing::GivenUp => (InstanceState::Failed, None, Some(Exit::Code(0))),
+        Doing::Ended(exit) => (InstanceState::Failed, None, Some(exit)),
     }
 }
 

@@ -223,15 +223,7 @@ impl SessionLoop {
                 self.post(PumpCommand::CloseRun(run));
             }
             Action::StopHelpers(run, signal) => self.children.stop_helpers(run, signal),
-            Action::StopOrphans(signal) => {
-                let queue = &mut self.queue;
-                let budgets = &self.budgets;
-                // Events of probe commands do not matter any more.
-                self.children.stop_orphans(signal, |event| {
-                    queue
-                        .extend(readiness::probe_of(event).is_none().then(|| budgets.event(event)));
-                });
-            }
+            Action::StopOrphans(signal) => self.stop_orphans(signal),
             Action::Measure(samples) => self.measure(&samples),
             Action::Pause => self.pause(),
             Action::Reply(KEYS, reply) => self.answer_typist(reply),

@@ -92,6 +92,15 @@ impl SessionLoop {
         }
     }
 
+    /// Asks what has left the groups of runs to stop.
+    pub(super) fn stop_orphans(&mut self, signal: Signal) {
+        let (queue, budgets) = (&mut self.queue, &self.budgets);
+        // Events of probe commands do not matter any more.
+        self.children.stop_orphans(signal, |event| {
+            queue.extend(probe_of(event).is_none().then(|| budgets.event(event)));
+        });
+    }
+
     /// Returns PORT of a run, where it is not the usual one of its instance.
     pub(super) fn port_variable(&self, run: RunId) -> Option<(&'static str, OsString)> {
         let port = self.ports.of_run(run)?;

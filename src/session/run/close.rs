@@ -142,7 +142,12 @@ impl SessionLoop {
                 }
             }
         }
-        // The pump reports a failed write before it answers.
+        self.take_rest();
+    }
+
+    /// The pump reports a failed write before it answers a flush.
+    fn take_rest(&mut self) {
+        let inputs = self.inputs.clone();
         for input in inputs.try_iter() {
             match input {
                 Input::Pump(news) => self.note_loss(&news),

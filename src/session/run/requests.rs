@@ -27,29 +27,19 @@ impl SessionLoop {
         core: &Supervisor,
     ) {
         use supervisor::ResolvedRequest as Ask;
-        let mut grace = None;
-        let mut form = FailureForm::Reasons;
+        let (mut grace, mut form) = (None, FailureForm::Reasons);
         let (asked, wait) = match request {
             Request::Status => {
-                report::send(self.report(core), self.children.helpers(), outbox);
-                return;
+                return report::send(self.report(core), self.children.helpers(), outbox);
             }
-            Request::Figures(query) => {
-                self.look_at_figures(query, outbox);
-                return;
-            }
+            Request::Figures(query) => return self.look_at_figures(query, outbox),
             Request::Changes => {
                 let response = self.changes(&outbox, core).err().unwrap_or(Response::Done);
-                outbox.respond(response);
-                return;
+                return outbox.respond(response);
             }
-            Request::Logs(query) => {
-                self.requests.send_logs(client, query, outbox, core);
-                return;
-            }
+            Request::Logs(query) => return self.requests.send_logs(client, query, outbox, core),
             Request::Attach { name, rows, columns } => {
-                self.attach(client, &name, WindowSize { rows, columns }, outbox, core);
-                return;
+                return self.attach(client, &name, WindowSize { rows, columns }, outbox, core);
             }
             Request::Start(Targets { names, wait, .. }) => {
                 (select_instances(&names, core).map(Ask::Start), wait)
