@@ -6,8 +6,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::isatty;
 
+use super::Pump;
 use super::kept::OutputCopy;
-use super::{OpenPipe, Pump};
+use super::open_pipe::OpenPipe;
 use crate::app::RunId;
 use crate::os::poller::READABLE;
 use crate::output::crlf::CrlfToLf;

@@ -8,6 +8,7 @@ mod crash;
 mod handle;
 mod kept;
 mod logs;
+mod open_pipe;
 mod status;
 
 use std::collections::HashMap;
@@ -22,22 +23,20 @@ use nix::errno::Errno;
 use nix::sys::uio::readv;
 use nix::unistd::isatty;
 
-use super::assembler::LineAssembler;
 use super::batch::Batch;
 use super::counts::OutputCount;
-use super::crlf::CrlfToLf;
 use super::line_matcher::LineMatcher;
-use super::log::{TypeLogs, TypeOutput};
+use super::log::TypeLogs;
 use super::message::{PumpCommand, PumpEvent};
-use super::render::{LabelId, LogFormat, OutputSource, Renderer};
-use super::subscription::{Chunk, Subscriptions, TerminalViewer};
+use super::render::{LogFormat, OutputSource, Renderer};
+use super::subscription::{Chunk, Subscriptions};
 use super::writer::{WriteProgress, Writer};
 use crate::app::{InstanceId, RunId};
 use crate::os::pipe::pipe_holds;
 use crate::os::poller::{FdReady, Interest, Poller, READABLE, WOKEN};
-use crate::state::runs::RingId;
 use at_terminal::AttachedRun;
 use kept::OutputCopy;
+use open_pipe::OpenPipe;
 use status::StatusView;
 
 pub use handle::PumpHandle;
@@ -52,56 +51,6 @@ const STDOUT: u64 = WOKEN - 1;
 const SILENCE: Duration = Duration::from_millis(100);
 /// A terminal holds at most 64 KiB (Linux, tty_buffer.c) and gives 4 KiB a read.
 const TERMINAL_READS: usize = 17;
-
-struct OpenPipe {
-    run: RunId,
-    pipe: OwnedFd,
-    /// What stands before its lines; `None` where they are not shown.
-    label: Option<LabelId>,
-    /// Where a copy of its output is kept.
-    ring: Option<RingId>,
-    lines: LineAssembler,
-    count: OutputCount,
-    /// The same on the way to the log of its type.
-    copy: Option<TypeOutput>,
-    /// It is a terminal, which ends lines in its own way.
-    terminal: Option<CrlfToLf>,
-    viewers: Vec<TerminalViewer>,
-    /// Lines that show that the run is ready.
-    matcher: Option<LineMatcher>,
-    /// When bytes last came, while a line is unfinished.
-    waiting_since: Option<Instant>,
-    /// When bytes last came to a line that needs much memory, which is given back some time later.
-    long_since: Option<Instant>,
-}
-
-impl OpenPipe {
-    /// Counts what was read, and looks in it for the lines that show that the run is ready, until they were seen.
-    fn was_read(&mut self, bytes: &[u8], report: impl Fn(PumpEvent)) {
-        self.count.add(bytes);
-        if self.matcher.take_if(|matcher| matcher.push(bytes)).is_some() {
-            report(PumpEvent::Matched(self.run));
-        }
-    }
-
-    /// Returns whether something is to be done about its unfinished line at its end, or after silence.
-    fn is_waiting(&self) -> bool {
-        self.lines.is_waiting()
-            || self.copy.as_ref().is_some_and(TypeOutput::is_waiting)
-            || self.matcher.as_ref().is_some_and(LineMatcher::is_waiting)
-    }
-
-    /// Remembers since when something waits, after a read; `next_look` is when silence is looked for.
-    fn wait_from_now(&mut self, next_look: &mut Option<Instant>) {
-        self.waiting_since = self.is_waiting().then(now);
-        if let Some(since) = self.waiting_since {
-            next_look.get_or_insert(since + SILENCE);
-            if self.lines.is_long() {
-                self.long_since = Some(since);
-            }
-        }
-    }
-}
 
 /// The pump's state; it lives on its own thread.
 pub struct Pump<F: Fn(PumpEvent), W> {

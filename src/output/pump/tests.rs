@@ -2,6 +2,7 @@ use super::*;
 use crate::app::InstanceId;
 use crate::app::readiness::Probe;
 use crate::output::Look;
+use crate::output::TerminalViewer;
 use crate::output::batch::BATCH;
 use crate::output::message::{About, Level, Notice};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
