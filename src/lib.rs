@@ -52,8 +52,9 @@
 //! the files again, and the session passes `os` how many clients there may be. So `error` knows no module;
 //! `cli::refusal` turns the errors of the others into it.
 //!
-//! No two types share a name, which another test checks (`tests/layout/names.rs`). `clippy.toml` holds the rest: only
-//! `os` reads the clock, only `cli` the environment, only `main` exits.
+//! No two types share a name (`tests/layout/names.rs`), no file is longer than 400 lines, and no function longer than 60
+//! that is not listed with a reason (`tests/layout/sizes.rs`). `clippy.toml` holds the rest: only `os` reads the clock,
+//! only `cli` the environment, only `main` exits.
 //!
 //! # Rules that the design rests on
 //! 1. One thread owns all lifecycle state; everything else sends it facts.
@@ -96,6 +97,9 @@ mod long;
 #[cfg(test)]
 #[path = "../tests/layout/names.rs"]
 mod names;
+#[cfg(test)]
+#[path = "../tests/layout/sizes.rs"]
+mod sizes;
 #[cfg(test)]
 #[path = "../tests/cli/sandbox/skipped.rs"]
 mod skipped;
