@@ -281,3 +281,21 @@ fn without_unicode_and_colour_the_list_tells_cpu_and_memory_at_80_columns() {
         words.len() == 6 && words[2] == "up" && words[4].ends_with('M') && words[5].ends_with('%')
     });
 }
+
+#[test]
+fn all_sessions_of_the_user_are_shown_and_the_end_of_one_is_told() {
+    let app = app(TWO).write("other/Procfile", "clock: echo ticking; exec cat\n");
+    let _session = started(&app, &["-p", "auto"], 2);
+    let mut other = app.pm(["start", "-p", "auto"]).in_folder("other").spawn();
+    other.wait_for("| ticking");
+    let mut ui = opened(&app, &["--all"]);
+    sees(&ui, "2 sessions");
+    sees(&ui, "other 1/1");
+    sees(&ui, "ticking");
+    other.signal(Signal::SIGTERM);
+    assert_eq!(other.wait(), End::Code(0));
+    sees(&ui, "other ended");
+    sees(&ui, "2 of 2 run");
+    ui.type_keys("q");
+    assert_eq!(ui.wait(), End::Code(0));
+}
