@@ -11,8 +11,6 @@ use crate::error::Error;
 use crate::output::{OwnLog, TypeLogFolder};
 use crate::session::requests::LogOutputs;
 
-/// Where the output goes that nobody sees, in the application's root.
-const OWN_LOG: &str = "pm.log";
 /// What holds where nothing is set: 32 MiB, and two before it.
 const DEFAULT: LogLimits = LogLimits { size: 32 << 20, keep: 2 };
 
@@ -20,7 +18,7 @@ const DEFAULT: LogLimits = LogLimits { size: 32 << 20, keep: 2 };
 pub(super) fn own_log(args: &StartArgs, root: &Path, sources: &Sources) -> PathBuf {
     match &args.log {
         Some(path) => sources.cwd.join(path),
-        None => root.join(OWN_LOG),
+        None => root.join(OwnLog::NAME),
     }
 }
 

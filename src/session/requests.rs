@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -91,12 +91,19 @@ pub(crate) struct LogOutputs {
 }
 
 impl Control {
-    /// Returns where the session writes by itself.
-    pub(super) fn own_paths(&self) -> OwnPaths {
+    /// Returns where sessions of this root write by themselves: this one, and one in the background beside it.
+    pub(super) fn own_paths(&self, root: &Path) -> OwnPaths {
         let LogOutputs { own, of_types } = &self.logs;
+        let beside = root.join(OwnLog::NAME);
         OwnPaths {
             folders: self.state.iter().chain([&self.folder]).cloned().collect(),
-            files: own.iter().map(|log| &log.path).chain(&self.trace).cloned().collect(),
+            files: own
+                .iter()
+                .map(|log| &log.path)
+                .chain(&self.trace)
+                .chain([&beside])
+                .cloned()
+                .collect(),
             of_types: of_types.clone(),
         }
     }

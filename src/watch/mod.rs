@@ -152,7 +152,7 @@ pub(crate) struct WatchSurvey {
 }
 
 /// Looks at what a watch would see, without one.
-pub(crate) fn survey(folder: &Path, patterns: Patterns) -> WatchSurvey {
+pub(crate) fn survey(folder: &Path, patterns: Patterns, own_files: OwnFiles) -> WatchSurvey {
     let folder = real(folder);
     let target = WatchTarget {
         id: 0,
@@ -160,7 +160,7 @@ pub(crate) fn survey(folder: &Path, patterns: Patterns) -> WatchSurvey {
         patterns,
         silence: Duration::ZERO,
         poll: None,
-        own_files: Arc::default(),
+        own_files: Arc::new(own_files),
     };
     let (mut folders, mut files) = (0, Vec::new());
     let enter = &mut |_: &Path| {

@@ -43,7 +43,9 @@ fn a_save_restarts_its_type_and_says_which_file_it_was() {
 fn what_pm_writes_below_the_root_is_not_watched() {
     let app = app("[defaults]\nlog-dir = '.'\n[process.web]\nwatch = true\n");
     let state = app.path("state");
-    let app = app.env("PM_TRACE", "trace").env("XDG_STATE_HOME", state);
+    let app = app.env("PM_TRACE", "trace").env("XDG_STATE_HOME", state).write("pm.log", "");
+    let check = app.pm(["check"]).run().stderr;
+    assert!(check.contains("`web` watches 3 files in 2 folders"), "{check}");
     let mut session = app.pm(["start", "--keep", "1M"]).spawn();
     session.wait_for("first version");
     is_watched(&app, "watching 3 files");

@@ -7,7 +7,8 @@ use crate::app::App;
 use crate::app::lint::{Finding, Severity};
 use crate::cli::counted::counted;
 use crate::cli::settings::{Place, Settings};
-use crate::watch::{self, Patterns};
+use crate::output::OwnLog;
+use crate::watch::{self, OwnFiles, Patterns};
 
 /// With more folders, the watches of other programs may not suffice: 8,192 was the default of Linux for a long time.
 const FOLDERS_MANY: usize = 8_000;
@@ -19,7 +20,8 @@ pub(super) fn findings(settings: &Settings, app: &App, cwd: &Path) -> Vec<Findin
         let Some(watched) = &own.policy.watch else { continue };
         // The settings were read with these globs.
         let Ok(patterns) = Patterns::parse(&watched.globs) else { continue };
-        let found = watch::survey(own.folder(&app.root), patterns);
+        let own_files = OwnFiles::new([], [app.root.join(OwnLog::NAME)]);
+        let found = watch::survey(own.folder(&app.root), patterns, own_files);
         let name = &own.name;
         let globs = match watched.globs.as_slice() {
             [] => "all that are not ignored".to_owned(),

@@ -27,6 +27,11 @@ pub struct TypeLogFolder {
     pub limits: LogLimits,
 }
 
+impl OwnLog {
+    /// Its name in the root, where nobody chooses another.
+    pub(crate) const NAME: &str = "pm.log";
+}
+
 impl TypeLogFolder {
     /// Returns the log of a process type.
     pub(crate) fn log_of(&self, process_type: &str) -> PathBuf {

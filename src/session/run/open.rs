@@ -50,7 +50,7 @@ impl SessionLoop {
         let Foundation { open_files, budgets, warnings, modes, watchdog, sockets } =
             Foundation::lay(&app, &control)?;
         let guarded = watchdog.variable();
-        let own_paths = control.own_paths();
+        let own_paths = control.own_paths(&app.root);
         let peers = match SessionPeers::open(&app, (form, zone), &mut control) {
             Ok(peers) => peers,
             Err(error) => {
