@@ -282,38 +282,31 @@ impl App {
 
     /// Returns the whole environment of one instance.
     pub fn environment_of(&self, id: InstanceId) -> Environment {
-        let mut all = Environment::default();
-        for layer in self.layers_of(id, &self.own_environment_of(id)) {
-            all.extend(layer);
-        }
+        let mut all = self.environment.clone();
+        all.extend(&self.type_of(id).environment);
+        all.extend(&self.own_environment_of(id));
+        all.extend(&self.ports_environment());
         all
-    }
-
-    /// Returns the same in layers, of which a later one wins, without a copy; `own` is what the instance has for
-    /// itself.
-    pub(crate) fn layers_of<'a>(
-        &'a self,
-        id: InstanceId,
-        own: &'a Environment,
-    ) -> [&'a Environment; 3] {
-        [&self.environment, &self.type_of(id).environment, own]
     }
 
     /// Returns what every instance gets, with the ports of all: for a command that is none of them.
     pub(crate) fn shared_environment(&self) -> Environment {
         let mut all = self.environment.clone();
         siblings::resolve_references(self, &Environment::default(), &mut all);
-        siblings::add_ports(self, &mut all);
+        all.extend(&self.ports_environment());
         all
     }
 
-    /// Returns what one instance has for itself, over the application's environment and its type's: PORT, the ports of
-    /// the others, and its name as foreman (PS), node-foreman (`FOREMAN_WORKER_NAME`) and honcho
-    /// (`HONCHO_PROCESS_NAME`) say it.
+    /// Returns the ports and addresses of all types, which every instance gets over everything else.
+    pub(crate) fn ports_environment(&self) -> Environment {
+        siblings::ports_environment(self)
+    }
+
+    /// Returns what one instance has for itself, over the application's environment and its type's: PORT, and its name
+    /// as foreman (PS), node-foreman (`FOREMAN_WORKER_NAME`) and honcho (`HONCHO_PROCESS_NAME`) say it.
     pub(crate) fn own_environment_of(&self, id: InstanceId) -> Environment {
         let mut own = Environment::default();
         siblings::resolve_references(self, &self.type_of(id).environment, &mut own);
-        siblings::add_ports(self, &mut own);
         if let Some(port) = self.port_of(id) {
             own.set_by_pm("PORT", &port.to_string());
         }

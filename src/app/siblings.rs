@@ -51,8 +51,9 @@ pub(crate) fn url(port: u16) -> String {
     format!("http://localhost:{port}")
 }
 
-/// Adds the ports and addresses of every process type: of its front, else of its first instance.
-pub(super) fn add_ports(app: &App, environment: &mut Environment) {
+/// Returns the ports and addresses of every process type: of its front, else of its first instance.
+pub(super) fn ports_environment(app: &App) -> Environment {
+    let mut environment = Environment::default();
     // Of two types with one key, the first has it.
     for (name, number) in ports(app).into_iter().rev() {
         let (port, key) = (number.to_string(), key(name));
@@ -60,6 +61,7 @@ pub(super) fn add_ports(app: &App, environment: &mut Environment) {
         environment.set(format!("PM_URL_{key}"), url(number), SOURCE);
         environment.set(format!("OVERMIND_PROCESS_{name}_PORT"), &port, SOURCE);
     }
+    environment
 }
 
 /// Returns the port at which each type is reached, where it has one.

@@ -148,7 +148,7 @@ impl OpenFiles {
     /// Gives a command the limit that pm was started with: programs that use select(2) cannot handle more. It is
     /// lowered in the child, because posix_spawn(3) refuses descriptors above pm's own limit.
     pub(crate) fn hand_down(self, command: &mut Command) {
-        if self.soft == self.raised {
+        if self.are_as_given() {
             return;
         }
         // SAFETY: between fork and exec only setrlimit is called, which is async-signal-safe.
@@ -156,6 +156,11 @@ impl OpenFiles {
         unsafe {
             command.pre_exec(move || self.set(self.soft));
         }
+    }
+
+    /// Returns whether the limit is the one that pm was started with.
+    pub(crate) fn are_as_given(self) -> bool {
+        self.soft == self.raised
     }
 
     fn set(&self, soft: u64) -> io::Result<()> {

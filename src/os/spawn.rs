@@ -4,19 +4,25 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use nix::unistd::Pid;
+
+use environment::CommonEnvironment;
 
 use super::limits::{OpenFiles, Room, RunCounts};
 use super::pid_table::Pipes;
 use super::pty::{self, SessionLeader};
 use super::restrict;
 use super::shared_socket::SharedSocket;
-use crate::app::{self, App, Environment, InstanceId};
+use super::system::posix_spawn;
+use crate::app::{self, App, Environment, InstanceId, Limits, ProcessType};
+
+mod environment;
 
 /// A started run: its process and the pipe that it writes to.
 #[derive(Debug)]
@@ -52,13 +58,15 @@ pub(crate) struct Handed<'a> {
 #[derive(Debug)]
 pub(crate) struct Spawner {
     open_files: OpenFiles,
+    /// What all instances get, as of the last start.
+    common: Option<CommonEnvironment>,
     /// The variable that identifies runs with a terminal for the watchdog.
     guarded: (&'static str, String),
 }
 
 impl Spawner {
     pub(crate) fn new(open_files: OpenFiles, guarded: (&'static str, String)) -> Self {
-        Self { open_files, guarded }
+        Self { open_files, common: None, guarded }
     }
 
     /// Raises the limit of open files for this many runs.
@@ -74,66 +82,46 @@ impl Spawner {
     /// Starts an instance as `/bin/sh -c COMMAND` in a process group of its own; [`app::shell::script`] says
     /// what the shell gets, so that the process is the program itself where one simple command runs it.
     /// stdout and stderr are one pipe, so that their order is kept; stdin is a pipe that nothing is written to.
-    /// `announce` is told of both before the start. std resets the signal mask and
-    /// SIGPIPE in the child, all descriptors but the three are close-on-exec, and std takes the fast
-    /// path (posix_spawn) where nothing forbids it. With a terminal it has a session, too. `group` is the
+    /// `announce` is told of both before the start. The signal mask and SIGPIPE are reset in the child, and all
+    /// descriptors but the three are close-on-exec. With a terminal it has a session, too. `group` is the
     /// `cgroup.procs` of its cgroup. With a shared socket, the shell also sets LISTEN_PID. The error is for a person.
     pub(crate) fn start(
-        &self,
-        app: &App,
+        &mut self,
+        app: &Arc<App>,
         id: InstanceId,
         group: Option<File>,
         handed: Handed<'_>,
         announce: impl FnOnce(Pipes),
     ) -> Result<Started, String> {
         let process_type = app.type_of(id);
-        let folder = folder_of(app, id);
-        let start = move || -> Result<Started, Problem> {
+        let start = || -> Result<Started, Problem> {
             let own = app.own_environment_of(id);
-            let environment = app.layers_of(id, &own);
-            let script = script(&process_type.command, &environment, handed.socket)?;
-            let mut command = shell(&script, folder, environment);
-            command.envs(handed.variables.iter().map(|(key, value)| (key, value)));
-            let (output, stdin, writer, kept, terminal) = match process_type.stdio {
-                app::Stdio::Pipes => {
-                    command.process_group(0);
-                    let (output, writer) = io::pipe()?;
-                    let (stdin, kept) = io::pipe()?;
-                    announce(Pipes::of(&stdin, &writer)?);
-                    (output.into(), OwnedFd::from(stdin), OwnedFd::from(writer), Some(kept), None)
-                }
-                app::Stdio::Terminal => {
-                    let (master, slave) = pty::open_pair().map_err(Problem::Terminal)?;
-                    let (key, value) = &self.guarded;
-                    command.env(key, value);
-                    announce(Pipes::default());
-                    let ends = (master.try_clone()?, slave.try_clone()?);
-                    (master, slave.try_clone()?, slave, None, Some(ends))
-                }
+            let common = CommonEnvironment::of(&mut self.common, app)?;
+            let order = Order {
+                process_type,
+                folder: folder_of(app, id),
+                layers: [&app.environment, &process_type.environment, &own, common.ports()],
+                group,
+                handed,
+                open_files: self.open_files,
             };
-            self.connect(&mut command, stdin, writer)?;
-            restrict::restrict(&mut command, &process_type.limits, group)?;
-            handed.socket.into_iter().for_each(|socket| socket.hand_down(&mut command));
-            let Some((end, held)) = terminal else {
-                let pid = spawn(&mut command)?;
-                return Ok(Started { pid, output, stdin: kept, terminal: None });
-            };
-            let (pid, session) = pty::spawn(&mut command)?;
-            let terminal = SpawnedTerminal { end, held, session };
-            Ok(Started { pid, output, stdin: None, terminal: Some(terminal) })
+            match process_type.stdio {
+                app::Stdio::Pipes => Ok(order.start_on_pipes(common, announce)?),
+                app::Stdio::Terminal => order.start_on_terminal(&self.guarded, announce),
+            }
         };
         start().map_err(|problem| match problem {
             Problem::Terminal(error) => explain_terminal(&error),
             Problem::Start(error) => restrict::explain(&error, &process_type.limits)
-                .unwrap_or_else(|| explain(&error, folder)),
+                .unwrap_or_else(|| explain(&error, folder_of(app, id))),
         })
     }
 
     /// Starts the command of a probe as the instance itself is started: in its folder and environment, with a process
     /// group of its own. `extra` are variables of the run alone. stdout and stderr are one pipe; stdin is empty.
     pub(crate) fn start_probe(
-        &self,
-        app: &App,
+        &mut self,
+        app: &Arc<App>,
         id: InstanceId,
         (text, extra): (&str, &[(&str, OsString)]),
         announce: impl FnOnce(Pipes),
@@ -141,25 +129,103 @@ impl Spawner {
         let folder = folder_of(app, id);
         let start = || -> io::Result<(Pid, OwnedFd)> {
             let own = app.own_environment_of(id);
-            let mut command = shell(text, folder, app.layers_of(id, &own));
-            command.envs(extra.iter().map(|(key, value)| (key, value)));
+            let common = CommonEnvironment::of(&mut self.common, app)?;
+            let of_type = &app.type_of(id).environment;
+            let layers = [&app.environment, of_type, &own, common.ports()];
+            let mut command = shell(text, folder, layers, extra);
             command.process_group(0);
             let (output, writer) = io::pipe()?;
             let (input, _) = io::pipe()?;
             announce(Pipes::of(&input, &writer)?);
-            self.connect(&mut command, input.into(), writer.into())?;
+            connect(&mut command, input.into(), writer.into(), self.open_files)?;
             Ok((spawn(&mut command)?, output.into()))
         };
         start().map_err(|error| explain(&error, folder))
     }
+}
 
-    /// Sets a command's stdin, its stdout and stderr (one pipe), and its limit of open files.
-    fn connect(&self, command: &mut Command, stdin: OwnedFd, writer: OwnedFd) -> io::Result<()> {
-        command.stdin(Stdio::from(stdin));
-        command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
-        self.open_files.hand_down(command);
-        Ok(())
+/// An instance that is to be started, with everything that its start needs.
+struct Order<'a> {
+    process_type: &'a ProcessType,
+    folder: &'a Path,
+    /// Its environment, of which the later layer wins.
+    layers: [&'a Environment; 4],
+    /// The `cgroup.procs` of its cgroup.
+    group: Option<File>,
+    handed: Handed<'a>,
+    open_files: OpenFiles,
+}
+
+impl Order<'_> {
+    fn start_on_pipes(
+        self,
+        common: &CommonEnvironment,
+        announce: impl FnOnce(Pipes),
+    ) -> io::Result<Started> {
+        let (output, writer) = io::pipe()?;
+        let (stdin, kept) = io::pipe()?;
+        announce(Pipes::of(&stdin, &writer)?);
+        let pid = if self.is_plain() {
+            let [_, of_type, own, _] = self.layers;
+            let environment = common.lines_with([of_type, own], self.handed.variables)?;
+            posix_spawn::start(&self.script()?, &environment, stdin.as_fd(), writer.as_fd())?
+        } else {
+            let mut command = self.command(stdin.into(), writer.into())?;
+            command.process_group(0);
+            spawn(&mut command)?
+        };
+        Ok(Started { pid, output: output.into(), stdin: Some(kept), terminal: None })
     }
+
+    fn start_on_terminal(
+        self,
+        guarded: &(&'static str, String),
+        announce: impl FnOnce(Pipes),
+    ) -> Result<Started, Problem> {
+        let (master, slave) = pty::open_pair().map_err(Problem::Terminal)?;
+        announce(Pipes::default());
+        let (end, held) = (master.try_clone()?, slave.try_clone()?);
+        let mut command = self.command(slave.try_clone()?, slave)?;
+        command.env(guarded.0, &guarded.1);
+        let (pid, session) = pty::spawn(&mut command)?;
+        let terminal = SpawnedTerminal { end, held, session };
+        Ok(Started { pid, output: master, stdin: None, terminal: Some(terminal) })
+    }
+
+    /// Returns whether nothing has to be done between fork and exec but what posix_spawn(3) does.
+    fn is_plain(&self) -> bool {
+        self.process_type.limits == Limits::default()
+            && self.group.is_none()
+            && self.handed.socket.is_none()
+            && self.open_files.are_as_given()
+            && posix_spawn::can_start_in(self.folder)
+    }
+
+    fn script(&self) -> io::Result<Cow<'_, str>> {
+        script(&self.process_type.command, &self.layers, self.handed.socket)
+    }
+
+    /// Makes the command, with its environment, descriptors and limits.
+    fn command(self, stdin: OwnedFd, writer: OwnedFd) -> io::Result<Command> {
+        let mut command = shell(&self.script()?, self.folder, self.layers, self.handed.variables);
+        connect(&mut command, stdin, writer, self.open_files)?;
+        restrict::restrict(&mut command, &self.process_type.limits, self.group)?;
+        self.handed.socket.into_iter().for_each(|socket| socket.hand_down(&mut command));
+        Ok(command)
+    }
+}
+
+/// Sets a command's stdin, its stdout and stderr (one pipe), and its limit of open files.
+fn connect(
+    command: &mut Command,
+    stdin: OwnedFd,
+    writer: OwnedFd,
+    open_files: OpenFiles,
+) -> io::Result<()> {
+    command.stdin(Stdio::from(stdin));
+    command.stderr(Stdio::from(writer.try_clone()?)).stdout(Stdio::from(writer));
+    open_files.hand_down(command);
+    Ok(())
 }
 
 fn folder_of(app: &App, id: InstanceId) -> &Path {
@@ -182,14 +248,19 @@ fn script<'a>(
     script.map(Cow::Owned).ok_or_else(|| io::Error::other(why))
 }
 
-/// Makes the command `/bin/sh -c SCRIPT`, with a folder and an environment. Later layers of the environment win. They
-/// are not merged first, which would be one more copy per start.
-fn shell(script: &str, folder: &Path, layers: [&Environment; 3]) -> Command {
+/// Makes the command `/bin/sh -c SCRIPT`, with a folder and an environment: later layers win, and `extra` over all.
+fn shell(
+    script: &str,
+    folder: &Path,
+    layers: [&Environment; 4],
+    extra: &[(&str, OsString)],
+) -> Command {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(script).current_dir(folder).env_clear();
     for layer in layers {
         command.envs(layer.iter().map(|(key, value)| (key, &value.text)));
     }
+    command.envs(extra.iter().map(|(key, value)| (key, value)));
     command
 }
 

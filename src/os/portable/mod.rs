@@ -13,6 +13,7 @@ pub(crate) mod origin;
 pub(crate) mod orphans;
 pub(in crate::os) mod pipe;
 pub(in crate::os) mod poller;
+pub(in crate::os) mod posix_spawn;
 pub(in crate::os) mod process_end;
 pub(in crate::os) mod processes;
 pub(in crate::os) mod program;
