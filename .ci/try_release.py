@@ -92,7 +92,8 @@ class Demo:
     def environment(self, mark):
         path = "%s/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" % self.seen_as
         home = os.path.dirname(shutil.which("node") or "/usr/bin/node")
-        return {"PATH": path + ":" + home, "HOME": self.seen_as, "TRY_RELEASE": mark, "LC_ALL": "C.UTF-8"}
+        return {"PATH": path + ":" + home, "HOME": self.seen_as, "TRY_RELEASE": mark, "LC_ALL": "C.UTF-8",
+                "npm_config_update_notifier": "false"}
 
 
 def with_mark(mark):
@@ -202,10 +203,10 @@ def npm(dist, scratch, demo, version, options=(), stop=signal.SIGINT):
     if "valid procfile" not in sh("npx", "--no-install", "pm", "check", cwd=app):
         sys.exit("try_release: npx pm check says nothing")
     yield "npm", demo, [app + "/node_modules/.bin/pm"], {"stop": stop}
-    # As a developer of that project does; npm passes the signal on, and pm ends.
+    # As a developer of that project does. npm ends by the signal of the terminal that it has got too, after pm has ended.
     dev = ["sh", "-c", 'case $1 in start) shift; exec npm run --silent dev -- "$@" ;; esac; exec npx --no-install pm "$@"',
            "pm"]
-    yield "npm run dev", demo, dev, {"stop": stop, "group": True}
+    yield "npm run dev", demo, dev, {"stop": stop, "group": True, "code": -stop}
 
 
 def npm_scripts_off(dist, scratch, demo, version):
