@@ -65,10 +65,7 @@ pub(super) fn of(
             probe: detail.and_then(|detail| detail.probe.clone()),
             last_answer: detail.and_then(|detail| detail.answer.clone()),
             status: detail.and_then(|detail| detail.status.clone()),
-            watching: watching.of(status.id.process_type).map(|watched| FileWatchStatus {
-                files: watched.files,
-                polling: watched.is_polling,
-            }),
+            watching: file_watch(watching, &status),
             pid: status.pid,
             port: ports.of_run(status.run).or_else(|| app.port_of(status.id)),
             uptime: status.uptime.map(|uptime| uptime.as_secs_f64()),
@@ -101,6 +98,11 @@ pub(super) fn of(
         proxies,
         instances: instances.collect(),
     }
+}
+
+fn file_watch(watching: &SessionWatch, status: &Status) -> Option<FileWatchStatus> {
+    let watched = watching.of(status.id.process_type)?;
+    Some(FileWatchStatus { files: watched.files, polling: watched.is_polling })
 }
 
 /// Returns what is to be said of the second run of an instance, where it has one.
