@@ -161,7 +161,7 @@ fn a_rollout_whose_new_one_is_never_ready_leaves_the_old_ones_and_the_reload_of_
         .write("Procfile", "web: exec python3 server.py broken\n")
         .write("pm.toml", format!("{usual}ready-timeout = 1\n"));
     let said = refused(&app, "reload");
-    let cause = "`web.1`: the new one was not ready in time; the old one goes on";
+    let cause = "`web.1`: the new instance was not ready in time; the old one keeps running";
     assert!(said.contains(cause), "{said}");
     assert_eq!(pids(&app), old);
     let app = app.write("Procfile", "web: exec python3 server.py fixed\n").write("pm.toml", usual);
