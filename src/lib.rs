@@ -22,9 +22,9 @@
 //! | `tui` | `pm ui`, the whole screen: a model, what events do to it, and its picture; a client of `control`. Behind the feature `ui` |
 //! | [`export`] | fourteen formats as pure functions from an `App` to files; quoting, templates, and what writes them |
 //! | [`proxy`] | one address for the instances of a process type: HTTP/1.1 heads and framing, balance, passing on; its own thread |
-//! | [`watch`] | files → "this process type changed"; its own thread |
+//! | `watch` | files → "this process type changed"; its own thread |
 //! | [`state`] | what pm keeps between sessions, in `$XDG_STATE_HOME/pm` |
-//! | [`git`] | where git keeps what belongs to a working tree |
+//! | `git` | where git keeps what belongs to a working tree |
 //! | [`root_hash`] | the name that files of an application have, by its folder |
 //! | [`error`] | every failure that ends a command, with its exit code and hint |
 //!
