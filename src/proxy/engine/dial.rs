@@ -94,14 +94,11 @@ impl Engine {
                 return true;
             }
         };
-        if is_connecting {
-            // Its queue is full, or loopback would have answered: the system tries again after 1 s, this front earlier, and
-            // others first.
-            run.not_before = Some(now + RETRY);
-            front.queue.push_back(id);
-            front.look(now + RETRY);
-        } else {
+        if !is_connecting {
             run.not_before = None;
+        } else {
+            front.queue.push_back(id);
+            front.look(now + front.wait);
         }
         let link = self.links.insert_with(|link| InstanceLink {
             wire: Wire::new(stream, link.token(super::IS_LINK)),

@@ -55,10 +55,10 @@ impl Engine {
                     self.advance(id);
                 }
                 Stage::Asking | Stage::Passed if is_connecting => {
-                    // Nothing of it was sent.
-                    self.take_back(id);
-                    self.dispatch(id, false);
-                    self.advance(id);
+                    if let Some(front) = self.fronts.get_mut(&front_id) {
+                        front.queue.push_back(id);
+                        front.look(until);
+                    }
                 }
                 Stage::New | Stage::Head | Stage::Asking | Stage::Passed | Stage::Lingering => {}
             }

@@ -69,26 +69,6 @@ fn one_that_refuses_is_passed_over_and_one_on_the_other_loopback_is_found() {
 }
 
 #[test]
-fn one_whose_queue_is_full_is_passed_over_and_holds_up_no_withdrawal() {
-    let mut front = Fronted::new();
-    let full = TinyServer::new();
-    nix::sys::socket::listen(&full.listener, nix::sys::socket::Backlog::new(0).unwrap()).unwrap();
-    let address = full.listener.local_addr().unwrap();
-    let in_queue = |_| TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok();
-    let _queue: Vec<TcpStream> = (0..8).map_while(in_queue).collect();
-    front.offer(1, full.port);
-    let mut client = front.connect();
-    client.send(GET);
-    let other = TinyServer::new();
-    front.offer(2, other.port);
-    other.serve("other");
-    assert_eq!(client.answer().1, "other");
-    assert_eq!(client.ask("localhost"), "other");
-    front.proxy.withdraw(1);
-    assert_eq!(front.report(), ProxyReport::Withdrawn(1));
-}
-
-#[test]
 fn a_request_waits_for_an_instance_that_does_not_listen_yet() {
     let mut front = Fronted::new();
     let mut client = front.connect();
