@@ -1,7 +1,10 @@
 //! The folders that the system watches for us: one watcher for all types.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crossbeam_channel::Sender;
 use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
@@ -29,10 +32,23 @@ pub(super) enum NoWatch {
     Absent,
 }
 
+/// Which folder has a name: the number of one that was removed is soon given to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FolderIdentity {
+    number: u64,
+    created: Option<SystemTime>,
+}
+
+impl FolderIdentity {
+    fn of(found: &Metadata) -> Self {
+        Self { number: found.ino(), created: found.created().ok() }
+    }
+}
+
 /// The watched folders.
 pub(super) struct KernelWatch {
     watcher: RecommendedWatcher,
-    folders: HashSet<PathBuf>,
+    folders: HashMap<PathBuf, FolderIdentity>,
 }
 
 impl KernelWatch {
@@ -51,16 +67,21 @@ impl KernelWatch {
                 let _ = inputs.send(WatchInput::Hints(hints));
             }
         };
-        Ok(Self { watcher: notify::recommended_watcher(send)?, folders: HashSet::new() })
+        Ok(Self { watcher: notify::recommended_watcher(send)?, folders: HashMap::new() })
     }
 
-    /// Watches a folder, without those below it; returns whether it was not watched before.
+    /// Watches a folder, without those below it; returns whether it was not watched before. Where hints were lost, it may
+    /// be another one than that which had its name.
     pub(super) fn watch(&mut self, folder: &Path) -> Result<bool, NoWatch> {
-        if self.folders.contains(folder) {
-            return Ok(false);
+        let found = folder.metadata().map_err(|_| NoWatch::Absent)?;
+        let identity = FolderIdentity::of(&found);
+        match self.folders.get(folder) {
+            Some(known) if *known == identity => return Ok(false),
+            Some(_) => self.unwatch(folder),
+            None => {}
         }
         match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
-            Ok(()) => Ok(self.folders.insert(folder.to_owned())),
+            Ok(()) => Ok(self.folders.insert(folder.to_owned(), identity).is_none()),
             Err(error) if matches!(error.kind, ErrorKind::MaxFilesWatch) => Err(NoWatch::Full),
             Err(_) => Err(NoWatch::Absent),
         }
@@ -75,7 +96,7 @@ impl KernelWatch {
 
     /// Watches only these from now on.
     pub(super) fn keep_only(&mut self, keep: impl Fn(&Path) -> bool) {
-        let others: Vec<PathBuf> = self.folders.iter().filter(|one| !keep(one)).cloned().collect();
+        let others: Vec<PathBuf> = self.folders.keys().filter(|one| !keep(one)).cloned().collect();
         others.iter().for_each(|one| self.unwatch(one));
     }
 

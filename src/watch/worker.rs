@@ -207,13 +207,7 @@ impl Worker {
     fn take(&mut self, hint: FileHint) {
         let now = (self.clock.now)();
         let (path, was_folder) = match hint {
-            FileHint::Lost => {
-                // A folder may be another one than that which is watched.
-                if let Some(kernel) = &mut self.kernel {
-                    kernel.keep_only(|_| false);
-                }
-                (None, false)
-            }
+            FileHint::Lost => (None, false),
             FileHint::Gone(path) => {
                 let was_folder = self.kernel.as_mut().is_some_and(|kernel| kernel.forget(&path));
                 (Some(path), was_folder)
