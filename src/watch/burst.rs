@@ -39,6 +39,11 @@ impl Burst {
         may_wait
     }
 
+    /// Returns whether it ends though changes go on.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.due >= self.first + LONGEST
+    }
+
     /// Returns when it is over.
     pub(super) fn due(&self) -> Instant {
         self.due
@@ -68,6 +73,7 @@ mod tests {
         for at in (0..5_000).step_by(50) {
             burst.go_on(start + ms(at), SILENCE);
             assert_eq!(burst.due(), start + ms((at + 100).min(2_000)), "{at}");
+            assert_eq!(burst.is_cut_off(), at >= 1_900, "{at}");
         }
     }
 

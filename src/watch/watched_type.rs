@@ -266,7 +266,7 @@ impl WatchedType {
         dirty.sort_by_key(|&(_, place)| place);
         let (mut names, mut count) = (Vec::new(), 0);
         for (path, _) in dirty {
-            if self.has_changed(ignores, &path) {
+            if self.has_changed(ignores, &path, burst.is_cut_off()) {
                 count += 1;
                 if names.len() < NAMES_MAX {
                     let inner = path.strip_prefix(&self.target.folder).unwrap_or(&path);
@@ -282,7 +282,9 @@ impl WatchedType {
         })
     }
 
-    fn has_changed(&mut self, ignores: &mut Ignores, path: &Path) -> bool {
+    /// Reads a file and returns whether it has other bytes. One that is written on and on may be met empty each time,
+    /// between its being cut and being written: then its time decides.
+    fn has_changed(&mut self, ignores: &mut Ignores, path: &Path, is_written_on: bool) -> bool {
         let found = fs::metadata(path).ok().filter(fs::Metadata::is_file);
         let Some(found) = found else { return self.files.remove(path).is_some() };
         if !self.counts(ignores, path, false) {
@@ -291,6 +293,9 @@ impl WatchedType {
         }
         let file = Fingerprint::of(&found).with_hash(path);
         let before = self.files.insert(path.to_owned(), file);
-        before.is_none_or(|before| file.differs_from(&before))
+        let is_half_written = is_written_on && file.size == 0;
+        before.is_none_or(|before| {
+            file.differs_from(&before) || (is_half_written && file.looks_other_than(&before))
+        })
     }
 }
