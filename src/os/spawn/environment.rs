@@ -15,18 +15,18 @@ use crate::app::{App, Environment};
 pub(super) struct CommonEnvironment {
     app: Arc<App>,
     ports: Environment,
-    lines: Vec<Line>,
+    lines: Vec<EnvironmentLine>,
 }
 
 /// A variable as a program gets it: `NAME=VALUE`.
 #[derive(Clone, Debug)]
-struct Line {
+struct EnvironmentLine {
     text: CString,
     /// The length of its name.
     name: usize,
 }
 
-impl Line {
+impl EnvironmentLine {
     /// # Errors
     /// A NUL in the name or the value, which no program could get.
     fn new(name: &OsStr, value: &OsStr) -> io::Result<Self> {
@@ -55,7 +55,8 @@ impl CommonEnvironment {
     fn new(app: &Arc<App>) -> io::Result<Self> {
         let ports = app.ports_environment();
         let own = app.environment.iter().filter(|(name, _)| ports.get(name).is_none());
-        let lines = own.chain(ports.iter()).map(|(name, value)| Line::new(name, &value.text));
+        let lines =
+            own.chain(ports.iter()).map(|(name, value)| EnvironmentLine::new(name, &value.text));
         let lines = lines.collect::<io::Result<_>>()?;
         Ok(Self { app: Arc::clone(app), ports, lines })
     }
@@ -83,7 +84,7 @@ impl CommonEnvironment {
         let common = self.lines.iter().filter(|line| !over.contains_key(line.name()));
         let mut lines: Vec<_> = common.map(|line| Cow::Borrowed(line.text.as_c_str())).collect();
         for (name, value) in over {
-            lines.push(Cow::Owned(Line::new(name, value)?.text));
+            lines.push(Cow::Owned(EnvironmentLine::new(name, value)?.text));
         }
         Ok(lines)
     }
@@ -148,6 +149,6 @@ mod tests {
 
     #[test]
     fn a_nul_is_an_error() {
-        assert!(Line::new("A".as_ref(), "a\0b".as_ref()).is_err());
+        assert!(EnvironmentLine::new("A".as_ref(), "a\0b".as_ref()).is_err());
     }
 }
