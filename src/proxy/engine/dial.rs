@@ -82,6 +82,7 @@ impl Engine {
             run.is_v6 = !run.is_v6;
             dialled = dial(port, run.is_v6);
         }
+        let is_v6 = run.is_v6;
         let (stream, is_connecting) = match dialled {
             Dialled::Up(stream) => (stream, false),
             Dialled::Pending(stream) => (stream, true),
@@ -105,6 +106,7 @@ impl Engine {
             front: front_id,
             key,
             client: Some(id),
+            is_v6,
             is_connecting,
             is_reused: false,
         });
@@ -150,8 +152,7 @@ impl Engine {
             return;
         }
         if let Some(run) = run {
-            run.is_v6 = !run.is_v6;
-            run.not_before = Some(now + RETRY);
+            run.has_refused(link.is_v6, now);
         }
         self.take_back(client);
         self.dispatch(client, true);

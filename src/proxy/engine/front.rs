@@ -71,6 +71,13 @@ impl FrontRun {
             idle: VecDeque::new(),
         }
     }
+
+    /// A pending connection to one of its two addresses was refused: the other is tried next. Of several that were pending
+    /// at a time, each says the same.
+    pub(super) fn has_refused(&mut self, was_v6: bool, now: Instant) {
+        self.is_v6 = !was_v6;
+        self.not_before = Some(now + RETRY);
+    }
 }
 
 impl ServedFront {
@@ -126,4 +133,21 @@ pub(in crate::proxy) enum ProxyOrder {
     Cut(u64),
     Fail(FrontId, Option<FrontFailure>),
     End,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the clock of the test")]
+    fn two_that_were_refused_on_one_address_lead_to_the_other() {
+        let counters = Arc::default();
+        let mut run = FrontRun::new(Upstream { key: 1, number: 1, port: 5001 }, counters);
+        let now = Instant::now();
+        for (was_v6, is_v6) in [(false, true), (false, true), (true, false), (true, false)] {
+            run.has_refused(was_v6, now);
+            assert_eq!(run.is_v6, is_v6);
+        }
+    }
 }

@@ -22,6 +22,8 @@ pub(super) struct InstanceLink {
     pub(super) key: u64,
     /// The client that it works for; `None` while it is kept.
     pub(super) client: Option<PlaceId>,
+    /// It is to ::1, and not to 127.0.0.1.
+    pub(super) is_v6: bool,
     /// The system has not said yet whether somebody listens.
     pub(super) is_connecting: bool,
     /// It has served a request before: the instance may have ended it in this moment.
