@@ -259,7 +259,7 @@ fn without_a_runtime_folder_the_session_runs_and_says_so() {
     let runtime = app.path("run");
     let app = app.env("XDG_RUNTIME_DIR", runtime);
     let mut session = started(&app, &[], 1);
-    session.wait_for("cannot make a socket in");
+    session.wait_for("cannot create a socket in");
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
 }

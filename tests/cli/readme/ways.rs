@@ -100,6 +100,8 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("npm install --prefix target/compare foreman", NETWORK, &[]),
     ("cargo build --release", BUILDS, &[]),
     ("benches/compare/compare.py", NotRun("measures for minutes; .ci/run does a short one"), &[]),
+    ("apt-get install haproxy nginx", SYSTEM, &[]),
+    ("benches/compare/proxy.py", NotRun("measures for minutes; .ci/run does a short one"), &[]),
     // docs/reference.md
     ("pm start --daemon --pty always", Ends(0), &["runs in the background"]),
     ("pm ps --watch", Until(CTRL_C, 130), &[" up "]),
