@@ -210,6 +210,30 @@ fn ready_by_its_port_waits_until_the_program_accepts() {
 }
 
 #[test]
+fn a_program_is_ready_that_has_taken_a_client_who_was_there_before_it() {
+    if !has_program("python3") {
+        return;
+    }
+    let app = app(
+        "web: python3 server.py go\n",
+        "[process.web]\nshare-port = true\nready = \"port\"\nready-timeout = 10\n",
+    );
+    app.sh("mkfifo go").run();
+    let port = free_port(1);
+    let mut session = app.pm(["start", "-p", &port.to_string()]).spawn();
+    let mut client = eventually("the socket", || TcpStream::connect(("127.0.0.1", port)).ok());
+    app.sh("echo > go").run();
+    // It waits for what this client says, and for no other.
+    session.wait_for("ready after");
+    client.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("it is connected");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("it is answered");
+    assert!(answer.contains("web.1"), "{answer}");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
 fn check_warns_of_what_closes_the_socket() {
     let app = Sandbox::with_procfile("web: npx -c 'vite'\napi: npm start\n")
         .write("pm.toml", "[process]\nweb = { share-port = true }\napi = { share-port = true }\n")

@@ -1,6 +1,8 @@
 //! Whether a program takes connections of a listening socket that it was given: to have it is not enough, since the shell
-//! before it has it, too. A program that serves waits for the socket; what each thread waits for is in /proc
-//! (proc_pid_syscall(5)), and what an epoll instance is asked for in its fdinfo (proc_pid_fdinfo(5)).
+//! before it has it, too, and the program while it boots. One that serves waits for the socket, or has a connection that it
+//! has taken: clients may have come before it, so that it never waits. What each thread waits for is in /proc
+//! (proc_pid_syscall(5)), and what an epoll instance is asked for in its fdinfo (proc_pid_fdinfo(5)). One that asks the
+//! socket now and then and sleeps in between is known by its connections alone.
 
 use std::ffi::c_long;
 use std::fs::{self, File};
@@ -41,9 +43,14 @@ enum ThreadWait {
 }
 
 impl InstancePorts {
-    /// Returns whether a process of this leader waits for connections of a socket. `None`: nothing of any that has it can
-    /// be seen.
+    /// Returns whether a process of this leader waits for connections of a socket, or has one. `None`: nothing of any that
+    /// has the socket can be seen.
     pub(crate) fn accepts(&self, leader: Pid, inode: u64) -> Option<bool> {
+        let has_one = || self.port_of(inode).is_some_and(|port| self.has_connection(leader, port));
+        self.waits(leader, inode).map(|waits| waits || has_one())
+    }
+
+    fn waits(&self, leader: Pid, inode: u64) -> Option<bool> {
         let mut is_seen = false;
         for pid in self.processes_of(leader) {
             let held = descriptors_of(pid, inode);
@@ -149,9 +156,12 @@ fn is_selected(bits: &[u8], fd: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::process::{Command, Stdio};
+    use std::net::TcpStream;
+    use std::process::{Child, Command, Stdio};
+    use std::time::Duration;
 
     use super::*;
+    use crate::os::clock;
     use crate::os::shared_socket::{Placeholder, SharedSocket};
     use crate::skipped::{has, has_program};
 
@@ -193,11 +203,60 @@ mod tests {
         assert_eq!(targets(info).collect::<Vec<_>>(), [3, 12]);
     }
 
-    /// Programs that have the socket as descriptor 3, and say `x` when they are about to wait.
+    /// A Python program that has the socket as descriptor 3. It ends with the test.
+    struct PythonProgram {
+        child: Child,
+        socket: SharedSocket,
+    }
+
+    impl PythonProgram {
+        /// Runs these lines, and returns when it has written `x`.
+        fn run(socket: SharedSocket, lines: &str) -> Self {
+            let mut command = Command::new("python3");
+            let first = "import os, select, socket\ns = socket.socket(fileno=3)\n";
+            command.args(["-ISc", &format!("{first}{lines}\nos.read(0, 1)\n")]);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            socket.hand_down(&mut command);
+            let mut program = Self { child: command.spawn().unwrap(), socket };
+            program.child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+            program
+        }
+
+        fn leader(&self) -> Pid {
+            Pid::from_raw(self.child.id().cast_signed())
+        }
+
+        /// It waits for something from its last line on.
+        fn waits(&mut self) {
+            let path = format!("/proc/{}/syscall", self.leader());
+            let limit = clock::instant() + Duration::from_secs(10);
+            while !fs::read_to_string(&path).is_ok_and(|call| is_wait(&call)) {
+                assert_eq!(self.child.try_wait().unwrap(), None, "it has ended");
+                assert!(clock::instant() < limit, "{:?}", fs::read_to_string(&path));
+            }
+        }
+
+        fn accepts(&self) -> Option<bool> {
+            InstancePorts::look(Pid::this()).accepts(self.leader(), self.socket.inode())
+        }
+    }
+
+    impl Drop for PythonProgram {
+        fn drop(&mut self) {
+            // It may have ended before.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    fn can_look() -> bool {
+        let tells = fs::read_to_string("/proc/self/syscall").is_ok();
+        has_program("python3") && has("/proc/PID/syscall", tells)
+    }
+
     #[test]
     fn a_program_accepts_when_it_waits_for_the_socket_and_not_when_it_has_it() {
-        let tells = fs::read_to_string("/proc/self/syscall").is_ok();
-        if !has_program("python3") || !has("/proc/PID/syscall", tells) {
+        if !can_look() {
             return;
         }
         let waits = [
@@ -211,30 +270,32 @@ mod tests {
             ("e = select.epoll(); e.register(0); e.poll()", false),
         ];
         for (wait, expected) in waits {
-            assert_eq!(look_at(wait), Some(expected), "{wait}");
+            let mut placeholder = Placeholder::default();
+            placeholder.hold().unwrap();
+            let socket = SharedSocket::listen("127.0.0.1", 0).unwrap();
+            let mut program = PythonProgram::run(socket, &format!("os.write(1, b'x')\n{wait}"));
+            program.waits();
+            assert_eq!(program.accepts(), Some(expected), "{wait}");
         }
     }
 
-    /// Returns whether a Python program that ends with these lines accepts.
-    fn look_at(lines: &str) -> Option<bool> {
-        let mut placeholder = Placeholder::default();
-        placeholder.hold().unwrap();
-        let socket = SharedSocket::listen("127.0.0.1", 0).unwrap();
-        let mut command = Command::new("python3");
-        let first = "import os, select, socket\ns = socket.socket(fileno=3)\nos.write(1, b'x')\n";
-        command.args(["-ISc", &format!("{first}{lines}\nos.read(0, 1)\n")]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        socket.hand_down(&mut command);
-        let mut child = command.spawn().unwrap();
-        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        let leader = Pid::from_raw(child.id().cast_signed());
-        // It waits for something from its last line on.
-        let path = format!("/proc/{leader}/syscall");
-        while !fs::read_to_string(&path).is_ok_and(|call| is_wait(&call)) {}
-        let accepts = InstancePorts::look(Pid::this()).accepts(leader, socket.inode());
-        child.kill().unwrap();
-        child.wait().unwrap();
-        accepts
+    #[test]
+    fn a_program_accepts_when_it_has_a_connection_though_it_waits_for_no_other() {
+        if !can_look() {
+            return;
+        }
+        let table = [("c, _ = s.accept()", true), ("s.accept()", false), ("", false)];
+        for (lines, expected) in table {
+            let mut placeholder = Placeholder::default();
+            placeholder.hold().unwrap();
+            let socket = SharedSocket::listen("127.0.0.1", 0).unwrap();
+            let port = InstancePorts::look(Pid::this()).port_of(socket.inode()).unwrap();
+            let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let mut program = PythonProgram::run(socket, &format!("{lines}\nos.write(1, b'x')"));
+            program.waits();
+            assert_eq!(program.accepts(), Some(expected), "{lines}");
+            drop(client);
+        }
     }
 
     fn is_wait(call: &str) -> bool {

@@ -1,6 +1,6 @@
-//! Who listens on TCP ports. The kernel is asked for the listening sockets only (sock_diag(7)): /proc/net/tcp would
-//! walk the table of all connections, which takes milliseconds on a large machine. Only /proc tells which process holds
-//! a socket (proc(5)).
+//! Who listens on TCP ports, and who has taken a connection of one. The kernel is asked for the sockets that are wanted
+//! alone (sock_diag(7)): /proc/net/tcp has all connections, which takes milliseconds on a large machine. Only /proc tells
+//! which process holds a socket (proc(5)).
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -20,6 +20,9 @@ use crate::app::lint::Holder;
 
 /// TCP_LISTEN of linux/tcp_states.h.
 const LISTEN: u8 = 10;
+/// TCP_ESTABLISHED, TCP_FIN_WAIT1, TCP_FIN_WAIT2 and TCP_CLOSE_WAIT of linux/tcp_states.h: a connection that its program
+/// may have open, whichever side has said that it sends no more.
+const CONNECTED: [u8; 4] = [1, 4, 5, 8];
 /// SOCK_DIAG_BY_FAMILY of linux/sock_diag.h.
 const BY_FAMILY: u16 = 20;
 /// The size of nlmsghdr.
@@ -37,6 +40,41 @@ const ROOM: usize = 32 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct Listeners(Vec<Socket>);
 
+/// Which sockets are asked for.
+#[derive(Clone, Copy, Debug)]
+enum SocketQuery {
+    /// Those that listen.
+    Listeners,
+    /// Connections whose port on this side is this one.
+    Connections(u16),
+}
+
+impl SocketQuery {
+    fn states(self) -> &'static [u8] {
+        match self {
+            Self::Listeners => &[LISTEN],
+            Self::Connections(_) => &CONNECTED,
+        }
+    }
+
+    fn has(self, state: u8, port: u16) -> bool {
+        let is_of_port = match self {
+            Self::Listeners => true,
+            Self::Connections(own) => own == port,
+        };
+        is_of_port && self.states().contains(&state)
+    }
+
+    /// Reads what there is now, of both address families.
+    fn read(self) -> Vec<Socket> {
+        match ask(AF_INET, self) {
+            // A machine without IPv6 has none.
+            Some(all) => [all, ask(AF_INET6, self).unwrap_or_default()].concat(),
+            None => of_tables(self),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Socket {
     port: u16,
@@ -49,11 +87,7 @@ impl Listeners {
 
     /// Reads the current listening sockets.
     pub(crate) fn read() -> Self {
-        let mut all = match ask(AF_INET) {
-            // A machine without IPv6 has none.
-            Some(all) => [all, ask(AF_INET6).unwrap_or_default()].concat(),
-            None => of_tables(),
-        };
+        let mut all = SocketQuery::Listeners.read();
         all.sort_unstable_by_key(|socket| socket.port);
         Self(all)
     }
@@ -130,6 +164,19 @@ impl InstancePorts {
         is_seen.then(|| all.any(|sockets| sockets.contains(&inode)))
     }
 
+    /// Returns the port that a socket listens on.
+    pub(super) fn port_of(&self, inode: u64) -> Option<u16> {
+        self.listeners.0.iter().find(|socket| socket.inode == inode).map(|socket| socket.port)
+    }
+
+    /// Returns whether one of these processes has taken a connection of a port: one that nobody has taken yet belongs to
+    /// no process.
+    pub(super) fn has_connection(&self, leader: Pid, port: u16) -> bool {
+        let connections = SocketQuery::Connections(port).read();
+        let is_one = |inode: &u64| connections.iter().any(|socket| socket.inode == *inode);
+        !connections.is_empty() && self.sockets_of(leader).flatten().any(|inode| is_one(&inode))
+    }
+
     /// Returns the sockets of a leader, of each descendant, and of each orphan of its group.
     fn sockets_of(&self, leader: Pid) -> impl Iterator<Item = Vec<u64>> {
         self.processes_of(leader).map(|pid| inodes_of(pid.as_raw().cast_unsigned()))
@@ -172,12 +219,12 @@ fn inode(link: &[u8]) -> Option<u64> {
     std::str::from_utf8(number).ok()?.parse().ok()
 }
 
-/// Asks the kernel for the listening sockets of an address family. `None`: there is no answer.
-fn ask(family: i32) -> Option<Vec<Socket>> {
+/// Asks the kernel for sockets of an address family. `None`: there is no answer.
+fn ask(family: i32, query: SocketQuery) -> Option<Vec<Socket>> {
     let kind = SockProtocol::NetlinkSockDiag;
     let flags = SockFlag::SOCK_CLOEXEC;
     let link = socket(AddressFamily::Netlink, SockType::Datagram, flags, kind).ok()?;
-    send(link.as_raw_fd(), &request(u8::try_from(family).ok()?), MsgFlags::empty()).ok()?;
+    send(link.as_raw_fd(), &request(u8::try_from(family).ok()?, query), MsgFlags::empty()).ok()?;
     let mut sockets = Vec::new();
     let mut answer = vec![0; ROOM];
     loop {
@@ -189,7 +236,7 @@ fn ask(family: i32) -> Option<Vec<Socket>> {
     }
 }
 
-fn request(family: u8) -> [u8; HEADER + REQUEST] {
+fn request(family: u8, query: SocketQuery) -> [u8; HEADER + REQUEST] {
     let mut request = [0; HEADER + REQUEST];
     let length = u32::try_from(request.len()).unwrap_or(u32::MAX);
     request[..4].copy_from_slice(&length.to_ne_bytes());
@@ -198,7 +245,11 @@ fn request(family: u8) -> [u8; HEADER + REQUEST] {
     request[6..8].copy_from_slice(&flags.to_ne_bytes());
     request[HEADER] = family;
     request[HEADER + 1] = IPPROTO_TCP.to_le_bytes()[0];
-    request[HEADER + 4..HEADER + 8].copy_from_slice(&(1_u32 << LISTEN).to_ne_bytes());
+    let states = query.states().iter().fold(0_u32, |all, state| all | 1 << state);
+    request[HEADER + 4..HEADER + 8].copy_from_slice(&states.to_ne_bytes());
+    if let SocketQuery::Connections(port) = query {
+        request[HEADER + 8..HEADER + 10].copy_from_slice(&port.to_be_bytes());
+    }
     request
 }
 
@@ -233,19 +284,19 @@ fn take(mut part: &[u8], sockets: &mut Vec<Socket>) -> Option<Dump> {
 }
 
 /// Reads the tables of all sockets, if the kernel cannot be asked (a container without netlink).
-fn of_tables() -> Vec<Socket> {
+fn of_tables(query: SocketQuery) -> Vec<Socket> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
-    tables.iter().flatten().flat_map(|table| listening(table)).collect()
+    tables.iter().flatten().flat_map(|table| of_table(table, query)).collect()
 }
 
-/// Returns the sockets that listen, from a table of /proc/net.
-fn listening(table: &str) -> Vec<Socket> {
+/// Returns the sockets that are wanted, from a table of /proc/net.
+fn of_table(table: &str, query: SocketQuery) -> Vec<Socket> {
     let socket = |line: &str| {
         let mut fields = line.split_ascii_whitespace().skip(1);
         let (_, port) = fields.next()?.rsplit_once(':')?;
         let port = u16::from_str_radix(port, 16).ok()?;
         let state = u8::from_str_radix(fields.nth(1)?, 16).ok()?;
-        (state == LISTEN).then_some(())?;
+        query.has(state, port).then_some(())?;
         Some(Socket { port, inode: fields.nth(5)?.parse().ok()? })
     };
     table.lines().skip(1).filter_map(socket).collect()
@@ -253,7 +304,8 @@ fn listening(table: &str) -> Vec<Socket> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
     use std::process::{Command, Stdio};
 
     use super::*;
@@ -300,8 +352,8 @@ mod tests {
         assert_eq!(own.holds(other, socket_of(&one)), None);
     }
 
-    fn socket_of(listener: &TcpListener) -> u64 {
-        nix::sys::stat::fstat(listener).unwrap().st_ino
+    fn socket_of(socket: &impl AsFd) -> u64 {
+        nix::sys::stat::fstat(socket).unwrap().st_ino
     }
 
     #[test]
@@ -311,8 +363,19 @@ mod tests {
         let of_port = |sockets: Vec<Socket>| {
             sockets.into_iter().filter(|socket| socket.port == port).collect::<Vec<_>>()
         };
-        let asked = of_port(ask(AF_INET).unwrap_or_else(of_tables));
-        assert_eq!((asked.len(), asked), (1, of_port(of_tables())));
+        for query in [SocketQuery::Listeners, SocketQuery::Connections(port)] {
+            let tables = of_port(of_tables(query));
+            let asked = of_port(ask(AF_INET, query).unwrap_or_else(|| tables.clone()));
+            assert_eq!(asked, tables, "{query:?}");
+            assert_eq!(asked.len(), usize::from(matches!(query, SocketQuery::Listeners)));
+        }
+        let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (taken, _) = listener.accept().unwrap();
+        let taken = [Socket { port, inode: socket_of(&taken) }];
+        let query = SocketQuery::Connections(port);
+        assert_eq!(of_tables(query), taken);
+        assert_eq!(ask(AF_INET, query).unwrap_or_else(|| taken.to_vec()), taken);
+        drop(client);
     }
 
     #[test]
@@ -350,6 +413,9 @@ mod tests {
             \x20  2: 00000000000000000000000001000000:1389 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 88 1 0 100 0\n\
             broken\n";
         let sockets = [Socket { port: 5000, inode: 1282 }, Socket { port: 5001, inode: 88 }];
-        assert_eq!(listening(table), sockets);
+        assert_eq!(of_table(table, SocketQuery::Listeners), sockets);
+        let connection = [Socket { port: 5000, inode: 77 }];
+        assert_eq!(of_table(table, SocketQuery::Connections(5000)), connection);
+        assert_eq!(of_table(table, SocketQuery::Connections(5001)), []);
     }
 }

@@ -4,13 +4,34 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
+use nix::unistd::Pid;
 
 use super::subject::Subject;
 use super::{HostLookup, ProbeOrder, ProbeReport};
 use crate::app::RunId;
+use crate::os::listeners::{InstancePorts, Listeners};
 
 /// If the thread wakes up later than this, pm was stopped meanwhile.
 const LATE: Duration = Duration::from_millis(500);
+
+/// One look at the ports of the machine for all that want it in one round. A part is looked at when the first wants it.
+#[derive(Debug, Default)]
+pub(super) struct PortLook {
+    listeners: Option<Listeners>,
+    instances: Option<InstancePorts>,
+}
+
+impl PortLook {
+    /// Who listens.
+    pub(super) fn listeners(&mut self) -> &Listeners {
+        self.listeners.get_or_insert_with(Listeners::read)
+    }
+
+    /// Which sockets the instances of this session have.
+    pub(super) fn instances(&mut self) -> &InstancePorts {
+        self.instances.get_or_insert_with(|| InstancePorts::look(Pid::this()))
+    }
+}
 
 /// All runs that are probed.
 #[derive(Debug, Default)]
@@ -73,10 +94,9 @@ impl Prober {
         report: &dyn Fn(ProbeReport),
         look_up: &dyn Fn(HostLookup),
     ) {
-        // One look at the ports of the machine for all that want it.
-        let mut listeners = None;
+        let mut look = PortLook::default();
         for subject in &mut self.subjects {
-            subject.ask(now, &mut listeners, report, look_up);
+            subject.ask(now, &mut look, report, look_up);
         }
         self.forget_finished();
     }

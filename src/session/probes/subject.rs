@@ -6,12 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
-use nix::unistd::Pid;
 
+use super::prober::PortLook;
 use super::task::{ProbeAnswer, Task, TaskState, TaskStep};
 use super::{HostLookup, ProbeReport, Watched};
 use crate::app::readiness::Liveness;
-use crate::os::listeners::{InstancePorts, Listeners};
+use crate::os::listeners::InstancePorts;
 use crate::os::port_owner::{PortOwner, owner_of};
 use crate::os::processes::{descendants_of, is_traced};
 
@@ -109,7 +109,7 @@ impl Subject {
     pub(super) fn ask(
         &mut self,
         now: Instant,
-        listeners: &mut Option<Listeners>,
+        look: &mut PortLook,
         report: &dyn Fn(ProbeReport),
         look_up: &dyn Fn(HostLookup),
     ) {
@@ -138,12 +138,12 @@ impl Subject {
                     if let Some(socket) =
                         self.watched.shared.filter(|_| Some(port) == self.watched.port) =>
                 {
-                    let answer = self.look_at_shared(socket, at < self.starting.len());
+                    let is_start = at < self.starting.len();
+                    let answer = self.look_at_shared(look.instances(), socket, is_start);
                     self.answered(at, answer, now, report);
                 }
                 TaskStep::LookAtPort(port) => {
-                    let listeners = listeners.get_or_insert_with(Listeners::read);
-                    let owner = owner_of(listeners, port, self.watched.leader);
+                    let owner = owner_of(look.listeners(), port, self.watched.leader);
                     match self.port_owned(port, owner, report) {
                         Some(answer) => self.answered(at, answer, now, report),
                         None => self.connect(at, port, now, report),
@@ -154,10 +154,9 @@ impl Subject {
         self.settle(now, report);
     }
 
-    /// Looks at a socket that is open whatever the run does. To be ready, a program must wait for its connections: the
-    /// shell before it has the socket, too. Who is ready may be busy, and must only have it.
-    fn look_at_shared(&self, socket: u64, is_start: bool) -> ProbeAnswer {
-        let ports = InstancePorts::look(Pid::this());
+    /// Looks at a socket that is open whatever the run does. To be ready, a program must wait for its connections or have
+    /// one: the shell before it has the socket, too. Who is ready must only have it.
+    fn look_at_shared(&self, ports: &InstancePorts, socket: u64, is_start: bool) -> ProbeAnswer {
         let leader = self.watched.leader;
         let serves =
             if is_start { ports.accepts(leader, socket) } else { ports.holds(leader, socket) };
