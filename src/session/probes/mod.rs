@@ -68,11 +68,10 @@ pub(crate) enum ProbeOrder {
     CommandStarted(RunId, OwnedFd),
     /// The command of a `cmd:` probe has ended; `Err` says how it failed.
     CommandEnded(RunId, Result<(), String>),
-    /// The command could not be started, or the host could not be looked up, for lack of a descriptor or a process. This
-    /// says nothing about the run.
+    /// The command could not be started, for lack of a descriptor or a process. This says nothing about the run.
     CannotAsk(RunId, String),
-    /// The addresses of a host were found, or the reason why not.
-    Resolved(RunId, Result<Vec<SocketAddr>, String>),
+    /// What came of a lookup.
+    LookedUp(RunId, LookupNumber, LookupAnswer),
     /// `true`: its liveness is not checked, because a client is attached. `false`: it is checked again.
     Suspend(RunId, bool),
     /// The run stops or has ended.
@@ -119,10 +118,26 @@ impl ProbeReport {
     }
 }
 
+/// Tells the lookups of a run apart: several may be under way, and the answer to one may come when nobody waits for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LookupNumber(u32);
+
+/// What came of a lookup.
+#[derive(Debug)]
+pub(crate) enum LookupAnswer {
+    /// The addresses of the host.
+    Found(Vec<SocketAddr>),
+    /// It has none; why.
+    Failed(String),
+    /// It could not be looked up, for lack of a descriptor or a process. This says nothing about the run.
+    NotAsked(String),
+}
+
 /// A host whose addresses are needed to ask a run.
 #[derive(Debug)]
 struct HostLookup {
     run: RunId,
+    number: LookupNumber,
     host: String,
     port: u16,
 }
@@ -243,19 +258,20 @@ fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
 }
 
 /// Looks a host up on a thread of its own: a name server may take seconds.
-fn look_up(shared: &Arc<Shared>, HostLookup { run, host, port }: HostLookup) {
-    let answer = Arc::clone(shared);
+fn look_up(shared: &Arc<Shared>, HostLookup { run, number, host, port }: HostLookup) {
+    let told = Arc::clone(shared);
+    // If the thread of the probes has ended, nothing waits for the answer.
+    let tell = move |answer| drop(told.post(ProbeOrder::LookedUp(run, number, answer)));
+    let tell_found = tell.clone();
     let look = move || {
-        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        let found = match found {
-            Err(error) if is_own_want(&error) => ProbeOrder::CannotAsk(run, error.to_string()),
-            found => ProbeOrder::Resolved(run, found.map_err(|error| error.to_string())),
-        };
-        // If the thread of the probes has ended, nothing waits for the answer.
-        let _ = answer.post(found);
+        tell_found(match (host.as_str(), port).to_socket_addrs() {
+            Ok(found) => LookupAnswer::Found(found.collect()),
+            Err(error) if is_own_want(&error) => LookupAnswer::NotAsked(error.to_string()),
+            Err(error) => LookupAnswer::Failed(error.to_string()),
+        });
     };
     let started = keep_from(|| thread::Builder::new().name("lookup".to_owned()).spawn(look));
     if let Err(error) = started {
-        let _ = shared.post(ProbeOrder::CannotAsk(run, error.to_string()));
+        tell(LookupAnswer::NotAsked(error.to_string()));
     }
 }

@@ -72,8 +72,8 @@ impl Prober {
             ProbeOrder::CannotAsk(run, why) => {
                 self.with(run, |subject| subject.cannot_ask(why, now, report))
             }
-            ProbeOrder::Resolved(run, found) => {
-                self.with(run, |subject| subject.resolved(&found, now, report))
+            ProbeOrder::LookedUp(run, number, answer) => {
+                self.with(run, |subject| subject.looked_up(number, answer, now, report))
             }
         };
         if let Some(subject) = self.subject(run) {

@@ -9,7 +9,7 @@ use nix::poll::PollFlags;
 
 use super::prober::PortLook;
 use super::task::{ProbeAnswer, Task, TaskState, TaskStep};
-use super::{HostLookup, ProbeReport, Watched};
+use super::{HostLookup, LookupNumber, ProbeReport, Watched};
 use crate::app::readiness::Liveness;
 use crate::os::listeners::InstancePorts;
 use crate::os::port_owner::{PortOwner, owner_of};
@@ -33,6 +33,8 @@ pub(super) struct Subject {
     is_reloading: bool,
     /// Its last status.
     status: String,
+    /// The last lookup that was begun.
+    lookups: LookupNumber,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,7 @@ impl Subject {
             want_told,
             is_reloading,
             status: String::new(),
+            lookups: LookupNumber::default(),
         }
     }
 
@@ -127,7 +130,10 @@ impl Subject {
             match step {
                 TaskStep::Open => {}
                 TaskStep::Answered(answer) => self.answered(at, answer, now, report),
-                TaskStep::Resolve(host, port) => look_up(HostLookup { run, host, port }),
+                TaskStep::Resolve(host, port) => {
+                    let number = self.begin_lookup(at, now);
+                    look_up(HostLookup { run, number, host, port });
+                }
                 TaskStep::Start(command) => report(ProbeReport::StartCommand(run, command)),
                 TaskStep::Kill => report(ProbeReport::KillCommand(run)),
                 // A container engine listens in its place, or the kernel forwards the port.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 
+use super::LookupNumber;
 use super::command_output::CommandOutput;
 use super::http::{self, Attempt, Progress};
 use crate::app::readiness::Probe;
@@ -33,7 +34,7 @@ pub(super) enum TaskState {
     /// The next try is at this time; for a delay, its end.
     Due(Instant),
     /// The name of a host is being looked up.
-    Resolving { until: Instant },
+    Resolving { number: LookupNumber, until: Instant },
     /// A request is in progress, or only a connection.
     Request { attempt: Attempt, until: Instant },
     /// A command runs; without `until`, it was killed.
@@ -113,7 +114,7 @@ impl Task {
     pub(super) fn ask(&mut self, port: Option<u16>, may_start: bool, now: Instant) -> TaskStep {
         match &mut self.state {
             TaskState::Due(at) if *at <= now => self.begin(port, may_start, now),
-            TaskState::Resolving { until } if *until <= now => {
+            TaskState::Resolving { until, .. } if *until <= now => {
                 TaskStep::Answered(ProbeAnswer::timed_out())
             }
             TaskState::Request { until, .. } if *until <= now => self.try_next_address(now),
@@ -164,7 +165,6 @@ impl Task {
                     Ok(address) => self.request(&[SocketAddr::new(address, authority.port)], now),
                     Err(_) => {
                         let (host, port) = (authority.host.clone(), authority.port);
-                        self.state = TaskState::Resolving { until: now + HTTP_LIMIT };
                         TaskStep::Resolve(host, port)
                     }
                 },
@@ -273,9 +273,14 @@ impl Task {
         matches!(self.state, TaskState::Command { .. })
     }
 
-    /// Returns whether it waits for the start or the end of a command, or for a lookup.
-    pub(super) fn is_out(&self) -> bool {
-        matches!(self.state, TaskState::Command { .. } | TaskState::Resolving { .. })
+    /// Begins to wait for a lookup.
+    pub(super) fn waits_for(&mut self, number: LookupNumber, now: Instant) {
+        self.state = TaskState::Resolving { number, until: now + HTTP_LIMIT };
+    }
+
+    /// Returns whether it waits for this lookup.
+    pub(super) fn looks_up(&self, number: LookupNumber) -> bool {
+        matches!(self.state, TaskState::Resolving { number: own, .. } if own == number)
     }
 
     /// Returns whether it waits to start a command.
@@ -292,7 +297,7 @@ impl Task {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
             TaskState::Due(at) => Some(at),
-            TaskState::Resolving { until } | TaskState::Request { until, .. } => Some(until),
+            TaskState::Resolving { until, .. } | TaskState::Request { until, .. } => Some(until),
             TaskState::Command { until, .. } | TaskState::Comes { until } => until,
             TaskState::Done => None,
         }
@@ -301,7 +306,7 @@ impl Task {
     /// Moves its time limit, because pm did not run for this long.
     pub(super) fn put_off(&mut self, late: Duration) {
         match &mut self.state {
-            TaskState::Resolving { until }
+            TaskState::Resolving { until, .. }
             | TaskState::Request { until, .. }
             | TaskState::Command { until: Some(until), .. }
             | TaskState::Comes { until: Some(until) } => *until += late,

@@ -1,14 +1,13 @@
 //! What a run that is probed hears from outside: lines of its output, its commands, addresses, its notifications.
 
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::{RunStage, Subject};
 use crate::app::readiness::Probe;
-use crate::session::probes::ProbeReport;
 use crate::session::probes::notify::{self, NotifyMessage};
 use crate::session::probes::task::{ProbeAnswer, TaskState, TaskStep};
+use crate::session::probes::{LookupAnswer, LookupNumber, ProbeReport};
 
 impl Subject {
     /// Marks the `log:` probes as done: the output has matched all of their patterns.
@@ -37,31 +36,46 @@ impl Subject {
         }
     }
 
-    /// A command that was to be started, or a host that was to be looked up, cannot be.
+    /// A command that was to be started cannot be.
     pub(in crate::session::probes) fn cannot_ask(
         &mut self,
         why: String,
         now: Instant,
         report: &dyn Fn(ProbeReport),
     ) {
-        let at = self.tasks().position(|task| task.is_out());
+        let at = self.tasks().position(|task| task.runs_command());
         if let Some(at) = at {
             self.answered(at, ProbeAnswer::NotAsked(why), now, report);
         }
     }
 
-    pub(in crate::session::probes) fn resolved(
+    /// Takes note that the task at a position waits for a lookup.
+    pub(super) fn begin_lookup(&mut self, at: usize, now: Instant) -> LookupNumber {
+        let number = LookupNumber(self.lookups.0.wrapping_add(1));
+        self.lookups = number;
+        if let Some(task) = self.tasks().nth(at) {
+            task.waits_for(number, now);
+        }
+        number
+    }
+
+    /// Takes what came of a lookup, unless the probe that began it waits for it no more.
+    pub(in crate::session::probes) fn looked_up(
         &mut self,
-        found: &Result<Vec<SocketAddr>, String>,
+        number: LookupNumber,
+        answer: LookupAnswer,
         now: Instant,
         report: &dyn Fn(ProbeReport),
     ) {
-        let at = self.tasks().position(|task| matches!(task.state, TaskState::Resolving { .. }));
+        let at = self.tasks().position(|task| task.looks_up(number));
         let Some(at) = at else { return };
-        let step = match found {
-            Err(why) => TaskStep::Answered(ProbeAnswer::Failure(format!("failed: {why}"))),
-            Ok(addresses) => {
-                self.tasks().nth(at).map_or(TaskStep::Open, |task| task.request(addresses, now))
+        let step = match answer {
+            LookupAnswer::Failed(why) => {
+                TaskStep::Answered(ProbeAnswer::Failure(format!("failed: {why}")))
+            }
+            LookupAnswer::NotAsked(why) => TaskStep::Answered(ProbeAnswer::NotAsked(why)),
+            LookupAnswer::Found(addresses) => {
+                self.tasks().nth(at).map_or(TaskStep::Open, |task| task.request(&addresses, now))
             }
         };
         if let TaskStep::Answered(answer) = step {

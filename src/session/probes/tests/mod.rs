@@ -1,5 +1,6 @@
 //! The prober in simulated time.
 
+mod lookups;
 mod thread;
 
 use std::cell::RefCell;
@@ -11,7 +12,7 @@ use nix::sys::stat::fstat;
 use nix::unistd::Pid;
 
 use super::prober::Prober;
-use super::{ProbeOrder, ProbeReport, Watched};
+use super::{HostLookup, LookupNumber, ProbeOrder, ProbeReport, Watched};
 use crate::app::readiness::{Liveness, Probe, Readiness};
 use crate::app::{InstanceId, RunId};
 use crate::os::clock;
@@ -50,19 +51,20 @@ struct ProbeWorld {
     start: Instant,
     now: Instant,
     trace: RefCell<Vec<String>>,
+    lookups: RefCell<Vec<HostLookup>>,
 }
 
 impl ProbeWorld {
     fn begin(watched: Watched) -> Self {
         let start = clock::instant();
-        let mut world =
-            Self { prober: Prober::default(), start, now: start, trace: RefCell::default() };
+        let (trace, lookups) = (RefCell::default(), RefCell::default());
+        let mut world = Self { prober: Prober::default(), start, now: start, trace, lookups };
         world.take(ProbeOrder::Begin(Box::new(watched)));
         world
     }
 
     fn take(&mut self, order: ProbeOrder) {
-        let Self { prober, start, now, trace } = self;
+        let Self { prober, start, now, trace, .. } = self;
         prober.take(order, *now, &|report| note(trace, *now - *start, &report));
     }
 
@@ -71,9 +73,9 @@ impl ProbeWorld {
         let end = self.start + Duration::from_millis(end);
         while let Some(due) = self.prober.deadline().filter(|due| *due <= end) {
             self.now = self.now.max(due);
-            let Self { prober, start, now, trace } = self;
+            let Self { prober, start, now, trace, lookups } = self;
             let report = |report| note(trace, *now - *start, &report);
-            prober.ask(*now, &report, &|lookup| panic!("no probe here names a host: {lookup:?}"));
+            prober.ask(*now, &report, &|lookup| lookups.borrow_mut().push(lookup));
         }
         self.now = end;
     }
@@ -83,8 +85,14 @@ impl ProbeWorld {
         let (fd, flags) = self.prober.interests().next().expect("it waits for a socket");
         let ready = poll(&mut [PollFd::new(fd, flags)], PollTimeout::from(10_000_u16));
         assert_eq!(ready, Ok(1));
-        let Self { prober, start, now, trace } = self;
+        let Self { prober, start, now, trace, .. } = self;
         prober.advance(&[true], *now, &|report| note(trace, *now - *start, &report));
+    }
+
+    /// Returns the lookups that were begun since the last call: of which host each is, and its number.
+    fn lookups(&self) -> Vec<(String, LookupNumber)> {
+        let all = std::mem::take(&mut *self.lookups.borrow_mut());
+        all.into_iter().map(|lookup| (lookup.host, lookup.number)).collect()
     }
 
     fn command_fails_until(&mut self, end: u64) {
