@@ -187,6 +187,9 @@ impl fmt::Display for Authority {
     }
 }
 
+/// A longer time means this one: a clock can be asked for it, and nobody sees it pass.
+const LONGEST_TIME: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Reads a time: `2`, `2s`, `1.5s`, `500ms`, `1m`. `None`: it is not one.
 pub fn seconds(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -205,7 +208,8 @@ pub fn seconds(text: &str) -> Option<Duration> {
     if !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return None;
     }
-    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * factor).ok()
+    let time = number.parse::<f64>().ok()? * factor;
+    Duration::try_from_secs_f64(time.min(LONGEST_TIME.as_secs_f64())).ok()
 }
 
 fn port(text: &str) -> Result<u16, String> {
@@ -394,6 +398,7 @@ mod tests {
             ("500ms", ms(500)),
             ("2m", ms(120_000)),
             ("1 h", ms(3_600_000)),
+            ("9999999999999999999s", Some(LONGEST_TIME)),
             ("", None),
             ("s", None),
             ("2x", None),

@@ -204,8 +204,20 @@ impl Shared {
     }
 }
 
+/// Takes note that the thread has ended, however it does: the next run to be probed starts another one.
+struct ThreadEnd<'a>(&'a Shared);
+
+impl Drop for ThreadEnd<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            *self.0.lock() = OrderQueue::default();
+        }
+    }
+}
+
 /// Carries out orders and probes, until nothing is left to probe.
 fn run(shared: &Arc<Shared>, mut woken: UnixStream) {
+    let _end = ThreadEnd(shared);
     let mut prober = Prober::default();
     let report = |report| (shared.tell)(report);
     let look_up = |lookup| look_up(shared, lookup);

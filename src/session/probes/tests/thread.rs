@@ -116,6 +116,26 @@ fn a_host_that_does_not_exist_is_an_answer() {
 }
 
 #[test]
+fn a_thread_that_ends_by_a_bug_is_started_again_for_the_next_run() {
+    let (sender, reports) = crossbeam_channel::unbounded();
+    let probes = Probes::new(move |report| match report {
+        ProbeReport::Ready(RUN) => panic!("this is the bug"),
+        report => drop(sender.send(report)),
+    });
+    probes.post(ProbeOrder::Begin(Box::new(watched(&["delay:0"])))).unwrap();
+    let until = clock::instant() + Duration::from_secs(10);
+    while probes.shared.lock().waker.is_some() {
+        assert!(clock::instant() < until, "it does not end");
+        std::thread::yield_now();
+    }
+    let mut second = watched(&["delay:0"]);
+    second.run.seq = 2;
+    let ready = ProbeReport::Ready(second.run);
+    probes.post(ProbeOrder::Begin(Box::new(second))).unwrap();
+    wait_for(&reports, |report| *report == ready);
+}
+
+#[test]
 fn the_thread_ends_also_where_its_last_run_is_ready_by_a_look() {
     let (probes, reports) = start(watched(&["delay:0.02s"]));
     wait_for(&reports, |report| *report == ProbeReport::Ready(RUN));
