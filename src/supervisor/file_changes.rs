@@ -8,12 +8,18 @@ use super::state::{Goal, Phase, State};
 use super::{InstanceId, Moment, Supervisor};
 use crate::app::Reach;
 use crate::app::file_watch::WatchAction;
+use crate::app::{RunId, Signal};
 
 /// A change that comes sooner after a start is taken for the program's own.
 const OWN_WITHIN: Duration = Duration::from_secs(2);
 /// This many restarts in a row by the program's own changes, within [`LOOP_WITHIN`], are a loop.
 const LOOP_LENGTH: usize = 5;
 const LOOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a run has written as it ended may be seen this much later: the system tells of it, and the end is told elsewhere.
+const SEEN_WITHIN: Duration = Duration::from_millis(500);
+/// How many runs of an instance are remembered: two may stop while the next one starts.
+const RUNS_MAX: usize = 3;
 
 /// Files of a process type that have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +41,32 @@ pub(super) enum OwnChanges {
     Restarts(VecDeque<Moment>),
     /// Its changes lead to nothing, until somebody restarts it.
     Suspended,
+}
+
+/// When a run of an instance whose files are watched began, and when it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RunTime {
+    seq: u32,
+    start: Moment,
+    end: Option<Moment>,
+}
+
+impl RunTime {
+    /// Returns whether it may have written what was seen at this time.
+    fn holds(&self, at: Moment) -> bool {
+        self.start <= at && self.end.is_none_or(|end| at <= end + SEEN_WITHIN)
+    }
+}
+
+/// Who may have changed files of a process type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ChangedBy {
+    /// A run of it that had just begun.
+    Itself,
+    /// Somebody, while it had been running for long.
+    Somebody,
+    /// Somebody, while it did not run.
+    SomebodyMeanwhile,
 }
 
 impl Supervisor {
@@ -114,12 +146,7 @@ impl Supervisor {
         self.note_changes(id, changes, None);
     }
 
-    fn note_changes(
-        &mut self,
-        id: InstanceId,
-        changes: &FileChanges,
-        signal: Option<crate::app::Signal>,
-    ) {
+    fn note_changes(&mut self, id: InstanceId, changes: &FileChanges, signal: Option<Signal>) {
         let FileChanges { file, others, .. } = changes;
         self.out.push(Action::Note(
             id,
@@ -129,21 +156,17 @@ impl Supervisor {
 
     /// Returns whether changes lead to nothing since the program makes them itself at each start.
     fn is_suspended(&mut self, process_type: u16, changes: &FileChanges, now: Moment) -> bool {
-        let is_own = self.procs.of_type(process_type).any(|(_, proc)| match proc.life.state {
-            State::Up { since, .. } => {
-                since <= changes.since && changes.since.since(since) < OWN_WITHIN
-            }
-            _ => false, // It cannot have changed anything since its start.
-        });
+        let by = self.writer_of(process_type, changes.since);
         let own = self.own_changes.entry(process_type).or_default();
-        match own {
-            OwnChanges::Suspended => return true,
-            OwnChanges::None | OwnChanges::Restarts(_) if !is_own => {
-                *own = OwnChanges::None;
-                return false;
+        match (&mut *own, by) {
+            (OwnChanges::Suspended, _) => return true,
+            (_, ChangedBy::Somebody) => *own = OwnChanges::None,
+            // The restarts before and after it may be in a row all the same.
+            (_, ChangedBy::SomebodyMeanwhile) => {}
+            (OwnChanges::None, ChangedBy::Itself) => {
+                *own = OwnChanges::Restarts(VecDeque::from([now]));
             }
-            OwnChanges::None => *own = OwnChanges::Restarts(VecDeque::from([now])),
-            OwnChanges::Restarts(times) => {
+            (OwnChanges::Restarts(times), ChangedBy::Itself) => {
                 let first = times.front().copied().unwrap_or(now);
                 let last = times.back().copied().unwrap_or(now);
                 if times.len() == LOOP_LENGTH && last.since(first) <= LOOP_WITHIN {
@@ -164,6 +187,36 @@ impl Supervisor {
             }
         }
         false
+    }
+
+    /// Returns who may have made a change that was seen at this time.
+    fn writer_of(&self, process_type: u16, at: Moment) -> ChangedBy {
+        let runs = self.procs.of_type(process_type).flat_map(|(_, proc)| &proc.run_times);
+        let ages = runs.filter(|run| run.holds(at)).map(|run| at.since(run.start));
+        match ages.min() {
+            None => ChangedBy::SomebodyMeanwhile,
+            Some(age) if age < OWN_WITHIN => ChangedBy::Itself,
+            Some(_) => ChangedBy::Somebody,
+        }
+    }
+
+    /// Takes note of the start of a run whose files are watched.
+    pub(super) fn note_start(&mut self, run: RunId, now: Moment) {
+        if self.is_watched(run.instance) {
+            let times = &mut self.proc(run.instance).run_times;
+            if times.len() == RUNS_MAX {
+                times.remove(0);
+            }
+            times.push(RunTime { seq: run.seq, start: now, end: None });
+        }
+    }
+
+    /// Takes note of the end of such a run.
+    pub(super) fn note_end(&mut self, run: RunId, now: Moment) {
+        let mut times = self.proc(run.instance).run_times.iter_mut();
+        if let Some(time) = times.find(|time| time.seq == run.seq) {
+            time.end.get_or_insert(now);
+        }
     }
 
     /// A run that was started while its files changed: it begins another life at once.

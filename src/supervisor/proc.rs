@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Moment;
+use super::file_changes::RunTime;
 use super::life::{Beside, InstanceRun};
 use super::state::{Cause, Goal};
 use crate::app::PortSlot;
@@ -29,6 +30,8 @@ pub(super) struct Proc {
     pub(super) grace: Option<Duration>,
     /// Its files changed while it stopped: its next life is a short one.
     pub(super) is_renewed_again: bool,
+    /// Its last runs, where its files are watched.
+    pub(super) run_times: Vec<RunTime>,
     /// Why its last run ended, where that was for good.
     pub(super) cause: Cause,
     /// What was told of its waiting for its turn.
@@ -60,6 +63,7 @@ impl Proc {
             restarts: 0,
             grace: None,
             is_renewed_again: false,
+            run_times: Vec::new(),
             cause: Cause::Itself,
             told: Told::Nothing,
         }

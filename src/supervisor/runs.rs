@@ -34,6 +34,7 @@ impl Supervisor {
         life.pid = Some(pid);
         life.group = Group::Left;
         self.out.push(Action::Note(id, Note::Started { pid }));
+        self.note_start(run, now);
         // Must come before its first line is read: that line may make it ready.
         if asks_port {
             self.out.push(Action::ProbePort(run));
@@ -113,6 +114,7 @@ impl Supervisor {
     }
 
     pub(super) fn exited(&mut self, run: RunId, exit: Exit, group: Group, now: Moment) {
+        self.note_end(run, now);
         let stop_signal = self.policy(run.instance).stop_signal;
         let life = self.life(run);
         let until = now + DRAIN;
