@@ -72,6 +72,7 @@ impl Supervisor {
         let proc = self.proc(id);
         proc.life.state = State::Ended(outcome.exit);
         proc.cause = outcome.cause;
+        proc.is_renewed_again = false;
     }
 
     /// Decides by what is wanted of the instance.

@@ -294,6 +294,8 @@ impl Supervisor {
 
     fn want_running(&mut self, id: InstanceId) -> Condition {
         let proc = self.proc(id);
+        // Whoever asks for it now has it started after its files have changed.
+        proc.is_renewed_again = false;
         match proc.life.state {
             // A pending restart is satisfied by a start, too.
             State::Up { .. } | State::Spawning if proc.goal == Goal::Renew => {}
@@ -324,6 +326,7 @@ impl Supervisor {
     fn want_stopped(&mut self, id: InstanceId) -> Condition {
         self.overrule(id);
         let proc = self.proc(id);
+        proc.is_renewed_again = false;
         match proc.life.state {
             // An instance that has ended by itself keeps that state. It may have left a daemon behind.
             State::Ended(_) => {
