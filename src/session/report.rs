@@ -65,7 +65,7 @@ pub(super) fn of(
             probe: detail.and_then(|detail| detail.probe.clone()),
             last_answer: detail.and_then(|detail| detail.answer.clone()),
             status: detail.and_then(|detail| detail.status.clone()),
-            watching: file_watch(watching, &status),
+            watching: file_watch(core, watching, &status),
             pid: status.pid,
             port: ports.of_run(status.run).or_else(|| app.port_of(status.id)),
             uptime: status.uptime.map(|uptime| uptime.as_secs_f64()),
@@ -100,9 +100,15 @@ pub(super) fn of(
     }
 }
 
-fn file_watch(watching: &SessionWatch, status: &Status) -> Option<FileWatchStatus> {
-    let watched = watching.of(status.id.process_type)?;
-    Some(FileWatchStatus { files: watched.files, polling: watched.is_polling })
+fn file_watch(
+    core: &Supervisor,
+    watching: &SessionWatch,
+    status: &Status,
+) -> Option<FileWatchStatus> {
+    let process_type = status.id.process_type;
+    let watched = watching.of(process_type)?;
+    let suspended = core.is_watch_suspended(process_type);
+    Some(FileWatchStatus { files: watched.files, polling: watched.is_polling, suspended })
 }
 
 /// Returns what is to be said of the second run of an instance, where it has one.

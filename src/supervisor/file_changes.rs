@@ -232,6 +232,11 @@ impl Supervisor {
         self.own_changes.remove(&process_type);
     }
 
+    /// Returns whether changes of a process type lead to nothing, until somebody restarts it.
+    pub fn is_watch_suspended(&self, process_type: u16) -> bool {
+        matches!(self.own_changes.get(&process_type), Some(OwnChanges::Suspended))
+    }
+
     /// Returns whether its files are watched: its end is not for good.
     pub(super) fn is_watched(&self, id: InstanceId) -> bool {
         self.policy(id).watch.is_some()

@@ -23,8 +23,13 @@ impl Supervisor {
         self.go_by(app);
         for at in (0_u16..).take(old.types.len()) {
             let [before, after] = [&old, &self.app].map(|app| &app.types[usize::from(at)].policy);
-            if before.ready != after.ready {
+            let (has_other_ready, has_other_watch) =
+                (before.ready != after.ready, before.watch != after.watch);
+            if has_other_ready {
                 self.forget_search(at);
+            }
+            if has_other_watch {
+                self.resume_watch(at);
             }
         }
         let mut rolled = Vec::new();

@@ -214,6 +214,7 @@ fn row(instance: &InstanceStatus, before: &HashMap<i32, f64>) -> Vec<String> {
         (state, _, None) => state.word().to_owned(),
     };
     let state = match instance.watching {
+        Some(FileWatchStatus { suspended: true, .. }) => format!("{state}, watching suspended"),
         Some(FileWatchStatus { polling: true, .. }) => format!("{state}, polling"),
         Some(_) if instance.state == InstanceState::Done => format!("{state}, watching"),
         Some(FileWatchStatus { files, .. }) => {

@@ -181,6 +181,9 @@ pub struct FileWatchStatus {
     pub files: usize,
     /// By looking at them again and again, and not by being told.
     pub polling: bool,
+    /// Changes lead to nothing, since the program makes them itself at each start.
+    #[serde(default)]
+    pub suspended: bool,
 }
 
 /// What an instance does, in one word.

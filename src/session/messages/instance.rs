@@ -104,8 +104,8 @@ fn files_changed(file: &str, others: usize, signal: Option<Signal>) -> String {
 
 fn watch_suspended(file: &str, name: &str) -> String {
     format!(
-        "watching is suspended: {file} changes at each start; leave it out by the glob `!{file}`, or resume by \
-         `pm restart {name}`"
+        "watching is suspended: {file} changes at each start; leave it out by the glob `!{file}` and `pm reload`, or \
+         resume by `pm restart {name}`"
     )
 }
 
