@@ -313,6 +313,27 @@ impl Children {
         }
     }
 
+    /// Sends a signal that tells something to the group of a run, but not to shells that it would end: they wait for what
+    /// they have started.
+    pub(crate) fn inform(&mut self, run: RunId, signal: SignalNumber) {
+        let (Some(child), Ok(number)) = (self.runs.get(&run), Signal::try_from(signal.0)) else {
+            return;
+        };
+        let others = match child.life {
+            Life::Running => self.programs.but_shells(child.pid, number),
+            Life::GroupLeft | Life::Gone => None,
+        };
+        match others {
+            None => self.signal(run, signal, Reach::Group),
+            Some(others) => {
+                for pid in others {
+                    // They existed a moment ago, and a process id is not reused that soon.
+                    let _ = kill(pid, number);
+                }
+            }
+        }
+    }
+
     /// Kills what is left of the group, then reaps the leader. In this order, the group id cannot be reused in between.
     /// A leader that even SIGKILL does not end stays in the table, and nothing waits for it. Returns the CPU time of the
     /// leader and of what it has waited for, where that is known.

@@ -202,6 +202,7 @@ impl SessionLoop {
                 }
             }
             Action::Signal(run, signal, reach) => self.signal(run, signal, reach),
+            Action::Inform(run, signal) => self.children.inform(run, signal),
             Action::Probe(run) => self.probe(run),
             Action::ProbePort(run) => self.probe_port(run),
             Action::Watch(run) => self.watch(run),

@@ -166,6 +166,8 @@ pub enum Action {
     Withdraw(RunId),
     /// Send a signal to processes of a run. For [`Reach::Program`] the answer is [`Event::ProgramEnded`].
     Signal(RunId, Signal, Reach),
+    /// Send a signal to the group of a run, but not to shells in it that it would end.
+    Inform(RunId, Signal),
     /// Kill what is left of the group, reap the leader, and show the rest of what it wrote.
     Sweep(RunId),
     /// Send a signal to every descendant outside the process groups; answer with [`Event::OrphansGone`] when there is

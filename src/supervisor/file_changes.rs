@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::event::{Action, Note};
 use super::state::{Goal, Phase, State};
 use super::{InstanceId, Moment, Supervisor};
-use crate::app::Reach;
 use crate::app::file_watch::WatchAction;
 use crate::app::{RunId, Signal};
 
@@ -88,14 +87,36 @@ impl Supervisor {
                     self.replace_for(id, changes);
                 }
                 WatchAction::Restart | WatchAction::Rolling => self.restart_for(id, changes),
-                WatchAction::Signal(signal)
-                    if matches!(self.proc(id).life.state, State::Up { .. }) =>
-                {
-                    self.note_changes(id, changes, Some(signal));
-                    self.out.push(Action::Signal(self.run_of(id), signal, Reach::Group));
-                }
-                WatchAction::Signal(_) => self.start_for(id, changes),
+                WatchAction::Signal(signal) => self.inform(id, signal, changes),
             }
+        }
+    }
+
+    /// Sends a signal to an instance that is up, and starts one that has ended. What is being started may not be ready to
+    /// take a signal, which would end it: with `ready` it gets it then, and what has no process yet begins again.
+    fn inform(&mut self, id: InstanceId, signal: Signal, changes: &FileChanges) {
+        let has_ready = self.policy(id).ready.is_some();
+        let proc = self.proc(id);
+        match proc.life.state {
+            State::Up { unready, .. } => {
+                let waits = has_ready && unready.is_some();
+                proc.life.when_ready = Some(signal).filter(|_| waits);
+                self.note_changes(id, changes, Some(signal));
+                if !waits {
+                    self.out.push(Action::Inform(self.run_of(id), signal));
+                }
+            }
+            State::Spawning => self.restart_for(id, changes),
+            // Its next run reads what has changed.
+            State::Withdrawing { .. } | State::Stopping { .. } | State::Draining { .. } => {}
+            State::Idle | State::Backoff { .. } | State::Ended(_) => self.start_for(id, changes),
+        }
+    }
+
+    /// Sends what was put off until a run is ready.
+    pub(super) fn inform_ready(&mut self, run: RunId) {
+        if let Some(signal) = self.life(run).when_ready.take() {
+            self.out.push(Action::Inform(run, signal));
         }
     }
 

@@ -6,7 +6,7 @@ use super::Moment;
 use super::event::Group;
 use super::memory::MemoryWatch;
 use super::state::State;
-use crate::app::{App, PortSlot};
+use crate::app::{App, PortSlot, Signal};
 
 /// One run of an instance, or, before its first, none.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub(super) struct InstanceRun {
     pub(super) group: Group,
     /// What is known of its memory.
     pub(super) watch: MemoryWatch,
+    /// The signal that it gets when it is ready: its files have changed before.
+    pub(super) when_ready: Option<Signal>,
 }
 
 impl InstanceRun {
@@ -46,6 +48,7 @@ impl InstanceRun {
             rest_waits: false,
             group: Group::Gone,
             watch: MemoryWatch::default(),
+            when_ready: None,
         }
     }
 

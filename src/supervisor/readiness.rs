@@ -32,6 +32,7 @@ impl Supervisor {
         *unready = None;
         let after = now.since(*since);
         self.out.push(Action::Note(id, Note::Ready { after }));
+        self.inform_ready(run);
         if counts {
             self.serve(run);
             self.came_back(id, Milestone::Ready);

@@ -71,7 +71,9 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
         {
             format!("{signal} {} group", run_of(run))
         }
-        Action::Signal(run, signal, _) => format!("{signal} {}", run_of(run)),
+        Action::Signal(run, signal, _) | Action::Inform(run, signal) => {
+            format!("{signal} {}", run_of(run))
+        }
         Action::Sweep(run) => format!("sweep {}", run_of(run)),
         Action::StopHelpers(run, signal) => format!("{signal} to what {} left", run_of(run)),
         Action::StopOrphans(signal) => format!("orphans {signal}"),

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpgid};
 
 use super::processes;
@@ -37,6 +38,22 @@ impl Programs {
         }
         Some(found)
     }
+
+    /// Returns the processes of a group but the shells that a signal would end, each of which waits for what it has
+    /// started. `None`: there is no such shell, or processes cannot be seen.
+    #[expect(clippy::unused_self, reason = "other systems remember what they have seen")]
+    pub(crate) fn but_shells(&mut self, leader: Pid, signal: Signal) -> Option<Vec<Pid>> {
+        let waits = |pid: &Pid| {
+            let name = executable(*pid);
+            name.is_some_and(|name| is_shell(&name, || text(&words(*pid).unwrap_or_default())))
+                && processes::heeds_by_default(*pid, signal)
+                && !processes::children_of(*pid).is_empty()
+        };
+        let below = processes::descendants_of(leader).into_iter();
+        let members = below.filter(|pid| getpgid(Some(*pid)) == Ok(leader)).chain([leader]);
+        let (shells, others): (Vec<_>, Vec<_>) = members.partition(waits);
+        (!shells.is_empty() && !others.is_empty()).then_some(others)
+    }
 }
 
 /// Returns the arguments of a process, each followed by NUL; empty if it has ended; `None` if they cannot be read.
@@ -62,10 +79,12 @@ mod tests {
     use std::io::{BufRead, BufReader};
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
+    use std::time::Duration;
 
-    use nix::sys::signal::{Signal, killpg};
+    use nix::sys::signal::killpg;
 
     use super::*;
+    use crate::os::clock;
 
     /// Starts a command that leads a group, and returns it when it has said `count` lines.
     fn start(command: &[&str], count: usize) -> (Child, Vec<String>) {
@@ -116,6 +135,37 @@ mod tests {
             |pid: &String| fs::read(format!("/proc/{pid}/cmdline")).unwrap() == b"sleep\x001000\0";
         assert!(!found.iter().any(is_worker), "{found:?}");
         end(child);
+    }
+
+    #[test]
+    fn a_signal_that_tells_something_is_for_all_but_the_shells_that_wait() {
+        let table = [
+            // The leader and a shell below it wait for the program.
+            ("sh -c 'echo $$; sleep 1000; :'; :", vec!["sleep"]),
+            // It handles the signal.
+            ("trap : HUP; echo 1; sleep 1000; :", vec![]),
+            // A shell that is the program itself.
+            ("cat /dev/null; sh -c 'trap : HUP; echo 1; sleep 1000; :'; :", vec!["sleep", "sh"]),
+        ];
+        for (script, expected) in table {
+            let (child, _) = start(&["/bin/sh", "-c", script], 1);
+            let leader = Pid::from_raw(child.id().cast_signed());
+            let limit = clock::instant() + Duration::from_secs(10);
+            let has_program = || {
+                processes::descendants_of(leader)
+                    .iter()
+                    .any(|pid| words(*pid).is_some_and(|own| own.starts_with(b"sleep")))
+            };
+            while !has_program() {
+                assert!(clock::instant() < limit, "{script}: it starts no program");
+            }
+            let found = Programs.but_shells(leader, Signal::SIGHUP).unwrap_or_default();
+            let mut names: Vec<_> =
+                found.iter().map(|pid| text(&words(*pid).unwrap_or_default())[0].clone()).collect();
+            names.sort_by_key(|name| name != "sleep");
+            assert_eq!(names, expected, "{script}");
+            end(child);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::processes::{self, Named};
@@ -28,6 +29,23 @@ impl Programs {
     /// Returns the processes that belong to the program of a group besides its living leader: if that is a shell, its
     /// own children in the group. `None` if processes cannot be seen.
     pub(crate) fn beside_leader(&mut self, leader: Pid) -> Option<Vec<Pid>> {
+        beside(self.group_of(leader)?, leader)
+    }
+
+    /// Returns the processes of a group but the shells that wait for what they have started. `None`: there is no such
+    /// shell, or processes cannot be seen. Whether a shell handles the signal is not told here.
+    pub(crate) fn but_shells(&mut self, leader: Pid, _signal: Signal) -> Option<Vec<Pid>> {
+        let group = self.group_of(leader)?;
+        let waits = |one: &&Named| {
+            is_shell(&one.name, || one.words().map(str::to_owned).collect())
+                && group.iter().any(|other| other.parent == one.pid)
+        };
+        let (shells, others): (Vec<_>, Vec<_>) = group.iter().partition(waits);
+        let others: Vec<_> = others.into_iter().map(|one| one.pid).collect();
+        (!shells.is_empty() && !others.is_empty()).then_some(others)
+    }
+
+    fn group_of(&mut self, leader: Pid) -> Option<&[Named]> {
         let now = self.clock.now();
         if self.last.as_ref().is_none_or(|(at, _)| now.since(*at) >= LOOK_EVERY) {
             let mut groups: HashMap<Pid, Vec<Named>> = HashMap::new();
@@ -38,7 +56,7 @@ impl Programs {
             self.last = Some((self.clock.now(), groups));
         }
         let (_, groups) = self.last.as_ref()?;
-        beside(groups.get(&leader)?, leader)
+        groups.get(&leader).map(Vec::as_slice)
     }
 }
 

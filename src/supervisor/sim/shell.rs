@@ -11,7 +11,9 @@ impl World {
         self.trace.push(format!("{} {line}", self.now.0.as_millis()));
         match action {
             Action::Spawn(run, slot) => self.spawn(run, slot),
-            Action::Read(run) => assert!(self.lives.contains_key(&run), "{}", self.trace()),
+            Action::Read(run) | Action::Inform(run, _) => {
+                assert!(self.lives.contains_key(&run), "{}", self.trace());
+            }
             Action::Signal(run, signal, reach) => self.signal(run, signal, reach, forwarded),
             Action::Sweep(run) => {
                 let life = self.lives.remove(&run);

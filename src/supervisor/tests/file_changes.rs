@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::sim::{FakeChild, TypeRow, World, never, on_failure, row};
 use super::super::{Event, FileChanges, ResolvedRequest};
-use super::needs::once;
+use super::needs::{once, with_ready};
 use crate::app::file_watch::{DEBOUNCE, FileWatch, WatchAction};
 use crate::app::{Exit, ExitOn, Moment, Policy, Signal};
 
@@ -176,4 +176,118 @@ fn a_watched_type_that_cannot_be_started_is_tried_again_at_the_next_change() {
     change(&mut w, 2_000);
     assert_eq!(w.run(10_000), None);
     assert_eq!(w.lines(&["spawn web"]).len(), 3);
+}
+
+#[test]
+fn what_a_program_writes_as_it_stops_makes_a_loop_too() {
+    let web = row("web", watched(on_failure()), FakeChild::Master(50));
+    let mut w = World::new(ExitOn::Failure, vec![web, worker()]);
+    change(&mut w, 5_000);
+    // Each stop takes 50 ms, in the midst of which it writes.
+    for n in 0..100 {
+        change(&mut w, 5_030 + n * 51);
+    }
+    w.run(60_000);
+    assert_eq!(w.lines(&["suspended"]).len(), 1);
+    assert!(w.lines(&["spawn web"]).len() <= 8, "{}", w.trace());
+}
+
+#[test]
+fn what_a_program_writes_as_it_ends_makes_a_loop_though_it_is_seen_later() {
+    let build = row("build", watched(once(never())), FakeChild::ExitsAfter(10, Exit::Code(0)));
+    let mut w = World::new(ExitOn::Failure, vec![build, worker()]);
+    for n in 1..=20 {
+        change(&mut w, n * 150);
+    }
+    w.run(60_000);
+    assert_eq!(w.lines(&["suspended"]).len(), 1);
+    assert_eq!(w.lines(&["spawn build"]).len(), 6);
+}
+
+#[test]
+fn saves_of_what_has_crashed_are_no_loop() {
+    let policy = Policy { max_restarts: 0, ..watched(on_failure()) };
+    let web = row("web", policy, FakeChild::ExitsAfter(10, Exit::Code(1)));
+    let mut w = World::new(ExitOn::Failure, vec![web, worker()]);
+    for n in 1..=20 {
+        change(&mut w, n * 1_000);
+    }
+    w.run(60_000);
+    assert_eq!(w.lines(&["spawn web"]).len(), 21);
+}
+
+#[test]
+fn a_change_while_nothing_runs_does_not_hide_a_loop() {
+    let web = row("web", watched(on_failure()), FakeChild::Polite);
+    let mut w = World::new(ExitOn::Failure, vec![web, worker()]);
+    w.start_takes = 1;
+    for n in 1..=9 {
+        change(&mut w, n * 500);
+        // Before its first run there was none that could have made it.
+        let changes = FileChanges { file: "a".to_owned(), others: 0, since: Moment::default() };
+        w.at(n * 500 + 100, Event::FilesChanged { process_type: 0, changes });
+    }
+    w.run(20_000);
+    assert_eq!(w.lines(&["suspended"]).len(), 1);
+}
+
+#[test]
+fn a_reload_that_watches_other_files_ends_a_suspension_and_another_does_not() {
+    let web = row("web", watched(on_failure()), FakeChild::Polite);
+    let mut w = World::new(ExitOn::Failure, vec![web, worker()]);
+    for n in 1..=6 {
+        change(&mut w, n * 500);
+    }
+    w.run(4_000);
+    assert!(w.sup.is_watch_suspended(0));
+    let reload = |app: crate::app::App| ResolvedRequest::Reload {
+        app: app.into(),
+        gone: Vec::new(),
+        rolling: None,
+    };
+    let mut app = (**w.sup.app()).clone();
+    app.types[1].policy.max_restarts += 1;
+    w.ask(reload(app.clone()));
+    assert!(w.sup.is_watch_suspended(0));
+    app.types[0].policy.watch.as_mut().expect("it is watched").globs = vec!["!a".to_owned()];
+    w.ask(reload(app));
+    assert!(!w.sup.is_watch_suspended(0));
+    assert_eq!(w.lines(&["spawn web"]).len(), 6);
+    change(&mut w, 9_000);
+    w.run(10_000);
+    assert_eq!(w.lines(&["spawn web"]).len(), 7);
+}
+
+#[test]
+fn a_change_before_a_stop_by_a_person_restarts_nothing_after_the_next_start() {
+    let web = row("web", watched(on_failure()), FakeChild::Master(1_000));
+    let mut w = World::new(ExitOn::Failure, vec![web, worker()]);
+    change(&mut w, 5_000);
+    change(&mut w, 5_500);
+    w.run(5_600);
+    let web = w.instance("web.1");
+    w.ask(ResolvedRequest::Stop(vec![web]));
+    w.run(8_000);
+    w.ask(ResolvedRequest::Start(vec![web]));
+    w.run(20_000);
+    assert_eq!(w.lines(&["spawn web"]).len(), 2, "{}", w.trace());
+}
+
+#[test]
+fn a_signal_waits_until_what_starts_is_ready_and_begins_again_what_has_no_process_yet() {
+    let policy = with_action(on_failure(), WatchAction::Signal(Signal::HUP));
+    let web = row("web", with_ready(policy.clone()), FakeChild::Forever);
+    let mut w = World::new(ExitOn::Failure, vec![web, worker()]);
+    w.ready_after = |run| (run.instance.process_type == 0).then_some(1_300);
+    change(&mut w, 500);
+    change(&mut w, 700);
+    change(&mut w, 2_000);
+    w.run(3_000);
+    assert_eq!(w.lines(&["SIGHUP web"]), ["1300 SIGHUP web.1#1", "2000 SIGHUP web.1#1"]);
+    let web = row("web", policy, FakeChild::Polite);
+    let mut w = World::new(ExitOn::Failure, vec![web]);
+    w.start_takes = 100;
+    change(&mut w, 50);
+    w.run(3_000);
+    assert_eq!(w.lines(&["SIGHUP web", "spawn web"]), ["0 spawn web.1#1", "101 spawn web.1#2"]);
 }
