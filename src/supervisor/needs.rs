@@ -213,18 +213,20 @@ impl Supervisor {
     }
 
     /// Handles an instance that has reached a milestone again after a restart: restarts its dependents that have
-    /// `on-dependency-restart = "restart"`.
+    /// `on-dependency-restart = "restart"`, when it is the last that they need.
     pub(super) fn came_back(&mut self, id: InstanceId, milestone: Milestone) {
         if self.phase != Phase::Running || self.proc(id).life.seq < 2 {
             return;
         }
+        self.procs.update();
         for at in self.graph.dependents_of(id.process_type).to_vec() {
             let policy = &self.app.types[usize::from(at)].policy;
             let follows = policy.on_dependency_restart == OnDependencyRestart::Restart
                 && policy
                     .depends_on
                     .iter()
-                    .any(|need| need.milestone == milestone && need.concerns(id));
+                    .filter(|need| need.milestone == milestone && need.concerns(id))
+                    .any(|need| self.standing(*need) == Standing::Free);
             if follows {
                 for dependent in self.procs.list_of(Kind::Up, at) {
                     if self.proc(dependent).goal == Goal::Run {

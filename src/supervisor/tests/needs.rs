@@ -226,6 +226,25 @@ fn a_dependent_that_wants_it_is_restarted_once_when_its_dependency_is_back() {
 }
 
 #[test]
+fn a_dependent_that_wants_it_is_restarted_when_all_of_its_dependency_are_back() {
+    let db = TypeRow { count: 2, ..row("db", with_ready(on_failure()), FakeChild::Polite) };
+    let web = Policy { on_dependency_restart: OnDependencyRestart::Restart, ..on_failure() };
+    let web = row("web", needing(web, &[(0, Milestone::Ready)]), FakeChild::Polite);
+    let mut w = World::new(ExitOn::Failure, vec![db, web]);
+    w.ready_after = |run| match (run.instance.process_type, run.instance.number) {
+        (0, 1) => Some(300),
+        (0, _) => Some(4_000),
+        _ => None,
+    };
+    w.run(10_000);
+    let both = vec![w.instance("db.1"), w.instance("db.2")];
+    w.now = crate::app::Moment(Duration::from_secs(10));
+    w.ask(ResolvedRequest::Restart(both));
+    w.run(30_000);
+    assert_eq!(w.lines(&["follows"]), ["14001 web.1 follows db.2"], "{}", w.trace());
+}
+
+#[test]
 fn a_dependent_that_wants_it_is_restarted_when_what_runs_once_was_done_again() {
     let migrate = row("migrate", once(never()), FakeChild::ExitsAfter(700, Exit::Code(0)));
     let web = Policy { on_dependency_restart: OnDependencyRestart::Restart, ..on_failure() };
