@@ -11,6 +11,17 @@ pub(crate) struct GitFolder {
     pub(crate) own: PathBuf,
 }
 
+/// What git does with a working tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GitActivity {
+    /// Nothing.
+    None,
+    /// It changes it.
+    AtWork,
+    /// Several commits are applied one by one: the next step follows, or git waits for a person.
+    BetweenSteps,
+}
+
 impl GitFolder {
     /// Looks for it in the top folder of a working tree. `.git` is that folder, or a file that names it, which `git
     /// worktree` or a submodule made (gitrepository-layout(5)).
@@ -38,8 +49,16 @@ impl GitFolder {
         }
     }
 
-    /// Returns whether git is changing the working tree.
-    pub(crate) fn is_at_work(&self) -> bool {
-        self.own.join("index.lock").exists()
+    /// Returns what git does with the working tree. A rebase, `git am` and a cherry-pick of several commits have folders
+    /// of their own from their first step to their last.
+    pub(crate) fn activity(&self) -> GitActivity {
+        let has = |name: &str| self.own.join(name).exists();
+        if has("index.lock") {
+            GitActivity::AtWork
+        } else if ["rebase-merge", "rebase-apply", "sequencer"].into_iter().any(has) {
+            GitActivity::BetweenSteps
+        } else {
+            GitActivity::None
+        }
     }
 }

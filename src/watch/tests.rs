@@ -15,7 +15,7 @@ use super::{
     FileChange, FileWatcher, OwnFiles, Patterns, PollCause, WatchClock, WatchReport, WatchTarget,
     Watchlist,
 };
-use crate::git::GitFolder;
+use crate::git::{GitActivity, GitFolder};
 use crate::long::cases;
 
 const SILENCE: Duration = Duration::from_millis(60);
@@ -379,7 +379,9 @@ fn a_worktree_of_git_has_its_lock_and_its_exclusions_elsewhere() {
     assert!(ignores.leave_out(&tree.join("a.log"), false));
     assert!(!ignores.leave_out(&tree.join("a.txt"), false));
     let found = tree.join("sub").ancestors().find_map(GitFolder::of).expect("a repository");
-    assert!(!found.is_at_work());
+    assert_eq!(found.activity(), GitActivity::None);
+    write(&home.path().join("main"), ".git/worktrees/tree/rebase-merge/done", "");
+    assert_eq!(found.activity(), GitActivity::BetweenSteps);
     write(&home.path().join("main"), ".git/worktrees/tree/index.lock", "");
-    assert!(found.is_at_work());
+    assert_eq!(found.activity(), GitActivity::AtWork);
 }

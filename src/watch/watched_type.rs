@@ -9,8 +9,8 @@ use super::burst::Burst;
 use super::fingerprint::{Fingerprint, HASHED_MAX};
 use super::ignores::Ignores;
 use super::names::is_of_an_editor;
-use super::{FileChange, WatchTarget};
-use crate::git::GitFolder;
+use super::{FileChange, WatchTarget, real};
+use crate::git::{GitActivity, GitFolder};
 
 /// How many names a change tells.
 const NAMES_MAX: usize = 10;
@@ -253,10 +253,11 @@ impl WatchedType {
         }
     }
 
-    /// Returns whether git is at work, and the burst waits for it.
+    /// Returns whether the burst, whose end has come, goes on for git.
     pub(super) fn waits_for_git(&mut self, now: Instant) -> bool {
-        let is_at_work = self.git.as_ref().is_some_and(GitFolder::is_at_work);
-        is_at_work && self.burst.as_mut().is_some_and(|burst| burst.wait_for_git(now))
+        let git = self.git.as_ref().map_or(GitActivity::None, GitFolder::activity);
+        let silence = self.target.silence;
+        self.burst.as_mut().is_some_and(|burst| burst.goes_on_for(git, now, silence))
     }
 
     /// Ends the burst: reads what may have changed, and returns what has.
