@@ -26,8 +26,10 @@ struct Glob {
     text: String,
     matcher: Gitignore,
     is_exclusion: bool,
-    /// What stands before the first wildcard, where the glob holds at that place alone.
-    prefix: Option<PathBuf>,
+    /// What stands before the first wildcard.
+    literal: PathBuf,
+    /// It holds at that place alone, and not at any depth.
+    is_placed: bool,
 }
 
 impl Patterns {
@@ -51,9 +53,8 @@ impl Patterns {
 
     /// Returns whether something that is meant can lie in this folder, or in one below it.
     pub(super) fn reach(&self, folder: &Path, ignored: Option<&Path>) -> bool {
-        let is_near = |glob: &Glob| match &glob.prefix {
-            None => true,
-            Some(prefix) => folder.starts_with(prefix) || prefix.starts_with(folder),
+        let is_near = |glob: &Glob| {
+            !glob.is_placed || folder.starts_with(&glob.literal) || glob.literal.starts_with(folder)
         };
         (ignored.is_none() && self.positive().next().is_none())
             || self.positive().any(|glob| glob.names(ignored) && is_near(glob))
@@ -89,17 +90,20 @@ impl Glob {
             return Err(format!("`{text}` leaves the folder of the process type"));
         }
         let mut builder = GitignoreBuilder::new("");
-        builder.add_line(None, pattern).map_err(|error| format!("`{text}` is no glob: {error}"))?;
+        builder
+            .add_line(None, &without_braces(pattern))
+            .map_err(|error| format!("`{text}` is no glob: {error}"))?;
         let matcher = builder.build().map_err(|error| format!("`{text}` is no glob: {error}"))?;
-        let prefix = literal_prefix(pattern);
-        Ok(Self { text: text.to_owned(), matcher, is_exclusion, prefix })
+        let inner = pattern.trim_end_matches('/');
+        let is_placed = inner.contains('/') && !inner.starts_with("**/");
+        let (text, literal) = (text.to_owned(), literal_of(inner));
+        Ok(Self { text, matcher, is_exclusion, literal, is_placed })
     }
 
     /// Returns whether it names what is left out outright: what stands before its first wildcard is that path, or is
     /// below it.
     fn names(&self, ignored: Option<&Path>) -> bool {
-        ignored
-            .is_none_or(|path| self.prefix.as_ref().is_some_and(|prefix| prefix.starts_with(path)))
+        ignored.is_none_or(|path| self.literal.starts_with(path))
     }
 
     fn matches(&self, path: &Path) -> bool {
@@ -107,14 +111,23 @@ impl Glob {
     }
 }
 
-/// Returns the folders, or the file, that stand before the first wildcard; `None` where there is no slash but at the end.
-fn literal_prefix(pattern: &str) -> Option<PathBuf> {
-    let inner = pattern.trim_end_matches('/');
-    if !inner.contains('/') || inner.starts_with("**/") {
-        return None;
+/// Returns the folders, or the file, that stand before the first wildcard.
+fn literal_of(pattern: &str) -> PathBuf {
+    let is_literal = |part: &&str| !part.contains(['*', '?', '[', '\\']);
+    pattern.trim_start_matches('/').split('/').take_while(is_literal).collect()
+}
+
+/// Takes their meaning from braces, which have none in a .gitignore (gitignore(5)) but do in the library that reads it.
+fn without_braces(pattern: &str) -> String {
+    let (mut text, mut is_escaped) = (String::with_capacity(pattern.len()), false);
+    for char in pattern.chars() {
+        if matches!(char, '{' | '}') && !is_escaped {
+            text.push('\\');
+        }
+        is_escaped = char == '\\' && !is_escaped;
+        text.push(char);
     }
-    let is_literal = |part: &&str| !part.contains(['*', '?', '[', '\\', '{']);
-    Some(inner.trim_start_matches('/').split('/').take_while(is_literal).collect())
+    text
 }
 
 #[cfg(test)]
@@ -127,7 +140,9 @@ mod tests {
 
     #[test]
     fn files_are_meant_as_in_a_gitignore_and_the_last_match_wins() {
-        let table: [(&[&str], &[&str], &[&str]); 12] = [
+        let table: [(&[&str], &[&str], &[&str]); 14] = [
+            (&["*.{js,ts}"], &["a.{js,ts}"], &["a.js", "a.ts"]),
+            (&["src/{id}.ts", "\\{b}"], &["src/{id}.ts", "x/{b}"], &["src/id.ts", "b"]),
             (&[], &["a", "src/a.py", ".env"], &[]),
             (&["*.py"], &["a.py", "src/deep/a.py"], &["a.pyc", "py"]),
             (&["src/*.py"], &["src/a.py"], &["src/deep/a.py", "a.py", "lib/src/a.py"]),
@@ -174,7 +189,11 @@ mod tests {
 
     #[test]
     fn a_glob_names_outright_what_stands_before_its_first_wildcard() {
-        let table: [(&str, &[&str], &[&str]); 5] = [
+        let table: [(&str, &[&str], &[&str]); 9] = [
+            (".env", &[".env"], &["dist", "sub/.env"]),
+            ("dist", &["dist"], &["sub/dist", "dist/js"]),
+            ("dist/", &["dist"], &["sub/dist"]),
+            ("**/dist", &[], &["dist", "sub/dist"]),
             ("dist/**", &["dist"], &["dist/js", "src"]),
             ("dist/js/*.js", &["dist", "dist/js"], &["dist/css"]),
             ("src/**", &["src"], &["src/gen"]),
