@@ -89,6 +89,13 @@ impl SessionWatch {
         Ok(())
     }
 
+    /// Has everything looked at again: the root was removed and made again.
+    pub(super) fn look_again(&self) {
+        if let Some(watch) = &self.watch {
+            watch.look_again();
+        }
+    }
+
     /// Returns what is watched of a process type.
     pub(super) fn of(&self, process_type: u16) -> Option<WatchedNow> {
         self.now.get(&usize::from(process_type)).copied()

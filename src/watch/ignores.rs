@@ -10,6 +10,9 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::git::GitFolder;
 
+/// The names of the files that hold the rules of a folder, of which the first wins.
+const NAMES: [&str; 2] = [".ignore", ".gitignore"];
+
 /// The rules, folder by folder, read when a folder is first asked about.
 #[derive(Debug)]
 pub(super) struct Ignores {
@@ -65,7 +68,12 @@ impl Ignores {
 
     /// Returns whether a file of this name holds such rules.
     pub(super) fn are_in(path: &Path) -> bool {
-        path.file_name().is_some_and(|name| name == ".gitignore" || name == ".ignore")
+        path.file_name().is_some_and(|name| NAMES.iter().any(|own| name == *own))
+    }
+
+    /// Returns the files that hold the rules of a folder, there or not.
+    pub(super) fn files_in(folder: &Path) -> [PathBuf; 2] {
+        NAMES.map(|name| folder.join(name))
     }
 
     fn rules(&mut self, folder: &Path) -> Rc<IgnoreRules> {
@@ -80,7 +88,7 @@ impl Ignores {
 
 impl IgnoreRules {
     fn read(folder: &Path) -> Self {
-        let own = [".ignore", ".gitignore"].map(|name| read(folder, &folder.join(name)));
+        let own = Ignores::files_in(folder).map(|file| read(folder, &file));
         let git = GitFolder::of(folder);
         let exclude = git.as_ref().and_then(|git| read(folder, &git.common().join("info/exclude")));
         Self { own, exclude, is_top: git.is_some() }

@@ -199,6 +199,11 @@ impl FileWatcher {
         // Where the thread has ended, nothing is watched any more.
         let _ = self.inputs.send(WatchInput::Watch(list));
     }
+
+    /// Has everything looked at again: folders may be others than before.
+    pub(crate) fn look_again(&self) {
+        let _ = self.inputs.send(WatchInput::Hints(vec![FileHint::Lost]));
+    }
 }
 
 impl Drop for FileWatcher {

@@ -1,4 +1,5 @@
 mod bursts;
+mod folders;
 mod saves;
 
 use std::fs;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{
     FileChange, FileWatcher, OwnFiles, Patterns, PollCause, WatchClock, WatchReport, WatchTarget,
-    Watchlist,
+    Watchlist, real,
 };
 use crate::git::{GitActivity, GitFolder};
 use crate::long::cases;
@@ -36,6 +37,8 @@ fn wall() -> SystemTime {
 /// A folder that is watched for one type.
 struct WatchedFolder {
     folder: TempDir,
+    /// The part of it that is the type's.
+    below: &'static str,
     watch: FileWatcher,
     reports: Receiver<WatchReport>,
     globs: Vec<String>,
@@ -52,14 +55,18 @@ impl WatchedFolder {
         for file in files {
             write(folder.path(), file, "first");
         }
-        Self::with(folder, globs, poll)
+        Self::with(folder, "", globs, poll)
     }
 
     fn of(folder: TempDir, globs: &[&str]) -> Self {
-        Self::with(folder, globs, None)
+        Self::with(folder, "", globs, None)
     }
 
-    fn with(folder: TempDir, globs: &[&str], poll: Option<Duration>) -> Self {
+    fn below(folder: TempDir, below: &'static str, globs: &[&str]) -> Self {
+        Self::with(folder, below, globs, None)
+    }
+
+    fn with(folder: TempDir, below: &'static str, globs: &[&str], poll: Option<Duration>) -> Self {
         let (sender, reports) = unbounded();
         let tell = move |report| {
             let _ = sender.send(report);
@@ -67,7 +74,7 @@ impl WatchedFolder {
         let (watch, work) = FileWatcher::new(WatchClock { now, wall }, tell);
         thread::spawn(work);
         let globs = globs.iter().map(|&glob| glob.to_owned()).collect();
-        let watching = Self { folder, watch, reports, globs, poll };
+        let watching = Self { folder, below, watch, reports, globs, poll };
         // What the test wrote a moment ago was there before the start.
         watching.watch_from(clock_of_files(watching.folder.path()));
         watching
@@ -85,7 +92,7 @@ impl WatchedFolder {
     fn target(&self, silence: Duration) -> WatchTarget {
         WatchTarget {
             id: 7,
-            folder: self.folder.path().canonicalize().expect("a real path"),
+            folder: real(&self.folder.path().join(self.below)),
             patterns: Patterns::parse(&self.globs).expect("globs"),
             silence,
             poll: self.poll,

@@ -37,6 +37,10 @@ pub(super) struct WatchedType {
     /// What may have changed, with its place in the order of being seen.
     dirty: HashMap<PathBuf, usize>,
     git: Option<GitFolder>,
+    /// Files outside of its folder that say what is left out of it, there or not.
+    rules_outside: Vec<PathBuf>,
+    /// When to look whether its folder is there, as long as it is not.
+    pub(super) lookout: Option<Instant>,
 }
 
 /// A folder still to be read, with what leaves it out.
@@ -47,7 +51,15 @@ struct Ahead {
 
 impl WatchedType {
     pub(super) fn new(target: WatchTarget) -> Self {
-        let git = target.folder.ancestors().find_map(GitFolder::of);
+        let mut above = target.folder.ancestors();
+        let top = above.find_map(|folder| Some((folder, GitFolder::of(folder)?)));
+        let rules_outside = top.as_ref().map_or_else(Vec::new, |(top, git)| {
+            let outer = target.folder.ancestors().skip(1);
+            let outer = outer.take_while(|folder| folder.starts_with(top));
+            let of_folders = outer.flat_map(Ignores::files_in);
+            of_folders.chain([real(&git.common().join("info/exclude"))]).collect()
+        });
+        let git = top.map(|(_, git)| git);
         Self {
             target,
             mode: WatchMode::Told,
@@ -55,6 +67,8 @@ impl WatchedType {
             files: HashMap::new(),
             dirty: HashMap::new(),
             git,
+            rules_outside,
+            lookout: None,
         }
     }
 
@@ -71,6 +85,21 @@ impl WatchedType {
     /// Returns whether this path is one of its files, or can be.
     pub(super) fn holds(&self, path: &Path) -> bool {
         path.starts_with(&self.target.folder)
+    }
+
+    /// Returns whether this is a file outside of its folder that says what is left out of it.
+    pub(super) fn is_ruled_by(&self, path: &Path) -> bool {
+        self.rules_outside.iter().any(|rules| rules == path)
+    }
+
+    /// Returns the folders of such files.
+    pub(super) fn rule_folders(&self) -> impl Iterator<Item = &Path> {
+        self.rules_outside.iter().filter_map(|rules| rules.parent())
+    }
+
+    /// Returns whether its folder is this one, or below it.
+    pub(super) fn is_in(&self, folder: &Path) -> bool {
+        self.target.folder.starts_with(folder)
     }
 
     /// Returns the globs that mean none of its files.
@@ -178,8 +207,20 @@ impl WatchedType {
         }
     }
 
+    /// Goes on from where the same type was watched in another way: what was known of its files, and what may have changed.
+    pub(super) fn take_over(&mut self, before: Self, ignores: &mut Ignores, now: Instant) {
+        let known = before.files.into_iter();
+        let counting = known.filter(|(path, _)| self.counts(ignores, path, false));
+        self.files = counting.collect();
+        let mut dirty: Vec<(PathBuf, usize)> = before.dirty.into_iter().collect();
+        dirty.sort_by_key(|&(_, place)| place);
+        for (path, _) in dirty {
+            self.touch(&path, now);
+        }
+    }
+
     /// Takes what a first walk has found: what has been written after `since`, and before `now_by_the_wall`, has
-    /// changed already. The newest are read.
+    /// changed already, and what is other than what was known before. The newest are read.
     pub(super) fn begin(
         &mut self,
         mut found: Vec<(PathBuf, Fingerprint)>,
@@ -190,6 +231,12 @@ impl WatchedType {
         let (mut files, mut bytes) = (0, 0);
         found.sort_by_key(|(_, file)| std::cmp::Reverse(file.modified));
         for (path, file) in found {
+            if let Some(before) = self.files.get(&path) {
+                if file.looks_other_than(before) {
+                    self.touch(&path, now);
+                }
+                continue;
+            }
             if file.modified.is_some_and(|at| at > since && at <= now_by_the_wall) {
                 self.touch(&path, now);
                 continue;

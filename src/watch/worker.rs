@@ -9,7 +9,10 @@ use super::fingerprint::Fingerprint;
 use super::ignores::Ignores;
 use super::kernel_watch::{FileHint, KernelWatch, NoWatch};
 use super::watched_type::{WatchMode, WatchedType};
-use super::{PollCause, WatchClock, WatchInput, WatchReport, WatchTarget, Watchlist, filesystem};
+use super::{
+    POLL_INTERVAL, PollCause, WatchClock, WatchInput, WatchReport, WatchTarget, Watchlist,
+    filesystem,
+};
 
 /// What the thread knows.
 pub(super) struct Worker {
@@ -69,7 +72,8 @@ impl Worker {
                 WatchMode::Told => None,
                 WatchMode::Polling(at) => Some(at),
             };
-            one.subject.burst.map(|burst| burst.due()).into_iter().chain(poll).min()
+            let burst = one.subject.burst.map(|burst| burst.due());
+            burst.into_iter().chain(poll).chain(one.subject.lookout).min()
         };
         self.subjects.iter().filter_map(of).min()
     }
@@ -83,8 +87,15 @@ impl Worker {
                 self.look(one, now);
                 one.subject.mode = self.next_poll(&one.subject);
             }
-            let is_over = one.subject.burst.is_some_and(|burst| burst.due() <= now);
-            if is_over && !one.subject.waits_for_git(now) {
+            if one.subject.lookout.is_some_and(|at| at <= now) {
+                self.look_for_folder(one, now);
+            }
+            let is_over = |one: &ToldWatch| one.subject.burst.is_some_and(|it| it.due() <= now);
+            // The system may tell of its end much later: a process may still be in it.
+            if is_over(one) && self.has_other_folder(one) {
+                self.look(one, now);
+            }
+            if is_over(one) && !one.subject.waits_for_git(now) {
                 if let Some(change) = one.subject.settle(&mut self.ignores) {
                     (self.tell)(WatchReport::Changed(change));
                 }
@@ -112,7 +123,12 @@ impl Worker {
                     self.tell_count(&mut one);
                     one
                 }
-                None => self.begin(target, list.since),
+                None => {
+                    let is_it = |one: &ToldWatch| one.subject.target.id == target.id;
+                    let known = before.iter().position(is_it);
+                    let known = known.map(|at| before.swap_remove(at).subject);
+                    self.begin(target, list.since, known)
+                }
             };
             self.subjects.push(one);
         }
@@ -124,20 +140,35 @@ impl Worker {
         let subjects = &self.subjects;
         if let Some(kernel) = &mut self.kernel {
             kernel.keep_only(|folder| {
-                let needs = |one: &ToldWatch| one.subject.is_told() && one.subject.holds(folder);
+                let needs = |one: &ToldWatch| {
+                    let subject = &one.subject;
+                    let has_rules = || subject.rule_folders().any(|rules| rules == folder);
+                    subject.is_told() && (subject.holds(folder) || has_rules())
+                };
                 subjects.iter().any(needs)
             });
         }
     }
 
-    fn begin(&mut self, target: WatchTarget, since: SystemTime) -> ToldWatch {
+    /// Begins to watch a type; `known` is how it was watched until now.
+    fn begin(
+        &mut self,
+        target: WatchTarget,
+        since: SystemTime,
+        known: Option<WatchedType>,
+    ) -> ToldWatch {
         let asked = target.poll.is_some().then_some(PollCause::Asked);
         let deaf = || filesystem::that_tells_nothing(&target.folder).map(PollCause::FileSystem);
         let cause = asked.or_else(deaf).or_else(|| self.have_kernel().err());
         let mut one = ToldWatch { subject: WatchedType::new(target), told: None };
         let (found, full) = self.walk(&one.subject, cause.is_none());
         self.poll_if(&mut one, cause.or(full));
-        one.subject.begin(found, since, (self.clock.wall)(), (self.clock.now)());
+        let now = (self.clock.now)();
+        if let Some(known) = known {
+            one.subject.take_over(known, &mut self.ignores, now);
+        }
+        one.subject.begin(found, since, (self.clock.wall)(), now);
+        self.look_out_for_folder(&mut one, now);
         let id = one.subject.target.id;
         for glob in one.subject.globs_without_a_match() {
             (self.tell)(WatchReport::NothingMatches { id, glob });
@@ -160,6 +191,7 @@ impl Worker {
         let folder = &subject.target.folder;
         let (found, is_full) = self.walk_below(subject, folder, is_told);
         if !is_full {
+            self.watch_rules(subject, is_told);
             return (found, None);
         }
         let (mut found, mut needed) = (Vec::new(), 0);
@@ -169,6 +201,16 @@ impl Worker {
         };
         subject.walk(&mut self.ignores, folder, enter, &mut |path, file| found.push((path, file)));
         (found, Some(PollCause::NoWatchLeft { needed }))
+    }
+
+    /// Watches where rules are said that hold for a type, outside of its folder. Without a watch left, these alone are
+    /// not followed.
+    fn watch_rules(&mut self, subject: &WatchedType, is_told: bool) {
+        if let Some(kernel) = self.kernel.as_mut().filter(|_| is_told) {
+            for folder in subject.rule_folders() {
+                let _ = kernel.watch(folder);
+            }
+        }
     }
 
     /// Goes through a folder and what is below it; returns also whether no watch was left. Then those that it has added
@@ -202,6 +244,31 @@ impl Worker {
         let (found, full) = self.walk(&one.subject, one.subject.is_told());
         one.subject.compare(found, now);
         self.poll_if(one, full);
+        self.look_out_for_folder(one, now);
+    }
+
+    /// Sees to it that a type which is told of changes is looked at when its folder is there again: the system tells
+    /// nothing of what is not there.
+    fn look_out_for_folder(&self, one: &mut ToldWatch, now: Instant) {
+        let is_absent = one.subject.is_told() && !one.subject.target.folder.is_dir();
+        one.subject.lookout = is_absent.then(|| now + POLL_INTERVAL);
+    }
+
+    fn look_for_folder(&mut self, one: &mut ToldWatch, now: Instant) {
+        self.look_out_for_folder(one, now);
+        if one.subject.lookout.is_none() && one.subject.is_told() {
+            self.look(one, now);
+        }
+    }
+
+    /// Returns whether the folder of a type is another one than that which is watched by its name, or none.
+    fn has_other_folder(&mut self, one: &ToldWatch) -> bool {
+        let kernel = self.kernel.as_mut().filter(|_| one.subject.is_told());
+        kernel.is_some_and(|kernel| match kernel.watch(&one.subject.target.folder) {
+            Ok(is_other) => is_other,
+            Err(NoWatch::Absent) => one.subject.lookout.is_none(),
+            Err(NoWatch::Full) => true,
+        })
     }
 
     fn take(&mut self, hint: FileHint) {
@@ -219,6 +286,10 @@ impl Worker {
         for one in subjects.iter_mut().filter(|one| one.subject.is_told()) {
             match &path {
                 None => self.look(one, now),
+                Some(path) if one.subject.is_in(path) => self.look(one, now),
+                Some(path) if one.subject.is_ruled_by(path) => {
+                    self.read_rules_again(one, path, now);
+                }
                 Some(path) if one.subject.holds(path) => {
                     if was_folder {
                         one.subject.touch_below(path, now);
@@ -241,9 +312,6 @@ impl Worker {
             self.read_rules_again(one, path, now);
         }
         let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
-        if is_folder && path == one.subject.target.folder {
-            return;
-        }
         if !one.subject.counts(&mut self.ignores, path, is_folder) {
             return;
         }

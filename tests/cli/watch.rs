@@ -72,6 +72,65 @@ fn flags_say_what_is_watched_and_that_nothing_is() {
 }
 
 #[test]
+fn a_program_that_writes_as_it_stops_is_restarted_a_few_times_and_no_more() {
+    let program = "#!/bin/sh\ntrap 'date +%N > src/state.txt; exit 0' TERM\necho serving\n\
+                   while :; do sleep 1000 & wait $!; done\n";
+    let app = app("[process.web]\nwatch = ['src/**']\nwatch-debounce = '20ms'\n");
+    let app = app.write("Procfile", "web: exec sh program\n").write("program", program);
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("serving");
+    is_watched(&app, "watching 1 file");
+    fs::write(app.path("src/app.txt"), "second version\n").expect("a file");
+    session.wait_for("watching is suspended: src/state.txt changes at each start");
+    eventually("the state", || done(&app, "ps").contains("watching suspended").then_some(()));
+    let restarts = session.stdout_so_far().matches("-- restarting:").count();
+    assert!((5..=8).contains(&restarts), "{restarts}");
+    let toml = "[process.web]\nwatch = ['src/**', '!src/state.txt']\nwatch-debounce = '20ms'\n";
+    fs::write(app.path("pm.toml"), toml).expect("a file");
+    done(&app, "reload");
+    is_watched(&app, "watching 1 file");
+    fs::write(app.path("src/app.txt"), "third version\n").expect("a file");
+    session.wait_for("-- restarting: src/app.txt changed");
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.wait(), End::Code(0));
+}
+
+#[test]
+fn a_signal_for_a_change_reaches_the_program_behind_a_shell_and_does_not_end_the_shell() {
+    let program = "trap 'echo told' HUP\necho serving\nwhile :; do sleep 1000 & wait $!; done\n";
+    let app = app("[process.web]\nwatch = ['src/**']\nwatch-action = 'signal:HUP'\n");
+    let app = app.write("Procfile", "web: cd . && sh program && :\n").write("program", program);
+    let mut session = app.pm(["start"]).spawn();
+    session.wait_for("serving");
+    is_watched(&app, "watching 1 file");
+    for (times, text) in [(1, "second"), (2, "third")] {
+        fs::write(app.path("src/app.txt"), text).expect("a file");
+        session.wait_for_times("told", times);
+    }
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.wait(), End::Code(0));
+    assert_eq!(session.stdout_so_far().matches("serving").count(), 1);
+}
+
+#[test]
+fn the_folder_of_a_type_may_go_and_come_again_and_the_root_too() {
+    let app = Sandbox::with_procfile("web: cat app.txt; exec sleep 1000\n");
+    let app = app.write("pm.toml", "[process.web]\ndirectory = 'front'\nwatch = true\n");
+    fs::create_dir(app.path("front")).expect("a folder");
+    let app = app.write("front/app.txt", "first version\n");
+    let session = app.pm(["start"]).spawn();
+    session.wait_for("first version");
+    is_watched(&app, "watching 1 file");
+    fs::rename(app.path("front"), app.path("old")).expect("renamed");
+    session.wait_for("-- restarting: app.txt changed");
+    fs::create_dir(app.path("front")).expect("a folder");
+    fs::write(app.path("front/app.txt"), "second version\n").expect("a file");
+    session.wait_for("second version");
+    fs::write(app.path("front/app.txt"), "third version\n").expect("a file");
+    session.wait_for("third version");
+}
+
+#[test]
 fn what_is_no_glob_or_no_action_is_refused_with_its_place() {
     for (line, error) in [
         ("watch = ['src', '../x']", "pm.toml:2:17: `../x` leaves the folder of the process type"),

@@ -27,7 +27,10 @@ impl SessionLoop {
             SignalEvent::Lifetime(event) => Some(match event {
                 LifetimeEvent::ProcessEnded => Event::OwnerEnded { pid: self.owner },
                 LifetimeEvent::RootRemoved => Event::RootRemoved,
-                LifetimeEvent::RootRestored => Event::RootRestored,
+                LifetimeEvent::RootRestored => {
+                    self.watching.look_again();
+                    Event::RootRestored
+                }
             }),
         }
     }
