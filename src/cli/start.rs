@@ -42,7 +42,8 @@ pub(crate) fn start(
         });
     }
     let named_instances = if args.is_up { up::named_instances } else { start::named_instances };
-    if let Some(change) = named_instances(args, matches, sources)? {
+    let brought = |types| brought(StartArgs { types, ..args.clone() }, called_as, matches, sources);
+    if let Some(change) = named_instances(args, &brought, matches, sources)? {
         return answer(change, args, matches, (form, sources));
     }
     let owner = args.owner.map(owner).transpose()?;
@@ -73,6 +74,20 @@ pub(crate) fn start(
     let locks = StartLocks { root: start_lock, ports: ports_lock };
     let session = NewSession { args, settings, app, notices, procfile, folder, locks, owner };
     session.run((log_format, logs), reread, sources)
+}
+
+/// Returns the types that a start brings since others depend on them; none where the files say nothing of these.
+fn brought(
+    args: StartArgs,
+    called_as: Tool,
+    matches: &ArgMatches,
+    sources: &Sources,
+) -> Vec<String> {
+    let Ok((_, resolved, _)) = read(&args, called_as, matches, sources, |_| {}) else {
+        return Vec::new();
+    };
+    let names = resolved.brought.iter().map(|at| &resolved.app.types[usize::from(*at)].name);
+    names.cloned().collect()
 }
 
 /// Says what has become of a session that runs already; where it is to be waited for, that is done first.

@@ -211,6 +211,23 @@ fn a_start_in_a_running_session_brings_what_was_stopped_there() {
     done(&app, "stop web");
     done(&app, "start web");
     assert_eq!(states(&app), "web.1 up, db.1 up, other.1 stopped");
+    done(&app, "stop web db");
+    done(&app, "start web.1");
+    assert_eq!(states(&app), "web.1 up, db.1 up, other.1 stopped");
+    done(&app, "stop web db");
+    done(&app, "up web.1");
+    assert_eq!(states(&app), "web.1 up, db.1 up, other.1 stopped");
+}
+
+#[test]
+fn an_instance_that_is_depended_on_and_is_not_there_is_named() {
+    let app = app(&format!("web: {READY}\ndb: {READY}\n"));
+    let app = app.write("pm.toml", "[process.web]\ndepends-on = 'db.2'\n");
+    let notice = "there is only 1 of `db`: `web` does not wait for `db.2`";
+    assert!(app.pm(["check"]).run().stderr.contains(notice));
+    assert!(!app.pm(["check", "-m", "db=2,web=1"]).run().stderr.contains(notice));
+    let session = app.pm(["start"]).spawn();
+    session.wait_for(notice);
 }
 
 #[test]

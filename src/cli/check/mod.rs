@@ -107,6 +107,7 @@ fn check(
     findings.extend(lint_app(input, sources).into_iter().filter(is_known));
     findings.extend(os::machine::memory().and_then(|has| lint::memory::over(&app.types, has)));
     findings.extend(sampled(&app));
+    findings.extend(resolve::absent_instances(&app).into_iter().map(absent_instance));
     findings.extend(watched::findings(&settings, &app, &sources.cwd));
     load::require_entries(&procfile)?;
     Ok(procfile)
@@ -167,6 +168,18 @@ fn application(
     match entries.is_empty() {
         true => resolve::one_of(settings, root, entries, environment, 0),
         false => resolve::app(settings, root, entries, environment).map(|resolved| resolved.app),
+    }
+}
+
+/// Shows that somebody depends on an instance that is not there.
+fn absent_instance(message: String) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        code: "absent-instance",
+        path: PathBuf::new(),
+        place: None,
+        message,
+        hint: Some("`concurrency` in pm.toml says how many of a type there are".to_owned()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `pm start` in the folder of a running session: a type runs in only one session of a folder and Procfile.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::ArgMatches;
@@ -49,10 +50,11 @@ enum Judgement {
     DownInMany(String, Vec<i32>),
 }
 
-/// Starts instances by their names or globs (`web.2`, `w*`), which only a running session has. `None` where other
-/// words are asked for.
+/// Starts instances by their names or globs (`web.2`, `w*`), which only a running session has, and what their types
+/// bring that is stopped there. `None` where other words are asked for.
 pub(crate) fn named_instances(
     args: &StartArgs,
+    brought: Brought<'_>,
     matches: &ArgMatches,
     sources: &Sources,
 ) -> Result<Option<SessionChange>, Error> {
@@ -66,16 +68,34 @@ pub(crate) fn named_instances(
         found => found?,
     };
     let chosen = find::chosen(&session.report, &args.types)?;
-    let chosen = chosen.iter().map(|at| &session.report.instances[*at]);
-    let running: Vec<_> = chosen
+    let chosen = || chosen.iter().map(|at| &session.report.instances[*at]);
+    let running: Vec<_> = chosen()
         .filter(|instance| !is_down(instance.state))
         .map(|instance| (instance.name.clone(), session.endpoint.pid))
         .collect();
     if !running.is_empty() {
         return Err(Error::AlreadyRuns { running });
     }
-    start(&session, args.types.clone(), sources)?;
+    let come = stopped_of(&session.report, brought, chosen());
+    let names = args.types.iter().cloned().chain(come).collect();
+    start(&session, names, sources)?;
     Ok(Some(SessionChange::of(&session, &args.types)))
+}
+
+/// Returns the types that others bring, which depend on them.
+pub(crate) type Brought<'a> = &'a dyn Fn(Vec<String>) -> Vec<String>;
+
+/// Returns what the types of these instances bring that is stopped in their session.
+pub(super) fn stopped_of<'a>(
+    report: &'a Report,
+    brought: Brought<'_>,
+    instances: impl Iterator<Item = &'a InstanceStatus>,
+) -> Vec<String> {
+    let types = instances.filter_map(|instance| instance.name.rsplit_once('.'));
+    let types: BTreeSet<String> = types.map(|(name, _)| name.to_owned()).collect();
+    let mut come = brought(types.into_iter().collect());
+    come.retain(|name| is_stopped(report, name));
+    come
 }
 
 /// Returns which session the options of a start mean.

@@ -107,6 +107,7 @@ pub(crate) fn beside_others(
 /// words are asked for, or no session runs.
 pub(crate) fn named_instances(
     args: &StartArgs,
+    brought: start::Brought<'_>,
     matches: &ArgMatches,
     sources: &Sources,
 ) -> Result<Option<SessionChange>, Error> {
@@ -120,9 +121,10 @@ pub(crate) fn named_instances(
             found => found?,
         };
     let chosen = find::chosen(&session.report, &args.types)?;
-    let chosen = chosen.iter().map(|at| &session.report.instances[*at]);
-    let down = chosen.filter(|instance| start::is_down(instance.state));
-    let names = down.map(|instance| instance.name.clone()).collect();
+    let chosen = || chosen.iter().map(|at| &session.report.instances[*at]);
+    let down = chosen().filter(|instance| start::is_down(instance.state));
+    let come = start::stopped_of(&session.report, brought, chosen());
+    let names = down.map(|instance| instance.name.clone()).chain(come).collect();
     let steps = Steps { names, ..Steps::default() };
     carry_out(&session, &steps, sources)?;
     say_changes(&session, sources);

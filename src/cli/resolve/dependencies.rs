@@ -174,6 +174,26 @@ pub(super) fn unasked_notices(app: &App) -> Vec<String> {
     notices
 }
 
+/// Says which instances are depended on that their types do not have.
+pub(super) fn absent_notices(app: &App) -> Vec<String> {
+    let mut notices = Vec::new();
+    for own in app.types.iter().filter(|own| own.count > 0) {
+        for need in &own.policy.depends_on {
+            let on = &app.types[usize::from(need.process_type)];
+            // That a type is not started at all is said elsewhere.
+            let Some(number) = need.number.filter(|number| (1..*number).contains(&on.count)) else {
+                continue;
+            };
+            let is = if on.count == 1 { "is" } else { "are" };
+            notices.push(format!(
+                "there {is} only {} of `{}`: `{}` does not wait for `{}.{number}`",
+                on.count, on.name, own.name, on.name
+            ));
+        }
+    }
+    notices
+}
+
 fn and(names: &[String]) -> String {
     /// As many as a person reads.
     const SHOWN: usize = 8;

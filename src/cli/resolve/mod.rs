@@ -58,10 +58,11 @@ impl Resolved {
         dependencies::brought_notice(&self.app, &self.brought)
     }
 
-    /// Says that, and what counts as ready since it cannot be asked.
+    /// Says that, what counts as ready since it cannot be asked, and which instances are waited for that are not there.
     pub(crate) fn notices(&self) -> Vec<String> {
         let unasked = dependencies::unasked_notices(&self.app);
-        let all = self.brought_notice().into_iter().chain(unasked);
+        let absent = dependencies::absent_notices(&self.app);
+        let all = self.brought_notice().into_iter().chain(unasked).chain(absent);
         all.chain(self.front_notices.iter().cloned()).collect()
     }
 }
@@ -116,6 +117,11 @@ pub(crate) fn app(
     front::check_found(settings, &app)?;
     let front_notices = front::notices(settings, &app);
     Ok(Resolved { app, brought, base, front_notices })
+}
+
+/// Says which instances are depended on that are not there.
+pub(crate) fn absent_instances(app: &App) -> Vec<String> {
+    dependencies::absent_notices(app)
 }
 
 /// Returns everything that is wrong with `depends-on`.
