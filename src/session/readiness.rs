@@ -200,6 +200,11 @@ impl SessionProbes {
         self.notified.len()
     }
 
+    /// Returns the runs that are asked.
+    pub(super) fn runs(&self) -> impl Iterator<Item = RunId> {
+        self.asked.iter().copied()
+    }
+
     /// Returns how many runs are asked, at most.
     pub(super) fn asked(&self) -> usize {
         self.asked.len()

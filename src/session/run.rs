@@ -273,7 +273,7 @@ impl SessionLoop {
         loop {
             // pm may have been stopped before it waits here.
             if let Some(at) = deadline {
-                self.clock.overslept(at);
+                self.overslept(at);
             }
             if let Ok(input) = self.inputs.try_recv() {
                 if let Some(event) = self.take(input, core) {
@@ -295,7 +295,7 @@ impl SessionLoop {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => self.inputs.recv_deadline(self.clock.instant_of(at)),
             };
-            let overslept = deadline.is_some_and(|at| self.clock.overslept(at));
+            let overslept = deadline.is_some_and(|at| self.overslept(at));
             match input {
                 Ok(input) => {
                     if let Some(event) = self.take(input, core) {

@@ -340,6 +340,22 @@ fn a_dead_dependency_costs_its_dependents_nothing_and_who_dies_with_it_waits() {
 }
 
 #[test]
+fn what_starts_is_asked_once_more_when_pm_was_stopped_until_it_was_too_late() {
+    let app = app("web: echo booting; exec cat\n");
+    let app = app.write(
+        "pm.toml",
+        "[process.web]\nready = 'cmd:sleep 0.3; test -e go'\nready-timeout = 2\n",
+    );
+    let session = app.pm(["start"]).spawn();
+    session.wait_for("booting");
+    session.signal(Signal::SIGSTOP);
+    assert_eq!(app.sh("sleep 3.5; touch go").run().code(), 0);
+    session.signal(Signal::SIGCONT);
+    session.wait_for("ready after");
+    assert!(!session.stdout_so_far().contains("not ready"));
+}
+
+#[test]
 fn one_that_is_never_started_is_named_in_the_output() {
     let app = app("db: exit 1\nweb: exec cat\nother: exec cat\n").write(
         "pm.toml",

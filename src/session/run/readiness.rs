@@ -1,8 +1,10 @@
 //! The loop's work with probes: it begins and ends them, starts their commands, and turns their results into events.
 
+use std::time::Duration;
+
 use super::SessionLoop;
 use crate::app::readiness::Probe;
-use crate::app::{Exit, Reach, RunId, Signal};
+use crate::app::{Exit, Moment, Reach, RunId, Signal};
 use crate::os::children::ChildEvent;
 use crate::os::notify_socket;
 use crate::output::{About, PumpCommand};
@@ -12,6 +14,11 @@ use crate::supervisor::Event;
 
 /// Marks the run of a probe command: no instance is started that often.
 const PROBE: u32 = 1 << 31;
+
+/// If pm comes so late to a deadline, it was stopped: a machine that is busy delays it by less.
+const STOPPED: Duration = Duration::from_secs(1);
+/// An answer takes no longer: a command has 5 s, and is killed then.
+const LONGEST_ANSWER: Duration = Duration::from_secs(6);
 
 /// Returns the run of the probe command for this run.
 fn command_of(run: RunId) -> RunId {
@@ -140,6 +147,18 @@ impl SessionLoop {
                 None
             }
         }
+    }
+
+    /// Returns whether pm was kept from running until much later than a deadline, which lies ahead again. Where it was
+    /// stopped, nobody was asked meanwhile: what is starting is asked once more before it is too late for it.
+    pub(super) fn overslept(&mut self, due: Moment) -> bool {
+        let was_stopped = self.clock.now().since(due) >= STOPPED;
+        let is_late = self.clock.overslept(due);
+        if is_late && was_stopped {
+            let more_time = |run| Event::ReadyExtended { run, time: LONGEST_ANSWER };
+            self.queue.extend(self.readiness.runs().map(more_time));
+        }
+        is_late
     }
 
     /// Tells pm's own service manager that everything is ready.
