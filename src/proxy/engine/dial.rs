@@ -170,10 +170,18 @@ fn dial(port: u16, is_v6: bool) -> Dialled {
     match tried {
         Ok((stream, true)) => Dialled::Up(stream),
         Ok((stream, false)) => Dialled::Pending(stream),
-        Err(
-            Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM | Errno::EADDRNOTAVAIL,
-        ) => Dialled::Short,
+        Err(error) if is_shortage(error, is_v6) => Dialled::Short,
         Err(_) => Dialled::Refused,
+    }
+}
+
+/// Returns whether an error of connect(2) says that something has run out here, and nothing of who is to listen. Without
+/// ports there is no address to connect from; but on a machine without IPv6 there is none for ::1 at any time.
+fn is_shortage(error: Errno, is_v6: bool) -> bool {
+    match error {
+        Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM => true,
+        Errno::EADDRNOTAVAIL => !is_v6,
+        _ => false,
     }
 }
 
@@ -205,4 +213,23 @@ fn new_socket(family: AddressFamily) -> Result<OwnedFd, Errno> {
     fcntl(&made, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     fcntl(&made, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_ipv6_refuses_and_one_without_descriptors_does_not() {
+        for error in [Errno::EADDRNOTAVAIL, Errno::ENETUNREACH, Errno::EAFNOSUPPORT] {
+            assert!(!is_shortage(error, true), "{error}");
+        }
+        assert!(is_shortage(Errno::EADDRNOTAVAIL, false), "all ports are taken");
+        for (error, is_v6) in
+            [(Errno::EMFILE, false), (Errno::EMFILE, true), (Errno::ENOBUFS, true)]
+        {
+            assert!(is_shortage(error, is_v6), "{error}");
+        }
+        assert!(!is_shortage(Errno::ECONNREFUSED, false));
+    }
 }
