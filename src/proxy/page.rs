@@ -27,6 +27,8 @@ pub enum PageReason<'failure> {
     Failed(&'failure FrontFailure),
     /// 503: no instance answered in time.
     NotReady,
+    /// 503: no instance is ready yet, and the client, which has ended its side, is waited for no longer.
+    Left,
 }
 
 impl PageReason<'_> {
@@ -36,7 +38,7 @@ impl PageReason<'_> {
         match self {
             Self::Malformed(_) => 400,
             Self::BadAnswer(_) => 502,
-            Self::Failed(_) | Self::NotReady => 503,
+            Self::Failed(_) | Self::NotReady | Self::Left => 503,
         }
     }
 }
@@ -78,6 +80,10 @@ fn words<'failure>(
         PageReason::Malformed(why) => (format!("400: {why}"), &[]),
         PageReason::BadAnswer(why) => (format!("502: {name}: {why}"), &[]),
         PageReason::NotReady => (format!("503: no instance of {name} is ready"), &[]),
+        PageReason::Left => {
+            let why = "and the client has ended its side: nobody was asked";
+            (format!("503: no instance of {name} is ready, {why}"), &[])
+        }
         PageReason::Failed(failure) => {
             let lines = if shows_lines { failure.lines.as_slice() } else { &[] };
             (format!("503: {}", failure.cause), &lines[lines.len().saturating_sub(LINES)..])

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Engine;
 use super::accept::SILENCE;
 use super::ask::Exchange;
 use super::wire::{BULK, Got, Wire};
+use super::{Engine, READ_AT_ONCE};
 use crate::os::poller::FdReady;
 use crate::proxy::FrontId;
 use crate::proxy::head::{
@@ -60,6 +60,12 @@ impl Client {
         self.stage == Stage::New
     }
 
+    /// Returns whether it writes no more, and has asked for what is not to be done for a client that may be gone.
+    pub(super) fn leaves_undone(&self) -> bool {
+        let request = self.ask.as_ref().and_then(|ask| ask.request);
+        self.wire.is_at_end && request.is_some_and(|request| !request.is_idempotent)
+    }
+
     /// Returns whether it was passed to an instance without a word, and the instance has not spoken either.
     fn has_heard_nothing(&self) -> bool {
         self.ask.as_ref().is_some_and(|ask| ask.is_silent && !ask.answer.has_begun)
@@ -85,16 +91,18 @@ impl Engine {
         if ready.write {
             client.wire.flush(&mut self.pipes);
         }
-        if ready.read || ready.is_over {
-            if wants {
-                self.read_client(id);
-            } else if ready.is_over && matches!(client.stage, Stage::Waiting | Stage::Asking) {
-                // It can read no answer any more.
-                self.abandon(id);
-                return;
-            } else {
-                client.wire.ignore(ready.is_over);
-            }
+        let mut is_gone = ready.is_over && !wants;
+        if wants && (ready.read || ready.is_over) {
+            self.read_client(id);
+            is_gone = self.clients.get(id).is_some_and(|client| client.wire.is_broken);
+        } else if ready.read || ready.is_over {
+            client.wire.ignore(ready.is_over);
+        }
+        let stage = self.clients.get(id).map(|client| client.stage);
+        if is_gone && matches!(stage, Some(Stage::Waiting | Stage::Asking)) {
+            // It can read no answer any more.
+            self.abandon(id);
+            return;
         }
         self.advance(id);
     }
@@ -106,14 +114,17 @@ impl Engine {
         };
         let link = client.link.and_then(|link| self.links.get(link));
         let can_write = link.is_some_and(|link| !link.is_connecting && link.wire.is_flushed());
+        // Of what is not used yet so much is read that the client's end, behind it, is met.
+        let has_room = client.wire.input.len() < READ_AT_ONCE;
         match client.stage {
             // What was asked in advance waits until the answers before it are read.
             Stage::Head => client.wire.is_flushed(),
             Stage::New | Stage::Lingering => true,
-            Stage::Waiting => client.ask.as_ref().is_some_and(|ask| ask.is_silent),
-            Stage::Asking => {
-                can_write && client.ask.as_ref().is_some_and(|ask| !ask.body.is_complete())
-            }
+            Stage::Waiting => has_room,
+            Stage::Asking => client.ask.as_ref().is_some_and(|ask| match ask.body.is_complete() {
+                true => has_room,
+                false => can_write,
+            }),
             Stage::Passed => can_write,
         }
     }
@@ -156,11 +167,13 @@ impl Engine {
                     link.wire.send(bytes);
                 }
             }
-            Stage::Waiting => {
+            Stage::Waiting if client.has_heard_nothing() => {
                 client.wire.input.extend_from_slice(bytes);
                 self.look_again(id);
             }
-            Stage::New | Stage::Head => client.wire.input.extend_from_slice(bytes),
+            Stage::New | Stage::Head | Stage::Waiting => {
+                client.wire.input.extend_from_slice(bytes);
+            }
         }
     }
 
@@ -172,7 +185,7 @@ impl Engine {
                 Stage::New | Stage::Head => self.begin(id),
                 Stage::Asking => self.exchange(id),
                 Stage::Passed => self.pass(id),
-                Stage::Waiting => false,
+                Stage::Waiting => self.judge_end_of_waiting(id),
                 Stage::Lingering => self.linger(id),
             };
             if !goes_on {
@@ -280,9 +293,10 @@ impl Engine {
     fn linger(&mut self, id: PlaceId) -> bool {
         let Some(client) = self.clients.get_mut(id) else { return false };
         client.wire.input = Vec::new();
-        if client.wire.is_at_end || client.wire.is_deaf {
+        let is_flushed = client.wire.is_flushed();
+        if client.wire.is_deaf || client.wire.is_broken || client.wire.is_at_end && is_flushed {
             self.close_client(id);
-        } else if client.wire.is_flushed() {
+        } else if is_flushed {
             client.wire.shut();
         }
         false

@@ -69,6 +69,7 @@ impl Engine {
             && self.links.get(link_id).is_some_and(|link| {
                 link.wire.input.is_empty()
                     && link.wire.is_flushed()
+                    && !link.wire.has_shut()
                     && !link.wire.is_at_end
                     && !link.wire.is_deaf
             });
@@ -112,6 +113,7 @@ fn progress(client: &mut Client, link: &mut InstanceLink) -> ExchangeStep {
     if let Err(malformed) = pass_request(client, link) {
         return ExchangeStep::BadRequest(malformed);
     }
+    pass_end(client, link);
     loop {
         let Some(ask) = client.ask.as_mut() else { return ExchangeStep::Wait };
         if ask.answer.head.is_some() {
@@ -171,6 +173,16 @@ fn pass_request(client: &mut Client, link: &mut InstanceLink) -> Result<(), Malf
     ask.hold(&out);
     link.wire.send(&out);
     Ok(())
+}
+
+/// Passes the client's end behind its last request, as soon as the instance has taken that. It may have left, or only say
+/// that no request follows: without the front the instance would learn the same, and may answer all the same.
+fn pass_end(client: &Client, link: &mut InstanceLink) {
+    let is_whole = client.ask.as_ref().is_some_and(|ask| ask.body.is_complete());
+    let is_last = client.wire.is_at_end && client.wire.input.is_empty();
+    if is_whole && is_last && !link.is_connecting && link.wire.is_flushed() {
+        link.wire.shut();
+    }
 }
 
 /// Passes the head of an answer, if all of it has come. Returns whether it was an interim one, and another follows.

@@ -46,6 +46,9 @@ impl Engine {
             self.dispatch(id, true);
         } else if ask.answer.head.is_some() {
             self.cut_short(id);
+        } else if client.wire.is_at_end && !ask.answer.has_begun {
+            // The client has left, most likely, and the instance has seen that: no fault of its own.
+            self.abandon(id);
         } else {
             self.count_loss(id);
             self.refuse(id, PageReason::BadAnswer("the instance has given no answer"));

@@ -65,6 +65,24 @@ impl Engine {
         }
     }
 
+    /// Judges a client that waits and writes no more. It has left, or has only shut its side (`nc -N`), which nobody can
+    /// tell apart before something is written to it. What may be repeated goes on waiting, since the answer may be read.
+    /// What changes something (POST) is not done later for somebody who may be gone and have asked again: it is answered
+    /// at once, and reaches nobody. Returns whether to go on with the client.
+    pub(super) fn judge_end_of_waiting(&mut self, id: PlaceId) -> bool {
+        let Some(client) = self.clients.get(id).filter(|client| client.wire.is_at_end) else {
+            return false;
+        };
+        if client.ask.as_ref().is_some_and(|ask| ask.is_silent) {
+            self.close_client(id);
+        } else if client.leaves_undone() {
+            self.refuse(id, PageReason::Left);
+        } else {
+            return false;
+        }
+        true
+    }
+
     /// Tells a client that nobody serves it, in HTTP if it speaks it.
     fn give_up(&mut self, id: PlaceId) {
         let Some(client) = self.clients.get(id) else { return };

@@ -104,9 +104,7 @@ fn an_answer_without_a_length_that_is_reset_is_not_whole_for_the_client_either()
     taken.stream.set_nonblocking(true).unwrap();
     let block = vec![b'x'; 1 << 20];
     while taken.stream.write(&block).is_ok() {}
-    let reset = nix::libc::linger { l_onoff: 1, l_linger: 0 };
-    nix::sys::socket::setsockopt(&taken.stream, nix::sys::socket::sockopt::Linger, &reset).unwrap();
-    drop(taken);
+    taken.reset();
     let told = loop {
         match client.stream.read(&mut [0; 4096]) {
             Ok(0) => break None,

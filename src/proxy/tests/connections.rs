@@ -195,18 +195,3 @@ fn a_head_of_over_64_kib_is_400_to_a_client_that_has_sent_more() {
         front.told(&format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "v".repeat(70_000)));
     assert!(told.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{told}");
 }
-
-#[test]
-fn a_client_that_has_shut_its_side_is_answered() {
-    let mut front = Fronted::new();
-    let instance = TinyServer::new();
-    front.offer(1, instance.port);
-    let mut client = front.connect();
-    client.send(GET);
-    client.shut();
-    let mut taken = instance.accept();
-    taken.head();
-    taken.send(&answer("all the same"));
-    assert_eq!(client.answer().1, "all the same");
-    assert_eq!(client.rest(), "");
-}

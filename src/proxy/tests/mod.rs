@@ -3,6 +3,7 @@
 mod balance;
 mod bodies;
 mod connections;
+mod leaving;
 mod lifecycle;
 
 use std::io::{Read, Write};
@@ -14,6 +15,8 @@ use crossbeam_channel::{Receiver, unbounded};
 use super::{FrontFailure, FrontId, FrontSettings, Proxy, ProxyReport, Upstream, start};
 
 const FRONT: FrontId = FrontId(3);
+/// The key of a run that is never offered.
+const NO_RUN: u64 = 99;
 /// What must happen happens in this time, or the test fails.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -84,6 +87,15 @@ impl Fronted {
         let mut client = self.connect();
         client.send(bytes);
         client.rest()
+    }
+
+    /// Returns when the thread has taken all that was there for it to take: what is ready together with an order may come
+    /// behind it, and not behind the next.
+    fn turn(&mut self) {
+        for _ in 0..2 {
+            self.proxy.withdraw(NO_RUN);
+            assert_eq!(self.report(), ProxyReport::Withdrawn(NO_RUN));
+        }
     }
 
     fn report(&self) -> ProxyReport {
@@ -208,6 +220,13 @@ impl SocketEnd {
 
     fn shut(&mut self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Ends both directions at once, whatever is under way.
+    fn reset(self) {
+        let reset = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+        nix::sys::socket::setsockopt(&self.stream, nix::sys::socket::sockopt::Linger, &reset)
+            .unwrap();
     }
 }
 
