@@ -10,8 +10,8 @@ use super::{Engine, READ_AT_ONCE};
 use crate::os::poller::FdReady;
 use crate::proxy::FrontId;
 use crate::proxy::head::{
-    HeadScan, LONGEST_HEAD, LineEnds, Malformed, RequestHead, RequestView, Sniffed, read_request,
-    sniff,
+    HeadScan, LONGEST_HEAD, LineEnds, Malformed, RequestHead, RequestView, Sniffed, empty_lines,
+    read_request, sniff,
 };
 use crate::proxy::page::PageReason;
 use crate::proxy::slab::PlaceId;
@@ -243,9 +243,8 @@ impl Engine {
             }
         }
         // Empty lines before a request are skipped (RFC 9112 section 2.2).
-        while input.starts_with(b"\r\n") {
-            input.drain(..2);
-        }
+        let empty = empty_lines(input);
+        input.drain(..empty);
         if input.is_empty() || input == b"\r" {
             return HeadStep::Wait;
         }

@@ -6,6 +6,8 @@ use super::is_token;
 const LONGEST_METHOD: usize = 32;
 /// A first line that is longer is no other protocol's.
 const LONGEST_LINE: usize = super::LONGEST_HEAD;
+/// No other protocol begins with so many bytes of empty lines.
+const MOST_EMPTY: usize = 4 << 10;
 
 /// What the first bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,20 +20,28 @@ pub enum Sniffed {
     Other,
 }
 
+/// Returns how many bytes of empty lines come first: a reader of requests skips them (RFC 9112 section 2.2).
+#[must_use]
+pub fn empty_lines(bytes: &[u8]) -> usize {
+    2 * bytes.chunks_exact(2).take_while(|line| *line == b"\r\n").count()
+}
+
 /// Looks at what has come so far. What is decided stays decided, whatever follows.
 ///
 /// HTTP/1 is a line with a token, a space, and `HTTP/1.` further on (RFC 9112 section 3); empty lines before it are
 /// skipped (section 2.2).
 #[must_use]
 pub fn sniff(bytes: &[u8]) -> Sniffed {
-    let mut rest = bytes;
-    while let Some(behind) = rest.strip_prefix(b"\r\n") {
-        rest = behind;
+    let empty = empty_lines(bytes);
+    if empty >= MOST_EMPTY {
+        return Sniffed::Http1;
     }
+    let rest = &bytes[empty..];
     if rest.is_empty() || rest == b"\r" {
         return Sniffed::Undecided;
     }
-    let method = rest.iter().take_while(|byte| is_token(**byte)).count();
+    let letters = rest.iter().take(LONGEST_METHOD + 1);
+    let method = letters.take_while(|byte| is_token(**byte)).count();
     if method == 0 || method > LONGEST_METHOD {
         return Sniffed::Other;
     }
@@ -83,6 +93,20 @@ mod tests {
         for bytes in other {
             assert_eq!(sniff(bytes), Sniffed::Other, "{:?}", bytes.escape_ascii().to_string());
         }
+    }
+
+    #[test]
+    fn empty_lines_are_counted_and_many_of_them_are_no_other_protocols() {
+        for (bytes, count) in
+            [(&b""[..], 0), (b"\r", 0), (b"\r\n\r", 2), (b"\r\n\r\nG", 4), (b"\n\r\n", 0)]
+        {
+            assert_eq!(empty_lines(bytes), count, "{:?}", bytes.escape_ascii().to_string());
+        }
+        let few = b"\r\n".repeat(MOST_EMPTY / 2 - 1);
+        assert_eq!(sniff(&few), Sniffed::Undecided);
+        assert_eq!(sniff(&[&few[..], b"\0"].concat()), Sniffed::Other);
+        assert_eq!(sniff(&[&few[..], b"\r\n"].concat()), Sniffed::Http1);
+        assert_eq!(sniff(&[&few[..], b"\r\n\0"].concat()), Sniffed::Http1);
     }
 
     #[test]

@@ -189,6 +189,29 @@ fn what_is_ambiguous_is_400_and_reaches_nobody() {
 }
 
 #[test]
+fn any_number_of_empty_lines_before_a_request_costs_no_more_than_reading_them() {
+    let mut front = Fronted::new();
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    instance.serve("at last");
+    let mut client = front.connect();
+    client.send(&"\r\n".repeat(4 << 20));
+    assert_eq!(client.ask("localhost"), "at last");
+}
+
+#[test]
+fn what_is_not_http_is_passed_with_the_empty_lines_before_it() {
+    let mut front = Fronted::new();
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    let mut client = front.connect();
+    client.send("\r\n\r\n");
+    front.turn();
+    client.send("\0hello");
+    assert_eq!(instance.accept().take(10), "\r\n\r\n\0hello");
+}
+
+#[test]
 fn a_head_of_over_64_kib_is_400_to_a_client_that_has_sent_more() {
     let front = Fronted::new();
     let told =
