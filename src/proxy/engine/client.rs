@@ -47,12 +47,14 @@ pub(super) struct Client {
     pub(super) scan: HeadScan,
     pub(super) ask: Option<Box<Exchange>>,
     pub(super) link: Option<PlaceId>,
+    /// It is in the queue of its front.
+    pub(super) is_queued: bool,
 }
 
 impl Client {
     pub(super) fn new(wire: Wire, front: FrontId, peer: IpAddr) -> Self {
         let scan = HeadScan::default();
-        Self { wire, front, peer, stage: Stage::New, scan, ask: None, link: None }
+        Self { wire, front, peer, stage: Stage::New, scan, ask: None, link: None, is_queued: false }
     }
 
     /// Returns whether its protocol is not known yet.

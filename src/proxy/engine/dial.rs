@@ -10,9 +10,10 @@ use nix::sys::socket::{
 
 use super::Engine;
 use super::client::Stage;
-use super::front::RETRY;
+use super::front::{Admission, RETRY};
 use super::link::InstanceLink;
 use super::wire::Wire;
+use crate::proxy::FrontId;
 use crate::proxy::slab::PlaceId;
 
 /// What came of a try to connect.
@@ -73,10 +74,12 @@ impl Engine {
     fn dial(&mut self, id: PlaceId, place: usize) -> bool {
         let now = self.now;
         let Some(client) = self.clients.get(id) else { return true };
+        let Some(began) = client.ask.as_ref().map(|ask| ask.began) else { return true };
         let front_id = client.front;
         let Some(front) = self.fronts.get_mut(&front_id) else { return true };
         let run = &mut front.runs[place];
         let (port, key) = (run.upstream.port, run.upstream.key);
+        let has_refused = run.admission != Admission::Open;
         let mut dialled = dial(port, run.is_v6);
         if matches!(dialled, Dialled::Refused) {
             run.is_v6 = !run.is_v6;
@@ -87,7 +90,7 @@ impl Engine {
             Dialled::Up(stream) => (stream, false),
             Dialled::Pending(stream) => (stream, true),
             Dialled::Refused => {
-                run.not_before = Some(now + RETRY);
+                run.admission = Admission::Refused(now + RETRY);
                 return false;
             }
             Dialled::Short => {
@@ -95,12 +98,6 @@ impl Engine {
                 return true;
             }
         };
-        if !is_connecting {
-            run.not_before = None;
-        } else {
-            front.queue.push_back(id);
-            front.look(now + front.wait);
-        }
         let link = self.links.insert_with(|link| InstanceLink {
             wire: Wire::new(stream, link.token(super::IS_LINK)),
             front: front_id,
@@ -110,8 +107,28 @@ impl Engine {
             is_connecting,
             is_reused: false,
         });
+        if is_connecting {
+            if has_refused {
+                run.admission = Admission::Tried(link);
+            }
+            let until = began + front.wait;
+            self.enqueue(id, until);
+        } else {
+            self.admit(front_id, key);
+        }
         self.ask_over(id, link, key);
         true
+    }
+
+    /// Takes note that a run takes connections, which others may wait for.
+    fn admit(&mut self, front: FrontId, key: u64) {
+        let now = self.now;
+        let Some(front) = self.fronts.get_mut(&front) else { return };
+        let admission =
+            front.run(key).map(|run| std::mem::replace(&mut run.admission, Admission::Open));
+        if admission.is_some_and(|before| before != Admission::Open) {
+            front.look(now);
+        }
     }
 
     /// Sends a request over a connection, or keeps it until that is made.
@@ -141,18 +158,17 @@ impl Engine {
         let now = self.now;
         let Some(link) = self.links.get_mut(link_id) else { return };
         let has_failed = !matches!(link.wire.stream().take_error(), Ok(None));
-        let run = self.fronts.get_mut(&link.front).and_then(|front| front.run(link.key));
+        let (front, key) = (link.front, link.key);
         if !has_failed {
             link.is_connecting = false;
             link.wire.flush(&mut self.pipes);
-            if let Some(run) = run {
-                run.not_before = None;
-            }
+            self.admit(front, key);
             self.advance(client);
             return;
         }
-        if let Some(run) = run {
-            run.has_refused(link.is_v6, now);
+        let is_v6 = link.is_v6;
+        if let Some(run) = self.fronts.get_mut(&front).and_then(|front| front.run(key)) {
+            run.has_refused(is_v6, now);
         }
         self.take_back(client);
         self.dispatch(client, true);

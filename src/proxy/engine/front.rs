@@ -31,10 +31,22 @@ pub(super) struct ServedFront {
     pub(super) runs: Vec<FrontRun>,
     /// The place of the one that got the last request.
     pub(super) last: usize,
-    /// Clients whose requests wait, and those whose connection is being made; also some that do no longer.
+    /// Clients whose requests wait, and those whose connection is being made; also some that do no longer. Each is in it
+    /// once.
     pub(super) queue: VecDeque<PlaceId>,
     /// When the queue is to be looked through.
     pub(super) look_at: Option<Instant>,
+}
+
+/// Whether a run can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It takes connections, as far as is known.
+    Open,
+    /// It has refused, and is not asked before this.
+    Refused(Instant),
+    /// It has refused, and is being tried by this connection: all others wait for the outcome.
+    Tried(PlaceId),
 }
 
 /// One run behind a front, until it is cut and nothing of it is left.
@@ -49,8 +61,7 @@ pub(super) struct FrontRun {
     pub(super) owes_report: bool,
     /// What is left of it is closed at this time.
     pub(super) cut_at: Option<Instant>,
-    /// Has refused, and is not asked before this.
-    pub(super) not_before: Option<Instant>,
+    pub(super) admission: Admission,
     /// Answers on ::1, not on 127.0.0.1.
     pub(super) is_v6: bool,
     /// Connections that are kept, the longest idle first.
@@ -66,7 +77,7 @@ impl FrontRun {
             is_withdrawn: false,
             owes_report: false,
             cut_at: None,
-            not_before: None,
+            admission: Admission::Open,
             is_v6: false,
             idle: VecDeque::new(),
         }
@@ -76,7 +87,17 @@ impl FrontRun {
     /// at a time, each says the same.
     pub(super) fn has_refused(&mut self, was_v6: bool, now: Instant) {
         self.is_v6 = !was_v6;
-        self.not_before = Some(now + RETRY);
+        self.admission = Admission::Refused(now + RETRY);
+    }
+
+    /// Returns whether it can be asked.
+    fn is_open(&self, now: Instant) -> bool {
+        !self.is_withdrawn
+            && match self.admission {
+                Admission::Open => true,
+                Admission::Refused(until) => until <= now,
+                Admission::Tried(_) => false,
+            }
     }
 }
 
@@ -88,9 +109,8 @@ impl ServedFront {
             .iter()
             .map(|run| Contender {
                 in_flight: run.in_flight,
-                is_open: !run.is_withdrawn
-                    && number.is_none_or(|number| number == run.upstream.number)
-                    && run.not_before.is_none_or(|at| at <= now),
+                is_open: run.is_open(now)
+                    && number.is_none_or(|number| number == run.upstream.number),
             })
             .collect();
         let place = choose(&contenders, self.last)?;
@@ -106,6 +126,11 @@ impl ServedFront {
     /// Returns whether somebody may be asked, now or soon.
     pub(super) fn has_hope(&self) -> bool {
         self.runs.iter().any(|run| !run.is_withdrawn)
+    }
+
+    /// Returns whether one who waits has something to gain now: somebody can be asked, or nobody will be.
+    pub(super) fn has_news(&self, now: Instant) -> bool {
+        self.failure.is_some() || self.runs.iter().any(|run| run.is_open(now))
     }
 
     /// Lets the queue be looked through at this time, or before.
@@ -149,5 +174,32 @@ mod tests {
             run.has_refused(was_v6, now);
             assert_eq!(run.is_v6, is_v6);
         }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the clock of the test")]
+    fn who_has_refused_is_not_asked_for_a_while_and_then_tried_by_one_at_a_time() {
+        let run = FrontRun::new(Upstream { key: 1, number: 1, port: 5001 }, Arc::default());
+        let mut front = ServedFront {
+            name: "web".into(),
+            listeners: Vec::new(),
+            wait: KEPT_FOR,
+            is_local: true,
+            failure: None,
+            counters: Arc::new(FrontCounters::new()),
+            runs: vec![run],
+            last: 0,
+            queue: VecDeque::new(),
+            look_at: None,
+        };
+        let now = Instant::now();
+        assert_eq!(front.choose(None, now), Some(0));
+        front.runs[0].has_refused(false, now);
+        assert_eq!((front.choose(None, now), front.has_news(now)), (None, false));
+        let later = now + RETRY;
+        assert_eq!((front.choose(None, later), front.has_news(later)), (Some(0), true));
+        let mut links = crate::proxy::slab::Slab::new();
+        front.runs[0].admission = Admission::Tried(links.insert_with(|_| ()));
+        assert_eq!((front.choose(None, later), front.has_news(later)), (None, false));
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use super::Engine;
 use super::client::{Client, Stage};
-use super::front::{KEPT_FOR, MOST_KEPT};
+use super::front::{Admission, KEPT_FOR, MOST_KEPT};
 use super::wire::{BULK, Got, Wire};
 use crate::os::poller::{FdReady, Poller};
 use crate::proxy::FrontId;
@@ -144,8 +144,14 @@ impl Engine {
     pub(super) fn close_link(&mut self, id: PlaceId) {
         let Some(mut link) = self.links.remove(id) else { return };
         link.wire.give_back(&mut self.pipes);
-        if let Some(run) = self.fronts.get_mut(&link.front).and_then(|front| front.run(link.key)) {
-            run.idle.retain(|(_, idle)| *idle != id);
+        let now = self.now;
+        let Some(front) = self.fronts.get_mut(&link.front) else { return };
+        let Some(run) = front.run(link.key) else { return };
+        run.idle.retain(|(_, idle)| *idle != id);
+        if run.admission == Admission::Tried(id) {
+            // Who tried it has gone without an outcome: the next one tries.
+            run.admission = Admission::Refused(now);
+            front.look(now);
         }
     }
 

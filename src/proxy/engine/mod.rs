@@ -11,6 +11,8 @@ mod link;
 mod orders;
 mod passed;
 mod pipes;
+#[cfg(test)]
+mod tests;
 mod waiting;
 mod wire;
 
@@ -90,17 +92,23 @@ impl Engine {
     pub(super) fn run(mut self) {
         let mut told = Vec::with_capacity(TOLD_AT_ONCE);
         while !self.has_ended {
-            told.clear();
-            if self.wait(&mut told).is_err() {
+            if self.turn(&mut told).is_err() {
                 // Nothing can be waited for: the front is closed, rather than taking connections and not answering.
                 return;
             }
-            self.now = (self.clock)();
-            for ready in &told {
-                self.take(*ready);
-            }
-            self.pass_time();
         }
+    }
+
+    /// Waits until something is ready or due, and does what follows. `told` is room for what is ready.
+    fn turn(&mut self, told: &mut Vec<FdReady>) -> io::Result<()> {
+        told.clear();
+        self.wait(told)?;
+        self.now = (self.clock)();
+        for ready in told {
+            self.take(*ready);
+        }
+        self.pass_time();
+        Ok(())
     }
 
     /// Waits until a socket is ready, or something is due.

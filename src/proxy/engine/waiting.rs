@@ -1,5 +1,7 @@
 //! Requests that nobody can be asked, until somebody can, or the time is over.
 
+use std::time::Instant;
+
 use super::Engine;
 use super::client::Stage;
 use super::front::RETRY;
@@ -20,9 +22,18 @@ impl Engine {
             self.give_up(id);
             return;
         }
-        front.queue.push_back(id);
         let next = if front.has_hope() { until.min(now + RETRY) } else { until };
-        front.look(next);
+        self.enqueue(id, next);
+    }
+
+    /// Lets a client have its turn when the queue is looked through, at this time or before.
+    pub(super) fn enqueue(&mut self, id: PlaceId, at: Instant) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let Some(front) = self.fronts.get_mut(&client.front) else { return };
+        if !std::mem::replace(&mut client.is_queued, true) {
+            front.queue.push_back(id);
+        }
+        front.look(at);
     }
 
     /// Looks through those that wait: who may ask now, and whose time is over.
@@ -36,33 +47,35 @@ impl Engine {
         let wait = front.wait;
         let queue = std::mem::take(&mut front.queue);
         for id in queue {
-            let Some(client) = self.clients.get(id) else { continue };
+            let Some(client) = self.clients.get_mut(id) else { continue };
+            client.is_queued = false;
             let Some(ask) = client.ask.as_ref() else { continue };
             let until = ask.began + wait;
             let is_connecting = client
                 .link
                 .and_then(|link| self.links.get(link))
                 .is_some_and(|link| link.is_connecting);
-            match client.stage {
-                Stage::Waiting => {
+            let stage = client.stage;
+            match stage {
+                Stage::Waiting if until <= now || self.has_news(front_id) => {
                     // Puts itself into the queue again, if nobody takes it, and is answered if its time is over.
                     self.dispatch(id, false);
                     self.advance(id);
                 }
+                Stage::Waiting => self.wait_for_run(id),
                 Stage::Asking | Stage::Passed if is_connecting && until <= now => {
                     self.take_back(id);
                     self.give_up(id);
                     self.advance(id);
                 }
-                Stage::Asking | Stage::Passed if is_connecting => {
-                    if let Some(front) = self.fronts.get_mut(&front_id) {
-                        front.queue.push_back(id);
-                        front.look(until);
-                    }
-                }
+                Stage::Asking | Stage::Passed if is_connecting => self.enqueue(id, until),
                 Stage::New | Stage::Head | Stage::Asking | Stage::Passed | Stage::Lingering => {}
             }
         }
+    }
+
+    fn has_news(&self, front: FrontId) -> bool {
+        self.fronts.get(&front).is_some_and(|front| front.has_news(self.now))
     }
 
     /// Judges a client that waits and writes no more. It has left, or has only shut its side (`nc -N`), which nobody can
