@@ -11,7 +11,7 @@ use crate::os::poller::FdReady;
 use crate::proxy::FrontId;
 use crate::proxy::head::{
     HeadScan, LONGEST_HEAD, LineEnds, Malformed, RequestHead, RequestView, Sniffed, empty_lines,
-    read_request, sniff,
+    read_request, sniff, sniff_whole,
 };
 use crate::proxy::page::PageReason;
 use crate::proxy::slab::PlaceId;
@@ -57,9 +57,9 @@ impl Client {
         Self { wire, front, peer, stage: Stage::New, scan, ask: None, link: None, is_queued: false }
     }
 
-    /// Returns whether its protocol is not known yet.
+    /// Returns whether it has not said a word.
     pub(super) fn is_silent(&self) -> bool {
-        self.stage == Stage::New
+        self.stage == Stage::New && self.wire.input.is_empty()
     }
 
     /// Returns whether it writes no more, and has asked for what is not to be done for a client that may be gone.
@@ -237,8 +237,8 @@ impl Engine {
             return if client.wire.is_at_end { HeadStep::Close } else { HeadStep::Wait };
         }
         if client.stage == Stage::New {
-            match sniff(input) {
-                Sniffed::Undecided if client.wire.is_at_end => return HeadStep::Pass,
+            let is_whole = client.wire.is_at_end;
+            match if is_whole { sniff_whole(input) } else { sniff(input) } {
                 Sniffed::Undecided => return HeadStep::Wait,
                 Sniffed::Other => return HeadStep::Pass,
                 Sniffed::Http1 => client.stage = Stage::Head,
@@ -267,13 +267,13 @@ impl Engine {
         }
     }
 
-    /// Passes a client that says nothing to an instance, whose turn it may be to speak.
+    /// Passes a client that says nothing to an instance, whose turn it may be to speak. One that has begun what may
+    /// become a request is waited for: what follows is not to be passed by unread.
     pub(super) fn pass_silent(&mut self, id: PlaceId) {
         let Some(client) = self.clients.get_mut(id).filter(|client| client.is_silent()) else {
             return;
         };
-        let is_silent = client.wire.input.is_empty();
-        client.ask = Some(Box::new(Exchange::passed(is_silent, self.now)));
+        client.ask = Some(Box::new(Exchange::passed(true, self.now)));
         self.dispatch(id, false);
         self.advance(id);
     }

@@ -11,7 +11,7 @@ use std::mem::MaybeUninit;
 pub use request::{RequestHead, RequestView, read_request};
 pub use response::{Asked, ResponseHead, read_response};
 pub use scan::{HeadScan, LineEnds};
-pub use sniff::{Sniffed, empty_lines, sniff};
+pub use sniff::{Sniffed, empty_lines, sniff, sniff_whole};
 
 /// The longest head that is taken, with its empty line.
 pub const LONGEST_HEAD: usize = 64 << 10;

@@ -59,6 +59,17 @@ pub fn sniff(bytes: &[u8]) -> Sniffed {
     }
 }
 
+/// Judges bytes that no others will follow: `Undecided` is no outcome. A first line that has not ended, and names
+/// HTTP/1, is an incomplete request, whatever a server with ends of lines of its own would take it for.
+#[must_use]
+pub fn sniff_whole(bytes: &[u8]) -> Sniffed {
+    match sniff(bytes) {
+        Sniffed::Undecided if memchr::memmem::find(bytes, b"HTTP/1.").is_some() => Sniffed::Http1,
+        Sniffed::Undecided => Sniffed::Other,
+        decided => decided,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +118,28 @@ mod tests {
         assert_eq!(sniff(&[&few[..], b"\0"].concat()), Sniffed::Other);
         assert_eq!(sniff(&[&few[..], b"\r\n"].concat()), Sniffed::Http1);
         assert_eq!(sniff(&[&few[..], b"\r\n\0"].concat()), Sniffed::Http1);
+    }
+
+    #[test]
+    fn at_the_end_what_names_http_1_is_http_and_all_else_is_not() {
+        for bytes in [&b"GET / HTTP/1.1"[..], b"GET / HTTP/1.1\rHost: a\r\r", b"\r\nGET / HTTP/1."]
+        {
+            assert_eq!(sniff(bytes), Sniffed::Undecided);
+            assert_eq!(
+                sniff_whole(bytes),
+                Sniffed::Http1,
+                "{:?}",
+                bytes.escape_ascii().to_string()
+            );
+        }
+        for bytes in [&b""[..], b"\r\n", b"hello", b"hello world", b"GET / HTTP", b"\0"] {
+            assert_eq!(
+                sniff_whole(bytes),
+                Sniffed::Other,
+                "{:?}",
+                bytes.escape_ascii().to_string()
+            );
+        }
     }
 
     #[test]

@@ -165,6 +165,43 @@ fn a_client_that_is_silent_hears_the_server_first_and_may_still_speak_http() {
     assert_eq!(browser.answer().1, "as any other");
 }
 
+/// Later than it is, as soon as a test says so.
+fn later_too() -> Instant {
+    now() + Duration::from_secs(LATER_TOO.load(Ordering::Relaxed))
+}
+
+static LATER_TOO: AtomicU64 = AtomicU64::new(0);
+
+#[test]
+fn a_client_that_pauses_in_its_first_line_is_read_on_and_not_passed_by() {
+    let mut front = Fronted::with(LIMIT, later_too);
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    let mut client = front.connect();
+    client.send("GET / HT");
+    front.turn();
+    LATER_TOO.store(6, Ordering::Relaxed);
+    front.turn();
+    client.send("TP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n");
+    let head = instance.accept().head();
+    assert!(head.contains("X-Forwarded-For: 10.0.0.1, 127.0.0.1\r\n"), "{head}");
+}
+
+#[test]
+fn half_a_request_line_before_the_end_reaches_nobody_and_another_protocol_does() {
+    let mut front = Fronted::new();
+    let instance = TinyServer::new();
+    front.offer(1, instance.port);
+    let mut client = front.connect();
+    client.send("GET /admin HTTP/1.1\rHost: a\r\r");
+    client.shut();
+    assert_eq!(client.rest(), "");
+    let mut other = front.connect();
+    other.send("hello world");
+    other.shut();
+    assert_eq!(instance.accept().rest(), "hello world");
+}
+
 #[test]
 fn what_is_ambiguous_is_400_and_reaches_nobody() {
     let mut front = Fronted::new();
