@@ -51,6 +51,14 @@ impl AnswerPass {
         }
     }
 
+    /// Returns whether only the end of the connection tells the client that it is whole: also where it comes in chunks
+    /// that are undone for HTTP/1.0.
+    pub(super) fn ends_by_close(&self) -> bool {
+        let undoes_chunks =
+            |head: ResponseHead| head.body == BodyLength::Chunked && !head.writes_chunks;
+        self.body.ends_by_close() || self.head.is_some_and(undoes_chunks)
+    }
+
     /// Returns whether all of it was read.
     pub(super) fn is_complete(&self) -> bool {
         self.head.is_some() && self.body.is_complete()

@@ -83,7 +83,7 @@ impl Engine {
     /// with a reset.
     fn cut_short(&mut self, id: PlaceId) {
         if let Some(client) = self.clients.get(id)
-            && client.ask.as_ref().is_some_and(|ask| ask.answer.body.ends_by_close())
+            && client.ask.as_ref().is_some_and(|ask| ask.answer.ends_by_close())
         {
             // Without it the end looks like that of a whole body; nothing else can be done.
             let _ = nix::sys::socket::setsockopt(

@@ -1,5 +1,7 @@
 //! Bodies and their ends, in both directions.
 
+use std::io::ErrorKind;
+
 use super::*;
 
 /// A front and the only connection to its only instance, which has got the request.
@@ -105,14 +107,29 @@ fn an_answer_without_a_length_that_is_reset_is_not_whole_for_the_client_either()
     let block = vec![b'x'; 1 << 20];
     while taken.stream.write(&block).is_ok() {}
     taken.reset();
-    let told = loop {
+    assert_eq!(end_of(&mut client), Some(ErrorKind::ConnectionReset));
+}
+
+/// Reads to the end, and returns the error if there was one.
+fn end_of(client: &mut SocketEnd) -> Option<ErrorKind> {
+    loop {
         match client.stream.read(&mut [0; 4096]) {
-            Ok(0) => break None,
+            Ok(0) => return None,
             Ok(_) => {}
-            Err(error) => break Some(error.kind()),
+            Err(error) => return Some(error.kind()),
         }
-    };
-    assert_eq!(told, Some(std::io::ErrorKind::ConnectionReset));
+    }
+}
+
+#[test]
+fn chunks_that_are_cut_are_not_whole_for_a_client_of_http_1_0_either() {
+    let (_front, mut client, _instance, mut taken) = asked("GET / HTTP/1.0\r\n\r\n");
+    taken.head();
+    taken.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    client.head();
+    assert_eq!(client.take(3), "abc");
+    drop(taken);
+    assert_eq!(end_of(&mut client), Some(ErrorKind::ConnectionReset));
 }
 
 #[test]
