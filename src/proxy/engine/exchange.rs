@@ -83,9 +83,8 @@ impl Engine {
         if keeps_client {
             client.stage = Stage::Head;
             client.scan = HeadScan::default();
-        } else if is_read && client.wire.input.is_empty() {
-            self.close_client(id);
         } else {
+            // Bytes that nobody has read yet may be in the kernel.
             self.begin_to_linger(id);
         }
     }

@@ -195,6 +195,23 @@ fn numbered(size: usize) -> String {
 }
 
 #[test]
+fn an_answer_that_ends_the_connection_reaches_a_slow_reader_that_has_asked_ahead() {
+    let (mut front, mut client, _instance, mut taken) = asked(GET);
+    taken.head();
+    let body = numbered(512 << 10);
+    // The front reads what was asked ahead up to some size, and leaves the rest to the kernel.
+    client.send(&GET.repeat(6000));
+    front.turn();
+    taken.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+    taken.send(&body);
+    taken.shut();
+    assert_eq!(taken.rest(), "");
+    client.head();
+    assert_eq!(client.take(body.len()), body);
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
 fn a_large_request_passes_whole_and_what_was_sent_behind_it_is_another() {
     let body = numbered(4 << 20);
     let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
