@@ -12,9 +12,16 @@ pub(super) struct ConnectionOptions<'head> {
     named: Vec<&'head [u8]>,
 }
 
-/// What says where the body ends, or to whom it goes: an option that names it removes nothing, or a client could take
-/// away what the front itself has read (RFC 9110 section 7.6.1 forbids to send such options).
-const NEVER_NAMED: [&str; 3] = ["host", "content-length", "transfer-encoding"];
+/// What says where the body ends, to whom it goes, or who asks: an option that names it removes nothing, or a client could
+/// take away what the front itself has read or is to add (RFC 9110 section 7.6.1 forbids to send such options).
+const NEVER_NAMED: [&str; 6] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+];
 
 impl<'head> ConnectionOptions<'head> {
     /// Reads the options from the fields of a head.

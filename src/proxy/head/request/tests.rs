@@ -177,6 +177,18 @@ fn an_option_of_connection_cannot_remove_the_framing() {
 }
 
 #[test]
+fn an_option_of_connection_cannot_remove_who_asks() {
+    let (_, out) = read(concat!(
+        "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n",
+        "Connection: X-Forwarded-For, x-forwarded-proto, X-Forwarded-Host\r\n\r\n",
+    ))
+    .unwrap();
+    for line in ["For: 127.0.0.1", "Proto: https", "Host: shop.example"] {
+        assert!(out.contains(&format!("\r\nX-Forwarded-{line}\r\n")), "{out}");
+    }
+}
+
+#[test]
 fn as_many_fields_as_fit_are_read() {
     let fields: String = (0..2000).map(|n| format!("X-{n}: 1\r\n")).collect();
     let (_, out) = read(&format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")).unwrap();
