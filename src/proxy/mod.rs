@@ -62,7 +62,7 @@ pub struct Upstream {
     pub port: u16,
 }
 
-/// Why no instance of a front will answer any more, for the page that requests get.
+/// Why no instance of a front answers, for the page that requests get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrontFailure {
     /// In a sentence: `web.1 failed: exited with code 73`.
@@ -77,6 +77,9 @@ pub enum ProxyReport {
     /// The run with this key, which was withdrawn, has no request in flight any more: each has been answered to its
     /// last byte, or is lost. Told once for each [`Proxy::withdraw`], also of a key that was never offered.
     Withdrawn(u64),
+    /// Requests of this front have waited as long as they may. They get their page with [`Proxy::explain`], or a second
+    /// later without a reason.
+    Overdue(FrontId),
 }
 
 /// The thread that serves all fronts. Dropping it ends the thread, and closes all sockets.
@@ -151,6 +154,11 @@ impl Proxy {
     /// there is hope again. An offer is hope, too.
     pub fn fail(&mut self, front: FrontId, failure: Option<FrontFailure>) {
         self.order(ProxyOrder::Fail(front, failure));
+    }
+
+    /// Says why no instance is ready, to the requests whose time is over.
+    pub fn explain(&mut self, front: FrontId, why: FrontFailure) {
+        self.order(ProxyOrder::Explain(front, why));
     }
 
     /// Returns the counters of all open fronts, in the order of their ids. Does not wait for the thread.

@@ -25,8 +25,8 @@ pub enum PageReason<'failure> {
     BadAnswer(&'static str),
     /// 503: all instances have failed for good.
     Failed(&'failure FrontFailure),
-    /// 503: no instance answered in time.
-    NotReady,
+    /// 503: no instance answered in time; for this reason, if the session has said one.
+    NotReady(Option<&'failure FrontFailure>),
     /// 503: no instance is ready yet, and the client, which has ended its side, is waited for no longer.
     Left,
 }
@@ -38,7 +38,7 @@ impl PageReason<'_> {
         match self {
             Self::Malformed(_) => 400,
             Self::BadAnswer(_) => 502,
-            Self::Failed(_) | Self::NotReady | Self::Left => 503,
+            Self::Failed(_) | Self::NotReady(_) | Self::Left => 503,
         }
     }
 }
@@ -76,18 +76,23 @@ fn words<'failure>(
     reason: PageReason<'failure>,
     shows_lines: bool,
 ) -> (String, &'failure [String]) {
+    let last = |failure: &'failure FrontFailure| {
+        let lines = if shows_lines { failure.lines.as_slice() } else { &[] };
+        &lines[lines.len().saturating_sub(LINES)..]
+    };
     match reason {
         PageReason::Malformed(why) => (format!("400: {why}"), &[]),
         PageReason::BadAnswer(why) => (format!("502: {name}: {why}"), &[]),
-        PageReason::NotReady => (format!("503: no instance of {name} is ready"), &[]),
+        PageReason::NotReady(None) => (format!("503: no instance of {name} is ready"), &[]),
+        PageReason::NotReady(Some(failure)) => {
+            let FrontFailure { cause, .. } = failure;
+            (format!("503: no instance of {name} is ready: {cause}"), last(failure))
+        }
         PageReason::Left => {
             let why = "and the client has ended its side: nobody was asked";
             (format!("503: no instance of {name} is ready, {why}"), &[])
         }
-        PageReason::Failed(failure) => {
-            let lines = if shows_lines { failure.lines.as_slice() } else { &[] };
-            (format!("503: {}", failure.cause), &lines[lines.len().saturating_sub(LINES)..])
-        }
+        PageReason::Failed(failure) => (format!("503: {}", failure.cause), last(failure)),
     }
 }
 
@@ -163,6 +168,17 @@ mod tests {
     }
 
     #[test]
+    fn who_is_not_ready_is_said_with_the_lines_that_a_local_name_sees() {
+        let why = FrontFailure { cause: "web.1 is starting: http:/up 500".into(), ..failed() };
+        let text = shown(PageReason::NotReady(Some(&why)), TEXT);
+        let expected =
+            "\r\n\r\n503: no instance of web is ready: web.1 is starting: http:/up 500\n\nline-11 ";
+        assert!(text.contains(expected) && text.contains("Retry-After: 1\r\n"), "{text}");
+        let stranger = PageView { shows_lines: false, ..TEXT };
+        assert!(!shown(PageReason::NotReady(Some(&why)), stranger).contains("line-"));
+    }
+
+    #[test]
     fn html_reloads_itself_and_no_line_breaks_out_of_it() {
         let text = shown(PageReason::Failed(&failed()), PageView { is_html: true, ..TEXT });
         assert!(
@@ -181,9 +197,9 @@ mod tests {
 
     #[test]
     fn the_answer_to_head_has_the_length_and_no_body() {
-        let text = shown(PageReason::NotReady, PageView { is_head: true, ..TEXT });
+        let text = shown(PageReason::NotReady(None), PageView { is_head: true, ..TEXT });
         assert!(text.contains("Content-Length: 33\r\n") && text.ends_with("\r\n\r\n"), "{text}");
-        let with_body = shown(PageReason::NotReady, TEXT);
+        let with_body = shown(PageReason::NotReady(None), TEXT);
         assert_eq!(with_body.len(), text.len() + 33, "{with_body}");
     }
 

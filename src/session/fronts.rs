@@ -62,6 +62,11 @@ fn front_of(process_type: u16) -> FrontId {
     FrontId(usize::from(process_type))
 }
 
+/// Returns the type that a front serves.
+pub(super) fn type_of(front: FrontId) -> Option<u16> {
+    u16::try_from(front.0).ok()
+}
+
 /// A front that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct SessionFront {
@@ -102,6 +107,8 @@ pub(super) enum FrontNews {
     Report(ProxyReport),
     /// All instances of a type have failed, and these were their last lines.
     Failed(u16, FrontFailure),
+    /// No instance of a type is ready, for requests that have waited for one.
+    Unready(u16, FrontFailure),
 }
 
 type Tell = Arc<dyn Fn(FrontNews) + Send + Sync>;
@@ -284,9 +291,8 @@ impl SessionFronts {
         serves
     }
 
-    /// Returns the run that a report is about.
-    pub(super) fn run_of(&self, report: ProxyReport) -> Option<RunId> {
-        let ProxyReport::Withdrawn(key) = report;
+    /// Returns the run with this name.
+    pub(super) fn run_of(&self, key: u64) -> Option<RunId> {
         self.serving.iter().copied().find(|run| key_of(*run) == key)
     }
 
@@ -330,6 +336,13 @@ impl SessionFronts {
     pub(super) fn tell_failure(&mut self, process_type: u16, failure: FrontFailure) {
         if let Some(proxy) = self.proxy.as_mut().filter(|_| self.failed.contains(&process_type)) {
             proxy.fail(front_of(process_type), Some(failure));
+        }
+    }
+
+    /// Tells a front why no instance is ready.
+    pub(super) fn explain(&mut self, process_type: u16, why: FrontFailure) {
+        if let Some(proxy) = &mut self.proxy {
+            proxy.explain(front_of(process_type), why);
         }
     }
 

@@ -366,7 +366,7 @@ impl SessionLoop {
                 self.show_figures(sample, core);
                 None
             }
-            Input::Front(news) => self.take_news(news),
+            Input::Front(news) => self.take_news(news, core),
             Input::Watch(report) => {
                 let (notice, event) = self.watching.take(report, &self.app, &self.clock);
                 notice.into_iter().for_each(|notice| self.say(notice));

@@ -34,6 +34,8 @@ pub(super) struct ServedFront {
     /// Clients whose requests wait, and those whose connection is being made; also some that do no longer. Each is in it
     /// once.
     pub(super) queue: VecDeque<PlaceId>,
+    /// Until when the session may say why nobody is ready, where it was asked.
+    pub(super) asked_until: Option<Instant>,
     /// When the queue is to be looked through.
     pub(super) look_at: Option<Instant>,
 }
@@ -157,6 +159,7 @@ pub(in crate::proxy) enum ProxyOrder {
     Withdraw(u64),
     Cut(u64),
     Fail(FrontId, Option<FrontFailure>),
+    Explain(FrontId, FrontFailure),
     End,
 }
 
@@ -190,6 +193,7 @@ mod tests {
             runs: vec![run],
             last: 0,
             queue: VecDeque::new(),
+            asked_until: None,
             look_at: None,
         };
         let now = Instant::now();

@@ -22,6 +22,7 @@ impl Engine {
             ProxyOrder::Withdraw(key) => self.withdraw(key),
             ProxyOrder::Cut(key) => self.cut(key),
             ProxyOrder::Fail(id, failure) => self.fail(id, failure),
+            ProxyOrder::Explain(id, why) => self.explain(id, &why),
             ProxyOrder::End => self.has_ended = true,
         }
     }
@@ -54,6 +55,7 @@ impl Engine {
                 runs: Vec::new(),
                 last: 0,
                 queue: VecDeque::new(),
+                asked_until: None,
                 look_at: None,
             };
             self.fronts.insert(id, front);

@@ -1,13 +1,16 @@
 //! Requests that nobody can be asked, until somebody can, or the time is over.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::client::Stage;
 use super::front::RETRY;
-use crate::proxy::FrontId;
 use crate::proxy::page::PageReason;
 use crate::proxy::slab::PlaceId;
+use crate::proxy::{FrontFailure, FrontId, ProxyReport};
+
+/// The session says in this time why nobody is ready, or the page is without a reason.
+const ASKED_FOR: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Lets a request wait for a run; answers it at once where all have failed for good.
@@ -45,6 +48,7 @@ impl Engine {
         }
         front.look_at = None;
         let wait = front.wait;
+        let was_asked = front.asked_until.is_some_and(|until| until <= now);
         let queue = std::mem::take(&mut front.queue);
         for id in queue {
             let Some(client) = self.clients.get_mut(id) else { continue };
@@ -71,6 +75,10 @@ impl Engine {
                 Stage::Asking | Stage::Passed if is_connecting => self.enqueue(id, until),
                 Stage::New | Stage::Head | Stage::Asking | Stage::Passed | Stage::Lingering => {}
             }
+        }
+        if let Some(front) = self.fronts.get_mut(&front_id).filter(|_| was_asked) {
+            // Who is overdue from here on asks again.
+            front.asked_until = None;
         }
     }
 
@@ -106,7 +114,46 @@ impl Engine {
         let failure = self.fronts.get(&client.front).and_then(|front| front.failure.clone());
         match &failure {
             Some(failure) => self.refuse(id, PageReason::Failed(failure)),
-            None => self.refuse(id, PageReason::NotReady),
+            None => self.ask_why(id),
+        }
+    }
+
+    /// Asks the session why nobody is ready, and lets the request wait for that; answers it where nothing is said.
+    fn ask_why(&mut self, id: PlaceId) {
+        let now = self.now;
+        let Some(client) = self.clients.get(id) else { return };
+        let front_id = client.front;
+        if client.ask.as_ref().is_some_and(|ask| ask.number().is_some()) {
+            // What the session says is of all instances, and not of the one that is asked for.
+            self.refuse(id, PageReason::NotReady(None));
+            return;
+        }
+        let Some(front) = self.fronts.get_mut(&front_id) else { return };
+        let until = *front.asked_until.get_or_insert_with(|| {
+            (self.report)(ProxyReport::Overdue(front_id));
+            now + ASKED_FOR
+        });
+        if until <= now {
+            self.refuse(id, PageReason::NotReady(None));
+        } else {
+            self.enqueue(id, until);
+        }
+    }
+
+    /// Answers the requests whose time is over with what the session says.
+    pub(super) fn explain(&mut self, front_id: FrontId, why: &FrontFailure) {
+        let now = self.now;
+        let Some(front) = self.fronts.get_mut(&front_id) else { return };
+        front.asked_until = None;
+        let is_overdue = |id: &PlaceId| {
+            let client = self.clients.get(*id).filter(|client| client.stage == Stage::Waiting);
+            let ask = client.and_then(|client| client.ask.as_ref());
+            ask.is_some_and(|ask| ask.began + front.wait <= now)
+        };
+        let overdue: Vec<PlaceId> = front.queue.iter().copied().filter(is_overdue).collect();
+        for id in overdue {
+            self.refuse(id, PageReason::NotReady(Some(why)));
+            self.advance(id);
         }
     }
 }

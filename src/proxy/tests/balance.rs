@@ -82,18 +82,22 @@ fn a_request_waits_for_an_instance_that_does_not_listen_yet() {
 
 #[test]
 fn a_request_that_has_waited_long_enough_is_answered_503() {
-    let front = Fronted::with_wait(Duration::from_millis(30));
-    let (status, body) = {
-        let mut client = front.connect();
-        client.send(GET);
-        let first = client.answer();
-        // The connection goes on.
-        client.send(GET);
-        assert_eq!(client.answer(), first);
-        first
-    };
+    let mut front = Fronted::with_wait(Duration::from_millis(30));
+    let mut client = front.connect();
+    client.send(GET);
+    // The session says nothing.
+    let (status, body) = client.answer();
     assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
     assert_eq!(body, "503: no instance of web is ready\n");
+    assert_eq!(front.report(), ProxyReport::Overdue(FRONT));
+    // The connection goes on.
+    client.send(GET);
+    assert_eq!(front.report(), ProxyReport::Overdue(FRONT));
+    let lines = vec!["the last line".to_owned()];
+    front.proxy.explain(FRONT, FrontFailure { cause: "web.1 is starting".into(), lines });
+    let (status, body) = client.answer();
+    assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+    assert_eq!(body, "503: no instance of web is ready: web.1 is starting\n\nthe last line\n");
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use super::SessionLoop;
 use crate::app::{InstanceId, RunId};
 use crate::output::{About, Chunk, PumpCommand, TailQuery};
-use crate::proxy::FrontFailure;
-use crate::session::fronts::{ClosedFront, FrontNews, Opened};
+use crate::proxy::{FrontFailure, FrontId, ProxyReport};
+use crate::session::fronts::{self, ClosedFront, FrontNews, Opened};
 use crate::session::messages;
-use crate::supervisor::{Doing, Event, Supervisor};
+use crate::supervisor::{Doing, Event, Status, Supervisor};
 
 /// How many of the last lines are in the page of a front whose instances have all failed.
 const PAGE_LINES: usize = 20;
@@ -96,31 +96,112 @@ impl SessionLoop {
             (_, Some(end)) => format!("{name} failed: {}", end.cause),
             (_, None) => format!("{name} failed"),
         };
+        self.ask_for_lines(id, cause, FrontNews::Failed);
+    }
+
+    /// Asks the pump for the last lines of an instance, which follow with the cause as news.
+    fn ask_for_lines(
+        &mut self,
+        id: InstanceId,
+        cause: String,
+        news: fn(u16, FrontFailure) -> FrontNews,
+    ) {
         let tell = self.fronts.telling();
         let send = move |chunks: &[Chunk<'_>]| {
             let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.bytes).copied().collect();
             let text = String::from_utf8_lossy(&bytes);
             let lines = text.lines().map(str::to_owned).collect();
-            tell(FrontNews::Failed(id.process_type, FrontFailure { cause: cause.clone(), lines }));
+            tell(news(id.process_type, FrontFailure { cause: cause.clone(), lines }));
         };
         let query = TailQuery { instance: id, lines: PAGE_LINES, send: Box::new(send) };
         self.post(PumpCommand::Tail(query));
     }
 
+    /// Lets a front know why none of its instances is ready: what the first does that is to run, and its last lines.
+    fn explain(&mut self, front: FrontId, core: &Supervisor) {
+        let Some(process_type) = fronts::type_of(front) else { return };
+        let of_type = core.status_of_type(process_type, self.clock.now());
+        let is_over = |status: &Status| match status.doing {
+            Doing::Stopped | Doing::Ended(_) | Doing::GivenUp | Doing::Blocked(_) => true,
+            Doing::Waiting
+            | Doing::Starting
+            | Doing::Unready
+            | Doing::Ready
+            | Doing::Up
+            | Doing::Stopping
+            | Doing::BackingOff(_) => false,
+        };
+        match of_type.iter().min_by_key(|status| (is_over(status), status.id.number)) {
+            Some(status) => {
+                let cause = self.why_unready(status);
+                self.ask_for_lines(status.id, cause, FrontNews::Unready);
+            }
+            None => {
+                let why = FrontFailure { cause: "it has no instances".into(), lines: Vec::new() };
+                self.fronts.explain(process_type, why);
+            }
+        }
+    }
+
+    /// Says what an instance does that does not answer.
+    fn why_unready(&self, status: &Status) -> String {
+        let name = self.app.name_of(status.id);
+        let end = || match self.last_exits.of(status.id) {
+            Some(end) => format!("{name} failed: {}", end.cause),
+            None => format!("{name} failed"),
+        };
+        match status.doing {
+            Doing::Waiting => {
+                let awaited: Vec<String> =
+                    status.waits_for.iter().map(|id| self.app.name_of(*id)).collect();
+                match awaited.is_empty() {
+                    true => format!("{name} has not started"),
+                    false => format!("{name} waits for {}", awaited.join(", ")),
+                }
+            }
+            Doing::Blocked(by) => {
+                format!("{name} is not started: {} has ended", self.app.name_of(by))
+            }
+            Doing::Starting | Doing::Unready => match self.readiness.cause(status.id) {
+                Some(cause) => format!("{name} is starting: {cause}"),
+                None => format!("{name} is starting"),
+            },
+            Doing::Ready | Doing::Up => match self.ports.of_run(status.run) {
+                Some(port) => format!("{name} runs, and does not answer on port {port}"),
+                None => format!("{name} runs, and does not answer"),
+            },
+            Doing::Stopping => format!("{name} is stopping"),
+            Doing::BackingOff(_) => format!("{}; it is about to start again", end()),
+            Doing::Stopped => format!("{name} is stopped"),
+            Doing::Ended(exit) if exit.is_success() => format!("{name} is done: {exit}"),
+            Doing::Ended(_) | Doing::GivenUp => end(),
+        }
+    }
+
     /// Takes what is said of a front when the session ends: who still waits is told why before the front is closed.
     pub(super) fn take_last_news(&mut self, news: FrontNews) {
-        // What follows is for a session that goes on.
-        drop(self.take_news(news));
+        match news {
+            // What follows is for a session that goes on.
+            FrontNews::Report(_) => {}
+            FrontNews::Failed(process_type, failure) => {
+                self.fronts.tell_failure(process_type, failure);
+            }
+            FrontNews::Unready(process_type, why) => self.fronts.explain(process_type, why),
+        }
     }
 
     /// Takes what a front has to say, and returns the event that follows from it.
-    pub(super) fn take_news(&mut self, news: FrontNews) -> Option<Event> {
+    pub(super) fn take_news(&mut self, news: FrontNews, core: &Supervisor) -> Option<Event> {
         match news {
-            FrontNews::Report(report) => {
-                self.fronts.run_of(report).map(|run| Event::Withdrawn { run })
+            FrontNews::Report(ProxyReport::Withdrawn(key)) => {
+                self.fronts.run_of(key).map(|run| Event::Withdrawn { run })
             }
-            FrontNews::Failed(process_type, failure) => {
-                self.fronts.tell_failure(process_type, failure);
+            FrontNews::Report(ProxyReport::Overdue(front)) => {
+                self.explain(front, core);
+                None
+            }
+            FrontNews::Failed(..) | FrontNews::Unready(..) => {
+                self.take_last_news(news);
                 None
             }
         }

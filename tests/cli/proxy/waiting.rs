@@ -66,6 +66,30 @@ fn a_request_that_comes_while_the_only_instance_boots_is_answered_when_it_listen
 }
 
 #[test]
+fn who_has_waited_long_enough_is_told_what_the_instance_does_and_its_last_line() {
+    let base = free_port(10);
+    let toml = "[process.web]\nproxy = true\nproxy-wait = 1\nready = \"port\"\n";
+    let app = app("web: echo 'loading <data>'; exec sleep 1000\n").write("pm.toml", toml);
+    done(&app, &format!("start --daemon -p {base}"));
+    eventually("it has said something", || app.read("pm.log").filter(|log| log.contains("<data>")));
+    let told = answer(asked(base));
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("Retry-After: 1\r\n"), "{told}");
+    assert!(told.contains("503: no instance of web is ready: web.1 is starting: port"), "{told}");
+    assert!(told.trim_end().ends_with("\n\nloading <data>"), "{told}");
+    let mut stranger = TcpStream::connect(("127.0.0.1", base)).expect("the front listens");
+    stranger.set_read_timeout(Some(LIMIT)).expect("it is a socket");
+    stranger
+        .write_all(b"GET / HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n")
+        .expect("it takes a request");
+    let told = answer(stranger);
+    assert!(told.contains("web.1 is starting") && !told.contains("loading"), "{told}");
+    done(&app, "scale web=0");
+    let told = answer(asked(base));
+    assert!(told.contains("503: no instance of web is ready: it has no instances"), "{told}");
+    done(&app, "quit");
+}
+
+#[test]
 fn who_waits_when_the_only_instance_fails_gets_the_cause_and_the_last_line_before_the_session_ends()
 {
     let base = free_port(10);
