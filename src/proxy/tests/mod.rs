@@ -5,6 +5,7 @@ mod bodies;
 mod connections;
 mod leaving;
 mod lifecycle;
+mod stillness;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
