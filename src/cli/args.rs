@@ -260,12 +260,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub json: bool,
     /// A process type of the Procfile, or a program and its arguments
-    #[arg(
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "COMMAND"
-    )]
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<std::ffi::OsString>,
 }
 

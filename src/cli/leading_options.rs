@@ -50,6 +50,24 @@ pub(super) fn behind(arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// Returns how an option that stands before the command was typed there (`-p`), by the long name that it is moved with.
+pub(super) fn as_typed(arguments: &[OsString], long: &str) -> Option<String> {
+    let mut words = arguments.iter().skip(1);
+    loop {
+        let word = words.next()?;
+        let (name, value) = option(word)?;
+        if name == long {
+            let short = word.as_bytes().get(1).filter(|byte| **byte != b'-');
+            return Some(
+                short.map_or(format!("--{name}"), |short| format!("-{}", char::from(*short))),
+            );
+        }
+        if value.is_none() {
+            words.next()?;
+        }
+    }
+}
+
 fn is_option(word: impl AsRef<OsStr>) -> bool {
     word.as_ref().as_bytes().starts_with(b"-")
 }
@@ -109,6 +127,7 @@ mod tests {
             ("pm --procfile P logs -f", "pm logs --procfile P -f"),
             ("pm -d app -p 3000 start web=2", "pm start --root app --port 3000 web=2"),
             ("pm -e .env.x run ./task -e y", "pm run --env .env.x ./task -e y"),
+            ("pm -p 3000 run web", "pm run --port 3000 web"),
             ("pm -e a -e b start -e c", "pm start --env a --env b -e c"),
             ("pm --set A=b=c check", "pm check --set A=b=c"),
             ("pm --set=A=b check", "pm check --set A=b"),
@@ -142,6 +161,22 @@ mod tests {
             "pm --json start",
         ] {
             assert_eq!(moved(typed), typed);
+        }
+    }
+
+    #[test]
+    fn a_moved_option_is_named_as_it_was_typed() {
+        for (typed, long, expected) in [
+            ("pm -p 1 ps", "port", Some("-p")),
+            ("pm -p1 ps", "port", Some("-p")),
+            ("pm --port=1 ps", "port", Some("--port")),
+            ("pm -f port -mweb=2 ps", "formation", Some("-m")),
+            ("pm -f port ps", "port", None),
+            ("pm ps -p 1", "port", None),
+            ("pm", "port", None),
+        ] {
+            let words: Vec<_> = typed.split(' ').map(OsString::from).collect();
+            assert_eq!(as_typed(&words, long).as_deref(), expected, "{typed}");
         }
     }
 

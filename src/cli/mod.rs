@@ -19,6 +19,7 @@ mod leading_options;
 mod load;
 mod logs;
 pub mod manual;
+mod misread;
 mod ports;
 #[cfg(test)]
 mod reference;
@@ -38,7 +39,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::builder::Resettable;
-use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches};
 
 use crate::error::Error;
@@ -47,6 +47,7 @@ use client::address::AddressPart;
 use json::texts::{CompletionsAnswer, ManualAnswer};
 use json::{AnswerForm, print as answer};
 use manual::args::ManArgs;
+use misread::CommandWords;
 use sources::Sources;
 
 /// Runs pm with these arguments, says what went wrong, and returns the exit code.
@@ -59,7 +60,8 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
         return code_of(answer(text.as_bytes()).map(|()| 0), AnswerForm::Text);
     }
     let called_as = called_as(arguments.first());
-    let arguments = leading_options::behind(arguments);
+    let typed = arguments;
+    let arguments = leading_options::behind(typed.clone());
     let is_command =
         |word: &&OsString| !word.as_encoded_bytes().starts_with(b"-") && *word != "help";
     let grammar = || match arguments.get(1).filter(is_command) {
@@ -67,8 +69,6 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
         // What stands before the command is wrong there, or is asked for.
         None => leading_options::shown(command(sources)),
     };
-    let stands_before =
-        arguments.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let words = bare_color(arguments.clone());
     // An error, and a help, is the whole grammar's.
     let parsed = start_command(&words, sources)
@@ -76,17 +76,7 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
         .map_or_else(|| parse(grammar(), &words), Ok);
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => {
-            let hint = match () {
-                () if stands_before && error.kind() == ErrorKind::UnknownArgument => {
-                    Some(leading_options::HINT)
-                }
-                () if lacks_config(&error) => Some(env::CONFIG_HINT),
-                () => None,
-            };
-            AnswerForm::of_words(&words).begin().refuse(&error, hint);
-            return u8::try_from(error.exit_code()).unwrap_or(2);
-        }
+        Err(error) => return refuse(&error, CommandWords { typed: &typed, read: &words }),
     };
     // clap has made sure that there is a subcommand.
     let matches = matches.subcommand().map_or(&matches, |(_, of_subcommand)| of_subcommand);
@@ -100,12 +90,14 @@ pub fn without_folder(words: &[OsString], source: std::io::Error) -> u8 {
     code_of(Err(error), AnswerForm::of_words(words).begin())
 }
 
-/// Returns whether `--config` stands without a file.
-fn lacks_config(error: &clap::Error) -> bool {
-    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-    error.kind() == ErrorKind::InvalidValue
-        && error.get(ContextKind::InvalidValue).is_some_and(|value| value.to_string().is_empty())
-        && argument.is_some_and(|argument| argument.starts_with("--config "))
+/// Says what is wrong with a command line, and returns the exit code; for `--help` it is no failure.
+fn refuse(error: &clap::Error, words: CommandWords<'_>) -> u8 {
+    let form = AnswerForm::of_words(words.read).begin();
+    if let Some(error) = misread::error(error, words) {
+        return code_of(Err(error), form);
+    }
+    form.refuse(error, misread::hint(error, words));
+    u8::try_from(error.exit_code()).unwrap_or(2)
 }
 
 /// Says what went wrong, and returns the exit code.

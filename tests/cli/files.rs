@@ -315,6 +315,12 @@ fn another_option_before_the_command_is_refused_and_the_hint_says_where_it_stand
     assert!(output.stderr.contains("requires a subcommand"), "{output:?}");
     let output = app.pm(["-p", "70000", "start"]).run();
     assert!(output.stderr.starts_with("error: `70000` of `-p` is not a port number"), "{output:?}");
-    let output = app.pm(["-p", "3000", "status"]).run();
-    assert!(output.stderr.contains("unexpected argument '--port'"), "{output:?}");
+    for (typed, option, command) in
+        [("-p 3000 status", "-p", "status"), ("--formation=web=2 run web", "--formation", "run")]
+    {
+        let output = app.pm(typed.split(' ')).run();
+        let said = format!("error: `{option}` is not an option of `pm {command}`\nhint: ");
+        assert!(output.stderr.starts_with(&said), "{output:?}");
+        assert_eq!((output.code(), app.read("ran")), (2, None), "{typed}");
+    }
 }

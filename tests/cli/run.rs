@@ -119,6 +119,18 @@ fn what_cannot_be_used_is_an_error_and_nothing_runs() {
 }
 
 #[test]
+fn an_unknown_option_before_the_command_is_a_usage_error_and_is_not_run() {
+    let app = Sandbox::with_procfile("web: true\n").write("a.env", "");
+    for words in ["run --bogus x", "run -x web", "run -e a.env -x web"] {
+        let output = app.pm(words.split(' ')).run();
+        assert!(output.stderr.contains("unexpected argument '-"), "{words}: {output:?}");
+        assert_eq!(output.code(), 2, "{words}");
+    }
+    let output = app.pm(["run", "--", "-x"]).run();
+    assert!(output.stderr.starts_with("error: `-x` was not found"), "{output:?}");
+}
+
+#[test]
 fn a_signal_reaches_the_program_once_without_a_terminal() {
     let app = Sandbox::new().write("counter", COUNTER);
     for to_group in [false, true] {
