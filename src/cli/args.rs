@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::client::args as client;
 use super::completion::args::CompletionsArgs;
 use super::export::args::{self as export, ExportArgs};
-use super::flags::{Files, Flags, Layout, Output, Readiness, Resources, Session, Watch};
+use super::flags::{BasePort, Files, Flags, Layout, Output, Readiness, Resources, Session, Watch};
 use super::json::JsonArgs;
 use super::manual::args::ManArgs;
 use super::yes_or_no::YesOrNo;
@@ -253,6 +253,8 @@ pub struct RunArgs {
     pub files: Flags<Files>,
     #[command(flatten)]
     pub config: ConfigArgs,
+    #[command(flatten)]
+    pub port: Flags<BasePort>,
     /// Pass COMMAND to /bin/sh as one string
     #[arg(short = 'c', long)]
     pub shell: bool,

@@ -118,6 +118,8 @@ choices! {
     Resources(flag) = flag.group == HelpGroup::Resources;
     /// How many of each, and on which ports.
     Layout(flag) = matches!(flag.long, "formation" | "port");
+    /// On which ports.
+    BasePort(flag) = flag.long == "port";
 }
 
 /// What of a session goes into exported units.

@@ -23,6 +23,25 @@ fn a_type_runs_its_entry_in_the_root_with_its_environment() {
 }
 
 #[test]
+fn the_base_of_the_ports_is_that_of_the_option_or_its_variable() {
+    let app = Sandbox::with_procfile("web: echo $PORT $PM_PORT_WEB\nworker: echo $PORT\n")
+        .write(".env", "PORT=7000\n");
+    let printed = |words: &str, variable: &str| {
+        let output = app.pm(words.split(' ')).env("PM_PORT", variable).run();
+        assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{words}");
+        output.stdout
+    };
+    assert_eq!(printed("run web", ""), "7000 7000\n");
+    assert_eq!(printed("run worker", "26000"), "26100\n");
+    assert_eq!(printed("run -p 3000 web", "26000"), "3000 3000\n");
+    assert_eq!(printed("-p 3000 run web", ""), "3000 3000\n");
+    let output = app.pm(["run", "-p", "3000", "sh", "-c", "echo $PM_PORT_WORKER"]).run();
+    assert_eq!(output.stdout, "3100\n", "{output:?}");
+    let output = app.pm(["run", "web"]).env("PM_PORT", "x").run();
+    assert_eq!((output.code(), output.stdout.as_str()), (2, ""), "{output:?}");
+}
+
+#[test]
 fn the_program_of_a_simple_entry_is_run_without_a_shell_before_it() {
     let app = Sandbox::with_procfile("job: A=1 sh -c 'echo $PPID'\n");
     let mut session = app.pm(["run", "job"]).spawn();
