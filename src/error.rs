@@ -144,14 +144,6 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// `--timestamp-format` is not one.
-    #[error("`{format}` is not a valid time format: {reason}")]
-    TimestampFormat {
-        /// What was typed.
-        format: String,
-        /// Why.
-        reason: String,
-    },
     /// No session of this folder runs.
     #[error("no session runs in `{}`", root.display())]
     NoSession {
@@ -374,7 +366,7 @@ impl Error {
     /// as POSIX says for a command that cannot be executed or found. Most usage errors (2) are clap's.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage { .. } => 2,
+            Self::Usage { .. } | Self::NotASignal { .. } => 2,
             // As timeout(1).
             Self::NotInTime { .. } => 124,
             Self::NotStarted { code, .. } => *code,

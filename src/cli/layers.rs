@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::flags;
-use super::refusal;
+use super::refusal::SaidOption;
 use super::sources::Sources;
 use crate::config::spec::{Flag, Spec, Takes};
 use crate::config::value::Words;
@@ -20,7 +20,7 @@ pub(crate) struct CliLayers {
     pub(super) flags: Layer,
     pub(super) variables: Layer,
     /// The process types that each flag names, to be checked when the Procfile is known.
-    pub(super) named: Vec<(&'static str, Vec<String>)>,
+    pub(super) named: Vec<(SaidOption, Vec<String>)>,
     /// The pm.toml that was named.
     pub(super) config: Option<PathBuf>,
 }
@@ -52,7 +52,12 @@ impl CliLayers {
         }
     }
 
-    fn value(&mut self, spec: &Spec, flag: Flag, matches: &ArgMatches) -> Result<(), Error> {
+    fn value(
+        &mut self,
+        spec: &'static Spec,
+        flag: Flag,
+        matches: &ArgMatches,
+    ) -> Result<(), Error> {
         let origin = match matches.value_source(flag.long) {
             Some(ValueSource::CommandLine) => Origin::Flag,
             Some(ValueSource::EnvVariable) => Origin::Variable,
@@ -72,14 +77,14 @@ impl CliLayers {
         let words = Words { words: &words, origin };
         self.layer(origin)
             .set(spec, words)
-            .map_err(|invalid| refusal::of_flag(flag, origin, invalid))
+            .map_err(|invalid| SaidOption { spec, flag, origin }.refusal(invalid))
     }
 
     /// Takes `TYPE=VALUE,..`, of the flag and of its variable: what the flag leaves open, that may say. Of what is not
     /// split at commas, each line of the variable is one.
     fn per_type(
         &mut self,
-        spec: &Spec,
+        spec: &'static Spec,
         flag: Flag,
         matches: &ArgMatches,
         sources: &Sources,
@@ -96,17 +101,18 @@ impl CliLayers {
         let lines: Vec<&str> = variable.lines().collect();
         for (texts, origin) in [(typed, Origin::Flag), (lines, Origin::Variable)] {
             let names = per_type::set(self.layer(origin), spec, &texts, origin);
-            let names = names.map_err(|error| refusal::of_per_type(flag.long, &error))?;
-            self.named.push((flag.long, names));
+            let option = SaidOption { spec, flag, origin };
+            let names = names.map_err(|error| option.per_type_refusal(&error))?;
+            self.named.push((option, names));
         }
         Ok(())
     }
 
     /// Refuses flags for process types that the Procfile does not have.
     pub(super) fn check_names(&self, known: &[&str]) -> Result<(), Error> {
-        for (flag, names) in &self.named {
+        for (option, names) in &self.named {
             for name in names {
-                per_type::check(name, known).map_err(|error| refusal::of_per_type(flag, &error))?;
+                per_type::check(name, known).map_err(|error| option.per_type_refusal(&error))?;
             }
         }
         Ok(())

@@ -63,7 +63,7 @@ pub(crate) fn start(
     let StartReading { args, settings, resolved: Resolved { app, .. }, notices, .. } = reading;
     let log_format = match args.json {
         true => LogFormat::Json,
-        false => log_style::text(&settings.session, &app, sources)?,
+        false => log_style::text(&settings.session, &app, sources),
     };
     let logs = session_logs::logs(&args, &settings.session, &app.root, sources)?;
     if args.daemon && !args.daemonised {

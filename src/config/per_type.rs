@@ -32,6 +32,8 @@ pub enum PerTypeError {
         name: String,
         /// The nearest that there is.
         nearest: Option<String>,
+        /// All that there are.
+        known: Vec<String>,
     },
 }
 
@@ -68,7 +70,8 @@ pub fn check(name: &str, known: &[&str]) -> Result<(), PerTypeError> {
         return Ok(());
     }
     let nearest = nearest(name, known.iter().copied()).map(str::to_owned);
-    Err(PerTypeError::Unknown { name: name.to_owned(), nearest })
+    let known = known.iter().map(|&known| known.to_owned()).collect();
+    Err(PerTypeError::Unknown { name: name.to_owned(), nearest, known })
 }
 
 /// Puts what the flag or the variable of `spec` says into its layer, and returns the types that it names. Each of
@@ -187,8 +190,11 @@ mod tests {
 
     #[test]
     fn a_type_that_the_procfile_lacks_is_refused_with_the_nearest() {
-        let unknown =
-            PerTypeError::Unknown { name: "wokrer".into(), nearest: Some("worker".into()) };
+        let unknown = PerTypeError::Unknown {
+            name: "wokrer".into(),
+            nearest: Some("worker".into()),
+            known: vec!["web".into(), "worker".into()],
+        };
         assert_eq!(check("wokrer", &["web", "worker"]), Err(unknown));
         assert_eq!(check("all", &["web"]), Ok(()));
     }

@@ -13,7 +13,7 @@ use super::layers::{Setting, SettingLine};
 use super::spec::{HelpGroup, SettingScope, Spec, Tables, flag, key, per_type};
 use super::value::{
     Amount, Color, Dependencies, Keys, LiveProbe, Port, ProxyChoice, Pty, Read, SharedHost, Switch,
-    Time, Value, Variables, WatchedFiles,
+    Time, TimeFormat, Value, Variables, WatchedFiles,
 };
 use crate::app::file_watch::WatchAction;
 use crate::app::formation::{Count, Part};
@@ -111,7 +111,7 @@ settings! {
                 .help("Omit the time before each line"),
         );
         /// Format of the time, as in strftime(3)
-        timestamp_format: String = key("timestamp-format").default("%H:%M:%S").example(r#""%H:%M:%S""#)
+        timestamp_format: TimeFormat = key("timestamp-format").default("%H:%M:%S").example(r#""%H:%M:%S""#)
             .flag(flag("timestamp-format", "PM_TIMESTAMP_FORMAT").value("FORMAT").group(HelpGroup::Output));
         /// Show the time and the name before each line
         prefix: Switch = key("prefix").example("true").flag(

@@ -80,9 +80,7 @@ impl Error {
     /// Returns the code.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Usage { .. } | Self::TimestampFormat { .. } | Self::NotASignal { .. } => {
-                ErrorCode::Usage
-            }
+            Self::Usage { .. } | Self::NotASignal { .. } => ErrorCode::Usage,
             Self::ProcfileLine { .. } => ErrorCode::ProcfileLine,
             Self::ProcfileRead { .. } | Self::ProcfileMissing { .. } => ErrorCode::ProcfileRead,
             Self::ProcfileEmpty { .. } => ErrorCode::NoProcesses,

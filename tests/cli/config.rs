@@ -112,6 +112,11 @@ fn a_mistake_in_pm_toml_is_said_with_its_place_and_a_hint() {
             "error: pm.toml:2:6: `smal` is not one of `size`, `speed`\n",
         ),
         (
+            "[defaults]\nkeep = \"lots\"\n",
+            "error: pm.toml:2:8: `lots` is not an amount of disk space\n\
+             hint: write a number with K, M, G or T, such as `64M`; a bare number is MiB\n",
+        ),
+        (
             "\n[process.wbe]\n",
             "error: pm.toml:2:10: no process type `wbe` in the Procfile\n\
              hint: did you mean `[process.web]`?\n",
@@ -137,21 +142,49 @@ fn an_option_that_cannot_be_used_is_an_error_and_nothing_starts() {
         (
             "--memory=web=lots",
             "cannot use `--memory`: `lots` is not an amount of memory (for `web`)",
+            2,
         ),
-        ("--memory=wbe=1G", "cannot use `--memory`: no process type `wbe` in the Procfile"),
-        ("--gc=tiny", "cannot use `--gc`: `tiny` is not one of `size`, `speed` (for `all`)"),
-        ("--nice=20", "cannot use `--nice`: `20` is not a niceness from -20 to 19 (for `all`)"),
+        ("--memory=wbe=1G", "cannot use `--memory`: no process type `wbe` in the Procfile", 1),
+        ("--gc=tiny", "cannot use `--gc`: `tiny` is not one of `size`, `speed` (for `all`)", 2),
+        ("--nice=20", "cannot use `--nice`: `20` is not a niceness from -20 to 19 (for `all`)", 2),
+        ("--proxy=web=99999", "cannot use `--proxy`: `99999` is not a port number (for `web`)", 2),
+        ("--keep=lots", "cannot use `--keep`: `lots` is not an amount of disk space", 2),
+        ("--log-size=lots", "cannot use `--log-size`: `lots` is not an amount of disk space", 2),
+        ("--set=FOO", "cannot use `--set`: `FOO` is not KEY=VALUE", 2),
+        ("--timestamp-format=%", "cannot use `--timestamp-format`: `%` is not a valid time", 2),
         (
             "--set=WEB_MEMORY=x",
             "cannot divide the memory budget of `web` among workers: WEB_MEMORY cannot be used",
+            1,
         ),
     ];
-    for (option, expected) in table {
+    for (option, expected, code) in table {
         let output = app().pm(["start", "--memory", "512M", option]).run();
         assert!(output.stderr.starts_with(&format!("error: {expected}")), "{output:?}");
         assert!(output.stderr.contains("\nhint: "), "{output:?}");
-        assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
+        assert_eq!((output.code(), output.stdout.as_str()), (code, ""), "{option}");
     }
+}
+
+#[test]
+fn a_wrong_value_of_a_variable_names_the_variable() {
+    for (variable, value, expected) in [
+        ("PM_MEMORY", "x", "cannot use `PM_MEMORY`: `x` is not an amount of memory (for `all`)"),
+        ("PM_KEEP", "lots", "cannot use `PM_KEEP`: `lots` is not an amount of disk space"),
+        ("PM_TIMESTAMP_FORMAT", "%", "cannot use `PM_TIMESTAMP_FORMAT`: `%` is not a valid"),
+    ] {
+        let output = app().pm(["start"]).env(variable, value).run();
+        assert!(output.stderr.starts_with(&format!("error: {expected}")), "{output:?}");
+        assert!(output.stderr.contains("\nhint: "), "{output:?}");
+        assert_eq!((output.code(), output.stdout.as_str()), (2, ""), "{variable}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_a_usage_error_of_pm_check_too() {
+    let output = app().pm(["check", "--memory", "web=lots"]).run();
+    assert!(output.stderr.starts_with("error: cannot use `--memory`: `lots`"), "{output:?}");
+    assert_eq!((output.code(), output.stdout.as_str()), (2, ""));
 }
 
 #[test]

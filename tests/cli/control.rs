@@ -133,7 +133,9 @@ fn a_signal_reaches_those_that_are_named() {
     session.wait_for_times("got it", 2);
     let output = session.stdout_so_far();
     assert!(!output.contains("worker.1 | got it"), "{output}");
-    assert!(refused(&app, "signal NOPE web").contains("`NOPE` is not a signal"));
+    let output = pm(&app, "signal NOPE web");
+    assert!(output.stderr.starts_with("error: `NOPE` is not a signal\nhint: "), "{output:?}");
+    assert_eq!(output.code(), 2);
 }
 
 #[test]

@@ -233,9 +233,12 @@ fn an_assignment_without_equals_is_an_error() {
     let app = Sandbox::with_procfile("web: touch ran\n");
     for text in ["A", "=1", ""] {
         let output = app.pm(["start", "--set", text]).run();
-        let error = format!("error: `{text}` is not KEY=VALUE\nhint: write `--set KEY=VALUE`\n");
+        let error = format!(
+            "error: cannot use `--set`: `{text}` is not KEY=VALUE\n\
+             hint: write `--set KEY=VALUE`; see `pm start --help`\n"
+        );
         assert_eq!(output.stderr, error);
-        assert_eq!((output.code(), app.read("ran")), (1, None));
+        assert_eq!((output.code(), app.read("ran")), (2, None));
     }
 }
 

@@ -139,7 +139,13 @@ fn time_and_names_can_be_left_out_or_formed() {
 fn a_form_of_time_that_is_none_is_an_error_before_anything_starts() {
     let app = Sandbox::with_procfile("web: touch ran\n");
     let output = app.pm(["start", "--timestamp-format", "%"]).run();
-    assert!(output.stderr.starts_with("error: `%` is not a valid time format: "), "{output:?}");
+    let said = "error: cannot use `--timestamp-format`: `%` is not a valid time format: ";
+    assert!(output.stderr.starts_with(said), "{output:?}");
+    assert!(output.stderr.contains("\nhint: write it as in strftime(3)"), "{output:?}");
+    assert_eq!((output.code(), app.read("ran")), (2, None));
+    let app = app.write("pm.toml", "[defaults]\ntimestamp-format = \"%\"\n");
+    let output = app.pm(["start"]).run();
+    assert!(output.stderr.starts_with("error: pm.toml:2:20: `%` is not a valid"), "{output:?}");
     assert_eq!((output.code(), app.read("ran")), (1, None));
 }
 

@@ -30,12 +30,15 @@ use crate::os::cgroup::Unavailable;
 /// goes to stdout.
 ///
 /// # Errors
-/// `Error::CheckFailed` where an error was found and shown (with `--strict`, a warning).
+/// `Error::CheckFailed` where an error was found and shown (with `--strict`, a warning); `Error::Usage` where the command
+/// line cannot be used.
 pub(super) fn run(args: &CheckArgs, matches: &ArgMatches, sources: &Sources) -> Result<(), Error> {
     let mut findings = Vec::new();
     let checked = check(matches, sources, &mut findings);
     let names: Vec<&str> = match &checked {
         Ok(procfile) => procfile.entries.iter().map(|entry| entry.name.as_str()).collect(),
+        // Nothing was checked.
+        Err(Error::Usage { .. }) => return checked.map(drop),
         Err(error) => {
             // What was found until then stands before it: it may say why.
             findings.push(as_finding(error, &sources.cwd));

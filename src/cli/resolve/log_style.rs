@@ -4,37 +4,23 @@ use crate::app::App;
 use crate::cli::sources::Sources;
 use crate::config::SessionSettings;
 use crate::config::value::{Color, Switch};
-use crate::error::Error;
 use crate::output::{LogFormat, Look, SYSTEM};
 
 /// foreman's form of the time.
 const TIMESTAMP: &str = "%H:%M:%S";
 
 /// Returns how the lines of the log look.
-pub(crate) fn text(
-    session: &SessionSettings,
-    app: &App,
-    sources: &Sources,
-) -> Result<LogFormat, Error> {
-    let format = session.timestamp_format.as_ref().map_or(TIMESTAMP, |format| &format.value);
-    if let Err(error) = jiff::fmt::strtime::format(
-        format,
-        &jiff::Timestamp::UNIX_EPOCH.to_zoned_datetime(jiff::tz::TimeZone::UTC),
-    ) {
-        return Err(Error::TimestampFormat {
-            format: format.to_owned(),
-            reason: error.to_string(),
-        });
-    }
+pub(crate) fn text(session: &SessionSettings, app: &App, sources: &Sources) -> LogFormat {
+    let format = session.timestamp_format.as_ref().map_or(TIMESTAMP, |format| &format.value.0);
     let is_off = |switch: Option<Switch>| switch == Some(Switch::Off);
     let longest = app.instances().map(|id| app.name_of(id).len()).max().unwrap_or(0);
-    Ok(LogFormat::Text(Look {
+    LogFormat::Text(Look {
         color: color(session.color.as_ref().map(|color| color.value), sources),
         timestamp: (!is_off(session.timestamp.as_ref().map(|switch| switch.value)))
             .then(|| format.to_owned()),
         prefix: !is_off(session.prefix.as_ref().map(|switch| switch.value)),
         width: longest.max(SYSTEM.len()),
-    }))
+    })
 }
 
 /// Decides on colour: the option, then NO_COLOR (no-color.org), then FORCE_COLOR (force-color.org) and

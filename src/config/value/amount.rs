@@ -14,8 +14,10 @@ impl Value for Amount {
         if text.trim() == "0" {
             return Ok(Self(0));
         }
-        let size = Size::parse(text).map_err(|error| Invalid::Other(error.to_string()))?;
-        Ok(Self(size.bytes()))
+        match Size::parse(text) {
+            Ok(size) => Ok(Self(size.bytes())),
+            Err(_) => Err(Invalid::DiskSpace(text.to_owned())),
+        }
     }
 
     fn show(&self) -> String {

@@ -6,6 +6,7 @@ mod lists;
 mod probes;
 mod proxy;
 mod share;
+mod time_format;
 mod watch;
 
 use std::ffi::OsStr;
@@ -26,6 +27,7 @@ pub use lists::Variables;
 pub use probes::{Dependencies, LiveProbe, Time};
 pub use proxy::ProxyChoice;
 pub use share::SharedHost;
+pub use time_format::TimeFormat;
 pub use watch::WatchedFiles;
 
 /// Why a text cannot be the value of an option; a lowercase fragment.
@@ -40,16 +42,33 @@ pub enum Invalid {
     /// No variable with its value.
     #[error("`{0}` is not KEY=VALUE")]
     Assignment(String),
+    /// No amount of disk space.
+    #[error("`{0}` is not an amount of disk space")]
+    DiskSpace(String),
+    /// No format of a time.
+    #[error("`{text}` is not a valid time format: {reason}")]
+    TimeFormat {
+        /// What was typed.
+        text: String,
+        /// Why not.
+        reason: String,
+    },
     /// Anything else.
     #[error("{0}")]
     Other(String),
 }
 
 impl Invalid {
-    /// Returns what to do about it in a file.
-    pub(super) fn hint(&self) -> Option<&'static str> {
+    /// Returns what to do about it, wherever it was said.
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Port(_) => Some(ports::HINT),
+            Self::DiskSpace(_) => {
+                Some("write a number with K, M, G or T, such as `64M`; a bare number is MiB")
+            }
+            Self::TimeFormat { .. } => {
+                Some("write it as in strftime(3): `%H:%M:%S`; a percent sign is `%%`")
+            }
             Self::Formation(_) | Self::Assignment(_) | Self::Other(_) => None,
         }
     }
