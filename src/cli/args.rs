@@ -13,6 +13,7 @@ use super::export::args::{self as export, ExportArgs};
 use super::flags::{BasePort, Files, Flags, Layout, Output, Readiness, Resources, Session, Watch};
 use super::json::JsonArgs;
 use super::manual::args::ManArgs;
+use super::numbers::pid;
 use super::yes_or_no::YesOrNo;
 use crate::config::value::seconds;
 
@@ -178,7 +179,7 @@ pub struct StartArgs {
     #[arg(long, env = "PM_ANOTHER", value_parser = YesOrNo)]
     pub another: bool,
     /// End the session when the process PID ends: `--with $$`
-    #[arg(long = "with", value_name = "PID", env = "PM_WITH", value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long = "with", value_name = "PID", env = "PM_WITH", value_parser = pid, allow_negative_numbers = true)]
     pub owner: Option<i32>,
     /// Another session of this Procfile runs these
     #[arg(long, hide = true)]

@@ -83,9 +83,9 @@ fn arg(spec: &Spec, flag: Flag) -> Arg {
         HelpGroup::Files | HelpGroup::Session | HelpGroup::Output => arg,
     };
     arg.short(flag.short)
-        // Values of variables may be secrets; -1 is no port, which is for pm to say.
+        // Values of variables may be secrets; what -1 cannot be is for the value to say.
         .hide_env_values(spec.takes == Takes::Each)
-        .allow_negative_numbers(flag.long == "port")
+        .allow_negative_numbers(!flag.value.is_empty() && flag.alone.is_none())
 }
 
 /// Makes a choice of flags.

@@ -1,8 +1,11 @@
-//! What pm knows of a command line that clap cannot read: which option was typed, and where it may stand.
+//! What pm knows of a command line that clap cannot read: which option was typed, where it may stand, and whether it was
+//! its variable.
 
+use std::error::Error as _;
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::{env, leading_options};
 use crate::error::Error;
@@ -17,16 +20,66 @@ pub(super) struct CommandWords<'a> {
 }
 
 /// Returns what is wrong, where clap would blame what nobody has typed.
-pub(super) fn error(error: &clap::Error, words: CommandWords<'_>) -> Option<Error> {
-    let long = argument(error)?;
-    if error.kind() != ErrorKind::UnknownArgument {
-        return None;
+pub(super) fn error(
+    error: &clap::Error,
+    words: CommandWords<'_>,
+    grammar: impl Fn() -> clap::Command,
+) -> Option<Error> {
+    match error.kind() {
+        ErrorKind::UnknownArgument => moved(error, words),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            of_variable(error, words, grammar())
+        }
+        _ => None, // clap's enum may grow; of all others it names what was typed.
     }
-    let option = leading_options::as_typed(words.typed, &long)?;
+}
+
+/// Returns that the command has no such option, where it stood before the command.
+fn moved(error: &clap::Error, words: CommandWords<'_>) -> Option<Error> {
+    let option = leading_options::as_typed(words.typed, &argument(error)?)?;
     let command = words.read.get(1)?.to_string_lossy();
     Some(Error::Usage {
         reason: format!("`{option}` is not an option of `pm {command}`"),
         hint: format!("`pm {command} --help` lists its options"),
+    })
+}
+
+/// Returns what is wrong with a variable, where it is one: then the option can be read without it.
+fn of_variable(
+    error: &clap::Error,
+    words: CommandWords<'_>,
+    grammar: clap::Command,
+) -> Option<Error> {
+    let long = argument(error)?;
+    let command = grammar.find_subcommand(words.read.get(1)?)?;
+    let option = command.get_arguments().find(|arg| arg.get_long() == Some(&long))?;
+    let variable = option.get_env()?.to_owned();
+    let unset = |arg: clap::Arg| match arg.get_env() == Some(&variable) {
+        true => arg.env(Resettable::Reset),
+        false => arg,
+    };
+    let without = grammar.mut_subcommands(|command| command.mut_args(unset));
+    let is_same = |again: clap::Error| {
+        again.kind() == error.kind() && argument(&again).as_ref() == Some(&long)
+    };
+    if without.try_get_matches_from(words.read).is_err_and(is_same) {
+        return None;
+    }
+    let value = error.get(ContextKind::InvalidValue)?.to_string();
+    let why = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(words)) => {
+            let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+            format!("not one of {}", words.join(", "))
+        }
+        _ => error.source()?.to_string(), // It is for enums alone.
+    };
+    Some(Error::Usage {
+        reason: format!(
+            "`{}` is `{}`, which is {why}",
+            variable.to_string_lossy(),
+            value.escape_debug()
+        ),
+        hint: "set it to another value, or unset it".to_owned(),
     })
 }
 

@@ -20,6 +20,7 @@ mod load;
 mod logs;
 pub mod manual;
 mod misread;
+mod numbers;
 mod ports;
 #[cfg(test)]
 mod reference;
@@ -76,7 +77,10 @@ pub fn main(arguments: Vec<OsString>, sources: &Sources) -> u8 {
         .map_or_else(|| parse(grammar(), &words), Ok);
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return refuse(&error, CommandWords { typed: &typed, read: &words }),
+        Err(error) => {
+            let words = CommandWords { typed: &typed, read: &words };
+            return refuse(&error, words, sources);
+        }
     };
     // clap has made sure that there is a subcommand.
     let matches = matches.subcommand().map_or(&matches, |(_, of_subcommand)| of_subcommand);
@@ -91,9 +95,9 @@ pub fn without_folder(words: &[OsString], source: std::io::Error) -> u8 {
 }
 
 /// Says what is wrong with a command line, and returns the exit code; for `--help` it is no failure.
-fn refuse(error: &clap::Error, words: CommandWords<'_>) -> u8 {
+fn refuse(error: &clap::Error, words: CommandWords<'_>, sources: &Sources) -> u8 {
     let form = AnswerForm::of_words(words.read).begin();
-    if let Some(error) = misread::error(error, words) {
+    if let Some(error) = misread::error(error, words, || command(sources)) {
         return code_of(Err(error), form);
     }
     form.refuse(error, misread::hint(error, words));

@@ -172,11 +172,51 @@ fn a_wrong_value_of_a_variable_names_the_variable() {
         ("PM_MEMORY", "x", "cannot use `PM_MEMORY`: `x` is not an amount of memory (for `all`)"),
         ("PM_KEEP", "lots", "cannot use `PM_KEEP`: `lots` is not an amount of disk space"),
         ("PM_TIMESTAMP_FORMAT", "%", "cannot use `PM_TIMESTAMP_FORMAT`: `%` is not a valid"),
+        ("PM_TIMEOUT", "abc", "`PM_TIMEOUT` is `abc`, which is not a number of seconds"),
+        ("PM_TIMEOUT", "-1", "`PM_TIMEOUT` is `-1`, which is not a number of seconds"),
+        ("PM_MAX_RESTARTS", "x", "`PM_MAX_RESTARTS` is `x`, which is not a whole number from 0"),
+        ("PM_WITH", "abc", "`PM_WITH` is `abc`, which is not a process id"),
+        ("PM_EXIT_ON", "x", "`PM_EXIT_ON` is `x`, which is not one of `first`, `failure`, `all`"),
+        ("PM_COLOR", "blue", "`PM_COLOR` is `blue`, which is not one of `always`, `auto`, `never`"),
     ] {
         let output = app().pm(["start"]).env(variable, value).run();
         assert!(output.stderr.starts_with(&format!("error: {expected}")), "{output:?}");
         assert!(output.stderr.contains("\nhint: "), "{output:?}");
         assert_eq!((output.code(), output.stdout.as_str()), (2, ""), "{variable}");
+    }
+    let output = app().pm(["start", "-t", "abc"]).env("PM_TIMEOUT", "abc").run();
+    assert!(output.stderr.starts_with("error: invalid value 'abc' for '--timeout "), "{output:?}");
+    let output = app().pm(["start", "-t", "1", "--bogus"]).env("PM_TIMEOUT", "abc").run();
+    assert!(output.stderr.starts_with("error: unexpected argument '--bogus'"), "{output:?}");
+    let output = app().pm(["ps", "--json"]).env("PM_SESSION", "x").run();
+    assert!(output.stdout.contains(r#""message":"`PM_SESSION` is `x`, which is"#), "{output:?}");
+}
+
+#[test]
+fn a_number_that_is_none_is_said_in_words() {
+    for (words, expected) in [
+        ("start -t -1", "invalid value '-1' for '--timeout <SECONDS>': not a number of seconds"),
+        ("start --with abc", "invalid value 'abc' for '--with <PID>': not a process id"),
+        ("start --with 0", "invalid value '0' for '--with <PID>': not a process id"),
+        (
+            "start --max-restarts x",
+            "invalid value 'x' for '--max-restarts <N>': not a whole number",
+        ),
+        ("start --max-restarts -1", "invalid value '-1' for '--max-restarts <N>': not a whole"),
+        (
+            "start --max-restarts 99999999999",
+            "invalid value '99999999999' for '--max-restarts <N>': too",
+        ),
+        ("start --log-keep many", "invalid value 'many' for '--log-keep <N>': not a whole number"),
+        ("stop -t -1 web", "invalid value '-1' for '--timeout <SECONDS>': not a number of seconds"),
+        ("wait --timeout -1", "invalid value '-1' for '--timeout <SECONDS>': not a number"),
+        ("ps --session x", "invalid value 'x' for '--session <PID>': not a process id"),
+        ("logs -n x", "invalid value 'x' for '--lines <N>': not a whole number from 0"),
+        ("restart --rolling --batch 0", "invalid value '0' for '--batch <N>': not a number of"),
+    ] {
+        let output = app().pm(words.split(' ')).run();
+        assert!(output.stderr.starts_with(&format!("error: {expected}")), "{output:?}");
+        assert_eq!((output.code(), output.stdout.as_str()), (2, ""), "{words}");
     }
 }
 

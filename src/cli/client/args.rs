@@ -11,7 +11,8 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::json::JsonArgs;
 use crate::cli::logs::when::When;
-use crate::config::value::{Color, seconds};
+use crate::cli::numbers::{batch, pid, run_number};
+use crate::config::value::{Color, seconds, whole};
 use crate::control::proto::WaitGoal;
 
 /// Which session is meant.
@@ -24,7 +25,7 @@ pub struct TargetArgs {
     #[arg(short = 'd', long, value_name = "DIR", env = "PM_ROOT")]
     pub root: Option<PathBuf>,
     /// Find the session with this process id, if several run in the root
-    #[arg(long, value_name = "PID", env = "PM_SESSION")]
+    #[arg(long, value_name = "PID", env = "PM_SESSION", value_parser = pid)]
     pub session: Option<i32>,
 }
 
@@ -35,7 +36,7 @@ pub struct WaitArgs {
     #[arg(long)]
     pub no_wait: bool,
     /// Give up after SECONDS [default: wait as long as it takes]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "no_wait")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, conflicts_with = "no_wait")]
     pub wait: Option<Duration>,
 }
 
@@ -82,7 +83,7 @@ pub struct UntilArgs {
     #[command(flatten)]
     pub target: TargetArgs,
     /// Give up after SECONDS, with exit code 124
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, default_value = "60")]
     pub timeout: Duration,
     #[command(flatten)]
     pub json: JsonArgs,
@@ -160,7 +161,7 @@ pub struct AddressArgs {
 #[derive(Debug, Args)]
 pub struct StopOptions {
     /// Seconds between the stop signal and SIGKILL [default: the session's]
-    #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     pub timeout: Option<Duration>,
     #[command(flatten)]
     pub target: TargetArgs,
@@ -182,7 +183,7 @@ pub struct RollingArgs {
     #[arg(long)]
     pub rolling: bool,
     /// With --rolling: replace N at a time [default: 1]
-    #[arg(long, value_name = "N", requires = "rolling")]
+    #[arg(long, value_name = "N", value_parser = batch, allow_negative_numbers = true, requires = "rolling")]
     pub batch: Option<NonZeroU16>,
     /// With --rolling: stop each old instance before its new one starts, if there is no room for both
     #[arg(long, requires = "rolling")]
@@ -253,12 +254,6 @@ pub enum LogForm {
     Json,
 }
 
-/// Reads the number of a run, for clap.
-fn run_number(text: &str) -> Result<i32, String> {
-    let number = text.parse().ok().filter(|number| *number != 0);
-    number.ok_or_else(|| "not the number of a run: `pm logs --runs` lists them".to_owned())
-}
-
 /// `pm logs`
 #[derive(Debug, Args)]
 pub struct LogsArgs {
@@ -271,7 +266,7 @@ pub struct LogsArgs {
     #[arg(short = 'f', long)]
     pub follow: bool,
     /// Show the last N lines of each instance [default: all that are kept]
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = whole::<usize>, allow_negative_numbers = true)]
     pub lines: Option<usize>,
     /// Show the previous run: the newest that has ended
     #[arg(long, conflicts_with_all = ["run", "runs", "follow"])]

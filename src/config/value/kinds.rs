@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -160,7 +161,7 @@ macro_rules! numbers {
             }
 
             fn parser() -> ValueParser {
-                clap::value_parser!(Self).into()
+                ValueParser::new(whole::<Self>)
             }
 
             fn from_toml<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -290,6 +291,13 @@ impl Value for Duration {
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a number of seconds from 0".to_owned())
+}
+
+/// Reads a whole number, for clap, which names the text itself.
+pub(crate) fn whole<T: FromStr>(text: &str) -> Result<T, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let reason = if is_number { "too large a number" } else { "not a whole number from 0" };
+    text.parse().map_err(|_| reason.to_owned())
 }
 
 fn other(error: impl fmt::Display) -> Invalid {
