@@ -201,9 +201,20 @@ pub struct StartArgs {
 #[derive(Debug, Args)]
 #[command(mut_arg("daemon", |arg| arg.hide(true)))]
 #[command(mut_arg("json", |arg| arg.help("Print one JSON object, also for an error")))]
+#[command(mut_arg("log", |arg| arg.help("Append the output to this file [default: pm.log in the root]")))]
+#[command(mut_arg("wait", up_wait))]
 pub struct UpArgs {
     #[command(flatten)]
     pub start: StartArgs,
+}
+
+/// Says what `--wait` is where it is the rule.
+fn up_wait(arg: clap::Arg) -> clap::Arg {
+    let help = "Return when all is ready, up or done; else stop the session and fail [default: as long as it takes]";
+    arg.help(help).long_help(format!(
+        "{help}\n\nExits with the code of the instance that failed, or with 124 after SECONDS. What has no `ready` is up \
+         when it has run for 0.25 s. Ctrl-C ends the wait and leaves the session running."
+    ))
 }
 
 impl UpArgs {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ArgMatches;
+use clap::parser::ValueSource;
 
 use super::args::{StartArgs, Tool};
 use super::client::start::{self, StartTarget};
@@ -35,12 +36,7 @@ pub(crate) fn start(
     matches: &ArgMatches,
     (form, sources): (AnswerForm, &Sources),
 ) -> Result<i32, Error> {
-    if args.wait.is_some() && !args.daemon {
-        return Err(Error::Usage {
-            reason: "`--wait` is for a session in the background".to_owned(),
-            hint: "add `--daemon`, or use `pm wait` in another terminal".to_owned(),
-        });
-    }
+    check_options(args, matches)?;
     let named_instances = if args.is_up { up::named_instances } else { start::named_instances };
     let brought = |types| brought(StartArgs { types, ..args.clone() }, called_as, matches, sources);
     if let Some(change) = named_instances(args, &brought, matches, sources)? {
@@ -88,6 +84,21 @@ fn brought(
     };
     let names = resolved.brought.iter().map(|at| &resolved.app.types[usize::from(*at)].name);
     names.cloned().collect()
+}
+
+/// Refuses options that need `--daemon`. Where a variable names the log, that is for the sessions which have one.
+fn check_options(args: &StartArgs, matches: &ArgMatches) -> Result<(), Error> {
+    let is_log_typed = matches.value_source("log") == Some(ValueSource::CommandLine);
+    let (option, instead) = match args {
+        StartArgs { daemon: true, .. } => return Ok(()),
+        StartArgs { wait: Some(_), .. } => ("--wait", "use `pm wait` in another terminal"),
+        _ if is_log_typed => ("--log", "redirect the output: `pm start >pm.log`"),
+        _ => return Ok(()),
+    };
+    Err(Error::Usage {
+        reason: format!("`{option}` is for a session in the background"),
+        hint: format!("add `--daemon`, or {instead}"),
+    })
 }
 
 /// Says what has become of a session that runs already; where it is to be waited for, that is done first.

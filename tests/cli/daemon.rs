@@ -55,6 +55,22 @@ fn what_is_wrong_is_said_where_it_was_typed() {
 }
 
 #[test]
+fn an_option_of_a_session_in_the_background_is_refused_without_one() {
+    let app = app("web: touch ran\n");
+    for (option, hint) in [("--log=x.log", "redirect the output"), ("--wait", "use `pm wait`")] {
+        let output = pm(&app, &format!("start {option}"));
+        let option = option.split('=').next().unwrap_or_default();
+        let said = format!(
+            "error: `{option}` is for a session in the background\nhint: add `--daemon`, or {hint}"
+        );
+        assert!(output.stderr.starts_with(&said), "{output:?}");
+        assert_eq!((output.code(), app.read("ran")), (2, None), "{option}");
+    }
+    let output = app.pm(["start"]).env("PM_LOG_FILE", "x.log").run();
+    assert_eq!((output.code(), app.read("x.log")), (0, None), "a variable is for all: {output:?}");
+}
+
+#[test]
 fn it_outlives_the_terminal_that_it_was_started_from() {
     let app = app("web: echo ready; exec cat\n");
     let mut terminal = app.pm(["start", "--daemon", "--log", "my.log"]).spawn_pty();
