@@ -136,6 +136,22 @@ fn strict_ports_refuse_a_port_that_somebody_has_and_start_nothing() {
 }
 
 #[test]
+fn pm_check_sees_the_ports_of_another_session_where_nobody_listens_yet() {
+    let app = two_checkouts();
+    let base = http::free_base([100]).to_string();
+    let (session, port) = started(&app, "shop", &["-p", &base]);
+    let check = |words: &[&str]| app.pm(["check"].iter().chain(words)).in_folder("fix").run();
+    let output = check(&["-p", &base, "--strict"]);
+    let said = format!("port {port} of `web.1` is taken by web.1 of ~/shop (pid ");
+    assert!(output.stderr.contains(&said), "{output:?}");
+    assert_eq!(output.code(), 1);
+    let own = app.pm(["check", "-p", &base, "--strict"]).in_folder("shop").run();
+    assert_eq!((own.code(), own.stderr.as_str()), (0, ""), "its own session is no stranger");
+    end(session);
+    assert_eq!(check(&["-p", &base, "--strict"]).code(), 0);
+}
+
+#[test]
 fn a_port_that_only_waits_for_the_end_of_its_connections_is_free() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
     let port = listener.local_addr().expect("it is bound").port();

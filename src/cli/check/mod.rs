@@ -151,9 +151,14 @@ fn lint_app(input: LintInput<'_>, sources: &Sources) -> Vec<Finding> {
     };
     let needed = app.needed_ports();
     let holders = probe::PortHolders::new(needed, &sessions);
-    let port = |port| match holders.state(port) {
+    let assigned = ports::of_other_sessions(&app.root, sources);
+    let port = |number| match holders.state(number) {
         PortState::Taken(Some(holder)) => PortState::Taken(Some(ports::shown(holder, sources))),
-        state => state,
+        PortState::Free => match assigned.iter().find(|(port, _)| *port == number) {
+            Some((_, holder)) => PortState::Taken(Some(holder.clone())),
+            None => PortState::Free,
+        },
+        state @ (PortState::Taken(None) | PortState::Forbidden) => state,
     };
     let system =
         System { program: &program, refusal: &probe::refusal, folder: &probe::folder, port: &port };

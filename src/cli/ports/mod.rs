@@ -168,6 +168,13 @@ pub(super) fn facts(root: &Path, session: Option<u32>) -> SessionFacts {
     SessionFacts { name: checkout::name(root), session }
 }
 
+/// Returns the ports that sessions of other roots have given to their instances, which may not listen yet, and whose each
+/// is.
+pub(super) fn of_other_sessions(root: &Path, sources: &Sources) -> Vec<(u16, Holder)> {
+    let held = survey::of_other_sessions(root, &client::find::folder(sources));
+    held.into_iter().map(|(port, holder)| (port, holder.below_home(home(sources)))).collect()
+}
+
 /// Returns a holder as a message shows it: what it is of, where pm has started it.
 pub(super) fn shown(holder: Holder, sources: &Sources) -> Holder {
     port_owner::identified(holder).below_home(home(sources))

@@ -30,11 +30,8 @@ pub(super) struct PortSurvey {
 impl PortSurvey {
     /// Asks the system and the sessions of other roots.
     pub(super) fn take(root: &Path, runtime: &Path) -> Self {
-        let root = root_hash::number(root);
-        let is_other = |report: &Report| root_hash::number(Path::new(&report.root)) != root;
-        let reports = reports(runtime).into_iter().filter(is_other);
-        let assigned = reports.flat_map(assigned).collect();
-        Self { listeners: Listeners::read(), assigned, root }
+        let assigned = of_other_sessions(root, runtime);
+        Self { listeners: Listeners::read(), assigned, root: root_hash::number(root) }
     }
 
     /// Returns whether somebody listens on a port, on whatever address, or a session of another root has given it to
@@ -82,6 +79,13 @@ impl PortSurvey {
         let held = holders.into_iter().filter(|(_, holder)| is_of_another(holder));
         held.min_by_key(|(port, _)| *port)
     }
+}
+
+/// Returns the ports that sessions of other roots have given to their instances, and whose each is.
+pub(super) fn of_other_sessions(root: &Path, runtime: &Path) -> Vec<(u16, Holder)> {
+    let root = root_hash::number(root);
+    let is_other = |report: &Report| root_hash::number(Path::new(&report.root)) != root;
+    reports(runtime).into_iter().filter(is_other).flat_map(assigned).collect()
 }
 
 /// Returns what every session of the user runs. All are asked before the first answers.
