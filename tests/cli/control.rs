@@ -202,6 +202,31 @@ fn a_name_goes_to_the_session_that_runs_it() {
 }
 
 #[test]
+fn a_name_that_none_of_several_sessions_knows_is_unknown_and_asks_for_no_choice() {
+    let app = app(&format!("web: {READY}\nworker: {READY}\nclock: {READY}\n"));
+    let one = started(&app, &["web"], 1);
+    let two = started(&app, &["worker"], 1);
+    for line in
+        ["scale nope=1", "signal USR2 web.9", "logs nope", "port nope", "restart nope", "ps nope"]
+    {
+        let said = refused(&app, line);
+        let name = line.split([' ', '=']).find(|word| ["nope", "web.9"].contains(word));
+        let name = name.expect("it is in the line");
+        let expected = format!("no process type or instance `{name}` in the 2 sessions of `");
+        assert!(said.contains(&expected), "{line}: {said}");
+        assert!(said.contains("\nhint: "), "{line}: {said}");
+    }
+    assert!(refused(&app, "restart wbe").contains("hint: did you mean `web`?"));
+    // One that all could have is to be chosen for.
+    assert!(refused(&app, "scale clock=1").contains("2 sessions run in"));
+    done(&app, &format!("stop worker --session {}", two.pid()));
+    let said = refused(&app, "quit");
+    let expected = format!("{} runs nothing (not running: worker.1)", two.pid());
+    assert!(said.contains(&expected), "{said}");
+    assert!(said.contains(&format!("{} runs web.1", one.pid())), "{said}");
+}
+
+#[test]
 fn what_a_killed_session_left_is_harmless() {
     let app = app(&format!("web: {READY}\n"));
     let mut session = started(&app, &[], 1);

@@ -1,13 +1,17 @@
 //! Finds the session that a command is for.
 
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::args::TargetArgs;
+use crate::app::nearest::nearest;
 use crate::app::select;
 use crate::cli::load::{self, Files};
 use crate::cli::sources::Sources;
-use crate::control::proto::{FiguresQuery, InstanceState, Report, Request, Response};
+use crate::control::proto::{
+    FiguresQuery, InstanceState, InstanceStatus, Report, Request, Response,
+};
 use crate::control::socket_paths::{self, Endpoint};
 use crate::control::{client, socket_paths::sessions};
 use crate::error::Error;
@@ -131,12 +135,12 @@ pub(in crate::cli) fn one(
 ) -> Result<SessionInfo, Error> {
     let mut all = all(target, sources)?;
     if all.len() > 1 {
-        let describe = |session: &SessionInfo| {
-            let names: Vec<_> =
-                session.report.instances.iter().map(|instance| instance.name.as_str()).collect();
-            format!("{} runs {}", session.endpoint.pid, names.join(" "))
-        };
-        let described: Vec<_> = all.iter().map(describe).collect();
+        let described: Vec<_> = all.iter().map(described).collect();
+        if let Some(name) =
+            names.iter().find(|name| all.iter().all(|one| !knows(&one.report, name)))
+        {
+            return Err(known_to_none(name, &all, &root(target, sources)?));
+        }
         if !names.is_empty() {
             all.retain(|session| fits(&session.report, names));
             // Where some have it stopped, it goes to the one that runs it.
@@ -154,16 +158,56 @@ pub(in crate::cli) fn one(
     }
 }
 
+/// Returns whether an instance is neither up nor on its way.
+fn is_over(state: InstanceState) -> bool {
+    matches!(state, InstanceState::Stopped | InstanceState::Done | InstanceState::Failed)
+}
+
+/// Says what a session runs, and what it has that does not run.
+fn described(session: &SessionInfo) -> String {
+    let instances = session.report.instances.iter();
+    let (down, up): (Vec<_>, Vec<_>) = instances.partition(|instance| is_over(instance.state));
+    let names = |instances: Vec<&InstanceStatus>| {
+        let names: Vec<_> = instances.iter().map(|instance| instance.name.as_str()).collect();
+        names.join(" ")
+    };
+    let pid = session.endpoint.pid;
+    let up = if up.is_empty() { "nothing".to_owned() } else { names(up) };
+    match down.is_empty() {
+        true => format!("{pid} runs {up}"),
+        false => format!("{pid} runs {up} (not running: {})", names(down)),
+    }
+}
+
+/// Returns whether a session has a process type or an instance that a pattern fits.
+fn knows(report: &Report, pattern: &str) -> bool {
+    let instances = report.instances.iter().map(|instance| &instance.name);
+    report.types.iter().chain(instances).any(|name| select::fits(pattern, name))
+}
+
+/// Returns that a name is nowhere, and what could be meant.
+fn known_to_none(name: &str, sessions: &[SessionInfo], root: &Path) -> Error {
+    let types = sessions.iter().flat_map(|session| &session.report.types);
+    let types: BTreeSet<&str> = types.map(String::as_str).collect();
+    let instances = sessions.iter().flat_map(|session| &session.report.instances);
+    let known = types.iter().copied().chain(instances.map(|instance| instance.name.as_str()));
+    let hint = match nearest(name, known) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("they have: {}", types.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    let reason = format!(
+        "no process type or instance `{name}` in the {} sessions of `{}`",
+        sessions.len(),
+        root.display()
+    );
+    Error::UnknownName { reason, hint: Some(hint) }
+}
+
 /// Returns whether an instance that fits one of the patterns is up, or on its way.
 fn runs(report: &Report, patterns: &[String]) -> bool {
     let is_meant = |name: &str| patterns.iter().any(|pattern| select::fits(pattern, name));
     let mut meant = report.instances.iter().filter(|instance| is_meant(&instance.name));
-    meant.any(|instance| {
-        !matches!(
-            instance.state,
-            InstanceState::Stopped | InstanceState::Done | InstanceState::Failed
-        )
-    })
+    meant.any(|instance| !is_over(instance.state))
 }
 
 /// Returns whether a session has instances that every pattern fits.
@@ -194,11 +238,7 @@ pub(super) fn refusal(
     report: &Report,
     names: &[String],
 ) -> Error {
-    let is_known = |name: &String| {
-        report.types.contains(name)
-            || report.instances.iter().any(|instance| select::fits(name, &instance.name))
-    };
-    match names.iter().all(is_known) {
+    match names.iter().all(|name| knows(report, name)) {
         true => Error::Refused { reason, hint },
         false => Error::UnknownName { reason, hint },
     }
