@@ -25,6 +25,8 @@ pub enum Error {
         line: usize,
         /// What is wrong with it.
         reason: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// The Procfile could not be read.
     #[error("cannot read the Procfile `{}`", path.display())]
@@ -57,6 +59,8 @@ pub enum Error {
         line: usize,
         /// What is wrong with it.
         reason: String,
+        /// What to do.
+        hint: &'static str,
     },
     /// An env file could not be read.
     #[error("cannot read the env file `{}`", path.display())]
@@ -287,6 +291,8 @@ pub enum Error {
     NotInTime {
         /// Who was not so.
         late: String,
+        /// What to do.
+        hint: String,
     },
     /// A session does not answer, or not as it should.
     #[error("cannot talk to session {session}")]

@@ -43,7 +43,8 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
     for (line, content) in (1..).zip(text.split('\n')) {
         let before = broken.take();
         if content.contains('\0') {
-            return Err(LineError { line, reason: "a command cannot contain a NUL byte".into() });
+            let reason = "a command cannot contain a NUL byte";
+            return Err(LineError::new(line, reason, text::NUL_HINT));
         }
         let Some((name, command)) = entry(content) else {
             if !is_blank_or_comment(content) {
@@ -54,7 +55,7 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
         };
         if let Some(first) = seen.insert(name, line) {
             let reason = format!("`{name}` is defined twice, on line {first} and on line {line}");
-            return Err(LineError { line, reason });
+            return Err(LineError::new(line, reason, "rename one of them, or remove it"));
         }
         if let Some(before) = before {
             found.notes.push(LineNote {
@@ -70,21 +71,11 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
         }
         if ends_escaped(command) {
             broken = Some(line);
-            let end = content.trim_end().len();
-            found.notes.push(LineNote {
-                kind: NoteKind::Malformed,
-                code: "trailing-backslash",
-                line,
-                span: end - 1..end,
-                message: format!(
-                    "the backslash at the end of `{name}` does not continue the line: a command is one line"
-                ),
-                hint: Some("write the whole command on one line, or put it in a script".into()),
-            });
+            found.notes.push(trailing_backslash(line, content, name));
         }
         if found.entries.len() == TYPES_MAX {
             let reason = format!("more than {TYPES_MAX} process types");
-            return Err(LineError { line, reason });
+            return Err(LineError::new(line, reason, "split it into several Procfiles"));
         }
         found.entries.push(ProcfileEntry {
             name: name.to_owned(),
@@ -93,6 +84,20 @@ pub fn parse(bytes: &[u8]) -> Result<Procfile, LineError> {
         });
     }
     Ok(found)
+}
+
+fn trailing_backslash(line: usize, content: &str, name: &str) -> LineNote {
+    let end = content.trim_end().len();
+    LineNote {
+        kind: NoteKind::Malformed,
+        code: "trailing-backslash",
+        line,
+        span: end - 1..end,
+        message: format!(
+            "the backslash at the end of `{name}` does not continue the line: a command is one line"
+        ),
+        hint: Some("write the whole command on one line, or put it in a script".into()),
+    }
 }
 
 /// Splits a line at its first colon. Spaces around the command are dropped, but a space that a

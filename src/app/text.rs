@@ -2,20 +2,23 @@
 
 use super::warning::LineError;
 
+/// What to do about a NUL byte.
+pub(crate) const NUL_HINT: &str = "remove it; most editors show it as `^@`";
+
+/// What to do about another encoding.
+const UTF8_HINT: &str = "save the file as UTF-8";
+
 /// Returns the text without a byte order mark, with LF for CRLF. Only LF ends a line: foreman takes
 /// neither a lone CR, a form feed nor U+2028 for one.
 pub(crate) fn decode(bytes: &[u8]) -> Result<String, LineError> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(LineError { line: 1, reason: "this is UTF-16: save the file as UTF-8".into() });
+        return Err(LineError::new(1, "this is UTF-16", UTF8_HINT));
     }
     let text = str::from_utf8(bytes).map_err(|error| {
         let good = &bytes[..error.valid_up_to()];
         let line = 1 + good.iter().filter(|&&byte| byte == b'\n').count();
         let byte = bytes[error.valid_up_to()];
-        LineError {
-            line,
-            reason: format!("byte 0x{byte:02X} is not UTF-8: save the file as UTF-8"),
-        }
+        LineError::new(line, format!("byte 0x{byte:02X} is not UTF-8"), UTF8_HINT)
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n"))
 }
@@ -54,12 +57,8 @@ mod tests {
     #[test]
     fn other_encodings_are_refused_with_the_line() {
         let refusal = |bytes: &[u8]| decode(bytes).map_err(|e| (e.line, e.reason));
-        let not_utf8 = "byte 0xE9 is not UTF-8: save the file as UTF-8".to_owned();
-        assert_eq!(refusal(b"a\nb\ncaf\xe9\n"), Err((3, not_utf8)));
-        assert_eq!(
-            refusal(b"\xff\xfea\0"),
-            Err((1, "this is UTF-16: save the file as UTF-8".into()))
-        );
+        assert_eq!(refusal(b"a\nb\ncaf\xe9\n"), Err((3, "byte 0xE9 is not UTF-8".into())));
+        assert_eq!(refusal(b"\xff\xfea\0"), Err((1, "this is UTF-16".into())));
     }
 
     #[test]

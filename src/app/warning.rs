@@ -98,4 +98,12 @@ pub struct LineError {
     pub line: usize,
     /// What is wrong with it: a lowercase fragment.
     pub reason: String,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+impl LineError {
+    pub(super) fn new(line: usize, reason: impl Into<String>, hint: &'static str) -> Self {
+        Self { line, reason: reason.into(), hint }
+    }
 }

@@ -12,6 +12,23 @@ impl Error {
             Self::ProcfileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "create a Procfile with lines such as `web: node server.js`, or name one with `-f`".into()
             }
+            Self::ProcfileRead { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
+                "name a file with `-f`, or the application's folder with `-d`".into()
+            }
+            Self::EnvFileRead { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
+                "name a file with `-e`".into()
+            }
+            Self::ConfigRead { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
+                "name a file with `--config`".into()
+            }
+            Self::ProcfileRead { source, .. }
+            | Self::EnvFileRead { source, .. }
+            | Self::ConfigRead { source, .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                "make the file readable to you".into()
+            }
+            Self::ProcfileLine { hint, .. } | Self::EnvFileLine { hint, .. } => (*hint).to_owned(),
             Self::ProcfileMissing { instead: Alternative::Procfile(path), .. } => {
                 format!("name it with `-f {}`", word(path))
             }
@@ -70,7 +87,7 @@ impl Error {
                 path.display()
             ),
             Self::WhichSession { .. } => "choose one with `--session PID`".into(),
-            Self::Usage { hint, .. } => hint.clone(),
+            Self::Usage { hint, .. } | Self::NotInTime { hint, .. } => hint.clone(),
             Self::Refused { hint, .. }
             | Self::UnknownName { hint, .. }
             | Self::PortTaken { hint, .. }

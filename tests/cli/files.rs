@@ -90,6 +90,7 @@ fn a_bad_procfile_is_an_error_with_file_and_line_and_nothing_starts() {
         let app = Sandbox::new().write("Procfile", text);
         let output = app.pm(["start"]).run();
         assert!(output.stderr.contains(&format!("error: {error}")), "{output:?}");
+        assert!(output.stderr.contains("\nhint: "), "{output:?}");
         assert_eq!((output.code(), output.stdout.as_str()), (1, ""), "{error}");
         assert_eq!(app.read("ran"), None, "{error}");
     }
@@ -222,10 +223,28 @@ fn a_bad_env_file_is_an_error_with_file_and_line_and_nothing_starts() {
         for command in [&["start"][..], &["run", "true"], &["env"]] {
             let output = app.pm(command).run();
             assert!(output.stderr.starts_with(&format!("error: {error}")), "{output:?}");
+            assert!(output.stderr.contains("\nhint: "), "{output:?}");
             assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
         }
     }
     assert_eq!(app.read("ran"), None);
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_an_error_that_says_what_to_name() {
+    let app = Sandbox::with_procfile("web: touch ran\n").write("folder/x", "");
+    for (option, hint) in [
+        ("-f", "name a file with `-f`, or the application's folder with `-d`"),
+        ("-e", "name a file with `-e`"),
+        ("--config", "name a file with `--config`"),
+    ] {
+        let output = app.pm(["start", option, "folder"]).run();
+        assert!(output.stderr.starts_with("error: cannot read "), "{output:?}");
+        assert!(output.stderr.ends_with(&format!("\nhint: {hint}\n")), "{output:?}");
+        assert_eq!((output.code(), app.read("ran")), (1, None), "{option}");
+    }
+    let output = app.pm(["check", "-f", "/etc"]).run();
+    assert!(output.stderr.contains("hint: name a file with `-f`"), "{output:?}");
 }
 
 #[test]

@@ -135,6 +135,7 @@ fn without_a_session_it_waits_for_one() {
     let output = pm(&app, "wait --timeout 0.1");
     assert_eq!(output.code(), 124, "{output:#?}");
     assert!(output.stderr.contains("error: no session runs in"), "{output:#?}");
+    assert!(output.stderr.contains("\nhint: start one with `pm start`"), "{output:#?}");
     let session = started(&app, &[], 1);
     assert_eq!(wait.wait(), End::Code(0));
     drop(session);

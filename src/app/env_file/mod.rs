@@ -43,7 +43,7 @@ pub fn parse(bytes: &[u8]) -> Result<EnvFile, LineError> {
     for reading in &readings {
         if reading.value.contains('\0') {
             let reason = format!("the value of `{}` contains a NUL byte", reading.key);
-            return Err(LineError { line: reading.line, reason });
+            return Err(LineError::new(reading.line, reason, text::NUL_HINT));
         }
     }
     notes.sort_by_key(|note| note.line);

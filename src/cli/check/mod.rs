@@ -221,10 +221,10 @@ fn as_finding(error: &Error, cwd: &Path) -> Finding {
         std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     let said = format!("{error}{cause}");
     let (code, path, place, message) = match error {
-        Error::ProcfileLine { path, line, reason } => {
+        Error::ProcfileLine { path, line, reason, .. } => {
             ("procfile-line", path, place(cwd, path, *line, None), reason.clone())
         }
-        Error::EnvFileLine { path, line, reason } => {
+        Error::EnvFileLine { path, line, reason, .. } => {
             ("env-file-line", path, place(cwd, path, *line, None), reason.clone())
         }
         Error::ConfigLine { path, line, column, reason, .. } => {

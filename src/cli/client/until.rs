@@ -45,7 +45,11 @@ impl WaitOutcome {
         match self {
             Self::Reached => Ok(()),
             Self::Never(failures, _) => Err(Error::NotTrue { failures }),
-            Self::TimedOut(late) => Err(Error::NotInTime { late }),
+            Self::TimedOut(late) => {
+                let hint =
+                    "`pm ps` shows what each waits for, `pm logs` what it has written".to_owned();
+                Err(Error::NotInTime { late, hint })
+            }
         }
     }
 }
@@ -96,7 +100,8 @@ fn session(
             found => return found,
         };
         if is_over(deadline) {
-            return Err(Error::NotInTime { late: error.to_string() });
+            let hint = error.hint().unwrap_or_default();
+            return Err(Error::NotInTime { late: error.to_string(), hint });
         }
         if clock::instant().saturating_duration_since(began) >= SESSION_LIMIT {
             return Err(error);

@@ -83,10 +83,11 @@ mod tests {
             path: "Procfile".into(),
             line: 3,
             reason: "`web` stands twice".to_owned(),
+            hint: "rename one",
         });
         assert_eq!(
             serde_json::to_string(&failure).unwrap(),
-            r#"{"error":{"code":"procfile-line","message":"Procfile:3: `web` stands twice","hint":null,"where":"Procfile:3:1"}}"#
+            r#"{"error":{"code":"procfile-line","message":"Procfile:3: `web` stands twice","hint":"rename one","where":"Procfile:3:1"}}"#
         );
         let failure = FailureObject::of(&Error::NoSession { root: "/srv".into() });
         assert_eq!(failure.error.code, ErrorCode::NoSession);

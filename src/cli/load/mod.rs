@@ -109,8 +109,9 @@ pub(crate) fn procfile(files: &Files, cwd: &Path) -> Result<LoadedProcfile, Erro
         }
         Err(source) => return Err(Error::ProcfileRead { path, source }),
     };
-    LoadedProcfile::parse(path.clone(), &bytes)
-        .map_err(|LineError { line, reason }| Error::ProcfileLine { path, line, reason })
+    LoadedProcfile::parse(path.clone(), &bytes).map_err(|LineError { line, reason, hint }| {
+        Error::ProcfileLine { path, line, reason, hint }
+    })
 }
 
 fn npm_start(path: PathBuf) -> LoadedProcfile {
@@ -180,7 +181,7 @@ fn env_file(path: PathBuf, cwd: &Path) -> Result<LoadedEnvFile, Error> {
         Err(source) => return Err(Error::EnvFileRead { path, source }),
     };
     LoadedEnvFile::parse(path.clone(), &bytes)
-        .map_err(|LineError { line, reason }| Error::EnvFileLine { path, line, reason })
+        .map_err(|LineError { line, reason, hint }| Error::EnvFileLine { path, line, reason, hint })
 }
 
 #[cfg(test)]

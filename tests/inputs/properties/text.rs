@@ -40,6 +40,7 @@ pub(super) fn error_is_sound(error: &LineError, bytes: &[u8]) {
     let count = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
     assert!((1..=count).contains(&error.line), "not one of {count} lines: {error:?}");
     is_one_line(&error.reason);
+    is_one_line(error.hint);
 }
 
 /// Holds that an error names a place in the text of a config file.
