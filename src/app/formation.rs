@@ -81,6 +81,17 @@ pub enum FormationError {
     /// Every count is 0.
     #[error("nothing to run: every count is 0")]
     Nothing,
+    /// All that would run is excluded.
+    #[error("nothing to run: {} excluded", excluded(names))]
+    AllExcluded {
+        /// What is excluded, as it was said.
+        names: Vec<String>,
+    },
+}
+
+fn excluded(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("{} {}", quoted.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
 impl FormationError {
@@ -95,6 +106,9 @@ impl FormationError {
             Self::Unknown { known, .. } => format!("the Procfile has: {}", known.join(", ")),
             Self::OnlyRelease => "run it with `pm start --release`, or by its name".into(),
             Self::Nothing => "ask for at least one instance: `web=1`".into(),
+            Self::AllExcluded { .. } => {
+                "exclude fewer types: `-x`, PM_EXCEPT, or `except` in pm.toml".into()
+            }
         }
     }
 }
@@ -212,13 +226,16 @@ impl Wish {
             }
             counts = named;
         }
+        let is_nothing = |counts: &[u16]| counts.iter().all(|count| *count == 0);
+        let was_nothing = is_nothing(&counts);
         for name in &self.except {
             counts[index(name)?] = 0;
         }
-        if counts.iter().all(|count| *count == 0) {
-            return Err(FormationError::Nothing);
+        match is_nothing(&counts) {
+            false => Ok(counts),
+            true if was_nothing => Err(FormationError::Nothing),
+            true => Err(FormationError::AllExcluded { names: self.except.clone() }),
         }
-        Ok(counts)
     }
 }
 
@@ -300,6 +317,13 @@ mod tests {
         assert_eq!(refusal("nope=1", &[]), Err("no process type `nope` in the Procfile".into()));
         assert_eq!(refusal("=3", &[]), Err("`=3` does not name a process type".into()));
         assert_eq!(refusal("all=0", &[]), Err("nothing to run: every count is 0".into()));
+        let excluded = wish("", &["web"], &["web"]).map_err(|error| error.to_string());
+        assert_eq!(excluded, Err("nothing to run: `web` is excluded".into()));
+        let excluded = wish("web=1,clock=1", &[], &["web", "clock"]);
+        let excluded = excluded.map_err(|error| error.to_string());
+        assert_eq!(excluded, Err("nothing to run: `web`, `clock` are excluded".into()));
+        let zero = wish("all=0", &[], &["web"]).map_err(|error| error.to_string());
+        assert_eq!(zero, Err("nothing to run: every count is 0".into()));
     }
 
     #[test]

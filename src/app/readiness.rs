@@ -71,14 +71,26 @@ pub struct Authority {
 #[derive(Clone, Debug)]
 pub struct LogPattern(regex_lite::Regex);
 
-/// A text that is no probe.
+/// Why a text is no probe.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` {reason}")]
-pub struct ProbeError {
-    /// What was written.
-    pub text: String,
-    /// What is wrong with it.
-    pub reason: String,
+pub enum ProbeError {
+    /// It is of no kind that there is.
+    #[error(
+        "`{text}` is not one of port, port:N, http:/path, http://host:port/path, log:REGEX, cmd:COMMAND, notify, \
+         delay:TIME"
+    )]
+    Kind {
+        /// What was written.
+        text: String,
+    },
+    /// It is of a kind that is written in another way.
+    #[error("`{text}` {reason}")]
+    Form {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl LogPattern {
@@ -123,13 +135,9 @@ impl Probe {
             Some(("delay", text)) => seconds(text)
                 .map(Self::Delay)
                 .ok_or_else(|| "needs a time after `delay:`, such as `delay:2s`".to_owned()),
-            Some(_) | None => Err(
-                "is not one of port, port:N, http:/path, http://host:port/path, log:REGEX, cmd:COMMAND, notify, \
-                 delay:TIME"
-                    .to_owned(),
-            ),
+            Some(_) | None => return Err(ProbeError::Kind { text: text.to_owned() }),
         };
-        parsed.map_err(|reason| ProbeError { text: text.to_owned(), reason })
+        parsed.map_err(|reason| ProbeError::Form { text: text.to_owned(), reason })
     }
 
     /// Returns whether it can be asked again and again, as `live` does.

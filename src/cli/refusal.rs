@@ -19,7 +19,8 @@ impl From<FormationError> for Error {
             FormationError::Count { .. }
             | FormationError::NoName { .. }
             | FormationError::OnlyRelease
-            | FormationError::Nothing => Self::Refused { reason, hint },
+            | FormationError::Nothing
+            | FormationError::AllExcluded { .. } => Self::Refused { reason, hint },
         }
     }
 }

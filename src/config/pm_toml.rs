@@ -430,7 +430,11 @@ mod tests {
             ),
             (
                 "[process.web]\nlive = \"log:up\"",
-                "pm.toml:2:8: `log:up` cannot be asked again and again: `live` is one of http, cmd, port, notify",
+                "pm.toml:2:8: `log:up` cannot be checked repeatedly: `live` is one of http:, cmd:, port, notify",
+            ),
+            (
+                "[process.web]\nlive = \"web\"",
+                "pm.toml:2:8: `web` is not a check: `live` is one of http:, cmd:, port, notify",
             ),
             ("[process.web]\nlive-failures = 0", "pm.toml:2:17: `0` is not a number from 1"),
             (

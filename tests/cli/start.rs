@@ -30,7 +30,7 @@ fn arguments_formation_and_exceptions_choose_the_instances() {
 
 #[test]
 fn what_cannot_be_run_is_an_error_and_nothing_starts() {
-    let table: [(&[&str], &str, &str); 12] = [
+    let table: [(&[&str], &str, &str); 13] = [
         (&["wrker"], "no process type `wrker` in the Procfile", "did you mean `worker`?"),
         (&["zzz"], "no process type `zzz` in the Procfile", "web, worker, clock"),
         (&["web", "wokrer=2"], "no process type `wokrer` in the Procfile", "`worker`"),
@@ -39,6 +39,7 @@ fn what_cannot_be_run_is_an_error_and_nothing_starts() {
         (&["-q", "wbe"], "no process type `wbe` in the Procfile", "`web`"),
         (&["web=0"], "nothing to run: every count is 0", "ask for at least one instance"),
         (&["-m", "all=0"], "nothing to run: every count is 0", "ask for at least one instance"),
+        (&["-x", "web", "web"], "nothing to run: `web` is excluded", "exclude fewer types"),
         (&["web=-1"], "count `-1` of `web` is not a number", "`web=2`"),
         (&["web=two"], "count `two` of `web` is not a number", "`web=2`"),
         (&["web="], "count `` of `web` is not a number", "`web=2`"),

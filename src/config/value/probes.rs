@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_json::{Value as Json, json};
 
 use super::{Invalid, Takes, Value, refusal};
-use crate::app::readiness::{self, Probe};
+use crate::app::readiness::{self, Probe, ProbeError};
 
 /// A probe that can be asked again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,13 +54,13 @@ impl Value for Vec<Probe> {
 
 impl Value for LiveProbe {
     fn parse(text: &str) -> Result<Self, Invalid> {
-        let probe = probe(text)?;
-        if probe.may_be_repeated() {
-            return Ok(Self(probe));
-        }
-        let reason = format!(
-            "`{text}` cannot be asked again and again: `live` is one of http, cmd, port, notify"
-        );
+        let wrong = match Probe::parse(text) {
+            Ok(probe) if probe.may_be_repeated() => return Ok(Self(probe)),
+            Ok(_) => "cannot be checked repeatedly",
+            Err(ProbeError::Kind { .. }) => "is not a check",
+            Err(error @ ProbeError::Form { .. }) => return Err(Invalid::Other(error.to_string())),
+        };
+        let reason = format!("`{text}` {wrong}: `live` is one of http:, cmd:, port, notify");
         Err(Invalid::Other(reason))
     }
 
