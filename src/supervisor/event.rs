@@ -293,6 +293,8 @@ pub enum Next {
     Restart {
         /// Which crash in a row this is; 0 for a clean exit under `always`.
         crash: u32,
+        /// Which restart in a row this is, after a crash or not.
+        restart: u32,
         /// How many restarts in a row there are at most.
         limit: u32,
         /// The wait before it.

@@ -128,7 +128,7 @@ impl Supervisor {
         }
         let delay = backoff(proc.streak);
         proc.streak += 1;
-        Next::Restart { crash, limit, delay }
+        Next::Restart { crash, restart: proc.streak, limit, delay }
     }
 
     /// Returns whether the end of this run leaves the instance failed while the session continues.

@@ -183,7 +183,7 @@ fn note_of(note: &Note, app: &App) -> String {
                 Next::AtOnce => "; at once".to_owned(),
                 Next::Replaced => "; replaced".to_owned(),
                 Next::NotReplaced => "; not replaced".to_owned(),
-                Next::Restart { crash, limit, delay } => {
+                Next::Restart { crash, limit, delay, .. } => {
                     format!("; again in {delay:?} ({crash}/{limit})")
                 }
                 Next::CannotRun => "; cannot run".to_owned(),

@@ -10,7 +10,7 @@ import zlib
 MARKS = '-- ', '!! '
 NOTE = re.compile(
     r'(started with pid \d+$|(exited with code \d+|terminated by \S+|did not end|could not be started)'
-    r'(; (restart \d+ of \d+ in|restarting|crashed|not started again).*)?$'
+    r'(; (restart \d+( of \d+)? in|restarting|crashed|not started again).*)?$'
     r'|did not stop within .* killing it$|its last lines:$|could not be killed, since |uses .*, over its budget of |cannot start: )')
 END = re.compile(r'(exited with code (\d+)|terminated by SIG(\w+)|did not end|could not be started)')
 # What pm itself sends to stop a run; it may come between a child's last entry in the journal and its end.
@@ -120,7 +120,7 @@ class Judge:
             it.fragment = b''
         elif end:
             kind = 'asked' if '; restarting, as requested' in note else \
-                'restart' if '; restart ' in note or '; restarting in' in note else \
+                'restart' if '; restart ' in note else \
                 'gave up' if 'not started again' in note else 'over'
             self.notes[kind] += 1
             if it.run is not None:

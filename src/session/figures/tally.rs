@@ -104,7 +104,7 @@ mod tests {
     use crate::app::{Budget, Signal, Size};
 
     const STARTED: Note = Note::Started { pid: 7 };
-    const AGAIN: Next = Next::Restart { crash: 1, limit: 5, delay: Duration::ZERO };
+    const AGAIN: Next = Next::Restart { crash: 1, restart: 1, limit: 5, delay: Duration::ZERO };
 
     fn ended(exit: Exit, next: Next) -> Note {
         Note::Ended { exit, next, is_crash: true, stays_failed: false }

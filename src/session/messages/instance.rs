@@ -145,8 +145,11 @@ fn ended(
         Next::AtOnce => format!("{exit}; restarting"),
         Next::Replaced => format!("{exit}; replaced"),
         Next::NotReplaced => format!("{exit}; the instance that it was to replace keeps running"),
-        Next::Restart { crash: 0, delay, .. } => format!("{exit}; restarting in {}", short(*delay)),
-        Next::Restart { crash, limit, delay } => {
+        // After clean exits there is no limit.
+        Next::Restart { crash: 0, restart, delay, .. } => {
+            format!("{exit}; restart {restart} in {}", short(*delay))
+        }
+        Next::Restart { crash, limit, delay, .. } => {
             format!("{exit}; restart {crash} of {limit} in {}", short(*delay))
         }
     };

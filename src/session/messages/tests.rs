@@ -26,7 +26,7 @@ fn an_end_says_why_how_often_and_how_long_it_waits() {
     let table = [
         (
             Exit::Code(3),
-            Next::Restart { crash: 1, limit: 5, delay },
+            Next::Restart { crash: 1, restart: 4, limit: 5, delay },
             "exited with code 3; restart 1 of 5 in 0.5s",
         ),
         (Exit::Signal(Signal(11)), Next::Nothing, "terminated by SIGSEGV"),
@@ -38,8 +38,8 @@ fn an_end_says_why_how_often_and_how_long_it_waits() {
         (Exit::Code(1), Next::GaveUp { crashes: 1 }, "exited with code 1; not started again"),
         (
             Exit::Code(0),
-            Next::Restart { crash: 0, limit: 5, delay },
-            "exited with code 0; restarting in 0.5s",
+            Next::Restart { crash: 0, restart: 3, limit: 5, delay },
+            "exited with code 0; restart 3 in 0.5s",
         ),
         (Exit::Code(127), Next::CannotRun, "command not found (exit 127); not started again"),
         (
