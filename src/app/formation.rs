@@ -52,7 +52,7 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormationError {
     /// The count is not a whole number from 0 to 65535, nor `auto`.
-    #[error("count `{count}` of `{name}` is not a number")]
+    #[error("count `{count}` of `{name}` is neither a whole number from 0 to 65535 nor `auto`")]
     Count {
         /// The process type.
         name: String,
@@ -310,9 +310,19 @@ mod tests {
         let refusal = |formation: &str, named: &[&str]| {
             wish(formation, named, &[]).map_err(|e| e.to_string())
         };
-        assert_eq!(refusal("web=abc", &[]), Err("count `abc` of `web` is not a number".into()));
-        assert_eq!(refusal("web=-1", &[]), Err("count `-1` of `web` is not a number".into()));
-        assert_eq!(refusal("web=70000", &[]), Err("count `70000` of `web` is not a number".into()));
+        assert_eq!(
+            refusal("web=abc", &[]),
+            Err("count `abc` of `web` is neither a whole number from 0 to 65535 nor `auto`".into())
+        );
+        assert_eq!(
+            refusal("web=-1", &[]),
+            Err("count `-1` of `web` is neither a whole number from 0 to 65535 nor `auto`".into())
+        );
+        assert_eq!(
+            refusal("web=70000", &[]),
+            Err("count `70000` of `web` is neither a whole number from 0 to 65535 nor `auto`"
+                .into())
+        );
         assert_eq!(refusal("", &["nope"]), Err("no process type `nope` in the Procfile".into()));
         assert_eq!(refusal("nope=1", &[]), Err("no process type `nope` in the Procfile".into()));
         assert_eq!(refusal("=3", &[]), Err("`=3` does not name a process type".into()));

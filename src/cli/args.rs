@@ -41,7 +41,7 @@ pub enum Command {
     ///
     /// If a session of this folder is already running, what is stopped there is started in it.
     ///
-    /// A second process, `procfile-guard`, stops every instance if pm itself is killed.
+    /// A second process, the watchdog (`procfile-guard` in ps), stops every instance if pm itself is killed.
     Start(StartArgs),
     /// Start the application in the background, and return when all of it is ready
     ///
@@ -129,7 +129,7 @@ pub struct SchemaArgs {
     /// A command, or `error` [default: the schema of pm.toml]
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// Print an error as JSON, too; a schema always is
+    /// Print errors as JSON, too; a schema is always JSON
     #[arg(long)]
     pub json: bool,
 }

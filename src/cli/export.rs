@@ -141,7 +141,7 @@ fn application(
     let root = settings.files.root(&sources.cwd)?;
     if resolve::base_wish(&settings, &environment) == BaseWish::Auto {
         // What pm has chosen here is this machine's.
-        let notice = "`port = auto` is for one machine: exported with base 5000; `-p` says another";
+        let notice = "`port = auto` applies to this machine only: exported with base 5000; choose another base with `-p`";
         diagnostics::notices(&[notice.to_owned()]);
     }
     let resolved = resolve::app(&settings, root, procfile.entries, environment)?;

@@ -1,4 +1,5 @@
-//! docs/reference.md, as far as it follows from the options: the table of `pm start`, and that none is left out.
+//! docs/reference.md, as far as it follows from the options: the table of `pm start`, and that none is left out. Of their
+//! variables, docs/environment.md leaves none out.
 
 use std::fs;
 use std::path::Path;
@@ -77,6 +78,17 @@ fn the_reference_and_the_page_on_exports_name_every_command_and_every_option() {
             let is_named =
                 places.any(|rest| !rest.starts_with(|c: char| c == '-' || c.is_alphanumeric()));
             assert!(is_named, "pm {name} {option}");
+        }
+    }
+}
+
+#[test]
+fn the_page_on_the_environment_names_the_variable_of_every_option() {
+    let page = include_str!("../../docs/environment.md");
+    for command in grammar().get_subcommands() {
+        for variable in command.get_arguments().filter_map(Arg::get_env) {
+            let variable = variable.to_string_lossy();
+            assert!(page.contains(&format!("`{variable}`")), "{variable}");
         }
     }
 }

@@ -298,7 +298,10 @@ mod tests {
             ("port: 0", ".foreman:1:7: `0` is not a port number"),
             ("port: [1]", ".foreman:1:7: `port` takes a single value"),
             ("timeout: soon", ".foreman:1:10: `soon` is not a number of seconds"),
-            ("formation: web=x", ".foreman:1:12: count `x` of `web` is not a number"),
+            (
+                "formation: web=x",
+                ".foreman:1:12: count `x` of `web` is neither a whole number from 0 to 65535 nor `auto`",
+            ),
         ];
         for (text, expected) in table {
             assert_eq!(shown(text), Err(expected.to_owned()), "{text:?}");

@@ -379,7 +379,7 @@ mod tests {
             ("[process.web]\nstop-timeout = -1", "pm.toml:2:16: `-1` is not a number of seconds"),
             (
                 "[defaults]\nformation = \"web=x\"",
-                "pm.toml:2:13: count `x` of `web` is not a number",
+                "pm.toml:2:13: count `x` of `web` is neither a whole number from 0 to 65535 nor `auto`",
             ),
             (
                 "[defaults]\nenv = [\".env\", \"dev.env\"]",

@@ -225,7 +225,7 @@ settings! {
         /// list, all of them must hold.
         ready: Vec<Probe> = key("ready").tables(Tables::Process).example(r#"["port", "http:/up"]"#)
             .flag(per_type("ready", "PM_READY", "web=http:/up").group(HelpGroup::Readiness));
-        /// Time until an instance must be ready, in seconds or as `2s`; if it is not, that is a crash
+        /// Time within which an instance must become ready, in seconds or as `2s`; otherwise it counts as crashed
         ready_timeout: Time = key("ready-timeout").default("60").example("60")
             .flag(per_type("ready-timeout", "PM_READY_TIMEOUT", "web=90,..").group(HelpGroup::Readiness));
         /// Process types to wait for before the start: `redis`, `db.1`, `api:started`, `db:ready`, `migrate:done`
@@ -267,14 +267,14 @@ settings! {
             .flag(per_type("watch-poll", "PM_WATCH_POLL", "web=1s,..").group(HelpGroup::Watch));
         /// Give all its instances one address, on the port of the first or on this one: `true`, or a port
         ///
-        /// pm listens there on 127.0.0.1 and ::1, and passes each HTTP request to the instance that has the fewest; the
+        /// pm listens there on 127.0.0.1 and ::1, and passes each HTTP request to the instance with the fewest open requests; the
         /// instances get the ports after it. Requests wait while no instance is ready. `NAME.2.localhost` is the second
         /// instance. `--proxy` alone: `web`, and each type whose `ready` is its own port or a path.
         proxy: ProxyChoice = key("proxy").tables(Tables::Process).example("true")
             .flag(per_type("proxy", "PM_PROXY", "TYPE[=PORT],..").alone("all=auto").group(HelpGroup::Session).help(
                 "Give all instances of a type one address: the port of the first, or PORT\n\n\
-                 The value stands behind `=`: `--proxy=web`. Without one it is `web`, and each type whose `ready` is a \
-                 port or a path of its own. pm passes each HTTP request to the instance with the fewest; the instances \
+                 The value follows `=`: `--proxy=web`. Without a value it is `web`, and each type whose `ready` is a \
+                 port or a path of its own. pm passes each HTTP request to the instance with the fewest open requests; the instances \
                  have the ports from the next one on.",
             ));
         /// Where `proxy` listens instead of 127.0.0.1 and ::1; `0.0.0.0` lets other machines in

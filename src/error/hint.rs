@@ -56,7 +56,7 @@ impl Error {
             Self::NoRun { known, .. } if known.is_empty() => "no runs are kept for this folder".into(),
             Self::NoRun { known, .. } => {
                 let known: Vec<_> = known.iter().map(u32::to_string).collect();
-                format!("these are kept: {}; `pm logs --runs` says which they are", known.join(", "))
+                format!("the kept runs are {}; `pm logs --runs` describes them", known.join(", "))
             }
             Self::AlreadyRuns { running } => {
                 let name = running.first().map_or("NAME", |(name, _)| name.as_str());
@@ -67,7 +67,7 @@ impl Error {
             Self::PartlyKnown { down, unknown } => {
                 let known: Vec<_> = down.iter().map(|(name, _)| name.as_str()).collect();
                 format!(
-                    "start those that are known in their session with `pm start {}`, and then `pm start {}`",
+                    "run `pm start {}` to start what is stopped there, then `pm start {}`",
                     known.join(" "),
                     unknown.join(" ")
                 )
@@ -80,7 +80,7 @@ impl Error {
                 "make the folder yours and writable, or set XDG_STATE_HOME to another".into()
             }
             Self::PortsFile { .. } => {
-                "repair or remove it; without it pm chooses anew. `-p N` does not need it".into()
+                "repair the file, or remove it and let pm choose new ports; `-p N` works without it".into()
             }
             Self::NoBase { path, .. } => format!(
                 "remove roots that you no longer need from `{}`, or choose a base with `-p`",
@@ -93,7 +93,7 @@ impl Error {
             | Self::PortTaken { hint, .. }
             | Self::ConfigLine { hint, .. } => return hint.clone(),
             Self::NoOwner { .. } => {
-                "`--with` takes the id of a process that runs: `--with $$` is the shell's".into()
+                "`--with` takes the id of a running process: `--with $$` names the shell".into()
             }
             Self::NotASignal { .. } => "write a name such as `USR1` or a number".into(),
             Self::CommandNotExecutable { source, .. }

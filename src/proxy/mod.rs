@@ -151,7 +151,7 @@ impl Proxy {
     }
 
     /// All instances of the front have failed for good, and requests that wait get the page at once; or, with `None`,
-    /// there is hope again. An offer is hope, too.
+    /// an instance may become ready again. An offer says so, too.
     pub fn fail(&mut self, front: FrontId, failure: Option<FrontFailure>) {
         self.order(ProxyOrder::Fail(front, failure));
     }

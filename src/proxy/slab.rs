@@ -1,4 +1,4 @@
-//! Places for connections, named by numbers that are never used twice: what is told of one that is over reaches nobody.
+//! Connections, by keys that are never reused: an event for a connection that is closed reaches no other one.
 
 /// Which place, and which of those that have had it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::app::shell::{Expansion, Word, lex};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// No word of it is the program `node`.
-    #[error("the command does not run `node` itself, so V8's flags cannot be added")]
+    #[error("the command does not run `node` itself")]
     NotNode,
     /// More than one.
     #[error("the command runs `node` more than once, so it is not clear which one is meant")]

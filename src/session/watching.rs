@@ -140,7 +140,7 @@ fn polls(app: &App, id: usize, cause: &PollCause) -> Option<Notice> {
     let every = short(own.policy.watch.as_ref()?.poll.unwrap_or(POLL_INTERVAL));
     let why = match cause {
         PollCause::Asked => return None,
-        PollCause::FileSystem(kind) => format!("{kind} does not tell of changes"),
+        PollCause::FileSystem(kind) => format!("{kind} does not report changes"),
         PollCause::NoWatchLeft { needed } => format!(
             "no inotify watch is left for its {needed} folders; raise fs.inotify.max_user_watches by {needed}"
         ),

@@ -25,7 +25,7 @@ fn apply(model: &mut UiModel, is_filter: bool, text: &str) {
         text => match compile(text) {
             Ok(pattern) => Some(pattern),
             Err(reason) => {
-                model.message = Some(format!("`{text}` is no regular expression: {reason}"));
+                model.message = Some(format!("`{text}` is not a regular expression: {reason}"));
                 return;
             }
         },
@@ -69,7 +69,7 @@ pub(super) fn find(model: &mut UiModel, is_forward: bool) {
         Some(order) => {
             let is_around = model.found.is_some_and(|before| (order > before) != is_forward);
             if is_around {
-                model.message = Some("the search went on at the other end".to_owned());
+                model.message = Some("the search wrapped around".to_owned());
             }
             model.found = Some(order);
             model.output.reveal(order, height, &rows);

@@ -1,4 +1,4 @@
-//! File systems that tell nothing of changes which are made elsewhere.
+//! File systems that do not report changes made elsewhere, such as NFS.
 
 use std::path::Path;
 

@@ -36,7 +36,7 @@ impl Patterns {
     /// Reads globs; without one everything is meant, and exclusions alone leave out of everything.
     ///
     /// # Errors
-    /// One that is no glob; the message says why.
+    /// One that is not a glob; the message says why.
     pub(crate) fn parse<S: AsRef<str>>(globs: &[S]) -> Result<Self, String> {
         let globs = globs.iter().map(|glob| Glob::parse(glob.as_ref()));
         Ok(Self { globs: globs.collect::<Result<_, _>>()? })
@@ -83,7 +83,7 @@ impl Glob {
         };
         let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
         if pattern.trim().is_empty() || pattern.starts_with('#') {
-            return Err(format!("`{text}` is no glob"));
+            return Err(format!("`{text}` is not a glob"));
         }
         let is_outside = Path::new(pattern).components().any(|part| part == Component::ParentDir);
         if is_outside {
@@ -92,8 +92,8 @@ impl Glob {
         let mut builder = GitignoreBuilder::new("");
         builder
             .add_line(None, &without_braces(pattern))
-            .map_err(|error| format!("`{text}` is no glob: {error}"))?;
-        let matcher = builder.build().map_err(|error| format!("`{text}` is no glob: {error}"))?;
+            .map_err(|error| format!("`{text}` is not a glob: {error}"))?;
+        let matcher = builder.build().map_err(|error| format!("`{text}` is not a glob: {error}"))?;
         let inner = pattern.trim_end_matches('/');
         let is_placed = inner.contains('/') && !inner.starts_with("**/");
         let (text, literal) = (text.to_owned(), literal_of(inner));

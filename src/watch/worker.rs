@@ -1,4 +1,4 @@
-//! The thread: takes hints and lists, and tells changes.
+//! The thread: receives events and lists of files, and reports changes.
 
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};

@@ -35,7 +35,7 @@ fn what_cannot_be_is_refused_by_start_and_check_with_its_place_and_nothing_is_st
             &["`db` has no `ready`", "hint: set `ready` of `db`", "pm.toml:2:15"],
         ),
         ("[process.web]\nready = 'prot'\n", &["`prot` is not one of port", "pm.toml:2:9"]),
-        ("[process.web]\nlive = 'log:up'\n", &["cannot be asked again and again", "pm.toml:2:8"]),
+        ("[process.web]\nlive = 'log:up'\n", &["cannot be checked repeatedly", "pm.toml:2:8"]),
     ] {
         let app = Sandbox::with_procfile(PROCFILE).write("pm.toml", toml);
         for command in ["start", "check"] {

@@ -127,12 +127,12 @@ fn a_guard_that_is_killed_is_replaced_by_one_that_does_as_much() {
     session.wait_for("| ready");
     let first = session.guard();
     kill(first, Signal::SIGKILL).expect("the guard runs");
-    session.wait_for("the guard process was killed; another has taken its place");
+    session.wait_for("the watchdog was killed; another one has been started");
     let second = another_guard(&session, first);
     // One after the other is told of once.
     kill(second, Signal::SIGKILL).expect("the guard runs");
     let third = another_guard(&session, second);
-    assert_eq!(session.stdout_so_far().matches("the guard process").count(), 1);
+    assert_eq!(session.stdout_so_far().matches("the watchdog was killed").count(), 1);
     eventually("a guard that holds nothing open", || {
         let open = |fd| std::fs::read_link(format!("/proc/{third}/fd/{fd}")).expect("it runs");
         (0..3).all(|fd| open(fd).to_str() == Some("/dev/null")).then_some(())
@@ -150,10 +150,12 @@ fn a_guard_guards_also_where_it_cannot_be_replaced() {
     let mut session = app.sh(&limited).spawn();
     session.wait_for("| ready");
     kill(session.guard(), Signal::SIGKILL).expect("the guard runs");
-    session.wait_for("no other can be started (there is no memory that it could share): if pm is");
+    session.wait_for(
+        "another one cannot be started (there is no memory that it could share): if pm is",
+    );
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
-    assert_eq!(session.stdout_so_far().matches("no other can be").count(), 1);
+    assert_eq!(session.stdout_so_far().matches("another one cannot be").count(), 1);
     app.assert_nothing_left();
 }
 
@@ -163,7 +165,7 @@ fn a_guard_that_has_taken_anothers_place_ends_with_pm() {
     let mut session = app.pm(["start"]).spawn();
     session.wait_for("| ready");
     kill(session.guard(), Signal::SIGKILL).expect("the guard runs");
-    session.wait_for("another has taken its place");
+    session.wait_for("another one has been started");
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
     app.assert_nothing_left();

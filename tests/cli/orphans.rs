@@ -62,7 +62,8 @@ fn a_stubborn_daemon_and_its_stubborn_child_are_killed_and_that_is_said() {
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
     let output = session.stdout_so_far();
-    let said = format!("killing sh (pid {daemon}), which left its process group and did not stop");
+    let said =
+        format!("killing processes outside their group that did not stop: sh (pid {daemon})");
     assert!(output.contains(&said), "{output}");
     assert_eq!(state_of(daemon), None);
     app.assert_nothing_left();

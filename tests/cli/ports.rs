@@ -228,7 +228,7 @@ fn an_export_has_its_own_ports_and_nothing_of_this_machine() {
     );
     let output = app.pm(["export", "systemd", "units", "-a", "shop"]).run();
     assert_eq!(output.code(), 0, "{output:?}");
-    assert!(output.stderr.contains("exported with base 5000; `-p` says another"), "{output:?}");
+    assert!(output.stderr.contains("exported with base 5000; choose another"), "{output:?}");
     let text = app.sh("cat units/*").run().stdout;
     assert!(text.contains("API=http://localhost:5100"), "{text}");
     for mark in ["PM_PORT", "PM_ROOT", "PM_NAME", "PM_SESSION", "OVERMIND"] {

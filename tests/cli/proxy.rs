@@ -37,13 +37,13 @@ fn what_cannot_have_a_proxy_is_refused_with_what_to_do() {
         (
             "[process.web]\nproxy = false\n",
             &["--proxy"],
-            "`--proxy` finds no process type that serves: none is called `web`, or has a port or a path as `ready`\n\
+            "`--proxy` applies to no process type: none is called `web`, and none has its own port or a path as `ready`\n\
              hint: name it: `--proxy=TYPE`",
         ),
         (
             "",
             &["--proxy=web", "web=50"],
-            "`web` cannot have 50 instances behind `proxy`\nhint: 49 have ports of their own",
+            "`web` cannot have 50 instances behind `proxy`\nhint: at most 49 instances of a type fit behind `proxy`",
         ),
         (
             "",

@@ -41,7 +41,10 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     let app = app(&format!("web: {SAY}\n"));
     let _session = started(&app, &[], 1);
     assert!(refused(&app, "scale wbe=2").contains("no process type `wbe` in this session"));
-    assert!(refused(&app, "scale web=-1").contains("count `-1` of `web` is not a number"));
+    assert!(
+        refused(&app, "scale web=-1")
+            .contains("count `-1` of `web` is neither a whole number from 0")
+    );
     assert!(refused(&app, "scale web").contains("hint: write `web=2`"));
     assert!(refused(&app, "scale web=65000").contains("port over 65535"));
     assert_eq!(states(&app), "web.1 up");

@@ -102,7 +102,10 @@ fn those_are_ended_whose_root_is_gone_and_then_all_others() {
     for line in ["quit --all -d blue", "quit --gone --session 1", "ps --all --procfile Procfile"] {
         let output = pm(&app, line);
         assert_eq!(output.code(), 2, "{line}: {output:#?}");
-        assert!(output.stderr.contains("means one session, and not many"), "{output:#?}");
+        assert!(
+            output.stderr.contains("chooses one session, but the command is for many"),
+            "{output:#?}"
+        );
     }
     assert_eq!(roots(&app), ["blue", "red"]);
     done(&app, "quit -d red");

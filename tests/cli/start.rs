@@ -40,9 +40,21 @@ fn what_cannot_be_run_is_an_error_and_nothing_starts() {
         (&["web=0"], "nothing to run: every count is 0", "ask for at least one instance"),
         (&["-m", "all=0"], "nothing to run: every count is 0", "ask for at least one instance"),
         (&["-x", "web", "web"], "nothing to run: `web` is excluded", "exclude fewer types"),
-        (&["web=-1"], "count `-1` of `web` is not a number", "`web=2`"),
-        (&["web=two"], "count `two` of `web` is not a number", "`web=2`"),
-        (&["web="], "count `` of `web` is not a number", "`web=2`"),
+        (
+            &["web=-1"],
+            "count `-1` of `web` is neither a whole number from 0 to 65535 nor `auto`",
+            "`web=2`",
+        ),
+        (
+            &["web=two"],
+            "count `two` of `web` is neither a whole number from 0 to 65535 nor `auto`",
+            "`web=2`",
+        ),
+        (
+            &["web="],
+            "count `` of `web` is neither a whole number from 0 to 65535 nor `auto`",
+            "`web=2`",
+        ),
         (&["=2"], "`=2` does not name a process type", "`web=2`"),
     ];
     let app = Sandbox::with_procfile(THREE_TYPES);

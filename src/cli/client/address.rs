@@ -109,7 +109,7 @@ fn of_name(report: &Report, name: &str) -> Result<(String, u16), Error> {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => format!("it has: {}", report.types.join(", ")),
         };
-        let reason = format!("no process type `{name}` in this session");
+        let reason = format!("no process type or instance `{name}` in this session");
         return Err(Error::UnknownName { reason, hint: Some(hint) });
     };
     let process_type = u16::try_from(at).map_err(|_| no_port(name))?;

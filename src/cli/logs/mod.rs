@@ -317,7 +317,7 @@ fn search(args: &LogsArgs) -> Result<Option<Search>, Error> {
     let Some(pattern) = &args.grep else { return Ok(None) };
     let letters = if args.ignore_case { Letters::AnyCase } else { Letters::Exact };
     Search::new(pattern, letters, args.invert_match).map(Some).map_err(|reason| Error::Usage {
-        reason: format!("`{pattern}` is no regular expression: {reason}"),
+        reason: format!("`{pattern}` is not a regular expression: {reason}"),
         hint: r"write `\.` for a dot, `\[` for a bracket and `\(` for a parenthesis".to_owned(),
     })
 }

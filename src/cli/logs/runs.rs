@@ -90,8 +90,8 @@ pub(super) fn verdict(run: &Run) -> String {
         None => "pm was killed".to_owned(),
         Some(end) => match (&end.verdict, end.code) {
             (Some(verdict), _) => verdict.clone(),
-            (None, 0) => "ended".to_owned(),
-            (None, code) => format!("ended with exit code {code}"),
+            (None, 0) => "exit code 0".to_owned(),
+            (None, code) => format!("exit code {code}"),
         },
     }
 }

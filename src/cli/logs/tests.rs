@@ -195,7 +195,7 @@ fn a_name_of_nobody_is_refused_and_one_that_wrote_nothing_is_none() {
     assert_eq!(refusal.hint().as_deref(), Some("did you mean `web`?"));
     assert_eq!(text(&run, "mute --no-prefix"), "-- started with pid 13\n");
     let error = shown(&run, "--grep (").unwrap_err();
-    assert_eq!(error.to_string(), "`(` is no regular expression: unclosed group");
+    assert_eq!(error.to_string(), "`(` is not a regular expression: unclosed group");
 }
 
 #[test]

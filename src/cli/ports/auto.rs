@@ -20,7 +20,7 @@ pub(super) fn lock(sources: &Sources) -> Result<PortsLock, Error> {
         Ok(Some(lock)) => Ok(lock),
         Ok(None) => Err(Error::Refused {
             reason: format!(
-                "cannot choose ports: another `pm start` holds `{}` and does not go on",
+                "cannot choose ports: another `pm start` holds `{}` and does not continue",
                 ports::lock_path(&folder).display()
             ),
             hint: Some("it may be suspended (Ctrl-Z); `-p N` does not wait for it".to_owned()),

@@ -79,7 +79,7 @@ pub(super) fn check_found(settings: &Settings, app: &App) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Refused {
-        reason: "`--proxy` finds no process type that serves: none is called `web`, or has a port or a path as `ready`"
+        reason: "`--proxy` applies to no process type: none is called `web`, and none has its own port or a path as `ready`"
             .to_owned(),
         hint: Some("name it: `--proxy=TYPE`".to_owned()),
     })
@@ -92,7 +92,7 @@ pub(super) fn check_counts(app: &App) -> Result<(), Error> {
         None => Ok(()),
         Some(own) => Err(Error::Refused {
             reason: format!("`{}` cannot have {} instances behind `proxy`", own.name, own.count),
-            hint: Some(format!("{most} have ports of their own")),
+            hint: Some(format!("at most {most} instances of a type fit behind `proxy`")),
         }),
     }
 }

@@ -34,7 +34,7 @@ const ACCEPT: [c_long; 2] = [libc::SYS_accept, libc::SYS_accept4];
 enum ThreadWait {
     /// A connection of this descriptor.
     Accept(u64),
-    /// One of so many entries at an address (poll(2)).
+    /// One of this many entries at an address (poll(2)).
     Poll { address: u64, count: u64 },
     /// A descriptor below `limit` whose bit is set at an address (select(2)).
     Select { limit: u64, address: u64 },

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::fcntl::{FcntlArg, fcntl};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
-/// So much goes into a pipe at once. A larger one saves little more; a user may have 64 MiB of them (pipe(7)).
+/// The size of a pipe in bytes. A larger one saves little more; a user may have 64 MiB of them (pipe(7)).
 const CAPACITY: usize = 256 << 10;
 
 /// Returns how many bytes a pipe can hold; 0 where it is none.

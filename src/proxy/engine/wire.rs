@@ -1,4 +1,4 @@
-//! One connection: what has come and was not used, what is to go, and what of it is waited for.
+//! One connection: its unread input, its pending output, and the readiness that it waits for.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -16,7 +16,7 @@ pub(crate) enum KeyAction {
     StopOrStart(KeyTarget),
     /// One instance more.
     Grow(usize),
-    /// One instance less.
+    /// One instance fewer.
     Shrink(usize),
     /// Attach to the one instance that waits for input, if there is one.
     AttachTheOne,
@@ -85,7 +85,7 @@ impl DigitKey {
             Self::Restart => ("restart", true),
             Self::StopOrStart => ("stop or start", true),
             Self::Grow => ("one more of", false),
-            Self::Shrink => ("one less of", false),
+            Self::Shrink => ("one fewer of", false),
             Self::Attach => ("attach to", false),
             Self::LastLines => ("last lines of", false),
         }

@@ -31,7 +31,7 @@ pub(crate) fn message(
         Message::WaitingForOrphans { left } => {
             let names = orphans();
             let text = format!(
-                "waiting for {} to stop, which left its process group; killing in {}",
+                "waiting for processes outside their group to stop: {}; killing in {}",
                 names.join(", "),
                 short(*left)
             );
@@ -48,7 +48,7 @@ pub(crate) fn message(
         Message::KillingOrphans => {
             let names = orphans();
             let text = format!(
-                "killing {}, which left its process group and did not stop",
+                "killing processes outside their group that did not stop: {}",
                 names.join(", ")
             );
             ("killing", text, json!({ "processes": names }))

@@ -54,7 +54,7 @@ impl SessionLoop {
                     self.post(PumpCommand::Count(run.instance, count));
                 }
                 if !self.children.add(&self.app, run, started.pid, started.stdin) {
-                    self.say_unguarded("the guard process has no room for more instances");
+                    self.say_unguarded("the watchdog has no room for more instances");
                 }
                 if let Some(terminal) = started.terminal {
                     self.terminals.insert(run, terminal.into());
@@ -129,12 +129,12 @@ impl SessionLoop {
     fn say_of_watchdog(&mut self, news: &watchdog::WatchdogEvent) {
         match news {
             watchdog::WatchdogEvent::Replaced => {
-                let text = "the guard process was killed; another has taken its place".to_owned();
+                let text = "the watchdog was killed; another one has been started".to_owned();
                 self.say(messages::say(About::Session, "guarded", text, serde_json::Value::Null));
                 self.pump.wake();
             }
             watchdog::WatchdogEvent::Missing(error) => self.say_unguarded(&format!(
-                "the guard process was killed, and no other can be started ({error})"
+                "the watchdog was killed, and another one cannot be started ({error})"
             )),
         }
     }

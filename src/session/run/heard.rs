@@ -1,4 +1,4 @@
-//! What signals mean to a session, and what its life hangs on.
+//! What a session does on a signal, and when the process or the root that it depends on is gone.
 
 use super::SessionLoop;
 use crate::os::lifetime::LifetimeEvent;

@@ -196,7 +196,7 @@ impl Foundation {
         let modes = control.terminal.keys.then(|| OwnModes::of_stdin().ok()).flatten();
         let guarded_modes = modes.as_ref().and_then(|modes| modes.try_clone().ok());
         let modes = modes.filter(|_| guarded_modes.is_some());
-        let watchdog = Watchdog::start(guarded_modes).map_err(failed("start the guard process"))?;
+        let watchdog = Watchdog::start(guarded_modes).map_err(failed("start the watchdog"))?;
         // Behind the watchdog, which would keep them open.
         let sockets = match SharedSockets::open(app) {
             Ok(sockets) => sockets,

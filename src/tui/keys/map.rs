@@ -57,7 +57,7 @@ pub enum UiAction {
     Stop,
     /// One more instance.
     More,
-    /// One instance less.
+    /// One instance fewer.
     Fewer,
     /// Types into the first of a type.
     Attach,
@@ -118,11 +118,11 @@ const ACTIONS: [KnownAction; 29] = {
         known(A::Restart, "restart", &[Char('r')], "restart"),
         known(A::Stop, "stop", &[Char('s')], "stop, or start"),
         known(A::More, "more", &[Char('+')], "one instance more"),
-        known(A::Fewer, "fewer", &[Char('-')], "one instance less"),
+        known(A::Fewer, "fewer", &[Char('-')], "one instance fewer"),
         known(A::Mouse, "mouse", &[Char('M')], "mouse on or off"),
         known(A::Stream, "stream", &[Char('S')], "leave for pm logs -f"),
         known(A::Help, "help", &[Char('?')], "these keys"),
-        known(A::Quit, "quit", &[Char('q'), Ctrl('c')], "leave; all runs on"),
+        known(A::Quit, "quit", &[Char('q'), Ctrl('c')], "leave; nothing is stopped"),
     ]
 };
 

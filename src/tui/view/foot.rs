@@ -44,7 +44,7 @@ fn whom(model: &UiModel, action: UiAction, area: Rect, buffer: &mut Buffer) {
         UiAction::Restart => "restart",
         UiAction::Stop => "stop or start",
         UiAction::More => "one more of",
-        UiAction::Fewer => "one less of",
+        UiAction::Fewer => "one fewer of",
         UiAction::Attach => "type into",
         UiAction::Mute => "hide or show",
         _ => "", // The others ask for nobody.

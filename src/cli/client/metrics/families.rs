@@ -68,7 +68,7 @@ impl InstanceFamilies {
             uptime: of(
                 "pm_instance_uptime_seconds",
                 Gauge,
-                "Time since the instance is up, 0 if it is not.",
+                "Time since the instance came up, 0 if it is not up.",
             ),
             cpu: of(
                 "pm_instance_cpu_seconds_total",

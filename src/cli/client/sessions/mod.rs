@@ -72,7 +72,7 @@ pub(crate) fn refuse_target(matches: &ArgMatches) -> Result<(), Error> {
     match ["root", "procfile", "session"].iter().find(is_typed) {
         None => Ok(()),
         Some(name) => Err(Error::Usage {
-            reason: format!("`--{name}` means one session, and not many"),
+            reason: format!("`--{name}` chooses one session, but the command is for many"),
             hint: format!("leave out `--{name}`, or the option for many sessions"),
         }),
     }
