@@ -126,7 +126,7 @@ pub(super) struct SessionFronts {
     early: BTreeMap<RunId, u16>,
     /// Runs that may get requests, or are withdrawn and not cut.
     serving: HashSet<RunId>,
-    /// Types of which something was said that may change whether there is hope for requests.
+    /// Types of which something was said that may change whether an instance can still become ready.
     doubtful: BTreeSet<u16>,
     /// Types whose front knows that all have failed.
     failed: BTreeSet<u16>,
@@ -332,7 +332,7 @@ impl SessionFronts {
         false
     }
 
-    /// Tells a front why all have failed, unless there is hope again.
+    /// Tells a front why all have failed, unless an instance can become ready again.
     pub(super) fn tell_failure(&mut self, process_type: u16, failure: FrontFailure) {
         if let Some(proxy) = self.proxy.as_mut().filter(|_| self.failed.contains(&process_type)) {
             proxy.fail(front_of(process_type), Some(failure));

@@ -125,8 +125,8 @@ impl ServedFront {
         self.runs.iter_mut().find(|run| run.upstream.key == key)
     }
 
-    /// Returns whether somebody may be asked, now or soon.
-    pub(super) fn has_hope(&self) -> bool {
+    /// Returns whether an instance takes requests, now or soon.
+    pub(super) fn may_recover(&self) -> bool {
         self.runs.iter().any(|run| !run.is_withdrawn)
     }
 

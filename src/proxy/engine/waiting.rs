@@ -25,7 +25,7 @@ impl Engine {
             self.give_up(id);
             return;
         }
-        let next = if front.has_hope() { until.min(now + RETRY) } else { until };
+        let next = if front.may_recover() { until.min(now + RETRY) } else { until };
         self.enqueue(id, next);
     }
 

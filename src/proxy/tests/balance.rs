@@ -101,7 +101,7 @@ fn a_request_that_has_waited_long_enough_is_answered_503() {
 }
 
 #[test]
-fn who_waits_is_told_when_all_have_failed_and_hope_comes_back_with_an_offer() {
+fn who_waits_is_told_when_all_have_failed_and_an_offer_lets_others_wait_again() {
     let mut front = Fronted::new();
     let mut client = front.connect();
     client.send(GET);

@@ -69,7 +69,7 @@ impl SessionLoop {
         }
     }
 
-    /// Tells the fronts of types of which something was said whether there is hope for requests.
+    /// Tells the fronts of types of which something was said whether an instance can still become ready.
     pub(super) fn tell_fronts(&mut self, core: &Supervisor) {
         let doubtful = self.fronts.take_doubtful();
         for process_type in doubtful {
