@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::libc;
-use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signal::{SigSet, Signal, killpg, raise};
+use nix::unistd::getpgrp;
 
 use super::disposition::{Disposition, replace};
+use super::processes;
 
 const NO: usize = 0;
 const YES: usize = 1;
@@ -83,6 +85,23 @@ impl JobControl {
         if let Some(handler) = before {
             replace(signal as i32, handler);
         }
+    }
+}
+
+/// Stops this process as Ctrl-Z does by default, where SIGTSTP is caught, and returns when it is continued. Returns at
+/// once if no shell could continue it: the kernel does not stop a process then, either.
+pub(crate) fn stop_process() {
+    if !processes::is_orphaned(getpgrp()) {
+        // It cannot fail: the signal exists.
+        let _ = raise(Signal::SIGSTOP);
+    }
+}
+
+/// Does the same with the whole process group, as a terminal does.
+pub(crate) fn stop_job() {
+    if !processes::is_orphaned(getpgrp()) {
+        // It cannot fail: this process is one of them.
+        let _ = killpg(getpgrp(), Signal::SIGSTOP);
     }
 }
 

@@ -17,6 +17,7 @@ mod look;
 mod model;
 mod older;
 mod output_view;
+mod pager;
 mod pane;
 mod person_terminal;
 mod prompt;
@@ -54,6 +55,15 @@ pub struct UiSession {
     pub report: Option<Report>,
 }
 
+/// Who is stopped with Ctrl-Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReach {
+    /// pm alone: who has sent it the signal has sent it to whom it wanted.
+    Process,
+    /// Its whole process group, as a terminal does: a script that has started pm waits for it.
+    Job,
+}
+
 /// What the ui is given.
 #[derive(Debug)]
 pub struct UiSetup {
@@ -73,4 +83,6 @@ pub struct UiSetup {
     pub clock: fn() -> Instant,
     /// The time of day, for a person.
     pub time_of_day: fn() -> String,
+    /// Stops pm, and returns when it goes on; at once where nobody could resume it.
+    pub stop: fn(StopReach),
 }

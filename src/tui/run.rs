@@ -1,11 +1,10 @@
 //! The loop: waits for keys, signals and sessions, tells the model, and shows it: at most 30 times a second, and only
 //! what has changed.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+mod open;
+
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -13,7 +12,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ratatui_core::layout::Size;
 use ratatui_core::terminal::Terminal;
 
-use super::UiSetup;
 use super::backend::AnsiBackend;
 use super::base64;
 use super::event::{UiEffect, UiEnd, UiEvent};
@@ -25,6 +23,7 @@ use super::sessions::ShownSession;
 use super::signals::{SignalNews, UiSignals};
 use super::update::update;
 use super::view::view;
+use super::{StopReach, UiSetup};
 
 /// Between two pictures, and where only lines have come: nobody reads more of them.
 const PICTURE: Duration = Duration::from_millis(33);
@@ -118,10 +117,10 @@ impl Ui {
 
     fn until_end(&mut self) -> io::Result<UiEnd> {
         loop {
-            self.draw()?;
             if let Some(end) = self.end.take() {
                 return Ok(end);
             }
+            self.draw()?;
             let is_typed = self.wait()?;
             self.terminal.write()?;
             self.take_signals()?;
@@ -233,7 +232,7 @@ impl Ui {
                 let end = if is_on { 'h' } else { 'l' };
                 return self.terminal.show(format!("\x1b[?1000{end}\x1b[?1006{end}").as_bytes());
             }
-            UiEffect::Suspend => return self.stop(),
+            UiEffect::Suspend => return self.stop(StopReach::Job),
         };
         match done {
             Ok(()) => Ok(()),
@@ -290,7 +289,7 @@ impl Ui {
                 self.end = Some(UiEnd::Signal(signal));
                 Ok(())
             }
-            Some(SignalNews::Stop) => self.stop(),
+            Some(SignalNews::Stop) => self.stop(StopReach::Process),
             Some(SignalNews::Look) => self.look_at_terminal(),
         }
     }
@@ -306,9 +305,9 @@ impl Ui {
     }
 
     /// Stops as a shell expects it, and takes the terminal over again when it goes on.
-    fn stop(&mut self) -> io::Result<()> {
+    fn stop(&mut self, whom: StopReach) -> io::Result<()> {
         self.terminal.suspend();
-        UiSignals::stop()?;
+        (self.setup.stop)(whom);
         self.resume()
     }
 
@@ -318,31 +317,6 @@ impl Ui {
             self.act(UiEffect::Mouse(true))?;
         }
         self.look_at_terminal()
-    }
-
-    fn open_in_pager(&mut self, text: &str) -> io::Result<()> {
-        let path = self.setup.scratch.join(format!("pm-ui-{}.log", std::process::id()));
-        let write = || {
-            let mut file =
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-            file.write_all(text.as_bytes())
-        };
-        let shown = write().and_then(|()| {
-            self.terminal.suspend();
-            let line = format!("{} \"$1\"", self.setup.pager);
-            let status = Command::new("/bin/sh").args(["-c", &line, "sh"]).arg(&path).status();
-            self.resume()?;
-            // A key such as Ctrl-C was for the pager.
-            let _ = self.signals.take();
-            status
-        });
-        // It may not be there.
-        let _ = std::fs::remove_file(&path);
-        match shown {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => self.tell(UiEvent::Answered(format!("`{}`: {status}", self.setup.pager))),
-            Err(error) => self.tell(UiEvent::Answered(format!("cannot open it: {error}"))),
-        }
     }
 
     fn look_at_the_clock(&mut self) -> io::Result<()> {

@@ -5,13 +5,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use nix::libc::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+use nix::libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::low_level::pipe;
 
 /// All of them.
-const SIGNALS: [i32; 7] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
+const SIGNALS: [i32; 8] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH, SIGCHLD];
 
 /// What has come of signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,28 +51,42 @@ impl UiSignals {
         self.pipes.iter().map(|(_, pipe)| pipe.as_fd())
     }
 
+    /// Waits for any of them, for so long at most.
+    pub(super) fn wait(&self, limit: Option<Duration>) {
+        let mut fds: Vec<_> =
+            self.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // A part of a millisecond is one.
+        let limit = limit.map(|limit| PollTimeout::try_from(limit.as_millis() + 1));
+        // An interrupted wait is a short one; the caller looks at what has come.
+        let _ = poll(&mut fds, limit.and_then(Result::ok).unwrap_or(PollTimeout::NONE));
+    }
+
     /// Returns what has come, what matters most first.
     pub(super) fn take(&self) -> Option<SignalNews> {
-        let mut news = None;
-        for (signal, mut pipe) in self.pipes.iter().map(|(signal, pipe)| (*signal, pipe)) {
+        self.take_all().into_iter().find_map(|signal| match signal {
+            SIGTSTP => Some(SignalNews::Stop),
+            SIGCONT | SIGWINCH => Some(SignalNews::Look),
+            // Whose child has ended looks at it.
+            SIGCHLD => None,
+            signal => Some(SignalNews::End(signal)),
+        })
+    }
+
+    /// Returns the signal that ends the ui also while a pager has the terminal: the others were for that one.
+    pub(super) fn take_end(&self) -> Option<i32> {
+        self.take_all().into_iter().find(|signal| matches!(*signal, SIGTERM | SIGHUP))
+    }
+
+    /// Returns those that have come since the last call.
+    fn take_all(&self) -> Vec<i32> {
+        let has_come = |mut pipe: &UnixStream| {
             let mut has_come = false;
             while pipe.read(&mut [0; 64]).is_ok_and(|count| count > 0) {
                 has_come = true;
             }
-            if has_come && news.is_none() {
-                news = Some(match signal {
-                    SIGTSTP => SignalNews::Stop,
-                    SIGCONT | SIGWINCH => SignalNews::Look,
-                    signal => SignalNews::End(signal),
-                });
-            }
-        }
-        news
-    }
-
-    /// Stops pm as SIGTSTP does by default, and returns when it goes on.
-    pub(super) fn stop() -> io::Result<()> {
-        signal_hook::low_level::emulate_default_handler(SIGTSTP)
+            has_come
+        };
+        self.pipes.iter().filter(|(_, pipe)| has_come(pipe)).map(|(signal, _)| *signal).collect()
     }
 }
 

@@ -3,9 +3,12 @@
 use std::num::NonZeroU16;
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::control::{app, done, started, states};
-use crate::sandbox::{CTRL_C, CTRL_Z, End, PM, Sandbox, Session, has_program};
+use crate::sandbox::{
+    CTRL_C, CTRL_Z, End, PM, Sandbox, Session, eventually, has_program, state_of,
+};
 
 const DETACH: &str = "\x1d";
 
@@ -172,6 +175,64 @@ fn output_is_opened_in_the_pager_and_the_ui_comes_back() {
     sees(&ui, "worker.1");
     ui.type_keys("q");
     assert_eq!(ui.wait(), End::Code(0));
+}
+
+/// Opens the output in a pager that asks a question, under a shell with job control.
+fn paging(app: Sandbox) -> (Sandbox, Session) {
+    let app = app
+        .write("pager.sh", "echo pag''ing; read -r answer; echo \"got $answer\"\n")
+        .env("PAGER", "sh pager.sh")
+        .env("TERM", "xterm");
+    let shell = app.command("bash", ["--norc", "-i"]).env("PS1", "prompt> ").spawn_pty();
+    shell.wait_for("prompt> ");
+    shell.type_keys(&format!("{PM} ui\n"));
+    sees(&shell, "worker.1");
+    shell.type_keys("1e");
+    shell.wait_for("paging");
+    (app, shell)
+}
+
+#[test]
+fn ctrl_z_in_the_pager_gives_the_terminal_to_the_shell_and_fg_brings_the_pager_back() {
+    let app = app(TWO);
+    let _session = started(&app, &[], 2);
+    let (_app, shell) = paging(app);
+    for round in 1..=2 {
+        shell.type_keys(CTRL_Z);
+        shell.wait_for_times("Stopped", round);
+        shell.wait_for_times("prompt> ", 1 + round);
+        shell.type_keys("echo shell-$((6 * 7))\n");
+        shell.wait_for_times("shell-42", round);
+        shell.type_keys("fg\n");
+        eventually("the pager goes on", || {
+            let pids = shell.running("pager.sh");
+            let goes_on = |pid: &Pid| state_of(*pid).is_some_and(|state| state != 'T');
+            (!pids.is_empty() && pids.iter().all(goes_on)).then_some(())
+        });
+    }
+    shell.type_keys("this\n");
+    shell.wait_for("got this");
+    shell.wait_for_times("\x1b[?1049h", 2);
+    shell.type_keys("q");
+    shell.wait_until("the shell", |output| output.ends_with("prompt> "));
+    shell.type_keys("echo co''de $?\n");
+    shell.wait_for("code 0");
+}
+
+#[test]
+fn a_signal_ends_the_ui_and_its_pager_and_keys_of_the_pager_do_not() {
+    let app = app(TWO);
+    let _session = started(&app, &[], 2);
+    let (_app, shell) = paging(app);
+    let ui = shell.running(" ui")[0];
+    for signal in [Signal::SIGINT, Signal::SIGWINCH, Signal::SIGQUIT] {
+        nix::sys::signal::kill(ui, signal).expect("it runs");
+    }
+    nix::sys::signal::kill(ui, Signal::SIGTERM).expect("it runs");
+    shell.wait_for_times("prompt> ", 2);
+    assert_eq!(shell.running("pager.sh"), []);
+    shell.type_keys("echo co''de $?\n");
+    shell.wait_for("code 143");
 }
 
 #[test]

@@ -17,10 +17,10 @@ use crate::cli::logs;
 use crate::cli::resolve::log_style;
 use crate::cli::sources::Sources;
 use crate::error::Error;
-use crate::os::clock;
 use crate::os::terminal::stdout_without_blocking;
 use crate::os::terminal_guard::TerminalGuard;
-use crate::tui::{self, OlderReader, UiEnd, UiLook, UiSession, UiSetup};
+use crate::os::{clock, job_control};
+use crate::tui::{self, OlderReader, StopReach, UiEnd, UiLook, UiSession, UiSetup};
 
 /// Shows the session, or all of the user's, until the person leaves.
 pub(crate) fn ui(
@@ -55,6 +55,10 @@ pub(crate) fn ui(
         }),
         clock: clock::instant,
         time_of_day,
+        stop: |whom| match whom {
+            StopReach::Process => job_control::stop_process(),
+            StopReach::Job => job_control::stop_job(),
+        },
     };
     let end = stdout_without_blocking()
         .and_then(|out| tui::run(setup, out))
