@@ -157,7 +157,7 @@ pub enum PumpEvent {
     Closed(RunId),
     /// Lines of the run have matched all patterns that were expected.
     Matched(RunId),
-    /// The unfinished line of the run was shown: it may wait for input.
+    /// The run has been silent behind an unfinished line, or while its program edits lines itself: it may wait for input.
     Prompted(RunId),
     /// stdout cannot be written: its reader is gone, or its disk is full.
     OutputLost(io::ErrorKind, String),

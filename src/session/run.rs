@@ -286,6 +286,7 @@ impl SessionLoop {
             if let Some(event) = self.queue.pop_front() {
                 return event;
             }
+            self.look_at_prompts();
             self.show_status(core);
             // An input that is no event may have posted messages.
             self.wake_pump(self.clock.now());
@@ -303,7 +304,7 @@ impl SessionLoop {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) if overslept => {}
-                // It was the deadline of the watchdog, of a look at a socket, or of the line below the output.
+                // It was the deadline of the watchdog, of a look at a socket or a prompt, or of the line below the output.
                 Err(RecvTimeoutError::Timeout) if until != deadline => {}
                 Err(RecvTimeoutError::Timeout) => return Event::Ticked,
                 // All senders are gone, which only a bug can cause: stop gracefully.

@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 use nix::sys::termios::{LocalFlags, Termios};
+use nix::unistd::Pid;
 
 use crate::sandbox::{CTRL_C, CTRL_Z, End, PM, Sandbox, Session, eventually, has_program};
 
@@ -225,6 +226,45 @@ fn a_program_that_waits_for_input_is_announced_and_attached_to_by_one_key() {
         assert_eq!(session.wait(), End::Code(0));
         app.assert_nothing_left();
     }
+}
+
+#[test]
+fn a_program_that_reads_later_than_it_asks_or_takes_single_keys_is_announced() {
+    for web in [
+        "printf 'name? '; sleep 0.6; read -r name; echo \"hello $name\"",
+        "stty raw -echo; printf 'pick one\\r\\n> yes\\r\\n  no\\r\\n'; dd bs=1 count=1 2>/dev/null; stty sane; echo hello",
+    ] {
+        let app = app(&format!("web: {web}; exec sh ticker.sh\nworker: exec sh ticker.sh\n"));
+        let session = started(&app, &[], &["worker.1"]);
+        session.wait_for("-- web.1 waits for input: press a");
+        session.type_keys("a");
+        session.wait_for("-- attached to web.1; Ctrl-] returns");
+        eventually("raw mode", || {
+            (!session.modes().local_flags.contains(LocalFlags::ISIG)).then_some(())
+        });
+        session.type_keys("x\r");
+        session.wait_for("hello");
+        session.wait_for("web.1-ready");
+        assert_eq!(session.stdout_so_far().matches("waits for input").count(), 1);
+    }
+}
+
+#[test]
+fn the_only_program_that_reads_is_attached_to_by_one_key_though_it_has_asked_nothing() {
+    let app = app("web: echo $PS-ready; exec cat\nworker: echo $PS-ready; exec sleep 1000\n");
+    let session = started(&app, &["--no-timestamp"], &["web.1", "worker.1"]);
+    eventually("a reader", || {
+        let call = |pid: &Pid| std::fs::read_to_string(format!("/proc/{pid}/syscall"));
+        let read = format!("{} 0x0 ", nix::libc::SYS_read);
+        let reads = |pid: &Pid| call(pid).is_ok_and(|call| call.starts_with(&read));
+        session.running("cat").iter().any(reads).then_some(())
+    });
+    // It was not announced: Enter marks a place.
+    session.type_keys("c\r");
+    session.wait_until("an empty line", |output| output.contains("-\r\n\r\n"));
+    session.type_keys("a");
+    session.wait_for("-- attached to web.1; Ctrl-] returns");
+    assert!(!session.stdout_so_far().contains("waits for input"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Whether a program waits for what is typed on its terminal.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -10,16 +11,29 @@ use nix::unistd::{Pid, tcgetpgrp};
 
 use super::processes;
 
-/// Returns whether a program of the foreground group of this terminal reads it: it has taken the terminal's line editing
-/// for itself, or one of its threads waits in read(2). `terminal` is pm's end.
-pub(crate) fn is_awaited(terminal: impl AsFd) -> bool {
-    let Ok(modes) = tcgetattr(&terminal) else { return false };
-    if !modes.local_flags.contains(LocalFlags::ICANON) {
-        return true;
+/// Returns of each of these terminals whether a program of its foreground group reads it: it has taken the terminal's line
+/// editing for itself, or one of its threads waits in read(2). They are pm's ends.
+pub(crate) fn awaited<T: AsFd>(terminals: &[T]) -> Vec<bool> {
+    let mut awaited: Vec<_> = terminals.iter().map(edits_lines).collect();
+    let others = terminals.iter().zip(&awaited).enumerate().filter(|(_, (_, is))| !**is);
+    let groups = others.filter_map(|(at, (terminal, _))| Some((tcgetpgrp(terminal).ok()?, at)));
+    let groups: HashMap<Pid, usize> = groups.collect();
+    if groups.is_empty() {
+        return awaited;
     }
-    let Ok(group) = tcgetpgrp(&terminal) else { return false };
-    let mut members = processes::all().into_iter().filter(|stat| stat.group == group);
-    members.any(|stat| reads_terminal(stat.pid))
+    for stat in processes::all() {
+        if let Some(at) = groups.get(&stat.group)
+            && !awaited[*at]
+        {
+            awaited[*at] = reads_terminal(stat.pid);
+        }
+    }
+    awaited
+}
+
+/// Returns whether a program has taken the line editing of this terminal for itself.
+pub(crate) fn edits_lines(terminal: impl AsFd) -> bool {
+    tcgetattr(&terminal).is_ok_and(|modes| !modes.local_flags.contains(LocalFlags::ICANON))
 }
 
 /// Looks at what each thread waits for (proc_pid_syscall(5)). Without permission, or where the kernel does not say it,

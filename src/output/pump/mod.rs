@@ -244,7 +244,7 @@ where
             // Nothing else can be read from it: the same as its end.
             Err(_) => return self.close(key),
         }
-        source.wait_from_now(&mut self.next_look);
+        source.wait_from_now(self.reports_prompts, &mut self.next_look);
     }
 
     /// The pipe ended: the unfinished line is a line.
@@ -290,7 +290,7 @@ where
             self.read(key);
             let Some(source) = self.pipes.get_mut(&key) else { continue };
             if source.waiting_since.is_some_and(is_due) {
-                if self.reports_prompts && source.terminal.is_some() && source.lines.is_waiting() {
+                if self.reports_prompts && source.may_ask() {
                     (self.report)(PumpEvent::Prompted(source.run));
                 }
                 if self.attached.as_ref().is_none_or(|attached| attached.run != source.run) {
@@ -347,6 +347,8 @@ fn now() -> Instant {
     Instant::now()
 }
 
+#[cfg(test)]
+mod prompt_tests;
 #[cfg(test)]
 mod screen_tests;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::{SILENCE, now};
 use crate::app::RunId;
+use crate::os::input;
 use crate::output::assembler::LineAssembler;
 use crate::output::counts::OutputCount;
 use crate::output::crlf::CrlfToLf;
@@ -32,7 +33,7 @@ pub(super) struct OpenPipe {
     pub(super) viewers: Vec<TerminalViewer>,
     /// Lines that show that the run is ready.
     pub(super) matcher: Option<LineMatcher>,
-    /// When bytes last came, while a line is unfinished.
+    /// When bytes last came, while a line is unfinished or the program may wait for input.
     pub(super) waiting_since: Option<Instant>,
     /// When bytes last came to a line that needs much memory, which is given back some time later.
     pub(super) long_since: Option<Instant>,
@@ -54,9 +55,16 @@ impl OpenPipe {
             || self.matcher.as_ref().is_some_and(LineMatcher::is_waiting)
     }
 
-    /// Remembers since when something waits, after a read; `next_look` is when silence is looked for.
-    pub(super) fn wait_from_now(&mut self, next_look: &mut Option<Instant>) {
-        self.waiting_since = self.is_waiting().then(now);
+    /// Returns whether it is a terminal whose program may wait for what is typed.
+    pub(super) fn may_ask(&self) -> bool {
+        self.terminal.is_some() && (self.lines.is_waiting() || input::edits_lines(&self.pipe))
+    }
+
+    /// Remembers since when something waits, after a read; `next_look` is when silence is looked for. `reports_prompts`:
+    /// also when a terminal is silent.
+    pub(super) fn wait_from_now(&mut self, reports_prompts: bool, next_look: &mut Option<Instant>) {
+        let is_watched = reports_prompts && self.terminal.is_some();
+        self.waiting_since = (is_watched || self.is_waiting()).then(now);
         if let Some(since) = self.waiting_since {
             next_look.get_or_insert(since + SILENCE);
             if self.lines.is_long() {

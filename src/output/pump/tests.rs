@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-fn run_of(process_type: u16) -> RunId {
+pub(super) fn run_of(process_type: u16) -> RunId {
     RunId { instance: InstanceId { process_type, number: 1 }, seq: 1 }
 }
 
@@ -19,7 +19,7 @@ fn sources(types: u16) -> Vec<OutputSource> {
 }
 
 /// Starts a pump for so many types of one instance each, named by their number.
-fn pump(types: u16) -> (PumpHandle, io::PipeReader, Receiver<PumpEvent>) {
+pub(super) fn pump(types: u16) -> (PumpHandle, io::PipeReader, Receiver<PumpEvent>) {
     let (reader, writer) = io::pipe().unwrap();
     let (sender, news) = crossbeam_channel::unbounded();
     let form = LogFormat::Text(Look { color: false, timestamp: None, prefix: true, width: 1 });
@@ -52,7 +52,7 @@ fn the_end_of_a_run_is_told_after_its_last_line_and_a_dropped_run_loses_nothing(
 }
 
 /// Waits until the pump has seen and written everything before this.
-fn flush(handle: &PumpHandle) {
+pub(super) fn flush(handle: &PumpHandle) {
     let (done, is_done) = crossbeam_channel::bounded(1);
     handle.post(PumpCommand::Flush(done));
     handle.wake();

@@ -3,16 +3,18 @@
 pub(crate) mod detach;
 mod help;
 mod keys;
+mod prompts;
 mod reader;
 mod status;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::keys::KeyParser;
 pub(super) use self::keys::{KeyAction, KeyTarget};
+use self::prompts::Prompts;
 use self::reader::{KeyReader, Typist};
 use super::console::Console;
 use crate::app::{App, Moment, RunId};
@@ -74,8 +76,7 @@ pub(super) struct Keyboard {
     pub(super) parser: KeyParser,
     /// The run that gets what is typed.
     pub(super) attached: Option<(RunId, Arc<Console>)>,
-    /// Runs that were said to wait for input.
-    pub(super) prompted: HashSet<RunId>,
+    pub(super) prompts: Prompts,
 }
 
 impl OwnScreen {
@@ -87,8 +88,8 @@ impl OwnScreen {
     ) -> io::Result<Self> {
         let keyboard = modes.map(|modes| {
             let reader = KeyReader::start(modes.terminal()?, tell)?;
-            let (parser, attached, prompted) = (KeyParser::default(), None, HashSet::new());
-            io::Result::Ok(Keyboard { modes, reader, parser, attached, prompted })
+            let (parser, prompts) = (KeyParser::default(), Prompts::default());
+            io::Result::Ok(Keyboard { modes, reader, parser, attached: None, prompts })
         });
         Ok(Self {
             shows_line: plan.line,
@@ -120,9 +121,10 @@ impl OwnScreen {
         self.looked = None;
     }
 
-    /// Returns when to look again for what the line is to say.
+    /// Returns when to look again for what the line is to say, or whether a program waits for input.
     pub(super) fn due(&self) -> Option<Moment> {
-        self.due
+        let of_prompts = self.keyboard.as_ref().and_then(|keyboard| keyboard.prompts.due());
+        self.due.into_iter().chain(of_prompts).min()
     }
 
     /// Returns whether it is time to look for what the line is to say; else it will be, at [`Self::due`].

@@ -57,7 +57,7 @@ impl SessionLoop {
             KeyAction::StopOrStart(of) => self.stop_or_start(of, core),
             KeyAction::Grow(digit) => self.scale_by(digit, 1, core),
             KeyAction::Shrink(digit) => self.scale_by(digit, -1, core),
-            KeyAction::AttachTheOne => drop(self.attach_to_the_one()),
+            KeyAction::AttachTheOne => self.attach_to_the_one(),
             KeyAction::Attach(digit) => self.attach_to_type(digit),
             KeyAction::LastLines(digit) => {
                 let Some(process_type) = type_at(digit) else { return };
@@ -71,7 +71,7 @@ impl SessionLoop {
             }
             KeyAction::Quit => self.ask(ResolvedRequest::Quit),
             KeyAction::Enter => {
-                if !self.attach_to_the_one() {
+                if !self.attach_to_the_announced() {
                     self.at_terminal(ScreenCommand::Insert(vec![String::new()]));
                 }
             }

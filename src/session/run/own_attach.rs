@@ -27,18 +27,29 @@ impl SessionLoop {
         &rest[at.len()..]
     }
 
-    /// Attaches to the one instance that waits for input. Returns false where it is not one.
-    pub(super) fn attach_to_the_one(&mut self) -> bool {
+    /// Attaches to the one instance that was said to wait for input, and does. Returns false where it is not one.
+    pub(super) fn attach_to_the_announced(&mut self) -> bool {
         let Some(keyboard) = &self.screen.keyboard else { return false };
-        let mut waiting =
-            self.terminals.keys().filter(|run| keyboard.prompted.contains(run)).copied();
-        let mut waiting = waiting.by_ref().filter(|run| self.waits_for_input(*run));
-        match (waiting.next(), waiting.next()) {
-            (Some(run), None) => {
+        let announced = self.terminals.keys().filter(|run| keyboard.prompts.is_announced(**run));
+        let announced: Vec<_> = announced.copied().collect();
+        self.attach_to_the_one_of(announced)
+    }
+
+    /// Attaches to the one instance that waits for input: of those of which that was said, else of all. A program that has
+    /// shown no unfinished line is found by this alone.
+    pub(super) fn attach_to_the_one(&mut self) {
+        if !self.attach_to_the_announced() {
+            self.attach_to_the_one_of(self.terminals.keys().copied().collect());
+        }
+    }
+
+    fn attach_to_the_one_of(&mut self, runs: Vec<RunId>) -> bool {
+        match self.waiting(runs)[..] {
+            [run] => {
                 self.attach_here(run);
                 true
             }
-            (Some(_) | None, _) => false,
+            _ => false, // Which of several is for the person to say.
         }
     }
 
@@ -48,8 +59,8 @@ impl SessionLoop {
         let mut runs: Vec<RunId> = self.terminals.keys().copied().collect();
         runs.retain(|run| run.instance.process_type == process_type);
         runs.sort_by_key(|run| run.instance.number);
-        let waiting = runs.iter().find(|run| self.waits_for_input(**run));
-        match waiting.or(runs.first()).copied() {
+        let first = runs.first().copied();
+        match self.waiting(runs).first().copied().or(first) {
             Some(run) => self.attach_here(run),
             None => {
                 let name = self.app.name_of(InstanceId { process_type, number: 1 });
@@ -58,10 +69,20 @@ impl SessionLoop {
         }
     }
 
+    /// Returns those of these runs whose terminal is read by a program.
+    fn waiting(&self, runs: Vec<RunId>) -> Vec<RunId> {
+        let with_terminal = runs.into_iter().filter_map(|run| {
+            let terminal = self.terminals.get(&run)?;
+            Some((run, Arc::clone(&terminal.console)))
+        });
+        let (runs, consoles): (Vec<_>, Vec<_>) = with_terminal.unzip();
+        let awaited = input::awaited(&consoles);
+        runs.into_iter().zip(awaited).filter(|(_, is_awaited)| *is_awaited).map(|it| it.0).collect()
+    }
+
     /// Returns whether a program reads the terminal of this run.
     fn waits_for_input(&self, run: RunId) -> bool {
-        let console = self.terminals.get(&run).map(|terminal| &terminal.console);
-        console.is_some_and(input::is_awaited)
+        !self.waiting(vec![run]).is_empty()
     }
 
     fn attach_here(&mut self, run: RunId) {
@@ -95,7 +116,7 @@ impl SessionLoop {
             && let Some(keyboard) = &mut self.screen.keyboard
         {
             // When it asks again, that is news.
-            keyboard.prompted.remove(&run);
+            keyboard.prompts.forget(run);
         }
         self.at_terminal(ScreenCommand::Detach(Level::Info.line(text)));
         self.pump.wake();
@@ -113,20 +134,41 @@ impl SessionLoop {
     /// The output of a run has ended.
     pub(super) fn run_is_over(&mut self, run: RunId) {
         let Some(keyboard) = &mut self.screen.keyboard else { return };
-        keyboard.prompted.remove(&run);
+        keyboard.prompts.forget(run);
         if keyboard.is_attached_to(run) {
             let name = self.app.name_of(run.instance);
             self.detach(&format!("{name} has ended"));
         }
     }
 
-    /// An unfinished line of a run was shown. Says so once if its program waits for input.
+    /// A run that may wait for input has been silent for a while. If it does not wait, it is looked again later.
     pub(super) fn prompted(&mut self, run: RunId) {
-        let is_awaited = self.waits_for_input(run);
+        let now = self.clock.now();
         let Some(keyboard) = &mut self.screen.keyboard else { return };
-        if is_awaited && keyboard.prompted.insert(run) && !keyboard.is_attached_to(run) {
-            let name = self.app.name_of(run.instance);
-            self.tell_typist(Level::Info, &format!("{name} waits for input: press a"));
+        if !keyboard.prompts.is_announced(run) {
+            keyboard.prompts.look_again(run, now);
+            self.announce_if_waiting(vec![run]);
+        }
+    }
+
+    /// Looks again at the programs at which it is to be looked now.
+    pub(super) fn look_at_prompts(&mut self) {
+        let now = self.clock.now();
+        let Some(keyboard) = &mut self.screen.keyboard else { return };
+        let runs = keyboard.prompts.take_due(now);
+        if !runs.is_empty() {
+            self.announce_if_waiting(runs);
+        }
+    }
+
+    /// Says once of each of these runs that it waits for input, if it does.
+    fn announce_if_waiting(&mut self, runs: Vec<RunId>) {
+        for run in self.waiting(runs) {
+            let Some(keyboard) = &mut self.screen.keyboard else { return };
+            if keyboard.prompts.announce(run) && !keyboard.is_attached_to(run) {
+                let name = self.app.name_of(run.instance);
+                self.tell_typist(Level::Info, &format!("{name} waits for input: press a"));
+            }
         }
     }
 
