@@ -71,8 +71,8 @@ pub enum UiEnd {
     Stream {
         /// The process id of the session.
         session: i32,
-        /// Its root.
-        root: PathBuf,
+        /// Its root; `None` where nobody says.
+        root: Option<PathBuf>,
         /// Instances or types.
         names: Vec<String>,
     },

@@ -51,6 +51,8 @@ pub struct UiSession {
     pub pid: i32,
     /// Its socket.
     pub socket: PathBuf,
+    /// Its root, where that is known.
+    pub root: Option<PathBuf>,
     /// What it does, where that is known already.
     pub report: Option<Report>,
 }

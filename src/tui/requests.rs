@@ -1,7 +1,5 @@
 //! Actions that are for an instance, a type, or all.
 
-use std::path::PathBuf;
-
 use super::act::type_into;
 use super::event::{UiEffect, UiEnd};
 use super::keys::{KeyPress, UiAction};
@@ -167,8 +165,8 @@ pub(super) fn stream(model: &mut UiModel, effects: &mut Vec<UiEffect>) {
     let session = model.chosen.session().unwrap_or(0);
     let Some(shown) = model.sessions.get(session) else { return };
     let names = names(&model.chosen);
-    let root = shown.report.as_ref().map(|report| PathBuf::from(&report.root)).unwrap_or_default();
-    effects.push(UiEffect::Leave(UiEnd::Stream { session: shown.pid, root, names }));
+    let (session, root) = (shown.pid, shown.root());
+    effects.push(UiEffect::Leave(UiEnd::Stream { session, root, names }));
 }
 
 /// Marks a place in the output with the time.

@@ -23,7 +23,7 @@ use super::sessions::ShownSession;
 use super::signals::{SignalNews, UiSignals};
 use super::update::update;
 use super::view::view;
-use super::{StopReach, UiSetup};
+use super::{StopReach, UiSession, UiSetup};
 
 /// Between two pictures, and where only lines have come: nobody reads more of them.
 const PICTURE: Duration = Duration::from_millis(33);
@@ -74,7 +74,12 @@ impl Ui {
         let sessions = std::mem::take(&mut setup.sessions);
         let sockets = sessions.iter().map(|session| session.socket.clone()).collect();
         let mut links = Links::new(sockets);
-        let shown = sessions.iter().map(|it| ShownSession::new(it.label.clone(), it.pid)).collect();
+        let shown = |it: &UiSession| {
+            let mut shown = ShownSession::new(it.label.clone(), it.pid);
+            shown.root.clone_from(&it.root);
+            shown
+        };
+        let shown = sessions.iter().map(shown).collect();
         let mut model = UiModel::new(shown, setup.keys.clone(), setup.look);
         model.time_of_day = setup.time_of_day;
         let signals = UiSignals::listen()?;

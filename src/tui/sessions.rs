@@ -1,6 +1,7 @@
 //! What is known of sessions and their instances.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use crate::control::last_minute::LastMinute;
 use crate::control::proto::{InstanceState, InstanceStatus, Report};
@@ -15,6 +16,8 @@ pub(super) struct ShownSession {
     pub(super) label: String,
     /// Its process id.
     pub(super) pid: i32,
+    /// Its root, where that was known before it has answered.
+    pub(super) root: Option<PathBuf>,
     pub(super) report: Option<Report>,
     /// It has ended, or does not answer any more.
     pub(super) is_over: bool,
@@ -26,7 +29,7 @@ pub(super) struct ShownSession {
 impl ShownSession {
     pub(super) fn new(label: String, pid: i32) -> Self {
         let usage = HashMap::new();
-        Self { label, pid, report: None, is_over: false, usage, sampled: None }
+        Self { label, pid, root: None, report: None, is_over: false, usage, sampled: None }
     }
 
     /// Takes a report.
@@ -44,6 +47,12 @@ impl ShownSession {
             self.sampled = Some(at);
         }
         self.report = Some(report);
+    }
+
+    /// Returns its root; `None` where nobody says.
+    pub(super) fn root(&self) -> Option<PathBuf> {
+        let said = self.report.as_ref().map(|report| PathBuf::from(&report.root));
+        said.or_else(|| self.root.clone())
     }
 
     /// Returns the instances of a process type.

@@ -114,6 +114,7 @@ pub(super) fn resize_pane(model: &mut UiModel, effects: &mut Vec<UiEffect>) {
 mod tests {
     use super::*;
     use crate::control::proto::{InstanceState, InstanceStatus, Report, Request, Targets};
+    use crate::tui::event::UiEnd;
     use crate::tui::keys::{KeyMap, KeyPress};
     use crate::tui::look::UiLook;
     use crate::tui::older::InstanceOutput;
@@ -190,6 +191,23 @@ mod tests {
         let (rows, columns) = model.pane_size();
         assert_eq!(key(&mut model, 'i'), [UiEffect::Attach(0, "vim.1".into(), rows, columns)]);
         assert_eq!(tell(&mut model, UiEvent::TypingOver), [UiEffect::Detach]);
+    }
+
+    #[test]
+    fn the_plain_stream_is_that_of_the_root_also_if_the_session_has_not_answered() {
+        let stream = |model: &mut UiModel| match &key(model, 'S')[..] {
+            [UiEffect::Leave(UiEnd::Stream { session: 1, root, .. })] => root.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(stream(&mut two()), Some("/srv/app".into()));
+        let look = UiLook { unicode: true, color: true };
+        let silent = |root: Option<&str>| {
+            let mut session = ShownSession::new("app".into(), 1);
+            session.root = root.map(Into::into);
+            UiModel::new(vec![session], KeyMap::default(), look)
+        };
+        assert_eq!(stream(&mut silent(Some("/srv/app"))), Some("/srv/app".into()));
+        assert_eq!(stream(&mut silent(None)), None);
     }
 
     #[test]

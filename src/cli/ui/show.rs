@@ -1,5 +1,6 @@
 //! `pm ui` itself.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -67,7 +68,9 @@ pub(crate) fn ui(
     match end {
         UiEnd::Left => Ok(0),
         UiEnd::Signal(signal) => Ok(128 + signal),
-        UiEnd::Stream { session, root, names } => stream((session, &root, &names), (form, sources)),
+        UiEnd::Stream { session, root, names } => {
+            stream((session, root.as_deref(), &names), (form, sources))
+        }
     }
 }
 
@@ -76,7 +79,8 @@ fn shown(args: &UiArgs, matches: &ArgMatches, sources: &Sources) -> Result<Vec<U
         let session = find::one(&args.target, sources, &[], find::has_instances)?;
         let label = label(Path::new(&session.report.root));
         let (pid, socket) = (session.endpoint.pid, session.endpoint.socket);
-        return Ok(vec![UiSession { label, pid, socket, report: Some(session.report) }]);
+        let root = Some(PathBuf::from(&session.report.root));
+        return Ok(vec![UiSession { label, pid, socket, root, report: Some(session.report) }]);
     }
     sessions::refuse_target(matches)?;
     let all = sessions::all(&find::folder(sources))?;
@@ -84,6 +88,7 @@ fn shown(args: &UiArgs, matches: &ArgMatches, sources: &Sources) -> Result<Vec<U
         label: session.root.as_deref().map(label).unwrap_or_default(),
         pid: session.endpoint.pid,
         socket: session.endpoint.socket,
+        root: session.root,
         report: session.answer.ok(),
     };
     let all: Vec<_> = all.into_iter().map(one).collect();
@@ -115,18 +120,44 @@ fn time_of_day() -> String {
 
 /// Goes on as `pm logs -f`.
 fn stream(
-    (session, root, names): (i32, &Path, &[String]),
+    (session, root, names): (i32, Option<&Path>, &[String]),
     (form, sources): (AnswerForm, &Sources),
 ) -> Result<i32, Error> {
+    match Cli::try_parse_from(words(session, root, names)).map(|cli| cli.command) {
+        Ok(Command::Logs(args)) => logs::logs(&args, (form, sources)),
+        _ => Err(Error::Refused {
+            reason: format!("the output of session {session} cannot be shown"),
+            hint: Some(format!("`pm logs -f --session {session}` shows it in its folder")),
+        }),
+    }
+}
+
+/// Returns the words that a person would have typed.
+fn words(session: i32, root: Option<&Path>, names: &[String]) -> Vec<OsString> {
     let session = session.to_string();
-    let mut words: Vec<_> = ["pm", "logs", "-f", "-n", "50", "--session", &session, "-d"]
-        .map(std::ffi::OsString::from)
-        .to_vec();
-    words.push(root.into());
+    let mut words: Vec<OsString> =
+        ["pm", "logs", "-f", "-n", "50", "--session", &session].map(Into::into).to_vec();
+    if let Some(root) = root {
+        words.extend(["-d".into(), root.into()]);
+    }
     words.push("--".into());
     words.extend(names.iter().map(Into::into));
-    match Cli::try_parse_from(words).map(|cli| cli.command) {
-        Ok(Command::Logs(args)) => logs::logs(&args, (form, sources)),
-        _ => unreachable!("these words are `pm logs`"),
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plain_stream_is_pm_logs_with_and_without_a_root() {
+        for root in [None, Some(Path::new("/srv/my app"))] {
+            for names in [&[][..], &["web.1".to_owned()]] {
+                let cli = Cli::try_parse_from(words(7, root, names)).unwrap();
+                let Command::Logs(args) = cli.command else { panic!("{root:?} {names:?}") };
+                assert_eq!(args.target.root.as_deref(), root);
+                assert_eq!((args.target.session, &args.names[..]), (Some(7), names));
+            }
+        }
     }
 }
