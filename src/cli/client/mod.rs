@@ -4,6 +4,7 @@ pub(in crate::cli) mod address;
 pub mod args;
 pub(crate) mod attach;
 pub(in crate::cli) mod find;
+pub(in crate::cli) mod guard;
 pub(crate) mod metrics;
 pub(in crate::cli) mod sessions;
 mod signals;

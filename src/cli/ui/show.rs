@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use super::{keys, older};
 use crate::cli::args::{Cli, Command};
 use crate::cli::client::args::UiArgs;
+use crate::cli::client::guard::terminal_guard;
 use crate::cli::client::{find, sessions};
 use crate::cli::diagnostics;
 use crate::cli::json::AnswerForm;
@@ -19,7 +20,6 @@ use crate::cli::resolve::log_style;
 use crate::cli::sources::Sources;
 use crate::error::Error;
 use crate::os::terminal::stdout_without_blocking;
-use crate::os::terminal_guard::TerminalGuard;
 use crate::os::{clock, job_control};
 use crate::tui::{self, OlderReader, StopReach, UiEnd, UiLook, UiSession, UiSetup};
 
@@ -30,16 +30,17 @@ pub(crate) fn ui(
     (form, sources): (AnswerForm, &Sources),
 ) -> Result<i32, Error> {
     let keys = keys::of_user(sources)?;
-    let found = shown(args, matches, sources)?;
+    let refused = |reason: &str| Error::Usage {
+        reason: reason.to_owned(),
+        hint: "`pm ps` shows the instances without one, `pm logs -f` their output".to_owned(),
+    };
     if !io::stdin().is_terminal() || !sources.stdout_is_terminal {
-        return Err(Error::Usage {
-            reason: "`pm ui` needs a terminal for its input and output".to_owned(),
-            hint: "`pm ps` shows the instances without one, `pm logs -f` their output".to_owned(),
-        });
+        return Err(refused("`pm ui` needs a terminal for its input and output"));
     }
+    // Sessions are asked on threads, after which no copy of this process may be made.
+    let guard = terminal_guard();
+    let found = shown(args, matches, sources)?;
     diagnostics::release();
-    let guard = TerminalGuard::start()
-        .map_err(|source| Error::Startup { what: "guard the terminal", source })?;
     let setup = UiSetup {
         sessions: found,
         keys,

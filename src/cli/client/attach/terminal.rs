@@ -15,13 +15,13 @@ use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use super::outgoing::Outgoing;
 use super::screen::{Screen, now};
 use crate::app::Signal;
+use crate::cli::client::guard::terminal_guard;
 use crate::cli::client::signals::{ENDING, SignalPipes};
 use crate::control::client;
 use crate::control::incoming::{Incoming, Item};
 use crate::control::proto::{Request, Response};
 use crate::error::Error;
 use crate::os::pty::WindowSize;
-use crate::os::terminal_guard::TerminalGuard;
 use crate::session::keyboard::detach;
 
 /// How long a client that ends waits for the session to take the rest of what was typed, and for the terminal
@@ -62,7 +62,7 @@ pub(crate) fn attach(socket: &Path, name: &str, begin: impl FnOnce()) -> Result<
             None => return Err(fail(ErrorKind::UnexpectedEof.into())),
         }
     }
-    let _guard = TerminalGuard::start().map_err(fail)?;
+    let _guard = terminal_guard();
     let signals = SignalPipes::listen(&[libc::SIGWINCH]).map_err(fail)?;
     stream.set_nonblocking(true).map_err(fail)?;
     let mut screen = Screen::of_stdout().map_err(fail)?;

@@ -9,6 +9,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
 
+use crate::cli::client::guard::terminal_guard;
 use crate::cli::client::signals::{ENDING, SignalPipes};
 use crate::os::clock;
 use crate::os::terminal::{OwnModes, TypingMode};
@@ -35,14 +36,14 @@ pub(super) enum Heard {
 /// A terminal that gives single keys.
 pub(super) struct KeyTerminal {
     modes: OwnModes,
-    _guard: TerminalGuard,
+    _guard: Option<TerminalGuard>,
     signals: SignalPipes,
 }
 
 impl KeyTerminal {
     /// Takes over standard input. The screen is cleared.
     pub(super) fn open() -> io::Result<Self> {
-        let (modes, guard) = (OwnModes::of_stdin()?, TerminalGuard::start()?);
+        let (modes, guard) = (OwnModes::of_stdin()?, terminal_guard());
         let signals = SignalPipes::listen(&OTHERS)?;
         let terminal = Self { modes, _guard: guard, signals };
         terminal.modes.set(TypingMode::Keys);
