@@ -64,6 +64,11 @@ impl Sources {
         self.stdout_is_terminal && io::stdin().is_terminal()
     }
 
+    /// Returns whether the terminal cannot move its cursor, or nobody says what it can.
+    pub(super) fn has_dumb_terminal(&self) -> bool {
+        self.var("TERM").is_none_or(|term| term == "dumb")
+    }
+
     /// Returns whether the terminal shows more than ASCII, by the locale (locale(7)).
     pub(super) fn has_unicode(&self) -> bool {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|key| self.var(key));

@@ -207,7 +207,7 @@ impl NewSession {
         notices.splice(..0, diagnostics::kept_lines());
         let zone = os::zone::local(sources.var("TZ").is_some());
         // Until everything else is over. A dumb terminal has nothing to be given back, and would show how.
-        let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
+        let is_dumb = sources.has_dumb_terminal();
         let terminal = terminal_use::of(&settings.session, &log_format, sources);
         let _terminal = if is_dumb { None } else { OwnTerminal::of(&app, terminal.keys) };
         let launched = args.daemonised;

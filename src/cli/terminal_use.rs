@@ -26,8 +26,7 @@ pub(super) fn of(session: &SessionSettings, format: &LogFormat, sources: &Source
 
 /// Returns whether a terminal can move its cursor, and a person looks at it.
 fn is_for_a_person(sources: &Sources) -> bool {
-    let is_dumb = sources.var("TERM").is_none_or(|term| term == "dumb");
-    !is_dumb && sources.var("CI").is_none()
+    !sources.has_dumb_terminal() && sources.var("CI").is_none()
 }
 
 #[cfg(test)]

@@ -217,6 +217,24 @@ fn top_takes_keys_and_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn on_a_terminal_that_does_not_draw_top_is_one_table() {
+    let app = Sandbox::with_procfile("web: sleep 1000\n");
+    let session = app.pm(["start"]).spawn();
+    session.wait_for("web.1");
+    for term in [None, Some("dumb")] {
+        let mut top = match term {
+            None => app.pm(["top"]),
+            Some(term) => app.pm(["top"]).env("TERM", term),
+        }
+        .spawn_pty();
+        assert_eq!(top.wait(), End::Code(0));
+        let seen = top.stdout_so_far();
+        assert!(seen.starts_with("NAME ") && !seen.contains('\x1b'), "{seen:?}");
+    }
+    end(session);
+}
+
+#[test]
 fn ps_tells_peak_threads_and_open_files() {
     let app = Sandbox::with_procfile("web: exec 7</dev/null 8</dev/null; echo up; sleep 1000; :\n");
     let session = app.pm(["start"]).spawn();

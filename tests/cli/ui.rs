@@ -40,7 +40,7 @@ const TWO: &str = "web: echo ready; exec cat\nworker: echo ready; exec cat\n";
 
 #[test]
 fn the_terminal_is_as_it_was_whatever_ends_it() {
-    let app = app(TWO);
+    let app = app(TWO).env("TERM", "xterm");
     let session = started(&app, &[], 2);
     let shell = app.command("bash", ["--norc", "-i"]).env("PS1", "prompt> ").spawn_pty();
     shell.wait_for("prompt> ");
@@ -77,7 +77,7 @@ fn the_terminal_is_as_it_was_whatever_ends_it() {
 
 #[test]
 fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_ui_back() {
-    let app = app(TWO);
+    let app = app(TWO).env("TERM", "xterm");
     let _session = started(&app, &[], 2);
     let shell = app.command("bash", ["--norc", "-i"]).env("PS1", "prompt> ").spawn_pty();
     shell.wait_for("prompt> ");
@@ -258,6 +258,27 @@ fn without_a_terminal_it_says_what_to_use_instead() {
     let output = app.pm(["ui"]).run();
     assert_eq!((output.code(), output.stdout.as_str()), (2, ""));
     assert!(output.stderr.contains("needs a terminal") && output.stderr.contains("pm logs -f"));
+}
+
+#[test]
+fn on_a_terminal_that_does_not_draw_it_says_what_to_use_instead() {
+    let app = app(TWO);
+    let _session = started(&app, &[], 2);
+    for term in [None, Some(""), Some("dumb")] {
+        let invocation = app.pm(["ui"]);
+        let mut ui = match term {
+            None => invocation,
+            Some(term) => invocation.env("TERM", term),
+        }
+        .spawn_pty();
+        assert_eq!(ui.wait(), End::Code(2));
+        let seen = ui.stdout_so_far();
+        assert!(
+            seen.contains("TERM is not set or `dumb`") && seen.contains("pm logs -f"),
+            "{seen}"
+        );
+        assert!(!seen.contains('\x1b'), "{seen:?}");
+    }
 }
 
 #[test]

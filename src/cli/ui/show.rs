@@ -37,6 +37,9 @@ pub(crate) fn ui(
     if !io::stdin().is_terminal() || !sources.stdout_is_terminal {
         return Err(refused("`pm ui` needs a terminal for its input and output"));
     }
+    if sources.has_dumb_terminal() {
+        return Err(refused("`pm ui` needs a terminal that draws, and TERM is not set or `dumb`"));
+    }
     // Sessions are asked on threads, after which no copy of this process may be made.
     let guard = terminal_guard();
     let found = shown(args, matches, sources)?;

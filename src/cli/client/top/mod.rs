@@ -31,7 +31,7 @@ const ONCE_MS: u16 = 500;
 pub(crate) fn top(args: &TopArgs, form: AnswerForm, sources: &Sources) -> Result<i32, Error> {
     let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
     let mut top = Top { session, args, history: TopHistory::default() };
-    let is_for_a_person = sources.may_clear() && sources.var("TERM").is_none_or(|it| it != "dumb");
+    let is_for_a_person = sources.may_clear() && !sources.has_dumb_terminal();
     match form {
         AnswerForm::Json if !args.once => top.stream(),
         AnswerForm::Text if is_for_a_person && !args.once => top.watch(sources.has_unicode()),
