@@ -43,6 +43,15 @@ pub enum Request {
         /// Whether the response comes when it is done.
         wait: bool,
     },
+    /// To change by how many instances a type has more, or less, than it is to have when the request comes.
+    ScaleBy {
+        /// A process type.
+        name: String,
+        /// How many more.
+        more: i16,
+        /// Whether the response comes when it is done.
+        wait: bool,
+    },
     /// To send a signal to instances.
     Signal {
         /// Names or globs.
@@ -305,6 +314,8 @@ mod tests {
             (names(), any::<i32>()).prop_map(|(names, signal)| Request::Signal { names, signal }),
             (proptest::collection::vec((".{0,4}", any::<u16>()), 0..3), any::<bool>())
                 .prop_map(|(counts, wait)| Request::Scale { counts, wait }),
+            (".{0,4}", any::<i16>(), any::<bool>())
+                .prop_map(|(name, more, wait)| Request::ScaleBy { name, more, wait }),
             any::<bool>().prop_map(|wait| Request::Quit { wait }),
             (names(), any::<bool>()).prop_map(|(names, is_done)| {
                 let goal = is_done.then_some(WaitGoal::Done);

@@ -295,12 +295,13 @@ pub(super) fn select_types(
     counts: Vec<(String, u16)>,
     app: &App,
 ) -> Result<Vec<(u16, u16)>, Response> {
-    let one = |(name, count): (String, u16)| {
-        let at = app.types.iter().position(|known| known.name == name);
-        let at = at.and_then(|at| u16::try_from(at).ok());
-        Ok((at.ok_or_else(|| no_type(&name, app))?, count))
-    };
-    counts.into_iter().map(one).collect()
+    counts.into_iter().map(|(name, count)| Ok((select_type(&name, app)?, count))).collect()
+}
+
+/// Returns the position of a process type.
+pub(super) fn select_type(name: &str, app: &App) -> Result<u16, Response> {
+    let at = app.types.iter().position(|known| known.name == name);
+    at.and_then(|at| u16::try_from(at).ok()).ok_or_else(|| no_type(name, app))
 }
 
 fn no_type(name: &str, app: &App) -> Response {

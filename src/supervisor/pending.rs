@@ -121,6 +121,9 @@ impl PendingRequest {
                     no(InstanceId { process_type, number: count.max(1) })
                 }));
             }
+            ResolvedRequest::ScaleBy(process_type, _) => {
+                self.failures.push(no(InstanceId { process_type, number: 1 }));
+            }
             ResolvedRequest::Reload { app, .. } => {
                 self.failures.extend(app.instances().take(1).map(no));
             }

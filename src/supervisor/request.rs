@@ -42,6 +42,9 @@ pub enum ResolvedRequest {
     /// Change how many instances these process types have, by position. Instances with the highest numbers are removed
     /// first.
     Scale(Vec<(u16, u16)>),
+    /// Give the process type at this position so many instances more, or less: than it is to have when this is handled, so
+    /// that two of these add up. Less than none is nothing.
+    ScaleBy(u16, i16),
     /// Send a signal to the groups of these.
     Signal(Vec<InstanceId>, Signal),
     /// Switch to another application. Instances that would be started in the same way are not touched.
@@ -225,6 +228,12 @@ impl Supervisor {
             ResolvedRequest::Stop(ids) => self.for_each(ids, pending, Self::want_stopped),
             ResolvedRequest::Scale(counts) => {
                 for (process_type, count) in counts {
+                    self.scale(process_type, count, pending);
+                }
+            }
+            ResolvedRequest::ScaleBy(process_type, more) => {
+                let count = self.count_of(process_type).checked_add_signed(more);
+                if let Some(count) = count {
                     self.scale(process_type, count, pending);
                 }
             }

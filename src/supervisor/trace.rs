@@ -152,6 +152,7 @@ fn request_of(request: &ResolvedRequest, app: &App) -> String {
                 |(at, count): &(u16, u16)| format!(" {}={count}", app.types[usize::from(*at)].name);
             format!("scale{}", counts.iter().map(count).collect::<String>())
         }
+        ResolvedRequest::ScaleBy(at, more) => format!("scale {}{more:+}", type_name(*at, app)),
         ResolvedRequest::Signal(ids, signal) => format!("{signal}{}", names(ids)),
         ResolvedRequest::Roll(ids, order) => format!("roll{}{}", names(ids), order_of(*order)),
         ResolvedRequest::Reload { rolling, .. } => {

@@ -121,14 +121,19 @@ fn scale(model: &mut UiModel, whom: &Chosen, action: UiAction, effects: &mut Vec
             return;
         }
     };
-    let count = u16::try_from(model.sessions[session].of_type(&of).count()).unwrap_or(u16::MAX);
-    let count = match action {
-        UiAction::More => count.saturating_add(1),
-        _ => count.saturating_sub(1),
+    let has_none = model.sessions[session].of_type(&of).next().is_none();
+    let (more, doing, done) = match action {
+        UiAction::More => (1, "adding", "added"),
+        _ if has_none => {
+            model.message = Some(format!("{of} has no instance"));
+            return;
+        }
+        _ => (-1, "removing", "removed"),
     };
-    let text = format!("{of} is scaled to {count}");
-    model.message = Some(format!("scaling {of} to {count}"));
-    let request = Request::Scale { counts: vec![(of, count)], wait: true };
+    model.message = Some(format!("{doing} one {of}"));
+    let text = format!("{done} one {of}");
+    // The session knows how many are to stay: those that leave are still in the list.
+    let request = Request::ScaleBy { name: of, more, wait: true };
     effects.push(UiEffect::Ask(session, request, text));
 }
 

@@ -220,7 +220,7 @@ mod tests {
         key(&mut model, 's');
         assert_eq!(key(&mut model, 'x'), []);
         assert_eq!(key(&mut model, '+'), []);
-        let scale = Request::Scale { counts: vec![("vim".into(), 2)], wait: true };
-        assert_eq!(key(&mut model, '1'), [UiEffect::Ask(0, scale, "vim is scaled to 2".into())]);
+        let scale = Request::ScaleBy { name: "vim".into(), more: 1, wait: true };
+        assert_eq!(key(&mut model, '1'), [UiEffect::Ask(0, scale, "added one vim".into())]);
     }
 }

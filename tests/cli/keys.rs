@@ -115,6 +115,11 @@ fn instances_are_restarted_stopped_started_and_scaled_by_key() {
     line_says(&session, "web 1/1  worker 1/1");
     session.type_keys("s2");
     line_says(&session, "web 1/1  worker stopped");
+    // Typed at a time, they add up.
+    session.type_keys("+1+1");
+    line_says(&session, "web 3/3  worker stopped");
+    session.type_keys("-1-1");
+    line_says(&session, "web 1/1  worker stopped");
     session.type_keys("s2");
     session.wait_for_times("| worker.1-ready", 2);
     line_says(&session, "web 1/1  worker 1/1");

@@ -151,6 +151,18 @@ fn instances_are_restarted_and_stopped_and_started_by_key() {
 }
 
 #[test]
+fn one_instance_less_is_one_less_than_wanted_also_while_another_is_leaving() {
+    let slow = "web: trap 'sleep 1.5; exit 0' TERM; echo ready; while :; do read -r _; done\n";
+    let app = app(slow);
+    let _session = started(&app, &["web=4"], 4);
+    let ui = opened(&app, &[]);
+    ui.type_keys("-1");
+    sees(&ui, "removing one web");
+    ui.type_keys("-1");
+    eventually("two instances", || (states(&app) == "web.1 up, web.2 up").then_some(()));
+}
+
+#[test]
 fn it_goes_on_as_the_plain_stream_which_signals_end_as_ever() {
     let app = app(TWO);
     let _session = started(&app, &[], 2);

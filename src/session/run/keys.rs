@@ -55,8 +55,8 @@ impl SessionLoop {
             }
             KeyAction::Restart(of) => self.restart_by_key(of, core),
             KeyAction::StopOrStart(of) => self.stop_or_start(of, core),
-            KeyAction::Grow(digit) => self.scale_by(digit, 1, core),
-            KeyAction::Shrink(digit) => self.scale_by(digit, -1, core),
+            KeyAction::Grow(digit) => self.scale_by(digit, 1),
+            KeyAction::Shrink(digit) => self.scale_by(digit, -1),
             KeyAction::AttachTheOne => self.attach_to_the_one(),
             KeyAction::Attach(digit) => self.attach_to_type(digit),
             KeyAction::LastLines(digit) => {
@@ -144,11 +144,9 @@ impl SessionLoop {
         });
     }
 
-    fn scale_by(&mut self, digit: usize, more: i16, core: &Supervisor) {
-        let Some(at) = self.screen.type_at(digit) else { return };
-        let count = core.count_of(at);
-        if let Some(count) = count.checked_add_signed(more) {
-            self.ask(ResolvedRequest::Scale(vec![(at, count)]));
+    fn scale_by(&mut self, digit: usize, more: i16) {
+        if let Some(at) = self.screen.type_at(digit) {
+            self.ask(ResolvedRequest::ScaleBy(at, more));
         }
     }
 

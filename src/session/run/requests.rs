@@ -12,7 +12,7 @@ use crate::control::server::ClientId;
 use crate::os::pty::WindowSize;
 use crate::output::About;
 use crate::session::requests::{
-    FailureForm, Rereading, all_but_release, select_instances, select_types,
+    FailureForm, Rereading, all_but_release, select_instances, select_type, select_types,
 };
 use crate::session::{messages, report, wait};
 use crate::supervisor::{self, Event, RolloutOrder, Supervisor, WaitMode};
@@ -55,6 +55,9 @@ impl SessionLoop {
             Request::Scale { counts, wait } => {
                 (select_types(counts, core.app()).map(Ask::Scale), wait)
             }
+            Request::ScaleBy { name, more, wait } => {
+                (select_type(&name, core.app()).map(|at| Ask::ScaleBy(at, more)), wait)
+            }
             Request::Signal { names, signal } => {
                 (select_instances(&names, core).map(|ids| Ask::Signal(ids, Signal(signal))), true)
             }
@@ -70,6 +73,16 @@ impl SessionLoop {
             }
             Request::Quit { wait } => (Ok(Ask::Quit), wait),
         };
+        self.pass_on(asked, (wait, grace), (client, outbox, form));
+    }
+
+    /// Passes a request to the supervisor, or says why it is refused.
+    fn pass_on(
+        &mut self,
+        asked: Result<supervisor::ResolvedRequest, Response>,
+        (wait, grace): (bool, Option<Duration>),
+        (client, outbox, form): (ClientId, Outbox, FailureForm),
+    ) {
         match asked {
             Ok(request) => {
                 let id = self.requests.wait_for_reply(client, outbox, form);

@@ -99,6 +99,26 @@ fn scaling_goes_on_with_the_numbers_and_takes_the_highest_away_first() {
 }
 
 #[test]
+fn scaling_by_a_number_counts_from_what_is_wanted_and_not_from_what_still_runs() {
+    let mut w = world(vec![row("web", on_failure(), FakeChild::Deaf)]);
+    w.ask(ResolvedRequest::ScaleBy(0, 1));
+    w.ask(ResolvedRequest::ScaleBy(0, 1));
+    w.run(1_000);
+    assert_eq!(w.sup.count_of(0), 3);
+    // The third is on its way out for as long as its grace.
+    w.ask(ResolvedRequest::ScaleBy(0, -1));
+    w.run(1_500);
+    assert_eq!((w.sup.instances().count(), w.sup.count_of(0)), (3, 2));
+    w.ask(ResolvedRequest::ScaleBy(0, -1));
+    w.run(60_000);
+    assert_eq!((w.sup.instances().count(), w.sup.count_of(0)), (1, 1));
+    w.ask(ResolvedRequest::ScaleBy(0, -2));
+    w.run(61_000);
+    assert_eq!(w.sup.count_of(0), 1, "there is nothing less than none");
+    assert!(w.replies.values().all(|reply| *reply == Reply::Done), "{:?}", w.replies);
+}
+
+#[test]
 fn scaled_to_nothing_the_session_waits() {
     let mut w = world(vec![row("web", on_failure(), FakeChild::Forever)]);
     w.ask(ResolvedRequest::Scale(vec![(0, 0)]));
@@ -293,6 +313,7 @@ fn every_verb_in_every_state_is_answered_and_the_session_still_ends() {
             ResolvedRequest::Restart(ids.clone()),
             ResolvedRequest::Scale(vec![(0, 3), (1, 0)]),
             ResolvedRequest::Scale(vec![(0, 0)]),
+            ResolvedRequest::ScaleBy(0, 1),
             ResolvedRequest::Signal(ids.clone(), Signal::USR2),
             ResolvedRequest::Reload { app, gone: vec![1], rolling: None },
             ResolvedRequest::Wait(ids.iter().map(|id| (*id, Until::Stopped)).collect()),

@@ -47,7 +47,7 @@ fn names_choose_instances(request: &Request) {
         Request::Signal { names, .. }
         | Request::Logs(LogQuery { names, .. })
         | Request::Roll(RollTargets { names, .. }) => names.clone(),
-        Request::Attach { name, .. } => vec![name.clone()],
+        Request::Attach { name, .. } | Request::ScaleBy { name, .. } => vec![name.clone()],
         Request::Wait { targets } => targets.iter().map(|target| target.name.clone()).collect(),
         Request::Scale { counts, .. } => counts.iter().map(|(name, _)| name.clone()).collect(),
         Request::Status
