@@ -65,8 +65,8 @@ pub(super) struct UiModel {
     /// Types that are hidden among all.
     pub(super) muted: HashSet<(usize, String)>,
     pub(super) pane: Option<Pane>,
-    /// The pane of this instance was refused.
-    pub(super) has_no_pane: Option<Chosen>,
+    /// The pane of this run was refused, or has ended: an instance, and the process id of its leader.
+    pub(super) has_no_pane: Option<(Chosen, Option<i32>)>,
     pub(super) message: Option<String>,
     pub(super) has_mouse: bool,
     /// The picture of it is another one.

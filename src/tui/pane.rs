@@ -9,6 +9,8 @@ pub(super) struct Pane {
     /// The session and the instance.
     pub(super) session: usize,
     pub(super) name: String,
+    /// The leader of the run, where it was known when the terminal was connected.
+    pub(super) pid: Option<i32>,
     /// Keys go to the program.
     pub(super) is_typing: bool,
     /// The program has the whole screen.
@@ -30,7 +32,7 @@ impl Pane {
     /// Makes one of so many rows and columns.
     pub(super) fn new(session: usize, name: String, (rows, columns): (u16, u16)) -> Self {
         let parser = Parser::new(at_least_one(rows), at_least_one(columns), 0);
-        Self { session, name, is_typing: false, is_alternate: false, parser }
+        Self { session, name, pid: None, is_typing: false, is_alternate: false, parser }
     }
 
     /// Takes what the program writes.

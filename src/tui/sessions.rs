@@ -70,6 +70,11 @@ impl ShownSession {
         self.instances().iter().find(|instance| instance.name == name)
     }
 
+    /// Returns the process id of the leader of an instance, while it runs.
+    pub(super) fn pid_of(&self, name: &str) -> Option<i32> {
+        self.instance(name).and_then(|instance| instance.pid)
+    }
+
     /// Returns the process types, in the order of the Procfile.
     pub(super) fn types(&self) -> &[String] {
         self.report.as_ref().map_or(&[], |report| &report.types)

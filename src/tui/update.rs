@@ -49,7 +49,8 @@ pub(super) fn update(model: &mut UiModel, event: UiEvent) -> Vec<UiEffect> {
             if let Some(pane) = model.pane.take() {
                 let text = reason.unwrap_or_else(|| format!("the run of {} has ended", pane.name));
                 model.message = Some(text);
-                model.has_no_pane = Some(Chosen::Instance(pane.session, pane.name));
+                // The next run is asked again.
+                model.has_no_pane = Some((Chosen::Instance(pane.session, pane.name), pane.pid));
             }
         }
         UiEvent::MessageOver => model.message = None,
@@ -71,8 +72,9 @@ fn fit_pane(model: &mut UiModel, effects: &mut Vec<UiEffect>) {
         }
     }
     let Chosen::Instance(session, name) = model.chosen.clone() else { return };
+    let run = (model.chosen.clone(), model.sessions[session].pid_of(&name));
     let is_wanted = model.pane.is_none()
-        && model.has_no_pane.as_ref() != Some(&model.chosen)
+        && model.has_no_pane.as_ref() != Some(&run)
         && model.areas().is_some()
         && model.is_alternate(session, &name)
         && model.sessions[session].has_terminal(type_of(&name));
@@ -89,6 +91,7 @@ pub(super) fn connect(
 ) {
     let (rows, columns) = model.pane_size();
     let mut pane = Pane::new(session, name.clone(), (rows, columns));
+    pane.pid = model.sessions[session].pid_of(&name);
     pane.is_alternate = model.is_alternate(session, &name);
     if pane.is_alternate {
         pane.show(b"\x1b[?1049h");
@@ -177,6 +180,26 @@ mod tests {
         assert_eq!(output(&mut model, b"x"), []);
         key(&mut model, 'j');
         assert_eq!(key(&mut model, 'k').len(), 2);
+    }
+
+    #[test]
+    fn a_program_that_takes_the_whole_screen_again_after_its_restart_is_connected_again() {
+        let mut model = two();
+        let run = |model: &mut UiModel, pid| {
+            let mut report = model.sessions[0].report.clone().unwrap();
+            report.instances[0].pid = pid;
+            tell(model, UiEvent::Reported(0, Box::new(report)))
+        };
+        run(&mut model, Some(7));
+        output(&mut model, b"\x1b[?1049h");
+        assert_eq!(key(&mut model, 'j').len(), 2);
+        // The terminal is closed before the end of the run is told, and a report comes in between.
+        assert_eq!(tell(&mut model, UiEvent::Detached(None)), []);
+        assert_eq!(run(&mut model, Some(7)), []);
+        assert_eq!(output(&mut model, b""), []);
+        assert_eq!(run(&mut model, Some(8)), []);
+        assert_eq!(output(&mut model, b"\x1b[?1049h").len(), 2);
+        assert_eq!(model.pane.as_ref().and_then(|pane| pane.pid), Some(8));
     }
 
     #[test]
