@@ -201,9 +201,15 @@ impl UiModel {
         });
         if is_shown {
             let stores = &self.stores;
-            self.output.forget(|line| stores[line.owner as usize].keeps(line));
+            self.output.forget(|line| is_kept(stores, line));
         }
         is_shown
+    }
+
+    /// Drops what no store has any more, before who follows scrolls: what is older is asked for then.
+    pub(super) fn forget_dropped(&mut self) {
+        let stores = &self.stores;
+        self.output.forget_all(|line| is_kept(stores, line));
     }
 
     /// Returns the number by which lines of an instance are told from others.
@@ -282,4 +288,9 @@ impl UiModel {
         let output = self.areas().unwrap_or_default().output;
         (output.height.max(1), output.width.max(1))
     }
+}
+
+/// Returns whether a store has a line, or it was read from a file for who has scrolled.
+fn is_kept(stores: &[LineStore], line: &StoredLine) -> bool {
+    line.order < FIRST_ORDER || stores[line.owner as usize].keeps(line)
 }

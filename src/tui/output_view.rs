@@ -11,8 +11,11 @@ use regex::Regex;
 
 use super::lines::{PushedLine, StoredLine, plain};
 
-/// So many lines are behind the view at most, of all instances together.
+/// So many lines are behind the view at most, of all instances together, and so many bytes.
 const LINES: usize = 50_000;
+const BYTES: usize = 16 << 20;
+/// When a quarter of the lines is new, and at least so many, it is looked which ones the stores have dropped.
+const NEW: usize = 256;
 /// A line that goes on is looked for among the last so many.
 const OPEN: usize = 1000;
 
@@ -29,6 +32,10 @@ struct ScrollEnd {
 #[derive(Debug, Default)]
 pub(super) struct OutputView {
     shown: VecDeque<Rc<StoredLine>>,
+    /// The bytes of those lines.
+    bytes: usize,
+    /// So many lines have come since it was looked which ones the stores have dropped.
+    unchecked: usize,
     end: Option<ScrollEnd>,
     /// Lines that came while it is scrolled.
     new: u64,
@@ -45,9 +52,27 @@ impl OutputView {
     pub(super) fn show(&mut self, lines: impl Iterator<Item = Rc<StoredLine>>) {
         let mut all: Vec<_> = lines.filter(|line| self.takes(line)).collect();
         all.sort_by_key(|line| line.order);
-        let first = all.len().saturating_sub(LINES);
-        self.shown = all.into_iter().skip(first).collect();
+        self.set(all);
         (self.end, self.new, self.is_cut) = (None, 0, false);
+    }
+
+    /// Has these lines, the last ones where they are too many.
+    fn set(&mut self, all: Vec<Rc<StoredLine>>) {
+        self.bytes = all.iter().map(|line| line.bytes.len()).sum();
+        self.shown = all.into();
+        self.cut();
+    }
+
+    /// Drops the first lines while they are too many.
+    fn cut(&mut self) {
+        while self.is_full() && self.shown.len() > 1 {
+            let gone = self.shown.pop_front();
+            self.bytes -= gone.map_or(0, |line| line.bytes.len());
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.shown.len() > LINES || self.bytes > BYTES
     }
 
     /// Takes lines from before those that are there. What is seen stays where it is.
@@ -60,7 +85,7 @@ impl OutputView {
         let mut all: Vec<_> = older.chain(self.shown.iter().map(Rc::clone)).collect();
         // Those of one instance may be older than what there is of another. Of one time, each has its place.
         all.sort_by_key(|line| line.at);
-        self.shown = all.split_off(all.len().saturating_sub(LINES)).into();
+        self.set(all);
         let place = |(foot, hidden): (Rc<StoredLine>, usize)| {
             let line = self.shown.iter().position(|line| Rc::ptr_eq(line, &foot))?;
             Some(ScrollEnd { line, hidden })
@@ -76,6 +101,7 @@ impl OutputView {
         if *goes_on {
             let mut last = self.shown.iter_mut().rev().take(OPEN);
             if let Some(at) = last.find(|shown| shown.order == line.order) {
+                self.bytes = self.bytes - at.bytes.len() + line.bytes.len();
                 *at = Rc::clone(line);
                 return;
             }
@@ -83,22 +109,34 @@ impl OutputView {
         if self.end.is_some() {
             self.new += 1;
             // What is seen stays; what comes then is in the store.
-            self.is_cut |= self.shown.len() >= LINES;
+            self.is_cut |= self.shown.len() >= LINES || self.bytes + line.bytes.len() > BYTES;
         }
         if !self.is_cut {
+            self.bytes += line.bytes.len();
+            self.unchecked += 1;
             self.shown.push_back(Rc::clone(line));
         }
     }
 
-    /// Drops what the stores have dropped: `oldest` is the order of the first line that one of them has. A view that is
-    /// scrolled keeps it.
+    /// Takes note of new lines, and drops from time to time what the stores have dropped.
     pub(super) fn forget(&mut self, is_kept: impl Fn(&StoredLine) -> bool) {
-        if self.end.is_none() {
-            while self.shown.len() > LINES || self.shown.front().is_some_and(|line| !is_kept(line))
-            {
-                self.shown.pop_front();
-            }
+        if self.unchecked > NEW.max(self.shown.len() / 4) {
+            self.forget_all(is_kept);
         }
+        if self.end.is_none() {
+            self.cut();
+        }
+    }
+
+    /// Drops all that the stores have dropped. A view that is scrolled keeps it.
+    pub(super) fn forget_all(&mut self, is_kept: impl Fn(&StoredLine) -> bool) {
+        if self.end.is_some() {
+            return;
+        }
+        // Not from the front alone: a quiet instance keeps its lines, which may be older than all that others have dropped.
+        self.shown.retain(|line| is_kept(line));
+        self.bytes = self.shown.iter().map(|line| line.bytes.len()).sum();
+        self.unchecked = 0;
     }
 
     /// Shows matching lines alone, or all. The lines must be shown again.
@@ -320,6 +358,37 @@ mod tests {
         assert_eq!((view.shown.len(), view.new_lines()), (LINES, Some(59_990)));
         assert!(view.is_cut());
         assert_eq!(seen(&view), [5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn what_others_have_dropped_goes_also_behind_an_old_line_that_is_kept() {
+        let mut view = OutputView::default();
+        view.show(std::iter::once(line(0)));
+        for order in 1..10_000 {
+            view.push(&PushedLine { line: line(order), goes_on: false });
+            view.forget(|line| line.order == 0 || line.order + 20 > order);
+            assert!(view.shown.len() < 20 + 2 * NEW, "{} lines", view.shown.len());
+        }
+        view.forget_all(|line| line.order == 0 || line.order >= 9_990);
+        assert_eq!(view.shown.iter().map(|it| it.order).sum::<u64>(), (9_990..10_000).sum::<u64>());
+        assert_eq!(view.bytes, view.shown.iter().map(|it| it.bytes.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn long_lines_are_bounded_by_their_bytes() {
+        let long =
+            |order| Rc::new(StoredLine { bytes: vec![b'x'; 16 << 10], ..(*line(order)).clone() });
+        let mut view = OutputView::default();
+        view.show((0..3_000).map(long));
+        assert_eq!((view.shown.len(), view.bytes), (1024, BYTES));
+        for order in 3_000..4_000 {
+            view.push(&PushedLine { line: long(order), goes_on: false });
+            view.forget(|_| true);
+        }
+        assert_eq!((view.shown.len(), seen(&view)), (1024, vec![3_996, 3_997, 3_998, 3_999]));
+        view.up(1, 4, &|_| 1);
+        view.push(&PushedLine { line: long(4_000), goes_on: false });
+        assert_eq!((view.shown.len(), view.is_cut(), view.new_lines()), (1024, true, Some(1)));
     }
 
     #[test]

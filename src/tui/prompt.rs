@@ -59,6 +59,7 @@ fn compile(text: &str) -> Result<Regex, String> {
 
 /// Goes to the next line that matches, or to the one before.
 pub(super) fn find(model: &mut UiModel, is_forward: bool) {
+    model.forget_dropped();
     let Some(pattern) = &model.search else {
         model.message = Some("nothing was searched for".to_owned());
         return;

@@ -3,6 +3,7 @@
 use super::model::UiModel;
 
 pub(super) fn up(model: &mut UiModel, by: usize) {
+    model.forget_dropped();
     let (height, rows) = model.measure();
     model.output.up(by, height, &rows);
 }
@@ -15,6 +16,7 @@ pub(super) fn down(model: &mut UiModel, by: usize) {
 }
 
 pub(super) fn top(model: &mut UiModel) {
+    model.forget_dropped();
     let (height, rows) = model.measure();
     model.output.top(height, &rows);
 }
