@@ -4,7 +4,7 @@ use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::{Position, Rect};
 use ratatui_core::style::Style;
 
-use super::{put, put_at, title};
+use super::{columns, put, put_at, title};
 use crate::tui::keys::UiAction;
 use crate::tui::look::{BOLD, DIM};
 use crate::tui::model::{Focus, KeyMode, UiModel};
@@ -32,9 +32,10 @@ pub(super) fn draw(model: &UiModel, area: Rect, buffer: &mut Buffer) -> Option<P
     }
     hints(model, area, buffer);
     if model.is_full {
-        let marks = title::marks(model);
-        let width = u16::try_from(marks.chars().count() + 1).unwrap_or(0);
-        put_at(buffer, area, (area.right().saturating_sub(width), area.y), &marks, BOLD);
+        // The keys that matter most stand to the left.
+        let marks = title::marks(model, usize::from(area.width / 2));
+        let at = area.right().saturating_sub(columns(&marks).saturating_add(1));
+        put_at(buffer, area, (at, area.y), &marks, BOLD);
     }
     None
 }

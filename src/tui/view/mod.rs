@@ -11,6 +11,7 @@ use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use ratatui_core::style::Style;
 use ratatui_core::terminal::Frame;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub(super) use self::help::rows as help_rows;
 use super::areas::LEAST;
@@ -77,11 +78,23 @@ fn put_at(buffer: &mut Buffer, area: Rect, (x, y): (u16, u16), text: &str, style
 
 /// Returns a text that is cut to so many columns, with a sign where it was.
 fn cut(model: &UiModel, text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_owned();
     }
-    let sign = model.look.pick("…", "~");
-    text.chars().take(width.saturating_sub(1)).chain(sign.chars()).collect()
+    let mut left = width.saturating_sub(1);
+    let fits = |c: &char| {
+        let cells = c.width().unwrap_or(0);
+        let fits = cells <= left;
+        left -= if fits { cells } else { 0 };
+        fits
+    };
+    let sign = if width > 0 { model.look.pick("…", "~") } else { "" };
+    text.chars().take_while(fits).chain(sign.chars()).collect()
+}
+
+/// Returns how many columns a text takes.
+fn columns(text: &str) -> u16 {
+    u16::try_from(text.width()).unwrap_or(u16::MAX)
 }
 
 /// Returns bytes as a person reads them, in four columns: `12M`, `1.2G`.

@@ -46,7 +46,7 @@ pub(super) fn draw(model: &UiModel, area: Rect, buffer: &mut Buffer) {
             y += 1;
         }
         let is_cut = !model.is_wrapped && is_longer(model, &line.bytes, width);
-        if is_cut && !model.is_full && width > 0 {
+        if is_cut && !model.is_full && width > 0 && seen > 0 {
             put_at(
                 buffer,
                 area,

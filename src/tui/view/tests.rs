@@ -209,6 +209,29 @@ fn every_state_looks_as_it_did() {
 }
 
 #[test]
+fn a_filter_that_is_wider_than_the_output_leaves_the_other_marks() {
+    for filter in ["a|".repeat(60), "日|".repeat(60)] {
+        for size in [(60, 12), (80, 24), (200, 50)] {
+            for full in ["", "f"] {
+                let mut model = stack(size, UiLook { unicode: true, color: true });
+                keys(&mut model, &format!("{full}&{filter}job\r"));
+                let jobs = |model: &mut UiModel, count| {
+                    (0..count).for_each(|_| output(model, "worker.1", "job\n"));
+                };
+                jobs(&mut model, 60);
+                keys(&mut model, if full.is_empty() { "\tkk" } else { "kk" });
+                jobs(&mut model, 12);
+                let text = text(&picture(&model));
+                let mut rows = text.lines();
+                let row = if full.is_empty() { rows.nth(1) } else { rows.last() };
+                let row = row.unwrap_or_default();
+                assert!(row.contains('&') && row.ends_with("[+12]"), "{size:?} {full}: {row}");
+            }
+        }
+    }
+}
+
+#[test]
 fn without_colour_the_text_is_the_same_and_nothing_is_coloured() {
     let is_coloured = |buffer: &Buffer| {
         buffer.content.iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset)

@@ -3,7 +3,7 @@
 use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 
-use super::{put, put_at, size};
+use super::{columns, cut, put, put_at, size};
 use crate::control::proto::{InstanceState, InstanceStatus};
 use crate::tui::look::{BOLD, DIM};
 use crate::tui::model::{Focus, UiModel};
@@ -36,8 +36,7 @@ pub(super) fn head(model: &UiModel, area: Rect, buffer: &mut Buffer) {
         [one] => format!("session {} ", one.pid),
         _ => String::new(),
     };
-    let width = u16::try_from(right.len()).unwrap_or(0);
-    put_at(buffer, area, (area.right().saturating_sub(width), area.y), &right, DIM);
+    put_at(buffer, area, (area.right().saturating_sub(columns(&right)), area.y), &right, DIM);
 }
 
 /// Says what the output is of.
@@ -52,10 +51,10 @@ pub(super) fn draw(model: &UiModel, area: Rect, buffer: &mut Buffer) {
             (name.clone(), instance.map(facts).unwrap_or_default())
         }
     };
-    let marks = marks(model);
-    let width = u16::try_from(marks.chars().count()).unwrap_or(0);
     let at = put(buffer, area, area.y, &format!(" {name} "), style);
-    let mut room = usize::from((area.right() - width).saturating_sub(at + 1));
+    let marks = marks(model, usize::from(area.right().saturating_sub(at + 1)));
+    let right = area.right().saturating_sub(columns(&marks));
+    let mut room = usize::from(right.saturating_sub(at + 1));
     // Half of a fact tells nothing.
     let fits = facts.into_iter().take_while(|fact| {
         let needed = fact.chars().count() + 2;
@@ -64,15 +63,13 @@ pub(super) fn draw(model: &UiModel, area: Rect, buffer: &mut Buffer) {
         fits
     });
     put_at(buffer, area, (at + 1, area.y), &fits.collect::<Vec<_>>().join("  "), DIM);
-    put_at(buffer, area, (area.right().saturating_sub(width), area.y), &marks, BOLD);
+    put_at(buffer, area, (right, area.y), &marks, BOLD);
 }
 
-/// What is different from output that is simply followed: `&err  [+120]`.
-pub(super) fn marks(model: &UiModel) -> String {
+/// What is different from output that is simply followed: `&err  [+120]`. The filter is cut to what the others leave of
+/// this many columns.
+pub(super) fn marks(model: &UiModel, room: usize) -> String {
     let mut marks = Vec::new();
-    if let Some(filter) = model.output.filter() {
-        marks.push(format!("&{filter}"));
-    }
     if model.is_wrapped {
         marks.push("wrap".to_owned());
     }
@@ -83,6 +80,10 @@ pub(super) fn marks(model: &UiModel) -> String {
         None => {}
         Some(0) => marks.push("scrolled".to_owned()),
         Some(count) => marks.push(format!("[+{count}]")),
+    }
+    if let Some(filter) = model.output.filter() {
+        let others: usize = marks.iter().map(|mark| mark.len() + 2).sum();
+        marks.insert(0, cut(model, &format!("&{filter}"), room.saturating_sub(others)));
     }
     marks.join("  ")
 }
