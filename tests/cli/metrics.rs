@@ -217,6 +217,22 @@ fn top_takes_keys_and_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn a_signal_ends_top_also_where_its_terminal_takes_nothing() {
+    let app = Sandbox::with_procfile("web: sleep 1000\n");
+    let session = app.pm(["start", "web=20"]).spawn();
+    session.wait_for("web.20");
+    let mut top = app.pm(["top"]).env("TERM", "xterm").spawn_pty();
+    top.wait_for("q quit");
+    top.stop_reading();
+    // Each key that sorts is a picture, and a terminal holds no more than a few.
+    top.type_keys(&"cmn".repeat(200));
+    eventually("a full terminal", || (top.unread_bytes() > 3000).then_some(()));
+    top.signal(Signal::SIGTERM);
+    assert_eq!(top.wait(), End::Code(143));
+    end(session);
+}
+
+#[test]
 fn on_a_terminal_that_does_not_draw_top_is_one_table() {
     let app = Sandbox::with_procfile("web: sleep 1000\n");
     let session = app.pm(["start"]).spawn();

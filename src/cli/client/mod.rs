@@ -6,6 +6,7 @@ pub(crate) mod attach;
 pub(in crate::cli) mod find;
 pub(in crate::cli) mod guard;
 pub(crate) mod metrics;
+mod screen;
 pub(in crate::cli) mod sessions;
 mod signals;
 pub(in crate::cli) mod start;

@@ -299,6 +299,19 @@ impl Session {
         assert_eq!(done, 0, "a terminal can be resized");
     }
 
+    /// Returns how many bytes of the program's output its terminal holds (FIONREAD).
+    #[track_caller]
+    pub(crate) fn unread_bytes(&self) -> i32 {
+        let terminal = self.terminal.as_ref().expect("only a program of spawn_pty has a terminal");
+        let mut count = 0;
+        #[expect(unsafe_code, reason = "nix has this ioctl only as a macro of unsafe code")]
+        // SAFETY: FIONREAD writes one int, which lives until the call returns.
+        let done =
+            unsafe { nix::libc::ioctl(terminal.as_raw_fd(), nix::libc::FIONREAD, &raw mut count) };
+        assert_eq!(done, 0, "a terminal says how much it holds");
+        count
+    }
+
     /// Blocks until `claim` answers, and fails with all that was seen at the limit.
     #[track_caller]
     fn watch<T>(&self, wanted: &str, claim: impl Fn(&Seen) -> Option<T>) -> T {

@@ -3,7 +3,6 @@
 use std::io;
 
 mod outgoing;
-mod screen;
 mod terminal;
 
 use super::args::AttachArgs;

@@ -13,9 +13,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 use super::outgoing::Outgoing;
-use super::screen::{Screen, now};
 use crate::app::Signal;
 use crate::cli::client::guard::terminal_guard;
+use crate::cli::client::screen::{Screen, now};
 use crate::cli::client::signals::{ENDING, SignalPipes};
 use crate::control::client;
 use crate::control::incoming::{Incoming, Item};

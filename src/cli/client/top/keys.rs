@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
 
 use crate::cli::client::guard::terminal_guard;
+use crate::cli::client::screen::Screen;
 use crate::cli::client::signals::{ENDING, SignalPipes};
 use crate::os::clock;
 use crate::os::terminal::{OwnModes, TypingMode};
@@ -18,12 +19,15 @@ use crate::os::terminal_guard::TerminalGuard;
 /// Signals after which it is drawn again.
 const OTHERS: [i32; 3] = [libc::SIGTSTP, libc::SIGCONT, libc::SIGWINCH];
 
+/// How long an end waits for a terminal that takes nothing.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// What a wait has brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     /// A key.
     Key(u8),
-    /// The terminal has another size, or pm goes on after Ctrl-Z.
+    /// The terminal has another size or takes more, or pm goes on after Ctrl-Z.
     Redraw,
     /// A signal that ends it.
     Signal(i32),
@@ -36,6 +40,7 @@ pub(super) enum Heard {
 /// A terminal that gives single keys.
 pub(super) struct KeyTerminal {
     modes: OwnModes,
+    screen: Screen,
     _guard: Option<TerminalGuard>,
     signals: SignalPipes,
 }
@@ -45,24 +50,36 @@ impl KeyTerminal {
     pub(super) fn open() -> io::Result<Self> {
         let (modes, guard) = (OwnModes::of_stdin()?, terminal_guard());
         let signals = SignalPipes::listen(&OTHERS)?;
-        let terminal = Self { modes, _guard: guard, signals };
+        let terminal = Self { modes, screen: Screen::of_stdout()?, _guard: guard, signals };
         terminal.modes.set(TypingMode::Keys);
         Ok(terminal)
     }
 
-    /// Waits for a key or a signal until `deadline`.
+    /// Shows a picture, unless the terminal has still to take the last one (Ctrl-S). It never blocks.
+    pub(super) fn show(&mut self, picture: impl FnOnce() -> String) -> io::Result<()> {
+        match self.screen.waits_for() {
+            Some(_) => Ok(()),
+            None => self.screen.show(picture().as_bytes()),
+        }
+    }
+
+    /// Waits for a key or a signal until `deadline`, or until the terminal takes more.
     pub(super) fn wait(&mut self, deadline: Instant) -> io::Result<Heard> {
         let left = deadline.saturating_duration_since(clock::instant());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         let stdin = io::stdin();
-        let all = self.signals.descriptors().chain([stdin.as_fd()]);
+        let all = [stdin.as_fd()].into_iter().chain(self.signals.descriptors());
         let mut fds: Vec<_> = all.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        fds.extend(self.screen.waits_for().map(|fd| PollFd::new(fd, PollFlags::POLLOUT)));
         match poll(&mut fds, timeout) {
             Ok(0) => return Ok(Heard::Timeout),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        let is_typed = fds.last().is_some_and(|fd| fd.any() == Some(true));
+        let is_typed = fds[0].any() == Some(true);
+        if self.screen.write().is_err() {
+            return Ok(Heard::Closed);
+        }
         if let Some(heard) = self.take_signal() {
             return Ok(heard);
         }
@@ -99,6 +116,10 @@ impl KeyTerminal {
 
 impl Drop for KeyTerminal {
     fn drop(&mut self) {
+        if !self.screen.settle(PATIENCE) {
+            // What it has taken may end anywhere.
+            let _ = self.screen.show(b"\r\n");
+        }
         self.modes.set(TypingMode::AsBefore);
     }
 }

@@ -114,7 +114,11 @@ impl Top<'_> {
         let mut next = clock::instant() + EVERY;
         loop {
             let look = TopLook { unicode, size: Some(WindowSize::of_stdout()), sort };
-            json::print(TopFrame::of(&report, &self.history, look).screen().as_bytes())?;
+            let picture = || TopFrame::of(&report, &self.history, look).screen();
+            if terminal.show(picture).is_err() {
+                // It is gone.
+                return Ok(0);
+            }
             match terminal.wait(next).map_err(fail)? {
                 Heard::Key(b'q') | Heard::Closed => return Ok(0),
                 Heard::Key(key) => sort = TopSort::by_key(key).unwrap_or(sort),

@@ -1,4 +1,4 @@
-//! The user's terminal, which gets what the instance writes.
+//! The user's terminal, which gets what an instance writes, or a table.
 //!
 //! It may take nothing for a while: Ctrl-S, a connection that hangs, a window that is busy. A write to it never
 //! blocks, so that the key that detaches and signals always end pm. What it does not take waits here.
@@ -23,7 +23,7 @@ const FULL: usize = 64 << 10;
 /// A pipe that is ready takes as much at once.
 const AT_ONCE: usize = libc::PIPE_BUF;
 
-/// What the instance has made of the screen, and what is still to be shown.
+/// What was made of the screen, and what is still to be shown.
 pub(super) struct Screen {
     out: OwnedFd,
     modes: Modes,
@@ -77,16 +77,24 @@ impl Screen {
     /// Leaves the terminal as a shell expects it. One that does not take the rest in time loses it. Returns
     /// false where it takes nothing at all.
     pub(super) fn restore(&mut self, limit: Duration) -> bool {
-        if self.drain(limit) {
-            self.waiting.extend(self.modes.restore());
-        } else {
+        let reset = match self.settle(limit) {
+            true => self.modes.restore(),
+            false => RESET_MODES.to_vec(),
+        };
+        self.waiting.extend(reset);
+        self.waiting.extend(b"\r\n");
+        self.drain(limit)
+    }
+
+    /// Waits until all is shown. What the terminal does not take in time is lost; returns false then.
+    pub(super) fn settle(&mut self, limit: Duration) -> bool {
+        let is_shown = self.drain(limit);
+        if !is_shown {
             self.waiting.clear();
             // What it has not shown yet makes room. It fails where this is no terminal.
             let _ = tcflush(&self.out, FlushArg::TCOFLUSH);
-            self.waiting.extend(RESET_MODES);
         }
-        self.waiting.extend(b"\r\n");
-        self.drain(limit)
+        is_shown
     }
 
     /// Waits until all is shown, at most for this time. Returns whether it is; nothing is left to do for a
@@ -108,7 +116,7 @@ impl Screen {
     }
 
     /// Writes what the terminal takes.
-    fn write(&mut self) -> io::Result<()> {
+    pub(super) fn write(&mut self) -> io::Result<()> {
         while let Some(out) = self.waits_for() {
             if poll(&mut [PollFd::new(out, PollFlags::POLLOUT)], PollTimeout::ZERO) == Ok(0) {
                 break;
