@@ -84,6 +84,18 @@ impl Modes {
         parser.push(bytes, |token| set.take(token));
     }
 
+    /// Returns the sequences that set modes again, for a program whose terminal was a shell's for a while.
+    pub fn again(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for ((number, was_on), is_on) in MODES.iter().zip(&self.set.modes) {
+            if is_on != was_on {
+                let last = if *is_on { 'h' } else { 'l' };
+                out.extend_from_slice(format!("\x1b[?{number}{last}").as_bytes());
+            }
+        }
+        out
+    }
+
     /// Returns the sequences that make the terminal usable for a shell.
     pub fn restore(&self) -> Vec<u8> {
         let ModeState { modes, .. } = &self.set;

@@ -1,6 +1,7 @@
 //! `pm attach`: the terminal of an instance, from a second terminal.
 
 use nix::sys::signal::Signal;
+use nix::sys::termios::LocalFlags;
 
 use crate::control::{app, done, refused, started};
 use crate::sandbox::{CTRL_C, End, PM, Sandbox, Session, eventually, has_program};
@@ -92,6 +93,35 @@ fn the_terminal_gets_its_mode_back_whatever_happens() {
     check(&|| kill(Signal::SIGHUP), 129);
     check(&|| drop(done(&app, "restart web")), 0);
     check(&|| session.signal(Signal::SIGKILL), 0);
+}
+
+#[test]
+fn a_stop_from_outside_gives_the_terminal_to_the_shell_and_fg_takes_it_again() {
+    let app = app(
+        "web: trap 'printf drawn' WINCH; printf '\\033[?1049h'; echo ready; while :; do read -r _; done\n",
+    );
+    let _session = started(&app, &["--pty", "always"], 1);
+    let shell = app.command("dash", ["-i"]).env("PS1", "prompt> ").spawn_pty();
+    shell.wait_for("prompt> ");
+    let before = shell.modes();
+    shell.type_keys(&format!("{PM} attach web\n"));
+    shell.wait_for("\x1b[?1049h");
+    let is_raw = || !shell.modes().local_flags.contains(LocalFlags::ISIG);
+    eventually("raw mode", || is_raw().then_some(()));
+    let client = shell.running("attach web")[0];
+    nix::sys::signal::kill(client, Signal::SIGTSTP).expect("it runs");
+    shell.wait_for("Stopped");
+    eventually("the modes of the shell", || (shell.modes() == before).then_some(()));
+    let [on, off] = ["\x1b[?1049h", "\x1b[?1049l"].map(|mode| shell.stdout_so_far().rfind(mode));
+    assert!(off > on, "{:?}", shell.stdout_so_far());
+    let drawn = shell.stdout_so_far().matches("drawn").count();
+    shell.type_keys("fg\n");
+    shell.wait_for_times("\x1b[?1049h", 2);
+    shell.wait_for_times("drawn", drawn + 1);
+    eventually("raw mode", || is_raw().then_some(()));
+    shell.type_keys(DETACH);
+    shell.wait_for("detached from web.1");
+    eventually("the modes of the shell", || (shell.modes() == before).then_some(()));
 }
 
 #[test]

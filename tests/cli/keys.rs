@@ -395,6 +395,30 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_line_and_keys_back() {
 }
 
 #[test]
+fn a_stop_from_outside_leaves_no_screen_of_an_attached_program_to_the_shell() {
+    for args in ["", " --no-status"] {
+        let app = app("web: printf '\\033[?1049h'; echo $PS-ready; exec cat\n");
+        let shell = app.command("bash", ["--norc", "-i"]).env("PS1", "prompt> ").spawn_pty();
+        shell.wait_for("prompt> ");
+        shell.type_keys(&format!("{PM} start{args}\n"));
+        shell.wait_for("web.1-ready");
+        eventually("keys", || takes_keys(&shell.modes()).then_some(()));
+        shell.type_keys("a1");
+        shell.wait_for("\x1b[?1049h");
+        let pm = shell.running("pm start")[0];
+        nix::sys::signal::kill(pm, Signal::SIGTSTP).expect("pm is there");
+        shell.wait_for("Stopped");
+        shell.wait_for("-- detached from web.1");
+        let output = shell.stdout_so_far();
+        assert!(output.rfind("\x1b[?1049l") > output.rfind("\x1b[?1049h"), "{output:?}");
+        shell.type_keys("fg\n");
+        eventually("keys", || takes_keys(&shell.modes()).then_some(()));
+        shell.type_keys("q");
+        shell.wait_for("`pm quit` received");
+    }
+}
+
+#[test]
 fn a_line_that_no_longer_fits_is_cut_and_the_smallest_window_is_harmless() {
     let app = app(TWO);
     let session = started(&app, &[], &["web.1", "worker.1"]);

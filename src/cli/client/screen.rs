@@ -86,6 +86,16 @@ impl Screen {
         self.drain(limit)
     }
 
+    /// Leaves the terminal to a shell while `stop` stops pm, and sets its modes again. One that takes nothing is not waited
+    /// for without a limit.
+    pub(super) fn pause(&mut self, limit: Duration, stop: impl FnOnce()) -> io::Result<()> {
+        let again = self.modes.again();
+        self.restore(limit);
+        stop();
+        self.waiting.extend(again);
+        self.write()
+    }
+
     /// Waits until all is shown. What the terminal does not take in time is lost; returns false then.
     pub(super) fn settle(&mut self, limit: Duration) -> bool {
         let is_shown = self.drain(limit);

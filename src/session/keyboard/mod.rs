@@ -192,9 +192,14 @@ impl Keyboard {
         })
     }
 
+    /// Returns the run that what is typed goes to.
+    pub(super) fn attached_run(&self) -> Option<RunId> {
+        self.attached.as_ref().map(|(run, _)| *run)
+    }
+
     /// Returns whether what is typed goes to this run.
     pub(super) fn is_attached_to(&self, run: RunId) -> bool {
-        self.attached.as_ref().is_some_and(|(attached, _)| *attached == run)
+        self.attached_run() == Some(run)
     }
 }
 

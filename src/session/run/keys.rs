@@ -2,7 +2,7 @@
 
 use crate::app::InstanceId;
 use crate::output::{Level, PumpCommand, ScreenCommand};
-use crate::session::keyboard::{HELP, KeyAction, KeyTarget};
+use crate::session::keyboard::{HELP, KeyAction, KeyTarget, Keyboard};
 use crate::session::requests::{KEYS, all_but_release, why};
 use crate::session::{keyboard, report};
 use crate::supervisor::{Doing, Event, Reply, ResolvedRequest, Supervisor, WaitMode};
@@ -182,14 +182,19 @@ impl SessionLoop {
 
     /// Stops with Ctrl-Z, and leaves the terminal to the shell meanwhile.
     pub(super) fn pause(&mut self) {
+        // What an attached program has made of the screen is not for the shell.
+        if let Some(run) = self.screen.keyboard.as_ref().and_then(Keyboard::attached_run) {
+            let name = self.app.name_of(run.instance);
+            self.detach(&format!("detached from {name}"));
+        }
         self.leave_terminal();
         self.clock.pause_during(|| self.job_control.obey());
         self.screen.enter();
     }
 
-    /// Erases the line, and gives the terminal back as it was.
+    /// Erases the line, once all that was said before is shown, and gives the terminal back as it was.
     pub(super) fn leave_terminal(&mut self) {
-        if self.screen.shows_line() {
+        if self.screen.shows_line() || self.screen.keyboard.is_some() {
             let (sender, done) = crossbeam_channel::bounded(1);
             self.at_terminal(ScreenCommand::HideStatus(sender));
             self.pump.wake();

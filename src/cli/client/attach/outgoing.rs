@@ -18,8 +18,8 @@ const FRAME: usize = 4 << 10;
 pub(super) struct Outgoing {
     /// A frame, of which some may be gone already.
     frame: VecDeque<u8>,
-    /// It goes before keys: it is no use to a later screen.
-    size: Option<WindowSize>,
+    /// They go before keys: they are no use to a later screen.
+    sizes: VecDeque<WindowSize>,
     keys: VecDeque<u8>,
     lost: usize,
 }
@@ -38,12 +38,18 @@ impl Outgoing {
 
     /// Takes the size of the terminal.
     pub(super) fn resize(&mut self, size: WindowSize) {
-        self.size = Some(size);
+        self.sizes = [size].into();
+    }
+
+    /// Has the program draw its screen again, which it does where it gets another size: it is told the right one next.
+    pub(super) fn redraw(&mut self, size: WindowSize) {
+        let rows = size.rows.saturating_sub(1).max(1);
+        self.sizes = [WindowSize { rows, ..size }, size].into();
     }
 
     /// Returns whether anything waits.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.frame.is_empty() || self.size.is_some() || !self.keys.is_empty()
+        !self.frame.is_empty() || !self.sizes.is_empty() || !self.keys.is_empty()
     }
 
     /// Returns how many of the typed bytes did not get away, more or less: a frame has a head.
@@ -70,7 +76,7 @@ impl Outgoing {
     /// Makes the next frame where the last one is sent. Returns whether there is one.
     fn fill(&mut self) -> bool {
         if self.frame.is_empty() {
-            if let Some(WindowSize { rows, columns }) = self.size.take() {
+            if let Some(WindowSize { rows, columns }) = self.sizes.pop_front() {
                 self.frame.extend(frame::of_size(rows, columns));
             } else if !self.keys.is_empty() {
                 let keys: Vec<u8> = self.keys.drain(..self.keys.len().min(FRAME)).collect();
@@ -113,12 +119,14 @@ mod tests {
         assert!(outgoing.send(&mut slow).unwrap());
         assert_eq!(outgoing.unsent(), FRAME + 4 - 5);
         // A size stands behind the frame that has begun, and before what was typed behind that.
-        outgoing.resize(WindowSize { rows: 3, columns: 4 });
+        outgoing.resize(WindowSize { rows: 9, columns: 9 });
+        outgoing.redraw(WindowSize { rows: 3, columns: 4 });
         while outgoing.is_waiting() {
             slow.room = 7;
             assert!(outgoing.send(&mut slow).unwrap());
         }
-        let frames = [frame::of_keys(&typed[..FRAME]), frame::of_size(3, 4), frame::of_keys(b"x")];
+        let sizes = [frame::of_size(2, 4), frame::of_size(3, 4)].concat();
+        let frames = [frame::of_keys(&typed[..FRAME]), sizes, frame::of_keys(b"x")];
         assert!(slow.taken == frames.concat());
         assert_eq!(outgoing.unsent(), 0);
     }

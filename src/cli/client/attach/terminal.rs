@@ -21,6 +21,7 @@ use crate::control::client;
 use crate::control::incoming::{Incoming, Item};
 use crate::control::proto::{Request, Response};
 use crate::error::Error;
+use crate::os::job_control;
 use crate::os::pty::WindowSize;
 use crate::session::keyboard::detach;
 
@@ -63,12 +64,13 @@ pub(crate) fn attach(socket: &Path, name: &str, begin: impl FnOnce()) -> Result<
         }
     }
     let _guard = terminal_guard();
-    let signals = SignalPipes::listen(&[libc::SIGWINCH]).map_err(fail)?;
+    let signals =
+        SignalPipes::listen(&[libc::SIGWINCH, libc::SIGTSTP, libc::SIGCONT]).map_err(fail)?;
     stream.set_nonblocking(true).map_err(fail)?;
     let mut screen = Screen::of_stdout().map_err(fail)?;
     let raw = RawMode::enter().map_err(fail)?;
     begin();
-    let ended = relay(&stream, &mut incoming, &signals, &mut screen);
+    let ended = relay(&stream, &mut incoming, &signals, (&mut screen, &raw));
     let is_restored = screen.restore(DRAIN_TIMEOUT);
     drop(raw);
     match ended.map_err(fail)? {
@@ -81,7 +83,7 @@ fn relay(
     stream: &UnixStream,
     incoming: &mut Incoming,
     signals: &SignalPipes,
-    screen: &mut Screen,
+    (screen, raw): (&mut Screen, &RawMode),
 ) -> io::Result<Ended> {
     let stdin = io::stdin();
     let mut keys = [0_u8; 4096];
@@ -102,7 +104,14 @@ fn relay(
         if let Some(signal) = found.ends {
             return Ok(Ended::Signal(Signal(signal)));
         }
-        if found.is_resized {
+        if found.is_stopped {
+            pause(screen, raw)?;
+        }
+        if found.is_stopped || found.is_resumed {
+            // A shell has given the terminal its own modes, and shows what it likes.
+            raw.resume()?;
+            outgoing.redraw(WindowSize::of_stdout());
+        } else if found.is_resized {
             outgoing.resize(WindowSize::of_stdout());
         }
         if found.is_from_session && wanted.contains(PollFlags::POLLIN) {
@@ -137,6 +146,18 @@ struct WaitEvents {
     ends: Option<i32>,
     /// The terminal has another size.
     is_resized: bool,
+    /// A signal stops pm. Ctrl-Z does not: it is the program's.
+    is_stopped: bool,
+    /// pm was stopped, and goes on.
+    is_resumed: bool,
+}
+
+/// Stops pm, and leaves the terminal to the shell meanwhile.
+fn pause(screen: &mut Screen, raw: &RawMode) -> io::Result<()> {
+    screen.pause(DRAIN_TIMEOUT, || {
+        raw.leave();
+        job_control::stop_process();
+    })
 }
 
 /// Waits for keys, a signal, what is wanted of the session, or until the screen takes what waits for it.
@@ -165,6 +186,8 @@ fn wait(
     Ok(WaitEvents {
         is_typed: has(&fds[0]),
         is_resized: come.contains(&libc::SIGWINCH),
+        is_stopped: come.contains(&libc::SIGTSTP) && !come.contains(&libc::SIGCONT),
+        is_resumed: come.contains(&libc::SIGCONT),
         ends: come.into_iter().find(|signal| ENDING.contains(signal)),
         is_from_session: !wanted.is_empty() && has(&fds[behind_signals]),
     })
@@ -192,17 +215,27 @@ struct RawMode {
 
 impl RawMode {
     fn enter() -> io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut raw = before.clone();
+        let mode = Self { before: tcgetattr(io::stdin())? };
+        mode.resume()?;
+        Ok(mode)
+    }
+
+    /// Makes it raw again.
+    fn resume(&self) -> io::Result<()> {
+        let mut raw = self.before.clone();
         cfmakeraw(&mut raw);
-        tcsetattr(io::stdin(), SetArg::TCSANOW, &raw)?;
-        Ok(Self { before })
+        Ok(tcsetattr(io::stdin(), SetArg::TCSANOW, &raw)?)
+    }
+
+    /// Gives it the mode that it had before.
+    fn leave(&self) {
+        // A terminal that is gone has no mode.
+        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.before);
     }
 }
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        // A terminal that is gone has no mode.
-        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.before);
+        self.leave();
     }
 }
