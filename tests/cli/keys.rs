@@ -92,6 +92,9 @@ fn a_filter_shows_what_matches_as_it_is_typed_and_counts_the_rest() {
     line_says(&session, "/wor+k (1 hidden)");
     session.type_keys("(");
     line_says(&session, "no regex yet");
+    // Another one counts from its own beginning.
+    session.type_keys("\r/wor+k");
+    line_says(&session, "/wor+k (0 hidden)");
     session.type_keys("\x1b");
     line_says(&session, "? keys");
     session.signal(Signal::SIGUSR1);

@@ -7,6 +7,8 @@ pub(crate) enum KeyAction {
     Only(usize),
     /// Hide this type, or show it again.
     Mute(usize),
+    /// Begin to type a filter, in place of one that there may be: what it hides is counted from now on.
+    BeginFilter,
     /// Show lines that match this, as far as it is typed.
     Filter(String),
     /// Show all lines again.
@@ -194,7 +196,7 @@ impl KeyParser {
             b'1'..=b'9' => KeyAction::Only(usize::from(byte - b'1')),
             b'/' => {
                 self.state = KeyState::Filter(String::new());
-                KeyAction::Filter(String::new())
+                KeyAction::BeginFilter
             }
             b'p' => KeyAction::Table,
             b'c' => KeyAction::Ruler,
@@ -283,11 +285,11 @@ mod tests {
             (&[b"\x1b"], &[EndFilter]),
             (
                 &[b"/k+", b"\x7f", b"\x15"],
-                &[filter(""), filter("k"), filter("k+"), filter("k"), filter("")],
+                &[BeginFilter, filter("k"), filter("k+"), filter("k"), filter("")],
             ),
-            (&[b"/q\x1b"], &[filter(""), filter("q"), EndFilter]),
-            (&[b"/q\nq"], &[filter(""), filter("q"), Quit]),
-            (&[b"/\xc3", b"\xa9\xff\xc3a"], &[filter(""), filter("é")]),
+            (&[b"/q\x1b"], &[BeginFilter, filter("q"), EndFilter]),
+            (&[b"/q\nq/"], &[BeginFilter, filter("q"), Quit, BeginFilter]),
+            (&[b"/\xc3", b"\xa9\xff\xc3a"], &[BeginFilter, filter("é")]),
         ];
         for (reads, expected) in table {
             assert_eq!(typed(reads).0, *expected, "{reads:?}");

@@ -43,16 +43,13 @@ impl SessionLoop {
                 }
                 self.apply_filter();
             }
-            KeyAction::Filter(text) => {
-                let is_valid = self.screen.filter.search(&text);
-                self.screen.pattern = Some((text, is_valid));
-                self.apply_filter();
+            KeyAction::BeginFilter => {
+                // What the one before has hidden is not counted.
+                self.end_filter();
+                self.filter(String::new());
             }
-            KeyAction::EndFilter => {
-                self.screen.filter.end_search();
-                self.screen.pattern = None;
-                self.apply_filter();
-            }
+            KeyAction::Filter(text) => self.filter(text),
+            KeyAction::EndFilter => self.end_filter(),
             KeyAction::Restart(of) => self.restart_by_key(of, core),
             KeyAction::StopOrStart(of) => self.stop_or_start(of, core),
             KeyAction::Grow(digit) => self.scale_by(digit, 1),
@@ -85,6 +82,18 @@ impl SessionLoop {
     /// Says something to who has typed, and to nobody else.
     pub(super) fn tell_typist(&mut self, level: Level, text: &str) {
         self.at_terminal(ScreenCommand::Insert(vec![level.line(text)]));
+    }
+
+    fn filter(&mut self, text: String) {
+        let is_valid = self.screen.filter.search(&text);
+        self.screen.pattern = Some((text, is_valid));
+        self.apply_filter();
+    }
+
+    fn end_filter(&mut self) {
+        self.screen.filter.end_search();
+        self.screen.pattern = None;
+        self.apply_filter();
     }
 
     fn apply_filter(&mut self) {
