@@ -4,6 +4,7 @@ use nix::sys::signal::Signal;
 use nix::sys::termios::{LocalFlags, Termios};
 use nix::unistd::Pid;
 
+use crate::readiness::never_wakes;
 use crate::sandbox::{CTRL_C, CTRL_Z, End, PM, Sandbox, Session, eventually, has_program};
 
 /// What Ctrl-] sends.
@@ -419,6 +420,13 @@ fn a_stop_from_outside_leaves_no_screen_of_an_attached_program_to_the_shell() {
         shell.type_keys("q");
         shell.wait_for("`pm quit` received");
     }
+}
+
+#[test]
+fn an_idle_session_with_its_line_and_keys_never_wakes() {
+    let app = app(TWO);
+    let session = started(&app, &[], &["web.1", "worker.1"]);
+    never_wakes(&app, session.pid());
 }
 
 #[test]

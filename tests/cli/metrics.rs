@@ -4,6 +4,7 @@ use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
 use serde_json::Value;
 
+use crate::readiness::never_wakes;
 use crate::sandbox::{CTRL_C, CTRL_Z, End, Sandbox, Session, eventually, state_of};
 
 /// Returns the value of the one sample of a metric of an instance, with these words in its labels.
@@ -229,6 +230,19 @@ fn a_signal_ends_top_also_where_its_terminal_takes_nothing() {
     eventually("a full terminal", || (top.unread_bytes() > 3000).then_some(()));
     top.signal(Signal::SIGTERM);
     assert_eq!(top.wait(), End::Code(143));
+    end(session);
+}
+
+#[test]
+fn after_top_is_closed_nothing_wakes_the_session() {
+    let app = Sandbox::with_procfile("web: sleep 1000\n");
+    let session = app.pm(["start", "web=5"]).spawn();
+    session.wait_for("web.5");
+    let mut top = app.pm(["top"]).env("TERM", "xterm").spawn_pty();
+    top.wait_for_times("q quit", 3);
+    top.type_keys("q");
+    assert_eq!(top.wait(), End::Code(0));
+    never_wakes(&app, session.pid());
     end(session);
 }
 

@@ -66,6 +66,21 @@ pub(crate) fn waits(pid: Pid) -> Vec<(String, String)> {
     waits
 }
 
+/// Waits until the threads of a process have come to rest, and fails where one of them wakes in the next 2 s.
+#[track_caller]
+pub(crate) fn never_wakes(app: &Sandbox, pid: Pid) {
+    let mut before = Vec::new();
+    eventually("rest", || {
+        assert_eq!(app.sh("sleep 0.5").run().code(), 0);
+        let now = waits(pid);
+        let rests = now == before;
+        before = now;
+        rests.then_some(())
+    });
+    assert_eq!(app.sh("sleep 2").run().code(), 0);
+    assert_eq!(waits(pid), before);
+}
+
 #[test]
 fn after_all_are_ready_nobody_is_asked_and_pm_never_wakes() {
     let app = app("web: touch up; echo serving; exec cat\napi: exec cat\n").write(
