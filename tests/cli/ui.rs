@@ -96,6 +96,17 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_ui_back() {
 }
 
 #[test]
+fn ctrl_z_does_nothing_where_no_shell_could_resume_the_ui() {
+    let app = app(TWO);
+    let _session = started(&app, &[], 2);
+    let mut ui = opened(&app, &[]);
+    ui.type_keys(CTRL_Z);
+    ui.wait_for_times("\x1b[?1049h", 2);
+    ui.type_keys("q");
+    assert_eq!(ui.wait(), End::Code(0));
+}
+
+#[test]
 fn opening_and_leaving_it_changes_nothing() {
     let app = app(TWO);
     let session = started(&app, &[], 2);

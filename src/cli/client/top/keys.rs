@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, raise};
 
 use crate::cli::client::guard::terminal_guard;
 use crate::cli::client::screen::Screen;
 use crate::cli::client::signals::{ENDING, SignalPipes};
-use crate::os::clock;
 use crate::os::terminal::{OwnModes, TypingMode};
 use crate::os::terminal_guard::TerminalGuard;
+use crate::os::{clock, job_control};
 
 /// Signals after which it is drawn again.
 const OTHERS: [i32; 3] = [libc::SIGTSTP, libc::SIGCONT, libc::SIGWINCH];
@@ -103,8 +102,7 @@ impl KeyTerminal {
         }
         if come.contains(&libc::SIGTSTP) && !come.contains(&libc::SIGCONT) {
             self.modes.set(TypingMode::AsBefore);
-            // It cannot fail: the signal exists.
-            let _ = raise(Signal::SIGSTOP);
+            job_control::stop_process();
         }
         if come.is_empty() {
             return None;
