@@ -358,6 +358,13 @@ pub enum Message {
         /// How long it has taken so far.
         time: Duration,
     },
+    /// The replacement of an instance has failed, and for that these are not replaced either. No client is told.
+    NotReplaced {
+        /// Who goes on as it is.
+        left: Vec<InstanceId>,
+        /// Whose replacement has failed.
+        failed: InstanceId,
+    },
     /// Descendants outside the process groups take long to end.
     WaitingForOrphans {
         /// The time until they are killed.

@@ -113,6 +113,20 @@ impl Supervisor {
         }
     }
 
+    /// Asks anew whether an instance is alive that was to be replaced, and goes on as it is: it may have been found to be
+    /// not alive before, and is not asked since.
+    pub(super) fn watch_again(&mut self, id: InstanceId) {
+        let run = self.run_of(id);
+        let is_up = match self.procs.get(id).map(|proc| proc.life.state) {
+            Some(State::Up { unready, .. }) => unready.is_none(),
+            Some(_) | None => false, // Its next run is asked from its beginning.
+        };
+        if is_up && self.policy(id).live.is_some() && self.rolls(id) {
+            self.out.push(Action::EndProbe(run));
+            self.out.push(Action::Watch(run));
+        }
+    }
+
     /// Returns whether every wanted instance is ready, up or done.
     pub fn is_started(&mut self) -> bool {
         let unfinished = [Kind::Startable, Kind::Spawning, Kind::Unready, Kind::Backoff];

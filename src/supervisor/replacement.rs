@@ -7,7 +7,7 @@ use super::event::{Action, Next, Note};
 use super::kind::Kind;
 use super::life::{Beside, InstanceRun};
 use super::request::Failure;
-use super::state::{Cause, Goal, Outcome, Phase, State};
+use super::state::{Cause, Goal, Outcome, Phase};
 use super::{InstanceId, Moment, Supervisor};
 use crate::app::readiness::{HttpProbe, Probe};
 use crate::app::{Exit, Milestone, Role, RunId, Update};
@@ -112,12 +112,7 @@ impl Supervisor {
     pub(super) fn replacement_failed(&mut self, id: InstanceId, failure: Failure) {
         self.fail_step(id, &failure);
         self.proc(id).life.watch.put_off();
-        let is_up = matches!(self.proc(id).life.state, State::Up { unready: None, .. });
-        if is_up && self.policy(id).live.is_some() && self.rolls(id) {
-            let run = self.run_of(id);
-            self.out.push(Action::EndProbe(run));
-            self.out.push(Action::Watch(run));
-        }
+        self.watch_again(id);
     }
 
     /// Stops the runs that were replaced, and the replacements that nobody wants any more.

@@ -1,10 +1,12 @@
 //! Rollouts: instances are replaced a few at a time. Each step is over when the new run is ready and the old one has
-//! ended; a step that fails ends the rollout, and what was not replaced goes on as it is.
+//! ended; a step that fails ends the rollout, and what was not replaced goes on as it is. What happens to one process
+//! type never ends a rollout of another, unless a client has asked for both at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::num::NonZeroU16;
 
+use super::event::{Action, Message};
 use super::life::Beside;
 use super::needs::Standing;
 use super::pending::PendingRequest;
@@ -29,11 +31,21 @@ impl Default for RolloutOrder {
     }
 }
 
+/// Who has a rollout done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RolloutOrigin {
+    /// A client, whose request waits for its end.
+    Request(RequestId),
+    /// A client that does not wait for its end, or no longer.
+    Unawaited,
+    /// The session itself, for what has happened to instances of this process type: each type has one.
+    Session(u16),
+}
+
 /// A rollout that is not over.
 #[derive(Clone, Debug)]
 pub(super) struct Rollout {
-    /// Who has asked for it, and waits for its end.
-    request: Option<RequestId>,
+    origin: RolloutOrigin,
     order: RolloutOrder,
     /// Whose turn has not come.
     waiting: BTreeSet<InstanceId>,
@@ -43,6 +55,10 @@ pub(super) struct Rollout {
 }
 
 impl Rollout {
+    fn new(origin: RolloutOrigin, order: RolloutOrder, waiting: BTreeSet<InstanceId>) -> Self {
+        Self { origin, order, waiting, under_way: BTreeMap::new(), failures: Vec::new() }
+    }
+
     fn is_over(&self) -> bool {
         self.waiting.is_empty() && self.under_way.is_empty()
     }
@@ -67,23 +83,21 @@ impl Supervisor {
         }
         if !ids.is_empty() {
             pending.rolls = true;
-            let (request, waiting) = (Some(pending.id), ids.into_iter().collect());
-            let (under_way, failures) = (BTreeMap::new(), Vec::new());
-            self.rollouts.push(Rollout { request, order, waiting, under_way, failures });
+            let origin = RolloutOrigin::Request(pending.id);
+            self.rollouts.push(Rollout::new(origin, order, ids.into_iter().collect()));
         }
     }
 
-    /// Has an instance replaced for which no client waits.
+    /// Has an instance replaced for which no client has asked: after the others of its type for which that holds.
     pub(super) fn roll_by_itself(&mut self, id: InstanceId) {
         self.overrule(id);
-        let is_own = |rollout: &&mut Rollout| rollout.request.is_none();
-        if let Some(rollout) = self.rollouts.iter_mut().find(is_own) {
+        let origin = RolloutOrigin::Session(id.process_type);
+        if let Some(rollout) = self.rollouts.iter_mut().find(|rollout| rollout.origin == origin) {
             rollout.waiting.insert(id);
             return;
         }
-        let (waiting, under_way) = (BTreeSet::from([id]), BTreeMap::new());
-        let (order, failures) = (RolloutOrder::default(), Vec::new());
-        self.rollouts.push(Rollout { request: None, order, waiting, under_way, failures });
+        let order = RolloutOrder::default();
+        self.rollouts.push(Rollout::new(origin, order, BTreeSet::from([id])));
     }
 
     /// Returns whether an instance is being replaced, or will be.
@@ -122,26 +136,39 @@ impl Supervisor {
     /// Who asked for a rollout does not wait any more: the step under way is finished, and no other begins.
     pub(super) fn forgotten(&mut self, id: RequestId) {
         self.pending_requests.retain(|pending| pending.id != id);
-        for rollout in self.rollouts.iter_mut().filter(|rollout| rollout.request == Some(id)) {
-            rollout.request = None;
-            rollout.waiting.clear();
+        let mut left = BTreeSet::new();
+        for rollout in self.rollouts_of(id) {
+            rollout.origin = RolloutOrigin::Unawaited;
+            left.append(&mut rollout.waiting);
         }
+        left.into_iter().for_each(|id| self.watch_again(id));
     }
 
     /// Nobody waits for the answer to a request; its rollout goes on.
     pub(super) fn answered_early(&mut self, id: RequestId) {
-        for rollout in self.rollouts.iter_mut().filter(|rollout| rollout.request == Some(id)) {
-            rollout.request = None;
-        }
+        self.rollouts_of(id).for_each(|rollout| rollout.origin = RolloutOrigin::Unawaited);
     }
 
-    /// The step of an instance has failed, which ends its rollout. Other steps under way are finished.
+    fn rollouts_of(&mut self, id: RequestId) -> impl Iterator<Item = &mut Rollout> {
+        let origin = RolloutOrigin::Request(id);
+        self.rollouts.iter_mut().filter(move |rollout| rollout.origin == origin)
+    }
+
+    /// The step of an instance has failed, which ends its rollout. Other steps under way are finished; whose turn has
+    /// not come goes on as it is.
     pub(super) fn fail_step(&mut self, id: InstanceId, failure: &Failure) {
-        for rollout in &mut self.rollouts {
-            if rollout.under_way.remove(&id).is_some() {
-                rollout.failures.push((id, failure.clone()));
-                rollout.waiting.clear();
-            }
+        let mut rollouts = self.rollouts.iter_mut();
+        let Some(rollout) = rollouts.find(|it| it.under_way.contains_key(&id)) else { return };
+        rollout.under_way.remove(&id);
+        rollout.failures.push((id, failure.clone()));
+        let left: Vec<_> = mem::take(&mut rollout.waiting).into_iter().collect();
+        let is_answered = match rollout.origin {
+            RolloutOrigin::Request(_) => true,
+            RolloutOrigin::Unawaited | RolloutOrigin::Session(_) => false,
+        };
+        left.iter().for_each(|id| self.watch_again(*id));
+        if !is_answered && !left.is_empty() && self.phase == Phase::Running {
+            self.out.push(Action::Say(Message::NotReplaced { left, failed: id }));
         }
     }
 
@@ -176,7 +203,10 @@ impl Supervisor {
         self.rollouts = going;
         for rollout in over {
             let mut pending = self.pending_requests.iter_mut();
-            if let Some(pending) = pending.find(|pending| Some(pending.id) == rollout.request) {
+            let origin = rollout.origin;
+            if let Some(pending) =
+                pending.find(|pending| RolloutOrigin::Request(pending.id) == origin)
+            {
                 pending.rolls = false;
                 pending.failures.extend(rollout.failures);
             }

@@ -121,6 +121,10 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
             let all: Vec<_> = waiting.chain(unready.iter().map(|id| name(*id))).collect();
             format!("slow {time:?}: {}", all.join(" "))
         }
+        Action::Say(Message::NotReplaced { left, failed }) => {
+            let left: Vec<_> = left.iter().map(|id| name(*id)).collect();
+            format!("not replaced, as {}: {}", name(*failed), left.join(" "))
+        }
         Action::Say(Message::KillingAll) => "killing all".to_owned(),
         Action::Say(Message::WaitingForOrphans { left }) => {
             format!("waiting for orphans, {} ms left", left.as_millis())

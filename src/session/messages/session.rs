@@ -1,8 +1,9 @@
 //! Messages about the session: why and how it stops, what it waits for, and its verdict.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{VERDICT, exit_facts, say, short};
 use crate::app::{App, Exit, InstanceId};
@@ -24,23 +25,22 @@ pub(crate) fn message(
         }
         Message::Waiting { on, left } => {
             let names = names(app, on);
-            let text =
-                format!("waiting for {} to stop; killing in {}", names.join(", "), short(*left));
-            ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
+            waiting(&names, &format!("{} to stop", names.join(", ")), *left)
         }
         Message::WaitingForOrphans { left } => {
             let names = orphans();
-            let text = format!(
-                "waiting for processes outside their group to stop: {}; killing in {}",
-                names.join(", "),
-                short(*left)
-            );
-            ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
+            let who = format!("processes outside their group to stop: {}", names.join(", "));
+            waiting(&names, &who, *left)
         }
         Message::SlowStart { waiting, unready, time } => {
             let who = slow_start(app, waiting, unready, probe);
             let facts = json!({ "for": time.as_secs_f64() });
             ("slow_start", format!("{who}, {} s", time.as_secs()), facts)
+        }
+        Message::NotReplaced { left, failed } => {
+            let (names, failed) = (names(app, left), app.name_of(*failed));
+            let text = format!("not replaced: {}, since the new {failed} failed", names.join(", "));
+            ("not_replaced", text, json!({ "processes": names, "failed": failed }))
         }
         Message::KillingAll => {
             ("killing", "second request: killing all processes".to_owned(), json!({}))
@@ -67,9 +67,17 @@ pub(crate) fn message(
     };
     let said = say(About::Session, event, text, facts);
     match message {
-        Message::KillingOrphans | Message::RootRemoved { .. } => said.failed(),
+        Message::KillingOrphans | Message::RootRemoved { .. } | Message::NotReplaced { .. } => {
+            said.failed()
+        }
         _ => said, // Nothing has failed.
     }
+}
+
+/// Says for whom the stop waits: `who` names them in its words.
+fn waiting(names: &[String], who: &str, left: Duration) -> (&'static str, String, Value) {
+    let text = format!("waiting for {who}; killing in {}", short(left));
+    ("waiting", text, json!({ "on": names, "left": left.as_secs_f64() }))
 }
 
 fn reason(app: &App, why: Why) -> String {

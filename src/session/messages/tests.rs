@@ -90,6 +90,15 @@ fn a_slow_start_says_who_waits_for_whom_and_for_what() {
 }
 
 #[test]
+fn who_is_not_replaced_since_another_could_not_be_is_named() {
+    let [first, second, third] = [1, 2, 3].map(|number| InstanceId { process_type: 0, number });
+    let kept = Message::NotReplaced { left: vec![second, third], failed: first };
+    let said = message(&app(), &kept, Vec::new, |_| None);
+    assert_eq!(said.text, "not replaced: web.2, web.3, since the new web.1 failed");
+    assert_eq!(said.level, Level::Failure);
+}
+
+#[test]
 fn a_crash_is_told_apart_from_an_end_that_was_asked_for() {
     let level = |is_crash, next| {
         let exit = Exit::Signal(Signal::TERM);

@@ -203,6 +203,8 @@ pub(super) struct FakeLife {
     pub(super) killed: bool,
     pub(super) slot: PortSlot,
     pub(super) traffic: Traffic,
+    /// It is asked whether it is alive, or will be when it is ready.
+    pub(super) is_watched: bool,
 }
 
 impl FakeLife {

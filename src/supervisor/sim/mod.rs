@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::state::Phase;
+use super::state::{Phase, State};
 use super::{Event, Group, Reply, RequestId, ResolvedRequest, Supervisor, WaitMode};
 use crate::app::{App, Environment, Exit, ExitOn, InstanceId, Moment, ProcessType, RunId, Signal};
 pub(super) use child::{FakeChild, TypeRow, always, never, on_failure, release, row};
@@ -177,6 +177,12 @@ impl World {
         {
             life.traffic = Traffic::Over;
         }
+        // Whoever has found that asks no more.
+        if let Event::NotAlive { run, .. } = &event
+            && self.is_past_its_start(*run)
+        {
+            self.watch(*run, false);
+        }
         let forwarded = match &event {
             Event::Signalled(signal) if !asks => Some(*signal),
             Event::Requested { request: ResolvedRequest::Signal(_, signal), .. } => Some(*signal),
@@ -292,6 +298,22 @@ impl World {
     /// Returns the runs that live.
     pub(super) fn live_runs(&self) -> Vec<RunId> {
         self.lives.keys().copied().collect()
+    }
+
+    /// Returns whether a run is the one that counts, and is ready if its type has `ready`.
+    fn is_past_its_start(&self, run: RunId) -> bool {
+        let proc = self.sup.procs.get(run.instance).filter(|proc| proc.life.seq == run.seq);
+        let state = proc.map(|proc| proc.life.state);
+        matches!(state, Some(State::Up { unready: None, .. }))
+    }
+
+    /// Returns the runs that nobody asks whether they are alive, although their type has `live`.
+    pub(super) fn unwatched_runs(&self) -> Vec<RunId> {
+        let is_to_be = |run: &RunId| {
+            self.is_past_its_start(*run) && self.sup.policy(run.instance).live.is_some()
+        };
+        let lives = self.lives.iter().filter(|(run, life)| !life.is_watched && is_to_be(run));
+        lives.map(|(run, _)| *run).collect()
     }
 
     /// Returns a run that was swept, for facts that come too late.

@@ -53,16 +53,16 @@ impl World {
                 assert!(!lives, "forgot one that lives\n{}", self.trace());
             }
             Action::Probe(run) | Action::ProbePort(run) => {
+                self.watch(run, true);
                 if let Some(after) = (self.ready_after)(run) {
                     self.soon(after, Happening::Fact(Event::BecameReady { run }));
                 }
             }
             Action::Serve(run) => self.serve(run),
             Action::Withdraw(run) => self.withdraw(run),
-            Action::EndProbe(_)
-            | Action::Watch(_)
-            | Action::ProbeOutside(_)
-            | Action::EndProbeOutside(_) => {}
+            Action::Watch(run) => self.watch(run, true),
+            Action::EndProbe(run) => self.watch(run, false),
+            Action::ProbeOutside(_) | Action::EndProbeOutside(_) => {}
             Action::Pause | Action::Note(..) | Action::Say(_) => {}
         }
     }
@@ -71,6 +71,13 @@ impl World {
     pub(super) fn shown(&mut self, run: RunId) {
         if self.has_reader {
             self.soon(0, Happening::Fact(Event::OutputClosed { run }));
+        }
+    }
+
+    /// It is asked whether it is alive from now on, or no longer.
+    pub(super) fn watch(&mut self, run: RunId, is_watched: bool) {
+        if let Some(life) = self.lives.get_mut(&run) {
+            life.is_watched = is_watched;
         }
     }
 
@@ -114,7 +121,7 @@ impl World {
         }
         let (has_job, has_members) = (child.has_job(), child.has_members());
         let (leader, asked, rest_asked, killed) = (None, 0, 0, false);
-        let traffic = Traffic::Nothing;
+        let (traffic, is_watched) = (Traffic::Nothing, false);
         let life = FakeLife {
             child,
             leader,
@@ -125,6 +132,7 @@ impl World {
             killed,
             slot,
             traffic,
+            is_watched,
         };
         self.lives.insert(run, life);
         self.soon(self.start_takes, Happening::Starts(run));

@@ -13,7 +13,9 @@ use crate::app::readiness::{Liveness, Probe};
 use crate::app::{ExitOn, Front, InstanceId, Moment, Policy, Restart, Signal, Update};
 use crate::long::cases;
 use crate::supervisor::sim::{FakeChild, TypeRow, World};
-use crate::supervisor::{Event, FileChanges, Reply, RequestId, ResolvedRequest, RolloutOrder};
+use crate::supervisor::{
+    Doing, Event, FileChanges, Reply, RequestId, ResolvedRequest, RolloutOrder,
+};
 
 fn a_row(random: &mut Random, name: &'static str) -> TypeRow {
     let live = Liveness { probe: Probe::Port(None), interval: Duration::from_secs(1), failures: 1 };
@@ -60,7 +62,7 @@ fn an_order(random: &mut Random) -> RolloutOrder {
 /// What was last wished for each instance, and by whom.
 #[derive(Default)]
 struct LastWishes {
-    last: BTreeMap<InstanceId, LastWish>,
+    last: BTreeMap<InstanceId, (LastWish, RequestId)>,
     /// Each instance that a rollout or a restart was asked for, with how many runs it had had.
     renewed: Vec<(RequestId, InstanceId, u32)>,
 }
@@ -68,6 +70,8 @@ struct LastWishes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LastWish {
     Run,
+    /// To run, as a new run.
+    Renew,
     Stop,
     Leave,
 }
@@ -86,38 +90,50 @@ impl LastWishes {
                     self.last.retain(|of, _| !ids.contains(of));
                     return;
                 }
-                self.wish(ids, LastWish::Run);
+                self.wish(ids, LastWish::Renew, id);
                 self.renewed.extend(ids.iter().map(|of| (id, *of, w.runs_of(*of))));
             }
-            ResolvedRequest::Start(ids) => self.wish(ids, LastWish::Run),
-            ResolvedRequest::Stop(ids) => self.wish(ids, LastWish::Stop),
+            ResolvedRequest::Start(ids) => self.wish(ids, LastWish::Run, id),
+            ResolvedRequest::Stop(ids) => self.wish(ids, LastWish::Stop, id),
             ResolvedRequest::Scale(counts) => {
                 for (process_type, count) in counts.iter().copied() {
                     let all = (1..=3).map(|number| InstanceId { process_type, number });
                     let (stay, leave): (Vec<_>, Vec<_>) = all.partition(|of| of.number <= count);
                     let wanted: BTreeSet<_> = w.sup.wanted().collect();
                     let come: Vec<_> = stay.into_iter().filter(|of| !wanted.contains(of)).collect();
-                    self.wish(&leave, LastWish::Leave);
-                    self.wish(&come, LastWish::Run);
+                    self.wish(&leave, LastWish::Leave, id);
+                    self.wish(&come, LastWish::Run, id);
                 }
             }
             _ => {} // It wishes nothing for an instance alone.
         }
     }
 
-    fn wish(&mut self, ids: &[InstanceId], wish: LastWish) {
-        self.last.extend(ids.iter().map(|id| (*id, wish)));
+    fn wish(&mut self, ids: &[InstanceId], wish: LastWish, by: RequestId) {
+        self.last.extend(ids.iter().map(|id| (*id, (wish, by))));
     }
 
     /// When everything has come to rest, each instance does what was last wished for it, and what was renewed has had
     /// another run since.
     fn check(&self, w: &World, seed: u64) {
+        // One that cannot be started, or that not even a kill has ended, stays stopped.
+        let is_excused = |id| {
+            let cannot = format!("{} cannot start", w.sup.app().name_of(id));
+            w.lost().contains(&id) || !w.lines(&[&cannot]).is_empty()
+        };
+        let runs = |doing: Option<Doing>, id| match doing {
+            Some(Doing::Stopped) => is_excused(id),
+            other => other.is_some(),
+        };
         let lives: BTreeSet<_> = w.live_runs().into_iter().map(|run| run.instance).collect();
-        for (id, wish) in &self.last {
+        for (id, (wish, by)) in &self.last {
             let status = w.sup.status(w.now).into_iter().find(|status| status.id == *id);
             let doing = status.map(|status| status.doing);
             let holds = match wish {
-                LastWish::Run => doing.is_some(),
+                LastWish::Run => runs(doing, *id),
+                // A rollout that fails, or whose client leaves, may end before its turn.
+                LastWish::Renew if w.replies.get(by) != Some(&Reply::Done) => doing.is_some(),
+                LastWish::Renew => runs(doing, *id),
                 // One that had ended already is started when its files change.
                 LastWish::Stop => !lives.contains(id) || w.sup.is_watched(*id),
                 LastWish::Leave => doing.is_none(),
@@ -203,6 +219,8 @@ fn every_storm_of_rollouts_breaks_no_rule_and_every_rollout_ends() {
             assert!(!w.is_rolling(), "storm {seed}: a rollout does not end\n{}", w.trace());
             if !w.sup.is_ending() {
                 wishes.check(&w, seed);
+                let unwatched = w.unwatched_runs();
+                assert!(unwatched.is_empty(), "storm {seed}: {unwatched:?}\n{}", w.trace());
             }
         }
         replaced += w.lines(&["; replaced"]).len();
