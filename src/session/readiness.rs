@@ -112,13 +112,20 @@ impl SessionProbes {
         self.ask(watched)
     }
 
-    /// Begins to ask a run that is ready whether it is alive, if it is to be asked that.
+    /// Ends the look whether a run listens on its PORT; whether it is alive is asked on.
+    pub(super) fn end_port(&self, run: RunId) {
+        self.post(ProbeOrder::EndStart(run));
+    }
+
+    /// Begins to ask a run whether it is alive, if it is to be asked that, and no longer in another way.
     pub(super) fn begin_living(&mut self, app: &App, run: RunId, leader: Pid) -> io::Result<()> {
-        let watched = Watched { ready: None, ..self.watched(app, run, leader) };
-        match watched.live {
-            Some(_) => self.ask(watched),
-            None => Ok(()),
+        let is_living = app.type_of(run.instance).policy.live.is_some();
+        if !is_living && !self.is_asked(run) {
+            return Ok(());
         }
+        let watched = Watched { ready: None, ..self.watched(app, run, leader) };
+        self.asked.insert(run);
+        self.probes.post(ProbeOrder::Live(Box::new(watched)))
     }
 
     fn watched(&mut self, app: &App, run: RunId, leader: Pid) -> Watched {
@@ -175,7 +182,7 @@ impl SessionProbes {
 
     /// Sends an order to the thread. Without a thread, nothing is probed, and the order is dropped.
     pub(super) fn post(&self, order: ProbeOrder) {
-        // It only fails if the thread must be started, which only `Begin` does.
+        // It only fails if the thread must be started, which only `Begin` and `Live` do.
         let _ = self.probes.post(order);
     }
 

@@ -206,6 +206,7 @@ impl SessionLoop {
             Action::Probe(run) => self.probe(run),
             Action::ProbePort(run) => self.probe_port(run),
             Action::Watch(run) => self.watch(run),
+            Action::EndProbePort(run) => self.readiness.end_port(run),
             Action::EndProbe(run) => self.end_probe(run),
             Action::ProbeOutside(process_type) => self.probe_outside(process_type),
             Action::EndProbeOutside(process_type) => self.end_probe(outside(process_type)),

@@ -94,10 +94,7 @@ impl Supervisor {
     /// A run without `ready` does not listen, for which alone it is not stopped. Nobody waits for it any longer.
     fn stays_silent(&mut self, run: RunId, since: Moment) {
         self.life(run).state = State::Up { since, unready: None };
-        self.out.push(Action::EndProbe(run));
-        if self.policy(run.instance).live.is_some() {
-            self.out.push(Action::Watch(run));
-        }
+        self.out.push(Action::EndProbePort(run));
     }
 
     /// Restarts a run that is no longer alive, unless it should stop anyway.
@@ -122,7 +119,6 @@ impl Supervisor {
             Some(_) | None => false, // Its next run is asked from its beginning.
         };
         if is_up && self.policy(id).live.is_some() && self.rolls(id) {
-            self.out.push(Action::EndProbe(run));
             self.out.push(Action::Watch(run));
         }
     }
@@ -191,7 +187,6 @@ impl Supervisor {
         }
         if has_other_live {
             let run = self.run_of(id);
-            self.out.push(Action::EndProbe(run));
             self.out.push(Action::Watch(run));
         }
         true

@@ -88,6 +88,7 @@ pub(crate) fn action(action: &Action, app: &App) -> String {
         Action::Probe(run) => format!("probe {}", run_of(run)),
         Action::ProbePort(run) => format!("probe-port {}", run_of(run)),
         Action::Watch(run) => format!("watch {}", run_of(run)),
+        Action::EndProbePort(run) => format!("end-probe-port {}", run_of(run)),
         Action::EndProbe(run) => format!("end-probe {}", run_of(run)),
         Action::ProbeOutside(at) => format!("probe-outside {}", type_name(*at, app)),
         Action::EndProbeOutside(at) => format!("end-probe-outside {}", type_name(*at, app)),

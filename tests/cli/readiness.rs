@@ -465,3 +465,28 @@ fn a_half_line_makes_ready_and_its_colour_is_no_part_of_it() {
     let session = start(&app, &["--pty", "always"]);
     session.wait_for("web.1  | -- ready after");
 }
+
+#[test]
+fn who_is_asked_otherwise_whether_it_is_alive_can_still_say_how_it_is() {
+    if !has_program("python3") {
+        return;
+    }
+    let say = "import os, socket\n\
+               s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+               say = lambda text: s.sendto(text, os.environ['NOTIFY_SOCKET'])\n\
+               say(b'READY=1')\n\
+               open('go').read()\n\
+               say(b'STATUS=heard')\n\
+               print('said', flush=True)\n\
+               open('go').read()\n";
+    let ready = "[process.web]\nready = 'notify'\n";
+    let app = app("web: exec python3 say.py\n").write("say.py", say).write("pm.toml", ready);
+    app.sh("mkfifo go").run();
+    let session = start(&app, &[]);
+    session.wait_for("ready after");
+    let app = app.write("pm.toml", format!("{ready}live = 'cmd:true'\n"));
+    done(&app, "reload");
+    app.sh("echo > go").run();
+    session.wait_for("web.1  | said");
+    eventually("the status", || (row(&app, "web.1")["status"] == "heard").then_some(()));
+}

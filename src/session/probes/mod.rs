@@ -62,6 +62,11 @@ pub(crate) struct Watched {
 pub(crate) enum ProbeOrder {
     /// A run has started.
     Begin(Box<Watched>),
+    /// A run that has started is asked from now on whether it is alive, as this says, and no longer in another way. All
+    /// else that is asked of it, or heard from it, stays.
+    Live(Box<Watched>),
+    /// Whether a run is ready is not asked any more.
+    EndStart(RunId),
     /// A line of its output has matched `log:`.
     LineSeen(RunId),
     /// The command of a `cmd:` probe was started; this is its output.
@@ -181,7 +186,7 @@ impl Shared {
             // A full socket has woken it already.
             let _ = waker.write(&[0]);
         } else {
-            if !matches!(order, ProbeOrder::Begin(_)) {
+            if !matches!(order, ProbeOrder::Begin(_) | ProbeOrder::Live(_)) {
                 return Ok(());
             }
             let (waker, woken) = UnixStream::pair()?;

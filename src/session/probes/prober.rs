@@ -56,6 +56,15 @@ impl Prober {
                 self.subjects.push(Subject::new(*watched, now));
                 run
             }
+            ProbeOrder::Live(watched) => {
+                let run = watched.run;
+                match self.subject(run) {
+                    Some(subject) => subject.live_by(*watched, now, report),
+                    None => self.subjects.push(Subject::new(*watched, now)),
+                }
+                run
+            }
+            ProbeOrder::EndStart(run) => self.with(run, Subject::end_start),
             ProbeOrder::End(run) => {
                 return self.subjects.retain(|subject| subject.watched.run != run);
             }

@@ -37,16 +37,24 @@ pub(super) struct Subject {
     lookups: LookupNumber,
 }
 
+/// How far the question is whether it is alive.
 #[derive(Debug)]
 enum RunStage {
+    /// It is asked that when it is ready.
     Starting,
-    /// It is ready, and its `live` probe runs.
-    Living {
-        task: Box<Task>,
-        failures: u32,
-    },
-    /// There is nothing left to probe.
+    /// Its `live` probe runs.
+    Living { task: Box<Task>, failures: u32 },
+    /// It is not asked that any more, or never.
     Over,
+}
+
+impl RunStage {
+    /// Begins to ask.
+    fn of_life(live: Option<&Liveness>, now: Instant) -> Self {
+        let Some(Liveness { probe, interval, .. }) = live else { return Self::Over };
+        let task = Box::new(Task::of_life(probe.clone(), *interval, now));
+        Self::Living { task, failures: 0 }
+    }
 }
 
 impl Subject {
@@ -71,7 +79,8 @@ impl Subject {
 
     /// Returns whether it can be forgotten.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.stage, RunStage::Over) && self.watched.notify.is_none()
+        let is_asked = !self.starting.is_empty() || !matches!(self.stage, RunStage::Over);
+        !is_asked && self.watched.notify.is_none()
     }
 
     fn tasks(&mut self) -> impl Iterator<Item = &mut Task> {
@@ -222,7 +231,7 @@ impl Subject {
                     }
                     ProbeAnswer::Failure(why) => why,
                     ProbeAnswer::NotAsked(why) => {
-                        self.tell_want(&why, report);
+                        self.tell_want(&why, false, report);
                         format!("cannot be asked: {why}")
                     }
                 };
@@ -258,7 +267,7 @@ impl Subject {
         match answer {
             ProbeAnswer::Success => *failures = 0,
             // It is not to be restarted for that.
-            ProbeAnswer::NotAsked(why) => self.tell_want(&why, report),
+            ProbeAnswer::NotAsked(why) => self.tell_want(&why, true, report),
             ProbeAnswer::Failure(why) => {
                 *failures += 1;
                 if *failures >= limit {
@@ -274,10 +283,9 @@ impl Subject {
         }
     }
 
-    /// Reports once that pm itself cannot ask.
-    fn tell_want(&mut self, why: &str, report: &dyn Fn(ProbeReport)) {
+    /// Reports once that pm itself cannot ask: whether it is ready, or, where it `is_ready`, whether it is alive.
+    fn tell_want(&mut self, why: &str, is_ready: bool, report: &dyn Fn(ProbeReport)) {
         if !std::mem::replace(&mut self.want_told, true) {
-            let is_ready = !matches!(self.stage, RunStage::Starting);
             let (run, text) = (self.watched.run, why.to_owned());
             report(ProbeReport::CannotAsk { run, is_ready, text });
         }
@@ -296,9 +304,6 @@ impl Subject {
     /// Forgets probes that have succeeded; when none is left, the run is ready.
     pub(super) fn settle(&mut self, now: Instant, report: &dyn Fn(ProbeReport)) {
         self.starting.retain(|task| !task.is_done());
-        if !matches!(self.stage, RunStage::Starting) {
-            return;
-        }
         if let Some(first) = self.starting.first() {
             let probe = first.probe.to_string();
             if self.told.as_ref().is_none_or(|(told, _)| *told != probe) {
@@ -306,16 +311,12 @@ impl Subject {
             }
             return;
         }
-        if self.watched.ready.is_some() {
+        if self.watched.ready.take().is_some() {
             report(ProbeReport::Ready(self.watched.run));
         }
-        self.stage = match &self.watched.live {
-            None => RunStage::Over,
-            Some(Liveness { probe, interval, .. }) => {
-                let task = Box::new(Task::of_life(probe.clone(), *interval, now));
-                RunStage::Living { task, failures: 0 }
-            }
-        };
+        if matches!(self.stage, RunStage::Starting) {
+            self.stage = RunStage::of_life(self.watched.live.as_ref(), now);
+        }
     }
 
     /// Suspends or resumes the `live` probe. While a client is attached, it may hold the program in a debugger.

@@ -62,7 +62,7 @@ impl World {
             Action::Withdraw(run) => self.withdraw(run),
             Action::Watch(run) => self.watch(run, true),
             Action::EndProbe(run) => self.watch(run, false),
-            Action::ProbeOutside(_) | Action::EndProbeOutside(_) => {}
+            Action::EndProbePort(_) | Action::ProbeOutside(_) | Action::EndProbeOutside(_) => {}
             Action::Pause | Action::Note(..) | Action::Say(_) => {}
         }
     }

@@ -310,11 +310,11 @@ fn a_reload_that_changes_live_asks_a_run_by_the_new_words_and_one_for_notify_nee
     reload(&mut w, |app| app.types[0].policy.live = live(Probe::Port(None)));
     reload(&mut w, |app| app.types[0].policy.live = live(Probe::Port(None)));
     w.run(2000);
-    assert_eq!(w.lines(&["watch", "end-probe"]), ["0 end-probe web.1#1", "0 watch web.1#1"]);
+    assert_eq!(w.lines(&["watch", "end-probe"]), ["0 watch web.1#1"]);
     reload(&mut w, |app| app.types[0].policy.live = live(Probe::Notify));
     w.run(3000);
     assert_eq!(
-        w.lines(&["watch", "end-probe", "probe web", " SIGTERM "])[2..],
+        w.lines(&["watch", "end-probe", "probe web", " SIGTERM "])[1..],
         ["0 end-probe web.1#1", "0 SIGTERM web.1#1", "1 probe web.1#2"]
     );
     // What was asked by the old words is asked no more when it stops.

@@ -7,9 +7,31 @@ use super::{RunStage, Subject};
 use crate::app::readiness::Probe;
 use crate::session::probes::notify::{self, NotifyMessage};
 use crate::session::probes::task::{ProbeAnswer, TaskState, TaskStep};
-use crate::session::probes::{LookupAnswer, LookupNumber, ProbeReport};
+use crate::session::probes::{LookupAnswer, LookupNumber, ProbeReport, Watched};
 
 impl Subject {
+    /// Asks from now on whether it is alive as these words say, and no longer in another way.
+    pub(in crate::session::probes) fn live_by(
+        &mut self,
+        words: Watched,
+        now: Instant,
+        report: &dyn Fn(ProbeReport),
+    ) {
+        if let RunStage::Living { task, .. } = &self.stage
+            && task.runs_command()
+        {
+            report(ProbeReport::KillCommand(self.watched.run));
+        }
+        self.watched.live = words.live;
+        self.stage = RunStage::of_life(self.watched.live.as_ref(), now);
+    }
+
+    /// Nobody waits any more for it to be ready.
+    pub(in crate::session::probes) fn end_start(&mut self) {
+        self.starting.clear();
+        self.watched.ready = None;
+    }
+
     /// Marks the `log:` probes as done: the output has matched all of their patterns.
     pub(in crate::session::probes) fn line_seen(&mut self) {
         for task in self.starting.iter_mut().filter(|task| matches!(task.probe, Probe::Log(_))) {

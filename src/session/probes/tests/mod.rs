@@ -1,5 +1,6 @@
 //! The prober in simulated time.
 
+mod another_life;
 mod lookups;
 mod thread;
 
