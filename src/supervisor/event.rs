@@ -151,8 +151,8 @@ pub enum Action {
     /// Probe whether a run whose type has no `ready` listens on its port, and from then on whether it is alive. Answer as
     /// for [`Self::Probe`].
     ProbePort(RunId),
-    /// Probe whether a run that is ready is alive, as its policy says by now; answer with [`Event::NotAlive`]. It is no
-    /// longer asked that in another way. Where its notifications are read, they are read on.
+    /// Probe whether a run is alive, as its policy says by now, and no longer in another way; answer with
+    /// [`Event::NotAlive`]. All else that is asked of it or heard from it stays: its notifications, whether it listens.
     Watch(RunId),
     /// Stop probing whether a run listens on its port. Whether it is alive is asked as after [`Self::ProbePort`].
     EndProbePort(RunId),

@@ -114,11 +114,11 @@ impl Supervisor {
     /// not alive before, and is not asked since.
     pub(super) fn watch_again(&mut self, id: InstanceId) {
         let run = self.run_of(id);
-        let is_up = match self.procs.get(id).map(|proc| proc.life.state) {
-            Some(State::Up { unready, .. }) => unready.is_none(),
+        let is_asked = match self.procs.get(id).map(|proc| proc.life.state) {
+            Some(State::Up { unready, .. }) => unready.is_none() || self.may_stay_silent(run),
             Some(_) | None => false, // Its next run is asked from its beginning.
         };
-        if is_up && self.policy(id).live.is_some() && self.rolls(id) {
+        if is_asked && self.policy(id).live.is_some() && self.rolls(id) {
             self.out.push(Action::Watch(run));
         }
     }

@@ -24,7 +24,7 @@ impl Supervisor {
         let ready = policy.ready.as_ref().map(|ready| ready.timeout);
         let asks_port = ready.is_none() && is_awaited && self.has_address(id.process_type);
         let timeout = ready.or(asks_port.then_some(READY_TIMEOUT));
-        let is_probed = policy.is_probed();
+        let (is_probed, has_live) = (policy.is_probed(), policy.live.is_some());
         let life = self.life(run);
         life.state = State::Up { since: now, unready: timeout.map(|timeout| now + timeout) };
         life.watch = MemoryWatch::default();
@@ -38,6 +38,10 @@ impl Supervisor {
         // Must come before its first line is read: that line may make it ready.
         if asks_port {
             self.out.push(Action::ProbePort(run));
+            // Its type has no `ready`: whether it is alive is asked from its start, whoever waits for it.
+            if has_live && self.may_stay_silent(run) {
+                self.out.push(Action::Watch(run));
+            }
         } else if is_probed {
             self.out.push(Action::Probe(run));
         }

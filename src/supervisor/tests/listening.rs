@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ToRequest;
 use crate::app::readiness::{Liveness, Probe};
-use crate::app::{Exit, ExitOn, InstanceId, Moment, Policy};
+use crate::app::{Exit, ExitOn, InstanceId, Moment, Policy, RunId, Update};
 use crate::supervisor::sim::{FakeChild, TypeRow, World, on_failure, row};
 use crate::supervisor::{Event, Reply, RequestId, ResolvedRequest, WaitMode};
 
@@ -61,7 +61,10 @@ fn one_that_never_listens_goes_on_and_who_waits_for_it_is_answered_after_a_minut
     let live = Liveness { probe: Probe::Port(None), interval: Duration::from_secs(1), failures: 1 };
     for (live, probes) in [
         (None, vec!["1001 probe-port web.1#2", "61001 end-probe-port web.1#2"]),
-        (Some(live), vec!["1001 probe-port web.1#2", "61001 end-probe-port web.1#2"]),
+        (
+            Some(live),
+            vec!["1001 probe-port web.1#2", "1001 watch web.1#2", "61001 end-probe-port web.1#2"],
+        ),
     ] {
         let mut w = a_web(Policy { live, ..on_failure() }, vec![FakeChild::Forever]);
         w.ready_after = |_| None;
@@ -70,6 +73,29 @@ fn one_that_never_listens_goes_on_and_who_waits_for_it_is_answered_after_a_minut
         assert_eq!(w.lines(&["probe web.1#2", "probe-port web.1#2", " watch "]), probes);
         assert_eq!(w.lines(&["reply", "TERM web"]), ["1000 SIGTERM web.1#1", "61001 reply 1 done"]);
         assert_eq!(w.replies[&asked], Reply::Done);
+    }
+}
+
+#[test]
+fn one_that_is_not_alive_before_it_listens_is_restarted_and_waited_for() {
+    let live = Liveness { probe: Probe::Port(None), interval: Duration::from_secs(1), failures: 1 };
+    for update in [Update::StopStart, Update::Rolling] {
+        let policy = Policy { live: Some(live.clone()), update, ..on_failure() };
+        let mut w = a_web(policy, vec![FakeChild::Forever]);
+        // The second run never listens.
+        w.ready_after = |run| (run.seq != 2).then_some(400);
+        w.ask(ResolvedRequest::Scale(vec![(0, 0)]));
+        w.run(1500);
+        w.now = Moment(Duration::from_millis(1500));
+        w.ask(ResolvedRequest::Scale(vec![(0, 1)]));
+        let run = RunId { instance: WEB, seq: 2 };
+        w.at(5000, Event::NotAlive { run, why: "no answer".to_owned() });
+        w.run(30_000);
+        assert!(w.lines(&["1500 watch web.1#2"]).len() == 1, "{}", w.trace());
+        let third = w.lines(&["spawn web.1#3", "reply 2"]);
+        let at = if update == Update::Rolling { (5000, 5400) } else { (5001, 5401) };
+        assert!(third[0].starts_with(&format!("{} spawn web.1#3", at.0)), "{}", w.trace());
+        assert_eq!(third[1..], [format!("{} reply 2 done", at.1)], "{}", w.trace());
     }
 }
 
