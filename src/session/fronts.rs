@@ -3,7 +3,6 @@
 mod listen;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -82,6 +81,11 @@ impl SessionFront {
         Some(Self { front, name: own.name.clone(), port: app.address_of(process_type)? })
     }
 
+    fn opened(&self) -> Opened {
+        let Self { front, name, port } = self.clone();
+        Opened { name, port, front }
+    }
+
     fn settings(&self, listeners: Vec<TcpListener>) -> FrontSettings {
         FrontSettings {
             name: self.name.clone(),
@@ -122,8 +126,10 @@ pub(super) struct SessionFronts {
     open: BTreeMap<u16, SessionFront>,
     /// Types with a front that is opened when no run of theirs from before has its port any more.
     waiting: BTreeSet<u16>,
-    /// Runs that are to get requests of a front that waits, with their ports.
-    early: BTreeMap<RunId, u16>,
+    /// Types whose front could not be opened. It is tried again when the files are read again.
+    refused: BTreeSet<u16>,
+    /// Runs that are to get requests, with their ports, whether their front is open or not.
+    served: BTreeMap<RunId, u16>,
     /// Runs that may get requests, or are withdrawn and not cut.
     serving: HashSet<RunId>,
     /// Types of which something was said that may change whether an instance can still become ready.
@@ -140,7 +146,8 @@ impl SessionFronts {
             tell: Arc::new(tell),
             open: BTreeMap::new(),
             waiting: BTreeSet::new(),
-            early: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            served: BTreeMap::new(),
             serving: HashSet::new(),
             doubtful: BTreeSet::new(),
             failed: BTreeSet::new(),
@@ -162,7 +169,8 @@ impl SessionFronts {
         Arc::clone(&self.tell)
     }
 
-    /// Opens the front of a type that has one which is not open yet, and does not wait. Returns where it was opened.
+    /// Opens the front of a type that has one which is not open yet, does not wait, and could be opened when that was
+    /// last tried. Returns where it was opened.
     ///
     /// # Errors
     /// The port cannot be had, or there can be no thread.
@@ -172,14 +180,18 @@ impl SessionFronts {
         process_type: u16,
     ) -> Result<Option<Opened>, ClosedFront> {
         let Some(wanted) = SessionFront::of(app, process_type) else { return Ok(None) };
-        if self.open.contains_key(&process_type) || self.waiting.contains(&process_type) {
+        let is_tried = self.open.contains_key(&process_type)
+            || self.waiting.contains(&process_type)
+            || self.refused.contains(&process_type);
+        if is_tried {
             return Ok(None);
         }
-        let listeners = listen(&wanted.name, &wanted.front, wanted.port)?;
-        self.begin(process_type, wanted.clone(), listeners)
-            .map_err(|error| ClosedFront::no_thread(&wanted.name, error))?;
-        let SessionFront { front, name, port } = wanted;
-        Ok(Some(Opened { name, port, front }))
+        let opened = listen(&wanted.name, &wanted.front, wanted.port)
+            .and_then(|listeners| self.begin(process_type, wanted, listeners));
+        if opened.is_err() {
+            self.refused.insert(process_type);
+        }
+        opened.map(Some)
     }
 
     /// Opens those of the fronts that wait whose ports no run of their types has.
@@ -194,34 +206,38 @@ impl SessionFronts {
         };
         let free: Vec<_> =
             self.waiting.extract_if(.., |process_type| is_free(process_type)).collect();
-        let opened = free.into_iter().filter_map(|process_type| {
-            let opened = self.open(app, process_type).transpose();
-            let of_type = |run: &RunId| run.instance.process_type == process_type;
-            let early = self.early.extract_if(.., |run, _| of_type(run)).collect::<Vec<_>>();
-            early.into_iter().for_each(|(run, port)| self.serve(run, port));
-            opened
-        });
-        opened.collect()
+        let opened = free.into_iter();
+        opened.filter_map(|process_type| self.open(app, process_type).transpose()).collect()
     }
 
+    /// Begins to serve at these listeners with all runs of the type that are to get requests.
     fn begin(
         &mut self,
         process_type: u16,
         wanted: SessionFront,
         listeners: Vec<TcpListener>,
-    ) -> io::Result<()> {
+    ) -> Result<Opened, ClosedFront> {
         let mut proxy = match self.proxy.take() {
             Some(proxy) => proxy,
             None => {
                 let tell = Arc::clone(&self.tell);
                 let report = move |report| tell(FrontNews::Report(report));
-                job_control::keep_from(|| proxy::start(clock::instant, report))?
+                job_control::keep_from(|| proxy::start(clock::instant, report))
+                    .map_err(|error| ClosedFront::no_thread(&wanted.name, error))?
             }
         };
         proxy.open(front_of(process_type), wanted.settings(listeners));
         self.proxy = Some(proxy);
+        let opened = wanted.opened();
         self.open.insert(process_type, wanted);
-        Ok(())
+        let served = self.served.iter().map(|(run, port)| (*run, *port));
+        let of_type = served.filter(|(run, _)| run.instance.process_type == process_type);
+        for (run, port) in of_type.collect::<Vec<_>>() {
+            self.offer(run, port);
+        }
+        // They may all have failed before.
+        self.doubtful.insert(process_type);
+        Ok(opened)
     }
 
     /// Fits the open fronts to an application that was read again: a front that is not wanted any more is closed, one
@@ -230,10 +246,13 @@ impl SessionFronts {
     pub(super) fn settle(&mut self, app: &App) -> Vec<Result<Opened, ClosedFront>> {
         let mut said = Vec::new();
         let types = app.types.iter().zip(0_u16..);
+        let serves = |at: u16| self.served.keys().any(|run| run.instance.process_type == at);
         let wanted = types.filter(|(own, at)| {
-            own.front.is_some() && own.count > 0 && !self.open.contains_key(at)
+            let is_wanted = own.front.is_some() && (own.count > 0 || serves(*at));
+            is_wanted && !self.open.contains_key(at)
         });
         self.waiting = wanted.map(|(_, at)| at).collect();
+        self.refused.clear();
         for process_type in self.open.keys().copied().collect::<Vec<_>>() {
             let Some(open) = self.open.get(&process_type).cloned() else { continue };
             let Some(proxy) = &mut self.proxy else { continue };
@@ -252,8 +271,7 @@ impl SessionFronts {
                     match listeners {
                         Ok(listeners) => {
                             proxy.open(front_of(process_type), wanted.settings(listeners));
-                            let SessionFront { front, name, port } = wanted.clone();
-                            said.extend(moves.then_some(Ok(Opened { name, port, front })));
+                            said.extend(moves.then(|| Ok(wanted.opened())));
                             self.open.insert(process_type, wanted);
                         }
                         Err(error) => said.push(Err(error)),
@@ -264,15 +282,16 @@ impl SessionFronts {
         said
     }
 
-    /// Lets a run with this port have requests, where its type has a front.
+    /// Lets a run with this port have requests, as soon as its type has an open front.
     pub(super) fn serve(&mut self, run: RunId, port: u16) {
-        let InstanceId { process_type, number } = run.instance;
-        if !self.open.contains_key(&process_type) {
-            if self.waiting.contains(&process_type) {
-                self.early.insert(run, port);
-            }
-            return;
+        self.served.insert(run, port);
+        if self.open.contains_key(&run.instance.process_type) {
+            self.offer(run, port);
         }
+    }
+
+    fn offer(&mut self, run: RunId, port: u16) {
+        let InstanceId { process_type, number } = run.instance;
         if let Some(proxy) = &mut self.proxy {
             let upstream = Upstream { key: key_of(run), number, port };
             proxy.offer(front_of(process_type), upstream);
@@ -283,7 +302,7 @@ impl SessionFronts {
 
     /// Gives a run no more requests. Returns whether a report follows: otherwise it gets none.
     pub(super) fn withdraw(&mut self, run: RunId) -> bool {
-        self.early.remove(&run);
+        self.served.remove(&run);
         let serves = self.serving.contains(&run);
         if let Some(proxy) = self.proxy.as_mut().filter(|_| serves) {
             proxy.withdraw(key_of(run));
@@ -298,7 +317,7 @@ impl SessionFronts {
 
     /// Closes what is left of a run that is over, or is being killed.
     pub(super) fn cut(&mut self, run: RunId) {
-        self.early.remove(&run);
+        self.served.remove(&run);
         if self.serving.remove(&run)
             && let Some(proxy) = &mut self.proxy
         {
@@ -409,6 +428,27 @@ mod tests {
         let opened = fronts.open_waiting(&new, &ports).pop().unwrap().unwrap();
         assert_eq!(opened.port, port);
         assert!(fronts.withdraw(run(2, 2)), "it gets requests");
+    }
+
+    #[test]
+    fn a_front_that_is_opened_late_knows_who_serves_and_is_not_tried_at_each_start() {
+        let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = stranger.local_addr().unwrap().port();
+        let app = an_app(Some(Front::default()), port);
+        let mut fronts = SessionFronts::new(|_| {});
+        let ports = RunPorts::default();
+        assert!(fronts.settle(&app).is_empty());
+        fronts.serve(run(1, 1), port + 1);
+        let refused = fronts.open_waiting(&app, &ports).pop().unwrap().unwrap_err();
+        assert!(refused.reason().contains("cannot listen on 127.0.0.1"), "{}", refused.reason());
+        fronts.serve(run(2, 1), port + 2);
+        drop(stranger);
+        assert!(fronts.open(&app, 0).unwrap().is_none(), "it was said, and is not tried again");
+        assert!(fronts.open_waiting(&app, &ports).is_empty() && fronts.open.is_empty());
+        assert!(fronts.settle(&app).is_empty());
+        assert_eq!(fronts.open_waiting(&app, &ports).pop().unwrap().unwrap().port, port);
+        assert!(fronts.withdraw(run(1, 1)) && fronts.withdraw(run(2, 1)), "they get requests");
+        assert_eq!(fronts.take_doubtful(), [0].into());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::control::{READY, app, done};
+use crate::control::{READY, app, done, pm};
 use crate::log::printed_by;
 use crate::sandbox::http::{free_port, get};
 use crate::sandbox::{LIMIT, Sandbox, eventually, has_program};
@@ -304,6 +304,27 @@ fn requests_are_answered_behind_the_front_and_counted() {
         let line = format!("pm_proxy_{name}{of_web}{labels}}} {value}\n");
         assert!(metrics.contains(&line), "{line}{metrics}");
     }
+    done(&app, "quit");
+}
+
+#[test]
+fn a_front_that_could_not_be_opened_serves_those_that_run_when_a_reload_opens_it() {
+    let base = free_port(10);
+    let Some(app) = servers(base, "web=2") else { return };
+    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = stranger.local_addr().unwrap().port();
+    let toml = format!("[process.web]\nproxy = {port}\n");
+    let app = app.write("pm.toml", &toml);
+    pm(&app, "reload");
+    // Both have been started again, and listen.
+    let said = app.read("pm.log").unwrap();
+    let reason = format!("cannot listen on 127.0.0.1:{port} for the proxy of `web`");
+    assert_eq!(said.matches(&reason).count(), 1, "{said}");
+    drop(stranger);
+    let app = app.write("pm.toml", format!("{toml}proxy-wait = 1\n"));
+    done(&app, "reload");
+    let seen: BTreeSet<String> = (0..6).map(|_| answerer(port, "/")).collect();
+    assert_eq!(seen.len(), 2, "{seen:?}");
     done(&app, "quit");
 }
 

@@ -25,7 +25,7 @@ impl SessionLoop {
                 messages::say(About::Session, "proxy-open", text, facts)
             }
             Err(error) => {
-                let text = error.reason();
+                let text = format!("{}; `pm reload` tries again", error.reason());
                 messages::say(About::Session, "no-proxy", text, serde_json::Value::Null)
             }
         };
