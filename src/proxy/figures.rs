@@ -11,7 +11,7 @@ pub const SECONDS: [f64; 12] =
 /// Status codes from 100 to 599 are counted each, and others as the nearest.
 const CODES: usize = 500;
 
-/// What one front has counted since it was opened.
+/// What one front has counted since it was first opened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrontFigures {
     /// Which front.

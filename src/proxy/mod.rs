@@ -91,9 +91,10 @@ pub struct Proxy {
     counters: BTreeMap<FrontId, Counters>,
 }
 
-/// What is counted for one front.
+/// What is counted for one front. It stays when the front is closed: what is in flight then is counted to its end.
 #[derive(Debug)]
 struct Counters {
+    is_open: bool,
     front: Arc<FrontCounters>,
     instances: BTreeMap<u16, Arc<InstanceCounters>>,
 }
@@ -117,16 +118,20 @@ impl Proxy {
     /// `listeners` is empty; requests and connections are untouched.
     pub fn open(&mut self, front: FrontId, settings: FrontSettings) {
         let counters = self.counters.entry(front).or_insert_with(|| Counters {
+            is_open: true,
             front: Arc::new(FrontCounters::new()),
             instances: BTreeMap::new(),
         });
+        counters.is_open = true;
         let counters = Arc::clone(&counters.front);
         self.order(ProxyOrder::Open(front, settings, counters));
     }
 
-    /// Closes the listeners of a front, and all that its clients and upstreams have open.
+    /// Closes the listeners of a front; all that its clients and upstreams have open, when the last of its runs was cut.
     pub fn close(&mut self, front: FrontId) {
-        self.counters.remove(&front);
+        if let Some(counters) = self.counters.get_mut(&front) {
+            counters.is_open = false;
+        }
         self.order(ProxyOrder::Close(front));
     }
 
@@ -169,7 +174,7 @@ impl Proxy {
             let instances = instances.map(|(number, counters)| counters.figures(*number)).collect();
             counters.front.figures(*front, instances)
         };
-        self.counters.iter().map(of_front).collect()
+        self.counters.iter().filter(|(_, counters)| counters.is_open).map(of_front).collect()
     }
 
     fn order(&self, order: ProxyOrder) {

@@ -38,6 +38,8 @@ pub(super) struct ServedFront {
     pub(super) asked_until: Option<Instant>,
     /// When the queue is to be looked through.
     pub(super) look_at: Option<Instant>,
+    /// It ends with the last of its runs.
+    pub(super) is_closing: bool,
 }
 
 /// Whether a run can be asked.

@@ -37,6 +37,7 @@ impl Engine {
             front.name = name;
             front.wait = wait;
             front.is_local = is_local;
+            front.is_closing = false;
             if listeners.is_empty() {
                 return;
             }
@@ -57,6 +58,7 @@ impl Engine {
                 queue: VecDeque::new(),
                 asked_until: None,
                 look_at: None,
+                is_closing: false,
             };
             self.fronts.insert(id, front);
         }
@@ -70,19 +72,27 @@ impl Engine {
         }
     }
 
+    /// Takes no more connections. What its runs still answer, they may.
     fn close(&mut self, id: FrontId) {
         self.close_listeners(id);
+        if let Some(front) = self.fronts.get_mut(&id) {
+            front.is_closing = true;
+        }
+        self.end_if_closed(id);
+    }
+
+    /// Ends a front that is closing, and of which no run is left.
+    fn end_if_closed(&mut self, id: FrontId) {
+        if self.fronts.get(&id).is_none_or(|front| !front.is_closing || !front.runs.is_empty()) {
+            return;
+        }
         for client in self.clients.ids_where(|client| client.front == id) {
             self.abandon(client);
         }
         for link in self.links.ids_where(|link| link.front == id) {
             self.close_link(link);
         }
-        if let Some(front) = self.fronts.remove(&id) {
-            for run in front.runs.iter().filter(|run| run.owes_report) {
-                (self.report)(ProxyReport::Withdrawn(run.upstream.key));
-            }
-        }
+        self.fronts.remove(&id);
     }
 
     fn offer(&mut self, id: FrontId, upstream: Upstream, counters: Arc<InstanceCounters>) {
@@ -150,6 +160,7 @@ impl Engine {
         if owes_report {
             (self.report)(ProxyReport::Withdrawn(key));
         }
+        self.end_if_closed(id);
     }
 
     fn fail(&mut self, id: FrontId, failure: Option<FrontFailure>) {

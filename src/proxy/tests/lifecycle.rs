@@ -67,13 +67,51 @@ fn a_request_on_a_run_that_is_cut_is_502_and_its_withdrawal_is_answered() {
 }
 
 #[test]
-fn a_front_that_is_closed_refuses_and_ends_all_that_it_has() {
+fn a_front_that_is_closed_refuses_and_ends_with_its_last_run() {
     let (mut front, _instance, mut client, mut taken) = Fronted::with_request(GET);
+    let mut idle = front.connect();
     front.proxy.close(FRONT);
-    assert_eq!(client.rest(), "");
-    assert_eq!(taken.rest(), "");
+    front.proxy.withdraw(1);
+    front.proxy.withdraw(99);
+    assert_eq!(front.report(), ProxyReport::Withdrawn(99));
     assert!(TcpStream::connect(("127.0.0.1", front.port)).is_err());
     assert_eq!(front.proxy.figures(), []);
+    taken.send(&answer("late"));
+    assert_eq!(client.answer().1, "late");
+    assert_eq!(front.report(), ProxyReport::Withdrawn(1));
+    front.proxy.cut(1);
+    assert_eq!((client.rest(), idle.rest()), (String::new(), String::new()));
+    // Without a run it ends at once.
+    let mut front = Fronted::new();
+    let mut idle = front.connect();
+    front.proxy.close(FRONT);
+    assert_eq!(idle.rest(), "");
+}
+
+#[test]
+fn a_front_that_is_opened_while_it_closes_goes_on() {
+    let (mut front, instance, mut client, mut taken) = Fronted::with_request(GET);
+    front.proxy.close(FRONT);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    front.port = listener.local_addr().unwrap().port();
+    let (name, listeners, wait) = ("web".into(), vec![listener], LIMIT);
+    front.proxy.open(FRONT, FrontSettings { name, listeners, wait, is_local: true });
+    front.offer(1, instance.port);
+    taken.send(&answer("first"));
+    assert_eq!(client.answer().1, "first");
+    let mut other = front.connect();
+    other.send(GET);
+    taken.head();
+    taken.send(&answer("second"));
+    assert_eq!(other.answer().1, "second");
+    assert_eq!(front.proxy.figures().len(), 1);
+    front.proxy.cut(1);
+    let mut waiting = front.connect();
+    waiting.send(GET);
+    let new = TinyServer::new();
+    front.offer(2, new.port);
+    new.serve("new");
+    assert_eq!(waiting.answer().1, "new");
 }
 
 #[test]
