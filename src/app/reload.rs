@@ -1,7 +1,7 @@
 //! An application that was read again, fitted to the running one: an instance keeps its id, and so its
 //! port, wherever its type stands in the file now.
 
-use super::process_type::App;
+use super::process_type::{App, ProcessType};
 
 /// The new application in the positions of the old one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,8 @@ pub struct Fitted {
     pub gone: Vec<u16>,
 }
 
-/// Fits `new` to `old`.
+/// Fits `new` to `old`. A type that is no more stays as it was, for its instances to stop by, but nobody listens for
+/// it.
 pub fn fit(old: &App, mut new: App) -> Fitted {
     let names: Vec<String> = new.types.iter().map(|own| own.name.clone()).collect();
     let mut types = Vec::new();
@@ -21,7 +22,7 @@ pub fn fit(old: &App, mut new: App) -> Fitted {
         match new.types.iter().position(|other| other.name == kept.name) {
             Some(found) => types.push(new.types.remove(found)),
             None => {
-                types.push(kept.clone());
+                types.push(ProcessType { front: None, share_port: None, ..kept.clone() });
                 gone.push(at);
             }
         }
@@ -58,7 +59,7 @@ pub fn with_environment_of(old: &App, new: &App) -> App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{Dependency, Environment, ExitOn, Milestone, ProcessType, Source};
+    use crate::app::{Dependency, Environment, ExitOn, Front, Milestone, Source};
 
     fn app(types: &[(&str, &str)]) -> App {
         let types = types.iter().map(|(name, command)| ProcessType::of(name, command));
@@ -81,6 +82,16 @@ mod tests {
         );
         let fitted = fit(&old, app(&[("job", "b")]));
         assert_eq!(fitted, Fitted { app: old, gone: vec![0] });
+    }
+
+    #[test]
+    fn nobody_listens_any_more_for_a_type_that_is_gone() {
+        let mut old = app(&[("web", "a"), ("api", "b"), ("job", "c")]);
+        old.types[0].front = Some(Front::default());
+        old.types[1].share_port = Some("127.0.0.1".to_owned());
+        let fitted = fit(&old, app(&[("job", "c")]));
+        let expected = app(&[("web", "a"), ("api", "b"), ("job", "c")]);
+        assert_eq!(fitted, Fitted { app: expected, gone: vec![0, 1] });
     }
 
     #[test]

@@ -260,6 +260,7 @@ impl SessionFronts {
                 None => {
                     proxy.close(front_of(process_type));
                     self.open.remove(&process_type);
+                    self.failed.remove(&process_type);
                 }
                 Some(wanted) if wanted == open => {}
                 Some(wanted) => {

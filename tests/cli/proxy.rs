@@ -350,6 +350,32 @@ fn a_stop_waits_for_the_answers_that_are_due() {
 }
 
 #[test]
+fn a_front_whose_type_a_reload_finds_gone_refuses_and_its_instance_answers_what_it_has() {
+    if !has_program("python3") {
+        return;
+    }
+    let base = free_port(110);
+    let app = app("web: exec python3 server.py\n").write("server.py", SERVER);
+    let app = app.write("pm.toml", "[process.web]\nproxy = true\n");
+    done(&app, &format!("start --daemon -p {base}"));
+    let held = thread::spawn(move || get(base, "/hold"));
+    eventually("the request is with the instance", || {
+        app.read("pm.log").filter(|log| log.contains("asked /hold"))
+    });
+    let app = app.write("Procfile", format!("other: {READY}\n")).write("pm.toml", "");
+    let reload = app.pm(["reload"]).spawn();
+    eventually("nobody listens", || TcpStream::connect(("127.0.0.1", base)).is_err().then_some(()));
+    assert!(!held.is_finished());
+    let ps: Value = serde_json::from_str(&done(&app, "ps --json")).unwrap();
+    assert_eq!(ps["proxy"], json!({}));
+    let app = app.write("go", "");
+    assert!(held.join().unwrap().unwrap().ends_with(&format!("web.1 {}", base + 1)));
+    drop(reload);
+    eventually("it has ended", || (!done(&app, "ps").contains("web.1")).then_some(()));
+    done(&app, "quit");
+}
+
+#[test]
 fn who_asks_when_all_have_failed_is_told_why_with_the_last_lines() {
     let base = free_port(10);
     let app = app("web: echo first; echo cannot start; exit 73\nworker: exec sleep 1000\n");
