@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 
 use crate::os::poller::Waker;
 use engine::{Engine, ProxyOrder};
@@ -133,6 +133,15 @@ impl Proxy {
             counters.is_open = false;
         }
         self.order(ProxyOrder::Close(front));
+    }
+
+    /// Closes the listeners of a front, and nothing else. Returns when they are closed, which takes the thread no longer than
+    /// what it is at: from then on their address can be had again.
+    pub fn unlisten(&self, front: FrontId) {
+        let (done, closed) = bounded(0);
+        self.order(ProxyOrder::Unlisten(front, done));
+        // Nothing is ever sent: it ends when the other end is dropped, also by a thread that is no more.
+        let _ = closed.recv();
     }
 
     /// Lets a run have requests from now on. It is not asked whether it listens before there is a request: who refuses a

@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::Sender;
+
 use crate::proxy::balance::{Contender, choose};
 use crate::proxy::figures::{FrontCounters, InstanceCounters};
 use crate::proxy::slab::PlaceId;
@@ -157,6 +159,8 @@ impl ServedFront {
 pub(in crate::proxy) enum ProxyOrder {
     Open(FrontId, crate::proxy::FrontSettings, Arc<FrontCounters>),
     Close(FrontId),
+    /// Drops the sender when nobody listens for the front any more.
+    Unlisten(FrontId, Sender<()>),
     Offer(FrontId, Upstream, Arc<InstanceCounters>),
     Withdraw(u64),
     Cut(u64),

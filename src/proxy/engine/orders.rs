@@ -18,6 +18,10 @@ impl Engine {
         match order {
             ProxyOrder::Open(id, settings, counters) => self.open(id, settings, counters),
             ProxyOrder::Close(id) => self.close(id),
+            ProxyOrder::Unlisten(id, done) => {
+                self.close_listeners(id);
+                drop(done);
+            }
             ProxyOrder::Offer(id, upstream, counters) => self.offer(id, upstream, counters),
             ProxyOrder::Withdraw(key) => self.withdraw(key),
             ProxyOrder::Cut(key) => self.cut(key),

@@ -89,6 +89,22 @@ fn a_front_that_is_closed_refuses_and_ends_with_its_last_run() {
 }
 
 #[test]
+fn a_front_that_ceases_to_listen_leaves_its_address_at_once_and_its_connections_stay() {
+    let (mut front, _instance, mut client, mut taken) = Fronted::with_request(GET);
+    front.proxy.unlisten(FRONT);
+    let listener = TcpListener::bind(("127.0.0.1", front.port)).unwrap();
+    taken.send(&answer("late"));
+    assert_eq!(client.answer().1, "late");
+    let (name, listeners, wait) = ("web".into(), vec![listener], LIMIT);
+    front.proxy.open(FRONT, FrontSettings { name, listeners, wait, is_local: true });
+    let mut other = front.connect();
+    other.send(GET);
+    taken.head();
+    taken.send(&answer("again"));
+    assert_eq!(other.answer().1, "again");
+}
+
+#[test]
 fn a_front_that_is_opened_while_it_closes_goes_on() {
     let (mut front, instance, mut client, mut taken) = Fronted::with_request(GET);
     front.proxy.close(FRONT);
