@@ -1,6 +1,7 @@
 //! The fronts of a session: which are open, and what they are told of its runs.
 
 mod listen;
+mod ports;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::TcpListener;
@@ -8,48 +9,14 @@ use std::sync::Arc;
 
 pub(super) use self::listen::ClosedFront;
 use self::listen::listen;
-use crate::app::{App, Front, InstanceId, PortSlot, RunId};
+pub(super) use self::ports::RunPorts;
+use crate::app::{App, Front, InstanceId, RunId};
 use crate::os::clock;
 use crate::os::job_control;
 use crate::proxy::{
     self, FrontFailure, FrontFigures, FrontId, FrontSettings, InstanceFigures, Proxy, ProxyReport,
     Upstream,
 };
-
-/// The ports of the runs that there are.
-#[derive(Debug, Default)]
-pub(super) struct RunPorts(BTreeMap<RunId, u16>);
-
-impl RunPorts {
-    /// Takes note of the port of a run that is about to start.
-    pub(super) fn started(&mut self, app: &App, run: RunId, slot: PortSlot) {
-        if let Some(port) = app.port_in(run.instance, slot) {
-            self.0.insert(run, port);
-        }
-    }
-
-    /// Forgets a run that is over.
-    pub(super) fn forget(&mut self, run: RunId) {
-        self.0.remove(&run);
-    }
-
-    /// Returns whether a run of a process type has a port.
-    fn is_of_type(&self, port: u16, process_type: u16) -> bool {
-        self.0.iter().any(|(run, of)| run.instance.process_type == process_type && *of == port)
-    }
-
-    /// Returns the port of a run.
-    pub(super) fn of_run(&self, run: RunId) -> Option<u16> {
-        self.0.get(&run).copied()
-    }
-
-    /// Returns the port of an instance: that of its newest run, else the one that its next run will have.
-    pub(super) fn of(&self, app: &App, id: InstanceId) -> Option<u16> {
-        let of_instance = |seq| RunId { instance: id, seq };
-        let newest = self.0.range(of_instance(0)..=of_instance(u32::MAX)).next_back();
-        newest.map(|(_, port)| *port).or_else(|| app.port_of(id))
-    }
-}
 
 /// Returns the proxy's name of a run.
 fn key_of(run: RunId) -> u64 {
@@ -253,34 +220,69 @@ impl SessionFronts {
         });
         self.waiting = wanted.map(|(_, at)| at).collect();
         self.refused.clear();
-        for process_type in self.open.keys().copied().collect::<Vec<_>>() {
-            let Some(open) = self.open.get(&process_type).cloned() else { continue };
-            let Some(proxy) = &mut self.proxy else { continue };
+        for (process_type, open) in self.open.clone() {
             match SessionFront::of(app, process_type) {
-                None => {
-                    proxy.close(front_of(process_type));
-                    self.open.remove(&process_type);
-                    self.failed.remove(&process_type);
-                }
+                None => self.close(process_type),
                 Some(wanted) if wanted == open => {}
-                Some(wanted) => {
-                    let moves = wanted.port != open.port || wanted.front.bind != open.front.bind;
-                    let listeners = match moves {
-                        true => listen(&wanted.name, &wanted.front, wanted.port),
-                        false => Ok(Vec::new()),
-                    };
-                    match listeners {
-                        Ok(listeners) => {
-                            proxy.open(front_of(process_type), wanted.settings(listeners));
-                            said.extend(moves.then(|| Ok(wanted.opened())));
-                            self.open.insert(process_type, wanted);
-                        }
-                        Err(error) => said.push(Err(error)),
-                    }
-                }
+                Some(wanted) => said.extend(self.change(process_type, &open, wanted)),
             }
         }
         said
+    }
+
+    /// Closes a front. What its runs still answer, they may.
+    fn close(&mut self, process_type: u16) {
+        if let Some(proxy) = &mut self.proxy {
+            proxy.close(front_of(process_type));
+        }
+        self.open.remove(&process_type);
+        self.failed.remove(&process_type);
+    }
+
+    /// Gives an open front other settings. Returns what is to be said of its address, where that is another.
+    fn change(
+        &mut self,
+        process_type: u16,
+        open: &SessionFront,
+        wanted: SessionFront,
+    ) -> Vec<Result<Opened, ClosedFront>> {
+        let Some(proxy) = &mut self.proxy else { return Vec::new() };
+        let front = front_of(process_type);
+        let (is_same_port, is_same_bind) =
+            (wanted.port == open.port, wanted.front.bind == open.front.bind);
+        if is_same_port && is_same_bind {
+            proxy.open(front, wanted.settings(Vec::new()));
+            self.open.insert(process_type, wanted);
+            return Vec::new();
+        }
+        // Two addresses of one port may exclude each other: 127.0.0.1 and 0.0.0.0 do.
+        if is_same_port {
+            proxy.unlisten(front);
+        }
+        let error = match listen(&wanted.name, &wanted.front, wanted.port) {
+            Ok(listeners) => {
+                proxy.open(front, wanted.settings(listeners));
+                let opened = wanted.opened();
+                self.open.insert(process_type, wanted);
+                return vec![Ok(opened)];
+            }
+            Err(error) => error,
+        };
+        if !is_same_port {
+            return vec![Err(error)];
+        }
+        match listen(&open.name, &open.front, open.port) {
+            Ok(listeners) => {
+                proxy.open(front, open.settings(listeners));
+                vec![Err(error)]
+            }
+            // Another has taken it meanwhile.
+            Err(old) => {
+                self.close(process_type);
+                self.refused.insert(process_type);
+                vec![Err(error), Err(old)]
+            }
+        }
     }
 
     /// Lets a run with this port have requests, as soon as its type has an open front.
@@ -396,8 +398,10 @@ pub(super) fn of_front(figures: &[FrontFigures], process_type: u16) -> Option<&F
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
-    use crate::app::{Environment, ExitOn, ProcessType};
+    use crate::app::{Environment, ExitOn, PortSlot, ProcessType};
 
     fn run(number: u16, seq: u32) -> RunId {
         RunId { instance: InstanceId { process_type: 0, number }, seq }
@@ -453,17 +457,25 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_has_the_port_of_its_newest_run_and_before_that_its_usual_one() {
-        let app = an_app(Some(Front::default()), 5000);
-        let mut ports = RunPorts::default();
-        let id = run(1, 1).instance;
-        assert_eq!(ports.of(&app, id), Some(5001));
-        ports.started(&app, run(1, 1), PortSlot::Usual);
-        ports.started(&app, run(1, 2), PortSlot::Other);
-        assert_eq!(ports.of(&app, id), Some(5051));
-        assert_eq!((ports.of_run(run(1, 1)), ports.of_run(run(2, 1))), (Some(5001), None));
-        ports.forget(run(1, 2));
-        assert_eq!(ports.of(&app, id), Some(5001));
+    fn a_front_takes_another_address_of_its_port_and_keeps_its_own_where_it_cannot() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let bound = |address: &str| {
+            an_app(Some(Front { bind: address.parse().ok(), ..Front::default() }), port)
+        };
+        let mut fronts = SessionFronts::new(|_| {});
+        fronts.open_all(&an_app(Some(Front::default()), port)).unwrap();
+        let opened = fronts.settle(&bound("0.0.0.0")).pop().unwrap().unwrap();
+        assert_eq!(opened.front.bind, "0.0.0.0".parse().ok());
+        for address in ["127.0.0.1", "127.0.0.2"] {
+            TcpStream::connect((address, port)).unwrap();
+        }
+        // No machine has this one (RFC 5737).
+        let error = fronts.settle(&bound("192.0.2.1")).pop().unwrap().unwrap_err();
+        assert!(error.reason().contains("cannot listen on 192.0.2.1"), "{}", error.reason());
+        TcpStream::connect(("127.0.0.2", port)).unwrap();
+        assert!(fronts.settle(&an_app(Some(Front::default()), port)).pop().unwrap().is_ok());
+        TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert!(TcpStream::connect(("127.0.0.2", port)).is_err(), "it is open to the network");
     }
 
     #[test]

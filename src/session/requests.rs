@@ -23,7 +23,7 @@ use crate::output::{
     About, Bell, MAX_SUBSCRIBERS, OwnLog, PumpCommand, PumpHandle, Subscriber, TypeLogFolder,
 };
 use crate::state::ports::PortsLock;
-use crate::supervisor::{Event, Failure, Reply, RequestId, Supervisor};
+use crate::supervisor::{Event, Failure, Reply, RequestId, ResolvedRequest, Supervisor};
 
 /// The requests of who types on the session's own terminal: no client has this id.
 pub(super) const KEYS: RequestId = RequestId(u64::MAX);
@@ -126,7 +126,9 @@ impl fmt::Debug for Control {
 
 /// Clients that wait for an answer of the supervisor or get a stream.
 pub(crate) struct Requests {
-    waiting: HashMap<RequestId, (Outbox, FailureForm)>,
+    waiting: HashMap<RequestId, WaitingClient>,
+    /// The last reload.
+    reload: Option<RequestId>,
     streams: HashMap<ClientId, Stream>,
     /// How many streams there may be.
     max_streams: usize,
@@ -134,6 +136,15 @@ pub(crate) struct Requests {
     pub(super) notices: Vec<String>,
     reread: Reread,
     pump: PumpHandle,
+}
+
+/// A client that waits for an answer of the supervisor.
+#[derive(Debug)]
+struct WaitingClient {
+    outbox: Outbox,
+    form: FailureForm,
+    /// What has failed of its request besides, of which the supervisor knows nothing.
+    failures: Vec<InstanceFailure>,
 }
 
 /// What a client is sent if its request fails.
@@ -165,8 +176,8 @@ impl fmt::Debug for Requests {
 impl Requests {
     pub(crate) fn new(reread: Reread, pump: PumpHandle) -> Self {
         let (waiting, streams, max_streams) = (HashMap::new(), HashMap::new(), 0);
-        let notices = Vec::new();
-        Self { waiting, streams, max_streams, notices, reread, pump }
+        let (reload, notices) = (None, Vec::new());
+        Self { waiting, reload, streams, max_streams, notices, reread, pump }
     }
 
     /// Limits how many clients may have a stream.
@@ -235,10 +246,22 @@ impl Requests {
         client: ClientId,
         outbox: Outbox,
         form: FailureForm,
+        request: &ResolvedRequest,
     ) -> RequestId {
         let id = RequestId(client.0);
-        self.waiting.insert(id, (outbox, form));
+        if let ResolvedRequest::Reload { .. } = request {
+            self.reload = Some(id);
+        }
+        self.waiting.insert(id, WaitingClient { outbox, form, failures: Vec::new() });
         id
+    }
+
+    /// What the last reload wants for a process type cannot be had: it fails, unless it has been answered.
+    pub(super) fn fail_reload(&mut self, process_type: &str, why: String) {
+        if let Some(client) = self.reload.and_then(|id| self.waiting.get_mut(&id)) {
+            let name = process_type.to_owned();
+            client.failures.push(InstanceFailure { name, why, code: None });
+        }
     }
 
     /// Forgets a client that has left.
@@ -252,9 +275,11 @@ impl Requests {
 
     /// Sends a reply of the supervisor to its client.
     pub(crate) fn answer(&mut self, id: RequestId, reply: Reply, app: &App) {
-        let Some((outbox, form)) = self.waiting.remove(&id) else { return };
+        let Some(client) = self.waiting.remove(&id) else { return };
+        let WaitingClient { outbox, form, failures: others } = client;
         outbox.respond(match reply {
-            Reply::Done => Response::Done,
+            Reply::Done if others.is_empty() => Response::Done,
+            Reply::Done => Response::Failed { failures: others },
             Reply::Failed(failures) if form == FailureForm::WithOutput => {
                 let why = |failure: &Failure| wait::why(failure, app);
                 return wait::tell_failure(&failures, app, why, (id.0, outbox), &self.pump);
@@ -268,7 +293,8 @@ impl Requests {
                     why: why(&failure),
                     code: None,
                 };
-                Response::Failed { failures: failures.into_iter().map(one).collect() }
+                let failures = failures.into_iter().map(one).chain(others);
+                Response::Failed { failures: failures.collect() }
             }
         });
     }

@@ -23,6 +23,11 @@ impl ClosedFront {
         Self { name: name.to_owned(), address: None, source, holder: None }
     }
 
+    /// Returns the process type.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Returns what was tried and why it failed, for a person.
     pub(crate) fn reason(&self) -> String {
         let Self { name, address, source, holder } = self;

@@ -25,6 +25,7 @@ impl SessionLoop {
                 messages::say(About::Session, "proxy-open", text, facts)
             }
             Err(error) => {
+                self.requests.fail_reload(error.name(), error.reason());
                 let text = format!("{}; `pm reload` tries again", error.reason());
                 messages::say(About::Session, "no-proxy", text, serde_json::Value::Null)
             }

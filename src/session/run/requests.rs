@@ -85,7 +85,7 @@ impl SessionLoop {
     ) {
         match asked {
             Ok(request) => {
-                let id = self.requests.wait_for_reply(client, outbox, form);
+                let id = self.requests.wait_for_reply(client, outbox, form, &request);
                 let wait = if wait { WaitMode::UntilDone } else { WaitMode::Never };
                 self.queue.push_back(Event::Requested { id, request, wait, grace });
             }
