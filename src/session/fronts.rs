@@ -233,6 +233,8 @@ impl SessionFronts {
     /// Closes a front. What its runs still answer, they may.
     fn close(&mut self, process_type: u16) {
         if let Some(proxy) = &mut self.proxy {
+            // Who has the port next may start before the proxy's thread comes to the rest.
+            proxy.unlisten(front_of(process_type));
             proxy.close(front_of(process_type));
         }
         self.open.remove(&process_type);

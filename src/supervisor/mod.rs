@@ -35,7 +35,7 @@ mod sim;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,6 +121,8 @@ pub struct Supervisor {
     slow: Option<SlowStart>,
     /// When the session ends, while its root is gone.
     root_gone: Option<Moment>,
+    /// Types that share a socket, or have ceased to, by a reload: none of them starts while a run from before has it.
+    moving: BTreeSet<u16>,
     /// Types that their own changes have restarted.
     own_changes: BTreeMap<u16, OwnChanges>,
     out: Vec<Action>,
@@ -150,6 +152,7 @@ impl Supervisor {
             outside: BTreeMap::new(),
             slow: None,
             root_gone: None,
+            moving: BTreeSet::new(),
             own_changes: BTreeMap::new(),
             out: Vec::new(),
         }

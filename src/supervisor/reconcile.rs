@@ -241,12 +241,14 @@ impl Supervisor {
                 .iter()
                 .find_map(|at| self.procs.first_of_type(Kind::Startable, *at));
         }
-        if self.graph.is_empty() {
+        self.settle_moves();
+        if self.graph.is_empty() && self.moving.is_empty() {
             return self.procs.of(Kind::Startable).first().copied();
         }
         self.procs.update();
         let types = (0_u16..).take(self.app.types.len());
-        let mut free = types.filter(|at| self.standing_of(*at) == Standing::Free);
+        let mut free =
+            types.filter(|at| self.standing_of(*at) == Standing::Free && !self.moving.contains(at));
         free.find_map(|at| self.procs.first(Kind::Startable, at))
     }
 

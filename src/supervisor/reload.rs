@@ -1,12 +1,14 @@
 //! A reload: which instances another application concerns, and what becomes of them.
 
+use std::mem;
 use std::sync::Arc;
 
 use super::Supervisor;
-use super::life::Beside;
+use super::life::{Beside, InstanceRun};
 use super::pending::{Condition, PendingRequest};
+use super::proc::Proc;
 use super::rollout::RolloutOrder;
-use super::state::Goal;
+use super::state::{Goal, State};
 use crate::app::{App, InstanceId, ProcessType, siblings};
 
 impl Supervisor {
@@ -32,6 +34,9 @@ impl Supervisor {
                 self.resume_watch(at);
             }
         }
+        let types = old.types.iter().zip(&self.app.types).zip(0_u16..);
+        let moved = types.filter(|((before, after), _)| before.share_port != after.share_port);
+        self.moving.extend(moved.map(|(_, at)| at));
         let mut rolled = Vec::new();
         for id in self.procs.ids().collect::<Vec<_>>() {
             let is_gone = gone.contains(&id.process_type);
@@ -83,6 +88,27 @@ impl Supervisor {
         if !is_same {
             self.begin_again(id);
         }
+    }
+
+    /// Forgets the types whose runs from before a reload have all given up the port that they share, or that one of them
+    /// had.
+    pub(super) fn settle_moves(&mut self) {
+        let mut moving = mem::take(&mut self.moving);
+        moving.retain(|at| self.procs.of_type(*at).any(|(id, proc)| self.holds_place(id, proc)));
+        self.moving = moving;
+    }
+
+    /// Returns whether a run of an instance is about to end that listens elsewhere than it would by now.
+    fn holds_place(&self, id: InstanceId, proc: &Proc) -> bool {
+        let own = self.app.type_of(id);
+        let is_from_before = |life: &InstanceRun| {
+            let born =
+                life.born.as_ref().and_then(|app| app.types.get(usize::from(id.process_type)));
+            life.state.is_active() && born.is_some_and(|born| born.share_port != own.share_port)
+        };
+        let goes_on =
+            proc.goal == Goal::Run && matches!(proc.life.state, State::Spawning | State::Up { .. });
+        !goes_on && is_from_before(&proc.life) || proc.beside.life().is_some_and(is_from_before)
     }
 
     /// Returns whether an instance that was started by the words of `born`, and lived by those of `old`, may go on by

@@ -272,3 +272,32 @@ fn a_reload_that_shares_the_port_starts_the_instances_again_with_the_socket() {
     session.signal(Signal::SIGTERM);
     assert_eq!(session.wait(), End::Code(0));
 }
+
+#[test]
+fn a_reload_to_another_host_waits_for_the_last_one_that_has_the_port() {
+    if !has_program("python3") {
+        return;
+    }
+    // The second stops when somebody writes into `stop`.
+    let server = SERVER.replace(
+        "lambda *_: os._exit(0)",
+        "lambda *_: (os.environ['PS'] == 'web.1' or open('stop').read()) and os._exit(0)",
+    );
+    let host = |host: &str| format!("[process.web]\nshare-port = \"{host}\"\n");
+    let app = app("web: python3 server.py\n", &host("127.0.0.1")).write("server.py", server);
+    app.sh("mkfifo stop").run();
+    let port = free_port(1);
+    let mut session = app.pm(["start", "web=2", "-t", "60", "-p", &port.to_string()]).spawn();
+    session.wait_for_times("serving", 2);
+    let app = app.write("pm.toml", host("0.0.0.0"));
+    let mut reload = app.pm(["reload"]).spawn();
+    session.wait_for("web.1  | -- exited");
+    app.sh("echo > stop").run();
+    session.wait_for_times("serving", 4);
+    assert_eq!(reload.wait(), End::Code(0));
+    assert!(TcpStream::connect(("127.0.0.2", port)).is_ok());
+    let writer = app.sh("echo > stop").spawn();
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.wait(), End::Code(0));
+    drop(writer);
+}

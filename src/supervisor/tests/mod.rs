@@ -15,6 +15,7 @@ mod request;
 mod rollout;
 mod rollout_causes;
 mod rollout_storm;
+mod share_port;
 mod shutdown;
 mod starts;
 mod stop;
