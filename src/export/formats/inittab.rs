@@ -81,7 +81,8 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
 
 fn instance_script(export: &Export<'_>, instance: &Instance<'_>) -> Result<File, ExportError> {
     let service = instance.service;
-    let mut own = script::context(export, instance, &service.for_one_process(), Whom::All)?;
+    let command = export.behind_waits(service, Whom::All, &service.for_one_process());
+    let mut own = script::context(export, instance, &command)?;
     let needs = export.needs_of(service);
     let done = needs.iter().filter(|need| need.is_done()).flat_map(|need| &need.instances);
     own["done"] = done.map(|one| script::marked(&mark(export, one))).collect();

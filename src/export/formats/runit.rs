@@ -46,7 +46,7 @@ const RUNSV: FolderRules = FolderRules {
         let check = instance.is_ready().map(|_| Extra::Script("check", "check.j2"));
         signal.into_iter().chain(check).collect()
     },
-    context: |_, _| {},
+    context: |_, _, _| {},
     wait,
     logger: "/log/run",
     beside_logger: |_| Vec::new(),

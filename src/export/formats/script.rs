@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 
 use crate::export::context::{Export, Instance, Service, Variable};
-use crate::export::needs::Whom;
 use crate::export::quote::sh;
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Owner};
@@ -110,17 +109,18 @@ pub(super) fn behind_env_file(export: &Export<'_>, service: &Service<'_>, comman
     }
 }
 
-/// Returns what the template of a script in a file of its own gets. It waits for `whom` before the command.
+/// Returns what the template of a script in a file of its own gets. What the command waits for is a part of it: a script
+/// that begins as root becomes the user before it asks.
 pub(super) fn context(
     export: &Export<'_>,
     instance: &Instance<'_>,
     command: &str,
-    whom: Whom,
 ) -> Result<Value, ExportError> {
     let script = environment(export, instance, Lines::Free, UserVariables::Unset)?;
     Ok(instance.context(json!({
         "exports": script.exports,
-        "waits": export.waits_of(instance.service, whom),
+        // Of a script that is the user's from its first line.
+        "waits": [],
         "shell": script.shell,
         "command": sh::word(command),
         "folder": sh::word(&instance.service.folder),

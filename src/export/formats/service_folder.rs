@@ -17,9 +17,9 @@ pub(super) struct FolderRules {
     /// Files that a folder has in addition.
     pub(super) extras: fn(&Export<'_>, &Instance<'_>) -> Vec<Extra>,
     /// Adds to what the templates get.
-    pub(super) context: fn(&Instance<'_>, &mut Value),
+    pub(super) context: fn(&Export<'_>, &Instance<'_>, &mut Value),
     /// Returns the line of shell that waits until the service of a folder beside, which it is given, has reached a
-    /// milestone.
+    /// milestone. It runs before the user is changed: it asks the supervisor, whose sockets belong to root.
     pub(super) wait: fn(&Need<'_>, &str) -> Option<String>,
     /// What follows the name of a folder in the path of its logger.
     pub(super) logger: &'static str,
@@ -51,14 +51,15 @@ pub(super) fn folder(
     rules: &FolderRules,
 ) -> Result<Vec<File>, ExportError> {
     let service = instance.service;
-    let mut own = script::context(export, instance, &service.for_one_process(), Whom::Outside)?;
+    let command = export.behind_waits(service, Whom::Outside, &service.for_one_process());
+    let mut own = script::context(export, instance, &command)?;
     own["log"] = sh::word(&format!("{}/{}", export.log, instance.short_name)).into();
     own["stop_signal"] = short_name(service.policy.stop_signal).into();
     let mut waits = Vec::new();
     add_waits(export, service, rules, &mut waits);
     own["checks"] = waits.into();
     own["check"] = instance.is_ready().map(|check| sh::word(&check)).into();
-    (rules.context)(instance, &mut own);
+    (rules.context)(export, instance, &mut own);
     let extras = (rules.extras)(export, instance);
     let path = |name: &str| format!("{}/{name}", instance.unit);
     let run = export.render_beside("run.j2", path("run"), &bare_names(&extras), own.clone())?;

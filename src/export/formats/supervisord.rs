@@ -40,7 +40,8 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
     let mut programs = Vec::new();
     for instance in export.instances() {
         let service = instance.service;
-        let own = script::context(export, &instance, service.command.for_group(), Whom::All)?;
+        let mut own = script::context(export, &instance, service.command.for_group())?;
+        own["waits"] = export.waits_of(service, Whom::All).into();
         let path = format!("{}.sh", instance.unit);
         let script = config::ini_word(&format!("{}/{path}", export.location));
         files.push(

@@ -11,7 +11,7 @@ use crate::app::readiness::{Liveness, Probe, Readiness};
 use crate::app::{App, Dependency, Milestone, Restart, Role};
 use crate::export::formats::{compose, inittab, quadlet, runit, s6, supervisord, systemd};
 use crate::export::notices::{Account, notices};
-use crate::export::{FORMATS, Format, Inittab, Options, render};
+use crate::export::{FORMATS, Format, Inittab, Options, ServiceTree, render};
 
 /// An application in which `web` depends on `db`, which is ready as these probes say.
 fn pair(probes: &[&str]) -> (App, Options) {
@@ -80,6 +80,37 @@ fn an_exported_script_runs_its_command_only_after_what_it_depends_on_is_ready() 
         assert_eq!(starts(&[&probe]), expected, "{probe}");
     }
     assert!(!starts(&["cmd:true", "cmd:false"]), "all must hold");
+}
+
+#[test]
+fn what_root_starts_asks_as_the_user() {
+    for (format, tree, change) in [
+        (&runit::FORMAT, ServiceTree::Scanned, "chpst"),
+        (&s6::FORMAT, ServiceTree::Scanned, "s6-setuidgid"),
+        (&s6::FORMAT, ServiceTree::Compiled, "s6-setuidgid"),
+        (&inittab::FORMAT, ServiceTree::Scanned, "setpriv"),
+    ] {
+        for (own_ready, role) in
+            [(None, Role::Service), (Some("port"), Role::Service), (None, Role::Once)]
+        {
+            let (mut app, options) = pair(&["cmd:bin/up"]);
+            app.types[0].count = 0;
+            app.types[1].policy.role = role;
+            app.types[1].policy.ready = own_ready.map(|probe| Readiness {
+                probes: vec![Probe::parse(probe).unwrap()],
+                timeout: Duration::from_secs(60),
+            });
+            let options = Options { service_tree: tree, ..options };
+            let whole = whole(&render(format, &app, &options).unwrap());
+            let asking: Vec<&str> =
+                whole.lines().filter(|line| line.contains("pm_wait 1 cmd")).collect();
+            assert!(!asking.is_empty(), "{}: {whole}", format.name);
+            for line in asking {
+                let (before, _) = line.split_once("pm_wait").unwrap();
+                assert!(before.contains(change), "{}: {line}", format.name);
+            }
+        }
+    }
 }
 
 #[test]

@@ -10,8 +10,8 @@ use super::service_folder::{self, Extra, FolderRules};
 use super::{Addresses, Asks, Can, Feature, Format, Logs, Runs, SocketFor, Starts};
 use crate::app::{Milestone, Signal};
 use crate::export::ServiceTree;
-use crate::export::context::Instance;
-use crate::export::needs::Need;
+use crate::export::context::{Export, Instance};
+use crate::export::needs::{Need, Whom};
 use crate::export::quote::sh;
 
 pub(crate) const FORMAT: Format = Format {
@@ -100,9 +100,19 @@ fn tells_readiness(instance: &Instance<'_>) -> bool {
     instance.is_ready().is_some() || instance.service.delay_seconds().is_some()
 }
 
-fn add_to_run(instance: &Instance<'_>, own: &mut Value) {
+fn add_to_run(export: &Export<'_>, instance: &Instance<'_>, own: &mut Value) {
+    let service = instance.service;
     let command = add_socket(instance, own);
-    add_readiness(instance, &command, own);
+    own["wait_line"] = Value::Null;
+    if tells_readiness(instance) {
+        // s6-notifyoncheck counts the time from its start: what is waited for has been there before.
+        let waits = export.wait_line(service, Whom::Outside);
+        own["wait_line"] = waits.map(|line| sh::word(&line)).into();
+        add_readiness(instance, &command, own);
+    } else {
+        let command = export.behind_waits(service, Whom::Outside, &command);
+        own["command"] = sh::word(&command).into();
+    }
 }
 
 /// Adds the program that listens and becomes the next with the socket as its standard input (s6-networking,
@@ -115,17 +125,12 @@ fn add_socket(instance: &Instance<'_>, own: &mut Value) -> String {
     let host = if socket.host == "localhost" { "127.0.0.1" } else { socket.host };
     own["binder"] = format!("-b 4096 -B {} {}", sh::word(host), socket.port).into();
     let name = sh::word(service.name);
-    let command = format!(
+    format!(
         "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_FDNAMES={name} PM_LISTEN_FD=3 LISTEN_PID=$$; {command}"
-    );
-    own["command"] = sh::word(&command).into();
-    command
+    )
 }
 
 fn add_readiness(instance: &Instance<'_>, command: &str, own: &mut Value) {
-    if !tells_readiness(instance) {
-        return;
-    }
     let service = instance.service;
     let delay_seconds = service.delay_seconds().unwrap_or_default();
     // Where there is only a time to wait for, the first question comes after it.

@@ -64,7 +64,8 @@ fn oneshot(export: &Export<'_>, instance: &Instance<'_>) -> Result<Vec<File>, Ex
     let environment =
         script::environment(export, instance, script::Lines::Free, script::UserVariables::Unset)?;
     let (user, shell) = (&export.options.user, &environment.shell);
-    let command = sh::word(&service.for_one_process());
+    let command = export.behind_waits(service, Whom::Outside, &service.for_one_process());
+    let command = sh::word(&command);
     let run = format!("\"${{1:-s6-setuidgid}}\" '{user}' {shell} -c {command}");
     let log = sh::word(&export.log);
     let mut lines = vec![
@@ -73,7 +74,6 @@ fn oneshot(export: &Export<'_>, instance: &Instance<'_>) -> Result<Vec<File>, Ex
         "set -- \"$(command -v s6-setuidgid)\"".to_owned(),
     ];
     lines.extend(environment.exports);
-    lines.extend(export.waits_of(service, Whom::Outside));
     lines.push(match service.restart() {
         Restart::Never => format!("exec {run}"),
         Restart::OnFailure | Restart::Always => format!("until {run}; do sleep 1; done"),

@@ -9,26 +9,4 @@ HOME=~deploy USER='deploy' LOGNAME='deploy'; export HOME USER LOGNAME
 export REDIS_URL='redis://localhost:6379/0'
 export PORT='5400'
 export PS='web.1'
-pm_wait() {
-  pm_end=$(($(date +%s) + $1));
-  until case $2 in
-    port) bash -c ': <"/dev/tcp/$1/$0"' "$3" "${4:-localhost}" || nc -z "${4:-localhost}" "$3" || python3 -c 'import socket,sys; socket.create_connection((sys.argv[2],int(sys.argv[1])),2)' "$3" "${4:-localhost}";;
-    http) if command -v curl; then pm_code=$(curl -s -o /dev/null -m 2 -w '%{http_code}' "$3");
-      elif command -v python3; then pm_code=$(python3 -c 'import http.client,sys; c=http.client.HTTPConnection(sys.argv[1],timeout=2); c.request("GET",sys.argv[2]); print(c.getresponse().status)' "$5" "$6");
-      else pm_code=$(wget -S -q -T 2 -O /dev/null "$3" 2>&1 | sed -n '/^ *HTTP/{s/^ *HTTP[^ ]* \([0-9]*\).*/\1/p;q;}'); fi;
-      if [ -n "$4" ]; then case " $4 " in *" $pm_code "*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;;
-    cmd) if command -v timeout; then timeout 5 /bin/sh -c "$3"; else /bin/sh -c "$3"; fi;;
-  esac >/dev/null 2>&1; do
-    [ -z "$pm_pid" ] || kill -0 "$pm_pid" 2>/dev/null || { echo "pm_wait: it has ended" >&2; return 1; };
-    [ "$(date +%s)" -lt "$pm_end" ] || { echo "pm_wait: not ready: $2 $3" >&2; return 1; };
-    sleep 1;
-  done;
-}
-pm_wait 60 http 'http://localhost:5200/up?q='\''$5%25'\''' '' 'localhost:5200' '/up?q='\''$5%25'\''' || exit 1
-pm_wait 60 cmd 'cd '\''/srv/stack'\'' && PORT=5200 PS=api.1 exec /bin/sh -c '\''test "$PORT" && printf '\''\'\'''\''%s'\''\'\'''\'' "it'\''\'\'''\''s"'\''' || exit 1
-pm_wait 60 http 'http://localhost:5201/up?q='\''$5%25'\''' '' 'localhost:5201' '/up?q='\''$5%25'\''' || exit 1
-pm_wait 60 cmd 'cd '\''/srv/stack'\'' && PORT=5201 PS=api.2 exec /bin/sh -c '\''test "$PORT" && printf '\''\'\'''\''%s'\''\'\'''\'' "it'\''\'\'''\''s"'\''' || exit 1
-pm_wait 45 port 9200 || exit 1
-pm_wait 45 http 'http://search.example:9200/up' '' 'search.example:9200' '/up' || exit 1
-pm_wait 45 cmd 'cd '\''/srv/stack'\'' && PORT=5600 PS=search.1 exec /bin/sh -c '\''bin/has-index'\''' || exit 1
-exec "${1:-/usr/bin/setpriv}" --reuid 'deploy' --regid "$2" --init-groups /bin/sh -c 'exec bin/web -p $PORT'
+exec "${1:-/usr/bin/setpriv}" --reuid 'deploy' --regid "$2" --init-groups /bin/sh -c 'pm_wait() { pm_end=$(($(date +%s) + $1)); until case $2 in port) bash -c '\'': <"/dev/tcp/$1/$0"'\'' "$3" "${4:-localhost}" || nc -z "${4:-localhost}" "$3" || python3 -c '\''import socket,sys; socket.create_connection((sys.argv[2],int(sys.argv[1])),2)'\'' "$3" "${4:-localhost}";; http) if command -v curl; then pm_code=$(curl -s -o /dev/null -m 2 -w '\''%{http_code}'\'' "$3"); elif command -v python3; then pm_code=$(python3 -c '\''import http.client,sys; c=http.client.HTTPConnection(sys.argv[1],timeout=2); c.request("GET",sys.argv[2]); print(c.getresponse().status)'\'' "$5" "$6"); else pm_code=$(wget -S -q -T 2 -O /dev/null "$3" 2>&1 | sed -n '\''/^ *HTTP/{s/^ *HTTP[^ ]* \([0-9]*\).*/\1/p;q;}'\''); fi; if [ -n "$4" ]; then case " $4 " in *" $pm_code "*) true;; *) false;; esac; else case $pm_code in [23]??) true;; *) false;; esac; fi;; cmd) if command -v timeout; then timeout 5 /bin/sh -c "$3"; else /bin/sh -c "$3"; fi;; esac >/dev/null 2>&1; do [ -z "$pm_pid" ] || kill -0 "$pm_pid" 2>/dev/null || { echo "pm_wait: it has ended" >&2; return 1; }; [ "$(date +%s)" -lt "$pm_end" ] || { echo "pm_wait: not ready: $2 $3" >&2; return 1; }; sleep 1; done; }; pm_wait 60 http '\''http://localhost:5200/up?q='\''\'\'''\''$5%25'\''\'\'''\'''\'' '\'''\'' '\''localhost:5200'\'' '\''/up?q='\''\'\'''\''$5%25'\''\'\'''\'''\'' || exit 1; pm_wait 60 cmd '\''cd '\''\'\'''\''/srv/stack'\''\'\'''\'' && PORT=5200 PS=api.1 exec /bin/sh -c '\''\'\'''\''test "$PORT" && printf '\''\'\'''\''\'\''\'\'''\'''\''\'\'''\''%s'\''\'\'''\''\'\''\'\'''\'''\''\'\'''\'' "it'\''\'\'''\''\'\''\'\'''\'''\''\'\'''\''s"'\''\'\'''\'''\'' || exit 1; pm_wait 60 http '\''http://localhost:5201/up?q='\''\'\'''\''$5%25'\''\'\'''\'''\'' '\'''\'' '\''localhost:5201'\'' '\''/up?q='\''\'\'''\''$5%25'\''\'\'''\'''\'' || exit 1; pm_wait 60 cmd '\''cd '\''\'\'''\''/srv/stack'\''\'\'''\'' && PORT=5201 PS=api.2 exec /bin/sh -c '\''\'\'''\''test "$PORT" && printf '\''\'\'''\''\'\''\'\'''\'''\''\'\'''\''%s'\''\'\'''\''\'\''\'\'''\'''\''\'\'''\'' "it'\''\'\'''\''\'\''\'\'''\'''\''\'\'''\''s"'\''\'\'''\'''\'' || exit 1; pm_wait 45 port 9200 || exit 1; pm_wait 45 http '\''http://search.example:9200/up'\'' '\'''\'' '\''search.example:9200'\'' '\''/up'\'' || exit 1; pm_wait 45 cmd '\''cd '\''\'\'''\''/srv/stack'\''\'\'''\'' && PORT=5600 PS=search.1 exec /bin/sh -c '\''\'\'''\''bin/has-index'\''\'\'''\'''\'' || exit 1; exec /bin/sh -c '\''exec bin/web -p $PORT'\'''
