@@ -1,8 +1,8 @@
 //! What single formats do in their own way, and what they refuse.
 
-use super::{app, options, process};
-use crate::app::{App, Reach};
-use crate::export::formats::{inittab, kubernetes, launchd, runit, systemd, upstart};
+use super::{app, options, process, whole};
+use crate::app::{App, Dependency, Milestone, Reach};
+use crate::export::formats::{inittab, kubernetes, launchd, nomad, runit, systemd, upstart};
 use crate::export::{FORMATS, Format, Inittab, Options, format, render};
 
 #[test]
@@ -46,6 +46,39 @@ fn what_a_format_cannot_carry_is_refused_by_name() {
         refusal(&inittab::FORMAT, &app("/srv/a", web(), &[]), &long),
         "the inittab line of `web.1` would have 324 characters, but init skips lines over 253"
     );
+}
+
+#[test]
+fn nomad_finds_each_type_by_a_name_that_it_allows() {
+    let pair = |first: &str, second: &str| {
+        let mut worker = process("worker", "bin/worker", 1);
+        worker.policy.depends_on =
+            vec![Dependency { process_type: 0, number: None, milestone: Milestone::Ready }];
+        let types =
+            vec![process(first, "bin/a -p $PORT", 1), process(second, "bin/b -p $PORT", 1), worker];
+        app("/srv/a", types, &[])
+    };
+    for (name, web, expected) in [
+        ("my_app", "web", "my-app-web"),
+        ("example.com", "Web_1", "example-com-web-1"),
+        ("9", "web_", "9-web"),
+    ] {
+        let files = render(&nomad::FORMAT, &pair(web, "api"), &options(name)).unwrap();
+        let text = whole(&files);
+        for line in [
+            format!("name     = \"{expected}\""),
+            format!("{{{{ range nomadService \"{expected}\" }}}}"),
+            format!("destination = \"local/{expected}\""),
+            format!("done 3<\\\"$NOMAD_TASK_DIR/{expected}\\\""),
+        ] {
+            assert!(text.contains(&line), "{line}: {text}");
+        }
+    }
+    let refused = render(&nomad::FORMAT, &pair("a_b", "a-b"), &options("shop")).unwrap_err();
+    assert_eq!(refused.to_string(), "`a_b` and `a-b` would both be named `shop-a-b` in nomad");
+    let mut quiet = pair("a_b", "a-b");
+    quiet.types[1].command = "bin/b".into();
+    assert!(render(&nomad::FORMAT, &quiet, &options("shop")).is_ok(), "nobody finds the second");
 }
 
 #[test]

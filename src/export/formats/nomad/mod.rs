@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Addresses, Asks, Can, Feature, Format, Logs, Runs, Starts, container};
 use crate::export::context::{Export, Service};
+use crate::export::names::{self, dns_label};
 use crate::export::quote::markup;
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Image, Owner};
@@ -61,6 +62,10 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
         Ok(lines.iter().map(|line| format!("{line}\n")).collect())
     })?;
     let app = &export.options.app;
+    let found = export.services.iter().filter(|service| is_found(service));
+    names::distinct(FORMAT.name, found.map(|service| service.name), |name| {
+        service_name(app, name)
+    })?;
     let (once, services): (Vec<_>, Vec<_>) =
         export.services.iter().partition(|service| service.is_once());
     if !services.is_empty() || once.is_empty() {
@@ -100,9 +105,9 @@ fn is_container(export: &Export<'_>) -> bool {
     matches!(export.options.image, Image::Named(_))
 }
 
-/// Returns the name by which other groups find a type.
-fn service_name(export: &Export<'_>, service: &Service<'_>) -> String {
-    format!("{}-{}", export.options.app, service.name.replace('_', "-"))
+/// Returns the name by which other groups find a type: Nomad allows what a DNS label may hold (`ValidateName`).
+fn service_name(app: &str, name: &str) -> String {
+    dns_label(&format!("{app}-{name}"))
 }
 
 /// Returns whether a type has a service of Nomad, which others find.
@@ -119,7 +124,7 @@ fn group(export: &Export<'_>, service: &Service<'_>) -> Result<Value, ExportErro
         "ports": checks::ports(service, is_container(export)),
         // Nomad chooses it, unless the command names another port than PORT.
         "has_chosen_port": has_service && service.open_port() == service.port(),
-        "service": has_service.then(|| service_name(export, service)),
+        "service": has_service.then(|| service_name(&export.options.app, service.name)),
         "provider": if checks::has_script(service) { "consul" } else { "nomad" },
         "checks": checks::of(service),
         "check": service.check(),

@@ -57,7 +57,7 @@ pub(super) fn waits(export: &Export<'_>, service: &Service<'_>, parts: Parts) ->
                     .then(|| format!("until [ -e \"{}\" ]; do sleep 1; done", mark(of))),
             );
         } else if is_found(of) {
-            let name = service_name(export, of);
+            let name = service_name(&export.options.app, of.name);
             calls.extend(wait_for(&need, &name));
             let list = if checks::has_script(of) { "service" } else { "nomadService" };
             if found.iter().all(|(other, _)| *other != name) {
