@@ -1,8 +1,10 @@
 //! Notices about an export that its files do not show: what was left out, and what was assumed.
 
-use super::formats::{SocketFor, compose};
+use super::formats::{SocketFor, compose, systemd};
 use super::{Feature, Format, Image, Logs, Options, Owner, Runs, Scope};
-use crate::app::{App, InstanceId, Policy, ProcessType, Role, Signal, Update};
+use crate::app::{
+    App, CpuLimit, InstanceId, Limits, Policy, ProcessType, Reach, Role, Signal, Update,
+};
 
 /// What the machine that exports knows of the user that the application will run as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +93,15 @@ fn of_sockets(format: &Format, app: &App) -> Vec<String> {
         }
     };
     let mut notices: Vec<String> = shared.clone().filter_map(one).collect();
+    if format.addresses.socket != SocketFor::Nobody && name != systemd::FORMAT.name {
+        let of_all = shared.clone().filter(|own| own.policy.stop_signal_to == Reach::Group);
+        notices.extend(of_all.map(|own| {
+            format!(
+                "`stop-signal-to` of `{}` is left out: {name} sends the stop signal to the program that has the socket",
+                own.name
+            )
+        }));
+    }
     if name == super::formats::launchd::FORMAT.name && shared.count() > 0 {
         notices.push(
             "launchd passes a socket by launch_activate_socket(3), and not as descriptor 3"
@@ -144,6 +155,39 @@ fn of_logs(format: &Format, options: &Options) -> Option<String> {
     }
 }
 
+/// Says which limits of its processes the kernel does not keep.
+fn of_limits(format: &Format, app: &App) -> Vec<String> {
+    type Wants = fn(&Limits) -> bool;
+    let name = format.name;
+    let table: [(Feature, Wants, String); 4] = [
+        (
+            Feature::OpenFiles,
+            |limits| limits.open_files.is_some(),
+            format!("`nofile` is left out: {name} does not limit open files"),
+        ),
+        (
+            Feature::Niceness,
+            |limits| limits.nice.is_some(),
+            format!("`nice` is left out: {name} does not set the niceness"),
+        ),
+        (
+            Feature::CpuTime,
+            |limits| matches!(limits.cpus, Some(CpuLimit::Time { .. })),
+            format!("`cpus` is left out: {name} does not limit CPU time"),
+        ),
+        (
+            Feature::CpuNumbers,
+            |limits| matches!(limits.cpus, Some(CpuLimit::Numbers { .. })),
+            format!("`cpus` is left out: {name} does not choose CPUs"),
+        ),
+    ];
+    let is_wanted = |wants: Wants| app.types.iter().any(|own| own.count > 0 && wants(&own.limits));
+    let missing = table
+        .into_iter()
+        .filter(|(feature, wants, _)| format.leaves_out.contains(feature) && is_wanted(*wants));
+    missing.map(|(_, _, notice)| notice).collect()
+}
+
 fn left_out(format: &Format, app: &App) -> Vec<String> {
     let name = format.name;
     let mut notices = Vec::new();
@@ -178,5 +222,6 @@ fn left_out(format: &Format, app: &App) -> Vec<String> {
     {
         notices.push(format!("the restart policy is left out: {name} has its own"));
     }
+    notices.extend(of_limits(format, app));
     notices
 }

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::{merge, not_text, path_text};
 use crate::app::shell::{ShellCommand, keeps_pid, shell_command, uses_variable};
 use crate::app::{
-    App, Environment, InstanceId, Policy, ProcessType, Restart, Role, Signal, Source, Update,
-    ports, siblings,
+    App, CpuLimit, Environment, InstanceId, Limits, Nice, Policy, ProcessType, Reach, Restart,
+    Role, Signal, Source, Update, ports, siblings,
 };
 use crate::export::ExportError;
 use crate::export::formats::{Addresses, SocketFor};
@@ -30,6 +30,8 @@ pub(crate) struct Service<'a> {
     pub(crate) ports: Vec<u16>,
     /// How it lives and dies.
     pub(crate) policy: &'a Policy,
+    /// What the kernel holds each of its processes to.
+    pub(crate) limits: Limits,
     /// Other programs connect to it: it is called `web`, or its command names PORT.
     pub(crate) listens: bool,
     /// Where it stands in the Procfile.
@@ -128,6 +130,7 @@ impl<'a> Service<'a> {
             folder: path_text(folder)?,
             variables: Vec::new(),
             policy: &process_type.policy,
+            limits: process_type.limits,
             listens: process_type.name == "web" || uses_variable(&process_type.command, "PORT"),
             position,
             socket: None,
@@ -185,9 +188,18 @@ fn variables(environment: &Environment) -> Result<Vec<Variable>, ExportError> {
 }
 
 impl Service<'_> {
-    /// Returns the command for a consumer that signals one process.
+    /// Returns the command for a consumer that signals one process. A shell passes the signal on where all are to get
+    /// it; but a shared socket is for the one process that is signalled.
     pub(crate) fn for_one_process(&self) -> String {
-        self.command.for_one_process(self.policy.stop_signal)
+        let signal = self.policy.stop_signal;
+        match &self.command {
+            ShellCommand::Exec(text)
+                if self.policy.stop_signal_to == Reach::Group && self.socket.is_none() =>
+            {
+                ShellCommand::Compound(text.clone()).for_one_process(signal)
+            }
+            command => command.for_one_process(signal),
+        }
     }
 
     /// Returns the seconds between the stop signal and SIGKILL, at least one: several consumers read 0
@@ -199,6 +211,22 @@ impl Service<'_> {
     /// Returns the first instance's PORT, which all get where instances are one object.
     pub(crate) fn port(&self) -> u16 {
         self.ports.first().copied().unwrap_or_default()
+    }
+
+    /// Returns how much CPU time it may use, in thousandths of a CPU.
+    pub(crate) fn cpu_thousandths(&self) -> Option<u32> {
+        match self.limits.cpus? {
+            CpuLimit::Time { thousandths } => Some(thousandths),
+            CpuLimit::Numbers { .. } => None,
+        }
+    }
+
+    /// Returns the only CPUs that it may use, as `0-3`.
+    pub(crate) fn cpu_numbers(&self) -> Option<String> {
+        match self.limits.cpus? {
+            CpuLimit::Time { .. } => None,
+            numbers @ CpuLimit::Numbers { .. } => Some(numbers.to_string()),
+        }
     }
 
     /// Returns what every template of a type is given, with the format's `own` in addition or in place of it.
@@ -223,6 +251,12 @@ impl Service<'_> {
             "stop_signal": (signal != Signal::TERM).then(|| signal.to_string()),
             "stop_seconds": self.stop_seconds(),
             "memory_bytes": self.policy.memory_bytes(),
+            "open_files": self.limits.open_files,
+            "nice": self.limits.nice.map(Nice::get),
+            "cpu_thousandths": self.cpu_thousandths(),
+            // `0.5`, and `0-3`.
+            "cpus": self.limits.cpus.filter(|_| self.cpu_thousandths().is_some()).map(|it| it.to_string()),
+            "cpu_numbers": self.cpu_numbers(),
             "raw": {
                 "type": self.name,
                 "command": self.command.for_group(),

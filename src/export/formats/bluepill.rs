@@ -20,7 +20,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     logs: Logs::Logrotate,
-    leaves_out: &[Feature::Release, Feature::Restart],
+    leaves_out: &[Feature::Release, Feature::Restart, Feature::CpuTime],
     asks: Can::SCRIPT,
     addresses: Addresses::APART,
     checkers: &[Checker {
@@ -47,6 +47,7 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
 fn process(export: &Export<'_>, instance: &Instance<'_>) -> Value {
     let service = instance.service;
     let command = export.behind_waits(service, Whom::All, &service.for_one_process());
+    let command = script::behind_limits(&script::limits(service), command);
     let command = script::behind_env_file(export, service, &command);
     let inline = export.inline(service).iter().map(|v| (v.name.as_str(), v.value.as_str()));
     let environment: Vec<Value> = inline

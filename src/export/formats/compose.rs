@@ -23,7 +23,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     logs: Logs::Consumer,
-    leaves_out: &[Feature::Restart],
+    leaves_out: &[Feature::Restart, Feature::Niceness],
     asks: Can {
         readiness: true,
         starts: Starts::Told,

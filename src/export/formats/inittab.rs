@@ -24,7 +24,13 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     logs: Logs::Logrotate,
-    leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal, Feature::StopTimeout],
+    leaves_out: &[
+        Feature::Memory,
+        Feature::Release,
+        Feature::StopSignal,
+        Feature::StopTimeout,
+        Feature::CpuTime,
+    ],
     asks: Can { ends: true, ..Can::SCRIPT },
     addresses: Addresses::APART,
     checkers: &[script::SHELL_CHECKER],
@@ -107,16 +113,21 @@ fn whole_line(export: &Export<'_>, instance: &Instance<'_>) -> Result<String, Ex
     }
     let service = instance.service;
     let user = &export.options.user;
-    let mut line = format!("setpriv --reuid {user} --regid \"$(id -g {user})\" --init-groups env");
+    let nice = service.limits.nice.map(|nice| format!("nice -n {nice} ")).unwrap_or_default();
+    let cpus = service.cpu_numbers().map(|cpus| format!("taskset -c {cpus} ")).unwrap_or_default();
+    let mut line =
+        format!("{nice}{cpus}setpriv --reuid {user} --regid \"$(id -g {user})\" --init-groups env");
     for variable in &service.variables {
         let word = sh::line_word(&format!("{}={}", variable.name, variable.value));
         line.push(' ');
         line.push_str(&export.carry_variable(variable, word)?);
     }
     let folder = export.carry("the folder", sh::line_word(&service.folder))?;
+    let open_files = service.limits.open_files.map(|most| format!("ulimit -n {most} || exit 1; "));
+    let open_files = open_files.unwrap_or_default();
     let command = match &service.command {
-        ShellCommand::Exec(text) => format!("cd {folder} && {text}"),
-        ShellCommand::Compound(text) => format!("cd {folder} || exit 1; {text}"),
+        ShellCommand::Exec(text) => format!("{open_files}cd {folder} && {text}"),
+        ShellCommand::Compound(text) => format!("{open_files}cd {folder} || exit 1; {text}"),
     };
     let command = export.carry_command(service, sh::line_word(&command))?;
     let log = export.carry("the folder of the logs", sh::line_word(&instance.log))?;

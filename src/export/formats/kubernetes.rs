@@ -25,7 +25,13 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     logs: Logs::Other { setting: "containerLogMaxSize and containerLogMaxFiles of the kubelet" },
-    leaves_out: &[Feature::Restart, Feature::StopSignal],
+    leaves_out: &[
+        Feature::Restart,
+        Feature::StopSignal,
+        Feature::OpenFiles,
+        Feature::Niceness,
+        Feature::CpuNumbers,
+    ],
     asks: Can {
         readiness: true,
         others: Asks::Port,

@@ -20,7 +20,13 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: true,
     has_sandbox: false,
     logs: Logs::Logrotate,
-    leaves_out: &[Feature::Memory, Feature::Release, Feature::StopSignal],
+    leaves_out: &[
+        Feature::Memory,
+        Feature::Release,
+        Feature::StopSignal,
+        Feature::CpuTime,
+        Feature::CpuNumbers,
+    ],
     asks: Can::SCRIPT,
     addresses: Addresses { socket: SocketFor::One, ..Addresses::APART },
     checkers: &[

@@ -210,6 +210,14 @@ pub enum Feature {
     StopSignal,
     /// The time between the stop signal and SIGKILL.
     StopTimeout,
+    /// A limit of open files.
+    OpenFiles,
+    /// How far it stands back for others.
+    Niceness,
+    /// A limit of CPU time.
+    CpuTime,
+    /// The CPUs that it may use.
+    CpuNumbers,
 }
 
 /// Every format, in the order of the help.

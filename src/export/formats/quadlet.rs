@@ -29,7 +29,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: true,
     has_sandbox: false,
     logs: Logs::Other { setting: "SystemMaxUse and MaxRetentionSec of journald.conf" },
-    leaves_out: &[Feature::Release],
+    leaves_out: &[Feature::Release, Feature::Niceness],
     asks: Can {
         readiness: true,
         notify: true,

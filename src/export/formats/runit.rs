@@ -31,7 +31,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     logs: Logs::Consumer,
-    leaves_out: &[Feature::Memory, Feature::Release, Feature::StopTimeout],
+    leaves_out: &[Feature::Memory, Feature::Release, Feature::StopTimeout, Feature::CpuTime],
     asks: Can { readiness: true, starts: Starts::Told, ends: true, ..Can::SCRIPT },
     addresses: Addresses::APART,
     checkers: &[script::SHELL_CHECKER],

@@ -109,6 +109,36 @@ pub(super) fn behind_env_file(export: &Export<'_>, service: &Service<'_>, comman
     }
 }
 
+/// Returns commands that hold the shell, and what it becomes, to the limits of a type. Like pm, they fail the start where
+/// the system refuses one. They come before the variables, which can change PATH.
+pub(super) fn limits(service: &Service<'_>) -> Vec<String> {
+    let mut limits = own_limits(service);
+    limits.extend(affinity(service));
+    limits
+}
+
+/// As [`limits`], without the CPUs, for which systems other than Linux have other programs.
+pub(super) fn own_limits(service: &Service<'_>) -> Vec<String> {
+    let open_files = service.limits.open_files.map(|most| format!("ulimit -n {most} || exit 1"));
+    let nice = service.limits.nice;
+    let nice = nice.map(|nice| format!("renice -n {nice} -p $$ >/dev/null || exit 1"));
+    open_files.into_iter().chain(nice).collect()
+}
+
+/// As [`limits`], of the CPUs alone.
+pub(super) fn affinity(service: &Service<'_>) -> Option<String> {
+    let numbers = service.cpu_numbers()?;
+    Some(format!("taskset -cp {numbers} $$ >/dev/null || exit 1"))
+}
+
+/// Returns a command behind its limits, on one line.
+pub(super) fn behind_limits(limits: &[String], command: String) -> String {
+    if limits.is_empty() {
+        return command;
+    }
+    format!("{}; exec /bin/sh -c {}", limits.join("; "), sh::word(&command))
+}
+
 /// Returns what the template of a script in a file of its own gets. What the command waits for is a part of it: a script
 /// that begins as root becomes the user before it asks.
 pub(super) fn context(
@@ -118,6 +148,7 @@ pub(super) fn context(
 ) -> Result<Value, ExportError> {
     let script = environment(export, instance, Lines::Free, UserVariables::Unset)?;
     Ok(instance.context(json!({
+        "limits": limits(instance.service),
         "exports": script.exports,
         // Of a script that is the user's from its first line.
         "waits": [],

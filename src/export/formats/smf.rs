@@ -21,7 +21,13 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     logs: Logs::Other { setting: "logadm.conf" },
-    leaves_out: &[Feature::Memory, Feature::Release, Feature::Restart],
+    leaves_out: &[
+        Feature::Memory,
+        Feature::Release,
+        Feature::Restart,
+        Feature::CpuTime,
+        Feature::CpuNumbers,
+    ],
     asks: Can {
         readiness: true,
         delay: true,
@@ -80,6 +86,7 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
         None => export.behind_waits(service, Whom::Outside, service.command.for_group()),
         Some(ready) => in_background(export, service, ready),
     };
+    let command = script::behind_limits(&script::own_limits(service), command);
     let command = script::behind_env_file(export, service, &command);
     // svc.startd gives the method to /sbin/sh after it has expanded its own tokens, which begin with `%`.
     let text = |text: &str| text.replace('%', "%%");

@@ -25,7 +25,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     logs: Logs::Consumer,
-    leaves_out: &[Feature::Memory, Feature::Release],
+    leaves_out: &[Feature::Memory, Feature::Release, Feature::CpuTime],
     asks: Can { starts: Starts::InOrder, ..Can::SCRIPT },
     addresses: Addresses::APART,
     checkers: &[script::SHELL_CHECKER],

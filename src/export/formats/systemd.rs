@@ -206,6 +206,7 @@ fn context(
         },
         "stop_signal": policy.stop_signal.to_string(),
         "restart": restart(service.restart()),
+        "cpu_percent": service.cpu_thousandths().map(percent),
         // The kernel slows a service down from here on, before the limit ends it.
         "memory_high_bytes": policy.memory_bytes().map(|bytes| bytes / 10 * 9),
     })))
@@ -237,6 +238,14 @@ pub(super) fn needs(export: &Export<'_>, service: &Service<'_>) -> Vec<Value> {
         json!({ "keyword": keyword, "units": units.join(" ") })
     });
     needs.collect()
+}
+
+/// Returns thousandths as percent.
+fn percent(thousandths: u32) -> String {
+    match thousandths % 10 {
+        0 => (thousandths / 10).to_string(),
+        tenths => format!("{}.{tenths}", thousandths / 10),
+    }
 }
 
 /// Returns a policy as `Restart=` says it (systemd.service(5)).

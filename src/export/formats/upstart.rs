@@ -32,7 +32,7 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     logs: Logs::Logrotate,
-    leaves_out: &[Feature::Memory, Feature::Release],
+    leaves_out: &[Feature::Memory, Feature::Release, Feature::CpuTime],
     asks: Can {
         readiness: true,
         delay: true,
@@ -77,6 +77,7 @@ pub(super) fn render(
             let command = export.carry_command(service, command)?;
             let mut own = instance.context(own(export, &instance, &script, &command)?);
             own["respawn"] = (restart != Restart::Never).into();
+            own["affinity"] = script::affinity(service).into();
             own["after"] = events(export, service).into();
             own["success_is_an_end"] = (restart == Restart::OnFailure).into();
             let path = format!("{}.conf", instance.unit);

@@ -2,6 +2,7 @@
 
 mod formats;
 mod golden;
+mod limits;
 mod logs;
 mod needs;
 mod notices;

@@ -29,7 +29,13 @@ pub(crate) const FORMAT: Format = Format {
     has_user_scope: false,
     has_sandbox: false,
     logs: Logs::Consumer,
-    leaves_out: &[Feature::Release, Feature::Restart],
+    leaves_out: &[
+        Feature::Release,
+        Feature::Restart,
+        Feature::Niceness,
+        Feature::CpuTime,
+        Feature::CpuNumbers,
+    ],
     asks: Can {
         readiness: true,
         others: Asks::Port,

@@ -58,7 +58,10 @@ fn command(export: &Export<'_>, service: &Service<'_>) -> String {
     if is_container(export) {
         container::command(export, service)
     } else {
-        format!("{}{}", at_home(export, service), service.for_one_process())
+        let open_files = service.limits.open_files;
+        let limit = open_files.map(|most| format!("ulimit -n {most} || exit 1; "));
+        let limit = limit.unwrap_or_default();
+        format!("{}{limit}{}", at_home(export, service), service.for_one_process())
     }
 }
 
@@ -101,6 +104,7 @@ fn task(
         "lines": lines,
         "values_file": values_file.map(|path| markup::hcl(&path)),
         "found": found.map(|(name, words)| json!({ "name": name, "words": words })).collect::<Vec<_>>(),
+        "open_files": service.limits.open_files,
         "memory_mib": service.policy.memory_bytes().map(|bytes| bytes.div_ceil(MIB)),
     }))
 }

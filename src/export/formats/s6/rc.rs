@@ -73,6 +73,7 @@ fn oneshot(export: &Export<'_>, instance: &Instance<'_>) -> Result<Vec<File>, Ex
         format!("cd {} || exit 1", sh::word(&service.folder)),
         "set -- \"$(command -v s6-setuidgid)\"".to_owned(),
     ];
+    lines.extend(script::limits(service));
     lines.extend(environment.exports);
     lines.push(match service.restart() {
         Restart::Never => format!("exec {run}"),
