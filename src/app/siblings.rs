@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::environment::{Environment, Source};
-use super::process_type::App;
+use super::environment::{EnvValue, Environment, Source};
+use super::process_type::{App, ProcessType};
 
 /// Where these variables come from, for `pm env`. They are no reason to start an instance again.
 const SOURCE: Source = Source::Pm("session");
@@ -55,8 +55,8 @@ pub(crate) fn url(port: u16) -> String {
 pub(super) fn ports_environment(app: &App) -> Environment {
     let mut environment = Environment::default();
     // Of two types with one key, the first has it.
-    for (name, number) in ports(app).into_iter().rev() {
-        let (port, key) = (number.to_string(), key(name));
+    for (own, number) in ports(app).into_iter().rev() {
+        let (name, port, key) = (&own.name, number.to_string(), key(&own.name));
         environment.set(format!("PM_PORT_{key}"), &port, SOURCE);
         environment.set(format!("PM_URL_{key}"), url(number), SOURCE);
         environment.set(format!("OVERMIND_PROCESS_{name}_PORT"), &port, SOURCE);
@@ -65,24 +65,85 @@ pub(super) fn ports_environment(app: &App) -> Environment {
 }
 
 /// Returns the port at which each type is reached, where it has one.
-fn ports(app: &App) -> Vec<(&str, u16)> {
-    let of_type = |(own, process_type): (_, u16)| {
-        let own: &super::ProcessType = own;
-        Some((own.name.as_str(), app.address_of(process_type)?))
-    };
+fn ports(app: &App) -> Vec<(&ProcessType, u16)> {
+    let of_type = |(own, process_type)| Some((own, app.address_of(process_type)?));
     app.types.iter().zip(0..).filter_map(of_type).collect()
 }
 
 /// Adds to `to` what pm.toml sets with references, with the ports in their place: for all types, and over it for one.
 pub(crate) fn resolve_references(app: &App, of_type: &Environment, to: &mut Environment) {
+    resolve_references_at(app, of_type, to, |_| None);
+}
+
+/// As [`resolve_references`], where a type that `host` names is not on this machine, but on that host.
+pub(crate) fn resolve_references_at(
+    app: &App,
+    of_type: &Environment,
+    to: &mut Environment,
+    host: impl Fn(&ProcessType) -> Option<String>,
+) {
     let mut known = None;
-    let of_all = app.environment.iter().filter(|(key, _)| of_type.get(key).is_none());
-    let all = of_all.chain(of_type.iter());
-    for (key, value) in all.filter(|(_, value)| may_refer(&value.source, &value.text)) {
-        let known = known.get_or_insert_with(|| variables(app));
+    for (key, value) in referring(app, of_type) {
+        let known = known.get_or_insert_with(|| variables(app, &host));
         let text = replace(&value.text, |name| known.get(name).cloned());
         to.set(key, text, value.source.clone());
     }
+}
+
+/// Returns what pm.toml sets for a type and may refer to others.
+fn referring<'a>(
+    app: &'a App,
+    of_type: &'a Environment,
+) -> impl Iterator<Item = (&'a OsString, &'a EnvValue)> {
+    let of_all = app.environment.iter().filter(|(key, _)| of_type.get(key).is_none());
+    of_all.chain(of_type.iter()).filter(|(_, value)| may_refer(&value.source, &value.text))
+}
+
+/// A reference of pm.toml to a process type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference<'a> {
+    /// The variable that has it.
+    pub(crate) key: String,
+    /// The type that it refers to.
+    pub(crate) to: &'a ProcessType,
+    /// What it says.
+    pub(crate) what: Referred,
+}
+
+/// What a reference says of a process type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Referred {
+    /// Its address.
+    Url,
+    /// Its port, and beside it that it is on this machine: `localhost:${PM_PORT_API}`.
+    PortHere,
+    /// Its port.
+    Port,
+}
+
+/// Returns the references in the variables of a type, each once.
+pub(crate) fn references<'a>(app: &'a App, of_type: &Environment) -> Vec<Reference<'a>> {
+    const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+    let mut found: Vec<Reference<'a>> = Vec::new();
+    for (key, value) in referring(app, of_type) {
+        let text = value.text.to_string_lossy();
+        let has_host = THIS_MACHINE.iter().any(|host| text.contains(host));
+        replace(&value.text, |name| {
+            let (what, of) = match name.strip_prefix("PM_URL_") {
+                Some(of) => (Referred::Url, of),
+                None if has_host => (Referred::PortHere, name.strip_prefix("PM_PORT_")?),
+                None => (Referred::Port, name.strip_prefix("PM_PORT_")?),
+            };
+            let to = app.types.iter().find(|other| self::key(&other.name) == of)?;
+            let key = key.to_string_lossy().into_owned();
+            let reference = Reference { key, to, what };
+            if !found.contains(&reference) {
+                found.push(reference);
+            }
+            None
+        });
+    }
+    found
 }
 
 /// A reference to a process type that the Procfile does not have.
@@ -101,7 +162,7 @@ pub(crate) struct UnknownReference {
 /// Returns the first reference of pm.toml that means nothing.
 pub(crate) fn unknown_reference(app: &App) -> Option<UnknownReference> {
     let all = std::iter::once(&app.environment).chain(app.types.iter().map(|own| &own.environment));
-    let known = variables(app);
+    let known = variables(app, |_| None);
     all.flat_map(Environment::iter)
         .filter(|(_, value)| may_refer(&value.source, &value.text))
         .find_map(|(key, value)| {
@@ -128,10 +189,11 @@ fn may_refer(source: &Source, text: &OsStr) -> bool {
 }
 
 /// Returns what can be referred to.
-fn variables(app: &App) -> BTreeMap<String, String> {
-    let of_type = |(name, port): (&str, u16)| {
-        let key = key(name);
-        [(format!("PM_PORT_{key}"), port.to_string()), (format!("PM_URL_{key}"), url(port))]
+fn variables(app: &App, host: impl Fn(&ProcessType) -> Option<String>) -> BTreeMap<String, String> {
+    let of_type = |(own, port): (&ProcessType, u16)| {
+        let key = key(&own.name);
+        let url = host(own).map_or_else(|| url(port), |host| format!("http://{host}:{port}"));
+        [(format!("PM_PORT_{key}"), port.to_string()), (format!("PM_URL_{key}"), url)]
     };
     ports(app).into_iter().rev().flat_map(of_type).collect()
 }
@@ -165,7 +227,7 @@ fn replace(text: &OsStr, mut value: impl FnMut(&str) -> Option<String>) -> OsStr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{ExitOn, Front, InstanceId, ProcessType};
+    use crate::app::{ExitOn, Front, InstanceId};
 
     fn app(names: &[&str]) -> App {
         App {

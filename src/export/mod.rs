@@ -15,6 +15,7 @@ pub mod notices;
 mod options;
 pub mod overrides;
 mod quote;
+mod references;
 mod templates;
 mod unsaid;
 pub mod verify;

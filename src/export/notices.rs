@@ -31,6 +31,7 @@ pub fn notices(
     notices.extend(of_watch(format, app, options));
     notices.extend(of_sockets(format, app));
     notices.extend(of_fronts(format, app));
+    notices.extend(super::references::notices(format, app, options));
     match format.runs {
         Runs::Containers { without_image } => {
             let builds =

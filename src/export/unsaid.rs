@@ -2,7 +2,7 @@
 //! asked for it.
 
 use super::formats::{Asks, Can, Outside, Starts, nomad};
-use super::needs::{is_elsewhere, opens_port};
+use super::needs::{has_port, is_elsewhere};
 use super::{Format, Inittab, Options};
 use crate::app::readiness::Probe;
 use crate::app::{App, Dependency, Milestone, OnDependencyRestart, ProcessType, Role};
@@ -50,8 +50,8 @@ fn of_lines(app: &App) -> Option<String> {
 }
 
 /// Returns `` `a` and `b` ``.
-fn names<'a>(types: impl Iterator<Item = &'a ProcessType>) -> Option<String> {
-    let names: Vec<String> = types.map(|own| format!("`{}`", own.name)).collect();
+pub(super) fn names<'a>(types: impl IntoIterator<Item = &'a ProcessType>) -> Option<String> {
+    let names: Vec<String> = types.into_iter().map(|own| format!("`{}`", own.name)).collect();
     let (last, others) = names.split_last()?;
     Some(if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) })
 }
@@ -172,9 +172,7 @@ impl Unsaid<'_> {
     /// Returns how what depends on a type waits for a milestone of it.
     fn wait_for(&self, other: &ProcessType, milestone: Milestone) -> Wait {
         let exactly = |can: bool| if can { Wait::Exact } else { Wait::Not };
-        let has_port = other.name == "web"
-            || crate::app::shell::uses_variable(&other.command, "PORT")
-            || has(other, &opens_port);
+        let has_port = has_port(other);
         let is_once = other.policy.role == Role::Once;
         match (milestone, self.can.starts) {
             (Milestone::Done, _) => exactly(self.can.ends),

@@ -57,7 +57,8 @@ impl<'a> Export<'a> {
         let mut outside = Vec::new();
         for (position, process_type) in (0_u16..).zip(&app.types) {
             let policy = &process_type.policy;
-            let exported = || Service::of(app, position, process_type, format.addresses);
+            let exported =
+                || Service::of((app, &options.app), position, process_type, format.addresses);
             match (policy.role, options.release) {
                 (Role::Service | Role::Once, _) if process_type.count == 0 => {
                     if policy.ready_probes().any(Probe::works_from_outside) {

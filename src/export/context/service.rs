@@ -85,9 +85,9 @@ impl ServiceSocket<'_> {
 }
 
 impl<'a> Service<'a> {
-    /// Works out what is exported of a type, by what a format says of its addresses.
+    /// Works out what is exported of a type, by what a format says of its addresses. `name` is the application's.
     pub(super) fn of(
-        app: &'a App,
+        (app, name): (&'a App, &str),
         position: u16,
         process_type: &'a ProcessType,
         addresses: Addresses,
@@ -99,7 +99,8 @@ impl<'a> Service<'a> {
             host.zip(ports.first()).map(|(host, port)| ServiceSocket { host, port: *port });
         let mut environment = app.environment.clone();
         environment.extend(&process_type.environment);
-        siblings::resolve_references(app, &process_type.environment, &mut environment);
+        let host = |other: &ProcessType| addresses.others.host(name, other);
+        siblings::resolve_references_at(app, &process_type.environment, &mut environment, host);
         Ok(Self {
             command: match shell_command(&process_type.command) {
                 // LISTEN_PID is the shell's, whose place the program takes: nothing may stand between them.

@@ -5,9 +5,9 @@ pub(in crate::export) mod watch;
 
 use serde_json::{Value, json};
 
-use super::{Addresses, Can, Feature, Format, Logs, Runs, Starts, container};
+use super::{Addresses, Can, Feature, Format, Logs, Others, Runs, Starts, container};
 use crate::app::shell::is_name;
-use crate::app::{Milestone, Restart};
+use crate::app::{Milestone, ProcessType, Restart};
 use crate::export::context::{Export, Service};
 use crate::export::quote::markup;
 use crate::export::verify::{Checker, Select};
@@ -31,7 +31,7 @@ pub(crate) const FORMAT: Format = Format {
         restarts_with: true,
         ..Can::CONTAINER
     },
-    addresses: Addresses::BALANCED,
+    addresses: Addresses { others: Others::Hosts(host), ..Addresses::BALANCED },
     checkers: &[
         Checker {
             program: "docker-compose",
@@ -79,6 +79,11 @@ fn project(app: &str) -> String {
 /// Returns the name of a type's service; a key that begins with `x-` would be an extension of the file.
 fn service_name(app: &str, name: &str) -> String {
     if name.starts_with("x-") { format!("{app}-{name}") } else { name.to_owned() }
+}
+
+/// Returns the name by which other containers find a type.
+fn host(app: &str, other: &ProcessType) -> Option<String> {
+    (other.count > 0).then(|| service_name(app, &other.name))
 }
 
 /// Returns what a service depends on, the types of one name as one.

@@ -3,11 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Addresses, Asks, Can, Feature, Format, Logs, Runs, container};
+use super::{Addresses, Asks, Can, Feature, Format, Logs, Others, Runs, container};
 use crate::app::readiness::Probe;
-use crate::app::{Restart, Role};
+use crate::app::{ProcessType, Restart, Role};
 use crate::export::context::{Export, Service};
 use crate::export::names::dns_label;
+use crate::export::needs::has_port;
 use crate::export::quote::markup;
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Values};
@@ -39,7 +40,7 @@ pub(crate) const FORMAT: Format = Format {
         ends_unready: true,
         ..Can::CONTAINER
     },
-    addresses: Addresses::BALANCED,
+    addresses: Addresses { others: Others::Hosts(host), ..Addresses::BALANCED },
     checkers: &[
         Checker {
             program: "kubeconform",
@@ -109,6 +110,12 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
         }
         Values::EnvFile => vec![secrets, app],
     })
+}
+
+/// Returns the name of the Service of a type, where it has one.
+fn host(app: &str, other: &ProcessType) -> Option<String> {
+    let has_service = other.count > 0 && other.policy.role == Role::Service && has_port(other);
+    has_service.then(|| dns_label(&format!("{app}-{}", other.name)))
 }
 
 /// A Service's name must begin with a letter (RFC 1035), and all names here begin with the application's.

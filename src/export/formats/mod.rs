@@ -22,6 +22,7 @@ mod xml;
 
 use super::context::Export;
 use super::{ExportError, File, verify};
+use crate::app::ProcessType;
 use crate::app::nearest::nearest;
 
 /// One format.
@@ -91,6 +92,31 @@ pub struct Addresses {
     pub socket: SocketFor,
     /// Its consumer has one address for all instances of a type, and can replace them one after the other.
     pub are_balanced: bool,
+    /// Where an instance finds the other types.
+    pub others: Others,
+}
+
+/// Where an instance finds another type: what `${PM_URL_API}` of pm.toml becomes.
+#[derive(Clone, Copy, Debug)]
+pub enum Others {
+    /// On its own machine, at the ports that pm gives.
+    Here,
+    /// On a host for each type, which this names for an application: at the ports that pm gives. `None` for a type without one.
+    Hosts(fn(&str, &ProcessType) -> Option<String>),
+    /// Where nobody can tell: a container of its own.
+    Apart,
+    /// Where its consumer starts it, at a port that it chooses.
+    Chosen,
+}
+
+impl Others {
+    /// Returns the host of a type of an application, where it has one of its own.
+    pub(crate) fn host(self, app: &str, other: &ProcessType) -> Option<String> {
+        match self {
+            Self::Hosts(host) => host(app, other),
+            Self::Here | Self::Apart | Self::Chosen => None,
+        }
+    }
 }
 
 /// Who gets a shared listening socket.
@@ -106,7 +132,8 @@ pub enum SocketFor {
 
 impl Addresses {
     /// Each instance has a port of its own.
-    pub(crate) const APART: Self = Self { socket: SocketFor::Nobody, are_balanced: false };
+    pub(crate) const APART: Self =
+        Self { socket: SocketFor::Nobody, are_balanced: false, others: Others::Here };
     /// They have one address, and no socket.
     pub(crate) const BALANCED: Self = Self { are_balanced: true, ..Self::APART };
 }

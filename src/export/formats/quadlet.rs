@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Addresses, Asks, Can, Feature, Format, Logs, Runs, SocketFor, Starts, container,
+    Addresses, Asks, Can, Feature, Format, Logs, Others, Runs, SocketFor, Starts, container,
     systemd as units,
 };
 use crate::app::readiness::Probe;
@@ -42,7 +42,7 @@ pub(crate) const FORMAT: Format = Format {
         restarts_with: true,
         ..Can::CONTAINER
     },
-    addresses: Addresses { socket: SocketFor::All, ..Addresses::APART },
+    addresses: Addresses { socket: SocketFor::All, others: Others::Apart, ..Addresses::APART },
     checkers: &[Checker {
         program: "/usr/libexec/podman/quadlet",
         arguments: &["-dryrun"],

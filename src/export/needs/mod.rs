@@ -10,7 +10,8 @@ use super::context::{Export, Instance, Service, whole_seconds};
 use super::quote::sh;
 use crate::app::dependencies::Milestone;
 use crate::app::readiness::Probe;
-use crate::app::{OnDependencyRestart, Restart, Role};
+use crate::app::shell::uses_variable;
+use crate::app::{OnDependencyRestart, ProcessType, Restart, Role};
 
 pub(crate) use ask::{At, PM_WAIT, http_at, is_elsewhere, one_line, port_at};
 pub(crate) use waits::{Otherwise, Whom};
@@ -73,6 +74,14 @@ pub(crate) fn opens_port(probe: &Probe) -> bool {
         Probe::Http(http) => http.authority.is_none(),
         Probe::Log(_) | Probe::Command(_) | Probe::Notify | Probe::Delay(_) => false,
     }
+}
+
+/// Returns whether other programs connect to a type: it is called `web`, its command names PORT, or it is ready when a
+/// port is open.
+pub(crate) fn has_port(own: &ProcessType) -> bool {
+    own.name == "web"
+        || uses_variable(&own.command, "PORT")
+        || own.policy.ready_probes().any(opens_port)
 }
 
 impl Service<'_> {

@@ -7,6 +7,7 @@ mod logs;
 mod needs;
 mod notices;
 mod paths;
+mod references;
 mod templates;
 mod values;
 mod watch;

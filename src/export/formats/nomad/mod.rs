@@ -10,7 +10,7 @@ mod tasks;
 
 use serde_json::{Value, json};
 
-use super::{Addresses, Asks, Can, Feature, Format, Logs, Runs, Starts, container};
+use super::{Addresses, Asks, Can, Feature, Format, Logs, Others, Runs, Starts, container};
 use crate::export::context::{Export, Service};
 use crate::export::names::{self, dns_label};
 use crate::export::quote::markup;
@@ -44,7 +44,7 @@ pub(crate) const FORMAT: Format = Format {
         liveness: Asks::Probes,
         ..Can::CONTAINER
     },
-    addresses: Addresses::BALANCED,
+    addresses: Addresses { others: Others::Chosen, ..Addresses::BALANCED },
     checkers: &[Checker {
         program: "nomad",
         arguments: &["job", "validate"],
