@@ -1,6 +1,6 @@
 //! Notices about an export that its files do not show: what was left out, and what was assumed.
 
-use super::formats::{SocketFor, compose, systemd};
+use super::formats::{SocketFor, compose, kubernetes, systemd};
 use super::{Feature, Format, Image, Logs, Options, Owner, Runs, Scope};
 use crate::app::{
     App, CpuLimit, InstanceId, Limits, Policy, ProcessType, Reach, Role, Signal, Update,
@@ -27,6 +27,9 @@ pub fn notices(
 ) -> Vec<String> {
     let mut notices = left_out(format, app);
     notices.extend(super::unsaid::notices(format, app, options));
+    if format.name == kubernetes::FORMAT.name {
+        notices.extend(kubernetes::notices(app, options));
+    }
     notices.extend(of_logs(format, options));
     notices.extend(of_watch(format, app, options));
     notices.extend(of_sockets(format, app));

@@ -5,18 +5,18 @@ use serde_json::{Value, json};
 
 use super::{Addresses, Asks, Can, Feature, Format, Logs, Others, Runs, container};
 use crate::app::readiness::Probe;
-use crate::app::{ProcessType, Restart, Role};
+use crate::app::{App, ProcessType, Restart, Role};
 use crate::export::context::{Export, Service};
 use crate::export::names::dns_label;
 use crate::export::needs::has_port;
 use crate::export::quote::markup;
 use crate::export::verify::{Checker, Select};
-use crate::export::{ExportError, File, Values};
+use crate::export::{ExportError, File, Options, Release, Values, unsaid};
 
 pub(crate) const FORMAT: Format = Format {
     name: "kubernetes",
     when: "a cluster, when one machine is no longer enough; needs an image",
-    install: "`kubectl apply -f DIR`; with `--release`, delete the finished Job before the next apply",
+    install: "`kubectl apply -f DIR`",
     templates: &[
         ("app.yaml.j2", include_str!("../templates/kubernetes/app.yaml.j2")),
         ("secrets.yaml.j2", include_str!("../templates/kubernetes/secrets.yaml.j2")),
@@ -110,6 +110,34 @@ fn render(export: &Export<'_>) -> Result<Vec<File>, ExportError> {
         }
         Values::EnvFile => vec![secrets, app],
     })
+}
+
+/// Says what becomes of Jobs: nothing waits for one, and none is applied twice.
+pub(in crate::export) fn notices(app: &App, options: &Options) -> Vec<String> {
+    let (releases, services): (Vec<&ProcessType>, Vec<_>) = app
+        .types
+        .iter()
+        .filter(|own| own.count > 0)
+        .partition(|own| own.policy.role == Role::Release);
+    let release = releases.first().filter(|_| options.release == Release::First);
+    let mut notices = Vec::new();
+    if let (Some(release), Some(waiting)) = (release, unsaid::names(services.iter().copied())) {
+        let verb = if services.len() == 1 { "does" } else { "do" };
+        notices.push(format!(
+            "{waiting} {verb} not wait for `{}`: kubernetes starts a Job and a Deployment together",
+            release.name
+        ));
+    }
+    let once = services.iter().filter(|own| own.policy.role == Role::Once);
+    let name = |own: &&ProcessType| dns_label(&format!("{}-{}", options.app, own.name));
+    let jobs: Vec<String> = release.into_iter().chain(once).map(name).collect();
+    if !jobs.is_empty() {
+        notices.push(format!(
+            "a finished Job is not run again: `kubectl delete job {}` before the next `kubectl apply`",
+            jobs.join(" ")
+        ));
+    }
+    notices
 }
 
 /// Returns the name of the Service of a type, where it has one.

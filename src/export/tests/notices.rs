@@ -2,7 +2,7 @@
 
 use super::{cluster, compound, quoting};
 use crate::app::App;
-use crate::export::formats::{compose, inittab, quadlet, supervisord, systemd};
+use crate::export::formats::{compose, inittab, kubernetes, quadlet, supervisord, systemd};
 use crate::export::notices::{Account, notices};
 use crate::export::{Format, Image, Options, render};
 
@@ -30,6 +30,14 @@ fn what_is_left_out_or_assumed_is_told() {
         [
             "`release` is left out: supervisord has no one-shot step; run it before each start",
             "only root can change the owner of files: the scripts and env files must be owned by `deploy`",
+        ]
+    );
+    assert_eq!(
+        told(&kubernetes::FORMAT, compound, Account::Reachable, named()),
+        [
+            "the restart policy is left out: kubernetes has its own",
+            "`web` and `Clock_1` do not wait for `release`: kubernetes starts a Job and a Deployment together",
+            "a finished Job is not run again: `kubectl delete job compound-release` before the next `kubectl apply`",
         ]
     );
     assert_eq!(
