@@ -94,7 +94,8 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
     }
     let environment_file = export
         .env_file(service)
-        .map(|path| export.carry("the folder of the export", systemd::path(&path)));
+        // The generator splits the line into words, and writes each into an `ExecStart=`.
+        .map(|path| export.carry("the folder of the export", systemd::exec_word(&path)));
     let port = systemd::exec_word(&format!("PORT={}", instance.port));
     environment.push(export.carry("PORT", port)?);
     if service.socket.is_some() {

@@ -47,6 +47,16 @@ fn an_env_file_comes_before_the_units_that_name_it() {
     }
 }
 
+#[test]
+fn quadlet_names_an_env_file_whose_folder_has_blanks_and_dollars() {
+    let (app, _) = compound();
+    let location = "/srv/my app 100% $HOME".into();
+    let options = Options { values: Values::EnvFile, location, ..options("compound") };
+    let text = whole(&render(&quadlet::FORMAT, &app, &options).unwrap());
+    let line = r#"EnvironmentFile="/srv/my app 100%% $$HOME/compound.env""#;
+    assert!(text.lines().any(|found| found == line), "{text}");
+}
+
 /// Formats in which a line is a statement.
 const LINE_FORMATS: [&Format; 6] = [
     &systemd::FORMAT,
