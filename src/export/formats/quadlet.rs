@@ -7,9 +7,11 @@ use super::{
     Addresses, Asks, Can, Feature, Format, Logs, Others, Runs, SocketFor, Starts, container,
     systemd as units,
 };
+use crate::app::Restart;
 use crate::app::readiness::Probe;
+use crate::app::shell::ShellCommand;
 use crate::export::context::{Export, Instance, Service};
-use crate::export::quote::{Refusal, systemd};
+use crate::export::quote::{Refusal, sh, systemd};
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Image, Owner};
 
@@ -85,6 +87,16 @@ fn env_file(export: &Export<'_>, service: &Service<'_>) -> Result<String, Export
     Ok(body)
 }
 
+/// Returns the command of a container, and which of its ends are followed by a restart: as in a unit of systemd.
+fn command(export: &Export<'_>, service: &Service<'_>) -> (String, Restart) {
+    let command = container::waiting_command(export, service);
+    if !service.is_tried_again() {
+        return (command, service.restart());
+    }
+    let all = ShellCommand::Compound(sh::until_done(&command));
+    (all.for_one_process(service.policy.stop_signal), Restart::Never)
+}
+
 fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, ExportError> {
     let service = instance.service;
     let mut environment = Vec::new();
@@ -118,7 +130,8 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
         ready => ready.as_ref().map(|_| "healthy"),
     };
     let outside = export.outside_seconds(service);
-    let command = systemd::exec_word(&container::waiting_command(export, service));
+    let (command, restart) = command(export, service);
+    let command = systemd::exec_word(&command);
     // podman looks an unqualified name up in registries that the machine's own configuration chooses.
     let image = match &export.options.image {
         Image::Named(name) => name.clone(),
@@ -140,6 +153,6 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
         "check": service.check(),
         "notify": notify,
         "start_seconds": notify.map(|_| outside + service.ready_seconds() + 5),
-        "restart": units::restart(service.restart()),
+        "restart": units::restart(restart),
     })))
 }

@@ -9,7 +9,7 @@ use crate::app::shell::{ShellCommand, is_name};
 use crate::app::{Reach, Restart};
 use crate::export::context::{Export, Instance, Service, whole_seconds};
 use crate::export::needs::{Otherwise, Whom};
-use crate::export::quote::systemd;
+use crate::export::quote::{sh, systemd};
 use crate::export::verify::{Checker, Select};
 use crate::export::{ExportError, File, Hardening, Owner, Scope};
 
@@ -164,7 +164,7 @@ fn context(
     let environment_file = export
         .env_file(service)
         .map(|path| export.carry("the folder of the export", systemd::glob_path(&path)));
-    let command = systemd::exec_word(service.command.for_group());
+    let (command, restart) = command(export, service);
     let policy = service.policy;
     let needs = needs(export, service);
     let notify = service.policy.ready_probes().any(|probe| *probe == Probe::Notify);
@@ -174,7 +174,8 @@ fn context(
     };
     // What runs once has started when it has ended.
     let ready = instance.becomes_ready(Otherwise::Fail).filter(|_| !service.is_once()).map(line);
-    let waits = export.wait_line(service, Whom::Outside).map(line);
+    let waits = export.wait_line(service, Whom::Outside).filter(|_| !service.is_tried_again());
+    let waits = waits.map(line);
     let has_ready = (notify || ready.is_some()) && !service.is_once();
     let mut start_seconds = export.outside_seconds(service);
     if has_ready {
@@ -199,17 +200,27 @@ fn context(
         "environment": environment,
         "environment_file": environment_file.transpose()?,
         "folder": export.carry("the folder", systemd::path(&service.folder))?,
-        "command": export.carry_command(service, command)?,
-        "kill_mode": match (&service.command, policy.stop_signal_to) {
+        "command": export.carry_command(service, systemd::exec_word(command.for_group()))?,
+        "kill_mode": match (&command, policy.stop_signal_to) {
             (ShellCommand::Exec(_), Reach::Program) => "mixed",
             (ShellCommand::Exec(_), Reach::Group) | (ShellCommand::Compound(_), _) => "control-group",
         },
         "stop_signal": policy.stop_signal.to_string(),
-        "restart": restart(service.restart()),
+        "restart": self::restart(restart),
         "cpu_percent": service.cpu_thousandths().map(percent),
         // The kernel slows a service down from here on, before the limit ends it.
         "memory_high_bytes": policy.memory_bytes().map(|bytes| bytes / 10 * 9),
     })))
+}
+
+/// Returns the command of a unit, and which of its ends are followed by a restart. A shell tries again what runs once:
+/// before systemd 254 (`RestartMode=direct`) the first failure ends for good what requires the unit.
+fn command(export: &Export<'_>, service: &Service<'_>) -> (ShellCommand, Restart) {
+    if !service.is_tried_again() {
+        return (service.command.clone(), service.restart());
+    }
+    let command = export.behind_waits(service, Whom::Outside, service.command.for_group());
+    (ShellCommand::Compound(sh::until_done(&command)), Restart::Never)
 }
 
 /// Returns what a unit sets with `Environment=`, each as a word.

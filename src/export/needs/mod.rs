@@ -125,6 +125,11 @@ impl Service<'_> {
         self.policy.role == Role::Once
     }
 
+    /// Returns whether it runs until it has once ended well.
+    pub(crate) fn is_tried_again(&self) -> bool {
+        self.is_once() && self.restart() != Restart::Never
+    }
+
     /// Returns which of its ends are followed by a restart: never that of a `once` that has ended well.
     pub(crate) fn restart(&self) -> Restart {
         match self.policy.restart {

@@ -38,6 +38,11 @@ pub(crate) fn export_line(name: &str, text: &str) -> String {
     format!("{name}=$(printf -- '{format}.'); export {name}=\"${{{name}%.}}\"")
 }
 
+/// Returns text of `sh` that runs a command until it has ended well, a second after each failure.
+pub(crate) fn until_done(command: &str) -> String {
+    format!("until /bin/sh -c {}; do sleep 1; done", word(command))
+}
+
 /// Returns whether `sh` can export a variable of this name: an identifier that no shell keeps for itself.
 pub(crate) fn can_export(name: &str) -> bool {
     /// Read-only in bash, or checked by a shell when they are set.

@@ -11,7 +11,7 @@ use crate::app::readiness::{Liveness, Probe, Readiness};
 use crate::app::{App, Dependency, Milestone, Restart, Role};
 use crate::export::formats::{compose, inittab, quadlet, runit, s6, supervisord, systemd};
 use crate::export::notices::{Account, notices};
-use crate::export::{FORMATS, Format, Inittab, Options, ServiceTree, render};
+use crate::export::{FORMATS, File, Format, Inittab, Options, ServiceTree, render};
 
 /// An application in which `web` depends on `db`, which is ready as these probes say.
 fn pair(probes: &[&str]) -> (App, Options) {
@@ -274,16 +274,45 @@ fn lines_of_an_inittab_say_that_nothing_waits() {
     );
 }
 
+/// Returns the command of a unit as its shell gets it.
+fn exec_of(files: &[File], unit: &str, key: &str) -> String {
+    let file = files.iter().find(|file| file.path.ends_with(unit)).unwrap();
+    let line = file.contents.lines().find_map(|line| line.strip_prefix(key));
+    let line = line.unwrap().trim_matches('"').replace("\\\"", "\"").replace("$$", "$");
+    line.replace("%%", "%").replace("\\n", "\n").replace("\\\\", "\\")
+}
+
+#[test]
+fn a_once_that_fails_first_is_tried_again_by_its_own_unit() {
+    for (format, unit, key) in [
+        (&systemd::FORMAT, "pair-db-1.service", "ExecStart=/bin/sh -c "),
+        (&quadlet::FORMAT, "pair-db-1.container", "Exec=/bin/sh -c "),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().display();
+        let (mut app, options) = pair(&[]);
+        app.types[0].command =
+            format!("echo run; test -e {here}/second || {{ touch {here}/second; exit 3; }}");
+        app.types[0].directory = None;
+        app.types[0].policy.role = Role::Once;
+        app.types[1].policy.depends_on[0].milestone = Milestone::Done;
+        let files = render(format, &app, &options).unwrap();
+        let unit_text = &files.iter().find(|file| file.path.ends_with(unit)).unwrap().contents;
+        // A failure of the unit ends what requires it for good, whatever follows.
+        assert!(!unit_text.contains("Restart="), "{}: {unit_text}", format.name);
+        let command = exec_of(&files, unit, key);
+        let output = Command::new("/bin/sh").args(["-c", &command]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said == "run\nrun\n", "{said}: {command}");
+    }
+}
+
 #[test]
 fn a_unit_whose_program_has_ended_is_not_asked_until_its_time_is_over() {
     let (mut app, options) = pair(&[&format!("port:{}", free_port())]);
     app.types[0].policy.ready.as_mut().unwrap().timeout = Duration::from_secs(3600);
     let files = render(&systemd::FORMAT, &app, &options).unwrap();
-    let unit = files.iter().find(|file| file.path.ends_with("pair-db-1.service")).unwrap();
-    let line =
-        unit.contents.lines().find_map(|line| line.strip_prefix("ExecStartPost=/bin/sh -c "));
-    let line = line.unwrap().trim_matches('"').replace("\\\"", "\"").replace("$$", "$");
-    let line = line.replace("%%", "%").replace("\\\\", "\\");
+    let line = exec_of(&files, "pair-db-1.service", "ExecStartPost=/bin/sh -c ");
     let mut ended = Command::new("/bin/true").spawn().unwrap();
     ended.wait().unwrap();
     let mut shell = Command::new("/bin/sh");
