@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod args;
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
@@ -96,6 +97,10 @@ fn install(format: &Format, options: &Options) -> String {
             "APP" => options.app.clone(),
             "DIR" => options.location.display().to_string(),
             "LOG" => options.log.display().to_string(),
+            "INITTAB" => match &options.inittab {
+                Inittab::File(name) => options.location.join(name).display().to_string(),
+                Inittab::Lines => "the lines".to_owned(),
+            },
             _ => word.clone(),
         });
         word.clear();
@@ -164,7 +169,8 @@ fn target(args: &ExportArgs, format: &Format, sources: &Sources) -> Result<Targe
         return Ok(Target::Stdout);
     }
     let path = absolute(location, sources);
-    match (path.is_dir(), path.parent(), path.file_name().and_then(|name| name.to_str())) {
+    let is_folder = path.is_dir() || location.as_os_str().as_bytes().ends_with(b"/");
+    match (is_folder, path.parent(), path.file_name().and_then(|name| name.to_str())) {
         (false, Some(folder), Some(name)) => Ok(Target::File(folder.to_owned(), name.to_owned())),
         (true | false, _, _) => Ok(Target::Folder(path)),
     }

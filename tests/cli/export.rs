@@ -21,6 +21,11 @@ fn files(app: &Sandbox, folder: &str) -> Vec<String> {
     names
 }
 
+fn sorted<const N: usize>(mut names: [&str; N]) -> [&str; N] {
+    names.sort_unstable();
+    names
+}
+
 #[test]
 fn systemd_units_are_written_and_a_second_export_changes_nothing() {
     let app = shop();
@@ -171,6 +176,23 @@ fn what_to_do_with_the_files_names_the_folder_and_nothing_in_a_longer_word() {
     let folder = app.path("DIR").display().to_string();
     for part in ["`s6-svscanctl -a SCANDIR`", &format!("`s6-rc-compile COMPILED {folder}`")] {
         assert!(output.stderr.contains(part), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn an_inittab_goes_into_a_folder_that_is_not_there_yet_or_a_file() {
+    for (location, folder, tab) in
+        [("etc/tabs/", "etc/tabs", "shop.inittab"), ("etc/my.tab", "etc", "my.tab")]
+    {
+        let app = shop();
+        let output = app.pm(["export", "inittab", location].iter().chain(&SHOP)).run();
+        assert_eq!(output.code(), 0, "{}", output.stderr);
+        assert_eq!(files(&app, folder), sorted([tab, "shop-web-1.sh", "shop-worker-1.sh"]));
+        let told = format!("append {}/{tab} to /etc/inittab", app.path(folder).display());
+        assert!(output.stderr.contains(&told), "{}", output.stderr);
+        let script = app.path(folder).join("shop-web-1.sh").display().to_string();
+        let lines = app.read(&format!("{folder}/{tab}")).expect("it is there");
+        assert!(lines.contains(&script), "{lines}");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::export::{ExportError, File, Inittab, Owner, Values};
 pub(crate) const FORMAT: Format = Format {
     name: "inittab",
     when: "System V init and its successors, on small or old systems",
-    install: "append APP.inittab to /etc/inittab, then `telinit q`; LOCATION may be a file, or `-` to print the lines",
+    install: "append INITTAB to /etc/inittab, then `telinit q`",
     templates: &[
         ("inittab.j2", include_str!("../templates/inittab/inittab.j2")),
         ("instance.sh.j2", include_str!("../templates/inittab/instance.sh.j2")),

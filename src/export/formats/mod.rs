@@ -32,7 +32,8 @@ pub struct Format {
     pub name: &'static str,
     /// When to use it, for `--help`.
     pub when: &'static str,
-    /// What to do with the files, with `DIR` for the export's folder and `APP` for the application.
+    /// What to do with the files, with `DIR` for the export's folder, `APP` for the application, `LOG` for the folder of
+    /// its logs and `INITTAB` for the file with the lines of an inittab.
     pub install: &'static str,
     /// Its templates: file name and text.
     pub templates: &'static [(&'static str, &'static str)],
