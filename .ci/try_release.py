@@ -188,6 +188,19 @@ def venv(dist, scratch, demo, version):
     yield "venv", demo, [home + "/bin/pm"], {}
 
 
+def without_program(scratch, package):
+    """Where npm has no program for a system, or was told to leave it out, the installation goes on, and pm says why."""
+    other = os.path.join(scratch, "without-program")
+    os.makedirs(other)
+    with open(other + "/package.json", "w", encoding="ascii") as manifest:
+        manifest.write('{ "private": true }\n')
+    sh("npm", "install", "--silent", "--no-audit", "--no-fund", "--omit=optional", package, cwd=other)
+    done = subprocess.run([other + "/node_modules/.bin/pm", "--version"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 1 or "is not installed\nhint: " not in done.stdout:
+        sys.exit("try_release: pm without its program: status %d\n%s" % (done.returncode, done.stdout))
+
+
 def npm(dist, scratch, demo, version, options=(), stop=signal.SIGINT):
     if not shutil.which("npm"):
         raise Unavailable("no npm")
@@ -199,7 +212,8 @@ def npm(dist, scratch, demo, version, options=(), stop=signal.SIGINT):
     sh("npm", "install", "--silent", "--no-audit", "--no-fund", *options, *packages, cwd=app)
     with open(app + "/node_modules/.bin/pm", "rb") as command:
         if (command.read(4) == b"\x7fELF") == ("--ignore-scripts" in options):
-            sys.exit("try_release: install.js is to put the program in the place of pm.js, where it may run")
+            sys.exit("try_release: install.js is to put the program in the place of the script, where it may run")
+    without_program(app, packages[0])
     if "valid procfile" not in sh("npx", "--no-install", "pm", "check", cwd=app):
         sys.exit("try_release: npx pm check says nothing")
     yield "npm", demo, [app + "/node_modules/.bin/pm"], {"stop": stop}

@@ -5,8 +5,6 @@ module.exports = function program() {
   try {
     return require.resolve(`${name}/bin/pm`);
   } catch {
-    console.error(`error: \`${name}\` is not installed`);
-    console.error("hint: npm leaves it out with --omit=optional; on systems that have no such package: cargo install procfile-pm");
-    process.exit(1);
+    throw new Error(`\`${name}\` is not installed`);
   }
 };
