@@ -291,16 +291,27 @@ def binstall(dist, scratch, demo, version):
 
 
 def formula(dist, scratch, demo, version):
-    """Homebrew is not here: its formula is read by ruby, and its checksums are those of the files."""
+    """Homebrew is not here: its formula is read by ruby, its checksums are those of the files, and what its test wants is
+    what the program says."""
     path = one(dist, "procfile-pm.rb")
     if not shutil.which("ruby"):
         raise Unavailable("no ruby")
     sh("ruby", "-c", path)
     with open(path, encoding="utf-8") as file, open(dist + "/SHA256SUMS", encoding="ascii") as sums:
         sum_of = {name: digest for digest, name in (line.split() for line in sums)}
-        pairs = re.findall(r'url "([^"]*)"\n *sha256 "(\w+)"', file.read())
+        text = file.read()
+    pairs = re.findall(r'url "([^"]*)"\n *sha256 "(\w+)"', text)
     if len(pairs) != 3 or any(sum_of.get(url.rsplit("/", 1)[1]) != digest for url, digest in pairs):
         sys.exit("try_release: the formula names other files: %s" % pairs)
+    tested = re.search(r'"Procfile"\)\.write "(.*)\\n"\n *assert_match\(/(.*)/, shell_output\("#{bin}/pm (.*)"\)\)', text)
+    folder = os.path.join(scratch, "formula")
+    os.makedirs(folder)
+    with open(folder + "/Procfile", "w", encoding="ascii") as procfile:
+        procfile.write(tested[1] + "\n")
+    environment = {name: value for name, value in os.environ.items() if name != "PORT"}
+    said = sh(archive(dist, native(), scratch), *tested[3].split(), cwd=folder, env=environment)
+    if not re.search(tested[2], said, re.MULTILINE):
+        sys.exit("try_release: the formula's test wants %s: %s" % (tested[2], said))
     yield from ()
 
 
