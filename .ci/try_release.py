@@ -175,16 +175,40 @@ def native():
     return platform.machine() + "-unknown-linux-musl"
 
 
+def documented(begins):
+    """Returns the command of README.md that begins so, for who stands where the files of a release are."""
+    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as readme:
+        found = [line.split(" # ")[0].strip() for line in readme if line.startswith(begins)]
+    if len(found) != 1:
+        sys.exit("try_release: %d lines of README.md begin with %s" % (len(found), begins))
+    return found[0]
+
+
+def as_documented(dist, begins, pattern, into, options="", inside_of=None, **more):
+    """Types a command of README.md in a folder that holds copies of the files that it could mean, for every processor."""
+    copies = [shutil.copy(path, into) for path in glob.glob(os.path.join(dist, pattern))]
+    words = ["sh", "-c", documented(begins) + options]
+    if inside_of:
+        words = inside(inside_of, "env", "-C", into[len(inside_of):], *words)
+    sh(*words, cwd=into, **more)
+    for copy in copies:
+        os.remove(copy)
+
+
 def archive(dist, target, into):
     """Unpacks the archive; returns the path of its program."""
-    sh("tar", "-xzf", one(dist, "pm-*-%s.tar.gz" % target), "-C", into)
+    if target == native():
+        as_documented(dist, "tar -xzf ", "pm-*.tar.gz", into)
+    else:
+        sh("tar", "-xzf", one(dist, "pm-*-%s.tar.gz" % target), "-C", into)
     return one(into, "pm-*/pm")
 
 
 def venv(dist, scratch, demo, version):
     home = os.path.join(scratch, "venv")
     sh(sys.executable, "-m", "venv", home)
-    sh(home + "/bin/pip", "install", "--quiet", "--no-index", one(dist, "procfile_pm-*%s.whl" % platform.machine()))
+    path = {**os.environ, "PATH": home + "/bin:" + os.environ["PATH"]}
+    as_documented(dist, "pip install ", "*.whl", scratch, " --quiet", env=path)
     yield "venv", demo, [home + "/bin/pm"], {}
 
 
@@ -208,12 +232,17 @@ def npm(dist, scratch, demo, version, options=(), stop=signal.SIGINT):
     cpu = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
     with open(app + "/package.json", "w", encoding="ascii") as manifest:
         manifest.write('{ "private": true, "scripts": { "dev": "pm start" } }\n')
-    packages = [one(dist, "procfile-pm-%s.tgz" % version), one(dist, "procfile-pm-linux-%s-*.tgz" % cpu)]
-    sh("npm", "install", "--silent", "--no-audit", "--no-fund", *options, *packages, cwd=app)
+    if cpu not in documented("npm install "):
+        raise Unavailable("README.md names the package of another processor")
+    # npm finds them again where they are.
+    kept = os.path.join(scratch, "packages")
+    shutil.copytree(dist, kept, ignore=lambda _, names: [name for name in names if not name.endswith(".tgz")])
+    command = documented("npm install ").replace("./", kept + "/")
+    sh("sh", "-c", " ".join([command, "--silent", "--no-audit", "--no-fund", *options]), cwd=app)
     with open(app + "/node_modules/.bin/pm", "rb") as command:
         if (command.read(4) == b"\x7fELF") == ("--ignore-scripts" in options):
             sys.exit("try_release: install.js is to put the program in the place of the script, where it may run")
-    without_program(app, packages[0])
+    without_program(scratch, one(dist, "procfile-pm-%s.tgz" % version))
     if "valid procfile" not in sh("npx", "--no-install", "pm", "check", cwd=app):
         sys.exit("try_release: npx pm check says nothing")
     yield "npm", demo, [app + "/node_modules/.bin/pm"], {"stop": stop}
@@ -344,9 +373,7 @@ def debian(suite):
         sh("cp", "-a", "--reflink=auto", kept, root)
         os.makedirs(root + "/srv", exist_ok=True)
         app = Demo(root + "/srv/demo", native(), "/srv/demo")
-        package = one(dist, "procfile-pm_*_%s.deb" % {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()])
-        shutil.copy(package, root + "/srv/pm.deb")
-        sh(*inside(root, "dpkg", "-i", "/srv/pm.deb"))
+        as_documented(dist, "dpkg -i ", "*.deb", root + "/srv", inside_of=root)
         yield suite + ", Debian package", app, inside(root, "env", "-C", "/srv/demo", "/usr/bin/pm"), {}
         sh(*inside(root, "dpkg", "--purge", "procfile-pm"))
         program = archive(dist, native(), root + "/srv")

@@ -44,8 +44,10 @@ pub(crate) const SPECIAL: &[Special] = &[
     // README.md
     ("cargo run --release -- start", NotRun("tests/cli/demo.rs runs it"), &[]),
     ("cargo install --path .", BUILDS, &[]),
-    ("pip install ./procfile_pm-*.whl", INSTALLS, &[]),
-    ("tar -xzf pm-*-linux-musl.tar.gz", INSTALLS, &[]),
+    ("pip install --no-index --find-links . procfile-pm", INSTALLS, &[]),
+    ("npm install ./procfile-pm-[0-9]*.tgz ./procfile-pm-linux-x64-*.tgz", INSTALLS, &[]),
+    (r#"dpkg -i procfile-pm_*_"$(dpkg --print-architecture)".deb"#, INSTALLS, &[]),
+    (r#"tar -xzf pm-*-"$(uname -m)"-unknown-linux-musl.tar.gz"#, INSTALLS, &[]),
     ("cargo bench", NotRun("measures for minutes"), &[]),
     ("pm check", Ends(0), &["valid procfile detected (web"]),
     ("pm start web=2 worker", Stays, &["web.2"]),
@@ -122,7 +124,11 @@ pub(crate) const SPECIAL: &[Special] = &[
     // docs/packaging.md
     (".ci/release", BUILDS, &[]),
     (".ci/try_release.py target/dist", INSTALLS, &[]),
-    ("npm install --save-dev ./procfile-pm-*.tgz", INSTALLS, &[]),
+    (
+        "npm install --save-dev ./procfile-pm-[0-9]*.tgz ./procfile-pm-linux-x64-*.tgz",
+        INSTALLS,
+        &[],
+    ),
     ("npx pm check", INSTALLS, &[]),
     ("pm schema > pm.schema.json", Ends(0), &[]),
     // CONTRIBUTING.md
