@@ -273,23 +273,31 @@ class Silent(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def check_binstall(dist, version):
-    """Compares what Cargo.toml tells cargo binstall for each system, static or GNU's, with the archives."""
+def cargo_toml():
     with open(os.path.join(TOP, "Cargo.toml"), "rb") as file:
-        told = tomllib.load(file)["package"]["metadata"]["binstall"]
+        return tomllib.load(file)
+
+
+def check_binstall(dist, version):
+    """Compares what Cargo.toml tells cargo binstall for each system, static or GNU's, with the archives, and the addresses
+    with one another."""
+    told = cargo_toml()["package"]["metadata"]["binstall"]
     for cpu in ("x86_64", "aarch64"):
         for system in ("musl", "gnu"):
             target = "%s-unknown-linux-%s" % (cpu, system)
             keys = {**told, **told["overrides"].get(target, {})}
-            names = {"version": version, "target": target, "bin": "pm", "binary-ext": ""}
-            fill = lambda text: re.sub(r"{ ([a-z-]+) }", lambda name: names[name[1]], text)
-            with tarfile.open(os.path.join(dist, fill(keys["pkg-url"]).rsplit("/", 1)[1])) as packed:
-                if not packed.getmember(fill(keys["bin-dir"])).isfile():
+            names = {"version": version, "bin": "pm", "binary-ext": ""}
+            fill = lambda text, target: re.sub(r"{ ([a-z-]+) }", lambda name: {**names, "target": target}[name[1]], text)
+            url = fill(keys["pkg-url"], target)
+            if url != fill(told["pkg-url"], "%s-unknown-linux-musl" % cpu):
+                sys.exit("try_release: another address for %s: %s" % (target, url))
+            with tarfile.open(os.path.join(dist, url.rsplit("/", 1)[1])) as packed:
+                if not packed.getmember(fill(keys["bin-dir"], target)).isfile():
                     sys.exit("try_release: no program for " + target)
 
 
 def binstall(dist, scratch, demo, version):
-    """The manifest as it is, but for its host, which does not exist yet: a server of this machine stands in."""
+    """The manifest as it is, but for its host, for which a server of this machine stands in."""
     check_binstall(dist, version)
     if not shutil.which("cargo-binstall"):
         raise Unavailable("no cargo-binstall (cargo install --locked cargo-binstall); what it is told names the archives")
@@ -307,10 +315,11 @@ def binstall(dist, scratch, demo, version):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sh("tar", "-xzf", one(dist, "procfile-pm-*.crate"), "-C", scratch)
     manifest = one(scratch, "procfile-pm-*[0-9]/Cargo.toml")
+    address = cargo_toml()["package"]["metadata"]["binstall"]["pkg-url"].split("/v{")[0]
     with open(manifest, encoding="utf-8") as file:
         text = file.read()
     with open(manifest, "w", encoding="utf-8") as file:
-        file.write(text.replace("https://packages.invalid/", "https://localhost:%d/" % server.server_port))
+        file.write(text.replace(address + "/v{", "https://localhost:%d/pm/v{" % server.server_port))
     try:
         sh("cargo-binstall", "--no-confirm", "--strategies", "crate-meta-data", "--disable-telemetry",
            "--root-certificates", certificate, "--root", home, "--manifest-path", manifest, "procfile-pm")
