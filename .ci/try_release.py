@@ -10,6 +10,7 @@ cannot be had here is skipped, and that is said. Trees and qemu are kept in ~/.c
 import functools
 import glob
 import http.server
+import io
 import os
 import platform
 import re
@@ -26,6 +27,7 @@ import time
 import tomllib
 import urllib.request
 import uuid
+import zipfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CACHE = os.path.expanduser("~/.cache/pm-ci")
@@ -445,6 +447,32 @@ def aarch64(dist, scratch, demo, version):
         sh("umount", binfmt)
 
 
+def check_notices(dist):
+    """Looks for the notices of what is in the program, in each package with a static one."""
+    name = "THIRD-PARTY-LICENSES"
+    packages = [path for pattern in ("pm-*-linux-musl.tar.gz", "procfile-pm-linux-*.tgz", "*.whl", "*.deb")
+                for path in glob.glob(os.path.join(dist, pattern))]
+    for path in packages:
+        if path.endswith(".whl"):
+            with zipfile.ZipFile(path) as packed:
+                texts = [packed.read(entry).decode() for entry in packed.namelist() if entry.endswith("/licenses/" + name)]
+                named = any("License-File: " + name in packed.read(entry).decode() for entry in packed.namelist()
+                            if entry.endswith("/METADATA"))
+        else:
+            file = path
+            if path.endswith(".deb"):
+                done = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True, stdout=subprocess.PIPE)
+                file = io.BytesIO(done.stdout)
+            with tarfile.open(**({"name": file} if file is path else {"fileobj": file})) as packed:
+                texts = [packed.extractfile(entry).read().decode() for entry in packed if entry.name.endswith("/" + name)]
+            named = True
+        wanted = ("Rich Felker", "clap_builder", "Rust's standard library")
+        if not named or len(texts) != 1 or not all(word in texts[0] for word in wanted):
+            sys.exit("try_release: no notices in " + path)
+    if len(packages) != 8:
+        sys.exit("try_release: %d packages with a program: %s" % (len(packages), packages))
+
+
 PLACES = {"venv": venv, "npm": npm, "npm-scripts-off": npm_scripts_off, "crate": crate, "binstall": binstall,
           "formula": formula}
 PLACES.update((name, debian(suite)) for name, suite in SUITES.items())
@@ -456,6 +484,7 @@ def main():
         sys.exit(__doc__)
     dist, names = os.path.abspath(sys.argv[1]), sys.argv[2:] or list(PLACES)
     sh("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=dist)
+    check_notices(dist)
     version = re.search(r'^version = "(.*)"$', open(os.path.join(TOP, "Cargo.toml"), encoding="utf-8").read(), re.M)[1]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     for name in names:
