@@ -93,7 +93,8 @@ impl Glob {
         builder
             .add_line(None, &without_braces(pattern))
             .map_err(|error| format!("`{text}` is not a glob: {error}"))?;
-        let matcher = builder.build().map_err(|error| format!("`{text}` is not a glob: {error}"))?;
+        let matcher =
+            builder.build().map_err(|error| format!("`{text}` is not a glob: {error}"))?;
         let inner = pattern.trim_end_matches('/');
         let is_placed = inner.contains('/') && !inner.starts_with("**/");
         let (text, literal) = (text.to_owned(), literal_of(inner));

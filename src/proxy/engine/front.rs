@@ -194,6 +194,7 @@ mod tests {
             listeners: Vec::new(),
             wait: KEPT_FOR,
             is_local: true,
+            is_closing: false,
             failure: None,
             counters: Arc::new(FrontCounters::new()),
             runs: vec![run],
