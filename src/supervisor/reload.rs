@@ -23,20 +23,7 @@ impl Supervisor {
     ) {
         let old = Arc::clone(&self.app);
         self.go_by(app);
-        for at in (0_u16..).take(old.types.len()) {
-            let [before, after] = [&old, &self.app].map(|app| &app.types[usize::from(at)].policy);
-            let (has_other_ready, has_other_watch) =
-                (before.ready != after.ready, before.watch != after.watch);
-            if has_other_ready {
-                self.forget_search(at);
-            }
-            if has_other_watch {
-                self.resume_watch(at);
-            }
-        }
-        let types = old.types.iter().zip(&self.app.types).zip(0_u16..);
-        let moved = types.filter(|((before, after), _)| before.share_port != after.share_port);
-        self.moving.extend(moved.map(|(_, at)| at));
+        self.compare_types(&old);
         let mut rolled = Vec::new();
         for id in self.procs.ids().collect::<Vec<_>>() {
             let is_gone = gone.contains(&id.process_type);
@@ -72,6 +59,25 @@ impl Supervisor {
                 && !self.left.keys().any(|id| id.process_type == at);
             if is_new && !gone.contains(&at) {
                 self.scale(at, self.app.types[usize::from(at)].count, pending);
+            }
+        }
+    }
+
+    /// Forgets what was found about a type by words that have changed.
+    fn compare_types(&mut self, old: &App) {
+        for at in (0_u16..).take(old.types.len()) {
+            let [before, after] = [old, &self.app].map(|app| &app.types[usize::from(at)]);
+            let has_other_ready = before.policy.ready != after.policy.ready;
+            let has_other_watch = before.policy.watch != after.policy.watch;
+            let is_moved = before.share_port != after.share_port;
+            if has_other_ready {
+                self.forget_search(at);
+            }
+            if has_other_watch {
+                self.resume_watch(at);
+            }
+            if is_moved {
+                self.moving.insert(at);
             }
         }
     }

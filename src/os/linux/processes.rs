@@ -108,15 +108,30 @@ pub(crate) fn heeds_by_default(pid: Pid, signal: Signal) -> bool {
     has_default(&status, signal)
 }
 
-/// Reads the masks of /proc/PID/status (proc_pid_status(5)).
+/// Returns whether a process neither catches nor ignores a signal. It may block it: a shell does so while it starts a
+/// program, and a moment longer.
+pub(crate) fn has_default_action(pid: Pid, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    is_default(&status, signal)
+}
+
+fn is_default(status: &str, signal: Signal) -> bool {
+    is_free(status, "SigIgn:\t", signal) && is_free(status, "SigCgt:\t", signal)
+}
+
 fn has_default(status: &str, signal: Signal) -> bool {
-    let field = |key: &str| status.lines().find_map(|line| line.strip_prefix(key));
-    let is_free = |key| {
-        let mask = field(key).and_then(|mask| u64::from_str_radix(mask, 16).ok());
-        mask.is_some_and(|mask| mask >> (signal as u32 - 1) & 1 == 0)
-    };
-    let waits_for_a_start = || field("State:\t").is_some_and(|state| state.starts_with('D'));
-    is_free("SigIgn:\t") && is_free("SigCgt:\t") && (is_free("SigBlk:\t") || waits_for_a_start())
+    let waits_for_a_start = || field(status, "State:\t").is_some_and(|it| it.starts_with('D'));
+    is_default(status, signal) && (is_free(status, "SigBlk:\t", signal) || waits_for_a_start())
+}
+
+/// Returns whether a signal is not in this mask of /proc/PID/status (proc_pid_status(5)).
+fn is_free(status: &str, key: &str, signal: Signal) -> bool {
+    let mask = field(status, key).and_then(|mask| u64::from_str_radix(mask, 16).ok());
+    mask.is_some_and(|mask| mask >> (signal as u32 - 1) & 1 == 0)
+}
+
+fn field<'a>(status: &'a str, key: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(key))
 }
 
 /// Returns the name and pid of a process, for a person.

@@ -46,7 +46,7 @@ impl Programs {
         let waits = |pid: &Pid| {
             let name = executable(*pid);
             name.is_some_and(|name| is_shell(&name, || text(&words(*pid).unwrap_or_default())))
-                && processes::heeds_by_default(*pid, signal)
+                && processes::has_default_action(*pid, signal)
                 && !processes::children_of(*pid).is_empty()
         };
         let below = processes::descendants_of(leader).into_iter();
@@ -86,8 +86,24 @@ mod tests {
     use super::*;
     use crate::os::clock;
 
+    /// A command that leads a group, which ends with the test.
+    struct Group(Child);
+
+    impl Group {
+        fn leader(&self) -> Pid {
+            Pid::from_raw(self.0.id().cast_signed())
+        }
+    }
+
+    impl Drop for Group {
+        fn drop(&mut self) {
+            killpg(self.leader(), Signal::SIGKILL).unwrap();
+            self.0.wait().unwrap();
+        }
+    }
+
     /// Starts a command that leads a group, and returns it when it has said `count` lines.
-    fn start(command: &[&str], count: usize) -> (Child, Vec<String>) {
+    fn start(command: &[&str], count: usize) -> (Group, Vec<String>) {
         let mut child = Command::new(command[0])
             .args(&command[1..])
             .process_group(0)
@@ -96,17 +112,11 @@ mod tests {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        (child, lines.take(count).map(Result::unwrap).collect())
+        (Group(child), lines.take(count).map(Result::unwrap).collect())
     }
 
-    fn end(mut child: Child) {
-        killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).unwrap();
-        child.wait().unwrap();
-    }
-
-    fn beside(child: &Child) -> Vec<String> {
-        let leader = Pid::from_raw(child.id().cast_signed());
-        let mut all: Vec<_> = Programs.beside_leader(leader).unwrap();
+    fn beside(group: &Group) -> Vec<String> {
+        let mut all: Vec<_> = Programs.beside_leader(group.leader()).unwrap();
         all.sort_unstable();
         all.iter().map(Pid::to_string).collect()
     }
@@ -117,24 +127,22 @@ mod tests {
     #[test]
     fn of_a_shell_it_is_what_that_has_started_itself_and_not_the_workers() {
         let script = format!("({MASTER}) & sleep 1000 & echo $!; wait");
-        let (child, mut lines) = start(&["/bin/sh", "-c", &script], 3);
+        let (group, mut lines) = start(&["/bin/sh", "-c", &script], 3);
         lines.retain(|line| line != "worker");
         lines.sort_by_key(|line| line.parse::<i32>().unwrap());
-        assert_eq!(beside(&child), lines);
-        end(child);
+        assert_eq!(beside(&group), lines);
     }
 
     #[test]
     fn a_subshell_is_still_the_shell() {
         let script = format!("(:; (:; {MASTER} & wait); :); :");
-        let (child, mut lines) = start(&["/bin/sh", "-c", &script], 2);
+        let (group, mut lines) = start(&["/bin/sh", "-c", &script], 2);
         lines.retain(|line| line != "worker");
-        let found = beside(&child);
+        let found = beside(&group);
         assert!(found.contains(&lines[0]), "{found:?} {lines:?}");
         let is_worker =
             |pid: &String| fs::read(format!("/proc/{pid}/cmdline")).unwrap() == b"sleep\x001000\0";
         assert!(!found.iter().any(is_worker), "{found:?}");
-        end(child);
     }
 
     #[test]
@@ -148,8 +156,8 @@ mod tests {
             ("cat /dev/null; sh -c 'trap : HUP; echo 1; sleep 1000; :'; :", vec!["sleep", "sh"]),
         ];
         for (script, expected) in table {
-            let (child, _) = start(&["/bin/sh", "-c", script], 1);
-            let leader = Pid::from_raw(child.id().cast_signed());
+            let (group, _) = start(&["/bin/sh", "-c", script], 1);
+            let leader = group.leader();
             let limit = clock::instant() + Duration::from_secs(10);
             let has_program = || {
                 processes::descendants_of(leader)
@@ -164,7 +172,6 @@ mod tests {
                 found.iter().map(|pid| text(&words(*pid).unwrap_or_default())[0].clone()).collect();
             names.sort_by_key(|name| name != "sleep");
             assert_eq!(names, expected, "{script}");
-            end(child);
         }
     }
 
@@ -174,8 +181,7 @@ mod tests {
         if Command::new("python3").arg("-c").arg("").status().is_err() {
             return;
         }
-        let (child, _) = start(&["python3", "-c", script], 1);
-        assert_eq!(beside(&child), Vec::<String>::new());
-        end(child);
+        let (group, _) = start(&["python3", "-c", script], 1);
+        assert_eq!(beside(&group), Vec::<String>::new());
     }
 }

@@ -18,7 +18,24 @@ pub(crate) fn message(
     orphans: impl Fn() -> Vec<String>,
     probe: impl Fn(InstanceId) -> Option<String>,
 ) -> Notice {
-    let (event, text, facts) = match message {
+    let (event, text, facts) = words(app, message, orphans, probe);
+    let said = say(About::Session, event, text, facts);
+    match message {
+        Message::KillingOrphans | Message::RootRemoved { .. } | Message::NotReplaced { .. } => {
+            said.failed()
+        }
+        _ => said, // Nothing has failed.
+    }
+}
+
+/// Returns the name of a message in JSON, its text, and its facts.
+fn words(
+    app: &App,
+    message: &Message,
+    orphans: impl Fn() -> Vec<String>,
+    probe: impl Fn(InstanceId) -> Option<String>,
+) -> (&'static str, String, Value) {
+    match message {
         Message::Stopping(why) => {
             let reason = reason(app, *why);
             ("stopping", format!("{reason}, {}", stop_order(app)), json!({ "reason": reason }))
@@ -64,13 +81,6 @@ pub(crate) fn message(
             let text = format!("`{}` is back; the session continues", app.root.display());
             ("root_restored", text, json!({}))
         }
-    };
-    let said = say(About::Session, event, text, facts);
-    match message {
-        Message::KillingOrphans | Message::RootRemoved { .. } | Message::NotReplaced { .. } => {
-            said.failed()
-        }
-        _ => said, // Nothing has failed.
     }
 }
 
