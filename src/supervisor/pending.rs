@@ -198,11 +198,19 @@ impl Supervisor {
         }
     }
 
-    /// Returns whether every request that has no answer waits for something.
+    /// Returns whether every request that has no answer waits for something. What has become true by time alone is looked
+    /// at when all can be.
     #[cfg(test)]
     pub(super) fn waits_for_all(&self, now: Moment) -> bool {
-        let mut conditions = self.pending_requests.iter().flat_map(|pending| &pending.conditions);
-        conditions.all(|(id, condition)| self.check(*id, *condition, now).is_pending())
+        self.pending_requests.iter().all(|pending| {
+            let is_looked_at = pending.look_at.is_some_and(|at| at > now);
+            pending.conditions.iter().all(|(id, condition)| {
+                match self.check(*id, *condition, now) {
+                    Poll::Pending => true,
+                    Poll::Ready(result) => result.is_ok() && is_looked_at,
+                }
+            })
+        })
     }
 
     /// Returns whether a condition is true, or why it cannot become true.

@@ -87,15 +87,15 @@ mod tests {
     use crate::os::clock;
 
     /// A command that leads a group, which ends with the test.
-    struct Group(Child);
+    struct StartedGroup(Child);
 
-    impl Group {
+    impl StartedGroup {
         fn leader(&self) -> Pid {
             Pid::from_raw(self.0.id().cast_signed())
         }
     }
 
-    impl Drop for Group {
+    impl Drop for StartedGroup {
         fn drop(&mut self) {
             killpg(self.leader(), Signal::SIGKILL).unwrap();
             self.0.wait().unwrap();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     /// Starts a command that leads a group, and returns it when it has said `count` lines.
-    fn start(command: &[&str], count: usize) -> (Group, Vec<String>) {
+    fn start(command: &[&str], count: usize) -> (StartedGroup, Vec<String>) {
         let mut child = Command::new(command[0])
             .args(&command[1..])
             .process_group(0)
@@ -112,10 +112,10 @@ mod tests {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        (Group(child), lines.take(count).map(Result::unwrap).collect())
+        (StartedGroup(child), lines.take(count).map(Result::unwrap).collect())
     }
 
-    fn beside(group: &Group) -> Vec<String> {
+    fn beside(group: &StartedGroup) -> Vec<String> {
         let mut all: Vec<_> = Programs.beside_leader(group.leader()).unwrap();
         all.sort_unstable();
         all.iter().map(Pid::to_string).collect()
