@@ -86,6 +86,9 @@ fn counts_are_what_was_asked(wish: &Wish, names: &[&str]) {
             assert!(nearest.is_none_or(|nearest| names.contains(&nearest.as_str())));
         }
         Err(FormationError::Nothing) => {}
+        Err(FormationError::AllExcluded { names }) => {
+            assert!(names.iter().all(|name| wish.except.contains(name)), "{names:?} of {wish:?}");
+        }
         Err(error) => panic!("the parts were read already: {error}"),
     }
 }
