@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The weight of the release program: `.ci/weight.py target/release/pm` fails where it is larger than 10 MiB, or
+"""The weight of the release program: `.ci/weight.py target/release/pm` fails where it is larger than 10.5 MiB, or
 where it loads a shared library that it can do without. It says what `pm --version` costs beside /bin/true
 (median of runs in turns; the goal is twice as much); a timing fails nothing."""
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-LIMIT_BYTES = 10 << 20
+LIMIT_BYTES = 21 << 19
 ROUNDS = 1000
 LIBRARIES = ("linux-vdso.", "libc.", "libm.", "libgcc_s.", "ld-linux")
 
@@ -47,7 +47,7 @@ def main():
     print(f"pm --version: CPU {version[0]:.0f} us, {ratio:.2f} times that of true ({true[0]:.0f} us); "
           f"wall {version[1]:.0f} us, {version[1] / true[1]:.2f} times")
     if size > LIMIT_BYTES:
-        sys.exit("weight: the program is larger than 10 MiB")
+        sys.exit("weight: the program is larger than 10.5 MiB")
     if others:
         sys.exit(f"weight: the program loads {' '.join(others)}")
 
