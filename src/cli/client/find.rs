@@ -9,9 +9,7 @@ use crate::app::nearest::nearest;
 use crate::app::select;
 use crate::cli::load::{self, Files};
 use crate::cli::sources::Sources;
-use crate::control::proto::{
-    FiguresQuery, InstanceState, InstanceStatus, Report, Request, Response,
-};
+use crate::control::proto::{FiguresQuery, InstanceStatus, Report, Request, Response};
 use crate::control::socket_paths::{self, Endpoint};
 use crate::control::{client, socket_paths::sessions};
 use crate::error::Error;
@@ -158,15 +156,10 @@ pub(in crate::cli) fn one(
     }
 }
 
-/// Returns whether an instance is neither up nor on its way.
-fn is_over(state: InstanceState) -> bool {
-    matches!(state, InstanceState::Stopped | InstanceState::Done | InstanceState::Failed)
-}
-
 /// Says what a session runs, and what it has that does not run.
 fn described(session: &SessionInfo) -> String {
     let instances = session.report.instances.iter();
-    let (down, up): (Vec<_>, Vec<_>) = instances.partition(|instance| is_over(instance.state));
+    let (down, up): (Vec<_>, Vec<_>) = instances.partition(|instance| instance.state.is_over());
     let names = |instances: Vec<&InstanceStatus>| {
         let names: Vec<_> = instances.iter().map(|instance| instance.name.as_str()).collect();
         names.join(" ")
@@ -207,7 +200,7 @@ fn known_to_none(name: &str, sessions: &[SessionInfo], root: &Path) -> Error {
 fn runs(report: &Report, patterns: &[String]) -> bool {
     let is_meant = |name: &str| patterns.iter().any(|pattern| select::fits(pattern, name));
     let mut meant = report.instances.iter().filter(|instance| is_meant(&instance.name));
-    meant.any(|instance| !is_over(instance.state))
+    meant.any(|instance| !instance.state.is_over())
 }
 
 /// Returns whether a session has instances that every pattern fits.

@@ -257,17 +257,8 @@ fn is_of(report: &Report, procfile: &Path) -> bool {
 }
 
 pub(super) fn is_down(state: InstanceState) -> bool {
-    match state {
-        InstanceState::Stopped | InstanceState::Done | InstanceState::Failed => true,
-        // It is started again, when it is down.
-        InstanceState::Stopping => true,
-        InstanceState::Waiting
-        | InstanceState::Starting
-        | InstanceState::Ready
-        | InstanceState::Up
-        | InstanceState::Blocked
-        | InstanceState::BackingOff => false,
-    }
+    // One that stops is started again, when it is down.
+    state.is_over() || state == InstanceState::Stopping
 }
 
 /// Returns the states of the instances of a type.

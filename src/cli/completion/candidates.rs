@@ -98,16 +98,7 @@ fn what_to_start(typed: &CommandLine, current: &str) -> Vec<Candidate> {
     let mut words = types(typed, current);
     words.extend(counts(typed, current));
     let reports = typed.reports();
-    let stopped = instances_of(&reports).filter(|(_, state)| match state {
-        InstanceState::Stopped | InstanceState::Done | InstanceState::Failed => true,
-        InstanceState::Waiting
-        | InstanceState::Starting
-        | InstanceState::Ready
-        | InstanceState::Up
-        | InstanceState::Blocked
-        | InstanceState::Stopping
-        | InstanceState::BackingOff => false,
-    });
+    let stopped = instances_of(&reports).filter(|(_, state)| state.is_over());
     words.extend(stopped.map(described));
     words
 }

@@ -224,6 +224,20 @@ impl InstanceState {
         }
     }
 
+    /// Returns whether nothing runs, and nothing will by itself.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Stopped | Self::Done | Self::Failed => true,
+            Self::Waiting
+            | Self::Starting
+            | Self::Ready
+            | Self::Up
+            | Self::Blocked
+            | Self::Stopping
+            | Self::BackingOff => false,
+        }
+    }
+
     /// Returns the word.
     pub fn word(self) -> &'static str {
         match self {

@@ -15,6 +15,16 @@ fn reload(w: &mut World, host: Option<&str>, command: &str) -> RequestId {
     w.ask(ResolvedRequest::Reload { app: app.into(), gone: vec![], rolling: None })
 }
 
+/// Restarts the second of `web` after a second, and lets another pass.
+fn restart_the_second(w: &mut World) {
+    w.run(1000);
+    w.now = Moment(Duration::from_secs(1));
+    let second = w.instance("web.2");
+    w.ask(ResolvedRequest::Restart(vec![second]));
+    w.run(2000);
+    w.now = Moment(Duration::from_secs(2));
+}
+
 /// A session of two of `web`, of which the second takes 500 ms to stop, and of `job`, after two seconds.
 fn a_session(host: Option<&str>) -> World {
     let children = vec![FakeChild::Forever, FakeChild::Master(500), FakeChild::Forever];
@@ -23,12 +33,7 @@ fn a_session(host: Option<&str>) -> World {
     let mut w = World::new(ExitOn::Failure, vec![web, job]);
     // Nothing has been started yet.
     reload(&mut w, host, "");
-    w.run(1000);
-    w.now = Moment(Duration::from_secs(1));
-    let second = w.instance("web.2");
-    w.ask(ResolvedRequest::Restart(vec![second]));
-    w.run(2000);
-    w.now = Moment(Duration::from_secs(2));
+    restart_the_second(&mut w);
     w
 }
 
@@ -64,12 +69,7 @@ fn one_that_not_even_a_kill_ends_holds_up_nobody_for_ever() {
         ..row("web", on_failure(), FakeChild::Forever)
     };
     let mut w = World::new(ExitOn::All, vec![web, row("job", on_failure(), FakeChild::Forever)]);
-    w.run(1000);
-    w.now = Moment(Duration::from_secs(1));
-    let second = w.instance("web.2");
-    w.ask(ResolvedRequest::Restart(vec![second]));
-    w.run(2000);
-    w.now = Moment(Duration::from_secs(2));
+    restart_the_second(&mut w);
     reload(&mut w, Some("0.0.0.0"), "");
     w.run(60_000);
     // The grace period, and what a kill may take.
