@@ -82,7 +82,8 @@ impl Pager {
         self.go_on();
     }
 
-    fn send(&self, signal: Signal) {
+    /// Sends it a signal.
+    pub(super) fn send(&self, signal: Signal) {
         // ESRCH: it has just ended, which is noticed next.
         let _ = killpg(self.group, signal);
     }

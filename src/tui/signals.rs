@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::libc::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 use signal_hook::flag::register_conditional_default;
 use signal_hook::low_level::pipe;
 
@@ -24,6 +25,15 @@ pub(super) enum SignalNews {
     Stop,
     /// pm goes on, or the terminal has another size.
     Look,
+}
+
+/// What has come of signals beside a pager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PagerSignal {
+    /// It ends the ui, and the pager first.
+    End(i32),
+    /// One that a terminal sends for a key: typed just before the pager got the terminal, it was meant for that one.
+    Typed(Signal),
 }
 
 /// The descriptors. When this is dropped the signals do again what they do by default.
@@ -72,9 +82,16 @@ impl UiSignals {
         })
     }
 
-    /// Returns the signal that ends the ui also while a pager has the terminal: the others were for that one.
-    pub(super) fn take_end(&self) -> Option<i32> {
-        self.take_all().into_iter().find(|signal| matches!(*signal, SIGTERM | SIGHUP))
+    /// Returns what has come while a pager has the terminal.
+    pub(super) fn take_beside_pager(&self) -> Vec<PagerSignal> {
+        let news = |signal| match signal {
+            SIGTERM | SIGHUP => Some(PagerSignal::End(signal)),
+            SIGINT => Some(PagerSignal::Typed(Signal::SIGINT)),
+            SIGQUIT => Some(PagerSignal::Typed(Signal::SIGQUIT)),
+            SIGTSTP => Some(PagerSignal::Typed(Signal::SIGTSTP)),
+            _ => None,
+        };
+        self.take_all().into_iter().filter_map(news).collect()
     }
 
     /// Returns those that have come since the last call.

@@ -243,6 +243,22 @@ fn ctrl_z_in_the_pager_gives_the_terminal_to_the_shell_and_fg_brings_the_pager_b
 }
 
 #[test]
+fn a_ctrl_z_from_before_the_pager_had_the_terminal_stops_it() {
+    let app = app(TWO);
+    let _session = started(&app, &[], 2);
+    let (_app, shell) = paging(app);
+    // The terminal still took pm for the job of the foreground.
+    nix::sys::signal::kill(shell.running(" ui")[0], Signal::SIGTSTP).expect("it runs");
+    shell.wait_for("Stopped");
+    shell.type_keys("fg\n");
+    shell.wait_for_times(&format!("{PM} ui"), 2);
+    shell.type_keys("this\n");
+    shell.wait_for("got this");
+    shell.type_keys("q");
+    shell.wait_until("the shell", |output| output.ends_with("prompt> "));
+}
+
+#[test]
 fn a_signal_ends_the_ui_and_its_pager_and_keys_of_the_pager_do_not() {
     let app = app(TWO);
     let _session = started(&app, &[], 2);

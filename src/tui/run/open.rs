@@ -12,6 +12,7 @@ use super::Ui;
 use crate::tui::StopReach;
 use crate::tui::event::{UiEnd, UiEvent};
 use crate::tui::pager::{Pager, PagerNews};
+use crate::tui::signals::PagerSignal;
 
 /// A pager that is asked to end is killed after so long.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -60,10 +61,15 @@ impl Ui {
                 }
                 None => self.signals.wait(kill_at.map(|at| at.saturating_sub(self.now()))),
             }
-            if let Some(signal) = self.signals.take_end() {
-                self.end = Some(UiEnd::Signal(signal));
-                pager.end(Signal::SIGTERM);
-                kill_at.get_or_insert(self.now() + PATIENCE);
+            for signal in self.signals.take_beside_pager() {
+                match signal {
+                    PagerSignal::End(signal) => {
+                        self.end = Some(UiEnd::Signal(signal));
+                        pager.end(Signal::SIGTERM);
+                        kill_at.get_or_insert(self.now() + PATIENCE);
+                    }
+                    PagerSignal::Typed(signal) => pager.send(signal),
+                }
             }
             if kill_at.is_some_and(|at| at <= self.now()) {
                 pager.end(Signal::SIGKILL);
