@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::control::{app, done};
-use crate::sandbox::http::quiet_port;
+use crate::sandbox::http::free_port;
 use crate::sandbox::{Sandbox, cases, eventually, has_program};
 use client::{Clients, Seen};
 
@@ -73,7 +73,7 @@ fn is_replaced_under_load(server: Server) {
     for (dies, keeps) in loads.into_iter().skip(if is_long { 0 } else { 3 }) {
         let Some(app) = server.app(TOML) else { return };
         let app = app.write(".env", if dies { "DIES=1\n" } else { "" });
-        let base = quiet_port(PORTS);
+        let base = free_port(PORTS);
         done(&app, &format!("start --daemon --wait -p {base} web=2"));
         let clients = Clients { port: base, count: if is_long { 32 } else { 8 }, keeps };
         let seen = clients.ask_during(|_| {
@@ -122,7 +122,7 @@ fn a_server_that_resets_is_replaced_and_no_request_fails_is_doubled_or_cut() {
 #[test]
 fn one_of_four_is_killed_and_only_what_was_in_flight_on_it_is_lost() {
     let Some(app) = C.app(TOML) else { return };
-    let base = quiet_port(PORTS);
+    let base = free_port(PORTS);
     done(&app, &format!("start --daemon --wait -p {base} web=4"));
     let clients = Clients { port: base, count: 8, keeps: true };
     let all = clients.ask_during(|answers| {

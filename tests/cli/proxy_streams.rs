@@ -16,7 +16,7 @@ use crate::control::done;
 use crate::proxy_load::client::{Connection, pattern};
 use crate::proxy_load::{C, PORTS};
 use crate::readiness::waits;
-use crate::sandbox::http::{get, quiet_port};
+use crate::sandbox::http::{free_port, get};
 use crate::sandbox::{End, LIMIT, Sandbox, cases, eventually, status};
 
 const TOML: &str = "[process.web]\nproxy = true\nready = \"port\"\ndrain = 1\nstop-timeout = 1\n";
@@ -98,7 +98,7 @@ fn ticks(port: u16, count: u32) -> Vec<Duration> {
 #[test]
 fn large_bodies_and_streams_pass_whole_and_pm_does_not_grow() {
     let Some(app) = C.app(TOML) else { return };
-    let base = quiet_port(PORTS);
+    let base = free_port(PORTS);
     done(&app, &format!("start --daemon --wait -p {base} web=2"));
     let pm = pid_of(&app);
     let pass = |mib: usize| {
@@ -128,7 +128,7 @@ fn large_bodies_and_streams_pass_whole_and_pm_does_not_grow() {
 #[test]
 fn a_front_whose_clients_are_idle_never_wakes() {
     let Some(app) = C.app(TOML) else { return };
-    let base = quiet_port(PORTS);
+    let base = free_port(PORTS);
     done(&app, &format!("start --daemon --wait -p {base} web=2"));
     let pm = pid_of(&app);
     let mut client = Connection::new(base).expect("a front");
@@ -154,7 +154,7 @@ fn a_front_whose_clients_are_idle_never_wakes() {
 #[test]
 fn open_connections_and_slow_clients_hold_up_nothing_and_leave_nothing() {
     let Some(app) = C.app(TOML) else { return };
-    let base = quiet_port(PORTS);
+    let base = free_port(PORTS);
     let (idle, slow) = (cases(100).to_string(), cases(25).to_string());
     let mut session = app.pm(["start", "-p", &base.to_string(), "web=2"]).spawn();
     session.wait_for_times("ready after", 2);

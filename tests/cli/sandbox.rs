@@ -32,7 +32,7 @@ pub(crate) use skipped::{has, has_by_chance, has_program, is_in_path};
 pub(crate) use system::{Stopwatch, eventually, pid_namespace, state_of, status};
 
 /// No wait is longer: what has not happened by then does not happen on a loaded machine either.
-pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// The program under test.
 pub(crate) const PM: &str = env!("CARGO_BIN_EXE_pm");

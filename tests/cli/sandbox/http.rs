@@ -11,29 +11,17 @@ pub(crate) fn free_port(count: u16) -> u16 {
     free_base(1..count)
 }
 
-/// Returns a port that is free, and so are those at these distances behind it.
+/// Returns a port that is free, and so are those at these distances behind it. They are below those that the system gives
+/// to connections, so that no client of another test takes one; two tests get different ones.
 pub(crate) fn free_base(distances: impl IntoIterator<Item = u16> + Clone) -> u16 {
-    eventually("free ports", || {
-        let first = TcpListener::bind(("127.0.0.1", 0)).ok()?;
-        let port = first.local_addr().ok()?.port();
-        let mut others = Vec::new();
-        for distance in distances.clone() {
-            others.push(TcpListener::bind(("127.0.0.1", port.checked_add(distance)?)).ok()?);
-        }
-        Some(port)
-    })
-}
-
-/// Returns a port as [`free_port`] does, below those that the system gives to connections: the clients of a test under
-/// load do not take one of these.
-pub(crate) fn quiet_port(count: u16) -> u16 {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id().wrapping_mul(7) + 131 * TAKEN.fetch_add(1, Relaxed);
     let mut bases = (0..).map(|step| 10_000 + (first + 61 * step) % 20_000);
-    eventually("free ports in a row", || {
+    eventually("free ports", || {
         let base = u16::try_from(bases.next()?).ok()?;
+        let ports = [0].into_iter().chain(distances.clone()).map(|distance| base + distance);
         let all: Result<Vec<_>, _> =
-            (base..base + count).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
+            ports.map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
         all.ok().map(|_| base)
     })
 }
