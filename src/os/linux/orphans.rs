@@ -37,16 +37,29 @@ pub(crate) struct Orphans {
 impl Orphans {
     /// Looks again: reaps dead children, and keeps the living. `is_ours` returns whether pm started a child.
     pub(crate) fn refresh(&mut self, is_ours: impl Fn(Pid) -> bool) {
-        let children = processes::children_of(Pid::this());
-        self.take(children.into_iter().filter(|pid| !is_ours(*pid)));
+        self.look(|| {
+            let mut children = processes::children_of(Pid::this());
+            children.retain(|pid| !is_ours(*pid));
+            children
+        });
         if self.living.is_empty() && !processes::is_there() {
             reap_unseen(is_ours);
         }
         self.signal_new();
     }
 
-    fn take(&mut self, strangers: impl Iterator<Item = Pid>) {
-        self.living = strangers.filter(|pid| reap(*pid) == Reaped::No).collect();
+    /// Looks at what `strangers` lists. One that ended after it was listed has left its own children to pm since: so they
+    /// are listed again where one is reaped. What has died then is reaped at the next look, which its SIGCHLD brings.
+    fn look(&mut self, mut strangers: impl FnMut() -> Vec<Pid>) {
+        let listed = strangers();
+        let living: Vec<Pid> =
+            listed.iter().copied().filter(|pid| reap(*pid) == Reaped::No).collect();
+        let is_whole = living.len() == listed.len();
+        self.keep(if is_whole { living } else { strangers() });
+    }
+
+    fn keep(&mut self, living: Vec<Pid>) {
+        self.living = living;
         let groups = self.living.iter().filter_map(|pid| Some((*pid, getpgid(Some(*pid)).ok()?)));
         self.groups = groups.collect();
         let from_last = self.living.iter().rev();
@@ -117,6 +130,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::os::wait::peek;
 
     #[test]
     fn who_belongs_to_a_group_is_asked_once_a_look_and_not_for_each_question() {
@@ -124,13 +138,32 @@ mod tests {
         let mut child = sleep.arg("1000").process_group(0).spawn().unwrap();
         let pid = Pid::from_raw(child.id().cast_signed());
         let mut orphans = Orphans::default();
-        orphans.take([pid].into_iter());
+        orphans.look(|| vec![pid]);
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(orphans.member_of(pid), Some(pid));
         assert!(orphans.has_any(pid, &[pid]));
-        orphans.take([].into_iter());
+        orphans.look(Vec::new);
         assert_eq!(orphans.member_of(pid), None);
         assert!(!orphans.has_any(pid, &[pid]));
+    }
+
+    #[test]
+    fn who_loses_its_parent_while_that_one_is_reaped_is_seen() {
+        let mut middle = Command::new("/bin/true").spawn().unwrap();
+        let parent = Pid::from_raw(middle.id().cast_signed());
+        while peek(parent).is_none() {
+            std::thread::yield_now();
+        }
+        let mut sleep = Command::new("/bin/sleep");
+        let mut program = sleep.arg("1000").process_group(0).spawn().unwrap();
+        let pid = Pid::from_raw(program.id().cast_signed());
+        let mut lists = [vec![parent], vec![pid]].into_iter();
+        let mut orphans = Orphans::default();
+        orphans.look(|| lists.next().unwrap());
+        assert_eq!(orphans.member_of(pid), Some(pid));
+        assert!(middle.wait().is_err(), "it is reaped");
+        program.kill().unwrap();
+        program.wait().unwrap();
     }
 }
