@@ -115,8 +115,11 @@ fn liveness_wakes_pm_about_once_an_interval() {
     let session = start(&app, &[]);
     let asks = || app.read("asks").unwrap_or_default().lines().count();
     eventually("the first question", || (asks() > 0).then_some(()));
+    let watch = Stopwatch::start();
     assert_eq!(app.sh("sleep 1").run().code(), 0);
-    assert!((2..=6).contains(&asks()), "{} questions in 1 s", asks());
+    let (asked, elapsed) = (asks(), watch.elapsed());
+    let most = 2 + elapsed.as_millis() / 200;
+    assert!((2..=most).contains(&(asked as u128)), "{asked} questions in {elapsed:?}");
     assert!(!session.stdout_so_far().contains("not alive"), "{}", session.stdout_so_far());
 }
 

@@ -13,11 +13,15 @@ const STARTS: &[&str] = &[
     "migrate.1 | migrated to schema 7",
     "migrate.1 | -- exited with code 0",
     "api.1     | -- started with pid",
-    "api.1     | serving schema 7",
     "api.1     | -- ready after",
     "web.1     | -- started with pid",
-    "web.1     | pages of schema 7",
     "web.1     | -- ready after",
+];
+
+/// What the servers say after their start. They can be asked before they say it.
+const SERVES: [[&str; 2]; 2] = [
+    ["api.1     | -- started with pid", "api.1     | serving schema 7"],
+    ["web.1     | -- started with pid", "web.1     | pages of schema 7"],
 ];
 
 /// What must be seen of a stop, in this order.
@@ -76,6 +80,7 @@ fn the_stack_starts_and_stops_in_order_each_time() {
         assert_eq!(session.wait(), End::Code(0));
         let output = session.stdout_so_far();
         assert_order(&output, STARTS);
+        SERVES.iter().for_each(|texts| assert_order(&output, texts));
         assert_order(&output, STOPS);
         let worker = ["migrate.1 | -- exited with code 0", "worker.1  | -- started with pid"];
         assert_order(&output, &worker);
