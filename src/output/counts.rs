@@ -14,12 +14,12 @@ struct OutputCounters {
 }
 
 impl OutputCount {
-    /// Counts what was read.
-    pub(super) fn add(&self, bytes: &[u8]) {
-        let lines = memchr::memchr_iter(b'\n', bytes).count();
+    /// Counts what was read. `lines` is how many newlines it has, where they have been counted.
+    pub(super) fn add(&self, bytes: &[u8], lines: Option<u64>) {
+        let lines = lines.unwrap_or_else(|| memchr::memchr_iter(b'\n', bytes).count() as u64);
         // Each number stands for itself: nothing else is read by what it says.
         self.0.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.0.lines.fetch_add(lines as u64, Ordering::Relaxed);
+        self.0.lines.fetch_add(lines, Ordering::Relaxed);
     }
 
     /// Returns the number of bytes.
@@ -42,8 +42,10 @@ mod tests {
         let count = OutputCount::default();
         let other = count.clone();
         for part in [&b"one\ntw"[..], b"o\n", b"", b"three"] {
-            count.add(part);
+            count.add(part, None);
         }
         assert_eq!((other.bytes(), other.lines()), (13, 2));
+        count.add(b"\n", Some(1));
+        assert_eq!((other.bytes(), other.lines()), (14, 3));
     }
 }

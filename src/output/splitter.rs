@@ -26,24 +26,29 @@ impl LineSplitter {
         Self { partial: Vec::new(), limit }
     }
 
-    /// Splits the next bytes, and calls `line` with each finished line including its newline.
+    /// Splits the next bytes, and calls `line` with each finished line including its newline. Returns how many newlines
+    /// these bytes have.
     #[inline]
-    pub fn push(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
+    pub fn push(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) -> u64 {
+        let mut newlines = 0;
         if !self.partial.is_empty() {
             let Some(at) = memchr(b'\n', bytes) else {
                 self.keep(bytes, &mut line);
-                return;
+                return 0;
             };
             self.keep(&bytes[..at], &mut line);
             self.give(&mut line);
+            newlines = 1;
             bytes = &bytes[at + 1..];
         }
         let mut start = 0;
         each_newline(bytes, |at| {
             line(&bytes[start..=at]);
+            newlines += 1;
             start = at + 1;
         });
         self.keep(&bytes[start..], &mut line);
+        newlines
     }
 
     /// Adds to the unfinished line, and breaks it if it exceeds the limit.
@@ -169,6 +174,19 @@ mod tests {
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|w| &bytes[w[0]..w[1]]).collect();
             prop_assert_eq!(lines_of(&pieces, 1 << 20), lines_of(&[&bytes], 1 << 20));
+        }
+
+        #[test]
+        fn it_tells_how_many_newlines_came_however_short_the_limit(
+            reads in proptest::collection::vec(proptest::collection::vec(
+                prop_oneof![Just(b'\n'), Just(b'x')], 0..40), 0..8),
+            limit in 1_usize..20,
+        ) {
+            let mut splitter = LineSplitter::with_limit(limit);
+            for read in &reads {
+                let newlines = read.iter().filter(|byte| **byte == b'\n').count();
+                prop_assert_eq!(splitter.push(read, |_| {}), newlines as u64);
+            }
         }
 
         #[test]

@@ -122,7 +122,7 @@ impl LogView {
         match self.dress.plain {
             true => self.renderer.show(*label, lines, &without_escapes(bytes), out),
             false => self.renderer.show(*label, lines, bytes, out),
-        }
+        };
     }
 
     /// Appends a piece of a line that may go on.

@@ -212,7 +212,9 @@ where
                     self.kept.output(source.ring, at, parts);
                     for bytes in parts {
                         source.was_read(bytes, &self.report);
-                        self.renderer.push(source.label, &mut source.lines, bytes, &mut self.batch);
+                        let (label, lines) = (source.label, &mut source.lines);
+                        let newlines = self.renderer.push(label, lines, bytes, &mut self.batch);
+                        source.count.add(bytes, newlines);
                         logs::copy(&mut self.type_logs, &mut source.copy, bytes);
                     }
                 } else {
@@ -229,14 +231,16 @@ where
                     let attached = self.attached.as_mut().filter(|it| it.run == source.run);
                     self.kept.output(source.ring, at, [bytes, &[]]);
                     self.subscriptions.push(id, name, at, bytes);
-                    match attached {
+                    let newlines = match attached {
                         Some(attached) => {
                             attached.show(&self.buffer[..count], &mut self.batch);
                             // What it leaves unfinished is shown afterwards.
                             lines.push(bytes, |_| {});
+                            None
                         }
                         None => self.renderer.push(source.label, lines, bytes, &mut self.batch),
-                    }
+                    };
+                    source.count.add(&self.buffer[..count], newlines);
                     logs::copy(&mut self.type_logs, &mut source.copy, bytes);
                 }
             }

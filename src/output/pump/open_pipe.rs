@@ -40,9 +40,8 @@ pub(super) struct OpenPipe {
 }
 
 impl OpenPipe {
-    /// Counts what was read, and looks in it for the lines that show that the run is ready, until they were seen.
+    /// Looks in what was read for the lines that show that the run is ready, until they were seen.
     pub(super) fn was_read(&mut self, bytes: &[u8], report: impl Fn(PumpEvent)) {
-        self.count.add(bytes);
         if self.matcher.take_if(|matcher| matcher.push(bytes)).is_some() {
             report(PumpEvent::Matched(self.run));
         }

@@ -171,7 +171,7 @@ impl Renderer {
         if from_terminal { LineAssembler::filtered() } else { LineAssembler::unchanged() }
     }
 
-    /// Shows the lines that these bytes finish.
+    /// Shows the lines that these bytes finish. Returns how many newlines the bytes have, where that was seen.
     #[inline]
     pub(super) fn push(
         &mut self,
@@ -179,15 +179,16 @@ impl Renderer {
         lines: &mut LineAssembler,
         bytes: &[u8],
         out: &mut impl Sink,
-    ) {
-        let Some(label) = label else { return };
+    ) -> Option<u64> {
+        let label = label?;
         match &mut self.medium {
-            Medium::Text(_) if self.filter.is_some() => {
-                lines.push(bytes, |piece| self.put_filtered(label, piece, out));
+            Medium::Text(renderer) if self.filter.is_none() => {
+                return renderer.show(label, lines, bytes, out);
             }
-            Medium::Text(renderer) => renderer.show(label, lines, bytes, out),
+            Medium::Text(_) => lines.push(bytes, |piece| self.put_filtered(label, piece, out)),
             Medium::Json => lines.push(bytes, |piece| self.put(label, piece, out)),
         }
+        None
     }
 
     /// Shows what waits and has been silent.

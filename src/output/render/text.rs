@@ -164,7 +164,8 @@ impl TextRenderer {
     }
 
     /// Splits the next bytes of a source, and appends the lines that they finish. A line that silence
-    /// has shown a piece of goes on behind that piece, where nobody else has written since.
+    /// has shown a piece of goes on behind that piece, where nobody else has written since. Returns how many newlines the
+    /// bytes have.
     #[inline]
     pub fn push(
         &mut self,
@@ -172,12 +173,12 @@ impl TextRenderer {
         splitter: &mut LineSplitter,
         bytes: &[u8],
         out: &mut impl Sink,
-    ) {
+    ) -> u64 {
         self.refresh(id);
         let prefix = self.labels[id.0].prefix.as_slice();
         let open = &mut self.open;
         let mut lines = 0;
-        splitter.push(bytes, |line| {
+        let newlines = splitter.push(bytes, |line| {
             lines += 1;
             if open.is_none() {
                 out.append(prefix);
@@ -187,6 +188,7 @@ impl TextRenderer {
             out.append(line);
         });
         self.count(id, lines);
+        newlines
     }
 
     /// Counts lines of a source.
@@ -235,7 +237,7 @@ impl TextRenderer {
         }
     }
 
-    /// Appends what the next bytes of a source show.
+    /// Appends what the next bytes of a source show. Returns how many newlines the bytes have, where that was seen.
     #[inline]
     pub fn show(
         &mut self,
@@ -243,11 +245,12 @@ impl TextRenderer {
         lines: &mut LineAssembler,
         bytes: &[u8],
         out: &mut impl Sink,
-    ) {
-        match lines.plain(bytes) {
-            Some(splitter) => self.push(id, splitter, bytes, out),
-            None => lines.push(bytes, |piece| self.put(id, piece, out)),
+    ) -> Option<u64> {
+        if let Some(splitter) = lines.plain(bytes) {
+            return Some(self.push(id, splitter, bytes, out));
         }
+        lines.push(bytes, |piece| self.put(id, piece, out));
+        None
     }
 
     /// Appends what a source's output shows.
