@@ -177,9 +177,7 @@ impl TextRenderer {
         self.refresh(id);
         let prefix = self.labels[id.0].prefix.as_slice();
         let open = &mut self.open;
-        let mut lines = 0;
         let newlines = splitter.push(bytes, |line| {
-            lines += 1;
             if open.is_none() {
                 out.append(prefix);
             } else {
@@ -187,7 +185,7 @@ impl TextRenderer {
             }
             out.append(line);
         });
-        self.count(id, lines);
+        self.count(id, newlines);
         newlines
     }
 
