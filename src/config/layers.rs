@@ -97,8 +97,9 @@ impl Layers {
 
     /// Returns the options of the session, but for `formation`, which [`Self::formation`] gives.
     pub fn session(&self) -> SessionSettings {
-        let all = self.0.iter().cloned();
-        all.fold(SessionSettings::default(), |over, under| over.or(under.session))
+        let mut session = SessionSettings::default();
+        self.0.iter().for_each(|layer| session.fill(&layer.session));
+        session
     }
 
     /// Returns the variables that each layer sets over the env files, the weakest first: they lie over one
@@ -110,12 +111,15 @@ impl Layers {
     /// Returns the options of a process type. A stronger layer's word for all types beats a weaker one's
     /// for this type. The session's timeout is every type's stop-timeout, in its layer.
     pub fn of_type(&self, name: &str) -> TypeSettings {
-        self.0.iter().fold(TypeSettings::default(), |over, layer| {
-            let own = layer.types.get(name).cloned().unwrap_or_default();
-            let stop_timeout = layer.session.timeout.clone();
-            let timeout = TypeSettings { stop_timeout, ..TypeSettings::default() };
-            over.or(own).or(layer.all.clone()).or(timeout)
-        })
+        let mut of_type = TypeSettings::default();
+        for layer in &self.0 {
+            layer.types.get(name).into_iter().for_each(|own| of_type.fill(own));
+            of_type.fill(&layer.all);
+            if of_type.stop_timeout.is_none() {
+                of_type.stop_timeout.clone_from(&layer.session.timeout);
+            }
+        }
+        of_type
     }
 
     /// Returns what each layer says of a process type alone and then of all, the strongest first.

@@ -37,9 +37,10 @@ macro_rules! settings {
             pub const TABLE: &[Spec] = &[$($spec.of::<$type>($scope, stringify!($field), &[$($doc),+])),+];
 
             /// Fills what is not said here with what is said in `under`.
-            #[must_use]
-            pub fn or(self, under: Self) -> Self {
-                Self { $($field: self.$field.or(under.$field)),+ }
+            pub fn fill(&mut self, under: &Self) {
+                $(if self.$field.is_none() {
+                    self.$field.clone_from(&under.$field);
+                })+
             }
 
             /// Sets the option of `spec`, one of [`Self::TABLE`], to what `reader` reads.
