@@ -213,17 +213,16 @@ pub(super) fn measured(
 /// If nothing can be measured, the figures are left out.
 fn measure(report: &mut Report, helpers: &HashMap<i32, Vec<i32>>) {
     let Ok(mut sampler) = Sampler::new() else { return };
-    let leaders: Vec<i32> = report.instances.iter().filter_map(|instance| instance.pid).collect();
+    let measured = report.instances.iter_mut();
+    let mut measured: Vec<_> =
+        measured.filter_map(|instance| Some((instance.pid?, instance))).collect();
     let helpers_of = |leader| helpers.get(&leader).map_or(&[][..], Vec::as_slice);
-    let root = |&leader| Root { leader, limit: None, helpers: helpers_of(leader), group: None };
-    let roots: Vec<_> = leaders.iter().map(root).collect();
+    let root = |leader| Root { leader, limit: None, helpers: helpers_of(leader), group: None };
+    let roots: Vec<_> = measured.iter().map(|(leader, _)| root(*leader)).collect();
     let usages = sampler.sample(&roots);
-    for (leader, usage) in leaders.into_iter().zip(usages) {
-        let found = report.instances.iter_mut().find(|instance| instance.pid == Some(leader));
-        if let Some(instance) = found {
-            instance.rss = usage.map(|usage| usage.bytes);
-            instance.cpu = sampler.cpu(leader).map(|time| time.as_secs_f64());
-        }
+    for ((leader, instance), usage) in measured.iter_mut().zip(usages) {
+        instance.rss = usage.map(|usage| usage.bytes);
+        instance.cpu = sampler.cpu(*leader).map(|time| time.as_secs_f64());
     }
 }
 

@@ -131,7 +131,16 @@ pub(in crate::cli) fn one(
     names: &[String],
     fits: fn(&Report, &[String]) -> bool,
 ) -> Result<SessionInfo, Error> {
-    let mut all = all(target, sources)?;
+    one_of(all(target, sources)?, (target, sources), names, fits)
+}
+
+/// Returns the same of what [`all`] has found.
+pub(in crate::cli) fn one_of(
+    mut all: Vec<SessionInfo>,
+    (target, sources): (&TargetArgs, &Sources),
+    names: &[String],
+    fits: fn(&Report, &[String]) -> bool,
+) -> Result<SessionInfo, Error> {
     if all.len() > 1 {
         let described: Vec<_> = all.iter().map(described).collect();
         if let Some(name) =

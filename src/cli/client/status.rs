@@ -30,18 +30,18 @@ const AGAIN: u16 = 1000;
 
 /// Shows what the session does.
 pub(crate) fn status(args: &StatusArgs, form: AnswerForm, sources: &Sources) -> Result<i32, Error> {
-    if !args.watch {
-        // Every session of the root has its say, where none is named.
-        let sessions = find::all(&args.target, sources)?;
-        if sessions.len() > 1 && args.names.is_empty() && form == AnswerForm::Text {
-            for session in &sessions {
-                let title = format!("session {}\n", session.endpoint.pid);
-                answer((title + &table(&session.report, &HashMap::new())).as_bytes())?;
-            }
-            return Ok(0);
+    let sessions = find::all(&args.target, sources)?;
+    // Every session of the root has its say, where none is named.
+    let is_of_all = args.names.is_empty() && !args.watch && form == AnswerForm::Text;
+    if sessions.len() > 1 && is_of_all {
+        for session in &sessions {
+            let title = format!("session {}\n", session.endpoint.pid);
+            answer((title + &table(&session.report, &HashMap::new())).as_bytes())?;
         }
+        return Ok(0);
     }
-    let session = find::one(&args.target, sources, &args.names, find::has_instances)?;
+    let who = (&args.target, sources);
+    let session = find::one_of(sessions, who, &args.names, find::has_instances)?;
     let is_whole = args.verbose || form == AnswerForm::Json;
     let look = || match is_whole {
         true => find::figures(&session.endpoint, DETAILS),

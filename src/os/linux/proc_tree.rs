@@ -37,8 +37,9 @@ impl ProcReader {
     pub(crate) fn read(&mut self, pid: i32, name: &str) -> io::Result<&[u8]> {
         self.buffer.clear();
         let path = self.folder.join(format!("{pid}/{name}"));
-        // At most a few KiB: none of these files is longer.
-        File::open(path)?.read_to_end(&mut self.buffer)?;
+        // At most a few KiB: none of these files is longer. Their size says nothing, so it is not asked for, which
+        // `File::read_to_end` does by two system calls.
+        File::open(path)?.take(u64::MAX).read_to_end(&mut self.buffer)?;
         Ok(&self.buffer)
     }
 
