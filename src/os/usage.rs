@@ -69,3 +69,10 @@ pub(crate) struct TreeUsage {
     /// The most that was ever charged to the cgroup.
     pub(crate) peak: Option<u64>,
 }
+
+impl TreeUsage {
+    /// Returns the CPU time of its processes and of those that they have waited for.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        self.processes.iter().map(|process| process.own + process.waited).sum()
+    }
+}

@@ -14,7 +14,7 @@ use crate::control::proto::{
     ReplacementStatus, Report, Response,
 };
 use crate::os::job_control;
-use crate::os::sampler::{Root, Sampler};
+use crate::os::usage::{LookDepth, UsageReader, UsageRoot};
 use crate::proxy::{FrontFigures, SECONDS};
 use crate::supervisor::{Doing, Status, Supervisor};
 
@@ -212,17 +212,17 @@ pub(super) fn measured(
 
 /// If nothing can be measured, the figures are left out.
 fn measure(report: &mut Report, helpers: &HashMap<i32, Vec<i32>>) {
-    let Ok(mut sampler) = Sampler::new() else { return };
+    let Some(mut reader) = UsageReader::new() else { return };
     let measured = report.instances.iter_mut();
     let mut measured: Vec<_> =
         measured.filter_map(|instance| Some((instance.pid?, instance))).collect();
-    let helpers_of = |leader| helpers.get(&leader).map_or(&[][..], Vec::as_slice);
-    let root = |leader| Root { leader, limit: None, helpers: helpers_of(leader), group: None };
+    let helpers_of = |leader| helpers.get(&leader).cloned().unwrap_or_default();
+    let root = |leader| UsageRoot { leader, helpers: helpers_of(leader), group: None };
     let roots: Vec<_> = measured.iter().map(|(leader, _)| root(*leader)).collect();
-    let usages = sampler.sample(&roots);
-    for ((leader, instance), usage) in measured.iter_mut().zip(usages) {
-        instance.rss = usage.map(|usage| usage.bytes);
-        instance.cpu = sampler.cpu(*leader).map(|time| time.as_secs_f64());
+    let usages = reader.look(&roots, LookDepth::default());
+    for ((_, instance), usage) in measured.iter_mut().zip(usages) {
+        instance.rss = usage.as_ref().map(|usage| usage.rss);
+        instance.cpu = usage.as_ref().map(|usage| usage.cpu_time().as_secs_f64());
     }
 }
 

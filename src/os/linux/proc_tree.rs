@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::processes::{self, Stat};
@@ -114,7 +115,7 @@ impl ProcReader {
         }
         // Each thread has its own list of children: a JVM or a Go program starts processes from any thread.
         let mut children = Vec::new();
-        for thread in numbers_in(self.folder.join(format!("{pid}/task"))) {
+        for thread in self.threads(pid) {
             if let Ok(bytes) = self.read(pid, &format!("task/{thread}/children")) {
                 let text = String::from_utf8_lossy(bytes);
                 children.extend(
@@ -123,6 +124,17 @@ impl ProcReader {
             }
         }
         children
+    }
+
+    /// Returns the threads of a process. The folder has a link for each, besides its two own (proc_task_getattr in
+    /// Linux's fs/proc/base.c): the one call that tells them takes a third of the time of a list, and most processes have
+    /// one thread.
+    fn threads(&self, pid: i32) -> Vec<i32> {
+        let folder = self.folder.join(format!("{pid}/task"));
+        match fs::metadata(&folder) {
+            Ok(found) if found.nlink() == 3 => vec![pid],
+            _ => numbers_in(folder),
+        }
     }
 
     fn by_parent(&mut self) -> HashMap<i32, Vec<i32>> {
@@ -183,6 +195,28 @@ pub(super) mod tests {
             "{pid} (a) b (c)) S {parent} {group} 1 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 2 0 99 1 2\n"
         );
         fs::write(proc.join(format!("{pid}/stat")), stat).unwrap();
+    }
+
+    #[test]
+    fn the_threads_of_a_process_are_those_of_its_folder_however_many() {
+        let reader = ProcReader::new(PathBuf::from("/proc"), 1);
+        let mut cat = std::process::Command::new("cat");
+        let mut child = cat.stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let one = child.id().cast_signed();
+        assert_eq!(reader.threads(one), [one]);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        let own = nix::unistd::getpid().as_raw();
+        let (entered, mine) = std::sync::mpsc::channel();
+        let (leave, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            entered.send(nix::unistd::gettid().as_raw()).unwrap();
+            let _ = wait.recv();
+        });
+        let other = mine.recv().unwrap();
+        assert!(reader.threads(own).contains(&other));
+        drop(leave);
+        thread.join().unwrap();
     }
 
     #[test]
