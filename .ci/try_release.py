@@ -178,16 +178,20 @@ def native():
 
 
 def documented(begins):
-    """Returns the command of README.md that begins so, for who stands where the files of a release are."""
-    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as readme:
-        found = [line.split(" # ")[0].strip() for line in readme if line.startswith(begins)]
+    """Returns the command that begins so, for who stands where the files of a release are: a line of README.md, a cell of
+    the table of docs/packaging.md, or the same in both."""
+    found = set()
+    for name in ("README.md", "docs/packaging.md"):
+        with open(os.path.join(TOP, name), encoding="utf-8") as document:
+            for cell, line in re.findall(r"(?m)^\|.*?`(%s[^`]*)`|^(%s.*)" % (2 * (re.escape(begins),)), document.read()):
+                found.add(cell or line.split(" # ")[0].strip())
     if len(found) != 1:
-        sys.exit("try_release: %d lines of README.md begin with %s" % (len(found), begins))
-    return found[0]
+        sys.exit("try_release: the documents have %d commands that begin with %s: %s" % (len(found), begins, found))
+    return found.pop()
 
 
 def as_documented(dist, begins, pattern, into, options="", inside_of=None, **more):
-    """Types a command of README.md in a folder that holds copies of the files that it could mean, for every processor."""
+    """Types a documented command in a folder that holds copies of the files that it could mean, for every processor."""
     copies = [shutil.copy(path, into) for path in glob.glob(os.path.join(dist, pattern))]
     words = ["sh", "-c", documented(begins) + options]
     if inside_of:
@@ -234,12 +238,12 @@ def npm(dist, scratch, demo, version, options=(), stop=signal.SIGINT):
     cpu = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
     with open(app + "/package.json", "w", encoding="ascii") as manifest:
         manifest.write('{ "private": true, "scripts": { "dev": "pm start" } }\n')
-    if cpu not in documented("npm install "):
-        raise Unavailable("README.md names the package of another processor")
+    if cpu not in documented("npm install ./"):
+        raise Unavailable("docs/packaging.md names the package of another processor")
     # npm finds them again where they are.
     kept = os.path.join(scratch, "packages")
     shutil.copytree(dist, kept, ignore=lambda _, names: [name for name in names if not name.endswith(".tgz")])
-    command = documented("npm install ").replace("./", kept + "/")
+    command = documented("npm install ./").replace("./", kept + "/")
     sh("sh", "-c", " ".join([command, "--silent", "--no-audit", "--no-fund", *options]), cwd=app)
     with open(app + "/node_modules/.bin/pm", "rb") as command:
         if (command.read(4) == b"\x7fELF") == ("--ignore-scripts" in options):

@@ -45,8 +45,6 @@ pub(crate) const SPECIAL: &[Special] = &[
     ("cargo run --release -- start", NotRun("tests/cli/demo.rs runs it"), &[]),
     ("cargo install --path .", BUILDS, &[]),
     ("pip install --no-index --find-links . procfile-pm", INSTALLS, &[]),
-    ("npm install ./procfile-pm-[0-9]*.tgz ./procfile-pm-linux-x64-*.tgz", INSTALLS, &[]),
-    (r#"dpkg -i procfile-pm_*_"$(dpkg --print-architecture)".deb"#, INSTALLS, &[]),
     (r#"tar -xzf pm-*-"$(uname -m)"-unknown-linux-musl.tar.gz"#, INSTALLS, &[]),
     ("cargo bench", NotRun("measures for minutes"), &[]),
     ("pm check", Ends(0), &["valid procfile detected (web"]),
