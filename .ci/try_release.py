@@ -3,7 +3,7 @@
 what was installed: `.ci/try_release.py target/dist [PLACE...]`, as root on Debian.
 
 Places: venv (the wheel), npm, npm-scripts-off, crate (the sources, by cargo install), binstall (the archive, by cargo
-binstall from a server here), formula (as far as ruby can tell), debian-11, debian-12 and debian-13 (a fresh tree of each: the Debian
+binstall from a server here), formula (as far as ruby can tell), lintian (of the Debian packages), debian-11, debian-12 and debian-13 (a fresh tree of each: the Debian
 package, and the archive), musl (a root with busybox and no glibc), aarch64 (the archive, by qemu). A place that
 cannot be had here is skipped, and that is said. Trees and qemu are kept in ~/.cache/pm-ci.
 """
@@ -40,6 +40,16 @@ SAID = (
     r"flaky\.1 +\| !! exited with code 1; restart 1 of 5",
     r"web\.1 +\| GET / 200 OK",
 )
+
+
+# What `pm --version -v` says of a program of .ci/release, which tells cargo the commit.
+RELEASED = r"pm %s\ntarget: \w+-unknown-linux-musl\nfeatures: ui\ncommit: [0-9a-f]{12}\n"
+# Beside the program: in the archives, and in the Debian packages.
+BESIDE = ("LICENSE", "README.md", "CHANGELOG.md", "man/pm.1", "man/pm-start.1", "man/pm.toml.5", "completions/pm",
+          "completions/_pm", "completions/pm.fish")
+BESIDE_IN_DEB = ("doc/procfile-pm/copyright", "doc/procfile-pm/README.md", "doc/procfile-pm/changelog.gz", "man/man1/pm.1.gz",
+                 "man/man1/pm-start.1.gz", "man/man5/pm.toml.5.gz", "bash-completion/completions/pm",
+                 "zsh/vendor-completions/_pm", "fish/vendor_completions.d/pm.fish")
 
 
 class Unavailable(Exception):
@@ -122,19 +132,21 @@ def until(what, holds, child=None):
     return None
 
 
-def run_demo(demo, words, version, stop=signal.SIGINT, code=0, group=False):
+def run_demo(demo, words, version, stop=signal.SIGINT, code=0, group=False, told=RELEASED):
     """Checks, starts, asks and stops the demo with `words` for pm, or its group as a terminal does; returns what went
     wrong, or None."""
     mark = uuid.uuid4().hex
     env, port = demo.environment(mark), free_port()
-    told = sh(*words, "--version", env=env, cwd=demo.folder)
-    if told.strip() != "pm " + version:
-        return "it says %r" % told
+    if sh(*words, "--version", env=env, cwd=demo.folder).strip() != "pm " + version:
+        return "it is of another version"
+    more = sh(*words, "--version", "-v", env=env, cwd=demo.folder)
+    if not re.fullmatch(told % re.escape(version), more):
+        return "pm --version -v says %r" % more
     if "valid procfile" not in sh(*words, "check", env=env, cwd=demo.folder):
         return "pm check says nothing"
     if "ExecStart=" not in sh(*words, "export", "systemd", "--print", env=env, cwd=demo.folder):
         return "pm export prints no unit"
-    print("   ", " ".join(sh(*words, "--version", "-v", env=env, cwd=demo.folder).split()), flush=True)
+    print("   ", " ".join(more.split()), flush=True)
     child = subprocess.Popen([*words, "start", "--color", "never", "-p", str(port), "--set", "FLAKY_SECONDS=0"], env=env,
                              cwd=demo.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
@@ -269,7 +281,9 @@ def crate(dist, scratch, demo, version):
     built = {"CARGO_TARGET_DIR": os.path.join(TOP, "target/try-crate"), "CARGO_PROFILE_DEV_DEBUG": "0"}
     sh("cargo", "install", "--quiet", "--locked", "--debug", "--path", one(scratch, "procfile-pm-*[0-9]"), "--root", home,
        env={**os.environ, **built})
-    yield "crate, cargo install --path", demo, [home + "/bin/pm"], {}
+    # The commit is looked up for an optimised program only (build.rs).
+    told = r"pm %s\ntarget: \w+-unknown-linux-gnu\nfeatures: ui\ncommit: unknown\n"
+    yield "crate, cargo install --path", demo, [home + "/bin/pm"], {"told": told}
 
 
 class Silent(http.server.SimpleHTTPRequestHandler):
@@ -305,8 +319,11 @@ def check_binstall(dist, version):
 def binstall(dist, scratch, demo, version):
     """The manifest as it is, but for its host, for which a server of this machine stands in."""
     check_binstall(dist, version)
-    if not shutil.which("cargo-binstall"):
-        raise Unavailable("no cargo-binstall (cargo install --locked cargo-binstall); what it is told names the archives")
+    # The last one that Rust 1.95 compiles.
+    cargo_binstall = shutil.which("cargo-binstall", path=os.environ["PATH"] + ":" + CACHE + "/cargo/bin")
+    if not cargo_binstall:
+        raise Unavailable("no cargo-binstall (cargo install --locked --debug --root ~/.cache/pm-ci/cargo cargo-binstall@1.20.0); "
+                          "what it is told names the archives")
     served, home = os.path.join(scratch, "served"), os.path.join(scratch, "cargo")
     folder = os.path.join(served, "pm", "v" + version)
     os.makedirs(folder)
@@ -327,7 +344,7 @@ def binstall(dist, scratch, demo, version):
     with open(manifest, "w", encoding="utf-8") as file:
         file.write(text.replace(address + "/v{", "https://localhost:%d/pm/v{" % server.server_port))
     try:
-        sh("cargo-binstall", "--no-confirm", "--strategies", "crate-meta-data", "--disable-telemetry",
+        sh(cargo_binstall, "--no-confirm", "--strategies", "crate-meta-data", "--disable-telemetry",
            "--root-certificates", certificate, "--root", home, "--manifest-path", manifest, "procfile-pm")
     finally:
         server.shutdown()
@@ -356,7 +373,16 @@ def formula(dist, scratch, demo, version):
     said = sh(archive(dist, native(), scratch), *tested[3].split(), cwd=folder, env=environment)
     if not re.search(tested[2], said, re.MULTILINE):
         sys.exit("try_release: the formula's test wants %s: %s" % (tested[2], said))
-    yield from ()
+    yield "formula, by ruby", None, None, None
+
+
+def lintian(dist, scratch, demo, version):
+    """What Debian's checker says of the packages. They are none of Debian's own: there is no bug that asks for them."""
+    if not shutil.which("lintian"):
+        raise Unavailable("no lintian")
+    sh("lintian", "--allow-root", "--fail-on", "error,warning", "--suppress-tags", "initial-upload-closes-no-bugs",
+       *sorted(glob.glob(dist + "/*.deb")))
+    yield "lintian, Debian packages", None, None, None
 
 
 def inside(root, *words):
@@ -451,6 +477,25 @@ def aarch64(dist, scratch, demo, version):
         sh("umount", binfmt)
 
 
+def open_packed(path):
+    """Opens an archive, an npm package or what a Debian package installs."""
+    if not path.endswith(".deb"):
+        return tarfile.open(path)
+    done = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True, stdout=subprocess.PIPE)
+    return tarfile.open(fileobj=io.BytesIO(done.stdout))
+
+
+def check_beside(dist):
+    """Looks for manual pages, completions and documents where a package is to have them, not empty and for all to read."""
+    for pattern, folder, names in (("pm-*.tar.gz", "[^/]*/", BESIDE), ("*.deb", r"\./usr/share/", BESIDE_IN_DEB)):
+        for path in glob.glob(os.path.join(dist, pattern)):
+            with open_packed(path) as packed:
+                found = {re.sub("^" + folder, "", entry.name) for entry in packed
+                         if entry.isfile() and entry.size > 0 and entry.mode & 0o777 == 0o644}
+            if not found.issuperset(names):
+                sys.exit("try_release: %s is without %s" % (path, sorted(set(names) - found)))
+
+
 def check_notices(dist):
     """Looks for the notices of what is in the program, in each package with a static one."""
     name = "THIRD-PARTY-LICENSES"
@@ -463,11 +508,7 @@ def check_notices(dist):
                 named = any("License-File: " + name in packed.read(entry).decode() for entry in packed.namelist()
                             if entry.endswith("/METADATA"))
         else:
-            file = path
-            if path.endswith(".deb"):
-                done = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True, stdout=subprocess.PIPE)
-                file = io.BytesIO(done.stdout)
-            with tarfile.open(**({"name": file} if file is path else {"fileobj": file})) as packed:
+            with open_packed(path) as packed:
                 texts = [packed.extractfile(entry).read().decode() for entry in packed if entry.name.endswith("/" + name)]
             named = True
         wanted = ("Rich Felker", "clap_builder", "Rust's standard library")
@@ -478,7 +519,7 @@ def check_notices(dist):
 
 
 PLACES = {"venv": venv, "npm": npm, "npm-scripts-off": npm_scripts_off, "crate": crate, "binstall": binstall,
-          "formula": formula}
+          "formula": formula, "lintian": lintian}
 PLACES.update((name, debian(suite)) for name, suite in SUITES.items())
 PLACES.update(musl=musl, aarch64=aarch64)
 
@@ -488,6 +529,7 @@ def main():
         sys.exit(__doc__)
     dist, names = os.path.abspath(sys.argv[1]), sys.argv[2:] or list(PLACES)
     sh("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=dist)
+    check_beside(dist)
     check_notices(dist)
     version = re.search(r'^version = "(.*)"$', open(os.path.join(TOP, "Cargo.toml"), encoding="utf-8").read(), re.M)[1]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
@@ -497,9 +539,10 @@ def main():
             try:
                 demo = Demo(os.path.join(scratch, "demo"), native())
                 for what, app, words, options in PLACES[name](dist, scratch, demo, version):
-                    wrong = run_demo(app, words, version, **options)
+                    wrong = app and run_demo(app, words, version, **options)
                     counts["failed" if wrong else "passed"] += 1
-                    print("%s: %s" % (what, "FAILED: %s" % wrong if wrong else "the demo runs, and ends"), flush=True)
+                    passed = "the demo runs, and ends" if app else "nothing to object"
+                    print("%s: %s" % (what, "FAILED: %s" % wrong if wrong else passed), flush=True)
             except Unavailable as why:
                 counts["skipped"] += 1
                 print("SKIPPED: %s: %s" % (name, why), flush=True)
