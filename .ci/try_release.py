@@ -543,6 +543,9 @@ def main():
                     counts["failed" if wrong else "passed"] += 1
                     passed = "the demo runs, and ends" if app else "nothing to object"
                     print("%s: %s" % (what, "FAILED: %s" % wrong if wrong else passed), flush=True)
+            except SystemExit as why:
+                counts["failed"] += 1
+                print("%s: FAILED: %s" % (name, why), flush=True)
             except Unavailable as why:
                 counts["skipped"] += 1
                 print("SKIPPED: %s: %s" % (name, why), flush=True)
