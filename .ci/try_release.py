@@ -7,6 +7,7 @@ binstall from a server here), formula (as far as ruby can tell), lintian (of the
 package, and the archive), musl (a root with busybox and no glibc), aarch64 (the archive, by qemu). A place that
 cannot be had here is skipped, and that is said. Trees and qemu are kept in ~/.cache/pm-ci.
 """
+import contextlib
 import functools
 import glob
 import http.server
@@ -292,6 +293,10 @@ class Silent(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def copyfile(self, source, outputfile):
+        with contextlib.suppress(OSError):  # A client may know enough before the end.
+            super().copyfile(source, outputfile)
+
 
 def cargo_toml():
     with open(os.path.join(TOP, "Cargo.toml"), "rb") as file:
@@ -328,9 +333,12 @@ def binstall(dist, scratch, demo, version):
     folder = os.path.join(served, "pm", "v" + version)
     os.makedirs(folder)
     shutil.copy(one(dist, "pm-*-%s.tar.gz" % native()), folder)
-    key, certificate = scratch + "/key.pem", scratch + "/certificate.pem"
-    sh("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost",
-       "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate)
+    root, key, certificate = scratch + "/root.pem", scratch + "/key.pem", scratch + "/certificate.pem"
+    new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-keyout"]
+    sh(*new, scratch + "/root-key.pem", "-out", root, "-subj", "/CN=try_release")
+    # No client takes the certificate of an authority for that of a server.
+    sh(*new, key, "-out", certificate, "-subj", "/CN=localhost", "-CA", root, "-CAkey", scratch + "/root-key.pem",
+       "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=served))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -345,7 +353,7 @@ def binstall(dist, scratch, demo, version):
         file.write(text.replace(address + "/v{", "https://localhost:%d/pm/v{" % server.server_port))
     try:
         sh(cargo_binstall, "--no-confirm", "--strategies", "crate-meta-data", "--disable-telemetry",
-           "--root-certificates", certificate, "--root", home, "--manifest-path", manifest, "procfile-pm")
+           "--root-certificates", root, "--root", home, "--manifest-path", manifest, "procfile-pm")
     finally:
         server.shutdown()
     yield "binstall", demo, [home + "/bin/pm"], {}
