@@ -16,48 +16,59 @@ use nix::unistd::getpgrp;
 use super::disposition::{Disposition, replace};
 use super::processes;
 
-const NO: usize = 0;
-const YES: usize = 1;
+/// What [`JobControl`] remembers: SIGCONT came last.
+const GO_ON: usize = 0;
+/// SIGTSTP came last.
+const STOP: usize = 1;
+/// Neither has come since somebody was told of the SIGCONT.
+const NOTHING_NEW: usize = 2;
 
 /// Remembers which of SIGTSTP and SIGCONT came last.
 #[derive(Debug)]
 pub(crate) struct JobControl {
-    wanted: Arc<AtomicUsize>,
+    last: Arc<AtomicUsize>,
 }
 
 impl JobControl {
     /// Catches both signals, on this thread. Other threads must be started with [`keep_from`].
     pub(crate) fn listen() -> io::Result<Self> {
-        Self::listen_from(NO)
+        Self::listen_from(GO_ON)
     }
 
-    fn listen_from(wanted: usize) -> io::Result<Self> {
-        let wanted = Arc::new(AtomicUsize::new(wanted));
-        signal_hook::flag::register_usize(libc::SIGTSTP, Arc::clone(&wanted), YES)?;
-        signal_hook::flag::register_usize(libc::SIGCONT, Arc::clone(&wanted), NO)?;
+    fn listen_from(last: usize) -> io::Result<Self> {
+        let last = Arc::new(AtomicUsize::new(last));
+        signal_hook::flag::register_usize(libc::SIGTSTP, Arc::clone(&last), STOP)?;
+        signal_hook::flag::register_usize(libc::SIGCONT, Arc::clone(&last), GO_ON)?;
         // The handler of one signal must not interrupt that of the other.
         for signal in [Signal::SIGTSTP, Signal::SIGCONT] {
             if let Some(handler) = replace(signal as i32, Disposition::system_default()) {
                 replace(signal as i32, handler.blocking(both()));
             }
         }
-        Ok(Self { wanted })
+        Ok(Self { last })
     }
 
     /// Catches SIGCONT, and SIGTSTP unless it is ignored, in a process with one thread that stops when its child has
     /// stopped.
     pub(crate) fn listen_to_resume(ignores_stop: bool) -> io::Result<Self> {
         if !ignores_stop {
-            return Self::listen_from(YES);
+            return Self::listen_from(NOTHING_NEW);
         }
-        let wanted = Arc::new(AtomicUsize::new(YES));
-        signal_hook::flag::register_usize(libc::SIGCONT, Arc::clone(&wanted), NO)?;
-        Ok(Self { wanted })
+        let last = Arc::new(AtomicUsize::new(NOTHING_NEW));
+        signal_hook::flag::register_usize(libc::SIGCONT, Arc::clone(&last), GO_ON)?;
+        Ok(Self { last })
     }
 
     /// Returns whether a SIGCONT has come since this was last asked, and no SIGTSTP after it.
     pub(crate) fn was_resumed(&self) -> bool {
-        self.wanted.swap(YES, Ordering::SeqCst) == NO
+        let order = Ordering::SeqCst;
+        self.last.compare_exchange(GO_ON, NOTHING_NEW, order, order).is_ok()
+    }
+
+    /// Returns whether a SIGTSTP has come that no SIGCONT has followed. Whoever takes the signals from a queue may meet
+    /// one that a SIGCONT has followed after [`Self::was_resumed`] has told of that SIGCONT.
+    pub(crate) fn is_to_stop(&self) -> bool {
+        self.last.load(Ordering::SeqCst) == STOP
     }
 
     /// Stops this process as SIGTSTP does by default, and returns when it is continued. Returns at once if SIGCONT has
@@ -77,7 +88,7 @@ impl JobControl {
         let before = replace(signal as i32, Disposition::system_default());
         // When this returns, an earlier SIGCONT has been handled; a later one discards the pending signal.
         raise();
-        if self.wanted.load(Ordering::SeqCst) == NO {
+        if self.last.load(Ordering::SeqCst) == GO_ON {
             // Ignoring a signal discards it when it is pending.
             replace(signal as i32, Disposition::ignored());
         }
@@ -116,4 +127,26 @@ pub(crate) fn keep_from<T>(start: impl FnOnce() -> T) -> T {
 
 fn both() -> SigSet {
     SigSet::from_iter([Signal::SIGTSTP, Signal::SIGCONT])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_that_a_continue_has_followed_is_over_also_when_that_was_told_before() {
+        let last = Arc::new(AtomicUsize::new(NOTHING_NEW));
+        let job_control = JobControl { last: Arc::clone(&last) };
+        let comes = |signal: usize| last.store(signal, Ordering::SeqCst);
+        assert!(!job_control.was_resumed() && !job_control.is_to_stop());
+        comes(STOP);
+        assert!(job_control.is_to_stop() && !job_control.was_resumed());
+        comes(GO_ON);
+        assert!(!job_control.is_to_stop());
+        assert!(job_control.was_resumed() && !job_control.was_resumed());
+        // Only now is the SIGTSTP of before taken from the queue.
+        assert!(!job_control.is_to_stop());
+        comes(STOP);
+        assert!(job_control.is_to_stop());
+    }
 }

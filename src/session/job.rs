@@ -87,6 +87,8 @@ impl Job {
         match signal {
             // `look` and `settle` handle these.
             Signal::SIGCHLD | Signal::SIGCONT => {}
+            // It has been followed by a SIGCONT, of which `settle` may know already.
+            Signal::SIGTSTP if !self.job_control.is_to_stop() => {}
             // The kernel ignores it by default in this case, too: no shell could continue pm.
             Signal::SIGTSTP if processes::is_orphaned(getpgrp()) => {}
             // It stops at once. A shell that waits for a program to begin (vfork) cannot even tell.
