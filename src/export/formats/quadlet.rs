@@ -97,22 +97,29 @@ fn command(export: &Export<'_>, service: &Service<'_>) -> (String, Restart) {
     (all.for_one_process(service.policy.stop_signal), Restart::Never)
 }
 
-fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, ExportError> {
-    let service = instance.service;
+/// Returns what a container gets inline: `NAME=VALUE`, as words of a unit.
+fn environment(export: &Export<'_>, instance: &Instance<'_>) -> Result<Vec<String>, ExportError> {
     let mut environment = Vec::new();
-    for variable in export.inline(service) {
+    for variable in export.inline(instance.service) {
         let word = systemd::exec_word(&format!("{}={}", variable.name, variable.value));
         environment.push(export.carry_variable(variable, word)?);
     }
+    for (name, value) in [("PORT", &instance.port), ("PS", &instance.name)] {
+        let word = systemd::exec_word(&format!("{name}={value}"));
+        environment.push(export.carry(name, word)?);
+    }
+    if instance.service.socket.is_some() {
+        environment.push(systemd::exec_word("PM_LISTEN_FD=3").unwrap_or_default());
+    }
+    Ok(environment)
+}
+
+fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, ExportError> {
+    let service = instance.service;
     let environment_file = export
         .env_file(service)
         // The generator splits the line into words, and writes each into an `ExecStart=`.
         .map(|path| export.carry("the folder of the export", systemd::exec_word(&path)));
-    let port = systemd::exec_word(&format!("PORT={}", instance.port));
-    environment.push(export.carry("PORT", port)?);
-    if service.socket.is_some() {
-        environment.push(systemd::exec_word("PM_LISTEN_FD=3").unwrap_or_default());
-    }
     // The generator takes the rest of the line as one word.
     let line = |check: String| {
         let line = if check.contains('\n') { Err(Refusal("a newline")) } else { Ok(check) };
@@ -140,7 +147,7 @@ fn context(export: &Export<'_>, instance: &Instance<'_>) -> Result<Value, Export
     Ok(instance.context(json!({
         "image": image,
         "command": export.carry_command(service, command)?,
-        "environment": environment,
+        "environment": environment(export, instance)?,
         "environment_file": environment_file.transpose()?,
         "service_stop_seconds": service.stop_seconds() + STOP_MARGIN_SECONDS,
         "once": service.is_once(),
