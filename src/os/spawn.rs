@@ -1,7 +1,7 @@
 //! Starts the command of a run: shell, folder, environment, process group, descriptors.
 
 use std::borrow::Cow;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,9 +20,12 @@ use super::pty::{self, SessionLeader};
 use super::restrict;
 use super::shared_socket::SharedSocket;
 use super::system::posix_spawn;
+pub(crate) use too_long::too_long;
+
 use crate::app::{self, App, Environment, InstanceId, Limits, ProcessType};
 
 mod environment;
+mod too_long;
 
 /// A started run: its process and the pipe that it writes to.
 #[derive(Debug)]
@@ -113,7 +116,10 @@ impl Spawner {
         start().map_err(|problem| match problem {
             Problem::Terminal(error) => explain_terminal(&error),
             Problem::Start(error) => restrict::explain(&error, &process_type.limits)
-                .unwrap_or_else(|| explain(&error, folder_of(app, id))),
+                .unwrap_or_else(|| {
+                    let script = &process_type.command;
+                    explain(&error, folder_of(app, id), || too_long_of(app, id, script))
+                }),
         })
     }
 
@@ -140,7 +146,7 @@ impl Spawner {
             connect(&mut command, input.into(), writer.into(), self.open_files)?;
             Ok((spawn(&mut command)?, output.into()))
         };
-        start().map_err(|error| explain(&error, folder))
+        start().map_err(|error| explain(&error, folder, || too_long_of(app, id, text)))
     }
 }
 
@@ -297,20 +303,22 @@ fn explain_terminal(error: &io::Error) -> String {
     )
 }
 
+/// Says what of an instance's environment and a command is too long.
+fn too_long_of(app: &App, id: InstanceId, command: &str) -> String {
+    let environment = app.environment_of(id);
+    let all = environment.iter().map(|(name, value)| (name.as_os_str(), value.text.as_os_str()));
+    too_long(all, OsStr::new(command))
+}
+
 /// Explains why a start failed. The system's error is the same for a missing folder and a missing program.
-fn explain(error: &io::Error, folder: &Path) -> String {
+fn explain(error: &io::Error, folder: &Path, too_long: impl FnOnce() -> String) -> String {
     match std::fs::metadata(folder) {
         Err(problem) => format!("cannot start in the folder `{}`: {problem}", folder.display()),
         Ok(meta) if !meta.is_dir() => {
             format!("cannot start in `{}`: not a folder", folder.display())
         }
         Ok(_) if error.raw_os_error() == Some(nix::libc::E2BIG) => {
-            let limits = if cfg!(target_os = "linux") {
-                "a variable is limited to 128 KiB, all variables and the command to 2 MiB"
-            } else {
-                "`getconf ARG_MAX` shows the limit in bytes for all variables and the command"
-            };
-            format!("cannot start: {error}; {limits}")
+            format!("cannot start: {error}; {}", too_long())
         }
         Ok(_) if error.raw_os_error() == Some(nix::libc::EAGAIN) => {
             format!(

@@ -1,7 +1,7 @@
 //! Runs one command as if it had been started instead of pm: with pm's stdio and terminal, every signal once, and its
 //! exit code.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::os::disposition::is_ignored;
 use crate::os::job_control::JobControl;
 use crate::os::signals::REQUESTS;
+use crate::os::spawn::too_long;
 
 /// A command with everything that it needs.
 #[derive(Debug)]
@@ -26,6 +27,14 @@ pub(crate) struct ForegroundCommand {
     pub(crate) arguments: Vec<OsString>,
     pub(crate) folder: PathBuf,
     pub(crate) environment: Environment,
+}
+
+impl ForegroundCommand {
+    /// Returns the longest of its words.
+    fn longest_word(&self) -> &OsStr {
+        let words = [&self.program].into_iter().chain(&self.arguments);
+        words.max_by_key(|word| word.len()).map_or(OsStr::new(""), OsString::as_os_str)
+    }
 }
 
 /// Runs the command to its end. Returns its exit code, 128 + n for signal n.
@@ -80,6 +89,12 @@ fn start(order: &ForegroundCommand, group: &JobGroup) -> Result<Child, Error> {
             let mut shell = command(&"/bin/sh".into());
             shell.arg(&order.program).args(&order.arguments);
             shell.spawn().map_err(|source| Error::CommandNotExecutable { command: name(), source })
+        }
+        _ if error.raw_os_error() == Some(libc::E2BIG) => {
+            let all = order.environment.iter().map(|(name, value)| (&**name, &*value.text));
+            let source =
+                io::Error::other(format!("{error}; {}", too_long(all, order.longest_word())));
+            Err(Error::CommandNotExecutable { command: name(), source })
         }
         _ => Err(Error::CommandNotExecutable { command: name(), source: error }),
     }

@@ -124,11 +124,12 @@ fn an_environment_that_no_program_can_be_given_is_said() {
     let app = Sandbox::with_procfile("web: true\n").write(".env", format!("LARGE={large}\n"));
     let output = app.pm(["start"]).run();
     assert_eq!(output.code(), 1);
-    let said = "web.1  | !! cannot start: Argument list too long (os error 7); a variable is limited to 128 KiB";
+    let why = "Argument list too long (os error 7); `LARGE` is too long: a variable is limited to 128 KiB";
+    let said = &format!("web.1  | !! cannot start: {why}");
     assert!(output.stdout.contains(said), "{}", output.stdout);
     let output = app.pm(["run", "true"]).run();
     assert_eq!(output.code(), 126);
-    assert!(output.stderr.contains("Argument list too long"), "{}", output.stderr);
+    assert!(output.stderr.contains(why), "{}", output.stderr);
 }
 
 #[test]
