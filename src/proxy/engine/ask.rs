@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::proxy::body::BodyPass;
 use crate::proxy::head::{Asked, BodyLength, HeadScan, RequestHead, ResponseHead};
 
-/// So much of a request is held to be sent again.
+/// So much of a request's body is held to be sent again.
 pub(super) const MOST_HELD: usize = 64 << 10;
 
 /// A request that has not been answered to its last byte.
@@ -15,6 +15,8 @@ pub(super) struct Exchange {
     pub(super) request: Option<RequestHead>,
     /// What an instance gets first, and for as long as it may be sent again all that it got.
     pub(super) held: Vec<u8>,
+    /// How much of that is the head.
+    head_length: usize,
     /// All of it is held.
     pub(super) is_held: bool,
     /// It was sent again, which happens once.
@@ -71,6 +73,7 @@ impl Exchange {
         Self {
             body: BodyPass::new(request.body, true),
             request: Some(request),
+            head_length: head.len(),
             held: head,
             is_held: request.is_idempotent,
             was_resent: false,
@@ -86,6 +89,7 @@ impl Exchange {
         Self {
             request: None,
             held: Vec::new(),
+            head_length: 0,
             is_held: false,
             was_resent: false,
             is_silent,
@@ -108,7 +112,8 @@ impl Exchange {
 
     /// Holds a part of the body, if all of it was held so far and there is room.
     pub(super) fn hold(&mut self, bytes: &[u8]) {
-        if self.is_held && self.held.len() + bytes.len() <= MOST_HELD {
+        let most = self.head_length + MOST_HELD;
+        if self.is_held && self.held.len() + bytes.len() <= most {
             self.held.extend_from_slice(bytes);
         } else {
             self.is_held = false;

@@ -45,6 +45,31 @@ fn what_may_be_repeated_is_sent_again_with_its_body_where_a_kept_connection_has_
 }
 
 #[test]
+fn a_body_of_64_kib_is_sent_again_and_a_longer_one_is_not() {
+    for (length, is_sent) in [(64 << 10, true), ((64 << 10) + 1, false)] {
+        let body = "x".repeat(length);
+        let request =
+            format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}");
+        let (_front, instance, mut client, mut taken) = Fronted::with_request(GET);
+        taken.send(&answer("first"));
+        client.answer();
+        client.send(&request);
+        taken.head();
+        taken.take(length);
+        drop(taken);
+        if is_sent {
+            let mut again = instance.accept();
+            again.head();
+            assert_eq!(again.take(length), body);
+            again.send(&answer("second"));
+            assert_eq!(client.answer().1, "second");
+        } else {
+            assert_eq!(client.answer().0, "HTTP/1.1 502 Bad Gateway");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_sent_a_third_time() {
     let (_front, mut client, instance) = ends_at_the_second(GET);
     let mut again = instance.accept();
