@@ -11,7 +11,7 @@ use super::front::{DRAIN, Front, PortSlot, Update};
 use super::id::InstanceId;
 use super::limits::{Budget, Limits};
 use super::ports;
-use super::readiness::{Liveness, Probe, Readiness};
+use super::readiness::{Liveness, Probe, READY_TIMEOUT, Readiness};
 use super::siblings;
 use super::signal::Signal;
 
@@ -116,6 +116,8 @@ pub struct Policy {
     pub budget: Option<Budget>,
     /// When it is ready. `None`: as soon as it is started.
     pub ready: Option<Readiness>,
+    /// How long a run may take to be ready: also one without `ready` of which only the port is asked (behind a front).
+    pub ready_timeout: Duration,
     /// How it is asked whether it still works, from when it is ready.
     pub live: Option<Liveness>,
     /// What must be there before it starts.
@@ -164,6 +166,7 @@ impl Default for Policy {
             role: Role::Service,
             budget: None,
             ready: None,
+            ready_timeout: READY_TIMEOUT,
             live: None,
             depends_on: Vec::new(),
             on_dependency_restart: OnDependencyRestart::Ignore,
@@ -269,6 +272,11 @@ impl App {
             (None, Some(_)) => ports::port(self.base_port, InstanceId { number: 1, ..id }),
             (None, None) => ports::port(self.base_port, id),
         }
+    }
+
+    /// Returns whether a process type is behind a front.
+    pub(crate) fn has_front(&self, process_type: u16) -> bool {
+        self.types.get(usize::from(process_type)).is_some_and(|own| own.front.is_some())
     }
 
     /// Returns the port at which a process type is reached: that of its front, else that of its first instance.

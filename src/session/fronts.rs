@@ -330,7 +330,7 @@ impl SessionFronts {
         }
     }
 
-    /// Takes note that something was said of an instance.
+    /// Takes note that something was said of an instance, or that it is none any more.
     pub(super) fn heard(&mut self, id: InstanceId) {
         if self.open.contains_key(&id.process_type) {
             self.doubtful.insert(id.process_type);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use nix::unistd::Pid;
 
 use super::probes::{ProbeOrder, ProbeReport, Probes, Watched};
-use crate::app::readiness::{Probe, READY_TIMEOUT, Readiness};
+use crate::app::readiness::{Probe, Readiness};
 use crate::app::shell;
 use crate::app::{App, InstanceId, RunId};
 use crate::os::notify_socket::NotifySocket;
@@ -107,7 +107,8 @@ impl SessionProbes {
 
     /// Begins to look whether a run listens on its PORT, which its type does not ask for.
     pub(super) fn begin_port(&mut self, app: &App, run: RunId, leader: Pid) -> io::Result<()> {
-        let ready = Readiness { probes: vec![Probe::Port(None)], timeout: READY_TIMEOUT };
+        let timeout = app.type_of(run.instance).policy.ready_timeout;
+        let ready = Readiness { probes: vec![Probe::Port(None)], timeout };
         let watched = Watched { ready: Some(ready), ..self.watched(app, run, leader) };
         self.ask(watched)
     }

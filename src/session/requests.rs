@@ -12,6 +12,7 @@ use super::keyboard::TerminalUse;
 use super::messages;
 use super::watching::OwnPaths;
 use super::{subscriber, wait};
+use crate::app::ports::MOST_BEHIND_FRONT;
 use crate::app::select::select;
 use crate::app::{App, InstanceId, Role};
 use crate::control::outbox::Outbox;
@@ -370,6 +371,9 @@ pub(super) fn why(failure: &Failure) -> String {
         Failure::Lost => "did not end, not even by SIGKILL".to_owned(),
         Failure::NotRunning => "does not run".to_owned(),
         Failure::NoPort => "would get a port over 65535".to_owned(),
+        Failure::NoRoomBehindFront => {
+            format!("at most {MOST_BEHIND_FRONT} instances of a type fit behind `proxy`")
+        }
         Failure::Overruled => "a later request wanted something else".to_owned(),
         Failure::ReplacementEnded(exit) => {
             format!("the new instance {exit} before it was ready; the old one keeps running")

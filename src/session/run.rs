@@ -233,6 +233,8 @@ impl SessionLoop {
             Action::Forget(id) => {
                 self.last_exits.forget(id);
                 self.figures.left(id);
+                // A type that has nobody is not one whose instances have all failed.
+                self.fronts.heard(id);
                 self.post(PumpCommand::Forget(id));
             }
             Action::Note(id, note) => self.note(id, &note),

@@ -133,8 +133,10 @@ pub(super) fn why(failure: &Failure, app: &App) -> String {
             format!("did not get there: the session ends, since {} {exit}", app.name_of(*by))
         }
         Failure::ReplacementEnded(_) | Failure::ReplacementNotReady => requests::why(failure),
-        Failure::SessionEnds | Failure::NotRunning | Failure::NoPort | Failure::Overruled => {
-            "did not get there: the session ends".to_owned()
-        }
+        Failure::SessionEnds
+        | Failure::NotRunning
+        | Failure::NoPort
+        | Failure::NoRoomBehindFront
+        | Failure::Overruled => "did not get there: the session ends".to_owned(),
     }
 }

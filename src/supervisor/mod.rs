@@ -22,6 +22,7 @@ mod replacement;
 mod request;
 mod rollout;
 mod runs;
+mod scale;
 mod shutdown;
 mod state;
 mod status;

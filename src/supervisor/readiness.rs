@@ -6,7 +6,7 @@ use super::event::{Action, Note};
 use super::kind::Kind;
 use super::state::{Cause, Phase, State};
 use super::{InstanceId, Moment, Supervisor};
-use crate::app::readiness::{Probe, READY_TIMEOUT};
+use crate::app::readiness::Probe;
 use crate::app::{Milestone, Policy, RunId};
 
 /// How far the search is for a type that others wait for and that nobody starts here.
@@ -85,8 +85,8 @@ impl Supervisor {
         if self.may_stay_silent(run) {
             return self.stays_silent(run, since);
         }
-        let ready = self.policy(id).ready.as_ref();
-        let timeout = ready.map_or(READY_TIMEOUT, |ready| ready.timeout);
+        let policy = self.policy(id);
+        let timeout = policy.ready.as_ref().map_or(policy.ready_timeout, |ready| ready.timeout);
         self.out.push(Action::Note(id, Note::NotReady { timeout }));
         self.ask_to_stop(run, since, Cause::NotReady, now);
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::event::Action;
 use super::pending::{Condition, PendingRequest};
-use super::proc::Proc;
 use super::rollout::RolloutOrder;
 use super::state::{Goal, Phase, State};
 use super::wait::Until;
@@ -84,6 +83,8 @@ pub enum Failure {
     NotRunning,
     /// Its port would be over 65535.
     NoPort,
+    /// More instances than fit behind its front.
+    NoRoomBehindFront,
     /// A later request overrode it.
     Overruled,
     /// Its replacement has ended before it was ready; it goes on.
@@ -133,6 +134,7 @@ impl Failure {
             | Self::Lost
             | Self::NotRunning
             | Self::NoPort
+            | Self::NoRoomBehindFront
             | Self::Overruled
             | Self::ReplacementEnded(_)
             | Self::ReplacementNotReady
@@ -301,7 +303,7 @@ impl Supervisor {
         }
     }
 
-    fn want_running(&mut self, id: InstanceId) -> Condition {
+    pub(super) fn want_running(&mut self, id: InstanceId) -> Condition {
         let proc = self.proc(id);
         // Whoever asks for it now has it started after its files have changed.
         proc.is_renewed_again = false;
@@ -365,36 +367,5 @@ impl Supervisor {
         proc.goal = Goal::Run;
         proc.crashes = 0;
         proc.streak = 0;
-    }
-
-    pub(super) fn scale(&mut self, process_type: u16, count: u16, pending: &mut PendingRequest) {
-        let of_number = |number| InstanceId { process_type, number };
-        if count > 0 && self.app.port_of(of_number(count)).is_none() {
-            pending.failures.push((of_number(count), Failure::NoPort));
-            return;
-        }
-        let all: Vec<_> = self.procs.of_type(process_type).map(|(id, _)| id).collect();
-        for id in all {
-            if id.number > count {
-                self.overrule(id);
-                self.proc(id).goal = Goal::Leave;
-                pending.expect(id, Condition::Gone);
-            }
-        }
-        for id in (1..=count).map(of_number) {
-            match self.procs.get(id).map(|proc| proc.goal) {
-                // Whatever it does, it is not touched.
-                Some(Goal::Run | Goal::Renew | Goal::Stop) => {}
-                Some(Goal::Leave) => {
-                    let condition = self.want_running(id);
-                    pending.expect(id, condition);
-                }
-                None => {
-                    let runs = self.left.remove(&id).unwrap_or(0);
-                    self.procs.insert(id, Proc { by_request: true, ..Proc::new(runs) });
-                    pending.expect(id, Condition::Up);
-                }
-            }
-        }
     }
 }

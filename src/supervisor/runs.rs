@@ -9,7 +9,6 @@ use super::proc::Told;
 use super::request::Failure;
 use super::state::{Cause, Goal, Outcome, Phase, State, StopStage};
 use super::{DRAIN, InstanceId, Moment, Supervisor};
-use crate::app::readiness::READY_TIMEOUT;
 use crate::app::{Exit, Milestone, Reach, RunId};
 
 impl Supervisor {
@@ -23,7 +22,7 @@ impl Supervisor {
         let policy = self.policy(id);
         let ready = policy.ready.as_ref().map(|ready| ready.timeout);
         let asks_port = ready.is_none() && is_awaited && self.has_address(id.process_type);
-        let timeout = ready.or(asks_port.then_some(READY_TIMEOUT));
+        let timeout = ready.or(asks_port.then_some(policy.ready_timeout));
         let (is_probed, has_live) = (policy.is_probed(), policy.live.is_some());
         let life = self.life(run);
         life.state = State::Up { since: now, unready: timeout.map(|timeout| now + timeout) };

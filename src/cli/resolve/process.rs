@@ -96,6 +96,7 @@ fn policy(own: &TypeSettings, role: Role, rules: Tool) -> Policy {
         role,
         budget: own.memory.as_ref().map(|memory| Budget { size: memory.value, action }),
         ready: readiness(own),
+        ready_timeout: own.ready_timeout.as_ref().map_or(READY_TIMEOUT, |time| time.value.0),
         live: liveness(own),
         depends_on: Vec::new(),
         on_dependency_restart: own

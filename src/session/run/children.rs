@@ -87,6 +87,8 @@ impl SessionLoop {
                 if signal == Signal::KILL {
                     self.fronts.cut(run);
                 }
+                // What it is to close now is no longer missed.
+                self.sockets.forget(run);
                 self.children.signal(run, signal, reach);
             }
         }

@@ -131,6 +131,15 @@ fn scaled_to_nothing_the_session_waits() {
 }
 
 #[test]
+fn a_count_that_does_not_fit_behind_a_front_is_refused_for_that() {
+    let mut w = world(vec![row("web", on_failure(), FakeChild::Forever).behind_front()]);
+    let id = w.ask(ResolvedRequest::Scale(vec![(0, 50)]));
+    w.run(1_000);
+    let last = InstanceId { process_type: 0, number: 50 };
+    assert_eq!(w.replies[&id], Reply::Failed(vec![(last, Failure::NoRoomBehindFront)]));
+}
+
+#[test]
 fn a_count_without_a_port_is_refused() {
     let mut w = world(vec![row("web", on_failure(), FakeChild::Forever)]);
     let id = w.ask(ResolvedRequest::Scale(vec![(0, 65_000)]));

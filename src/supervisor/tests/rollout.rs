@@ -106,6 +106,20 @@ fn one_that_crashes_or_cannot_be_started_ends_the_rollout_and_the_old_ones_go_on
 }
 
 #[test]
+fn one_of_which_only_the_port_is_asked_has_the_time_that_its_type_says() {
+    let policy = Policy { ready_timeout: Duration::from_secs(3), ..on_failure() };
+    let web = row("web", policy, FakeChild::Forever).behind_front();
+    let mut w = World::new(ExitOn::Failure, vec![web]);
+    w.ready_after = |run| (run.seq != 2).then_some(100);
+    w.run(1000);
+    w.now = Moment(Duration::from_secs(1));
+    let asked = roll(&mut w, &WEB[..1]);
+    w.run(100_000);
+    assert_eq!(later(&w, &["not ready"]), ["4000 web.1 not ready in 3s"]);
+    assert_eq!(w.replies[&asked], Reply::Failed(vec![(WEB[0], Failure::ReplacementNotReady)]));
+}
+
+#[test]
 fn one_that_is_not_ready_in_time_ends_it_too_and_is_stopped() {
     let mut w = forever(2);
     w.ready_after = |run| (run.seq != 2).then_some(100);

@@ -90,6 +90,21 @@ fn who_has_waited_long_enough_is_told_what_the_instance_does_and_its_last_line()
 }
 
 #[test]
+fn who_asks_a_type_that_was_scaled_to_nothing_waits_although_its_instances_had_failed() {
+    let base = free_port(200);
+    let toml = "[process.web]\nproxy = true\nproxy-wait = 1\nrestart = \"never\"\n";
+    let app = app("web: exit 4\nother: exec sleep 1000\n").write("pm.toml", toml);
+    done(&app, &format!("start --daemon -p {base} --exit-on all"));
+    eventually("it has failed", || {
+        answer(asked(base)).contains("web.1 failed: exited with code 4").then_some(())
+    });
+    done(&app, "scale web=0");
+    let told = answer(asked(base));
+    assert!(told.contains("503: no instance of web is ready: it has no instances"), "{told}");
+    done(&app, "quit");
+}
+
+#[test]
 fn who_waits_when_the_only_instance_fails_gets_the_cause_and_the_last_line_before_the_session_ends()
 {
     let base = free_port(10);
