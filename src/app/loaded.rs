@@ -6,7 +6,7 @@ use super::env_file::{self, Assignment};
 use super::environment::Environment;
 use super::procfile::{self, ProcfileEntry};
 use super::text;
-use super::warning::{LineError, LineNote, Warning};
+use super::warning::{LineError, LineNote, NoteKind, Warning};
 
 /// A Procfile that was read.
 #[derive(Clone, Debug)]
@@ -83,6 +83,15 @@ impl LoadedEnvironment {
     /// Returns what every command says about the files.
     pub fn warnings(&self) -> Vec<Warning> {
         self.files.iter().flat_map(|file| warnings(&file.path, &file.notes)).collect()
+    }
+
+    /// Returns what only who asks for it is told of the env files: where other programs read them in another way.
+    pub fn differences(&self) -> Vec<Warning> {
+        let of_file = |file: &LoadedEnvFile| {
+            let notes = file.notes.iter().filter(|note| note.kind == NoteKind::Differs);
+            notes.map(|note| note.in_file(&file.path)).collect::<Vec<_>>()
+        };
+        self.files.iter().flat_map(of_file).collect()
     }
 }
 

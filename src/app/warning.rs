@@ -62,7 +62,7 @@ pub enum NoteKind {
     /// something else. Every command says so.
     Malformed,
     /// Another tool reads a different value, and the author may have meant that one. Only `pm check`
-    /// says so, as a warning.
+    /// says so, as a warning, and `pm run -v`.
     Differs,
     /// Another tool reads a different value that nobody can want, or does not read the line. Only
     /// `pm check` says so, and `--strict` does not mind.

@@ -270,6 +270,9 @@ pub struct RunArgs {
     /// Pass COMMAND to /bin/sh as one string
     #[arg(short = 'c', long)]
     pub shell: bool,
+    /// Say first where foreman and others read .env in another way
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Print pm's own errors as JSON; what COMMAND prints stays as it is
     #[arg(long)]
     pub json: bool,

@@ -24,6 +24,13 @@ pub(crate) fn run(args: &RunArgs, matches: &ArgMatches, sources: &Sources) -> Re
     }
     let loaded = load::environment(&settings.files, &sources.cwd, sources.environment())?;
     diagnostics::warnings(settings.warnings.iter().chain(&loaded.warnings()));
+    if args.verbose {
+        loaded
+            .differences()
+            .iter()
+            .map(diagnostics::warning_in_one_line)
+            .for_each(|line| diagnostics::note(&line));
+    }
     let environment = loaded.environment;
     // clap wants one word at least.
     let Some((first, rest)) = args.command.split_first() else { return Ok(0) };

@@ -404,3 +404,13 @@ fn a_root_that_is_not_there_is_an_error_for_a_program_too() {
     assert!(output.stderr.starts_with("error: cannot use the folder `nope`"), "{output:?}");
     assert_eq!(output.code(), 1);
 }
+
+#[test]
+fn with_v_it_says_first_what_foreman_reads_in_another_way() {
+    let app = Sandbox::new().write(".env", "A=1\nTITLE=Ticket #1\n");
+    let output = app.pm(["run", "-v", "sh", "-c", "echo $TITLE"]).run();
+    assert_eq!((output.code(), &*output.stdout), (0, "Ticket\n"));
+    let said = ".env:2: TITLE: dropped \"#1\"; foreman keeps it; quote the value to keep it\n";
+    assert_eq!(output.stderr, said);
+    assert_eq!(app.pm(["run", "sh", "-c", "echo $TITLE"]).run().stderr, "");
+}
