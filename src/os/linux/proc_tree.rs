@@ -127,8 +127,7 @@ impl ProcReader {
     }
 
     /// Returns the threads of a process. The folder has a link for each, besides its two own (proc_task_getattr in
-    /// Linux's fs/proc/base.c): the one call that tells them takes a third of the time of a list, and most processes have
-    /// one thread.
+    /// Linux's fs/proc/base.c). Most processes have one thread, which one system call tells; a list takes five.
     fn threads(&self, pid: i32) -> Vec<i32> {
         let folder = self.folder.join(format!("{pid}/task"));
         match fs::metadata(&folder) {
