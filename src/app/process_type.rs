@@ -155,6 +155,13 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Returns how long a run that is asked whether it is ready may take.
+    pub(crate) fn time_to_be_ready(&self) -> Duration {
+        self.ready.as_ref().map_or(self.ready_timeout, |ready| ready.timeout)
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -272,11 +279,6 @@ impl App {
             (None, Some(_)) => ports::port(self.base_port, InstanceId { number: 1, ..id }),
             (None, None) => ports::port(self.base_port, id),
         }
-    }
-
-    /// Returns whether a process type is behind a front.
-    pub(crate) fn has_front(&self, process_type: u16) -> bool {
-        self.types.get(usize::from(process_type)).is_some_and(|own| own.front.is_some())
     }
 
     /// Returns the port at which a process type is reached: that of its front, else that of its first instance.

@@ -85,8 +85,7 @@ impl Supervisor {
         if self.may_stay_silent(run) {
             return self.stays_silent(run, since);
         }
-        let policy = self.policy(id);
-        let timeout = policy.ready.as_ref().map_or(policy.ready_timeout, |ready| ready.timeout);
+        let timeout = self.policy(id).time_to_be_ready();
         self.out.push(Action::Note(id, Note::NotReady { timeout }));
         self.ask_to_stop(run, since, Cause::NotReady, now);
     }

@@ -20,9 +20,9 @@ impl Supervisor {
         let counts = self.counts(run);
         let is_awaited = self.must_prove(run) || self.is_awaited_behind_front(id);
         let policy = self.policy(id);
-        let ready = policy.ready.as_ref().map(|ready| ready.timeout);
-        let asks_port = ready.is_none() && is_awaited && self.has_address(id.process_type);
-        let timeout = ready.or(asks_port.then_some(policy.ready_timeout));
+        let has_ready = policy.ready.is_some();
+        let asks_port = !has_ready && is_awaited && self.has_address(id.process_type);
+        let timeout = (has_ready || asks_port).then(|| policy.time_to_be_ready());
         let (is_probed, has_live) = (policy.is_probed(), policy.live.is_some());
         let life = self.life(run);
         life.state = State::Up { since: now, unready: timeout.map(|timeout| now + timeout) };

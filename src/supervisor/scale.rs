@@ -13,7 +13,8 @@ impl Supervisor {
     pub(super) fn scale(&mut self, process_type: u16, count: u16, pending: &mut PendingRequest) {
         let of_number = |number| InstanceId { process_type, number };
         if count > 0 && self.app.port_of(of_number(count)).is_none() {
-            let is_crowded = self.app.has_front(process_type) && count > MOST_BEHIND_FRONT;
+            let is_crowded =
+                count > MOST_BEHIND_FRONT && self.app.type_of(of_number(count)).front.is_some();
             let failure = if is_crowded { Failure::NoRoomBehindFront } else { Failure::NoPort };
             pending.failures.push((of_number(count), failure));
             return;

@@ -2,6 +2,7 @@
 //! runtime is told of memory.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::front::front;
 use super::role;
@@ -96,7 +97,7 @@ fn policy(own: &TypeSettings, role: Role, rules: Tool) -> Policy {
         role,
         budget: own.memory.as_ref().map(|memory| Budget { size: memory.value, action }),
         ready: readiness(own),
-        ready_timeout: own.ready_timeout.as_ref().map_or(READY_TIMEOUT, |time| time.value.0),
+        ready_timeout: ready_timeout(own),
         live: liveness(own),
         depends_on: Vec::new(),
         on_dependency_restart: own
@@ -112,8 +113,13 @@ fn policy(own: &TypeSettings, role: Role, rules: Tool) -> Policy {
 /// Returns what makes an instance ready; an empty list is nothing.
 pub(super) fn readiness(own: &TypeSettings) -> Option<Readiness> {
     let probes = own.ready.as_ref().map(|ready| ready.value.clone()).unwrap_or_default();
-    let timeout = own.ready_timeout.as_ref().map_or(READY_TIMEOUT, |time| time.value.0);
+    let timeout = ready_timeout(own);
     (!probes.is_empty()).then_some(Readiness { probes, timeout })
+}
+
+/// Returns how long a run may take to be ready.
+fn ready_timeout(own: &TypeSettings) -> Duration {
+    own.ready_timeout.as_ref().map_or(READY_TIMEOUT, |time| time.value.0)
 }
 
 fn liveness(own: &TypeSettings) -> Option<Liveness> {
